@@ -1,0 +1,202 @@
+"""What makes a taxonomy contradict itself: every rule in one place, for files and for Python callers alike."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from hierarchy.nodes import Label, Tree
+
+Key = tuple[str | int, ...]
+"""A place in a tree: ("group", i), ("label", i, j), ("unplaced", j), ("must_link", i), ("retired", i) ...
+
+("dropped", i) marks a group some of whose labels could not be read: it is not called empty as well.
+"""
+
+Problem = tuple[int | None, str]
+"""The line in the file, where there is one, and the message."""
+
+
+def find_problems(tree: Tree, lines: Mapping[Key, int] | None = None) -> list[Problem]:
+    """Find everything that is wrong with a tree.
+
+    Parameters
+    ----------
+    tree
+        Groups, labels and the owner's constraints.
+    lines
+        The line of each place in the file that was read; empty for a tree made in Python.
+
+    Returns
+    -------
+    list
+        (line or None, message) for each problem.
+    """
+    lines = lines or {}
+    return [
+        *_check_names(tree, lines),
+        *_check_ids(tree, lines),
+        *_check_groups(tree, lines),
+        *_check_links(tree, lines),
+    ]
+
+
+def in_words(problems: Iterable[Problem]) -> list[str]:
+    """Put the problems in the order of the file, each with its line."""
+    ordered = sorted(problems, key=lambda problem: (problem[0] is None, problem[0] or 0))
+    return [text if line is None else f"line {line}: {text}" for line, text in ordered]
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Return `; did you mean 'x'?` for a word that is close to a known one, else an empty string."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def link_components(links: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Merge lists that share an id: what must be linked with the same label must be linked with each other.
+
+    Parameters
+    ----------
+    links
+        Lists of label ids.
+
+    Returns
+    -------
+    list
+        Disjoint tuples of ids, in the order of their first appearance.
+    """
+    home: dict[str, list[str]] = {}
+    for link in links:
+        merged: dict[str, None] = {}
+        for member in link:
+            for other in home.get(member, [member]):
+                merged[other] = None
+        shared = list(merged)
+        for member in shared:
+            home[member] = shared
+    unique = {id(component): component for component in home.values()}
+    return [tuple(component) for component in unique.values()]
+
+
+def _labels(tree: Tree) -> Iterator[tuple[Key, Label]]:
+    for i, group in enumerate(tree.groups):
+        for j, label in enumerate(group.labels):
+            yield ("label", i, j), label
+    for j, label in enumerate(tree.unplaced):
+        yield ("unplaced", j), label
+
+
+def _check_names(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
+    nodes = [*((("group", i), group) for i, group in enumerate(tree.groups)), *_labels(tree)]
+    if not any(True for _ in _labels(tree)):
+        yield None, "there are no labels at all; list them under 'labels:' or in a group"
+    for key, node in nodes:
+        what = "group" if key[0] == "group" else "label"
+        for field in ("id", "name", "description"):
+            value = getattr(node, field)
+            if not isinstance(value, str):
+                yield (
+                    lines.get(key),
+                    f"the {field} of {what} {value!r} is a {type(value).__name__}; write it as text",
+                )
+            elif not value.strip() and field != "description":
+                yield lines.get(key), f"a {what} has an empty {field}; give it one or remove the entry"
+            elif not value.isprintable() and _unwritable(value):
+                yield (
+                    lines.get(key),
+                    f"the {field} {value!r} holds half a character and cannot be saved as UTF-8",
+                )
+
+
+def _unwritable(value: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _check_ids(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
+    remedy = "give one of them another 'id:' or remove it"
+    first: dict[str, Key] = {}
+    for key, label in _labels(tree):
+        if label.id in first:
+            yield (
+                lines.get(key),
+                f"label id '{label.id}' is used twice{_first(first[label.id], lines)}; {remedy}",
+            )
+        else:
+            first[label.id] = key
+    for i, word in enumerate(tree.retired):
+        if word in first:
+            yield (
+                lines.get(("retired", i)),
+                f"'{word}' is retired, yet a label uses this id{_first(first[word], lines)}; "
+                "give the label a new id or take the old one off the list",
+            )
+    groups: dict[str, Key] = {}
+    for i, group in enumerate(tree.groups):
+        if group.id in groups:
+            yield (
+                lines.get(("group", i)),
+                f"group id '{group.id}' is used twice{_first(groups[group.id], lines)}; {remedy}",
+            )
+        groups.setdefault(group.id, ("group", i))
+
+
+def _first(key: Key, lines: Mapping[Key, int]) -> str:
+    return f" (first on line {lines[key]})" if key in lines else ""
+
+
+def _check_groups(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
+    for i, group in enumerate(tree.groups):
+        line = lines.get(("group", i))
+        if not group.labels and ("dropped", i) not in lines:
+            yield line, f"group '{group.name}' is empty; give it labels or remove it"
+        low, high = group.min_size, group.max_size
+        for field, value in (("min_size", low), ("max_size", high)):
+            if value is not None and value < 1:
+                yield line, f"{field} of group '{group.name}' is {value}; it must be 1 or more"
+        if low is not None and high is not None and low > high:
+            yield line, f"group '{group.name}' has min_size {low} above max_size {high}; swap or change them"
+
+
+def _check_links(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
+    home = {label.id: (key[1] if key[0] == "label" else None) for key, label in _labels(tree)}
+    ids = list(home)
+    for field in ("must_link", "cannot_link"):
+        for i, link in enumerate(getattr(tree, field)):
+            line = lines.get((field, i))
+            for member in link:
+                if member not in home:
+                    yield line, f"{field} names '{member}', which is no label id{suggestion(member, ids)}"
+            if len(set(link)) < max(2, len(link)):
+                yield line, f"{field} entry {list(link)} needs two or more different label ids"
+
+    def pinned(member: str) -> int | None:
+        place = home.get(member)
+        return place if isinstance(place, int) and not tree.groups[place].built else None
+
+    component_of: dict[str, int] = {}
+    for number, component in enumerate(link_components(tree.must_link)):
+        component_of.update(dict.fromkeys(component, number))
+        places = {pinned(member): member for member in component if pinned(member) is not None}
+        if len(places) > 1:
+            named = " and ".join(f"'{member}'" for member in places.values())
+            line = next((lines.get(("must_link", i)) for i, x in enumerate(tree.must_link) if x[0] in component), None)
+            yield (
+                line,
+                f"must_link joins {named}, which stand in different pinned groups; move one or drop the link",
+            )
+    for i, link in enumerate(tree.cannot_link):
+        members = [member for member in dict.fromkeys(link) if member in home]
+        for position, left in enumerate(members):
+            for right in members[position + 1 :]:
+                line = lines.get(("cannot_link", i))
+                if left in component_of and component_of[left] == component_of.get(right):
+                    yield (
+                        line,
+                        f"cannot_link parts '{left}' and '{right}', which must_link joins; drop one of the two",
+                    )
+                elif pinned(left) is not None and pinned(left) == pinned(right):
+                    group = tree.groups[pinned(left) or 0].name
+                    yield (
+                        line,
+                        f"cannot_link parts '{left}' and '{right}', which are both pinned in group '{group}'; "
+                        "move one or drop the entry",
+                    )

@@ -1,0 +1,327 @@
+"""Vectors of labels, from their texts and, where there are documents, from those.
+
+`label_vectors` is what the builder and the quality figures use. An encoder is any function texts → array with one
+row a text, however long the text is.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from hierarchy.embedded import embedded_encoder_path
+from hierarchy.errors import DataError, EncoderError
+from hierarchy.nodes import Label
+
+logger = logging.getLogger(__name__)
+
+Embed = Callable[[Sequence[str]], np.ndarray]
+Documents = tuple[Sequence[str] | np.ndarray, Sequence[str]]
+"""(texts or vectors, label id of each)."""
+
+MAX_UNKNOWN = 0.05  # above this share of unknown tokens an encoder reads noise
+NEIGHBOURS = 5  # labels with documents that stand in for those of a label without any
+
+
+class TextEncoder(Protocol):
+    """What `load_encoder` gives: a function texts → array that also knows what it cannot read."""
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Return one vector a text."""
+        ...
+
+    def unknown_share(self, texts: Sequence[str]) -> float:
+        """Return the share of tokens that the encoder does not know."""
+        ...
+
+
+class SentenceEncoder:
+    """A sentence-transformers model that reads texts of any length: the mean of a text's windows.
+
+    Parameters
+    ----------
+    model
+        A `SentenceTransformer`.
+    overlap
+        Tokens that a window shares with the next one.
+    batch_size
+        Windows a step.
+    """
+
+    def __init__(self, model: Any, overlap: int = 32, batch_size: int = 32) -> None:
+        self.model = model
+        self.overlap = overlap
+        self.batch_size = batch_size
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed texts.
+
+        Parameters
+        ----------
+        texts
+            Texts of any length; nothing is cut off.
+
+        Returns
+        -------
+        np.ndarray
+            (texts, dimensions), float32.
+        """
+        windows, owner = self.windows(texts)
+        vectors = self.model.encode(windows, batch_size=self.batch_size, show_progress_bar=False)
+        return _means(np.asarray(vectors, dtype=np.float32), owner, len(texts))[0]
+
+    def windows(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """Cut texts into overlapping windows that the model reads whole.
+
+        Parameters
+        ----------
+        texts
+            Texts of any length.
+
+        Returns
+        -------
+        tuple
+            The windows as text, and for each the position of its text.
+        """
+        # A word that is cut in two may take a few tokens more than the whole word did: leave room for them.
+        length = self.model.max_seq_length - 8
+        windows: list[str] = []
+        owner: list[int] = []
+        for start in range(0, len(texts), 256):
+            part = list(texts[start : start + 256])
+            found = self.model.tokenizer(
+                part, truncation=True, max_length=length, stride=min(self.overlap, length // 4),
+                return_overflowing_tokens=True, return_offsets_mapping=True, add_special_tokens=False,
+            )  # fmt: skip
+            for i, spans in zip(found["overflow_to_sample_mapping"], found["offset_mapping"], strict=True):
+                windows.append(part[i][spans[0][0] : spans[-1][1]] if spans else "")
+                owner.append(start + int(i))
+        return windows, np.asarray(owner, dtype=np.int64)
+
+    def unknown_share(self, texts: Sequence[str]) -> float:
+        """Return the share of tokens that the tokenizer does not know.
+
+        Parameters
+        ----------
+        texts
+            What is to be embedded.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+        """
+        tokenizer = self.model.tokenizer
+        tokens = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        unknown = sum(ids.count(tokenizer.unk_token_id) for ids in tokens)
+        return unknown / max(1, sum(len(ids) for ids in tokens))
+
+
+def load_encoder(encoder: str = "embedded") -> TextEncoder:
+    """Load a sentence-transformers model; the one place that imports the library.
+
+    Parameters
+    ----------
+    encoder
+        `embedded`, a Hugging Face id, or a folder.
+
+    Returns
+    -------
+    TextEncoder
+        A function texts → array.
+
+    Raises
+    ------
+    EncoderError
+        Where it cannot be found or loaded.
+    """
+    place = str(embedded_encoder_path()) if encoder == "embedded" else encoder
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        model = SentenceTransformer(place)
+    except (OSError, ValueError) as error:
+        raise EncoderError(
+            f"encoder '{encoder}' cannot be loaded ({error}); give a Hugging Face id, a folder, 'embedded' or 'none'"
+        ) from error
+    return SentenceEncoder(model)
+
+
+def ngram_vectors(texts: Sequence[str], dimensions: int = 256, seed: int = 0) -> np.ndarray:
+    """Vectors of character n-grams: TF-IDF of 1 to 3 characters, reduced by SVD. They read any script.
+
+    Parameters
+    ----------
+    texts
+        Texts of any length.
+    dimensions
+        How many at most.
+    seed
+        Of the SVD.
+
+    Returns
+    -------
+    np.ndarray
+        (texts, at most `dimensions`), rows of length 1.
+    """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from hierarchy.matching import fold
+
+    # char_wb pads each run of characters with blanks, so that the ends of words count.
+    vectorizer = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(1, 3), preprocessor=fold, sublinear_tf=True, dtype=np.float64
+    )
+    counts = vectorizer.fit_transform(texts)
+    if min(counts.shape) <= dimensions:
+        dense = np.asarray(counts.toarray())
+        return unit(dense)
+    with threadpool_limits(1):  # sums come out the same whatever the number of cores
+        return unit(TruncatedSVD(dimensions, random_state=seed).fit_transform(counts))
+
+
+def embed_texts(
+    texts: Sequence[str], embed: Embed | None = None, encoder: str = "embedded", seed: int = 0
+) -> np.ndarray:
+    """Embed texts with the function or encoder that can read them.
+
+    Parameters
+    ----------
+    texts
+        Label texts, or label texts followed by documents.
+    embed
+        A function texts → array; used as it is.
+    encoder
+        Where there is no function: the name of an encoder, or `none` for character n-grams.
+    seed
+        Of the n-grams' SVD.
+
+    Returns
+    -------
+    np.ndarray
+        (texts, dimensions), rows of length 1.
+    """
+    if embed is not None:
+        vectors = np.asarray(embed(list(texts)), dtype=np.float64)
+        if vectors.ndim != 2 or len(vectors) != len(texts):
+            raise EncoderError(
+                f"embed gave an array of shape {vectors.shape} for {len(texts)} texts; it must be (texts, dimensions)"
+            )
+        return unit(vectors)
+    if encoder == "none":
+        return ngram_vectors(texts, seed=seed)
+    loaded = load_encoder(encoder)
+    unknown = loaded.unknown_share(texts)
+    if unknown > MAX_UNKNOWN:
+        logger.warning(
+            "encoder '%s' does not know %.0f %% of the tokens of the label texts; "
+            "character n-grams are used in its place (set another encoder, or 'none')",
+            encoder, 100 * unknown,
+        )  # fmt: skip
+        return ngram_vectors(texts, seed=seed)
+    return unit(np.asarray(loaded(texts), dtype=np.float64))
+
+
+def label_vectors(
+    labels: Sequence[Label],
+    documents: Documents | None = None,
+    embed: Embed | None = None,
+    encoder: str = "embedded",
+    text_weight: float = 0.5,
+    seed: int = 0,
+) -> np.ndarray:
+    """Make one vector a label, from its text and from its documents.
+
+    Parameters
+    ----------
+    labels
+        The labels.
+    documents
+        (texts or vectors, label id of each). Bare texts are embedded as the labels are, whole. A label without
+        documents takes those of the labels whose texts are nearest.
+    embed, encoder
+        See `embed_texts`.
+    text_weight
+        What the text counts beside the documents: 0 is documents alone, 1 is text alone.
+    seed
+        Of the n-grams' SVD.
+
+    Returns
+    -------
+    np.ndarray
+        (labels, dimensions), rows of length 1. Dot products are
+        `text_weight · cos(texts) + (1 - text_weight) · cos(documents)`.
+    """
+    texts = [label.text for label in labels]
+    if documents is None:
+        return embed_texts(texts, embed, encoder, seed)
+    contents, targets = documents
+    position = {label.id: i for i, label in enumerate(labels)}
+    owner = np.array([position.get(str(target), -1) for target in targets], dtype=np.int64)
+    if len(owner) != len(contents):
+        raise DataError(f"{len(contents)} documents but {len(owner)} targets; there must be one a document")
+    if not (owner >= 0).any():
+        raise DataError(f"none of the {len(owner)} documents has a target that is a label id; resolve them first")
+    if isinstance(contents, np.ndarray) and contents.ndim == 2:
+        by_text, vectors = embed_texts(texts, embed, encoder, seed), contents
+    else:
+        both = embed_texts([*texts, *(str(text) for text in contents)], embed, encoder, seed)
+        by_text, vectors = both[: len(texts)], both[len(texts) :]
+    known = owner >= 0
+    centroids, counts = _means(np.asarray(vectors)[known], owner[known], len(labels))
+    # Encoders give all documents a large common part; what tells labels apart is the rest.
+    by_documents = unit(centroids - centroids[counts > 0].mean(axis=0))
+    missing = np.flatnonzero(counts == 0)
+    if len(missing):
+        present = np.flatnonzero(counts)
+        likeness = by_text[missing] @ by_text[present].T  # (missing, present)
+        nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :NEIGHBOURS]
+        by_documents[missing] = unit(by_documents[present[nearest]].mean(axis=1))
+    return np.hstack([np.sqrt(text_weight) * by_text, np.sqrt(1 - text_weight) * by_documents])
+
+
+def reduced(vectors: np.ndarray, dimensions: int = 50, seed: int = 0) -> np.ndarray:
+    """Keep the principal components of label vectors: what few labels share is noise to a clustering.
+
+    Parameters
+    ----------
+    vectors
+        (labels, dimensions).
+    dimensions
+        How many components; fewer labels or dimensions than that are left as they are.
+    seed
+        Of the randomized decomposition.
+
+    Returns
+    -------
+    np.ndarray
+        (labels, at most `dimensions`), rows of length 1.
+    """
+    from sklearn.decomposition import PCA
+    from threadpoolctl import threadpool_limits
+
+    if min(vectors.shape) <= dimensions:
+        return vectors
+    with threadpool_limits(1):
+        return unit(PCA(dimensions, svd_solver="randomized", random_state=seed).fit_transform(vectors))
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Scale rows to length 1; rows of zeros stay as they are."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(norms > 0, norms, 1.0))
+
+
+def _means(vectors: np.ndarray, owner: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the vectors of each owner, and how many there are: (n, dimensions), (n,)."""
+    order = np.argsort(owner, kind="stable")
+    counts = np.bincount(owner, minlength=n)
+    sums = np.zeros((n, vectors.shape[1]))
+    present = np.flatnonzero(counts)
+    starts = np.concatenate([[0], np.cumsum(counts[present])[:-1]]).astype(np.int64)
+    if len(present):
+        sums[present] = np.add.reduceat(vectors[order], starts, axis=0, dtype=np.float64)
+    return sums / np.maximum(counts, 1)[:, None], counts

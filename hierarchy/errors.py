@@ -1,0 +1,47 @@
+"""The errors of the project: few, and each is also the built-in that a caller already catches."""
+
+from collections.abc import Sequence
+
+
+class CoarsefineError(Exception):
+    """Base of every error that the project raises on purpose.
+
+    Parameters
+    ----------
+    problems
+        One message, or all messages that one check found. Each says what happened, the value, the place
+        (file, line or key) and the remedy.
+    where
+        What was read, for the first line when there are several problems.
+    """
+
+    def __init__(self, problems: str | Sequence[str], where: str = "") -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        self.where = where
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        head = f"{self.where}: " if self.where else ""
+        if len(self.problems) == 1:
+            return head + self.problems[0]
+        return f"{head}{len(self.problems)} problems\n" + "\n".join(f"  - {p}" for p in self.problems)
+
+
+class TaxonomyError(CoarsefineError, ValueError):
+    """A taxonomy, or the file that holds it, contradicts itself."""
+
+
+class DataError(CoarsefineError, ValueError):
+    """Documents or their labels cannot be used as they are."""
+
+
+class ConfigError(CoarsefineError, ValueError):
+    """A setting is unknown, has a wrong type, or contradicts another."""
+
+
+class EncoderError(CoarsefineError, ValueError):
+    """An encoder cannot be found, cannot be trusted, or cannot read the documents."""
+
+
+class ArtifactError(CoarsefineError, ValueError):
+    """A saved model is damaged, incomplete, or of another format version."""

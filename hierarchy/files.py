@@ -1,0 +1,79 @@
+"""Taxonomy files: YAML, JSON, CSV and TSV, from and to disk."""
+
+from pathlib import Path
+
+from hierarchy.errors import TaxonomyError
+from hierarchy.nodes import Tree
+from hierarchy.reading import read_tree
+from hierarchy.syntax import compose_json, compose_yaml
+from hierarchy.tables import read_rows, table_text
+from hierarchy.writing import json_text, yaml_text
+
+__all__ = [
+    "json_text", "read_file", "read_json", "read_table", "read_yaml", "write_table", "write_text", "yaml_text",
+]  # fmt: skip
+
+SUFFIXES = (".yaml", ".yml", ".json", ".csv", ".tsv")
+
+
+def read_yaml(path: str | Path) -> Tree:
+    """Read a YAML taxonomy; raises TaxonomyError with all problems and their lines."""
+    return read_tree(compose_yaml(read_text(path), Path(path).name), Path(path).name)
+
+
+def read_json(path: str | Path) -> Tree:
+    """Read a JSON taxonomy; raises TaxonomyError with all problems and their lines."""
+    return read_tree(compose_json(read_text(path), Path(path).name), Path(path).name)
+
+
+def read_table(path: str | Path) -> Tree:
+    """Read a CSV or TSV taxonomy; raises TaxonomyError with all problems and their lines."""
+    return read_rows(read_text(path), Path(path).name, _delimiter(path))
+
+
+def read_file(path: str | Path) -> Tree:
+    """Read a taxonomy file of the kind that its suffix names."""
+    suffix = Path(path).suffix.lower()
+    if suffix in (".yaml", ".yml"):
+        return read_yaml(path)
+    if suffix == ".json":
+        return read_json(path)
+    if suffix in (".csv", ".tsv"):
+        return read_table(path)
+    raise TaxonomyError(f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}")
+
+
+def read_text(path: str | Path) -> str:
+    """Read a UTF-8 file (a byte order mark is fine); raises TaxonomyError that names the first wrong byte."""
+    where = Path(path).name
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise TaxonomyError(f"'{path}' cannot be read ({error.strerror}); check the path") from None
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise TaxonomyError("the file is saved as UTF-16; save it as UTF-8", where)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TaxonomyError(
+            f"line {line}: byte {error.start} (0x{data[error.start]:02x}) is not UTF-8; save the file as UTF-8 "
+            f"(for Chinese from an older program: iconv -f GB18030 -t UTF-8 {where})",
+            where,
+        ) from None
+
+
+def write_text(text: str, path: str | Path | None) -> str:
+    """Write text as UTF-8 where a path is given, and return it."""
+    if path is not None:
+        Path(path).write_bytes(text.encode())
+    return text
+
+
+def write_table(tree: Tree, path: str | Path) -> None:
+    """Write a CSV, or a TSV where the suffix says so."""
+    write_text(table_text(tree, _delimiter(path)), path)
+
+
+def _delimiter(path: str | Path) -> str:
+    return "\t" if Path(path).suffix.lower() == ".tsv" else ","

@@ -1,0 +1,125 @@
+"""What a data file's label string means: which id of the taxonomy it names, and what it may have meant."""
+
+import difflib
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from hierarchy.nodes import Group, Label, Tree
+
+
+def fold(text: str) -> str:
+    """Return the text as matching sees it: NFKC, case folded, runs of white space as one blank."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.split())
+
+
+class LabelMatcher:
+    """Finds the label that a string names. Built once for a taxonomy.
+
+    Parameters
+    ----------
+    tree
+        The taxonomy; its unplaced labels can be named as well.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._labels = [label for group in tree.groups for label in group.labels] + list(tree.unplaced)
+        self._index = _Index(self._labels)
+        self._groups = _Index(tree.groups)
+        self._within = {group.id: _Index(group.labels) for group in tree.groups}
+        self._texts: list[tuple[str, str]] = []  # (folded id or name, id)
+        self._grams: dict[str, list[int]] = {}
+
+    def resolve(self, label: str, group: str | None = None) -> str | None:
+        """Find the id of the label that a data file names.
+
+        The pair of group and label decides where the group holds such a label; then an id, a name that only one
+        label has, and last the same two without regard to case, width and white space.
+
+        Parameters
+        ----------
+        label
+            An id or a name.
+        group
+            The id or name of its group, where the data has one. A group that the taxonomy lacks is passed over.
+
+        Returns
+        -------
+        str or None
+            The label's id; None where nothing, or more than one label, fits.
+        """
+        if group is not None:
+            group_id = self._groups.find(group)
+            if group_id is not None:
+                within = self._within[group_id].find(label)
+                if within is not None:
+                    return within
+        return self._index.find(label)
+
+    def nearest(self, label: str, n: int = 3) -> list[str]:
+        """List the ids of the labels whose id or name is most like a string, the nearest first.
+
+        Parameters
+        ----------
+        label
+            What the data says.
+        n
+            How many ids at most.
+
+        Returns
+        -------
+        list of str
+            Fewer than `n`, or none, where nothing is alike.
+        """
+        if not self._grams:
+            self._build_grams()
+        wanted = fold(label)
+        shared = Counter(position for gram in _grams(wanted) for position in self._grams.get(gram, ()))
+        # Ties go to the shorter text, so that the shortlist does not depend on the order of labels alone.
+        shortlist = sorted(shared, key=lambda i: (-shared[i] / (len(self._texts[i][0]) + 2), i))[:60]
+        scored: dict[str, float] = {}
+        matcher = difflib.SequenceMatcher(autojunk=False)
+        matcher.set_seq2(wanted)
+        for i in shortlist:
+            text, label_id = self._texts[i]
+            matcher.set_seq1(text)
+            scored[label_id] = max(matcher.ratio(), scored.get(label_id, 0.0))
+        best = sorted((label_id for label_id in scored if scored[label_id] >= 0.5), key=lambda x: -scored[x])
+        return best[:n]
+
+    def _build_grams(self) -> None:
+        seen = dict.fromkeys((fold(text), label.id) for label in self._labels for text in (label.id, label.name))
+        self._texts = list(seen)
+        grams = defaultdict(list)
+        for i, (text, _) in enumerate(self._texts):
+            for gram in _grams(text):
+                grams[gram].append(i)
+        self._grams = dict(grams)
+
+
+class _Index:
+    """Exact ids, unique names and unique folded forms of some labels or groups."""
+
+    def __init__(self, nodes: Iterable[Label] | Iterable[Group]) -> None:
+        self.ids: set[str] = set()
+        self.names: dict[str, set[str]] = defaultdict(set)
+        self.folded: dict[str, set[str]] = defaultdict(set)
+        for node in nodes:
+            self.ids.add(node.id)
+            self.names[node.name].add(node.id)
+            self.folded[fold(node.id)].add(node.id)
+            self.folded[fold(node.name)].add(node.id)
+
+    def find(self, text: str) -> str | None:
+        if text in self.ids:
+            return text
+        for found in (self.names.get(text), self.folded.get(fold(text))):
+            if found:
+                return next(iter(found)) if len(found) == 1 else None
+        return None
+
+
+def _grams(text: str) -> set[str]:
+    padded = f" {text} "
+    return {padded[i : i + 2] for i in range(len(padded) - 1)}

@@ -1,0 +1,120 @@
+"""What a taxonomy consists of: labels, groups, and the tree that holds both.
+
+Plain frozen data, and the one rule about ids: an id that the owner did not give is the name, or `group/name` where
+one name stands in several places.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Label:
+    """A fine label: what is predicted in the end.
+
+    Parameters
+    ----------
+    id
+        What data files and predictions use. A rename or a move keeps it.
+    name
+        What people read.
+    description
+        What helps an encoder, and people, to know what the label means.
+    """
+
+    id: str
+    name: str
+    description: str = ""
+
+    @property
+    def text(self) -> str:
+        """What an encoder reads of this label: name and description."""
+        return f"{self.name}: {self.description}" if self.description else self.name
+
+
+@dataclass(frozen=True)
+class Group:
+    """A coarse label: a set of fine labels.
+
+    Parameters
+    ----------
+    id, name, description
+        As for a label.
+    labels
+        The fine labels of this group, in the owner's order.
+    built
+        The builder made this group: its labels may move in a rebuild. Labels of any other group are pinned.
+    frozen_name
+        A rebuild keeps this group and its name, whatever labels it gets.
+    min_size, max_size
+        Limits for this group alone; None leaves the builder's.
+    """
+
+    id: str
+    name: str
+    description: str = ""
+    labels: tuple[Label, ...] = ()
+    built: bool = False
+    frozen_name: bool = False
+    min_size: int | None = None
+    max_size: int | None = None
+
+    @property
+    def text(self) -> str:
+        """What an encoder reads of this group: name and description."""
+        return f"{self.name}: {self.description}" if self.description else self.name
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The bare content of a taxonomy, as its files hold it. `Taxonomy` adds what can be asked of it.
+
+    Parameters
+    ----------
+    groups
+        The groups, each with its labels.
+    unplaced
+        Labels that stand in no group yet.
+    name
+        What the taxonomy is called.
+    must_link, cannot_link
+        Lists of label ids that the builder keeps in one group, or in different groups.
+    retired
+        Ids that were used once and are never used again.
+    """
+
+    groups: tuple[Group, ...] = ()
+    unplaced: tuple[Label, ...] = ()
+    name: str = ""
+    must_link: tuple[tuple[str, ...], ...] = ()
+    cannot_link: tuple[tuple[str, ...], ...] = ()
+    retired: tuple[str, ...] = ()
+
+
+def with_default_ids(groups: Sequence[Group], unplaced: Sequence[Label]) -> tuple[tuple[Group, ...], tuple[Label, ...]]:
+    """Fill empty ids: the name, or `group/name` for a name that stands in several places.
+
+    Parameters
+    ----------
+    groups, unplaced
+        Groups and labels whose `id` may be the empty string.
+
+    Returns
+    -------
+    tuple
+        The same groups and labels, each with an id.
+    """
+    groups = [group if group.id else replace(group, id=group.name) for group in groups]
+    places = Counter(name for group in groups for name in {label.name for label in group.labels if not label.id})
+    places.update({label.name for label in unplaced if not label.id})
+
+    def filled(label: Label, prefix: str) -> Label:
+        if label.id:
+            return label
+        return replace(label, id=f"{prefix}{label.name}" if places[label.name] > 1 else label.name)
+
+    return (
+        tuple(replace(g, labels=tuple(filled(label, f"{g.id}/") for label in g.labels)) for g in groups),
+        tuple(filled(label, "") for label in unplaced),
+    )

@@ -1,0 +1,191 @@
+"""A cheap probe of what gets confused: ridge classifiers on cached vectors, each scored on documents it never saw.
+
+It serves the builder, `taxonomy check` and the fine stage's `negatives: candidates`.
+"""
+
+import numpy as np
+
+from hierarchy.errors import DataError
+
+BLOCK = 8192  # documents a step: memory stays small beside the vectors
+
+
+def cross_fitted_scores(
+    X: np.ndarray,
+    targets: np.ndarray,
+    n_folds: int = 5,
+    seed: int = 0,
+    n_labels: int | None = None,
+    ridge: float = 0.01,
+) -> np.ndarray:
+    """Score each document by a ridge classifier that was fitted on the other folds.
+
+    Every fold's model comes from sums over documents (their Gram matrix and label sums), which are taken in blocks
+    once: 200,000 documents cost little more than reading them. This is scikit-learn's `RidgeClassifier` in closed
+    form, without the dense (documents, labels) target matrix that it makes for each fold.
+
+    Parameters
+    ----------
+    X
+        Vectors of the documents, shape (documents, dimensions); may be memory-mapped.
+    targets
+        Label positions, shape (documents,).
+    n_folds
+        How many folds. A label's documents are dealt evenly over them.
+    seed
+        Of the folds.
+    n_labels
+        How many labels; None takes the largest target plus one.
+    ridge
+        Penalty, as a share of the mean variance of the dimensions times the documents.
+
+    Returns
+    -------
+    np.ndarray
+        (documents, labels), float32. Where a fold's model knows no document of a label (it has one document, or
+        none), that label gets the document's lowest score, so it never wins.
+
+    Raises
+    ------
+    DataError
+        Where there are fewer than two documents, or lengths differ.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    targets = np.asarray(targets, dtype=np.int64)
+    if len(X) != len(targets) or len(targets) < 2:
+        raise DataError(f"a probe needs two documents or more, each with a target; found {len(X)} and {len(targets)}")
+    labels = int(targets.max()) + 1 if n_labels is None else n_labels
+    fold = fold_of(targets, n_folds, seed)
+    n_folds = int(fold.max()) + 1
+    d = X.shape[1]
+    gram = np.zeros((n_folds, d, d))
+    sums = np.zeros((n_folds, labels, d))  # sum of the vectors of each label
+    counts = np.zeros((n_folds, labels))
+    for start in range(0, len(X), BLOCK):
+        part = np.asarray(X[start : start + BLOCK], dtype=np.float64)
+        for f in range(n_folds):
+            mine = fold[start : start + BLOCK] == f
+            rows, wanted = part[mine], targets[start : start + BLOCK][mine]
+            gram[f] += rows.T @ rows
+            np.add.at(sums[f], wanted, rows)
+            counts[f] += np.bincount(wanted, minlength=labels)
+    scores = np.empty((len(X), labels), dtype=np.float32)
+    for f in range(n_folds):
+        others = [g for g in range(n_folds) if g != f]
+        count = counts[others].sum(axis=0)
+        total = count.sum()
+        by_label = sums[others].sum(axis=0)  # (labels, d)
+        mean = by_label.sum(axis=0) / total
+        centred = gram[others].sum(axis=0) - total * np.outer(mean, mean)
+        centred[np.diag_indices(d)] += ridge * np.trace(centred) / d + 1e-9
+        rows_ = cho_solve(cho_factor(centred), (by_label - count[:, None] * mean).T).T  # (labels, d)
+        bias = count / total - rows_ @ mean
+        held_out = np.flatnonzero(fold == f)
+        for start in range(0, len(held_out), BLOCK):
+            rows_here = held_out[start : start + BLOCK]
+            part = np.asarray(X[rows_here], dtype=np.float64) @ rows_.T + bias
+            part[:, count == 0] = part.min(axis=1, keepdims=True)
+            scores[rows_here] = part
+    return scores
+
+
+def fold_of(targets: np.ndarray, n_folds: int = 5, seed: int = 0) -> np.ndarray:
+    """Deal documents over folds, label by label, so that each fold gets its share of each label.
+
+    Parameters
+    ----------
+    targets
+        Label positions, shape (documents,).
+    n_folds
+        How many folds; at most one a document.
+    seed
+        Of the order within a label.
+
+    Returns
+    -------
+    np.ndarray
+        The fold of each document, shape (documents,).
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(targets))
+    by_label = shuffled[np.argsort(np.asarray(targets)[shuffled], kind="stable")]
+    fold = np.empty(len(targets), dtype=np.int64)
+    # Dealing runs on over the labels, so that labels with a single document do not all fall into the first fold.
+    fold[by_label] = np.arange(len(targets)) % max(2, min(n_folds, len(targets)))
+    return fold
+
+
+def group_scores(scores: np.ndarray, group_of: np.ndarray, n_groups: int | None = None) -> np.ndarray:
+    """Give each group the score of its best label.
+
+    Parameters
+    ----------
+    scores
+        (documents, labels).
+    group_of
+        The group of each label, shape (labels,).
+    n_groups
+        How many groups; None takes the largest plus one.
+
+    Returns
+    -------
+    np.ndarray
+        (documents, groups).
+    """
+    groups = int(group_of.max()) + 1 if n_groups is None else n_groups
+    best = np.full((len(scores), groups), -np.inf, dtype=scores.dtype)
+    for g in range(groups):
+        mine = np.flatnonzero(group_of == g)
+        if len(mine):
+            best[:, g] = scores[:, mine].max(axis=1)
+    return best
+
+
+def group_confusion(scores: np.ndarray, targets: np.ndarray, group_of: np.ndarray) -> np.ndarray:
+    """Share of each group's documents that the probe sends to each group.
+
+    Parameters
+    ----------
+    scores
+        (documents, labels).
+    targets
+        Label positions, shape (documents,).
+    group_of
+        The group of each label, shape (labels,).
+
+    Returns
+    -------
+    np.ndarray
+        (groups, groups), rows sum to 1; a group without documents has a row of zeros.
+    """
+    groups = int(group_of.max()) + 1
+    counts = np.zeros((groups, groups))
+    np.add.at(counts, (group_of[np.asarray(targets)], group_of[scores.argmax(axis=1)]), 1)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+
+def routing_recall(scores: np.ndarray, targets: np.ndarray, group_of: np.ndarray, k: int) -> float:
+    """Share of documents whose group is among the k best.
+
+    Parameters
+    ----------
+    scores
+        (documents, labels).
+    targets
+        Label positions, shape (documents,).
+    group_of
+        The group of each label, shape (labels,).
+    k
+        Groups that the router keeps.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    by_group = group_scores(scores, group_of)
+    right = group_of[np.asarray(targets)]
+    own = by_group[np.arange(len(right)), right]
+    # A group that ties with the right one counts as before it: the estimate must not flatter.
+    before = (by_group >= own[:, None]).sum(axis=1) - 1
+    return float((before < k).mean())

@@ -1,0 +1,133 @@
+"""CSV and TSV: a table of labels and their groups, as it comes out of a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
+from hierarchy.errors import TaxonomyError
+from hierarchy.nodes import Group, Label, Tree, with_default_ids
+
+REQUIRED = ("label", "group")
+COLUMNS = (*REQUIRED, "name", "description")
+
+
+def read_rows(text: str, where: str, delimiter: str) -> Tree:
+    r"""Read a table with a header.
+
+    Parameters
+    ----------
+    text
+        What the file holds. Columns: label (the id; also the name where there is no name column), group, and if
+        wanted name and description. An empty group leaves the label unplaced.
+    where
+        The file's name, for messages.
+    delimiter
+        "," or "\t". A header that is split at semicolons, as some spreadsheets write it, is read as well.
+
+    Returns
+    -------
+    Tree
+        Groups in the order in which they first appear.
+
+    Raises
+    ------
+    TaxonomyError
+        With all problems, each with its line.
+    """
+    header_line = text.partition("\n")[0]
+    if delimiter == "," and ";" in header_line and "," not in header_line:
+        delimiter = ";"
+    problems: list[Problem] = []
+    groups: dict[str, list[tuple[int, Label]]] = {}
+    unplaced: list[tuple[int, Label]] = []
+    rows = _rows(text, where, delimiter)
+    _, header = next(rows, (1, []))
+    columns = [column.strip().lower() for column in header]
+    _check_header(columns, where)
+    for line, cells in rows:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(columns):
+            problems.append(
+                (
+                    line,
+                    f"{len(cells)} cells, but the header has {len(columns)}; quote cells that hold '{delimiter}'",
+                )
+            )
+            continue
+        row = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+        word, name = row["label"], row.get("name", "") or row["label"]
+        if not word:
+            problems.append((line, "the label is empty; write one or remove the row"))
+            continue
+        # A label that differs from its name is an id, but it still becomes group/label where several groups hold it.
+        entry = (line, Label(word, name, row.get("description", "")))
+        (groups.setdefault(row["group"], []) if row["group"] else unplaced).append(entry)
+    tree, lines = _tree(groups, unplaced)
+    found = find_problems(tree, lines)
+    problems += [problem for problem in found if not (problems and problem[0] is None)]
+    if problems:
+        raise TaxonomyError(in_words(problems), where)
+    return tree
+
+
+def table_text(tree: Tree, delimiter: str) -> str:
+    """Write label ids, group ids, names and descriptions as a table; what else a taxonomy holds has no column."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for group in tree.groups:
+        writer.writerows((label.id, group.id, label.name, label.description) for label in group.labels)
+    writer.writerows((label.id, "", label.name, label.description) for label in tree.unplaced)
+    return buffer.getvalue()
+
+
+def _rows(text: str, where: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise TaxonomyError(f"line {line}: this row cannot be read ({error}); check its quotes", where) from None
+        yield line, cells
+
+
+def _check_header(columns: list[str], where: str) -> None:
+    problems = []
+    shown = ", ".join(repr(column) for column in columns) or "nothing"
+    for column in dict.fromkeys(columns):
+        if column not in COLUMNS:
+            hint = suggestion(column, COLUMNS) or f"; known are {', '.join(COLUMNS)}"
+            problems.append((1, f"unknown column '{column}'{hint}"))
+        elif columns.count(column) > 1:
+            problems.append((1, f"column '{column}' stands twice; remove one"))
+    missing = [column for column in REQUIRED if column not in columns]
+    if missing:
+        problems.append((1, f"column '{missing[0]}' is missing; the header must have label and group, found {shown}"))
+    if problems:
+        raise TaxonomyError(in_words(problems), where)
+
+
+def _tree(groups: dict[str, list[tuple[int, Label]]], unplaced: list[tuple[int, Label]]) -> tuple[Tree, dict[Key, int]]:
+    lines: dict[Key, int] = {}
+    for i, entries in enumerate(groups.values()):
+        lines["group", i] = entries[0][0]
+        lines |= {("label", i, j): line for j, (line, _) in enumerate(entries)}
+    lines |= {("unplaced", j): line for j, (line, _) in enumerate(unplaced)}
+    # The ids are worked out on the label column; then names and descriptions are put back.
+    bare = [Group("", name, labels=tuple(Label("", x.id) for _, x in entries)) for name, entries in groups.items()]
+    filled, filled_unplaced = with_default_ids(bare, [Label("", label.id) for _, label in unplaced])
+
+    def whole(ids: tuple[Label, ...], entries: list[tuple[int, Label]]) -> tuple[Label, ...]:
+        pairs = zip(ids, entries, strict=True)
+        return tuple(Label(bare.id, label.name, label.description) for bare, (_, label) in pairs)
+
+    placed = tuple(
+        Group(group.id, group.name, labels=whole(group.labels, entries))
+        for group, entries in zip(filled, groups.values(), strict=True)
+    )
+    return Tree(placed, whole(filled_unplaced, unplaced)), lines

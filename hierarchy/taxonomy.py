@@ -1,0 +1,230 @@
+"""The taxonomy: groups and their fine labels, frozen, with the index arrays that everything else stands on."""
+
+import logging
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from hierarchy import files
+from hierarchy.checks import find_problems, in_words
+from hierarchy.errors import TaxonomyError
+from hierarchy.matching import LabelMatcher
+from hierarchy.nodes import Group, Label, Tree, with_default_ids
+
+__all__ = ["Group", "Label", "Taxonomy"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)  # again: only so is __post_init__ called
+class Taxonomy(Tree):
+    """A frozen tree of two levels: groups, and in each its fine labels.
+
+    Parameters
+    ----------
+    groups
+        The groups, each with its labels.
+    unplaced
+        Labels that stand in no group yet; the builder places them.
+    name
+        What the taxonomy is called.
+    must_link, cannot_link
+        Lists of label ids that the builder keeps in one group, or in different groups.
+    retired
+        Ids that were used once and are never used again.
+
+    Raises
+    ------
+    TaxonomyError
+        With every contradiction at once: an id used twice, an empty group, links to unknown labels ...
+    """
+
+    def __post_init__(self) -> None:
+        problems = find_problems(self)
+        if problems:
+            raise TaxonomyError(in_words(problems), where=self.name or "taxonomy")
+
+    @cached_property
+    def labels(self) -> tuple[Label, ...]:
+        """All labels that stand in a group, group by group."""
+        return tuple(label for group in self.groups for label in group.labels)
+
+    @cached_property
+    def label_ids(self) -> tuple[str, ...]:
+        """Ids of `labels`, in the same order."""
+        return tuple(label.id for label in self.labels)
+
+    @cached_property
+    def group_ids(self) -> tuple[str, ...]:
+        """Ids of `groups`, in the same order."""
+        return tuple(group.id for group in self.groups)
+
+    @cached_property
+    def group_of(self) -> np.ndarray:
+        """Index of each label's group, in the order of `labels`: int64, shape (labels,)."""
+        return np.repeat(np.arange(len(self.groups), dtype=np.int64), np.diff(self.offsets))
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """Where groups begin: the labels of group g are `labels[offsets[g]:offsets[g + 1]]`; shape (groups + 1,)."""
+        return np.cumsum([0, *(len(group.labels) for group in self.groups)], dtype=np.int64)
+
+    def label_index(self, label_id: str) -> int:
+        """Return the position of a label in `labels`.
+
+        Raises
+        ------
+        TaxonomyError
+            Where no placed label has this id; the message names the nearest ones.
+        """
+        try:
+            return self._label_positions[label_id]
+        except KeyError:
+            pass
+        if any(label.id == label_id for label in self.unplaced):
+            raise TaxonomyError(f"label '{label_id}' stands in no group yet; place it with TaxonomyBuilder")
+        raise TaxonomyError(f"the taxonomy has no label '{label_id}'{_nearest(self.nearest(label_id))}")
+
+    def group_index(self, group_id: str) -> int:
+        """Return the position of a group in `groups`.
+
+        Raises
+        ------
+        TaxonomyError
+            Where no group has this id; the message names the nearest ones.
+        """
+        try:
+            return self._group_positions[group_id]
+        except KeyError:
+            near = LabelMatcher(Tree(unplaced=tuple(Label(g.id, g.name) for g in self.groups))).nearest(group_id)
+            raise TaxonomyError(f"the taxonomy has no group '{group_id}'{_nearest(near)}") from None
+
+    def resolve(self, label: str, group: str | None = None) -> str | None:
+        """Return the id of the label that a data file names, or None; see `LabelMatcher.resolve`."""
+        return self._matcher.resolve(label, group)
+
+    def nearest(self, label: str, n: int = 3) -> list[str]:
+        """Return the ids of at most `n` labels whose id or name is most like a string."""
+        return self._matcher.nearest(label, n)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Read a YAML file in any of the forms that docs/ describes; all problems come at once, with their lines."""
+        return cls(**vars(files.read_yaml(path)))
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> Self:
+        """Read a JSON file with the same structure as the YAML one."""
+        return cls(**vars(files.read_json(path)))
+
+    @classmethod
+    def from_csv(cls, path: str | Path) -> Self:
+        """Read a table with the columns `label` and `group` (and, if wanted, `name` and `description`).
+
+        A file that ends in .tsv is split at tabs. An empty group means that the label is not placed yet.
+        """
+        return cls(**vars(files.read_table(path)))
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read a YAML, JSON, CSV or TSV file, by its suffix."""
+        return cls(**vars(files.read_file(path)))
+
+    @classmethod
+    def from_data(cls, targets: Sequence[str], groups: Sequence[str | None] | None = None) -> Self:
+        """Make the tree that a data set's columns hold.
+
+        Parameters
+        ----------
+        targets
+            The label of each document.
+        groups
+            The group of each document, None where it is not known. A label without any group stays unplaced;
+            one that stands under several groups becomes a label `group/name` in each.
+
+        Returns
+        -------
+        Taxonomy
+            Groups and labels in alphabetical order, so that the order of documents does not matter.
+        """
+        placed: dict[str, set[str]] = defaultdict(set)
+        problems = _not_text("target", targets)
+        if groups is not None:
+            if len(groups) != len(targets):
+                raise TaxonomyError(f"{len(targets)} targets but {len(groups)} groups; there must be one a document")
+            groups = [None if _missing(group) else group for group in groups]
+            problems += _not_text("group", [group or "" for group in groups])
+        if problems:
+            raise TaxonomyError(problems, where="from_data")
+        for row, target in enumerate(targets):
+            group = groups[row] if groups is not None else None
+            places = placed[str(target)]
+            if group is not None:
+                places.add(str(group))
+        members: dict[str, list[Label]] = defaultdict(list)
+        for target in sorted(placed):
+            for group in placed[target]:
+                members[group].append(Label("", target))
+        several = [target for target, places in placed.items() if len(places) > 1]
+        if several:
+            logger.warning(
+                "labels that stand under several groups get ids of the form group/name; there are %d: %s",
+                len(several), ", ".join(sorted(several)[:5]),
+            )  # fmt: skip
+        unplaced = [Label("", target) for target in sorted(placed) if not placed[target]]
+        filled = with_default_ids(
+            [Group("", group, labels=tuple(members[group])) for group in sorted(members)], unplaced
+        )
+        return cls(groups=filled[0], unplaced=filled[1])
+
+    def to_yaml(self, path: str | Path | None = None) -> str:
+        """Return the taxonomy as YAML, and write it to `path` where one is given."""
+        return files.write_text(files.yaml_text(self), path)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the taxonomy as JSON, and write it to `path` where one is given."""
+        return files.write_text(files.json_text(self), path)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write a table of label ids, group ids, names and descriptions; tabs where `path` ends in .tsv."""
+        files.write_table(self, path)
+
+    @cached_property
+    def _label_positions(self) -> dict[str, int]:
+        return {label_id: i for i, label_id in enumerate(self.label_ids)}
+
+    @cached_property
+    def _group_positions(self) -> dict[str, int]:
+        return {group_id: i for i, group_id in enumerate(self.group_ids)}
+
+    @cached_property
+    def _matcher(self) -> LabelMatcher:
+        return LabelMatcher(self)
+
+
+def _missing(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.strip()
+    # pandas marks missing text with None, NaN or <NA>, by version and by column type.
+    return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
+
+
+def _not_text(what: str, values: Sequence[Any]) -> list[str]:
+    wrong = Counter(type(value).__name__ for value in values if not isinstance(value, str))
+    if not wrong:
+        return []
+    row = next(i for i, value in enumerate(values) if not isinstance(value, str))
+    return [
+        f"{sum(wrong.values())} {what}s are no text (first in row {row}: {values[row]!r}, {next(iter(wrong))}); "
+        "labels are strings: convert them with str()"
+    ]
+
+
+def _nearest(near: list[str]) -> str:
+    return "; nearest: " + ", ".join(f"'{name}'" for name in near) if near else ""

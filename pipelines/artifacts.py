@@ -1,0 +1,267 @@
+"""A trained model as a folder: JSON, YAML and safetensors, checksummed, written whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hierarchy.errors import ArtifactError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.calibration import Fusion
+from pipelines.features import FeatureExtractor, NeuralFeatures
+from pipelines.model import Model
+from pipelines.router import Router
+from pipelines.settings import Settings
+from stages.fine.bank import HeadBank
+from stages.lexical import NgramVectorizer
+from stages.rows import Rows
+
+if TYPE_CHECKING:
+    from stages.coarse.encoder import Encoder
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+PACKAGES = ("coarsefine", "numpy", "scikit-learn", "torch", "transformers")
+
+
+def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None, card: str) -> None:
+    """Write `model` to `folder`, replacing what an earlier save left there.
+
+    Everything is written to a temporary folder beside it, which then takes its name.
+
+    Parameters
+    ----------
+    model
+        To be saved.
+    folder
+        Where to.
+    metrics
+        Figures of an evaluation, for ``metrics.json``.
+    card
+        Text of the model card.
+
+    Raises
+    ------
+    ArtifactError
+        `folder` holds something that is no model; it is left alone.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise ArtifactError(f"{folder} is not empty and holds no model: name a new folder, or empty this one")
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        _write(model, part, metrics, card)
+        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        if folder.exists():
+            folder.replace(old)
+        part.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[str, Any] | None]:
+    """Read a model and its metrics.
+
+    Parameters
+    ----------
+    folder
+        As `save_model` wrote it.
+    device
+        Torch device for the neural parts; None takes a GPU where there is one.
+
+    Raises
+    ------
+    ArtifactError
+        The folder is no model, a file is missing or damaged, or the format is newer than this version reads.
+    """
+    check_manifest(folder)
+    config = _read_json(folder / "config.json")
+    if config["format_version"] > FORMAT_VERSION:
+        raise ArtifactError(
+            f"{folder} has format version {config['format_version']} and this coarsefine reads up to "
+            f"{FORMAT_VERSION}: update coarsefine"
+        )
+    settings = Settings.model_validate(config["settings"])
+    tensors = _load_tensors(folder / "model.safetensors")
+    label_ids = tuple(config["id2label"][str(i)] for i in range(len(config["id2label"])))
+    group_of = tensors["group_of"]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(group_of))])
+    fusion = _read_json(folder / "router.json")
+
+    def bank(prefix: str) -> HeadBank | None:
+        return HeadBank(Rows.from_tensors(tensors, prefix), offsets) if f"{prefix}.bias" in tensors else None
+
+    vectorizer = None
+    if settings.lexical:
+        vectorizer = NgramVectorizer.from_state(_read_json(folder / "vocabulary.json"), tensors["idf"])
+    neural = None
+    if settings.encoder != "none":
+        neural = _load_neural(folder, settings, tensors, device)
+    model = Model(
+        settings=settings,
+        taxonomy=Taxonomy.from_yaml(folder / "taxonomy.yaml"),
+        label_ids=label_ids,
+        group_ids=tuple(config["groups"]),
+        train_counts=tensors["train_counts"],
+        extractor=FeatureExtractor(neural=neural, vectorizer=vectorizer),
+        router=Router(
+            group_of=group_of,
+            neural=bank("neural"),
+            lexical=bank("lexical"),
+            group_rows=Rows.from_tensors(tensors, "group_ngrams") if "group_ngrams.bias" in tensors else None,
+            coarse_fusion=Fusion(**fusion["coarse"]),
+            fusions={name: Fusion(**values) for name, values in fusion["fine"].items()},
+        ),
+        record=config["record"],
+    )
+    metrics = folder / "metrics.json"
+    return model, _read_json(metrics) if metrics.exists() else None
+
+
+def check_manifest(folder: Path) -> None:
+    """Compare every file with its checksum.
+
+    Raises
+    ------
+    ArtifactError
+        Names each file that is missing or damaged.
+    """
+    manifest = folder / MANIFEST
+    if not manifest.exists():
+        raise ArtifactError(
+            f"{folder} holds no model ({MANIFEST} is missing): name the folder that save_pretrained wrote"
+        )
+    problems = []
+    for name, digest in _read_json(manifest)["sha256"].items():
+        file = folder / name
+        if not file.is_file():
+            problems.append(f"{file} is missing: copy the model again")
+        elif _sha256(file) != digest:
+            problems.append(f"{file} is damaged or was changed (SHA-256 differs from {MANIFEST}): copy the model again")
+    if problems:
+        raise ArtifactError(problems, where="damaged model")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what decides the figures of a model."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from a checkout that is not installed
+            found[name] = "unknown"
+    return found
+
+
+def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: str) -> None:
+    from safetensors.numpy import save_file
+
+    settings = model.settings.model_dump(exclude={"run_dir", "device", "n_jobs"})
+    config = {
+        "format": "coarsefine/model",
+        "format_version": FORMAT_VERSION,
+        "settings": settings,
+        "id2label": {str(i): label for i, label in enumerate(model.label_ids)},
+        "label2id": {label: i for i, label in enumerate(model.label_ids)},
+        "groups": list(model.group_ids),
+        "versions": package_versions(),
+        "record": model.record,
+    }
+    _write_json(folder / "config.json", config)
+    model.taxonomy.to_yaml(folder / "taxonomy.yaml")
+    router = model.router
+    tensors = {"group_of": router.group_of, "train_counts": model.train_counts}
+    if router.neural is not None:
+        tensors |= router.neural.rows.tensors("neural")
+    if router.lexical is not None and router.group_rows is not None and model.extractor.vectorizer is not None:
+        tensors |= router.lexical.rows.tensors("lexical") | router.group_rows.tensors("group_ngrams")
+        tensors["idf"] = model.extractor.vectorizer.idf
+        _write_json(folder / "vocabulary.json", model.extractor.vectorizer.vocabulary)
+    if model.extractor.neural is not None:
+        neural = model.extractor.neural
+        tensors |= {
+            f"document_model.{name}": tensor.detach().cpu().numpy()
+            for name, tensor in neural.document_model.state_dict().items()
+        }
+        neural.encoder.save(folder / "encoder")
+        for encoder in neural.fine_encoders:
+            if encoder is not neural.encoder:
+                encoder.save(folder / "encoder_pretrained")
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / "model.safetensors")
+    fusions = {name: fusion.as_dict() for name, fusion in router.fusions.items()}
+    _write_json(folder / "router.json", {"coarse": router.coarse_fusion.as_dict(), "fine": fusions})
+    if metrics is not None:
+        _write_json(folder / "metrics.json", metrics)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    _write_json(folder / MANIFEST, {"sha256": {str(path.relative_to(folder)): _sha256(path) for path in files}})
+
+
+def _load_neural(
+    folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray], device: str | None
+) -> NeuralFeatures:
+    import torch
+
+    from pipelines.coarse import fine_encoders, make_document_model
+    from stages.coarse.encoder import Encoder
+
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def load(name: str) -> "Encoder":
+        encoder = Encoder.from_pretrained(str(folder / name), pooling=settings.pooling, precision=settings.precision)
+        return encoder.to(where).requires_grad_(False)
+
+    prefix = "document_model."
+    state = {
+        name.removeprefix(prefix): torch.from_numpy(array) for name, array in tensors.items() if name.startswith(prefix)
+    }
+    encoder = load("encoder")
+    groups = len(state["head.bias"])
+    embeddings = state.get("label_attention.group_embeddings", torch.zeros(groups, encoder.hidden_size))
+    document_model = make_document_model(settings, encoder.hidden_size, embeddings)
+    document_model.load_state_dict(state)
+    readers = [encoder]
+    if settings.trainable != "frozen" and settings.fine_features != "trained":
+        readers = fine_encoders(settings.fine_features, trained=encoder, pretrained=load("encoder_pretrained"))
+    return NeuralFeatures(
+        encoder=encoder,
+        fine_encoders=readers,
+        segmenter=encoder.segmenter(
+            segment_tokens=settings.segment_tokens,
+            overlap=settings.overlap,
+            max_segments=settings.max_segments,
+        ),
+        document_model=document_model.to(where).eval().requires_grad_(False),
+        tokens_per_chunk=settings.tokens_per_chunk,
+    )
+
+
+def _load_tensors(file: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(file)
+
+
+def _write_json(file: Path, content: Any) -> None:
+    file.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{file} cannot be read ({error}): copy the model again") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

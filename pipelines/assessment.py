@@ -1,0 +1,167 @@
+"""A model on documents with known labels, beside the flat models and the classic chain on the same documents."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.chained import Documents, LabelSpace, fit_heads
+from pipelines.evaluation.baselines import logistic_predictions, svm_predictions
+from pipelines.evaluation.comparison import (
+    CLASSIC,
+    LOGISTIC,
+    NEITHER,
+    NO_NGRAMS,
+    NO_TREE,
+    SVM,
+    EvaluationReport,
+    compare,
+)
+from pipelines.evaluation.figures import evaluate_predictions
+from pipelines.model import Model
+from pipelines.router import Inputs, best_groups
+from stages.fine.bank import HeadBank
+from stages.fine.negatives import plan_problems
+
+VARIANT_NAMES = {"no_tree": NO_TREE, "no_ngrams": NO_NGRAMS, "neither": NEITHER}
+
+
+def assess(
+    model: Model,
+    documents: Documents,
+    *,
+    train: Documents | None,
+    folder: Path,
+    data: str,
+    routing: str,
+    beam: int,
+    stored: Mapping[str, Any] | None,
+) -> EvaluationReport:
+    """Evaluate a model and its baselines.
+
+    Parameters
+    ----------
+    model
+        The trained model.
+    documents
+        Documents that training has not seen.
+    train
+        Training documents, to fit the baselines on; None takes `stored`.
+    folder
+        Run folder, whose cache is used.
+    data
+        Name of the documents.
+    routing, beam
+        How the model answers.
+    stored
+        An earlier report as a dict.
+    """
+    inputs = model.extractor.through_cache(documents.texts, folder)
+    routed = model.router.route(inputs, routing=routing, beam=beam)
+    space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
+    gold = space.targets(documents.labels)
+    taxonomy = model.taxonomy
+    group_places = {group: place for place, group in enumerate(model.group_ids)}
+    # A gold label without training documents may stand in a group that has none either: -1.
+    gold_group = np.array(
+        [
+            group_places.get(taxonomy.group_ids[taxonomy.group_of[taxonomy.label_index(label)]], -1)
+            for label in documents.labels
+        ]
+    )
+    evaluation = evaluate_predictions(
+        gold,
+        routed.probabilities,
+        group_of=model.group_of,
+        label_ids=model.label_ids,
+        group_ids=model.group_ids,
+        train_counts=model.train_counts,
+        gold_group=gold_group,
+        unseen_ids=documents.labels,
+        coarse_probability=routed.coarse,
+        in_beam=routed.in_beam,
+    )
+    answers = {
+        VARIANT_NAMES[variant]: model.router.route(inputs, variant=variant).probabilities.argmax(1)
+        for variant in model.router.fusions
+        if variant != "full"
+    }
+    notes = []
+    earlier: dict[str, Any] = {}
+    if train is not None:
+        answers |= fitted_baselines(model, train, documents, inputs, folder)
+    elif stored:
+        earlier = dict(EvaluationReport.from_dict(stored).baselines)
+        notes.append(
+            "baselines that need training are shown as stored with the model; give the training data to fit them"
+        )
+    else:
+        notes.append("baselines that need training were not fitted; give the training data to have them beside")
+    return compare(evaluation, data, answers=answers, stored=earlier, notes=notes, seed=model.settings.seed)
+
+
+def fitted_baselines(
+    model: Model, train: Documents, documents: Documents, inputs: Inputs, folder: Path
+) -> dict[str, np.ndarray]:
+    """Answers of the systems that are trained on the same documents.
+
+    Parameters
+    ----------
+    model
+        Its labels, groups and coarse stage are used.
+    train
+        Training documents.
+    documents
+        The documents to answer.
+    inputs
+        What the model reads of them.
+    folder
+        Run folder, whose cache is used.
+
+    Returns
+    -------
+    dict[str, numpy.ndarray]
+        Name of the baseline -> (documents,) columns of its answers.
+    """
+    space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
+    targets = space.targets(train.labels)
+    known = np.flatnonzero(targets >= 0)
+    texts, targets = [train.texts[int(i)] for i in known], targets[known]
+    train_inputs = model.extractor.through_cache(texts, folder)
+    n_jobs = model.settings.n_jobs
+    answers = {SVM: svm_predictions(texts, targets, documents.texts, n_jobs=n_jobs)}
+    if train_inputs.pooled is not None and inputs.pooled is not None:
+        answers[LOGISTIC] = logistic_predictions(train_inputs.pooled, targets, inputs.pooled)
+    answers[CLASSIC] = classic_chain(model, train_inputs, targets, inputs, folder)
+    return answers
+
+
+def classic_chain(model: Model, train_inputs: Inputs, targets: np.ndarray, inputs: Inputs, folder: Path) -> np.ndarray:
+    """Answers of the classic recipe: rows trained inside their group only, routed to the best group.
+
+    Parameters
+    ----------
+    model
+        Its coarse stage routes; its fusion weighs the experts inside a group.
+    train_inputs, targets
+        Training documents.
+    inputs
+        Documents to answer.
+    folder
+        Run folder for the rows.
+    """
+    space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
+    problems = plan_problems("group", targets, space.group_of)
+    fusion = model.router.fusions["full"]
+    scores = np.zeros((len(inputs), len(space.label_ids)), dtype=np.float32)
+    experts = (
+        (fusion.neural, train_inputs.pooled, inputs.pooled),
+        (fusion.lexical, train_inputs.ngrams, inputs.ngrams),
+    )
+    for weight, train_features, features in experts:
+        if train_features is not None and weight:
+            heads = fit_heads(train_features, targets, problems, model.settings, folder, "rows of the classic chain")
+            scores += np.float32(weight) * HeadBank.from_heads(heads, space.offsets).score(features)
+    routed = best_groups(model.router.log_coarse(inputs), 1)[:, space.group_of]
+    return np.where(routed, scores, -np.inf).argmax(1)

@@ -1,0 +1,283 @@
+"""Chained training: the coarse stage first; on its cached vectors the rows; then the router's few numbers."""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from hierarchy.probe import cross_fitted_scores, group_confusion
+from hierarchy.taxonomy import Taxonomy
+from pipelines.calibration import fit_fusion, fit_variants, log_coarse
+from pipelines.features import FeatureExtractor
+from pipelines.model import Model
+from pipelines.router import Router
+from pipelines.settings import Settings
+from stages.fine.bank import HeadBank
+from stages.fine.negatives import plan_problems, resolve_negatives
+from stages.lexical import NgramVectorizer
+from stages.progress import duration, progress
+from stages.rows import Features, Problem, Rows, fit_rows, seconds_of_one_row
+
+if TYPE_CHECKING:
+    from pipelines.coarse import NeuralStage
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Documents with their fine labels.
+
+    Attributes
+    ----------
+    texts
+        The documents, in memory or memory-mapped.
+    labels
+        Fine label id of each.
+    """
+
+    texts: Sequence[str]
+    labels: Sequence[str]
+
+
+@dataclass
+class Clock:
+    """Seconds of each step, in the order in which the steps ran."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time one step and log it."""
+        logger.info("%s ...", name)
+        started = time.monotonic()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+        logger.info("%s: %s", name, duration(self.seconds[name]))
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The labels that have training documents, group after group.
+
+    Attributes
+    ----------
+    label_ids, group_ids
+        Their names.
+    group_of
+        (labels,) place in `group_ids`, ascending.
+    """
+
+    label_ids: tuple[str, ...]
+    group_ids: tuple[str, ...]
+    group_of: np.ndarray
+
+    @classmethod
+    def of(cls, taxonomy: Taxonomy, labels: Sequence[str]) -> "LabelSpace":
+        """Leave out the labels of `taxonomy` without documents, and groups of such labels only."""
+        present = set(labels)
+        kept = [i for i, label in enumerate(taxonomy.label_ids) if label in present]
+        groups = np.unique(taxonomy.group_of[kept])
+        return cls(
+            tuple(taxonomy.label_ids[i] for i in kept),
+            tuple(taxonomy.group_ids[g] for g in groups),
+            np.searchsorted(groups, taxonomy.group_of[kept]),
+        )
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """(groups + 1,) where each group's labels start."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.group_of))])
+
+    def targets(self, labels: Sequence[str]) -> np.ndarray:
+        """(documents,) place of each label; -1 where it had no training document."""
+        place = {label: i for i, label in enumerate(self.label_ids)}
+        return np.array([place.get(label, -1) for label in labels], dtype=np.int64)
+
+
+def fit_chained(
+    settings: Settings,
+    taxonomy: Taxonomy,
+    train: Documents,
+    valid: Documents,
+    *,
+    neural: "NeuralStage | None",
+    folder: Path,
+    clock: Clock,
+) -> Model:
+    """Train all parts but the encoder's vectors, which `neural` brings.
+
+    Parameters
+    ----------
+    settings
+        Of the classifier.
+    taxonomy
+        Every label of the documents stands in a group.
+    train
+        Fits rows, document model and n-grams.
+    valid
+        Early stopping and fusion.
+    neural
+        Encoder and cache; None for ``encoder: none``.
+    folder
+        Run folder: what is finished there is not done again.
+    clock
+        Takes the time of each step.
+    """
+    space = LabelSpace.of(taxonomy, train.labels)
+    targets, valid_targets = space.targets(train.labels), space.targets(valid.labels)
+    group_targets = space.group_of[targets]
+    valid_groups = np.where(valid_targets >= 0, space.group_of[valid_targets], -1)
+
+    pooled = valid_pooled = valid_logits = None
+    features = None
+    history: list[dict[str, float]] = []
+    if neural is not None:
+        with clock.step("coarse model"):
+            trained = neural.train_coarse(taxonomy, space, group_targets, valid_groups)
+            history = trained.history
+        with clock.step("vectors for the fine heads"):
+            pooled, valid_pooled = neural.fine_vectors()
+            valid_logits = neural.valid_logits()
+        features = neural.features()
+
+    vectorizer = ngrams = valid_ngrams = None
+    if settings.lexical:
+        with clock.step("n-grams"):
+            vectorizer = NgramVectorizer(settings.min_df)
+            ngrams = vectorizer.fit_transform(train.texts, len(train.texts))
+            valid_ngrams = vectorizer.transform(valid.texts)
+
+    negatives = resolve_negatives(settings.negatives, len(space.label_ids), len(targets))
+    settings = settings.model_copy(update={"negatives": negatives})
+    with clock.step("rows"):
+        confusion = None
+        if negatives == "candidates":
+            confusion = probe_confusion(pooled if pooled is not None else ngrams, targets, space.group_of, settings)
+        problems = plan_problems(negatives, targets, space.group_of, confusion=confusion, seed=settings.seed)
+        neural_bank = lexical_bank = group_rows = None
+        if pooled is not None:
+            heads = fit_heads(pooled, targets, problems, settings, folder, "neural rows")
+            neural_bank = HeadBank.from_heads(heads, space.offsets)
+        if ngrams is not None:
+            heads = fit_heads(ngrams, targets, problems, settings, folder, "n-gram rows")
+            lexical_bank = HeadBank.from_heads(heads, space.offsets)
+            one_each = [Problem(np.array([group])) for group in range(len(space.group_ids))]
+            group_rows = Rows.stack(
+                fit_heads(ngrams, group_targets, one_each, settings, folder, "n-gram rows of the groups")
+            )
+
+    with clock.step("fusion"):
+        experts: dict[str, np.ndarray] = {}
+        coarse_experts: dict[str, np.ndarray] = {}
+        if neural_bank is not None and valid_logits is not None:
+            coarse_experts["neural"] = valid_logits
+            experts["neural"] = neural_bank.score(valid_pooled)
+        if lexical_bank is not None and group_rows is not None:
+            coarse_experts["lexical"] = group_rows.score(valid_ngrams)
+            experts["lexical"] = lexical_bank.score(valid_ngrams)
+        coarse_fusion = fit_fusion(coarse_experts, valid_groups)
+        experts["coarse"] = log_coarse(coarse_experts, coarse_fusion)[:, space.group_of]
+        router = Router(
+            space.group_of, neural_bank, lexical_bank, group_rows, coarse_fusion, fit_variants(experts, valid_targets)
+        )
+
+    return Model(
+        settings=settings,
+        taxonomy=taxonomy,
+        label_ids=space.label_ids,
+        group_ids=space.group_ids,
+        train_counts=np.bincount(targets, minlength=len(space.label_ids)),
+        extractor=FeatureExtractor(neural=features, vectorizer=vectorizer),
+        router=router,
+        record={
+            "documents": {"train": len(train.texts), "valid": len(valid.texts)},
+            "coarse_history": history,
+            "seconds": clock.seconds,
+        },
+    )
+
+
+def probe_confusion(features: Features, targets: np.ndarray, group_of: np.ndarray, settings: Settings) -> np.ndarray:
+    """Group confusions of the cross-fitted probe, (groups, groups)."""
+    scores = cross_fitted_scores(features, targets, seed=settings.seed)
+    return group_confusion(scores, targets, group_of)
+
+
+def fit_heads(
+    features: Features,
+    targets: np.ndarray,
+    problems: Sequence[Problem],
+    settings: Settings,
+    folder: Path,
+    what: str,
+) -> list[Rows]:
+    """Fit rows problem by problem; each finished one is kept in `folder`, so a stopped run goes on after it.
+
+    Parameters
+    ----------
+    features
+        (documents, features) dense for neural rows, CSR for n-gram rows.
+    targets
+        (documents,) class of each document.
+    problems
+        As `plan_problems` makes them.
+    settings
+        C, balance, prune and n_jobs are read.
+    folder
+        Run folder.
+    what
+        Name of the work in the progress shown.
+    """
+    from safetensors.numpy import load_file, save_file
+
+    lexical = sparse.issparse(features)
+    options: dict[str, Any] = {
+        "C": settings.lexical_C if lexical else settings.neural_C,
+        "balance": settings.balance,
+        "prune": settings.prune if lexical else 0.0,
+    }
+    kept = folder / f"rows-{_rows_key(features, targets, options)}"
+    kept.mkdir(parents=True, exist_ok=True)
+    files = [kept / f"{_problem_key(problem)}.safetensors" for problem in problems]
+    missing = [i for i, file in enumerate(files) if not file.exists()]
+    if missing:
+        rows = sum(len(problems[i].labels) for i in missing)
+        one = seconds_of_one_row(features, targets, [problems[i] for i in missing], **options)
+        workers = settings.n_jobs if settings.n_jobs > 0 else _cores()
+        logger.info("%s: %d rows, about %s on %d processes", what, rows, duration(rows * one / workers), workers)
+    fitted = fit_rows(features, targets, [problems[i] for i in missing], n_jobs=settings.n_jobs, **options)
+    for i, rows_of_one in zip(missing, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
+        part = files[i].with_suffix(".part")
+        save_file(rows_of_one.tensors("rows"), part)
+        part.replace(files[i])
+    return [Rows.from_tensors(load_file(file), "rows") for file in files]
+
+
+def _rows_key(features: Features, targets: np.ndarray, options: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+    arrays = (features.data, features.indices, features.indptr) if sparse.issparse(features) else (features,)
+    for array in (*arrays, targets):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def _problem_key(problem: Problem) -> str:
+    digest = hashlib.sha256()
+    for array in (problem.labels, problem.documents, problem.weights):
+        digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:24]
+
+
+def _cores() -> int:
+    from joblib import cpu_count
+
+    return int(cpu_count())

@@ -1,0 +1,446 @@
+"""The public face: a scikit-learn classifier that is saved and loaded the way transformers does it."""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from hierarchy.errors import ArtifactError, DataError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.artifacts import load_model, save_model
+from pipelines.chained import Clock, Documents, LabelSpace, fit_chained, fit_heads, probe_confusion
+from pipelines.model import Model
+from pipelines.settings import Settings, validated
+from stages.fine.negatives import plan_problems
+
+if TYPE_CHECKING:
+    from pipelines.evaluation.comparison import EvaluationReport
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One path for one document.
+
+    Attributes
+    ----------
+    path
+        Ids of (group, fine label).
+    probability
+        Of the fine label.
+    group_probability
+        Sum over the labels of the group.
+    coarse_probability
+        Of the group, by the coarse stage alone.
+    beam_mass
+        What the coarse stage gives to the groups that were scored; 1 where all were.
+    """
+
+    path: tuple[str, str]
+    probability: float
+    group_probability: float
+    coarse_probability: float
+    beam_mass: float
+
+
+class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
+    """Two-stage text classifier: a coarse long-text model, a head for each group, and a router.
+
+    Parameters
+    ----------
+    taxonomy
+        Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
+    mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
+max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, lexical, \
+min_df, prune, negatives, balance, neural_C, lexical_C, routing, beam, n_groups, min_group_size, max_group_size, \
+training, device, n_jobs, seed, run_dir
+        See `pipelines.settings.Settings`, which says what each is for.
+
+    Attributes
+    ----------
+    classes_
+        Sorted ids of the labels that had training documents.
+    taxonomy_
+        The tree in use, every label of the documents placed.
+    model_
+        The trained parts.
+    metrics_
+        Figures of the last evaluation that was kept with the model, or None.
+    """
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy | None = None,
+        *,
+        mode: str = "chained",
+        encoder: str = "embedded",
+        label_encoder: str | None = None,
+        pooling: str = "mean",
+        precision: str = "auto",
+        trainable: str = "auto",
+        fine_features: str = "both",
+        segment_tokens: int = 256,
+        overlap: int = 32,
+        max_segments: int | None = None,
+        tokens_per_chunk: int = 4096,
+        aggregator: bool = True,
+        aggregator_layers: int = 1,
+        aggregator_heads: int = 4,
+        label_attention: bool = True,
+        dropout: float = 0.1,
+        lexical: bool = True,
+        min_df: int = 2,
+        prune: float = 0.01,
+        negatives: str = "auto",
+        balance: float = 0.25,
+        neural_C: float = 1.0,
+        lexical_C: float = 1.0,
+        routing: str = "auto",
+        beam: int = 3,
+        n_groups: int | str = "auto",
+        min_group_size: int = 5,
+        max_group_size: int = 40,
+        training: dict[str, Any] | None = None,
+        device: str | None = None,
+        n_jobs: int = -1,
+        seed: int = 0,
+        run_dir: str | None = None,
+    ) -> None:
+        self.taxonomy = taxonomy
+        self.mode = mode
+        self.encoder = encoder
+        self.label_encoder = label_encoder
+        self.pooling = pooling
+        self.precision = precision
+        self.trainable = trainable
+        self.fine_features = fine_features
+        self.segment_tokens = segment_tokens
+        self.overlap = overlap
+        self.max_segments = max_segments
+        self.tokens_per_chunk = tokens_per_chunk
+        self.aggregator = aggregator
+        self.aggregator_layers = aggregator_layers
+        self.aggregator_heads = aggregator_heads
+        self.label_attention = label_attention
+        self.dropout = dropout
+        self.lexical = lexical
+        self.min_df = min_df
+        self.prune = prune
+        self.negatives = negatives
+        self.balance = balance
+        self.neural_C = neural_C
+        self.lexical_C = lexical_C
+        self.routing = routing
+        self.beam = beam
+        self.n_groups = n_groups
+        self.min_group_size = min_group_size
+        self.max_group_size = max_group_size
+        self.training = training
+        self.device = device
+        self.n_jobs = n_jobs
+        self.seed = seed
+        self.run_dir = run_dir
+
+    def fit(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        *,
+        validation: tuple[Sequence[str], Sequence[str]] | None = None,
+    ) -> Self:
+        """Train on documents and their fine labels.
+
+        Parameters
+        ----------
+        texts
+            Documents of any length.
+        labels
+            Fine label of each, by id or by name.
+        validation
+            Texts and labels for early stopping and fusion; None cuts a stratified tenth from the training data,
+            where labels with fewer than 3 documents stay whole.
+
+        Returns
+        -------
+        HierarchicalClassifier
+            Itself.
+
+        Raises
+        ------
+        ConfigError
+            With every wrong setting.
+        DataError
+            With every problem of the documents and labels.
+        EncoderError
+            The encoder cannot be had, or cannot read these documents.
+        """
+        from pipelines.preparation import place_labels, prepare_documents
+
+        settings = self._settings()
+        clock = Clock()
+        train, valid = prepare_documents(texts, labels, validation, self.taxonomy, seed=settings.seed)
+        with self._run_folder() as folder:
+            neural = None
+            if settings.encoder != "none":
+                from pipelines.coarse import NeuralStage, load_encoder, resolve_trainable
+
+                with clock.step("encoder"):
+                    encoder, segmenter = load_encoder(settings, train.texts)
+                    trainable = resolve_trainable(settings, encoder, train.texts)
+                    settings = settings.model_copy(update={"trainable": trainable})
+                neural = NeuralStage(
+                    settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder
+                )
+                if trainable == "frozen":
+                    with clock.step("vectors"):
+                        neural.vectors(encoder)
+            taxonomy = place_labels(settings, self.taxonomy, train, neural, clock)
+            fitted = fit_chained(settings, taxonomy, train, valid, neural=neural, folder=folder, clock=clock)
+        self._set(fitted, metrics=None)
+        return self
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """Most probable fine label of each document.
+
+        Returns
+        -------
+        numpy.ndarray
+            (documents,) label ids.
+        """
+        return self.classes_[self.predict_proba(texts).argmax(1)]
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Probability of each fine label.
+
+        Returns
+        -------
+        numpy.ndarray
+            (documents, fine labels) float32, columns as in `classes_`, rows sum to 1.
+        """
+        texts = self._readable(texts)
+        answer = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
+        for block, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
+            answer[block] = routed.probabilities[:, self._columns]
+        return answer
+
+    def predict_paths(self, texts: Sequence[str], top_k: int = 1) -> list[list[Prediction]]:
+        """Most probable paths of each document, best first.
+
+        Parameters
+        ----------
+        texts
+            Documents.
+        top_k
+            Paths a document; labels outside the beam are left out.
+        """
+        texts = self._readable(texts)
+        found: list[list[Prediction]] = []
+        for _, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
+            found.extend(paths_of(self.model_, routed, top_k))
+        return found
+
+    def evaluate(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        *,
+        train: tuple[Sequence[str], Sequence[str]] | None = None,
+        data: str = "documents",
+    ) -> "EvaluationReport":
+        """Compare predictions with the right labels, and with what flat models would have said.
+
+        Parameters
+        ----------
+        texts, labels
+            Documents that training has not seen.
+        train
+            The training documents: the baselines that must be trained are fitted on them. None shows their
+            figures as stored with the model, if any.
+        data
+            Name of the documents, for the report.
+        """
+        from pipelines.assessment import assess
+        from pipelines.preparation import check_labels
+
+        check_is_fitted(self)
+        texts, ids = check_labels(texts, labels, self.taxonomy_, where=data, keep_empty=True)
+        train_documents = None
+        if train is not None:
+            train_documents = Documents(*check_labels(*train, self.taxonomy_, where="train"))
+        with self._run_folder() as folder:
+            return assess(
+                self.model_,
+                Documents(texts, ids),
+                train=train_documents,
+                folder=folder,
+                data=data,
+                routing=self.routing,
+                beam=self.beam,
+                stored=self.metrics_,
+            )
+
+    def refit_groups(self, groups: Sequence[str], texts: Sequence[str], labels: Sequence[str]) -> Self:
+        """Fit the rows of some groups again and leave all other rows as they are.
+
+        Parameters
+        ----------
+        groups
+            Ids of the groups.
+        texts, labels
+            The whole training data as it is now: other groups' documents are the negatives.
+
+        Raises
+        ------
+        DataError
+            A group is not in the model, or one of its labels had no documents when the model was trained.
+        """
+        from pipelines.preparation import check_labels
+
+        check_is_fitted(self)
+        model = self.model_
+        settings = model.settings.model_copy(update={"n_jobs": self.n_jobs})
+        chosen = _places(groups, model.group_ids)
+        train = Documents(*check_labels(texts, labels, self.taxonomy_, where="refit_groups"))
+        space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
+        targets = space.targets(train.labels)
+        new = sorted({label for label, target in zip(train.labels, targets, strict=True) if target < 0})
+        if new:
+            raise DataError(
+                f"labels without documents when the model was trained: {', '.join(new[:5])}"
+                f"{' ...' if len(new) > 5 else ''}: train the model again"
+            )
+        with self._run_folder() as folder:
+            inputs = model.extractor.through_cache(train.texts, folder)
+            confusion = None
+            if settings.negatives == "candidates":
+                features = inputs.pooled if inputs.pooled is not None else inputs.ngrams
+                confusion = probe_confusion(features, targets, space.group_of, settings)
+            problems = plan_problems(
+                settings.negatives, targets, space.group_of, confusion=confusion, seed=settings.seed
+            )
+            router = model.router
+            for expert, features in (("neural", inputs.pooled), ("lexical", inputs.ngrams)):
+                bank = getattr(router, expert)
+                if bank is not None:
+                    heads = fit_heads(features, targets, [problems[g] for g in chosen], settings, folder, expert)
+                    router = replace(router, **{expert: bank.with_heads(dict(zip(chosen, heads, strict=True)))})
+        counts = np.bincount(targets, minlength=len(space.label_ids))
+        refitted = np.isin(space.group_of, chosen)
+        counts = np.where(refitted, counts, model.train_counts)
+        self._set(replace(model, router=router, train_counts=counts), metrics=None)
+        return self
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the model to a folder: JSON, YAML and safetensors, checksummed, whole or not at all."""
+        from pipelines.card import model_card
+
+        check_is_fitted(self)
+        save_model(self.model_, Path(folder), metrics=self.metrics_, card=model_card(self.model_, self.metrics_))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, device: str | None = None) -> Self:
+        """Read a model that `save_pretrained` wrote.
+
+        Parameters
+        ----------
+        folder
+            Its folder.
+        device
+            Torch device; None takes a GPU where there is one.
+
+        Raises
+        ------
+        ArtifactError
+            The folder is missing, is no model, or a file in it is damaged.
+        """
+        if not Path(folder).is_dir():
+            raise ArtifactError(f"no folder {folder}: name the folder that save_pretrained wrote")
+        model, metrics = load_model(Path(folder), device=device)
+        classifier = cls(model.taxonomy, **model.settings.model_dump(exclude={"device", "run_dir", "n_jobs"}))
+        classifier.device = device
+        classifier._set(model, metrics=metrics)
+        return classifier
+
+    def _set(self, model: Model, *, metrics: dict[str, Any] | None) -> None:
+        self.metrics_ = metrics
+        self.model_ = model
+        self.taxonomy_ = model.taxonomy
+        self.classes_ = np.array(sorted(model.label_ids))
+        self._columns = np.argsort(np.array(model.label_ids), kind="stable")
+
+    def _settings(self) -> Settings:
+        values = self.get_params(deep=False)
+        del values["taxonomy"]
+        values["training"] = values["training"] or {}
+        settings = validated(Settings, values, where="HierarchicalClassifier")
+        if settings.training and settings.encoder != "none":
+            from stages.trainer import check_training
+
+            check_training(settings.training)
+        return settings
+
+    def _readable(self, texts: Sequence[str]) -> Sequence[str]:
+        from pipelines.preparation import check_texts
+
+        check_is_fitted(self)
+        return check_texts(texts)
+
+    @contextmanager
+    def _run_folder(self) -> Iterator[Path]:
+        if self.run_dir is not None:
+            yield Path(self.run_dir)
+            return
+        with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
+            yield Path(folder)
+
+
+def paths_of(model: Model, routed: Any, top_k: int) -> list[list[Prediction]]:
+    """Most probable paths of routed documents, best first; labels with probability 0 are left out.
+
+    Parameters
+    ----------
+    model
+        Names of labels and groups.
+    routed
+        Answers of the router.
+    top_k
+        Paths a document at most.
+    """
+    top = np.argsort(-routed.probabilities, axis=1, kind="stable")[:, :top_k]
+    members = np.zeros((len(model.label_ids), len(model.group_ids)), dtype=np.float32)
+    members[np.arange(len(model.label_ids)), model.group_of] = 1.0
+    of_group = routed.probabilities @ members  # (documents, groups)
+    mass = routed.beam_mass
+    return [
+        [
+            Prediction(
+                path=(model.group_ids[group], model.label_ids[label]),
+                probability=float(routed.probabilities[document, label]),
+                group_probability=float(of_group[document, group]),
+                coarse_probability=float(routed.coarse[document, group]),
+                beam_mass=float(mass[document]),
+            )
+            for label in labels
+            if routed.probabilities[document, label] > 0
+            for group in [int(model.group_of[label])]
+        ]
+        for document, labels in enumerate(top)
+    ]
+
+
+def _places(groups: Sequence[str], group_ids: Sequence[str]) -> list[int]:
+    known = {group: place for place, group in enumerate(group_ids)}
+    unknown = [group for group in groups if group not in known]
+    if unknown:
+        near = {group: ", ".join(get_close_matches(group, group_ids, 3)) or "none" for group in unknown}
+        raise DataError([f"no group {group!r} in this model; nearest: {names}" for group, names in near.items()])
+    return sorted(known[group] for group in groups)

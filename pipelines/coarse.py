@@ -1,0 +1,336 @@
+"""The neural side of a training: the encoder, its cached vectors, and the document model trained on groups."""
+
+import copy
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from hierarchy.errors import ConfigError, EncoderError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.features import NeuralFeatures, cached_group_logits, cached_vectors
+from pipelines.settings import Settings
+from stages.coarse.aggregator import Aggregator
+from stages.coarse.encoder import Encoder
+from stages.coarse.label_attention import LabelAttention, group_text_embeddings
+from stages.coarse.model import CoarseModel, DocumentModel, pad_documents
+from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, chunked, unknown_token_share
+from stages.progress import duration
+from stages.trainer import ENCODER_DEFAULTS, Training, train_model
+from stages.vectors import SegmentVectors
+
+if TYPE_CHECKING:
+    from pipelines.chained import LabelSpace
+
+UNKNOWN_TOKEN_SAMPLE = 2000  # documents looked at, spread over all
+FULL_TRAINING_LIMIT = 30 * 60  # seconds that `auto` is ready to spend on the encoder
+CORE_FLOPS = 28e9  # of training a core is good for: MiniLM-L6 in fp32 trains about 900 tokens a second on two
+logger = logging.getLogger(__name__)
+
+
+def load_encoder(settings: Settings, texts: Sequence[str]) -> tuple[Encoder, Segmenter]:
+    """Load encoder and segmenter, and check that they can read `texts`, before any long work.
+
+    Raises
+    ------
+    EncoderError
+        The encoder cannot be had or does not fit, or more than 5 % of the tokens are unknown to it.
+    """
+    device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    encoder = Encoder.from_pretrained(settings.encoder, pooling=settings.pooling, precision=settings.precision)
+    segmenter = encoder.segmenter(
+        segment_tokens=settings.segment_tokens, overlap=settings.overlap, max_segments=settings.max_segments
+    )
+    some = np.unique(np.linspace(0, len(texts) - 1, UNKNOWN_TOKEN_SAMPLE).astype(int))
+    share = unknown_token_share(encoder.tokenizer, [texts[int(i)] for i in some])
+    if share > UNKNOWN_TOKEN_LIMIT:
+        raise EncoderError(
+            f"{share:.0%} of the tokens of these documents are unknown to the encoder {settings.encoder!r}: it was "
+            "made for another language; name one for yours (encoder: bert-base-chinese, xlm-roberta-base, ...), or use "
+            "encoder: none, which needs no encoder at all"
+        )
+    return encoder.to(device), segmenter
+
+
+def resolve_trainable(settings: Settings, encoder: Encoder, texts: Sequence[str]) -> str:
+    """Turn ``auto`` into ``all`` or ``frozen``, from counts of tokens and parameters, and log the choice."""
+    if settings.trainable != "auto":
+        return settings.trainable
+    some = [texts[int(i)] for i in np.unique(np.linspace(0, len(texts) - 1, 500).astype(int))]
+    lengths = [len(ids) for ids in encoder.tokenizer(some, verbose=False)["input_ids"]]
+    tokens = float(np.mean(lengths)) * len(texts)
+    matrices = sum(p.numel() for n, p in encoder.transformer.named_parameters() if p.ndim > 1 and "embedding" not in n)
+    epochs = settings.training.get("num_train_epochs", ENCODER_DEFAULTS["num_train_epochs"])
+    # 6 operations a parameter and token: forward and backward (Kaplan et al. 2020)
+    seconds = 6 * matrices * tokens * epochs / (CORE_FLOPS * (os.cpu_count() or 1))
+    on_gpu = encoder.device.type == "cuda"
+    choice = "all" if on_gpu or seconds < FULL_TRAINING_LIMIT else "frozen"
+    where = "on a GPU" if on_gpu else f"about {duration(seconds)} for a full training on this processor"
+    logger.info("trainable: %s (auto; %.2g tokens, %.2g parameters, %s)", choice, tokens, matrices, where)
+    return choice
+
+
+@dataclass(frozen=True)
+class _VectorData(Dataset):
+    """Cached segment vectors with group targets."""
+
+    vectors: SegmentVectors
+    targets: np.ndarray
+    documents: np.ndarray  # places in `vectors`
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __getitem__(self, place: int) -> tuple[np.ndarray, int]:
+        document = int(self.documents[place])
+        return self.vectors[document], int(self.targets[document])
+
+
+@dataclass(frozen=True)
+class _TextData(Dataset):
+    """Documents with group targets."""
+
+    texts: Sequence[str]
+    targets: np.ndarray
+    documents: np.ndarray  # places in `texts`
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __getitem__(self, place: int) -> tuple[str, int]:
+        document = int(self.documents[place])
+        return self.texts[document], int(self.targets[document])
+
+
+class NeuralStage:
+    """Encoder, vector cache and document model of one training.
+
+    Parameters
+    ----------
+    settings
+        With ``trainable`` resolved.
+    encoder, segmenter
+        As `load_encoder` gives them.
+    train_texts, valid_texts
+        The documents.
+    folder
+        Run folder for cache and checkpoints.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        encoder: Encoder,
+        segmenter: Segmenter,
+        *,
+        train_texts: Sequence[str],
+        valid_texts: Sequence[str],
+        folder: Path,
+    ) -> None:
+        self.settings = settings
+        self.pretrained = encoder
+        self.encoder = encoder  # the coarse stage's: a trained copy where it is trained
+        self.segmenter = segmenter
+        self.train_texts = train_texts
+        self.valid_texts = valid_texts
+        self.folder = folder
+        self._read: dict[int, tuple[SegmentVectors, SegmentVectors]] = {}
+
+    def vectors(self, encoder: Encoder) -> tuple[SegmentVectors, SegmentVectors]:
+        """Segment vectors of training and validation documents, from the cache or computed now."""
+        if id(encoder) not in self._read:
+            options = (encoder, self.segmenter, self.settings.tokens_per_chunk, self.folder)
+            self._read[id(encoder)] = (
+                cached_vectors(self.train_texts, *options, what="vectors of training documents"),
+                cached_vectors(self.valid_texts, *options, what="vectors of validation documents"),
+            )
+        return self._read[id(encoder)]
+
+    def pretrained_pooled(self) -> np.ndarray:
+        """Pooled vectors of the training documents by the untrained encoder, (documents, features)."""
+        return self.vectors(self.pretrained)[0].pooled()
+
+    def train_coarse(
+        self, taxonomy: Taxonomy, space: "LabelSpace", targets: np.ndarray, valid_targets: np.ndarray
+    ) -> Training:
+        """Train the document model, and the encoder with it unless it is frozen.
+
+        Parameters
+        ----------
+        taxonomy, space
+            For the label texts of each group.
+        targets, valid_targets
+            (documents,) group of each document; -1 leaves one out.
+        """
+        embeddings = self._group_embeddings(taxonomy, space)
+        torch.manual_seed(self.settings.seed)
+        self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(
+            self.pretrained.device
+        )
+        rows, valid_rows = np.flatnonzero(targets >= 0), np.flatnonzero(valid_targets >= 0)
+        model: nn.Module
+        collate: Callable[[Sequence[Any]], dict[str, Any]]
+        train: Dataset
+        valid: Dataset
+        if self.settings.trainable == "frozen":
+            vectors, valid_vectors = self.vectors(self.pretrained)
+            train = _VectorData(vectors, targets, rows)
+            valid = _VectorData(valid_vectors, valid_targets, valid_rows)
+            model, collate, settings = self.document_model, _collate_vectors, self.settings.training
+        else:
+            self.encoder = copy.deepcopy(self.pretrained)
+            self.encoder.precision = "fp32"  # Trainer's own bf16/fp16 settings rule the training
+            _freeze(self.encoder, self.settings.top_layers)
+            train = _TextData(self.train_texts, targets, rows)
+            valid = _TextData(self.valid_texts, valid_targets, valid_rows)
+            model = CoarseModel(encoder=self.encoder, document_model=self.document_model)
+            collate, settings = self._collate_texts, {**ENCODER_DEFAULTS, **self.settings.training}
+        key = self._training_key(targets, valid_targets, embeddings)
+        result = train_model(
+            model,
+            train=train,
+            valid=valid,
+            collate=collate,
+            settings=settings,
+            folder=self.folder / f"coarse-{key}",
+            seed=self.settings.seed,
+            weights_file=self.folder / f"coarse-{key}" / "trained.safetensors",
+        )
+        self.encoder.precision = self.settings.precision
+        model.eval().requires_grad_(False)
+        return result
+
+    def fine_vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pooled vectors of training and validation documents, (documents, features) each."""
+        pairs = [self.vectors(encoder) for encoder in self._fine_encoders()]
+        train, valid = zip(*((t.pooled(), v.pooled()) for t, v in pairs), strict=True)
+        return np.hstack(train), np.hstack(valid)
+
+    def valid_logits(self) -> np.ndarray:
+        """Group logits of the validation documents, (documents, groups)."""
+        return cached_group_logits(self.document_model, self.vectors(self.encoder)[1])
+
+    def features(self) -> NeuralFeatures:
+        """Return what turns new texts into the same features."""
+        return NeuralFeatures(
+            encoder=self.encoder,
+            fine_encoders=self._fine_encoders(),
+            segmenter=self.segmenter,
+            document_model=self.document_model,
+            tokens_per_chunk=self.settings.tokens_per_chunk,
+        )
+
+    def _fine_encoders(self) -> list[Encoder]:
+        if self.encoder is self.pretrained:
+            return [self.pretrained]
+        return fine_encoders(self.settings.fine_features, trained=self.encoder, pretrained=self.pretrained)
+
+    def _group_embeddings(self, taxonomy: Taxonomy, space: "LabelSpace") -> torch.Tensor:
+        encoder, segmenter = self.pretrained, self.segmenter
+        if self.settings.label_encoder is not None:
+            encoder = Encoder.from_pretrained(self.settings.label_encoder, pooling=self.settings.pooling)
+            segmenter = encoder.segmenter(segment_tokens=min(256, encoder.max_tokens))
+        groups = [taxonomy.groups[taxonomy.group_index(g)] for g in space.group_ids]
+        group_texts = [g.text for g in groups]
+        label_texts = [label.text for g in groups for label in g.labels]
+        share = unknown_token_share(encoder.tokenizer, label_texts)
+        if share > UNKNOWN_TOKEN_LIMIT:
+            raise EncoderError(
+                f"{share:.0%} of the tokens of the label texts are unknown to the encoder: "
+                "set label_encoder to one that reads the language of the labels"
+            )
+        group_of = torch.tensor([i for i, g in enumerate(groups) for _ in g.labels])
+        return group_text_embeddings(
+            torch.from_numpy(encoder.encode_texts(group_texts, segmenter)),
+            torch.from_numpy(encoder.encode_texts(label_texts, segmenter)),
+            group_of,
+        )
+
+    def _collate_texts(self, items: Sequence[tuple[str, int]]) -> dict[str, Any]:
+        texts, targets = zip(*items, strict=True)
+        segments = self.segmenter(texts)
+        pad_id = self.pretrained.tokenizer.pad_token_id or 0
+        chunks = chunked(segments.input_ids, tokens_per_chunk=self.settings.tokens_per_chunk, pad_id=pad_id)
+        return {
+            "labels": torch.tensor(targets),
+            "chunks": list(chunks),
+            "counts": torch.from_numpy(segments.counts),
+        }
+
+    def _training_key(self, targets: np.ndarray, valid_targets: np.ndarray, embeddings: torch.Tensor) -> str:
+        names = ("trainable", "aggregator", "aggregator_layers", "aggregator_heads", "label_attention", "dropout",
+                 "training", "seed", "segment_tokens", "overlap", "max_segments")  # fmt: skip
+        digest = hashlib.sha256(json.dumps([getattr(self.settings, n) for n in names], default=str).encode())
+        digest.update(self.pretrained.fingerprint().encode())
+        for array in (targets, valid_targets, embeddings.cpu().numpy()):
+            digest.update(np.ascontiguousarray(array).data)
+        for text in (*self.train_texts, *self.valid_texts):
+            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        return digest.hexdigest()[:16]
+
+
+def make_document_model(settings: Settings, hidden: int, group_embeddings: torch.Tensor) -> DocumentModel:
+    """Build the untrained document model.
+
+    Parameters
+    ----------
+    settings
+        Aggregator, label attention and dropout are read.
+    hidden
+        Dimensions of a segment vector.
+    group_embeddings
+        (groups, label hidden) start values.
+    """
+    if settings.aggregator and hidden % settings.aggregator_heads:
+        raise ConfigError(
+            f"aggregator_heads {settings.aggregator_heads} does not divide the encoder's {hidden} dimensions: "
+            f"set it to a divisor of {hidden}"
+        )
+    return DocumentModel(
+        aggregator=Aggregator(
+            hidden=hidden,
+            layers=settings.aggregator_layers if settings.aggregator else 0,
+            heads=settings.aggregator_heads,
+            dropout=settings.dropout,
+        ),
+        label_attention=LabelAttention(group_embeddings=group_embeddings, hidden=hidden, dropout=settings.dropout)
+        if settings.label_attention
+        else None,
+        hidden=hidden,
+        groups=len(group_embeddings),
+        dropout=settings.dropout,
+    )
+
+
+def fine_encoders(fine_features: str, *, trained: Encoder, pretrained: Encoder) -> list[Encoder]:
+    """Return the encoders whose pooled vectors the neural rows read."""
+    return {"trained": [trained], "pretrained": [pretrained], "both": [pretrained, trained]}[fine_features]
+
+
+def _collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:
+    vectors, targets = zip(*items, strict=True)
+    counts = torch.tensor([len(v) for v in vectors])
+    segments, mask = pad_documents(torch.from_numpy(np.concatenate(vectors)), counts)
+    return {"labels": torch.tensor(targets), "segments": segments, "mask": mask}
+
+
+def _freeze(encoder: Encoder, top_layers: int | None) -> None:
+    """Leave only the last layers trainable; None leaves all."""
+    if top_layers is None:
+        return
+    depth = encoder.transformer.config.num_hidden_layers
+    if top_layers > depth:
+        raise ConfigError(f"trainable top_{top_layers}: this encoder has {depth} layers: use top_{depth} or less")
+    layers = next(m for m in encoder.transformer.modules() if isinstance(m, nn.ModuleList) and len(m) == depth)
+    encoder.requires_grad_(False)
+    for layer in list(layers)[-top_layers:]:
+        layer.requires_grad_(True)

@@ -1,0 +1,109 @@
+"""Says what is wrong with the labels of documents, each with its count, its place and the remedy."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+
+from hierarchy.matching import fold
+from hierarchy.taxonomy import Taxonomy
+from pipelines.data.report import count, some
+from pipelines.data.scan import Pair, Scan
+
+LABELS_SHOWN = 20  # of each kind of problem; the rest is counted
+
+
+def find_label_problems(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | None]) -> list[str]:
+    """List everything about the labels that stops the work.
+
+    Parameters
+    ----------
+    scan
+        What the documents hold.
+    taxonomy
+        The labels that they may have; None allows all.
+    ids
+        The label id of each of the scan's pairs, None where it has no meaning.
+
+    Returns
+    -------
+    list of str
+        Empty where all is well.
+    """
+    found = []
+    if scan.n_unlabelled:
+        what, rows = count(scan.n_unlabelled, "document"), some(scan.unlabelled, scan.n_unlabelled)
+        found.append(f"{what} without a label (rows {rows}); give each one, or take it out")
+    if scan.n_several:
+        what = count(scan.n_several, "document")
+        rows = some([f"{row}: {_shown(labels)}" for row, labels in scan.several], scan.n_several)
+        found.append(f"{what} with several labels (rows {rows}); one label a document is predicted: keep one of them")
+    if taxonomy is not None:
+        found += _unresolved(scan, taxonomy, ids)
+    if not found and not scan.pairs:
+        found.append(f"no document is left: {count(scan.n_empty, 'document')} read, all without text")
+    return found
+
+
+@dataclass
+class _Case:
+    """A label that cannot be used."""
+
+    label: str
+    group: str | None
+    row: int
+    documents: int = 0
+
+    def __str__(self) -> str:
+        return f"label {self.label!r} ({count(self.documents, 'document')}, first in row {self.row})"
+
+
+def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[str]:
+    """Describe the pairs without a meaning: ambiguous ones, then unknown ones, the commonest first."""
+    if None not in ids:
+        return []
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for label in (*taxonomy.labels, *taxonomy.unplaced):
+        by_name[fold(label.name)].append(label.id)
+    ambiguous: dict[Pair, _Case] = {}
+    unknown: dict[Pair, _Case] = {}
+    for pair, label_id, documents, row in zip(scan.pairs, ids, scan.counts, scan.first_rows, strict=True):
+        if label_id is not None:
+            continue
+        name, group = pair
+        # The group says nothing about a label that is nowhere: one case for all groups.
+        key, cases = (pair, ambiguous) if len(by_name[fold(name)]) > 1 else ((name, None), unknown)
+        cases.setdefault(key, _Case(name, group, row)).documents += documents
+
+    shown, rest = _commonest(ambiguous)
+    found = []
+    for case in shown:
+        candidates = some(by_name[fold(case.label)])
+        said = "" if case.group is None else f", of which the data's group {case.group!r} is none"
+        remedy = f"name the group column with group=..., or write the id: {candidates}"
+        found.append(f"{case} stands under several groups{said}; {remedy}")
+    if rest:
+        found.append(f"{rest} that stand under several groups")
+    shown, rest = _commonest(unknown)
+    for case in shown:
+        near = ", ".join(repr(name) for name in taxonomy.nearest(case.label))
+        if case.label in taxonomy.retired:
+            remedy = "it is retired"
+        else:
+            remedy = f"nearest: {near}" if near else "nothing in it is alike"
+        found.append(f"{case} is not in the taxonomy; {remedy}")
+    if rest:
+        found.append(f"{rest} that the taxonomy lacks")
+    return found
+
+
+def _commonest(cases: dict[Pair, _Case]) -> tuple[list[_Case], str]:
+    """Return the cases to show, and in words how many are left."""
+    ordered = sorted(cases.values(), key=lambda case: (-case.documents, case.row))
+    rest = ordered[LABELS_SHOWN:]
+    documents = sum(case.documents for case in rest)
+    left = f"{len(rest):,} more ({count(documents, 'document')})" if rest else ""
+    return ordered[:LABELS_SHOWN], left
+
+
+def _shown(labels: str) -> str:
+    return " + ".join(json.loads(labels))

@@ -1,0 +1,195 @@
+"""Reads documents from files, folders and the hub into one memory-mapped table.
+
+Whatever the source, the table has the columns ``text`` (never null), ``row`` (where the document stands in
+its source) and, where asked for, ``label`` with ``label_count``, and ``group``. Labels are text as the person
+wrote them: ``007``, ``NA``, ``1.0`` and ``2024-01-01`` stay what they are.
+"""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hierarchy.errors import DataError
+from pipelines.data.columns import Columns, did_you_mean
+from pipelines.data.tables import ROWS_IN_MEMORY, VERSION, convert, features, first_line, readable_errors
+from pipelines.data.textfiles import read_text_file, text_suffix
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ARROW_SUFFIXES = (".parquet", ".arrow")
+READABLE = ".csv, .tsv, .jsonl, .json (each also with .gz), .parquet, .arrow"
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?(:[\w.-]+)?")  # name, owner/name, owner/name:config
+logger = logging.getLogger(__name__)
+
+
+def read_documents(
+    source: "str | Path | Dataset | Mapping[str, Dataset]",
+    *,
+    text: str | Sequence[str] = "text",
+    label: str | None = "label",
+    group: str | None = None,
+    split: str | None = None,
+    cache_dir: str | Path | None = None,
+) -> "Dataset":
+    """Read documents, whatever they stand in.
+
+    Parameters
+    ----------
+    source
+        A file (.csv, .tsv, .jsonl, .json, each also with .gz, .parquet, .arrow), a folder that the `datasets`
+        library saved, a name on the hub (``owner/name`` or ``owner/name:config``), or a dataset in memory.
+    text
+        The column of the text, or several columns: they are joined by a blank line, empty parts left out.
+    label
+        The column of the label; None for documents without one.
+    group
+        The column of the group. Where the source lacks it, all groups are null and a warning says so.
+    split
+        Which split, where the source has several.
+    cache_dir
+        Where the table is written; by default where the `datasets` library keeps its own.
+
+    Returns
+    -------
+    datasets.Dataset
+        Memory-mapped, with the string columns ``text``, ``label`` and ``group``, the integer column ``row``
+        (the line in a CSV, TSV or JSON-lines file, counted from 1; else the index, counted from 0) and the
+        integer column ``label_count`` (several labels in one cell stand in ``label`` as a JSON list).
+
+    Raises
+    ------
+    DataError
+        Where the source is missing, empty, damaged, of an unknown kind, or lacks a column.
+    """
+    columns = Columns((text,) if isinstance(text, str) else tuple(text), label, group)
+    if not columns.text:
+        raise DataError("text names no column")
+    if not isinstance(source, str | Path):
+        where = "the given dataset"
+        documents = convert(_one_split(source, split, where), columns, where, cache_dir)
+    else:
+        path = Path(source).expanduser()
+        where = str(path)
+        if path.is_file():
+            documents = _from_file(path, columns, split, cache_dir)
+        elif path.is_dir():
+            documents = convert(_from_folder(path, split), columns, where, cache_dir)
+        elif isinstance(source, str) and _is_hub_name(source):
+            documents = convert(_from_hub(source, split, cache_dir), columns, where, cache_dir)
+        else:
+            raise DataError(_file_missing(path))
+    if group is not None and documents.data.column("group").null_count == len(documents):
+        logger.warning("%s: no document has a group in the column %r; the taxonomy decides", where, group)
+    return documents
+
+
+def _from_file(path: Path, columns: Columns, split: str | None, cache_dir: str | Path | None) -> "Dataset":
+    if split is not None:
+        raise DataError(f"split={split!r} was asked for, but a file has no splits; leave it out", str(path))
+    if text_suffix(path) is not None:
+        return _from_text_file(path, columns, cache_dir)
+    suffix = path.suffix.lower()
+    if suffix not in ARROW_SUFFIXES:
+        raise DataError(f"the suffix {path.suffix!r} is not known; use one of {READABLE}", str(path))
+    from datasets import load_dataset
+
+    with readable_errors(str(path)):
+        loaded = load_dataset(
+            suffix[1:], data_files=str(path), split="train", cache_dir=str(cache_dir) if cache_dir else None
+        )
+    return convert(loaded, columns, str(path), cache_dir)
+
+
+def _from_text_file(path: Path, columns: Columns, cache_dir: str | Path | None) -> "Dataset":
+    from datasets import Dataset
+
+    stat = path.stat()
+    if not stat.st_size:
+        raise DataError("the file is empty", str(path))
+    with readable_errors(str(path)):
+        return Dataset.from_generator(
+            read_text_file,
+            features=features(columns),
+            gen_kwargs={
+                "path": str(path.resolve()),
+                "columns": columns,
+                "identity": (VERSION, stat.st_size, stat.st_mtime_ns),
+            },
+            cache_dir=str(cache_dir) if cache_dir else None,
+            writer_batch_size=ROWS_IN_MEMORY,
+        )
+
+
+def _from_folder(path: Path, split: str | None) -> "Dataset":
+    from datasets import load_from_disk
+
+    if not any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
+        files = sorted(p.name for p in path.iterdir() if text_suffix(p) or p.suffix.lower() in ARROW_SUFFIXES)
+        found = f"name one of its files: {', '.join(files[:20])}" if files else f"name a file ({READABLE})"
+        raise DataError(f"the folder was not saved by the datasets library; {found}", str(path))
+    with readable_errors(str(path)):
+        loaded = load_from_disk(str(path))
+    return _one_split(loaded, split, str(path))
+
+
+def _from_hub(name: str, split: str | None, cache_dir: str | Path | None) -> "Dataset":
+    from datasets import get_dataset_split_names, load_dataset
+
+    repository, _, config = name.partition(":")
+    try:
+        splits = get_dataset_split_names(repository, config or None)
+        chosen = _choose_split(splits, split, name)
+        return load_dataset(repository, config or None, split=chosen, cache_dir=str(cache_dir) if cache_dir else None)
+    except DataError:
+        raise
+    except Exception as error:  # network, hub and script errors have no common base
+        raise DataError(
+            f"there is no such file, and as a dataset on the hub it cannot be loaded: {first_line(error)}. "
+            "Check the name (owner/name, or owner/name:config) and the network",
+            name,
+        ) from error
+
+
+def _one_split(loaded: Any, split: str | None, where: str) -> "Dataset":
+    """Return the one split that is meant, of a Dataset or of a DatasetDict."""
+    from datasets import Dataset
+
+    if isinstance(loaded, Mapping):
+        return loaded[_choose_split(list(loaded), split, where)]
+    if not isinstance(loaded, Dataset):
+        kind = type(loaded).__name__
+        raise DataError(f"a file, a folder, a name or a datasets.Dataset is expected, not {kind}", where)
+    if split is not None and split != str(loaded.split):
+        raise DataError(f"split={split!r} was asked for, but there is one dataset without splits", where)
+    return loaded
+
+
+def _choose_split(splits: Sequence[str], split: str | None, where: str) -> str:
+    if split is None and len(splits) == 1:
+        return splits[0]
+    if split is None:
+        raise DataError(f"there are several splits ({', '.join(splits)}); say which with split=...", where)
+    if split not in splits:
+        problem = f"there is no split {split!r}{did_you_mean(split, splits)}; there are {', '.join(splits)}"
+        raise DataError(problem, where)
+    return split
+
+
+def _is_hub_name(source: str) -> bool:
+    """Tell a name on the hub from a file that is missing."""
+    if not HUB_NAME.fullmatch(source):
+        return False
+    path = Path(source)
+    if text_suffix(path) is not None or path.suffix.lower() in (*ARROW_SUFFIXES, ".gz", ".txt", ".xlsx"):
+        return False
+    return path.parent == Path() or not path.parent.is_dir()
+
+
+def _file_missing(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no file {str(path)!r}: the folder {str(path.parent)!r} does not exist"
+    near = did_you_mean(path.name, (entry.name for entry in path.parent.iterdir()))
+    return f"there is no file {str(path)!r}{near}"

@@ -1,0 +1,88 @@
+"""One pass over the documents, in bounded memory: which labels they name, and what their texts hash to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hierarchy.matching import fold
+from stages.progress import progress
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ROWS_IN_MEMORY = 200
+EXAMPLES = 10  # rows kept of each kind of finding
+Pair = tuple[str, str | None]  # a label and its group, as the data has them
+
+
+@dataclass
+class Scan:
+    """One pass over the documents; what is kept of each takes 24 bytes, however long it is."""
+
+    pair: np.ndarray  # (documents,) which of `pairs`; -1 where the document is left out
+    hashes: np.ndarray  # (documents,) of the folded text; 0 for an empty one
+    rows: np.ndarray  # (documents,)
+    pairs: dict[Pair, int] = field(default_factory=dict)
+    counts: list[int] = field(default_factory=list)  # documents of each pair
+    first_rows: list[int] = field(default_factory=list)
+    empty: list[int] = field(default_factory=list)  # rows
+    unlabelled: list[int] = field(default_factory=list)
+    several: list[tuple[int, str]] = field(default_factory=list)  # (row, labels as JSON)
+    n_empty: int = 0
+    n_unlabelled: int = 0
+    n_several: int = 0
+
+
+def scan_documents(documents: "Dataset", keep_empty: bool) -> Scan:
+    """Go over the documents once.
+
+    Parameters
+    ----------
+    documents
+        With the columns ``text`` and ``label`` and, where there are, ``label_count``, ``group`` and ``row``.
+    keep_empty
+        Whether documents without text count as documents.
+    """
+    n = len(documents)
+    scan = Scan(np.full(n, -1, np.int64), np.zeros(n, np.uint64), np.zeros(n, np.int64))
+    for position, document in enumerate(_each(documents)):
+        row = position if document.get("row") is None else document["row"]
+        scan.rows[position] = row
+        text, label, group = fold(document["text"] or ""), document["label"], document.get("group")
+        if text:
+            digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+            scan.hashes[position] = int.from_bytes(digest, "little")
+        else:
+            scan.n_empty += 1
+            if scan.n_empty <= EXAMPLES:
+                scan.empty.append(row)
+            if not keep_empty:
+                continue
+        if label is None or not label.strip():
+            scan.n_unlabelled += 1
+            if scan.n_unlabelled <= EXAMPLES:
+                scan.unlabelled.append(row)
+        elif document.get("label_count", 1) > 1:
+            scan.n_several += 1
+            if scan.n_several <= EXAMPLES:
+                scan.several.append((row, label))
+        else:
+            pair = scan.pairs.setdefault((label, group if group and group.strip() else None), len(scan.pairs))
+            if pair == len(scan.counts):
+                scan.counts.append(0)
+                scan.first_rows.append(row)
+            scan.counts[pair] += 1
+            scan.pair[position] = pair
+    return scan
+
+
+def _each(documents: "Dataset") -> Iterator[dict[str, Any]]:
+    wanted = [name for name in ("text", "label", "label_count", "group", "row") if name in documents.column_names]
+    batches = documents.with_format(None).select_columns(wanted).iter(ROWS_IN_MEMORY)
+    total = -(-len(documents) // ROWS_IN_MEMORY)
+    for batch in progress(batches, total=total, what="Checking documents", unit="batches"):
+        for values in zip(*batch.values(), strict=True):
+            yield dict(zip(batch, values, strict=True))

@@ -1,0 +1,200 @@
+"""The system beside its baselines: who is better on the same documents, and by how much."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from pipelines.evaluation.bootstrap import (
+    Interval,
+    bootstrap_interval,
+    bootstrap_macro_f1,
+    paired_bootstrap,
+    paired_bootstrap_macro_f1,
+)
+from pipelines.evaluation.figures import Evaluation
+from pipelines.evaluation.metrics import averaged_scores
+
+SVM = "tf-idf + linear svm"
+LOGISTIC = "logistic regression on vectors"
+NO_TREE = "no tree (b = 0)"
+NO_NGRAMS = "no n-grams (c = 0)"
+NEITHER = "neither"
+CLASSIC = "classic chain"
+BASELINES = (SVM, LOGISTIC, NO_TREE, NO_NGRAMS, NEITHER, CLASSIC)  # in the order of a report
+FLAT = (SVM, LOGISTIC, NO_TREE, NEITHER)  # those that make no use of groups
+
+
+@dataclass(frozen=True)
+class BaselineResult:
+    """What another system reaches, and how far the evaluated one lies above it (system minus baseline).
+
+    ``fitted``: measured on the documents of the report. ``stored``: measured earlier, on the documents that
+    `data` names; its differences, if any, are about those documents too.
+    """
+
+    accuracy: float
+    macro_f1: float
+    accuracy_difference: Interval | None = None
+    macro_f1_difference: Interval | None = None
+    source: Literal["fitted", "stored"] = "fitted"
+    data: str = ""
+
+    def stored(self) -> "BaselineResult":
+        """Give the same figures, marked as measured earlier."""
+        return dataclasses.replace(self, source="stored")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "BaselineResult":
+        """Read what ``dataclasses.asdict`` gave."""
+        intervals = {
+            name: None if values[name] is None else Interval(**values[name])
+            for name in ("accuracy_difference", "macro_f1_difference")
+        }
+        return cls(**{**values, **intervals})
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """A system's evaluation with its intervals, and the baselines beside it.
+
+    `data` names the documents. `accuracy` and `macro_f1` repeat the evaluation's figures with their bootstrap
+    intervals. `notes` are sentences for the reader.
+    """
+
+    evaluation: Evaluation
+    data: str
+    accuracy: Interval
+    macro_f1: Interval
+    baselines: dict[str, BaselineResult]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def documents(self) -> int:
+        """How many documents were evaluated."""
+        return self.evaluation.documents
+
+    @property
+    def verdict(self) -> str:
+        """Say in plain words whether a flat baseline has the higher accuracy, with the interval."""
+        flat = {name: self.baselines[name] for name in FLAT if name in self.baselines}
+        if not flat:
+            return "No flat baseline was measured."
+        margins = {name: self._margin(result) for name, result in flat.items()}
+        winners = [name for name in flat if margins[name] < 0]
+        if winners:
+            return " ".join(self._sentence(name, flat[name]) for name in winners)
+        closest = min(flat, key=lambda name: margins[name])
+        return f"No flat baseline has a higher accuracy. {self._sentence(closest, flat[closest])}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the report ready for JSON; answers of single documents are left out."""
+        return {
+            "data": self.data,
+            "documents": self.documents,
+            "verdict": self.verdict,
+            "notes": list(self.notes),
+            "accuracy": dataclasses.asdict(self.accuracy),
+            "macro_f1": dataclasses.asdict(self.macro_f1),
+            "baselines": {name: dataclasses.asdict(result) for name, result in self.baselines.items()},
+            "evaluation": self.evaluation.as_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "EvaluationReport":
+        """Read what `as_dict` gave, also after a detour over JSON."""
+        return cls(
+            evaluation=Evaluation.from_dict(values["evaluation"]),
+            data=values["data"],
+            accuracy=Interval(**values["accuracy"]),
+            macro_f1=Interval(**values["macro_f1"]),
+            baselines={name: BaselineResult.from_dict(one) for name, one in values["baselines"].items()},
+            notes=tuple(values["notes"]),
+        )
+
+    def to_json(self, path: str | Path) -> None:
+        """Write the report to a JSON file."""
+        text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2, allow_nan=False)
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+    def _margin(self, result: BaselineResult) -> float:
+        """Accuracy of the system minus that of the baseline."""
+        if result.accuracy_difference is not None:
+            return result.accuracy_difference.value
+        return self.evaluation.accuracy - result.accuracy
+
+    def _sentence(self, name: str, result: BaselineResult) -> str:
+        margin = self._margin(result)
+        own = result.accuracy + margin
+        where = f" on {result.data}" if result.source == "stored" and result.data else ""
+        who = f"{name} reaches accuracy {result.accuracy:.4f}{where}, this model {own:.4f}"
+        interval = result.accuracy_difference
+        if interval is None:
+            lead = "Flat may win: " if margin < 0 else ""
+            return f"{lead}{who}, on other documents; refit the baseline to compare."
+        lead = "Flat wins: " if margin < 0 else ""
+        points = "the two are level" if margin == 0 else f"{100 * margin:+.1f} points for this model"
+        chance = "" if interval.excludes_zero else ", which holds zero: this may be chance"
+        span = f"{interval.level:.0%} interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+        return f"{lead}{who}: {points} ({span}{chance})."
+
+
+def compare(
+    evaluation: Evaluation,
+    data: str,
+    *,
+    answers: Mapping[str, np.ndarray],
+    stored: Mapping[str, BaselineResult] | None = None,
+    notes: Sequence[str] = (),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> EvaluationReport:
+    """Put an evaluation beside its baselines, with paired bootstrap intervals.
+
+    Parameters
+    ----------
+    evaluation
+        The system's, fresh from `evaluate_predictions`.
+    data
+        Name of the documents.
+    answers
+        For each baseline (`BASELINES` names them), the answered columns ``(documents,)`` for the same
+        documents, numbered as in `evaluate_predictions`.
+    stored
+        Results of baselines that were measured earlier; one in `answers` goes before one in here.
+    notes
+        Sentences for the reader.
+    resamples, seed
+        Of the bootstrap.
+
+    Raises
+    ------
+    DataError
+        If `evaluation` was read from a file, which keeps no answers of single documents.
+    """
+    gold, predicted, correct = evaluation.answers
+    results = {name: result.stored() for name, result in (stored or {}).items()}
+    for name, answer in answers.items():
+        answer = np.asarray(answer, dtype=np.int64)
+        difference = paired_bootstrap(correct, gold == answer, resamples=resamples, seed=seed)
+        macro = paired_bootstrap_macro_f1(gold, predicted, answer, resamples=resamples, seed=seed)
+        results[name] = BaselineResult(
+            accuracy=float(np.mean(gold == answer)),
+            macro_f1=averaged_scores(gold, answer, "macro").f1,
+            accuracy_difference=difference,
+            macro_f1_difference=macro,
+            data=data,
+        )
+    order = [name for name in BASELINES if name in results] + [n for n in results if n not in BASELINES]
+    return EvaluationReport(
+        evaluation=evaluation,
+        data=data,
+        accuracy=bootstrap_interval(correct, resamples=resamples, seed=seed),
+        macro_f1=bootstrap_macro_f1(gold, predicted, resamples=resamples, seed=seed),
+        baselines={name: results[name] for name in order},
+        notes=tuple(notes),
+    )

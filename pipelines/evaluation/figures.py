@@ -1,0 +1,255 @@
+"""Evaluation of predictions: every figure about one system on one set of documents, and its tables.
+
+`evaluate_predictions` takes arrays and gives an `Evaluation`. Comparing it with baselines and showing it is
+`pipelines.evaluation.comparison` and `pipelines.evaluation.report`.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hierarchy.errors import DataError
+from pipelines.evaluation import metrics
+from pipelines.evaluation.metrics import MacroAuc, Scores
+from pipelines.evaluation.score_tables import (
+    GroupRow,
+    LabelRow,
+    ThirdScores,
+    group_rows,
+    label_rows,
+    read_third,
+    third_scores,
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of one system on one set of documents; shares are between 0 and 1.
+
+    `routing_errors` + `head_errors` = 1 - `accuracy`: the answer stands in a wrong group, or in the right
+    group and is the wrong label. `coarse_accuracy` and `coarse_in_beam` are None where the coarse stage's
+    probabilities, or the beam, were not given. `gold` and `predicted` (per document, for pairing with another
+    system) stay in memory only: `as_dict` leaves them out.
+    """
+
+    documents: int
+    unseen: int  # documents whose gold label had no training documents: always wrong
+    accuracy: float
+    micro: Scores
+    macro: Scores
+    weighted: Scores
+    thirds: dict[str, ThirdScores]
+    top_k: dict[int, float]
+    auc: MacroAuc
+    hierarchical: Scores
+    group_accuracy: float
+    group_macro_f1: float
+    coarse_accuracy: float | None
+    coarse_in_beam: float | None
+    routing_errors: float
+    head_errors: float
+    labels: tuple[LabelRow, ...]
+    groups: tuple[GroupRow, ...]
+    gold: np.ndarray | None = field(default=None, repr=False, compare=False)
+    predicted: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def answers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Gold labels, predicted labels and whether they agree: three arrays ``(documents,)``.
+
+        Raises
+        ------
+        DataError
+            If this evaluation was read from a file, which keeps no answers of single documents.
+        """
+        if self.gold is None or self.predicted is None:
+            raise DataError(
+                "an evaluation that was read from a file holds no answers of single documents: "
+                "evaluate again to compare two systems document by document"
+            )
+        return self.gold, self.predicted, np.asarray(self.gold == self.predicted)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """``(documents,)`` bool: which documents got the right label."""
+        return self.answers[2]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything but the answers of single documents, ready for JSON."""
+        values = dataclasses.asdict(dataclasses.replace(self, gold=None, predicted=None))
+        del values["gold"], values["predicted"]
+        values["top_k"] = {str(k): share for k, share in self.top_k.items()}
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Evaluation":
+        """Read what `as_dict` gave, also after a detour over JSON."""
+        values = dict(values)
+        for name in ("micro", "macro", "weighted", "hierarchical"):
+            values[name] = Scores(**values[name])
+        values["auc"] = MacroAuc(**values["auc"])
+        values["top_k"] = {int(k): share for k, share in values["top_k"].items()}
+        values["thirds"] = {name: read_third(third) for name, third in values["thirds"].items()}
+        values["labels"] = tuple(LabelRow(**row) for row in values["labels"])
+        values["groups"] = tuple(GroupRow(**row) for row in values["groups"])
+        return cls(**values)
+
+
+def evaluate_predictions(
+    gold: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    group_of: np.ndarray,
+    label_ids: Sequence[str],
+    group_ids: Sequence[str],
+    train_counts: np.ndarray,
+    gold_group: np.ndarray | None = None,
+    unseen_ids: Sequence[str] | None = None,
+    coarse_probability: np.ndarray | None = None,
+    in_beam: np.ndarray | None = None,
+    predicted: np.ndarray | None = None,
+    ks: Sequence[int] = (1, 3, 5),
+) -> Evaluation:
+    """Compute all figures of a system from its answers.
+
+    Parameters
+    ----------
+    gold
+        ``(documents,)`` column of `probabilities` of the gold label, or -1 where the model has never seen
+        that label in training (it has no column, so the answer is wrong in every figure).
+    probabilities
+        ``(documents, labels)``; 0 where the router did not score a label.
+    group_of
+        ``(labels,)`` group index of each column.
+    label_ids, group_ids
+        Ids of the columns, and of all groups.
+    train_counts
+        ``(labels,)`` training documents of each column.
+    gold_group
+        ``(documents,)`` group index of the gold label; needed where `gold` holds -1, else looked up.
+    unseen_ids
+        ``(documents,)`` id of the gold label where `gold` is -1 (not read elsewhere); needed there, so that
+        each unseen label counts as one label in the macro averages.
+    coarse_probability
+        ``(documents, groups)`` of the coarse stage alone.
+    in_beam
+        ``(documents, groups)`` bool, the groups that the router kept (all of them if exhaustive).
+    predicted
+        ``(documents,)`` answered column; the most probable one by default.
+    ks
+        The k of top-k accuracy.
+
+    Raises
+    ------
+    DataError
+        If there is no document, or the arrays do not fit together.
+    """
+    gold = np.asarray(gold, dtype=np.int64)
+    group_of = np.asarray(group_of, dtype=np.int64)
+    if len(gold) == 0:
+        raise DataError("there is nothing to evaluate: no document has a gold label")
+    sizes = (len(gold), len(label_ids), len(group_ids))
+    _check_arrays(
+        {
+            "probabilities": (probabilities, (sizes[0], sizes[1])),
+            "group_of": (group_of, (sizes[1],)),
+            "train_counts": (train_counts, (sizes[1],)),
+            "coarse_probability": (coarse_probability, (sizes[0], sizes[2])),
+            "in_beam": (in_beam, (sizes[0], sizes[2])),
+            "predicted": (predicted, (sizes[0],)),
+        }
+    )
+    _check_numbers(gold, predicted, probabilities)
+    answers = probabilities.argmax(axis=1) if predicted is None else predicted
+    predicted = np.asarray(answers, dtype=np.int64)
+    n, n_labels = probabilities.shape
+    unseen = int(np.sum(gold < 0))
+
+    # Unseen gold labels become labels without a column, numbered after the others.
+    all_gold, all_groups, all_ids = _number_unseen(gold, gold_group, unseen_ids, group_of, label_ids)
+    all_counts = np.concatenate([train_counts, np.zeros(len(all_ids) - n_labels, dtype=np.int64)])
+    gold_group, predicted_group = all_groups[all_gold], all_groups[predicted]
+    right, right_group = all_gold == predicted, gold_group == predicted_group
+    counts = metrics.count_labels(all_gold, predicted, len(all_ids))
+    ranks = metrics.gold_ranks(probabilities, all_gold)
+    coarse, everyone = coarse_probability, np.arange(n)
+    return Evaluation(
+        documents=n,
+        unseen=unseen,
+        accuracy=float(right.mean()),
+        micro=metrics.averaged_scores(all_gold, predicted, "micro"),
+        macro=metrics.averaged_scores(all_gold, predicted, "macro"),
+        weighted=metrics.averaged_scores(all_gold, predicted, "weighted"),
+        thirds=third_scores(counts, all_counts),
+        top_k={int(k): float(np.mean(ranks < k)) for k in ks},
+        auc=metrics.macro_auc(probabilities, all_gold),
+        hierarchical=metrics.hierarchical_scores(all_gold, predicted, gold_group, predicted_group),
+        group_accuracy=float(right_group.mean()),
+        group_macro_f1=metrics.averaged_scores(gold_group, predicted_group, "macro").f1,
+        coarse_accuracy=None if coarse is None else float(np.mean(coarse.argmax(axis=1) == gold_group)),
+        coarse_in_beam=None if in_beam is None else float(np.mean(in_beam[everyone, gold_group])),
+        routing_errors=float(np.mean(~right_group)),
+        head_errors=float(np.mean(right_group & ~right)),
+        labels=label_rows(all_gold, predicted, counts, all_ids, all_groups, group_ids, all_counts),
+        groups=group_rows(gold_group, predicted_group, right, all_groups, group_ids, all_counts),
+        gold=all_gold,
+        predicted=predicted,
+    )
+
+
+def _number_unseen(
+    gold: np.ndarray,
+    gold_group: np.ndarray | None,
+    unseen_ids: Sequence[str] | None,
+    group_of: np.ndarray,
+    label_ids: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Give gold labels without -1, the group of every label, and their ids, unseen labels last."""
+    rows = np.flatnonzero(gold < 0)
+    ids = list(label_ids)
+    if not len(rows):
+        return gold, group_of, ids
+    if gold_group is None or unseen_ids is None:
+        raise DataError(
+            f"{len(rows)} of {len(gold)} documents have a gold label that the model has never seen (-1): "
+            "give gold_group and unseen_ids for them"
+        )
+    number: dict[str, int] = {}
+    groups = group_of.tolist()
+    gold = gold.copy()
+    for row in rows:
+        name = str(unseen_ids[int(row)])
+        if name not in number:
+            number[name] = len(ids)
+            ids.append(name)
+            groups.append(int(gold_group[row]))
+        gold[row] = number[name]
+    return gold, np.asarray(groups, dtype=np.int64), ids
+
+
+def _check_arrays(arrays: Mapping[str, tuple[Any, tuple[int, ...]]]) -> None:
+    """Refuse arrays that do not have the shape beside them."""
+    problems = [
+        f"{name} has the shape {np.shape(array)}, expected {shape}"
+        for name, (array, shape) in arrays.items()
+        if array is not None and np.shape(array) != shape
+    ]
+    if problems:
+        raise DataError(problems, where="evaluation")
+
+
+def _check_numbers(gold: np.ndarray, predicted: np.ndarray | None, probabilities: np.ndarray) -> None:
+    """Refuse columns that do not exist and probabilities that are no numbers."""
+    problems = []
+    if not np.isfinite(probabilities).all():
+        problems.append("probabilities hold NaN or infinite numbers")
+    last = probabilities.shape[1] - 1
+    for name, columns, first in (("gold", gold, -1), ("predicted", predicted, 0)):
+        if columns is not None and (np.min(columns) < first or np.max(columns) > last):
+            found = f"{np.min(columns)} to {np.max(columns)}"
+            problems.append(f"{name} holds columns from {found}, expected {first} to {last}")
+    if problems:
+        raise DataError(problems, where="evaluation")

@@ -1,0 +1,188 @@
+"""An evaluation report to read: as rich tables for the terminal, as Markdown for the model card."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.evaluation.bootstrap import Interval
+from pipelines.evaluation.comparison import BaselineResult, EvaluationReport
+from pipelines.evaluation.metrics import Scores
+
+if TYPE_CHECKING:
+    from rich.console import Group as RenderGroup
+
+WORST = 10  # groups and labels with the most wrong documents that are shown
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of plain strings; the first column is text, the others are figures."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def render(report: EvaluationReport) -> "RenderGroup":
+    """Give the report as one rich renderable: the tables, then the verdict and the notes."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    parts: list[Padding | Text] = []
+    for table in tables(report):
+        shown = RichTable(title=table.title, title_justify="left", title_style="bold")
+        for place, column in enumerate(table.columns):
+            shown.add_column(column, justify="right" if place else "left", overflow="fold")
+        for row in table.rows:
+            shown.add_row(*(Text(cell) for cell in row))  # Text: a label with brackets is no markup
+        parts.append(Padding(shown, (0, 0, 1, 0)))
+    parts.extend(Text(line) for line in (report.verdict, *report.notes))
+    return Group(*parts)
+
+
+def to_markdown(report: EvaluationReport) -> str:
+    """Give the report as Markdown: a table each, then the verdict and the notes."""
+    lines: list[str] = []
+    for table in tables(report):
+        lines += [f"**{table.title}**", "", _markdown_row(table.columns)]
+        lines += ["|" + " --- |" + " ---: |" * (len(table.columns) - 1)]
+        lines += [_markdown_row(row) for row in table.rows]
+        lines += [""]
+    for line in (report.verdict, *report.notes):
+        lines += [line, ""]
+    return "\n".join(lines)
+
+
+def tables(report: EvaluationReport) -> list[Table]:
+    """Give the tables of a report: figures, baselines, and the worst groups and labels."""
+    made = [_figures(report), _baselines(report), _worst_groups(report), _worst_labels(report)]
+    return [table for table in made if table.rows]
+
+
+def _figures(report: EvaluationReport) -> Table:
+    own = report.evaluation
+    rows = [
+        ("accuracy", _with_span(report.accuracy)),
+        ("macro-F1", _with_span(report.macro_f1)),
+        ("macro precision / recall", f"{own.macro.precision:.4f} / {own.macro.recall:.4f}"),
+        ("weighted precision / recall / F1", _three(own.weighted)),
+        ("micro precision / recall / F1", _three(own.micro)),
+    ]
+    for name in ("head", "middle", "tail"):
+        third = own.thirds[name]
+        if third.train_counts is not None:
+            low, high = third.train_counts
+            span = f"{low}" if low == high else f"{low} to {high}"
+            what = f"{name} F1 ({third.labels} labels with {span} training documents)"
+            rows.append((what, _figure(third.f1)))
+    rows += [(f"top-{k} accuracy", f"{share:.4f}") for k, share in own.top_k.items()]
+    left_out = f" ({own.auc.left_out} labels without positives left out)" if own.auc.left_out else ""
+    rows += [
+        (f"macro AUC-ROC{left_out}", _figure(own.auc.value)),
+        ("hierarchical precision / recall / F1", _three(own.hierarchical)),
+        ("group accuracy", f"{own.group_accuracy:.4f}"),
+        ("group macro-F1", f"{own.group_macro_f1:.4f}"),
+    ]
+    if own.coarse_accuracy is not None:
+        rows.append(("group accuracy of the coarse stage alone", f"{own.coarse_accuracy:.4f}"))
+    if own.coarse_in_beam is not None:
+        rows.append(("gold group in the beam", f"{own.coarse_in_beam:.4f}"))
+    rows += [
+        ("routing errors (wrong group)", f"{own.routing_errors:.4f}"),
+        ("head errors (right group, wrong label)", f"{own.head_errors:.4f}"),
+    ]
+    if own.unseen:
+        rows.append(("documents of labels without training documents", str(own.unseen)))
+    title = f"Evaluation on {report.data}" if report.data else "Evaluation"
+    return Table(f"{title} ({report.documents} documents)", ("figure", "value"), rows)
+
+
+def _baselines(report: EvaluationReport) -> Table:
+    rows = [
+        (
+            name,
+            f"{result.accuracy:.4f}",
+            _difference(result.accuracy_difference),
+            f"{result.macro_f1:.4f}",
+            _difference(result.macro_f1_difference),
+            _source(result),
+        )
+        for name, result in report.baselines.items()
+    ]
+    if rows:
+        own = ("this model", f"{report.accuracy.value:.4f}", "", f"{report.macro_f1.value:.4f}", "", "")
+        rows.insert(0, own)
+    lead = "model minus it, points"
+    columns = ("system", "accuracy", lead, "macro-F1", lead, "measured")
+    return Table("Beside other systems", columns, rows)
+
+
+def _worst_groups(report: EvaluationReport) -> Table:
+    rows = [row for row in report.evaluation.groups if row.accuracy is not None and row.accuracy < 1]
+    rows.sort(key=lambda row: -row.support * (1 - (row.accuracy or 0.0)))
+    shown = [
+        (
+            row.id,
+            str(row.labels),
+            str(row.support),
+            _figure(row.accuracy),
+            _figure(row.f1),
+            _figure(row.routing_errors),
+            _figure(row.head_errors),
+            f"{row.mistaken_for} ({row.mistaken_count})" if row.mistaken_for else "",
+        )
+        for row in rows[:WORST]
+    ]
+    errors = ("routing errors", "head errors")
+    columns = ("group", "labels", "documents", "accuracy", "group F1", *errors, "mistaken for")
+    return Table(f"Groups with the most wrong documents ({len(shown)} of {len(rows)})", columns, shown)
+
+
+def _worst_labels(report: EvaluationReport) -> Table:
+    rows = [row for row in report.evaluation.labels if row.support and (row.recall or 0.0) < 1]
+    rows.sort(key=lambda row: -row.support * (1 - (row.recall or 0.0)))
+    shown = [
+        (
+            row.id,
+            row.group,
+            str(row.train_count),
+            str(row.support),
+            _figure(row.precision),
+            _figure(row.recall),
+            _figure(row.f1),
+            f"{row.mistaken_for} ({row.mistaken_count})" if row.mistaken_for else "",
+        )
+        for row in rows[:WORST]
+    ]
+    columns = ("label", "group", "trained on", "documents", "precision", "recall", "F1", "mistaken for")
+    return Table(f"Labels with the most wrong documents ({len(shown)} of {len(rows)})", columns, shown)
+
+
+def _figure(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.4f}"
+
+
+def _three(scores: Scores) -> str:
+    return f"{scores.precision:.4f} / {scores.recall:.4f} / {scores.f1:.4f}"
+
+
+def _with_span(interval: Interval) -> str:
+    return f"{interval.value:.4f} ({interval.level:.0%} interval {interval.low:.4f} to {interval.high:.4f})"
+
+
+def _difference(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f"{100 * interval.value:+.1f} ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+
+
+def _source(result: BaselineResult) -> str:
+    if result.source == "fitted":
+        return "now"
+    return f"earlier, on {result.data}" if result.data else "earlier"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -1,0 +1,190 @@
+"""Texts into what the router reads: pooled vectors, group logits and n-grams."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.router import Inputs
+from stages.lexical import NgramVectorizer
+from stages.vectors import SegmentVectors, VectorCache, pool_segments
+
+if TYPE_CHECKING:
+    from stages.coarse.encoder import Encoder
+    from stages.coarse.model import DocumentModel
+    from stages.coarse.segments import Segmenter
+
+SEGMENTS_PER_BATCH = 4096  # documents x segments, padding included, that the document model takes at once
+
+
+class NeuralFeatures:
+    """Everything neural: encoders, their segmenter, and the document model above the coarse one.
+
+    Parameters
+    ----------
+    encoder
+        The coarse stage's encoder.
+    fine_encoders
+        The encoders whose pooled vectors the neural rows read, side by side; often just `encoder`.
+    segmenter
+        Cuts documents.
+    document_model
+        Segment vectors to group logits.
+    tokens_per_chunk
+        Padded tokens that go through an encoder at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: "Encoder",
+        fine_encoders: "Sequence[Encoder]",
+        segmenter: "Segmenter",
+        document_model: "DocumentModel",
+        tokens_per_chunk: int,
+    ) -> None:
+        self.encoder = encoder
+        self.fine_encoders = tuple(fine_encoders)
+        self.segmenter = segmenter
+        self.document_model = document_model
+        self.tokens_per_chunk = tokens_per_chunk
+
+    def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Pooled vectors (documents, features) and group logits (documents, groups) of `texts`."""
+        segments = self.segmenter(texts)
+        encoders = {id(e): e for e in (self.encoder, *self.fine_encoders)}
+        vectors = {
+            key: e.encode(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk) for key, e in encoders.items()
+        }
+        pooled = [pool_segments(vectors[id(e)], segments.counts) for e in self.fine_encoders]
+        return np.hstack(pooled), group_logits(self.document_model, vectors[id(self.encoder)], segments.counts)
+
+    def through_cache(self, texts: Sequence[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same for many documents, their vectors read from or kept in the cache of a run folder."""
+        encoders = {id(e): e for e in (self.encoder, *self.fine_encoders)}
+        vectors = {
+            key: cached_vectors(texts, e, self.segmenter, self.tokens_per_chunk, folder) for key, e in encoders.items()
+        }
+        pooled = [vectors[id(e)].pooled() for e in self.fine_encoders]
+        return np.hstack(pooled), cached_group_logits(self.document_model, vectors[id(self.encoder)])
+
+
+class FeatureExtractor:
+    """Texts to `Inputs`, through the experts that there are.
+
+    Parameters
+    ----------
+    neural
+        None where there is no encoder.
+    vectorizer
+        None where there are no n-grams.
+    """
+
+    def __init__(self, *, neural: NeuralFeatures | None, vectorizer: NgramVectorizer | None) -> None:
+        self.neural = neural
+        self.vectorizer = vectorizer
+
+    def __call__(self, texts: Sequence[str]) -> Inputs:
+        """Read some documents; the caller cuts long lists into blocks."""
+        return self._inputs(texts, None if self.neural is None else self.neural(texts))
+
+    def through_cache(self, texts: Sequence[str], folder: Path) -> Inputs:
+        """Read many documents, their vectors through the cache of a run folder."""
+        return self._inputs(texts, None if self.neural is None else self.neural.through_cache(texts, folder))
+
+    def _inputs(self, texts: Sequence[str], neural: tuple[np.ndarray, np.ndarray] | None) -> Inputs:
+        pooled, logits = neural or (None, None)
+        ngrams = None
+        if self.vectorizer is not None:
+            ngrams = self.vectorizer.transform(texts)
+        return Inputs(pooled, logits, ngrams)
+
+
+def cached_vectors(
+    texts: Sequence[str],
+    encoder: "Encoder",
+    segmenter: "Segmenter",
+    tokens_per_chunk: int,
+    folder: Path,
+    *,
+    what: str = "vectors",
+) -> SegmentVectors:
+    """Segment vectors of documents through the cache of a run.
+
+    Parameters
+    ----------
+    texts
+        Documents.
+    encoder, segmenter, tokens_per_chunk
+        How they are encoded.
+    folder
+        Run folder.
+    what
+        Name of the work in the progress shown.
+    """
+
+    def encode(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        segments = segmenter(some)
+        return encoder.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk), segments.counts
+
+    cache = VectorCache(folder / "vectors", key=vector_key(encoder, segmenter), hidden=encoder.hidden_size)
+    return cache.vectors(texts, encode, what=what)
+
+
+def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
+    """Everything but the texts that segment vectors depend on."""
+    windows = [segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments]
+    versions = [version("torch"), version("transformers"), version("tokenizers")]
+    return json.dumps([encoder.fingerprint(), windows, versions, "float32"])
+
+
+def cached_group_logits(model: "DocumentModel", vectors: SegmentVectors) -> np.ndarray:
+    """Group logits of documents in the cache, (documents, groups) float32."""
+    block = 4096
+    parts = []
+    for start in range(0, len(vectors), block):
+        documents = range(start, min(start + block, len(vectors)))
+        segments = np.concatenate([vectors[d] for d in documents])
+        parts.append(group_logits(model, segments, vectors.counts[documents.start : documents.stop]))
+    return np.concatenate(parts)
+
+
+def group_logits(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Run the document model over the segment vectors of documents.
+
+    Documents of similar length go together, so a very long one does not pad the others.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode.
+    vectors
+        (segments, hidden), document after document.
+    counts
+        (documents,) segments of each document.
+
+    Returns
+    -------
+    numpy.ndarray
+        (documents, groups) float32.
+    """
+    import torch
+
+    from stages.coarse.model import pad_documents
+
+    device = next(model.parameters()).device
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    order = np.argsort(-counts, kind="stable")
+    logits = np.empty((len(counts), model.head.out_features), dtype=np.float32)
+    start = 0
+    with torch.inference_mode():
+        while start < len(order):
+            batch = order[start : start + max(1, SEGMENTS_PER_BATCH // int(counts[order[start]]))]
+            own = np.concatenate([vectors[starts[d] : starts[d + 1]] for d in batch])
+            padded, mask = pad_documents(torch.from_numpy(own).to(device), torch.from_numpy(counts[batch]))
+            logits[batch] = model.documents(padded, mask).logits.cpu().numpy()
+            start += len(batch)
+    return logits

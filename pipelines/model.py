@@ -1,0 +1,76 @@
+"""A trained two-stage model: what `fit` makes, what an artifact holds, what prediction needs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hierarchy.taxonomy import Taxonomy
+from pipelines.features import FeatureExtractor
+from pipelines.router import Routed, Router
+from pipelines.settings import Settings
+from stages.vectors import shard_bounds
+
+
+@dataclass(frozen=True)
+class Model:
+    """All trained parts, and the names of what they speak of.
+
+    Attributes
+    ----------
+    settings
+        As fitted; ``auto`` values resolved.
+    taxonomy
+        The whole tree, with labels that had no documents too.
+    label_ids
+        Labels that had training documents, group after group: the columns of every score.
+    group_ids
+        Groups of these labels, in the order of the taxonomy.
+    train_counts
+        (labels,) training documents of each label.
+    extractor
+        Texts to what the router reads.
+    router
+        That to probabilities.
+    record
+        Which documents served what, and how training went; JSON-ready.
+    """
+
+    settings: Settings
+    taxonomy: Taxonomy
+    label_ids: tuple[str, ...]
+    group_ids: tuple[str, ...]
+    train_counts: np.ndarray
+    extractor: FeatureExtractor
+    router: Router
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def group_of(self) -> np.ndarray:
+        """(labels,) place in `group_ids` of each label's group."""
+        return self.router.group_of
+
+    def route_texts(
+        self, texts: Sequence[str], *, routing: str | None = None, beam: int | None = None
+    ) -> Iterator[tuple[slice, Routed]]:
+        """Answer block after block, so that memory does not grow with the number of documents.
+
+        Parameters
+        ----------
+        texts
+            Documents; read once.
+        routing, beam
+            As in the settings where None.
+
+        Yields
+        ------
+        tuple[slice, Routed]
+            The place of the block in `texts` and its answers.
+        """
+        for start, end in shard_bounds(texts):
+            inputs = self.extractor(texts[start:end])
+            yield (
+                slice(start, end),
+                self.router.route(inputs, routing=routing or self.settings.routing, beam=beam or self.settings.beam),
+            )

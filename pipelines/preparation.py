@@ -1,0 +1,167 @@
+"""What the user hands in, checked and completed: texts, labels, the split, and labels that stand in no group."""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hierarchy.builder import TaxonomyBuilder
+from hierarchy.errors import DataError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.chained import Clock, Documents
+from pipelines.data.checks import check_documents
+from pipelines.data.splits import stratified_split
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.coarse import NeuralStage
+
+LEXICAL_DIMENSIONS = 256  # of the documents' vectors that the builder reads where there is no encoder
+logger = logging.getLogger(__name__)
+
+
+def check_texts(texts: Sequence[str]) -> Sequence[str]:
+    """Return `texts` as a sequence of strings.
+
+    Raises
+    ------
+    DataError
+        A bare string, or an item that is no string, with its place.
+    """
+    if isinstance(texts, str):
+        raise DataError("texts is a single string: put it into a list")
+    texts = _in_memory(texts)
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(
+                f"texts[{place}] is {text!r} ({type(text).__name__}), not a string: leave it out or fill it in"
+            )
+    return texts
+
+
+def check_labels(
+    texts: Sequence[str], labels: Sequence[str], taxonomy: Taxonomy | None, *, where: str, keep_empty: bool = False
+) -> tuple[Sequence[str], list[str]]:
+    """Find the label id of each document and log what is odd about the data.
+
+    Parameters
+    ----------
+    texts, labels
+        Documents and their labels, by id or by name.
+    taxonomy
+        Whose labels they must be; None takes them as they are.
+    where
+        What the documents are, for messages.
+    keep_empty
+        Keep documents without text, as an evaluation must.
+
+    Returns
+    -------
+    tuple
+        Texts and label ids of the documents that can be used.
+
+    Raises
+    ------
+    DataError
+        With every problem at once.
+    """
+    from datasets import Dataset
+
+    texts, labels = check_texts(texts), _in_memory(labels)
+    if len(texts) != len(labels):
+        raise DataError(f"{len(texts)} texts and {len(labels)} labels: one label belongs to each text", where)
+    if not len(texts):
+        raise DataError("there are no documents", where)
+    wrong = next(((i, label) for i, label in enumerate(labels) if not isinstance(label, str)), None)
+    if wrong:
+        raise DataError(
+            f"labels[{wrong[0]}] is {wrong[1]!r}, not a string: labels are ids or names, use str(...)", where
+        )
+    table = Dataset.from_dict({"text": list(texts), "label": list(labels)})
+    checked = check_documents(table, taxonomy, where=where, keep_empty=keep_empty)
+    for line in checked.report.lines():
+        logger.info("%s: %s", where, line)
+    return checked.documents["text"], checked.labels
+
+
+def prepare_documents(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    validation: tuple[Sequence[str], Sequence[str]] | None,
+    taxonomy: Taxonomy | None,
+    *,
+    seed: int,
+) -> tuple[Documents, Documents]:
+    """Check training and validation documents; cut a validation part where none is given."""
+    train_texts, train_ids = check_labels(texts, labels, taxonomy, where="training documents")
+    if len(set(train_ids)) < 2:
+        raise DataError(
+            f"all training documents have one label ({train_ids[0]!r}): a classifier needs at least two labels"
+        )
+    if validation is not None:
+        valid = Documents(*check_labels(*validation, taxonomy, where="validation documents"))
+        return Documents(train_texts, train_ids), valid
+    train, held_out = stratified_split(train_ids, seed=seed)
+    if not len(held_out):
+        raise DataError(
+            "no label has 3 documents, so no validation part can be cut: give validation=(texts, labels), or more "
+            "documents"
+        )
+    logger.info("validation: %d of %d training documents, stratified", len(held_out), len(train_ids))
+    return _some(train_texts, train_ids, train), _some(train_texts, train_ids, held_out)
+
+
+def place_labels(
+    settings: Settings, taxonomy: Taxonomy | None, train: Documents, neural: "NeuralStage | None", clock: Clock
+) -> Taxonomy:
+    """Return a taxonomy in which every label stands in a group.
+
+    Parameters
+    ----------
+    settings
+        Limits of the groups and the seed are read.
+    taxonomy
+        The given one; None makes groups of all labels of the training documents.
+    train
+        Their vectors tell, beside the label texts, which labels are alike.
+    neural
+        Where the vectors come from; None takes n-grams reduced by SVD.
+    clock
+        Takes the time.
+    """
+    if taxonomy is not None and not taxonomy.unplaced:
+        return taxonomy
+    with clock.step("taxonomy"):
+        builder = TaxonomyBuilder(
+            n_groups=settings.n_groups,
+            min_group_size=settings.min_group_size,
+            max_group_size=settings.max_group_size,
+            encoder=settings.label_encoder or settings.encoder,
+            seed=settings.seed,
+        )
+        vectors = _lexical_vectors(train.texts, settings) if neural is None else neural.pretrained_pooled()
+        labels: Any = taxonomy if taxonomy is not None else sorted(set(train.labels))
+        built = builder.build(labels, documents=(vectors, train.labels))
+    placed = len(taxonomy.unplaced) if taxonomy is not None else len(built.labels)
+    logger.info("%d labels placed; %d groups in all", placed, len(built.groups))
+    return built
+
+
+def _lexical_vectors(texts: Sequence[str], settings: Settings) -> np.ndarray:
+    from sklearn.decomposition import TruncatedSVD
+
+    from stages.lexical import NgramVectorizer
+
+    ngrams = NgramVectorizer(settings.min_df).fit_transform(texts, len(texts))
+    dimensions = min(LEXICAL_DIMENSIONS, min(ngrams.shape) - 1)
+    return TruncatedSVD(dimensions, random_state=settings.seed).fit_transform(ngrams)
+
+
+def _some(texts: Sequence[str], labels: Sequence[str], places: np.ndarray) -> Documents:
+    return Documents([texts[int(i)] for i in places], [labels[int(i)] for i in places])
+
+
+def _in_memory(values: Any) -> Any:
+    # Arrays and series give plain Python values; a column of a dataset stays on disk.
+    return values.tolist() if hasattr(values, "tolist") else values

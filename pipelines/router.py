@@ -1,0 +1,185 @@
+"""The router: group scores and fine scores into probabilities of fine labels.
+
+``exhaustive`` scores every label. ``beam`` scores the labels of the k most probable groups only; outside the beam the
+probability is 0, inside it sums to 1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.special import softmax
+
+from pipelines.calibration import Fusion, log_coarse
+from stages.fine.bank import HeadBank
+from stages.rows import Rows
+
+ROUTINGS = ("auto", "exhaustive", "beam")
+AUTO_LIMIT = 10_000  # labels up to which every label is scored
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the router reads of some documents; a part is None where its expert does not exist.
+
+    Attributes
+    ----------
+    pooled
+        (documents, features) pooled vectors for the neural rows.
+    group_logits
+        (documents, groups) of the document model.
+    ngrams
+        (documents, n-grams) for the lexical expert.
+    """
+
+    pooled: np.ndarray | None = None
+    group_logits: np.ndarray | None = None
+    ngrams: sparse.csr_matrix | None = None
+
+    def __len__(self) -> int:
+        present = next(x for x in (self.pooled, self.group_logits, self.ngrams) if x is not None)
+        return int(present.shape[0])
+
+    def __getitem__(self, documents: np.ndarray | slice) -> "Inputs":
+        parts = (self.pooled, self.group_logits, self.ngrams)
+        return Inputs(*(None if part is None else part[documents] for part in parts))
+
+
+@dataclass(frozen=True)
+class Routed:
+    """The answer for some documents.
+
+    Attributes
+    ----------
+    probabilities
+        (documents, labels) float32, labels group after group; rows sum to 1.
+    coarse
+        (documents, groups) what the coarse stage alone says.
+    in_beam
+        (documents, groups) groups whose labels were scored.
+    """
+
+    probabilities: np.ndarray
+    coarse: np.ndarray
+    in_beam: np.ndarray
+
+    @property
+    def beam_mass(self) -> np.ndarray:
+        """(documents,) probability that the coarse stage gives to the groups in the beam."""
+        return (self.coarse * self.in_beam).sum(1)
+
+
+@dataclass(frozen=True)
+class Router:
+    """Scores of both stages into probabilities.
+
+    Attributes
+    ----------
+    group_of
+        (labels,) group of each label, ascending.
+    neural, lexical
+        Head banks of the experts; None where there is none.
+    group_rows
+        n-gram rows of the groups; None where there are no n-grams.
+    coarse_fusion
+        Of the coarse stage.
+    fusions
+        Of the labels: ``full``, and the variants that evaluation compares it with.
+    """
+
+    group_of: np.ndarray
+    neural: HeadBank | None
+    lexical: HeadBank | None
+    group_rows: Rows | None
+    coarse_fusion: Fusion
+    fusions: dict[str, Fusion]
+
+    def route(self, inputs: Inputs, *, routing: str = "exhaustive", beam: int = 3, variant: str = "full") -> Routed:
+        """Score and normalise.
+
+        Parameters
+        ----------
+        inputs
+            What the experts read.
+        routing
+            ``auto``, ``exhaustive`` or ``beam``.
+        beam
+            Groups in the beam.
+        variant
+            Which of `fusions`.
+        """
+        coarse = self.log_coarse(inputs)
+        fusion = self.fusions[variant]
+        if resolve_routing(routing, len(self.group_of)) == "exhaustive":
+            scores = self._score(inputs, fusion, self.neural, self.lexical)
+            scores += np.float32(fusion.coarse) * coarse[:, self.group_of]
+            in_beam = np.ones(coarse.shape, dtype=bool)
+        else:
+            in_beam = best_groups(coarse, beam)
+            scores = self._score_beam(inputs, fusion, coarse, in_beam)
+        probabilities = softmax(scores, axis=1)
+        return Routed(probabilities, np.exp(coarse), in_beam)
+
+    def log_coarse(self, inputs: Inputs) -> np.ndarray:
+        """Log-probability of each group by the coarse stage, (documents, groups) float32."""
+        experts = {}
+        if inputs.group_logits is not None:
+            experts["neural"] = inputs.group_logits
+        if self.group_rows is not None:
+            experts["lexical"] = self.group_rows.score(inputs.ngrams)
+        return log_coarse(experts, self.coarse_fusion)
+
+    def _score(
+        self, inputs: Inputs, fusion: Fusion, neural: HeadBank | Rows | None, lexical: HeadBank | Rows | None
+    ) -> np.ndarray:
+        # A weight of 0 spares the product.
+        parts = []
+        if neural is not None and fusion.neural:
+            parts.append(np.float32(fusion.neural) * neural.score(inputs.pooled))
+        if lexical is not None and fusion.lexical:
+            parts.append(np.float32(fusion.lexical) * lexical.score(inputs.ngrams))
+        if not parts:
+            rows = next(r for r in (neural, lexical) if r is not None)
+            labels = len((rows.rows if isinstance(rows, HeadBank) else rows).bias)
+            return np.zeros((len(inputs), labels), dtype=np.float32)
+        return sum(parts[1:], parts[0])
+
+    def _score_beam(self, inputs: Inputs, fusion: Fusion, coarse: np.ndarray, in_beam: np.ndarray) -> np.ndarray:
+        scores = np.full((len(inputs), len(self.group_of)), -np.inf, dtype=np.float32)
+        for group in np.flatnonzero(in_beam.any(0)).tolist():
+            documents = np.flatnonzero(in_beam[:, group])
+            labels = np.flatnonzero(self.group_of == group)
+            neural = self.neural.head(group) if self.neural else None
+            lexical = self.lexical.head(group) if self.lexical else None
+            head = self._score(inputs[documents], fusion, neural, lexical)
+            head += np.float32(fusion.coarse) * coarse[documents, group, None]
+            scores[documents[:, None], labels] = head
+        return scores
+
+
+def resolve_routing(routing: str, n_labels: int) -> str:
+    """Turn ``auto`` into ``exhaustive`` or ``beam`` by the number of labels."""
+    if routing != "auto":
+        return routing
+    return "exhaustive" if n_labels <= AUTO_LIMIT else "beam"
+
+
+def best_groups(coarse: np.ndarray, k: int) -> np.ndarray:
+    """Mark the k best groups of each document; of equals the first.
+
+    Parameters
+    ----------
+    coarse
+        (documents, groups) scores.
+    k
+        Groups to keep; more than there are keeps all.
+
+    Returns
+    -------
+    numpy.ndarray
+        (documents, groups) bool with k True in each row.
+    """
+    order = np.argsort(-coarse, axis=1, kind="stable")[:, :k]
+    marked = np.zeros(coarse.shape, dtype=bool)
+    np.put_along_axis(marked, order, True, axis=1)
+    return marked

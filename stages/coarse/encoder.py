@@ -1,0 +1,229 @@
+"""The encoder: token ids of a segment into one vector, with any Hugging Face encoder by name."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hierarchy.embedded import embedded_encoder_path
+from hierarchy.errors import EncoderError
+from stages.coarse.segments import Chunk, Segmenter, chunked
+
+EMBEDDED = "embedded"
+POOLINGS = ("mean", "cls")
+PRECISIONS = ("auto", "fp32", "bf16")
+logger = logging.getLogger(__name__)
+
+
+class Encoder(nn.Module):
+    """A pretrained transformer with its tokenizer, giving one vector a segment.
+
+    Parameters
+    ----------
+    transformer
+        A transformers encoder.
+    tokenizer
+        Its fast tokenizer.
+    pooling
+        ``mean`` over the tokens of a segment, or ``cls`` for its first token.
+    precision
+        ``fp32``, ``bf16``, or ``auto``: bf16 where the device computes it natively.
+    """
+
+    def __init__(
+        self, *, transformer: nn.Module, tokenizer: Any, pooling: str = "mean", precision: str = "auto"
+    ) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.tokenizer = tokenizer
+        self.pooling = pooling
+        self.precision = precision
+
+    @classmethod
+    def from_pretrained(cls, name: str, *, pooling: str = "mean", precision: str = "auto") -> "Encoder":
+        """Load an encoder by name.
+
+        Parameters
+        ----------
+        name
+            ``embedded``, a local folder, or a Hugging Face id.
+        pooling, precision
+            As for the class.
+
+        Raises
+        ------
+        EncoderError
+            It cannot be found or loaded, or it is a decoder or an encoder-decoder.
+        """
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+        source = str(embedded_encoder_path()) if name == EMBEDDED else name
+        try:
+            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+            _refuse_other_architectures(name, config)
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            transformer = AutoModel.from_pretrained(source, trust_remote_code=False, dtype=torch.float32)
+        except EncoderError:
+            raise
+        except (OSError, ValueError, KeyError) as error:
+            cause = str(error).strip().splitlines()[0]
+            raise EncoderError(
+                f"encoder {name!r} cannot be loaded ({cause}): name a Hugging Face id that this "
+                "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
+            ) from error
+        return cls(transformer=transformer.eval(), tokenizer=tokenizer, pooling=pooling, precision=precision)
+
+    @property
+    def hidden_size(self) -> int:
+        """Dimensions of a segment vector."""
+        return int(self.transformer.config.hidden_size)
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest segment that the encoder takes, special tokens included."""
+        config = self.transformer.config
+        limits = [int(self.tokenizer.model_max_length)]
+        positions = getattr(config, "max_position_embeddings", None)
+        if positions:
+            # RoBERTa counts positions from padding_idx + 1
+            offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+            limits.append(positions - offset)
+        return min(limits)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next(self.transformer.parameters()).device
+
+    def segmenter(self, *, segment_tokens: int = 256, overlap: int = 32, max_segments: int | None = None) -> Segmenter:
+        """Return the segmenter that fits this encoder.
+
+        Raises
+        ------
+        EncoderError
+            `segment_tokens` is more than the encoder takes.
+        """
+        if segment_tokens > self.max_tokens:
+            raise EncoderError(
+                f"segment_tokens {segment_tokens} is more than this encoder takes ({self.max_tokens}): "
+                f"set segment_tokens to {self.max_tokens} or less"
+            )
+        return Segmenter(self.tokenizer, segment_tokens=segment_tokens, overlap=overlap, max_segments=max_segments)
+
+    def forward(self, chunks: Iterable[Chunk], n_segments: int) -> Tensor:
+        """Encode chunk by chunk and put the vectors back in the order of the batch.
+
+        Parameters
+        ----------
+        chunks
+            Segments sorted by length, as `chunked` cuts them.
+        n_segments
+            Segments in all chunks together.
+
+        Returns
+        -------
+        Tensor
+            (n_segments, hidden) float32.
+        """
+        vectors, places = [], []
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16()):
+            for chunk in chunks:
+                mask = chunk.attention_mask.to(self.device)
+                hidden = self.transformer(
+                    input_ids=chunk.input_ids.to(self.device), attention_mask=mask
+                ).last_hidden_state  # (segments, tokens, hidden)
+                vectors.append(self._pool(hidden.float(), mask))
+                places.append(chunk.index.to(self.device))
+        joined = torch.cat(vectors)
+        return torch.zeros_like(joined).index_copy(0, torch.cat(places), joined)  # (n_segments, hidden)
+
+    def encode(self, input_ids: list[list[int]], *, tokens_per_chunk: int = 4096) -> np.ndarray:
+        """Encode segments without gradients.
+
+        Returns
+        -------
+        numpy.ndarray
+            (segments, hidden) float32.
+        """
+        pad_id = self.tokenizer.pad_token_id or 0
+        with torch.inference_mode():
+            chunks = chunked(input_ids, tokens_per_chunk=tokens_per_chunk, pad_id=pad_id)
+            return self(chunks, len(input_ids)).cpu().numpy()
+
+    def encode_texts(self, texts: Sequence[str], segmenter: Segmenter, *, tokens_per_chunk: int = 4096) -> np.ndarray:
+        """Vectors of short texts (label names, descriptions): the mean of their segments, unit length.
+
+        Returns
+        -------
+        numpy.ndarray
+            (texts, hidden) float32.
+        """
+        segments = segmenter(texts)
+        vectors = self.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk)
+        starts = np.concatenate([[0], np.cumsum(segments.counts)[:-1]])
+        means = np.add.reduceat(vectors, starts, axis=0) / segments.counts[:, None]
+        unit = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+        return unit.astype(np.float32)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over weights, tokenizer, pooling and precision: what the vectors depend on."""
+        digest = hashlib.sha256(json.dumps([self.pooling, self._bf16()]).encode())
+        digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
+        for name, tensor in sorted(self.transformer.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder and its tokenizer as transformers does."""
+        self.transformer.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def _pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        weights = mask.unsqueeze(-1).float()  # (segments, tokens, 1)
+        return (hidden * weights).sum(1) / weights.sum(1)  # (segments, hidden)
+
+    def _bf16(self) -> bool:
+        return self.precision == "bf16" or (self.precision == "auto" and computes_bf16(self.device))
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether bf16 is native on `device`; on a processor without it bf16 is slower than fp32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device.type != "cpu":
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _refuse_other_architectures(name: str, config: Any) -> None:
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
+
+    if config.is_encoder_decoder:
+        kind = "an encoder-decoder"
+    elif (
+        config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        and config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    ):
+        kind = "a decoder, whose tokens do not see what follows"
+    else:
+        return
+    raise EncoderError(
+        f"encoder {name!r} ({config.model_type}) is {kind}: name an encoder such as bert-base-uncased, "
+        "bert-base-chinese, xlm-roberta-base or answerdotai/ModernBERT-base"
+    )

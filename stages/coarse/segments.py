@@ -1,0 +1,184 @@
+"""Documents into overlapping segments of tokens, and segments into ragged batches.
+
+A document of any length becomes one or more windows of at most `segment_tokens` tokens. Batches are *ragged*: the
+segments of all documents of a batch are sorted by length and cut into chunks, each padded to its own longest, so a
+padded segment slot is never encoded and little padding is.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hierarchy.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
+
+UNKNOWN_TOKEN_LIMIT = 0.05  # above this share the tokenizer was made for other texts
+TEXTS_PER_CALL = 256  # of the tokenizer: enough to keep its threads busy, little memory
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The segments of some documents, document after document.
+
+    Attributes
+    ----------
+    input_ids
+        Token ids of each segment, special tokens included, no padding.
+    counts
+        (documents,) segments of each document, at least 1.
+    tokens
+        Tokens of all documents before `max_segments` left any out, overlaps counted twice.
+    dropped
+        (documents,) tokens that `max_segments` left out.
+    """
+
+    input_ids: list[list[int]]
+    counts: np.ndarray
+    tokens: int
+    dropped: np.ndarray
+
+    def of_documents(self) -> Iterator[list[list[int]]]:
+        """Yield the segments of one document after the other."""
+        start = 0
+        for count in self.counts:
+            yield self.input_ids[start : start + count]
+            start += count
+
+
+class Segmenter:
+    """Cuts documents into overlapping windows of tokens.
+
+    Parameters
+    ----------
+    tokenizer
+        A fast tokenizer of transformers.
+    segment_tokens
+        Tokens of a window, special tokens included.
+    overlap
+        Tokens that a window shares with the one before it.
+    max_segments
+        Windows kept of one document, spread evenly from its first to its last; None keeps all.
+
+    Raises
+    ------
+    EncoderError
+        The tokenizer is not a fast one, or the sizes leave no room for a step forward.
+    """
+
+    def __init__(
+        self, tokenizer: Any, *, segment_tokens: int = 256, overlap: int = 32, max_segments: int | None = None
+    ) -> None:
+        if not tokenizer.is_fast:
+            raise EncoderError(
+                f"the tokenizer {type(tokenizer).__name__} is not a fast one, so it cannot cut windows: "
+                "save the encoder with its tokenizer.json (AutoTokenizer.from_pretrained(..., use_fast=True))"
+            )
+        room = segment_tokens - tokenizer.num_special_tokens_to_add()
+        if overlap >= room:
+            raise EncoderError(
+                f"overlap {overlap} leaves no step forward in segments of {segment_tokens} tokens "
+                f"({room} without special tokens): make overlap smaller or segment_tokens larger"
+            )
+        self.tokenizer = tokenizer
+        self.segment_tokens = segment_tokens
+        self.overlap = overlap
+        self.max_segments = max_segments
+
+    def __call__(self, texts: Sequence[str]) -> Segments:
+        """Cut `texts` into segments; an empty text becomes one segment of special tokens."""
+        input_ids: list[list[int]] = []
+        counts, dropped, tokens = [], [], 0
+        for start in range(0, len(texts), TEXTS_PER_CALL):
+            part = list(texts[start : start + TEXTS_PER_CALL])
+            encoded = self.tokenizer(
+                part,
+                truncation=True,
+                max_length=self.segment_tokens,
+                stride=self.overlap,
+                return_overflowing_tokens=True,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+            )
+            windows: list[list[list[int]]] = [[] for _ in part]
+            for document, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
+                windows[document].append(ids)
+            for all_of_one in windows:
+                kept = self._spread(all_of_one)
+                total = sum(map(len, all_of_one))
+                tokens += total
+                dropped.append(total - sum(map(len, kept)))
+                counts.append(len(kept))
+                input_ids.extend(kept)
+        return Segments(input_ids, np.array(counts, dtype=np.int64), tokens, np.array(dropped, dtype=np.int64))
+
+    def _spread(self, windows: list[list[int]]) -> list[list[int]]:
+        if self.max_segments is None or len(windows) <= self.max_segments:
+            return windows
+        picks = np.linspace(0, len(windows) - 1, self.max_segments).round().astype(int)
+        return [windows[i] for i in picks]
+
+
+def unknown_token_share(tokenizer: Any, texts: Sequence[str]) -> float:
+    """Share of the tokens of `texts` that the tokenizer does not know (0 where it has no unknown token)."""
+    if tokenizer.unk_token_id is None or not len(texts):
+        return 0.0
+    unknown = total = 0
+    for start in range(0, len(texts), TEXTS_PER_CALL):
+        part = list(texts[start : start + TEXTS_PER_CALL])
+        for ids in tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]:
+            total += len(ids)
+            unknown += ids.count(tokenizer.unk_token_id)
+    return unknown / max(total, 1)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Segments that go through the encoder together.
+
+    Attributes
+    ----------
+    index
+        (segments,) places of the segments in the batch that the chunk was cut from.
+    input_ids, attention_mask
+        (segments, tokens) padded to the longest of the chunk.
+    """
+
+    index: "torch.Tensor"
+    input_ids: "torch.Tensor"
+    attention_mask: "torch.Tensor"
+
+
+def chunked(input_ids: list[list[int]], *, tokens_per_chunk: int, pad_id: int) -> Iterator[Chunk]:
+    """Cut segments into chunks of similar length.
+
+    Longest first: a batch that does not fit in memory fails at once and not after an hour.
+
+    Parameters
+    ----------
+    input_ids
+        Token ids of each segment.
+    tokens_per_chunk
+        Upper limit of segments x tokens of a chunk; a longer segment is a chunk of its own.
+    pad_id
+        Token id for padding.
+    """
+    import torch
+
+    lengths = np.array([len(ids) for ids in input_ids])
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        longest = int(lengths[order[start]])
+        index = order[start : start + max(1, tokens_per_chunk // longest)]
+        padded = np.full((len(index), longest), pad_id, dtype=np.int64)
+        for row, segment in enumerate(index):
+            padded[row, : lengths[segment]] = input_ids[segment]
+        mask = np.arange(longest) < lengths[index, None]
+        yield Chunk(torch.from_numpy(index), torch.from_numpy(padded), torch.from_numpy(mask.astype(np.int64)))
+        start += len(index)

@@ -1,0 +1,47 @@
+"""The head bank: the rows of all fine labels, ordered by group, so that a group is one slice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.rows import Features, Rows
+
+
+@dataclass(frozen=True)
+class HeadBank:
+    """All heads of one expert.
+
+    Attributes
+    ----------
+    rows
+        The rows of all labels, group after group.
+    offsets
+        (groups + 1,) the head of group g is rows[offsets[g]:offsets[g + 1]].
+    """
+
+    rows: Rows
+    offsets: np.ndarray
+
+    @classmethod
+    def from_heads(cls, heads: Sequence[Rows], offsets: np.ndarray) -> "HeadBank":
+        """Join heads, one a group that has labels, in the order of the groups."""
+        return cls(Rows.stack(heads), offsets)
+
+    def score(self, features: Features) -> np.ndarray:
+        """Scores of all labels, (documents, labels) float32."""
+        return self.rows.score(features)
+
+    def score_group(self, features: Features, group: int) -> np.ndarray:
+        """Scores of one group's labels, (documents, labels of the group) float32."""
+        return self.head(group).score(features)
+
+    def head(self, group: int) -> Rows:
+        """Rows of one group."""
+        return self.rows[slice(self.offsets[group], self.offsets[group + 1])]
+
+    def with_heads(self, heads: Mapping[int, Rows]) -> "HeadBank":
+        """Return a bank with some heads exchanged and all other rows as they are."""
+        groups = range(len(self.offsets) - 1)
+        parts = [heads.get(g, self.head(g)) for g in groups if self.offsets[g] < self.offsets[g + 1]]
+        return HeadBank.from_heads(parts, self.offsets)

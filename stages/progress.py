@@ -1,0 +1,50 @@
+"""Progress of long work: a bar on a terminal, plain lines with rate and estimate when piped."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+SECONDS_BETWEEN_LINES = 15.0
+logger = logging.getLogger(__name__)
+
+
+def progress(items: Iterable[T], *, total: int, what: str, unit: str) -> Iterator[T]:
+    """Yield `items` and show how far the work is.
+
+    Parameters
+    ----------
+    items
+        What is worked on; it is passed through unchanged.
+    total
+        How many items there will be.
+    what
+        What is being done, in a few words.
+    unit
+        What one item is, in the plural.
+    """
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, total=total, desc=what, unit=f" {unit}", leave=False)
+        return
+    started = last = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if done and now - last >= SECONDS_BETWEEN_LINES:
+            rate = done / (now - started)
+            logger.info(
+                "%s: %d of %d %s, %.1f a second, about %s left",
+                what, done, total, unit, rate, duration((total - done) / rate),
+            )  # fmt: skip
+            last = now
+        yield item
+
+
+def duration(seconds: float) -> str:
+    """Write a time span as a person would: ``45 s``, ``3.5 min``, ``2.1 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

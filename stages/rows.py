@@ -1,0 +1,186 @@
+"""Linear rows, one label against its negatives, fitted label by label with liblinear.
+
+A row never depends on which process or which group trained it: the weights of the documents are computed here from
+counts, each problem has its own fixed seed, and every label is a binary problem of its own.
+"""
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import sparse
+
+Features: TypeAlias = Any  # numpy.ndarray or scipy.sparse.csr_matrix: scipy has no types to tell them apart by
+TOLERANCE = 0.01  # liblinear's own default for this solver
+MAX_ITERATIONS = 1000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Weights of labels.
+
+    Attributes
+    ----------
+    weight
+        (labels, features) float32, dense or CSR.
+    bias
+        (labels,) float32.
+    """
+
+    weight: Features
+    bias: np.ndarray
+
+    def score(self, features: Features) -> np.ndarray:
+        """Scores (documents, labels) float32 of features (documents, features)."""
+        product = features @ self.weight.T
+        dense = product.toarray() if sparse.issparse(product) else product
+        return np.asarray(dense, dtype=np.float32) + self.bias
+
+    def __getitem__(self, labels: slice | np.ndarray) -> "Rows":
+        return Rows(self.weight[labels], self.bias[labels])
+
+    def tensors(self, prefix: str) -> dict[str, np.ndarray]:
+        """Arrays by name, as they are saved."""
+        if not sparse.issparse(self.weight):
+            return {f"{prefix}.weight": np.ascontiguousarray(self.weight), f"{prefix}.bias": self.bias}
+        return {
+            f"{prefix}.data": self.weight.data,
+            f"{prefix}.indices": self.weight.indices.astype(np.int32),
+            f"{prefix}.indptr": self.weight.indptr.astype(np.int64),
+            f"{prefix}.shape": np.array(self.weight.shape, dtype=np.int64),
+            f"{prefix}.bias": self.bias,
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, np.ndarray], prefix: str) -> "Rows":
+        """Read what `tensors` wrote."""
+        bias = tensors[f"{prefix}.bias"]
+        if f"{prefix}.weight" in tensors:
+            return cls(tensors[f"{prefix}.weight"], bias)
+        parts = tuple(tensors[f"{prefix}.{name}"] for name in ("data", "indices", "indptr"))
+        return cls(sparse.csr_matrix(parts, shape=tuple(tensors[f"{prefix}.shape"])), bias)
+
+    @classmethod
+    def stack(cls, parts: Sequence["Rows"]) -> "Rows":
+        """Join rows one below the other."""
+        weights = [part.weight for part in parts]
+        join = sparse.vstack(weights, format="csr") if sparse.issparse(weights[0]) else np.vstack(weights)
+        return cls(join, np.concatenate([part.bias for part in parts]))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The labels whose rows share one set of documents.
+
+    Attributes
+    ----------
+    labels
+        Targets that get a row.
+    documents
+        (documents,) indices of the documents to train on; None stands for all.
+    weights
+        (documents,) weight of each as a negative; None stands for 1.
+    """
+
+    labels: np.ndarray
+    documents: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+
+def fit_rows(
+    features: Features,
+    targets: np.ndarray,
+    problems: Sequence[Problem],
+    *,
+    C: float = 1.0,
+    balance: float = 0.0,
+    prune: float = 0.0,
+    n_jobs: int = 1,
+) -> Iterator[Rows]:
+    """Fit the rows of each problem, in parallel processes; yield them in the order of `problems`.
+
+    Parameters
+    ----------
+    features
+        (documents, features) dense or CSR.
+    targets
+        (documents,) label of each document.
+    problems
+        What to fit, usually one a group.
+    C
+        Inverse strength of the regularisation (liblinear's C) for a document of weight 1.
+    balance
+        0 counts every document alike, 1 gives a label's documents and its negatives the same total weight;
+        between them the weight of a positive is (negatives / positives) ** balance.
+    prune
+        Weights below this share of their row's norm are set to 0, and rows are kept sparse.
+    n_jobs
+        Processes; -1 for one a core.
+    """
+    # Copied once to liblinear's own type; joblib hands it to the processes as a memory map.
+    features = features.astype(np.float64)
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    yield from parallel(delayed(_fit_problem)(features, targets, p, C, balance, prune) for p in problems)
+
+
+def seconds_of_one_row(
+    features: Features,
+    targets: np.ndarray,
+    problems: Sequence[Problem],
+    *,
+    C: float,
+    balance: float,
+    prune: float,
+) -> float:
+    """Time one row of the largest problem, for an estimate of them all.
+
+    Parameters
+    ----------
+    features, targets, problems, C, balance, prune
+        As for `fit_rows`.
+    """
+    largest = max(problems, key=lambda p: len(targets) if p.documents is None else len(p.documents))
+    one = Problem(largest.labels[:1], largest.documents, largest.weights)
+    started = time.monotonic()
+    _fit_problem(features, targets, one, C, balance, prune)
+    return time.monotonic() - started
+
+
+def _fit_problem(
+    features: Features, targets: np.ndarray, problem: Problem, C: float, balance: float, prune: float
+) -> Rows:
+    if problem.documents is not None:
+        features, targets = features[problem.documents], targets[problem.documents]
+    weights = np.ones(len(targets)) if problem.weights is None else problem.weights
+    rows = [_fit_row(features, targets == label, weights, C, balance) for label in problem.labels]
+    biases = np.array([bias for _, bias in rows], dtype=np.float32)
+    if prune or sparse.issparse(features):
+        return Rows(sparse.vstack([_pruned(row, prune) for row, _ in rows], format="csr"), biases)
+    return Rows(np.array([row for row, _ in rows], dtype=np.float32), biases)
+
+
+def _fit_row(
+    features: Features, positive: np.ndarray, weights: np.ndarray, C: float, balance: float
+) -> tuple[np.ndarray, float]:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
+    if positive.all() or not positive.any():  # a lone label has nothing to be told from
+        return np.zeros(features.shape[1]), 1.0 if positive.all() else -1.0
+    negative_weight = weights[~positive].sum()
+    document_weights = np.where(positive, max(1.0, negative_weight / positive.sum()) ** balance, weights)
+    svm = LinearSVC(C=C, tol=TOLERANCE, max_iter=MAX_ITERATIONS, dual=True, random_state=0)
+    with warnings.catch_warnings():
+        # A row that stops at the limit is as good in practice; thousands of warnings help nobody.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        svm.fit(features, positive, sample_weight=document_weights)
+    return svm.coef_[0], float(svm.intercept_[0])
+
+
+def _pruned(row: np.ndarray, share: float) -> sparse.csr_matrix:
+    kept = np.flatnonzero(np.abs(row) > share * np.linalg.norm(row))
+    return sparse.csr_matrix((row[kept].astype(np.float32), kept, np.array([0, len(kept)])), shape=(1, len(row)))

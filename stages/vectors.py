@@ -1,0 +1,223 @@
+"""Segment vectors of many documents, computed once and kept on disk.
+
+The cache is cut into shards of neighbouring documents. A shard's file name is a hash of its texts and of everything
+that its vectors depend on, so a stopped run goes on at the first missing shard, and a changed document costs one
+shard. Nothing is ever read that was not written whole.
+"""
+
+import functools
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hierarchy.errors import DataError
+from stages.progress import progress
+
+SHARD_DOCUMENTS = 1024
+SHARD_CHARACTERS = 400_000  # about a hundred thousand tokens: what a crash may cost
+OPEN_SHARDS = 64
+
+Encode = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
+
+
+class Shard(NamedTuple):
+    """Files of some neighbouring documents.
+
+    Attributes
+    ----------
+    vectors
+        File of (segments, hidden) float32.
+    counts
+        (documents,) segments of each document.
+    """
+
+    vectors: Path
+    counts: np.ndarray
+
+
+class SegmentVectors:
+    """Read side of the cache: the segment vectors of documents, in order.
+
+    Parameters
+    ----------
+    shards
+        The shards, first documents first.
+    """
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self._shards = list(shards)
+        self._first = np.cumsum([0, *(len(s.counts) for s in self._shards)])  # first document of each shard
+        self._starts = [np.concatenate([[0], np.cumsum(s.counts)]) for s in self._shards]
+        self.counts = np.concatenate([s.counts for s in self._shards])
+        self._open = functools.lru_cache(maxsize=OPEN_SHARDS)(self._load)
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def __getitem__(self, document: int) -> np.ndarray:
+        """(segments, hidden) of one document."""
+        if not 0 <= document < len(self):
+            raise IndexError(document)
+        shard = int(np.searchsorted(self._first, document, side="right")) - 1
+        place = document - self._first[shard]
+        start, end = self._starts[shard][place : place + 2]
+        return self._open(shard)[start:end]
+
+    def _load(self, shard: int) -> np.ndarray:
+        return np.load(self._shards[shard].vectors, mmap_mode="r", allow_pickle=False)
+
+    def pooled(self) -> np.ndarray:
+        """Pooled vectors of all documents, (documents, 2 x hidden) float32."""
+        parts = [pool_segments(np.load(s.vectors, mmap_mode="r", allow_pickle=False), s.counts) for s in self._shards]
+        return np.concatenate(parts)
+
+    def subset(self, documents: Sequence[int] | np.ndarray) -> "Subset":
+        """Only some documents, in the order given."""
+        return Subset(self, np.asarray(documents))
+
+
+class Subset:
+    """Some documents of a `SegmentVectors`."""
+
+    def __init__(self, vectors: SegmentVectors, documents: np.ndarray) -> None:
+        self._vectors = vectors
+        self._documents = documents
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        return self._vectors[int(self._documents[place])]
+
+
+def pool_segments(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Pooled vector of each document: mean and maximum of its segment vectors, each of unit length.
+
+    Parameters
+    ----------
+    vectors
+        (segments, hidden), document after document.
+    counts
+        (documents,) segments of each document, at least 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        (documents, 2 x hidden) float32.
+    """
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    mean = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]
+    highest = np.maximum.reduceat(vectors, starts, axis=0)
+    return np.hstack([_unit(mean), _unit(highest)]).astype(np.float32)
+
+
+class VectorCache:
+    """Write side of the cache.
+
+    Parameters
+    ----------
+    folder
+        Where the shards lie; made if missing.
+    key
+        Everything but the texts that the vectors depend on: weights, settings, dtype, versions.
+    hidden
+        Dimensions of a vector, for the estimate of the space needed.
+    """
+
+    def __init__(self, folder: Path, *, key: str, hidden: int) -> None:
+        self.folder = folder
+        self.key = key
+        self.hidden = hidden
+
+    def vectors(self, texts: Sequence[str], encode: Encode, *, what: str = "segment vectors") -> SegmentVectors:
+        """Return the segment vectors of `texts`, encoding the shards that are not there yet.
+
+        Parameters
+        ----------
+        texts
+            Documents; read once, shard by shard.
+        encode
+            texts -> ((segments, hidden) float32, (documents,) segments of each).
+        what
+            Name of the work in the progress shown.
+
+        Raises
+        ------
+        DataError
+            The disk has no room for what is missing.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        bounds = list(shard_bounds(texts))
+        names = [self._name(texts[start:end]) for start, end in bounds]
+        missing = [i for i, name in enumerate(names) if not self._counts_file(name).exists()]
+        self._check_space(texts[slice(*bounds[i])] for i in missing)
+        for i in progress(missing, total=len(missing), what=what, unit="shards"):
+            start, end = bounds[i]
+            vectors, counts = encode(texts[start:end])
+            self._write(self._vectors_file(names[i]), vectors.astype(np.float32, copy=False))
+            self._write(self._counts_file(names[i]), counts)  # last: it says that the shard is whole
+        return SegmentVectors(
+            [Shard(self._vectors_file(n), np.load(self._counts_file(n), allow_pickle=False)) for n in names]
+        )
+
+    def _name(self, texts: Sequence[str]) -> str:
+        digest = hashlib.sha256(self.key.encode())
+        for text in texts:
+            raw = text.encode("utf-8", "surrogatepass")
+            digest.update(len(raw).to_bytes(8, "little"))
+            digest.update(raw)
+        return digest.hexdigest()[:40]
+
+    def _vectors_file(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
+
+    def _counts_file(self, name: str) -> Path:
+        return self.folder / f"{name}.counts.npy"
+
+    def _write(self, path: Path, array: np.ndarray) -> None:
+        part = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            with part.open("wb") as file:
+                np.save(file, array, allow_pickle=False)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise self._no_room(array.nbytes, error) from error
+
+    def _check_space(self, missing: Iterable[Sequence[str]]) -> None:
+        # A segment holds some 900 characters of a script with spaces; short texts have one segment each.
+        segments = sum(1 + len(text) // 600 for texts in missing for text in texts)
+        needed = segments * self.hidden * 4
+        if needed > shutil.disk_usage(self.folder).free:
+            raise self._no_room(needed, None)
+
+    def _no_room(self, needed: int, error: OSError | None) -> DataError:
+        free = shutil.disk_usage(self.folder).free
+        cause = f" ({error.strerror})" if error else ""
+        return DataError(
+            f"no room for the vector cache in {self.folder}{cause}: it needs about {needed / 1e6:.1f} MB and "
+            f"{free / 1e6:.1f} MB are free: free some space or set cache_dir to another disk; what is written "
+            "there already is kept"
+        )
+
+
+def shard_bounds(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield (first, end) of the documents of each shard."""
+    start = characters = 0
+    for place, text in enumerate(texts):
+        full = place - start >= SHARD_DOCUMENTS or characters + len(text) > SHARD_CHARACTERS
+        if full and place > start:
+            yield start, place
+            start, characters = place, 0
+        characters += len(text)
+    if start < len(texts):
+        yield start, len(texts)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

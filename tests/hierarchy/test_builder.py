@@ -1,0 +1,192 @@
+"""TaxonomyBuilder: sizes, pins, links, frozen names, Chinese, the same bytes again."""
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hierarchy import DataError, Group, Label, Taxonomy, TaxonomyBuilder, TaxonomyError
+
+
+def sizes(taxonomy):
+    return np.diff(taxonomy.offsets)
+
+
+def home(taxonomy):
+    return {label.id: group.id for group in taxonomy.groups for label in group.labels}
+
+
+def test_labels_that_are_alike_come_together(themed, embed):
+    built = TaxonomyBuilder(n_groups=6, embed=embed).build(themed)
+    assert sorted(sizes(built)) == [10] * 6
+    assert sorted(group.name for group in built.groups) == ["Cable", "Chair", "Glove", "Kettle", "Lamp", "Pump"]
+    assert all(group.built for group in built.groups)
+    assert not built.unplaced
+
+
+@given(st.integers(1, 70), st.integers(1, 6), st.integers(0, 20), st.integers(0, 99))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_sizes_lie_within_the_limits(embed, n, least, more, seed):
+    words = np.random.default_rng(seed).choice(list("abcdefghij"), size=(n, 2))
+    labels = [f"{a} {b} {i}" for i, (a, b) in enumerate(words)]
+    built = TaxonomyBuilder(min_group_size=least, max_group_size=2 * least + more, embed=embed, seed=seed).build(labels)
+    assert sorted(built.label_ids) == sorted(labels)
+    assert sizes(built).max() <= 2 * least + more
+    if n >= 2 * least:
+        assert sizes(built).min() >= least
+        assert sizes(built).max() <= 4 * sizes(built).min()
+    assert len({group.name.lower() for group in built.groups}) == len(built.groups)
+
+
+def test_few_labels_make_one_group(embed):
+    for n in (1, 3, 9):
+        built = TaxonomyBuilder(embed=embed).build([f"label {i}" for i in range(n)])
+        assert sizes(built).tolist() == [n]
+    assert len(TaxonomyBuilder(embed=embed).build([f"label {i}" for i in range(10)]).groups) == 2
+
+
+def test_pinned_labels_stay_and_unplaced_ones_join(themed, embed):
+    pumps = tuple(Label(x, x) for x in themed if x.endswith("pump"))
+    given_ = Taxonomy(
+        groups=(Group("hydraulics", "Hydraulics", "moved by the owner", pumps[:6]),),
+        unplaced=tuple(Label(x, x) for x in themed if x not in {label.id for label in pumps[:6]}),
+        name="shop",
+        retired=("old",),
+    )
+    built = TaxonomyBuilder(n_groups=6, embed=embed).build(given_)
+    assert built.groups[0].labels[:6] == pumps[:6]
+    assert built.groups[0].name == "Hydraulics"
+    assert not built.groups[0].built
+    assert {home(built)[label.id] for label in pumps} == {"hydraulics"}
+    assert (built.name, built.retired) == ("shop", ("old",))
+    assert TaxonomyBuilder(embed=embed).build(Taxonomy(groups=given_.groups)) == Taxonomy(groups=given_.groups)
+
+
+def test_a_full_group_takes_no_more(embed, themed):
+    pumps = tuple(Label(x, x) for x in themed if x.endswith("pump"))
+    others = tuple(Label(x, x) for x in themed if x.endswith("lamp"))
+    full = Taxonomy(groups=(Group("p", "P", labels=pumps[:5], max_size=5),), unplaced=pumps[5:] + others)
+    assert sizes(TaxonomyBuilder(embed=embed).build(full))[0] == 5
+    over = replace(full, groups=(replace(full.groups[0], max_size=3),))
+    with pytest.raises(TaxonomyError, match="'P' has max_size 3, but 5 labels are pinned: '"):
+        TaxonomyBuilder(embed=embed).build(over)
+
+
+def test_built_groups_are_dealt_anew_but_frozen_names_stay(themed, embed):
+    builder = TaxonomyBuilder(n_groups=6, embed=embed)
+    built = builder.build(themed)
+    assert builder.build(built) == built or sorted(map(str, builder.build(built).groups)) == sorted(
+        map(str, built.groups)
+    )
+    frozen = replace(built.groups[2], name="The owner's name", frozen_name=True, max_size=9)
+    again = builder.build(replace(built, groups=(*built.groups[:2], frozen, *built.groups[3:])))
+    kept = again.groups[again.group_index(frozen.id)]
+    assert (kept.name, kept.frozen_name, kept.built) == ("The owner's name", True, True)
+    assert len(kept.labels) == 9
+    assert {label.id for label in kept.labels} <= {label.id for label in frozen.labels}
+    assert sorted(again.label_ids) == sorted(built.label_ids)
+
+
+def test_links_are_honoured(themed, embed):
+    lamps = [x for x in themed if x.endswith("lamp")]
+    pumps = [x for x in themed if x.endswith("pump")]
+    asked = Taxonomy(
+        groups=(Group("chairs", "Chairs", labels=tuple(Label(x, x) for x in themed if x.endswith("chair"))),),
+        unplaced=tuple(Label(x, x) for x in themed if not x.endswith("chair")),
+        must_link=((lamps[0], pumps[0]), (pumps[1], "red chair")),
+        cannot_link=((lamps[1], lamps[2], lamps[3]), (lamps[4], "red chair")),
+    )
+    built = TaxonomyBuilder(embed=embed).build(asked)
+    at = home(built)
+    assert at[lamps[0]] == at[pumps[0]]
+    assert at[pumps[1]] == "chairs"
+    assert len({at[lamp] for lamp in lamps[1:4]}) == 3
+    assert at[lamps[4]] != "chairs"
+
+
+def test_contradictory_links_name_the_labels(embed):
+    labels = tuple(Label(x, x) for x in "abcdef")
+    builder = TaxonomyBuilder(n_groups=2, min_group_size=1, max_group_size=4, embed=embed)
+    with pytest.raises(TaxonomyError, match=r"drop a link or widen the sizes \(labels under links: 'a', 'b', 'c'\)"):
+        builder.build(Taxonomy(unplaced=labels, cannot_link=(("a", "b", "c"),)))
+    with pytest.raises(
+        TaxonomyError, match="must_link joins 5 labels, but a group takes 4 at most: 'a', 'b', 'c', 'd', 'e'"
+    ):
+        builder.build(Taxonomy(unplaced=labels, must_link=(("a", "b", "c", "d", "e"),)))
+
+
+def test_links_to_pinned_labels(embed):
+    builder = TaxonomyBuilder(n_groups=2, min_group_size=1, max_group_size=4, embed=embed)
+    pinned = Group("g", "G", labels=(Label("a", "a"), Label("z", "z")))
+    unplaced = tuple(Label(x, x) for x in "bcdef")
+    drawn = Taxonomy(groups=(pinned,), unplaced=unplaced, must_link=(("a", "b"),), cannot_link=(("b", "c"),))
+    at = home(builder.build(drawn))
+    assert at["b"] == "g" != at["c"]
+    both = replace(drawn, must_link=(("a", "b"), ("z", "c")))
+    with pytest.raises(TaxonomyError, match="cannot_link parts 'b' and 'c', yet must_link draws both into group 'G'"):
+        builder.build(both)
+
+
+def test_documents_decide_where_names_say_nothing(embed, caplog):
+    labels = [f"l{i}" for i in range(20)]
+    rng = np.random.default_rng(0)
+    number = np.arange(101) % 20
+    targets = [*(labels[i] for i in number[:100]), "no such label"]
+    X = np.eye(2)[number % 2] + rng.normal(size=(101, 2)) * 0.05
+    built = TaxonomyBuilder(n_groups=2, embed=embed).build(labels, documents=(X, targets))
+    parities = [{int(label.id[1:]) % 2 for label in group.labels} for group in built.groups]
+    assert parities == [{0}, {1}]
+    assert "1 labels of the documents are not in the taxonomy" in caplog.text
+    with pytest.raises(DataError, match="no document has a label of the taxonomy; the first says 'x'"):
+        TaxonomyBuilder(embed=embed).build(labels, documents=(X[:1], ["x"]))
+
+
+def test_wrong_settings():
+    with pytest.raises(TaxonomyError) as caught:
+        TaxonomyBuilder(n_groups="many", min_group_size=9, max_group_size=3, text_weight=2).build(["a"])
+    assert len(caught.value.problems) == 3
+    with pytest.raises(TaxonomyError, match="label id 'a' is used twice"):
+        TaxonomyBuilder().build(["a", "a"])
+    with pytest.raises(TaxonomyError, match="no labels at all"):
+        TaxonomyBuilder().build([])
+
+
+def test_chinese_without_an_encoder():
+    things = {"手套": "红蓝童厚薄", "沙发": "单双布皮木", "相机": "胶小老新黑", "蜡烛": "香白细粗短"}
+    labels = [f"{kind}{thing}" for thing, kinds in things.items() for kind in kinds]
+    built = TaxonomyBuilder(n_groups=4, encoder="none").build(labels)
+    assert [group.name for group in built.groups] == list(things)
+
+
+CODE = """
+import sys
+from hierarchy import TaxonomyBuilder
+labels = [line for line in sys.stdin.read().split("\\n") if line]
+sys.stdout.buffer.write(TaxonomyBuilder(encoder="none").build(labels).to_yaml().encode())
+"""
+
+
+def test_the_same_bytes_in_other_processes(shared_taxonomy):
+    text = "\n".join(shared_taxonomy("google_zh/taxonomy_600.json"))
+    found = set()
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", CODE], input=text.encode(), capture_output=True, check=True,
+            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
+        )  # fmt: skip
+        found.add(hashlib.sha256(done.stdout).hexdigest())
+    assert len(found) == 1
+    assert done.stdout.count(b"built: true") == 35
+
+
+@pytest.mark.slow  # embeds 600 labels with the embedded encoder
+def test_six_hundred_real_labels(shared_taxonomy):
+    built = TaxonomyBuilder().build(list(shared_taxonomy("google_en/taxonomy_600.json")))
+    assert len(built.groups) == 35
+    assert sizes(built).max() <= 4 * sizes(built).min()

@@ -1,0 +1,117 @@
+"""Clusters with hard sizes: the exact assignment against scipy, limits, pins and links."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+
+from hierarchy import TaxonomyError
+from hierarchy.clustering import Clusters, balanced_assignment, cluster, constrained
+from hierarchy.embedding import unit
+from hierarchy.sizes import Kept, plan_sizes
+
+
+def cost_by_slots(cost, low, high):
+    """The same problem for scipy: a column for each place in a cluster, the mandatory ones not for dummy items."""
+    items, clusters = cost.shape
+    columns = np.concatenate([np.repeat(np.arange(clusters), low), np.repeat(np.arange(clusters), high - low)])
+    square = np.zeros((len(columns), len(columns)))
+    square[:items] = cost[:, columns]
+    square[items:, : low.sum()] = 1e6
+    rows, chosen = linear_sum_assignment(square)
+    return square[rows, chosen].sum()
+
+
+@st.composite
+def problems(draw):
+    clusters = draw(st.integers(1, 5))
+    low = np.array([draw(st.integers(0, 4)) for _ in range(clusters)])
+    high = low + np.array([draw(st.integers(0, 5)) for _ in range(clusters)])
+    items = draw(st.integers(max(1, low.sum()), max(1, high.sum())))
+    if items > high.sum():
+        high[0] += items
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    cost = rng.integers(0, 3, (items, clusters)).astype(float) if draw(st.booleans()) else rng.random((items, clusters))
+    return cost - rng.random(clusters) * draw(st.booleans()), low, high
+
+
+@given(problems())
+@settings(max_examples=150, deadline=None)
+def test_assignment_is_exact_and_within_limits(problem):
+    cost, low, high = problem
+    home = balanced_assignment(cost, low, high)
+    sizes = np.bincount(home, minlength=len(low))
+    assert (low <= sizes).all()
+    assert (sizes <= high).all()
+    assert cost[np.arange(len(cost)), home].sum() == pytest.approx(cost_by_slots(cost, low, high), abs=1e-6)
+
+
+def test_impossible_sizes():
+    with pytest.raises(TaxonomyError, match="3 labels do not fit groups that take 4 to 8 of them"):
+        balanced_assignment(np.zeros((3, 2)), np.array([2, 2]), np.array([4, 4]))
+
+
+def blobs(per_blob, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(len(per_blob), 12)) * 4
+    owner = np.repeat(np.arange(len(per_blob)), per_blob)
+    return unit(centres[owner] + rng.normal(size=(len(owner), 12)) * 0.4), owner
+
+
+def test_clusters_are_found_and_repeat():
+    vectors, owner = blobs([10, 10, 10])
+    asked = Clusters(np.full(3, 5), np.full(3, 15), np.zeros((3, 12)))
+    home = cluster(vectors, asked)
+    assert len({(a, b) for a, b in zip(owner, home, strict=True)}) == 3
+    assert np.array_equal(home, cluster(vectors, asked))
+
+
+def test_limits_hold_against_the_data():
+    vectors, _ = blobs([28, 1, 1])
+    home = cluster(vectors, Clusters(np.full(3, 8), np.full(3, 12), np.zeros((3, 12))))
+    assert sorted(np.bincount(home)) >= [8, 8, 8]
+    assert np.bincount(home).max() <= 12
+
+
+def test_pinned_members_count_in_the_centroid():
+    vectors, owner = blobs([10, 10])
+    sums = np.zeros((2, 12))
+    sums[1] = vectors[owner == 0][:5].sum(axis=0)  # cluster 1 already holds labels of the first blob
+    home = cluster(vectors[owner == 0], Clusters(np.array([0, 0]), np.array([20, 20]), sums))
+    assert (home == 1).sum() >= 5
+
+
+def test_links_hold():
+    vectors, _ = blobs([10, 10])
+    place = constrained([[0, 15, 16]], [(1, 2), (3, 15)], [(4, 0), (5, 1)])
+    home = cluster(vectors, Clusters(np.full(2, 5), np.full(2, 15), np.zeros((2, 12))), place=place)
+    assert home[0] == home[15] == home[16]
+    assert home[1] != home[2]
+    assert home[3] != home[15]
+    assert (home[4], home[5]) == (1, 0)
+    with pytest.raises(TaxonomyError, match="leave no way to place the labels"):
+        constrained([], [(0, 1), (1, 2), (0, 2)])(np.zeros((4, 2)), np.zeros(2, dtype=int), np.full(2, 4))
+
+
+def test_planned_sizes():
+    low, high = plan_sizes(600, [], "auto", 5, 40)
+    assert (len(low), set(low), set(high)) == (35, {9}, {34})
+    assert len(plan_sizes(10_000, [], "auto", 5, 40)[0]) == 313
+    assert [len(plan_sizes(n, [], "auto", 5, 40)[0]) for n in (1, 3, 9, 10)] == [1, 1, 1, 2]
+    low, high = plan_sizes(5, [Kept(15)] * 10, "auto", 5, 40)  # five new labels find room in ten groups
+    assert (len(low), low.sum()) == (10, 0)
+    low, high = plan_sizes(20, [Kept(3, max_size=3), Kept(1, min_size=4)], 4, 5, 40)
+    assert (high[0], low[1]) == (0, 3)
+    with pytest.raises(TaxonomyError, match=r"n_groups is 10, but 30 labels .* allow 1 to 6"):
+        plan_sizes(30, [], 10, 5, 40)
+    with pytest.raises(TaxonomyError, match="9 labels cannot be placed"):
+        plan_sizes(9, [Kept(0, False, min_size=10)], "auto", 5, 40)
+
+
+@given(st.integers(1, 400), st.integers(1, 10), st.integers(1, 30), st.lists(st.integers(1, 60), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_auto_always_finds_a_plan(free, least, more, pinned):
+    low, high = plan_sizes(free, [Kept(members) for members in pinned], "auto", least, least + more)
+    assert low.sum() <= free <= high.sum()
+    assert (high[len(pinned) :] <= least + more).all()

@@ -1,0 +1,57 @@
+"""What a data file's label string means."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hierarchy import Group, Label, Taxonomy
+from hierarchy.matching import fold
+
+TREE = Taxonomy(
+    groups=(
+        Group(
+            "k",
+            "Kitchen",
+            labels=(Label("espresso", "Espresso machines"), Label("k/other", "Other"), Label("dup1", "Same")),
+        ),
+        Group("Garden", "Garden", labels=(Label("Other", "Other"), Label("dup2", "same"), Label("咖啡", "咖啡机"))),
+    ),
+    unplaced=(Label("saw", "Saws"),),
+)
+
+
+def test_order_of_rules():
+    assert TREE.resolve("espresso") == "espresso"
+    assert TREE.resolve("Espresso machines") == "espresso"
+    assert TREE.resolve("  ESPRESSO   Machines ") == "espresso"
+    assert TREE.resolve("Ｅspresso") == "espresso"
+    assert TREE.resolve("saws") == "saw"
+    assert TREE.resolve("咖啡机") == "咖啡"
+    assert TREE.resolve("toaster") is None
+    assert TREE.resolve("") is None
+
+
+def test_an_exact_id_comes_before_an_ambiguous_name():
+    assert TREE.resolve("Other") == "Other"
+    assert TREE.resolve("Same") == "dup1"  # the exact name is unique, the folded one is not
+    assert TREE.resolve("SAME") is None
+
+
+def test_the_pair_decides():
+    assert TREE.resolve("Other", "Kitchen") == "k/other"
+    assert TREE.resolve("other", "k") == "k/other"
+    assert TREE.resolve("SAME", "garden") == "dup2"
+    assert TREE.resolve("espresso", "Garden") == "espresso"  # the taxonomy knows better
+    assert TREE.resolve("espresso", "no such group") == "espresso"
+
+
+def test_nearest():
+    assert TREE.nearest("espreso")[0] == "espresso"
+    assert TREE.nearest("expresso machine")[0] == "espresso"
+    assert TREE.nearest("咖啡")[0] == "咖啡"
+    assert TREE.nearest("zzzzqqq") == []
+    assert len(TREE.nearest("same", n=1)) == 1
+
+
+@given(st.text())
+def test_folding_twice_changes_nothing(text):
+    assert fold(fold(text)) == fold(text)

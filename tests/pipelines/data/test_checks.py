@@ -1,0 +1,166 @@
+"""The check: what stops comes at once with its remedy, what does not is counted in the report."""
+
+import json
+
+import pytest
+
+from hierarchy.errors import DataError
+from hierarchy.taxonomy import Group, Label, Taxonomy
+from pipelines.data import scan
+from pipelines.data.checks import check_documents
+from pipelines.data.reading import read_documents
+
+datasets = pytest.importorskip("datasets")
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    monkeypatch.setattr(scan, "ROWS_IN_MEMORY", 3)
+
+
+TAXONOMY = Taxonomy(
+    groups=(
+        Group("kitchen", "Kitchen", labels=(Label("kettle", "Kettles"), Label("kitchen/Other", "Other"))),
+        Group("garden", "Garden", labels=(Label("hose", "Hoses"), Label("garden/Other", "Other"))),
+    ),
+    unplaced=(Label("灯", "灯具"),),
+    retired=("samovar",),
+)
+
+
+def documents(*rows, group="group"):
+    """Rows are (text, label) or (text, label, group)."""
+    table = {
+        "text": [row[0] for row in rows],
+        "label": [row[1] for row in rows],
+        "group": [row[2] if len(row) > 2 else None for row in rows],
+    }
+    return read_documents(datasets.Dataset.from_dict(table), group=group)
+
+
+def test_labels_are_resolved_and_everything_odd_is_counted():
+    checked = check_documents(
+        documents(
+            ("boils water", "kettle"),  # row 0
+            ("Boils  WATER", "Kettles"),  # the same text and label
+            ("boils water", "hose"),  # the same text, another label
+            ("", "hose"),  # empty
+            ("long and green", "ＨＯＳＥ", "Garden"),  # found by folding
+            ("for eggs", "Other", "kitchen"),
+            ("for slugs", "Other", "garden"),
+            ("bright", "灯", "garden"),  # unplaced: no group of its own yet
+            ("boils quickly", "kettle", "garden"),  # the taxonomy says kitchen
+            (" \n", "nonsense"),  # empty, so its label does not matter
+        ),
+        TAXONOMY,
+    )
+    assert checked.labels == [
+        "kettle", "kettle", "hose", "hose", "kitchen/Other", "garden/Other", "灯", "kettle",
+    ]  # fmt: skip
+    assert list(checked.documents["row"]) == [0, 1, 2, 4, 5, 6, 7, 8]
+    report = checked.report
+    assert (report.documents, report.used, report.labels) == (10, 8, 5)
+    assert (report.fewest, report.median, report.most) == (1, 1.0, 3)
+    assert (report.empty, report.empty_rows) == (2, (3, 9))
+    assert report.duplicates == 1
+    assert report.conflicting == 3
+    assert [(c.labels, c.rows, c.text) for c in report.conflicts] == [
+        (("hose", "kettle"), (0, 1, 2), "boils water"),
+    ]  # fmt: skip
+    assert report.few == ("garden/Other", "hose", "kitchen/Other", "灯")
+    assert report.without_documents == ()
+    assert (report.folded, report.folded_as) == (1, ("'ＨＯＳＥ' as 'hose'",))
+    assert (report.group_mismatches, report.mismatched) == (1, ("'kettle' in 'garden', not 'kitchen'",))
+    assert json.loads(json.dumps(report.as_dict()))["conflicts"][0]["rows"] == [0, 1, 2]
+    assert report.lines() == [
+        "8 documents in 5 labels (documents a label: 1 to 3, median 1)",
+        "2 empty documents left out (rows 3, 9)",
+        "1 document that repeats an earlier one and its label (kept)",
+        "3 documents whose text also has another label (kept):",
+        "  rows 0, 1, 2: hose, kettle: 'boils water'",
+        "4 labels with 1 or 2 documents: garden/Other, hose, kitchen/Other, 灯",
+        "1 document with a label that is written differently: 'ＨＯＳＥ' as 'hose'",
+        "1 document in another group than in the taxonomy, which decides: "
+        "'kettle' in 'garden', not 'kitchen'",
+    ]
+
+
+def test_clean_data_has_one_line_and_keeps_its_table():
+    table = documents(*((f"text {i}", "kettle") for i in range(1200)))
+    checked = check_documents(table, TAXONOMY)
+    assert checked.documents is table
+    assert checked.report.without_documents == ("kitchen/Other", "hose", "garden/Other", "灯")
+    assert checked.report.lines() == [
+        "1,200 documents in 1 label (documents a label: 1,200 to 1,200, median 1,200)",
+        "4 labels without documents, never predicted: kitchen/Other, hose, garden/Other, 灯",
+    ]
+
+
+def test_without_a_taxonomy_labels_are_taken_as_they_are():
+    checked = check_documents(documents(("a", "007"), ("b", "7"), ("c", " 7"), group=None))
+    assert checked.labels == ["007", "7", " 7"]
+    assert checked.report.without_documents == ()
+
+
+def test_everything_that_stops_comes_at_once():
+    rows = [
+        ("x", None),
+        ("x", " "),
+        ("x", "Other"),
+        ("x", "Other", "cellar"),
+        ("x", "Ketles"),
+        ("x", "Ketles", "b"),
+    ]
+    rows += [("x", "zzzz"), ("x", "samovar"), ("x", "kettle")]
+    table = documents(*rows).to_list()
+    table[-1] |= {"label": '["kettle", "hose"]', "label_count": 2}
+    with pytest.raises(DataError) as caught:
+        check_documents(datasets.Dataset.from_list(table), TAXONOMY, where="train.csv")
+    assert caught.value.problems == [
+        "2 documents without a label (rows 0, 1); give each one, or take it out",
+        "1 document with several labels (rows 8: kettle + hose); "
+        "one label a document is predicted: keep one of them",
+        "label 'Other' (1 document, first in row 2) stands under several groups; "
+        "name the group column with group=..., or write the id: kitchen/Other, garden/Other",
+        "label 'Other' (1 document, first in row 3) stands under several groups, "
+        "of which the data's group 'cellar' is none; "
+        "name the group column with group=..., or write the id: kitchen/Other, garden/Other",
+        "label 'Ketles' (2 documents, first in row 4) is not in the taxonomy; nearest: 'kettle'",
+        "label 'zzzz' (1 document, first in row 6) is not in the taxonomy; nothing in it is alike",
+        "label 'samovar' (1 document, first in row 7) is not in the taxonomy; it is retired",
+    ]
+    assert str(caught.value).startswith("train.csv: 7 problems\n")
+
+
+def test_many_unknown_labels_are_counted_the_commonest_shown():
+    rows = [("x", f"unknown {i}") for i in range(25)] + [("x", "unknown 24")]
+    with pytest.raises(DataError) as caught:
+        check_documents(documents(*rows), TAXONOMY)
+    assert len(caught.value.problems) == 21
+    assert caught.value.problems[0].startswith("label 'unknown 24' (2 documents, first in row 24)")
+    assert caught.value.problems[-1] == "5 more (5 documents) that the taxonomy lacks"
+
+
+def test_nothing_left_and_no_labels():
+    with pytest.raises(DataError, match="no document is left: 2 documents read, all without text"):
+        check_documents(documents(("", "kettle"), (" ", "hose")), TAXONOMY)
+    with pytest.raises(DataError, match="read without labels"):
+        check_documents(datasets.Dataset.from_dict({"text": ["a"]}), TAXONOMY)
+
+
+def test_an_evaluation_keeps_empty_documents():
+    checked = check_documents(
+        documents(("", "kettle"), ("", "hose"), ("a", "hose")), TAXONOMY, keep_empty=True
+    )
+    assert checked.labels == ["kettle", "hose", "hose"]
+    assert (checked.report.empty, checked.report.conflicting) == (2, 0)
+    assert checked.report.lines()[1] == "2 empty documents kept (rows 0, 1)"
+
+
+def test_labels_read_from_a_file_with_several_in_a_cell(tmp_path):
+    (tmp_path / "d.jsonl").write_text(
+        '{"text": "a", "label": ["kettle"]}\n{"text": "b", "label": ["kettle", "hose"]}\n', encoding="utf-8"
+    )
+    table = read_documents(tmp_path / "d.jsonl", cache_dir=tmp_path / "cache")
+    with pytest.raises(DataError, match=r"1 document with several labels \(rows 2: kettle \+ hose\)"):
+        check_documents(table, TAXONOMY)
