@@ -1,5 +1,6 @@
 """Labels, groups and the taxonomy that holds them; the builder that makes groups. Knows labels, not models."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hierarchy.errors import (
@@ -10,21 +11,22 @@ from hierarchy.errors import (
     EncoderError,
     TaxonomyError,
 )
-from hierarchy.taxonomy import Group, Label, Taxonomy
+from hierarchy.nodes import Group, Label
 
 if TYPE_CHECKING:
     from hierarchy.builder import TaxonomyBuilder
+    from hierarchy.taxonomy import Taxonomy
 
 __all__ = [
     "ArtifactError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "Group", "Label", "Taxonomy",
     "TaxonomyBuilder", "TaxonomyError",
 ]  # fmt: skip
 
+# The taxonomy needs numpy and the builder scikit-learn: the command line answers --help without either.
+_LAZY = {"Taxonomy": "hierarchy.taxonomy", "TaxonomyBuilder": "hierarchy.builder"}
+
 
 def __getattr__(name: str) -> Any:
-    # The builder needs scikit-learn and scipy; a program that only reads a taxonomy does not.
-    if name == "TaxonomyBuilder":
-        from hierarchy.builder import TaxonomyBuilder
-
-        return TaxonomyBuilder
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.errors import ArtifactError
+from hierarchy.errors import ArtifactError, ConfigError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.calibration import Fusion
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
 from pipelines.router import Router
-from pipelines.settings import Settings
+from pipelines.settings import Settings, validated
 from stages.fine.bank import HeadBank
 from stages.lexical import NgramVectorizer
 from stages.rows import Rows
@@ -51,21 +51,39 @@ def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None,
     ArtifactError
         `folder` holds something that is no model; it is left alone.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
-        raise ArtifactError(f"{folder} is not empty and holds no model: name a new folder, or empty this one")
+    check_replaceable(folder)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     try:
         _write(model, part, metrics, card)
-        old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
         if folder.exists():
             folder.replace(old)
         part.replace(folder)
         shutil.rmtree(old, ignore_errors=True)
     except BaseException:
+        if old.exists() and not folder.exists():
+            old.replace(folder)
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def check_replaceable(folder: Path) -> None:
+    """Check that a model can be written to `folder`, before there is one.
+
+    Raises
+    ------
+    ArtifactError
+        It is a file, holds something that is no model, or cannot be made.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ArtifactError(f"{folder} is a file: name a folder for the model")
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise ArtifactError(f"{folder} is not empty and holds no model: name a new folder, or empty this one")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise ArtifactError(f"{folder} cannot be made, {above} is no folder or not writable: name another folder")
 
 
 def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[str, Any] | None]:
@@ -90,7 +108,14 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
             f"{folder} has format version {config['format_version']} and this coarsefine reads up to "
             f"{FORMAT_VERSION}: update coarsefine"
         )
-    settings = Settings.model_validate(config["settings"])
+    try:
+        settings = validated(Settings, config["settings"], where=str(folder / "config.json"))
+    except ConfigError as error:
+        made = config.get("versions", {}).get("coarsefine", "unknown")
+        problems = [f"{problem} (the model was made by coarsefine {made})" for problem in error.problems]
+        raise ArtifactError(
+            [f"{problem}: use that version, or train again" for problem in problems], error.where
+        ) from None
     tensors = _load_tensors(folder / "model.safetensors")
     label_ids = tuple(config["id2label"][str(i)] for i in range(len(config["id2label"])))
     group_of = tensors["group_of"]

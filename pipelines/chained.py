@@ -22,7 +22,7 @@ from pipelines.router import Router
 from pipelines.settings import Settings
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems, resolve_negatives
-from stages.lexical import NgramVectorizer
+from stages.lexical import NgramVectorizer, reduced
 from stages.progress import duration, progress
 from stages.rows import Features, Problem, Rows, fit_rows, seconds_of_one_row
 
@@ -208,6 +208,8 @@ def fit_chained(
 
 def probe_confusion(features: Features, targets: np.ndarray, group_of: np.ndarray, settings: Settings) -> np.ndarray:
     """Group confusions of the cross-fitted probe, (groups, groups)."""
+    if sparse.issparse(features):
+        features = reduced(features, seed=settings.seed)
     scores = cross_fitted_scores(features, targets, seed=settings.seed)
     return group_confusion(scores, targets, group_of)
 
@@ -242,7 +244,7 @@ def fit_heads(
     lexical = sparse.issparse(features)
     options: dict[str, Any] = {
         "C": settings.lexical_C if lexical else settings.neural_C,
-        "balance": settings.balance,
+        "balance": settings.lexical_balance if lexical else settings.neural_balance,
         "prune": settings.prune if lexical else 0.0,
     }
     kept = folder / f"rows-{_rows_key(features, targets, options)}"

@@ -60,9 +60,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     taxonomy
         Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
     mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
-max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, lexical, \
-min_df, prune, negatives, balance, neural_C, lexical_C, routing, beam, n_groups, min_group_size, max_group_size, \
-training, device, n_jobs, seed, run_dir
+max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
+lexical, min_df, prune, negatives, neural_balance, lexical_balance, neural_C, lexical_C, routing, beam, \
+n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
 
     Attributes
@@ -101,7 +101,8 @@ training, device, n_jobs, seed, run_dir
         min_df: int = 2,
         prune: float = 0.01,
         negatives: str = "auto",
-        balance: float = 0.25,
+        neural_balance: float = 0.25,
+        lexical_balance: float = 0.5,
         neural_C: float = 1.0,
         lexical_C: float = 1.0,
         routing: str = "auto",
@@ -136,7 +137,8 @@ training, device, n_jobs, seed, run_dir
         self.min_df = min_df
         self.prune = prune
         self.negatives = negatives
-        self.balance = balance
+        self.neural_balance = neural_balance
+        self.lexical_balance = lexical_balance
         self.neural_C = neural_C
         self.lexical_C = lexical_C
         self.routing = routing
@@ -183,7 +185,7 @@ training, device, n_jobs, seed, run_dir
         EncoderError
             The encoder cannot be had, or cannot read these documents.
         """
-        from pipelines.preparation import place_labels, prepare_documents
+        from pipelines.preparation import label_texts, place_labels, prepare_documents
 
         settings = self._settings()
         clock = Clock()
@@ -194,7 +196,7 @@ training, device, n_jobs, seed, run_dir
                 from pipelines.coarse import NeuralStage, load_encoder, resolve_trainable
 
                 with clock.step("encoder"):
-                    encoder, segmenter = load_encoder(settings, train.texts)
+                    encoder, segmenter = load_encoder(settings, train.texts, label_texts(self.taxonomy, train))
                     trainable = resolve_trainable(settings, encoder, train.texts)
                     settings = settings.model_copy(update={"trainable": trainable})
                 neural = NeuralStage(
@@ -216,7 +218,8 @@ training, device, n_jobs, seed, run_dir
         numpy.ndarray
             (documents,) label ids.
         """
-        return self.classes_[self.predict_proba(texts).argmax(1)]
+        probabilities = self.predict_proba(texts)
+        return self.classes_[probabilities.argmax(1)]
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Probability of each fine label.
@@ -301,7 +304,7 @@ training, device, n_jobs, seed, run_dir
         Raises
         ------
         DataError
-            A group is not in the model, or one of its labels had no documents when the model was trained.
+            A group is not in the model, a label of it has no documents, or a label had none when the model was trained.
         """
         from pipelines.preparation import check_labels
 
@@ -318,6 +321,12 @@ training, device, n_jobs, seed, run_dir
                 f"labels without documents when the model was trained: {', '.join(new[:5])}"
                 f"{' ...' if len(new) > 5 else ''}: train the model again"
             )
+        empty = np.flatnonzero(
+            np.isin(space.group_of, chosen) & (np.bincount(targets, minlength=len(space.group_of)) == 0)
+        )
+        if len(empty):
+            names = ", ".join(repr(space.label_ids[i]) for i in empty[:5])
+            raise DataError(f"labels {names} of these groups have no documents: give the whole training data")
         with self._run_folder() as folder:
             inputs = model.extractor.through_cache(train.texts, folder)
             confusion = None
@@ -438,6 +447,8 @@ def paths_of(model: Model, routed: Any, top_k: int) -> list[list[Prediction]]:
 
 
 def _places(groups: Sequence[str], group_ids: Sequence[str]) -> list[int]:
+    if isinstance(groups, str):
+        raise DataError("groups is a single string: put it into a list")
     known = {group: place for place, group in enumerate(group_ids)}
     unknown = [group for group in groups if group not in known]
     if unknown:

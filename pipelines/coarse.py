@@ -22,7 +22,7 @@ from pipelines.settings import Settings
 from stages.coarse.aggregator import Aggregator
 from stages.coarse.encoder import Encoder
 from stages.coarse.label_attention import LabelAttention, group_text_embeddings
-from stages.coarse.model import CoarseModel, DocumentModel, pad_documents
+from stages.coarse.model import CoarseModel, DocumentModel
 from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, chunked, unknown_token_share
 from stages.progress import duration
 from stages.trainer import ENCODER_DEFAULTS, Training, train_model
@@ -37,11 +37,13 @@ CORE_FLOPS = 28e9  # of training a core is good for: MiniLM-L6 in fp32 trains ab
 logger = logging.getLogger(__name__)
 
 
-def load_encoder(settings: Settings, texts: Sequence[str]) -> tuple[Encoder, Segmenter]:
-    """Load encoder and segmenter, and check that they can read `texts`, before any long work.
+def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Sequence[str]) -> tuple[Encoder, Segmenter]:
+    """Load encoder and segmenter, and check that they fit the settings and can read the texts, before any long work.
 
     Raises
     ------
+    ConfigError
+        A setting does not fit the encoder's size.
     EncoderError
         The encoder cannot be had or does not fit, or more than 5 % of the tokens are unknown to it.
     """
@@ -50,6 +52,7 @@ def load_encoder(settings: Settings, texts: Sequence[str]) -> tuple[Encoder, Seg
     segmenter = encoder.segmenter(
         segment_tokens=settings.segment_tokens, overlap=settings.overlap, max_segments=settings.max_segments
     )
+    _check_sizes(settings, encoder)
     some = np.unique(np.linspace(0, len(texts) - 1, UNKNOWN_TOKEN_SAMPLE).astype(int))
     share = unknown_token_share(encoder.tokenizer, [texts[int(i)] for i in some])
     if share > UNKNOWN_TOKEN_LIMIT:
@@ -58,6 +61,8 @@ def load_encoder(settings: Settings, texts: Sequence[str]) -> tuple[Encoder, Seg
             "made for another language; name one for yours (encoder: bert-base-chinese, xlm-roberta-base, ...), or use "
             "encoder: none, which needs no encoder at all"
         )
+    if settings.label_encoder is None:
+        _check_label_texts(settings, encoder, label_texts)
     return encoder.to(device), segmenter
 
 
@@ -237,17 +242,14 @@ class NeuralStage:
     def _group_embeddings(self, taxonomy: Taxonomy, space: "LabelSpace") -> torch.Tensor:
         encoder, segmenter = self.pretrained, self.segmenter
         if self.settings.label_encoder is not None:
-            encoder = Encoder.from_pretrained(self.settings.label_encoder, pooling=self.settings.pooling)
+            encoder = Encoder.from_pretrained(
+                self.settings.label_encoder, pooling=self.settings.pooling, precision=self.settings.precision
+            )
             segmenter = encoder.segmenter(segment_tokens=min(256, encoder.max_tokens))
         groups = [taxonomy.groups[taxonomy.group_index(g)] for g in space.group_ids]
         group_texts = [g.text for g in groups]
         label_texts = [label.text for g in groups for label in g.labels]
-        share = unknown_token_share(encoder.tokenizer, label_texts)
-        if share > UNKNOWN_TOKEN_LIMIT:
-            raise EncoderError(
-                f"{share:.0%} of the tokens of the label texts are unknown to the encoder: "
-                "set label_encoder to one that reads the language of the labels"
-            )
+        _check_label_texts(self.settings, encoder, label_texts)
         group_of = torch.tensor([i for i, g in enumerate(groups) for _ in g.labels])
         return group_text_embeddings(
             torch.from_numpy(encoder.encode_texts(group_texts, segmenter)),
@@ -290,11 +292,6 @@ def make_document_model(settings: Settings, hidden: int, group_embeddings: torch
     group_embeddings
         (groups, label hidden) start values.
     """
-    if settings.aggregator and hidden % settings.aggregator_heads:
-        raise ConfigError(
-            f"aggregator_heads {settings.aggregator_heads} does not divide the encoder's {hidden} dimensions: "
-            f"set it to a divisor of {hidden}"
-        )
     return DocumentModel(
         aggregator=Aggregator(
             hidden=hidden,
@@ -318,9 +315,36 @@ def fine_encoders(fine_features: str, *, trained: Encoder, pretrained: Encoder) 
 
 def _collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:
     vectors, targets = zip(*items, strict=True)
-    counts = torch.tensor([len(v) for v in vectors])
-    segments, mask = pad_documents(torch.from_numpy(np.concatenate(vectors)), counts)
-    return {"labels": torch.tensor(targets), "segments": segments, "mask": mask}
+    return {
+        "labels": torch.tensor(targets),
+        "segments": torch.from_numpy(np.concatenate(vectors)),
+        "counts": torch.tensor([len(v) for v in vectors]),
+    }
+
+
+def _check_sizes(settings: Settings, encoder: Encoder) -> None:
+    problems = []
+    hidden, depth = encoder.hidden_size, encoder.transformer.config.num_hidden_layers
+    if settings.aggregator and hidden % settings.aggregator_heads:
+        problems.append(
+            f"aggregator_heads {settings.aggregator_heads} does not divide the encoder's {hidden} dimensions: "
+            f"set it to a divisor of {hidden}"
+        )
+    if settings.top_layers is not None and settings.top_layers > depth:
+        problems.append(
+            f"trainable top_{settings.top_layers}: this encoder has {depth} layers: use top_{depth} or less"
+        )
+    if problems:
+        raise ConfigError(problems)
+
+
+def _check_label_texts(settings: Settings, encoder: Encoder, texts: Sequence[str]) -> None:
+    share = unknown_token_share(encoder.tokenizer, texts)
+    if settings.label_attention and share > UNKNOWN_TOKEN_LIMIT:
+        raise EncoderError(
+            f"{share:.0%} of the tokens of the label texts are unknown to the encoder: "
+            "set label_encoder to one that reads the language of the labels"
+        )
 
 
 def _freeze(encoder: Encoder, top_layers: int | None) -> None:
@@ -328,8 +352,6 @@ def _freeze(encoder: Encoder, top_layers: int | None) -> None:
     if top_layers is None:
         return
     depth = encoder.transformer.config.num_hidden_layers
-    if top_layers > depth:
-        raise ConfigError(f"trainable top_{top_layers}: this encoder has {depth} layers: use top_{depth} or less")
     layers = next(m for m in encoder.transformer.modules() if isinstance(m, nn.ModuleList) and len(m) == depth)
     encoder.requires_grad_(False)
     for layer in list(layers)[-top_layers:]:

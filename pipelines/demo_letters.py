@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 FIRST_WINDOW = 512  # tokens that most encoders read at most; a late letter tells its label only after them
 _ALTERNATIVES = re.compile(r"\[([^\]]*)\]")
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+_TOKEN = re.compile(r"[^\W_]+|[!-/:-@\[-`{-~]")  # word-piece tokenizers split at every ASCII mark, but not at £
 _FILLER_ROLES = ("background", "contact", "feelings", "advice")
 
 

@@ -1,6 +1,7 @@
 """Texts into what the router reads: pooled vectors, group logits and n-grams."""
 
 import json
+import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from stages.coarse.model import DocumentModel
     from stages.coarse.segments import Segmenter
 
-SEGMENTS_PER_BATCH = 4096  # documents x segments, padding included, that the document model takes at once
+logger = logging.getLogger(__name__)
+DOCUMENTS_PER_BATCH = 64  # that the document model takes at once
 
 
 class NeuralFeatures:
@@ -125,13 +127,24 @@ def cached_vectors(
     what
         Name of the work in the progress shown.
     """
+    tokens, dropped, shortened = 0, 0, 0
 
     def encode(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal tokens, dropped, shortened
         segments = segmenter(some)
+        tokens += segments.tokens
+        dropped += int(segments.dropped.sum())
+        shortened += int(np.count_nonzero(segments.dropped))
         return encoder.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk), segments.counts
 
     cache = VectorCache(folder / "vectors", key=vector_key(encoder, segmenter), hidden=encoder.hidden_size)
-    return cache.vectors(texts, encode, what=what)
+    vectors = cache.vectors(texts, encode, what=what)
+    if dropped:
+        logger.warning(
+            "%s: max_segments %d leaves out %.1f %% of the tokens, in %d documents",
+            what, segmenter.max_segments, 100 * dropped / tokens, shortened,
+        )  # fmt: skip
+    return vectors
 
 
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
@@ -155,8 +168,6 @@ def cached_group_logits(model: "DocumentModel", vectors: SegmentVectors) -> np.n
 def group_logits(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Run the document model over the segment vectors of documents.
 
-    Documents of similar length go together, so a very long one does not pad the others.
-
     Parameters
     ----------
     model
@@ -173,18 +184,13 @@ def group_logits(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray
     """
     import torch
 
-    from stages.coarse.model import pad_documents
-
     device = next(model.parameters()).device
     starts = np.concatenate([[0], np.cumsum(counts)])
-    order = np.argsort(-counts, kind="stable")
     logits = np.empty((len(counts), model.head.out_features), dtype=np.float32)
-    start = 0
     with torch.inference_mode():
-        while start < len(order):
-            batch = order[start : start + max(1, SEGMENTS_PER_BATCH // int(counts[order[start]]))]
-            own = np.concatenate([vectors[starts[d] : starts[d + 1]] for d in batch])
-            padded, mask = pad_documents(torch.from_numpy(own).to(device), torch.from_numpy(counts[batch]))
-            logits[batch] = model.documents(padded, mask).logits.cpu().numpy()
-            start += len(batch)
+        for first in range(0, len(counts), DOCUMENTS_PER_BATCH):
+            some = slice(first, first + DOCUMENTS_PER_BATCH)
+            own = vectors[starts[first] : starts[min(first + DOCUMENTS_PER_BATCH, len(counts))]]
+            segments = torch.from_numpy(np.ascontiguousarray(own)).to(device)
+            logits[some] = model.documents(segments, torch.from_numpy(counts[some])).logits.cpu().numpy()
     return logits

@@ -72,5 +72,9 @@ class Model:
             inputs = self.extractor(texts[start:end])
             yield (
                 slice(start, end),
-                self.router.route(inputs, routing=routing or self.settings.routing, beam=beam or self.settings.beam),
+                self.router.route(
+                    inputs,
+                    routing=self.settings.routing if routing is None else routing,
+                    beam=self.settings.beam if beam is None else beam,
+                ),
             )

@@ -1,13 +1,14 @@
 """What the user hands in, checked and completed: texts, labels, the split, and labels that stand in no group."""
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hierarchy.builder import TaxonomyBuilder
-from hierarchy.errors import DataError
+from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.chained import Clock, Documents
 from pipelines.data.checks import check_documents
@@ -17,8 +18,9 @@ from pipelines.settings import Settings
 if TYPE_CHECKING:
     from pipelines.coarse import NeuralStage
 
-LEXICAL_DIMENSIONS = 256  # of the documents' vectors that the builder reads where there is no encoder
+LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 logger = logging.getLogger(__name__)
+report_logger = logging.getLogger(f"{__name__}.report")  # apart, for callers that show the report themselves
 
 
 def check_texts(texts: Sequence[str]) -> Sequence[str]:
@@ -32,12 +34,15 @@ def check_texts(texts: Sequence[str]) -> Sequence[str]:
     if isinstance(texts, str):
         raise DataError("texts is a single string: put it into a list")
     texts = _in_memory(texts)
+    broken = False
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(
                 f"texts[{place}] is {text!r} ({type(text).__name__}), not a string: leave it out or fill it in"
             )
-    return texts
+        broken = broken or LONE_SURROGATES.search(text) is not None
+    # Half a character, as broken JSON escapes leave it, is no UTF-8: a tokenizer would stop at it.
+    return [LONE_SURROGATES.sub("\ufffd", text) for text in texts] if broken else texts
 
 
 def check_labels(
@@ -81,7 +86,7 @@ def check_labels(
     table = Dataset.from_dict({"text": list(texts), "label": list(labels)})
     checked = check_documents(table, taxonomy, where=where, keep_empty=keep_empty)
     for line in checked.report.lines():
-        logger.info("%s: %s", where, line)
+        report_logger.info("%s: %s", where, line)
     return checked.documents["text"], checked.labels
 
 
@@ -94,6 +99,11 @@ def prepare_documents(
     seed: int,
 ) -> tuple[Documents, Documents]:
     """Check training and validation documents; cut a validation part where none is given."""
+    if taxonomy is not None and not isinstance(taxonomy, Taxonomy):
+        raise ConfigError(
+            f"taxonomy is a {type(taxonomy).__name__}: give a hierarchy.Taxonomy (Taxonomy.from_file(path), "
+            "Taxonomy.from_data(labels, groups)), or None to have the groups built"
+        )
     train_texts, train_ids = check_labels(texts, labels, taxonomy, where="training documents")
     if len(set(train_ids)) < 2:
         raise DataError(
@@ -101,6 +111,7 @@ def prepare_documents(
         )
     if validation is not None:
         valid = Documents(*check_labels(*validation, taxonomy, where="validation documents"))
+        _report_unseen(valid.labels, set(train_ids))
         return Documents(train_texts, train_ids), valid
     train, held_out = stratified_split(train_ids, seed=seed)
     if not len(held_out):
@@ -110,6 +121,13 @@ def prepare_documents(
         )
     logger.info("validation: %d of %d training documents, stratified", len(held_out), len(train_ids))
     return _some(train_texts, train_ids, train), _some(train_texts, train_ids, held_out)
+
+
+def label_texts(taxonomy: Taxonomy | None, train: Documents) -> list[str]:
+    """Return what an encoder will read of the labels; without a taxonomy their ids."""
+    if taxonomy is None:
+        return sorted(set(train.labels))
+    return [label.text for label in (*taxonomy.labels, *taxonomy.unplaced)]
 
 
 def place_labels(
@@ -149,13 +167,24 @@ def place_labels(
 
 
 def _lexical_vectors(texts: Sequence[str], settings: Settings) -> np.ndarray:
-    from sklearn.decomposition import TruncatedSVD
+    from stages.lexical import NgramVectorizer, reduced
 
-    from stages.lexical import NgramVectorizer
+    return reduced(NgramVectorizer(settings.min_df).fit_transform(texts, len(texts)), seed=settings.seed)
 
-    ngrams = NgramVectorizer(settings.min_df).fit_transform(texts, len(texts))
-    dimensions = min(LEXICAL_DIMENSIONS, min(ngrams.shape) - 1)
-    return TruncatedSVD(dimensions, random_state=settings.seed).fit_transform(ngrams)
+
+def _report_unseen(labels: Sequence[str], known: set[str]) -> None:
+    unseen = sorted(set(labels) - known)
+    if not unseen:
+        return
+    if not known.intersection(labels):
+        raise DataError(
+            f"no validation document has a label that training documents have (they have {unseen[0]!r}"
+            f"{', ...' if unseen[1:] else ''}): give validation documents of the training labels"
+        )
+    logger.warning(
+        "validation documents: %d have labels with no training documents, which are never predicted: %s%s",
+        sum(label not in known for label in labels), ", ".join(map(repr, unseen[:5])), " ..." if unseen[5:] else "",
+    )  # fmt: skip
 
 
 def _some(texts: Sequence[str], labels: Sequence[str], places: np.ndarray) -> Documents:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import softmax
 
+from hierarchy.errors import ConfigError
 from pipelines.calibration import Fusion, log_coarse
 from stages.fine.bank import HeadBank
 from stages.rows import Rows
@@ -159,6 +160,8 @@ class Router:
 
 def resolve_routing(routing: str, n_labels: int) -> str:
     """Turn ``auto`` into ``exhaustive`` or ``beam`` by the number of labels."""
+    if routing not in ROUTINGS:
+        raise ConfigError(f"routing {routing!r} is not known: choose one of {', '.join(ROUTINGS)}")
     if routing != "auto":
         return routing
     return "exhaustive" if n_labels <= AUTO_LIMIT else "beam"
@@ -179,6 +182,8 @@ def best_groups(coarse: np.ndarray, k: int) -> np.ndarray:
     numpy.ndarray
         (documents, groups) bool with k True in each row.
     """
+    if k < 1:
+        raise ConfigError(f"beam {k} keeps no group: set it to 1 or more")
     order = np.argsort(-coarse, axis=1, kind="stable")[:, :k]
     marked = np.zeros(coarse.shape, dtype=bool)
     np.put_along_axis(marked, order, True, axis=1)

@@ -64,12 +64,13 @@ class Settings(BaseModel):
         description="what a row is trained against: all other documents, the likely candidates, or its own group's "
         "only; auto takes all up to 10 million labels x documents, then candidates",
     )
-    balance: float = Field(
+    neural_balance: float = Field(
         0.25,
         ge=0,
         le=1,
-        description="weight of rare labels' documents: 0 all alike, 1 as much in total as the negatives",
+        description="neural rows: a rare label's documents weigh (negatives / positives) to this power; 0 all alike",
     )
+    lexical_balance: float = Field(0.5, ge=0, le=1, description="the same for the n-gram rows")
     neural_C: float = Field(1.0, gt=0, description="inverse regularisation of the neural rows")
     lexical_C: float = Field(1.0, gt=0, description="inverse regularisation of the n-gram rows")
     routing: Literal["auto", "exhaustive", "beam"] = Field(
@@ -112,7 +113,7 @@ class Settings(BaseModel):
         return int(self.trainable.removeprefix("top_")) if self.trainable.startswith("top_") else None
 
 
-def validated(model: type[M], values: Mapping[str, Any], where: str) -> M:
+def validated(model: type[M], values: Mapping[str, Any], where: str, places: Mapping[str, str] | None = None) -> M:
     """Check values against a settings class, with all problems at once.
 
     Parameters
@@ -123,6 +124,8 @@ def validated(model: type[M], values: Mapping[str, Any], where: str) -> M:
         As a user gave them.
     where
         Their source, for the message.
+    places
+        Where each dotted key stands (``line 12``), as far as it is known.
 
     Raises
     ------
@@ -132,25 +135,50 @@ def validated(model: type[M], values: Mapping[str, Any], where: str) -> M:
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigError([_in_words(model, problem) for problem in error.errors()], where) from None
+        # A union reports each of its branches: one key, one line.
+        merged: dict[str, list[str]] = {}
+        for problem in error.errors():
+            key, lead, message = _in_words(model, problem)
+            place = _place(key, places or {})
+            merged.setdefault(f"{place}: {lead}" if place else lead, []).append(message)
+        raise ConfigError([lead + ", or ".join(messages) for lead, messages in merged.items()], where) from None
 
 
-def _in_words(model: type[BaseModel], problem: Any) -> str:
-    # A union reports its branches as further steps of the path; only real keys are named.
+def _in_words(model: type[BaseModel], problem: Any) -> tuple[str, str, str]:
+    """Return the dotted key of a problem, the words that lead to its message, and the message."""
     path = [str(step) for step in problem["loc"]]
     fields: dict[str, Any] = model.model_fields
     known: list[str] = []
-    for step in path:
+    for step in path:  # steps that are no keys are branches of a union
         if step not in fields:
             break
         known.append(step)
         inner = fields[step].annotation
         fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
     if problem["type"] == "extra_forbidden":
-        near = get_close_matches(path[-1], fields, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(fields))}"
-        return f"unknown key {'.'.join(path)!r}: {hint}"
-    message = problem["msg"].removeprefix("Value error, ")
+        key = ".".join(path)
+        return key, f"unknown key {key!r}: ", _suggestion(path, fields, model)
+    key, message = ".".join(known), problem["msg"].removeprefix("Value error, ")
     if not known:
-        return message
-    return f"{'.'.join(known)} = {problem['input']!r}: {message[0].lower()}{message[1:]}"
+        return key, "", message
+    if problem["type"] == "value_error":  # the validator of a whole section names its keys itself
+        return key, f"{key}: ", message
+    if problem["type"] == "string_type":  # YAML reads no, 1.0 and null as other things than text
+        message += "; put it in quotes"
+    return key, f"{key} = {problem['input']!r}: ", f"{message[0].lower()}{message[1:]}"
+
+
+def _suggestion(path: list[str], fields: Mapping[str, Any], model: type[BaseModel]) -> str:
+    for section, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and path[-1] in inner.model_fields:
+            return f"it belongs under {section!r}: did you mean '{section}.{path[-1]}'?"
+    near = get_close_matches(path[-1], fields, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(fields))}"
+
+
+def _place(key: str, places: Mapping[str, str]) -> str:
+    """Return where a key stands, or the nearest key above it."""
+    while key and key not in places:
+        key = key.rpartition(".")[0]
+    return places.get(key, "")

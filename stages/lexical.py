@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from hierarchy.errors import DataError
+
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 # Scripts written without spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han with its extensions.
 UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003134f"
 )
-_RUNS = re.compile(rf"(?P<unspaced>[{UNSPACED}]+)|[^\W{UNSPACED}]{{2,}}")
+# Vowel signs and points inside words (combining, Hebrew, Arabic, Indic), which \w leaves out.
+MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
+    "\u06df-\u06e8\u06ea-\u06ed\u0900-\u0963\u0971-\u0df3\u1ab0-\u1aff\u1dc0-\u1dff"
+)
+_RUNS = re.compile(rf"(?P<unspaced>[{UNSPACED}]+)|[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*")
 
 
 def fold(text: str) -> str:
@@ -40,11 +48,36 @@ def ngrams(text: str) -> list[str]:
             found += map("".join, zip(run, run[1:], run[2:], strict=False))
             before = None
             continue
+        if len(run) == 1:  # a lone letter tells nothing
+            continue
         found.append(run)
         if before is not None:
             found.append(f"{before} {run}")
         before = run
     return found
+
+
+def reduced(features: sparse.csr_matrix, *, seed: int, dimensions: int = 256) -> np.ndarray:
+    """Few dense dimensions of n-gram features, for what cannot read thousands: clustering, the probe.
+
+    Parameters
+    ----------
+    features
+        (documents, n-grams).
+    seed
+        Of the randomized decomposition.
+    dimensions
+        How many at most.
+
+    Returns
+    -------
+    numpy.ndarray
+        (documents, at most `dimensions`).
+    """
+    from sklearn.decomposition import TruncatedSVD
+
+    kept = max(1, min(dimensions, min(features.shape) - 1))
+    return TruncatedSVD(kept, random_state=seed).fit_transform(features)
 
 
 class NgramVectorizer:
@@ -76,9 +109,23 @@ class NgramVectorizer:
         -------
         scipy.sparse.csr_matrix
             (documents, n-grams) float32.
+
+        Raises
+        ------
+        DataError
+            No n-gram stands in enough documents.
         """
-        self._tfidf = self._make(min_df=self.min_df if n_documents >= 20 else 1)
-        return self._tfidf.fit_transform(texts).tocsr()
+        min_df = self.min_df if n_documents >= 20 else 1
+        tfidf = self._make(min_df=min_df)
+        try:
+            features = tfidf.fit_transform(texts).tocsr()
+        except ValueError as error:
+            raise DataError(
+                f"no n-gram stands in {min_df} or more of the {n_documents} training documents, so the lexical expert "
+                "has nothing to read: lower min_df, or set lexical: false and name an encoder"
+            ) from error
+        self._tfidf = tfidf
+        return features
 
     def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Features of documents, (documents, n-grams) float32."""

@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from torch import nn
 from torch.utils.data import Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint, set_seed
+from transformers.trainer_utils import set_seed
 
 from hierarchy.errors import ConfigError
 from stages.optimizer import make_optimizer
@@ -25,10 +25,10 @@ from stages.optimizer import make_optimizer
 logger = logging.getLogger(__name__)
 
 DEFAULTS: dict[str, Any] = {
-    "num_train_epochs": 30,
-    "per_device_train_batch_size": 32,
+    "num_train_epochs": 12,
+    "per_device_train_batch_size": 64,
     "per_device_eval_batch_size": 128,
-    "learning_rate": 5e-4,
+    "learning_rate": 1e-3,
     "weight_decay": 0.01,
     "warmup_steps": 0.1,
     "lr_scheduler_type": "cosine",
@@ -43,7 +43,7 @@ DEFAULTS: dict[str, Any] = {
 # Of a training that moves the encoder too.
 ENCODER_DEFAULTS: dict[str, Any] = {"num_train_epochs": 5, "per_device_train_batch_size": 16}
 # Ours, beside the names of TrainingArguments.
-OWN_DEFAULTS: dict[str, Any] = {"encoder_learning_rate": 3e-5, "early_stopping_patience": 5}
+OWN_DEFAULTS: dict[str, Any] = {"encoder_learning_rate": 3e-5, "early_stopping_patience": 3}
 
 
 def check_training(settings: Mapping[str, Any]) -> None:
@@ -141,14 +141,16 @@ def train_model(
         callbacks=[_LogEpochs(), EarlyStoppingCallback(own["early_stopping_patience"])],
     )
     trainer.remove_callback(PrinterCallback)  # it prints bare dicts; _LogEpochs says the same in words
-    checkpoint = get_last_checkpoint(folder) if folder.exists() else None
+    checkpoint = last_checkpoint(folder)
     if checkpoint:
-        logger.info("training goes on from %s", Path(checkpoint).name)
-    trainer.train(resume_from_checkpoint=checkpoint)
+        logger.info("training goes on from %s", checkpoint.name)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     result = Training(trainer.state.log_history, trainer.state.best_metric)
     weights_file.parent.mkdir(parents=True, exist_ok=True)
     save_model(model, str(weights_file))
-    record.write_text(json.dumps({"history": result.history, "best_metric": result.best_metric}), encoding="utf-8")
+    part = record.with_suffix(".part")
+    part.write_text(json.dumps({"history": result.history, "best_metric": result.best_metric}), encoding="utf-8")
+    part.replace(record)  # last: it says that the weights are whole
     model.eval()
     return result
 
@@ -161,6 +163,7 @@ def training_arguments(settings: Mapping[str, Any], folder: Path, seed: int) -> 
             "output_dir": str(folder),
             "seed": seed,
             "disable_tqdm": not sys.stderr.isatty(),
+            "restore_callback_states_from_checkpoint": True,  # patience goes on counting where it stopped
             "remove_unused_columns": False,  # the collator knows which columns there are
             "label_names": ["labels"],
             "dataloader_pin_memory": torch.cuda.is_available(),
@@ -168,6 +171,20 @@ def training_arguments(settings: Mapping[str, Any], folder: Path, seed: int) -> 
             **given,
         }
     )
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint in `folder` that was written whole, or None."""
+    newest_first = sorted(
+        folder.glob("checkpoint-*"), key=lambda c: int(c.name.removeprefix("checkpoint-")), reverse=True
+    )
+    for checkpoint in newest_first:
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))  # Trainer writes it last
+        except (OSError, ValueError):
+            continue
+        return checkpoint
+    return None
 
 
 def group_metrics(prediction: Any) -> dict[str, float]:

@@ -5,6 +5,7 @@ that its vectors depend on, so a stopped run goes on at the first missing shard,
 shard. Nothing is ever read that was not written whole.
 """
 
+import errno
 import functools
 import hashlib
 import os
@@ -187,7 +188,12 @@ class VectorCache:
             part.replace(path)
         except OSError as error:
             part.unlink(missing_ok=True)
-            raise self._no_room(array.nbytes, error) from error
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise self._no_room(array.nbytes, error) from error
+            raise DataError(
+                f"the vector cache cannot be written to {path} ({error.strerror}): check the folder, or set run_dir to "
+                "another one; what is written there already is kept"
+            ) from error
 
     def _check_space(self, missing: Iterable[Sequence[str]]) -> None:
         # A segment holds some 900 characters of a script with spaces; short texts have one segment each.
@@ -201,7 +207,7 @@ class VectorCache:
         cause = f" ({error.strerror})" if error else ""
         return DataError(
             f"no room for the vector cache in {self.folder}{cause}: it needs about {needed / 1e6:.1f} MB and "
-            f"{free / 1e6:.1f} MB are free: free some space or set cache_dir to another disk; what is written "
+            f"{free / 1e6:.1f} MB are free: free some space or set run_dir to another disk; what is written "
             "there already is kept"
         )
 

@@ -1,6 +1,7 @@
 """The aggregator: the segment vectors of a document, in their order, into one document vector."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -35,23 +36,46 @@ class Aggregator(nn.Module):
             self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
             self.salience = nn.Linear(hidden, 1)
 
-    def forward(self, segments: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, segments: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Pool segments to documents.
+
+        Documents of similar length go through the layers together, so a long one does not pad the short ones.
 
         Parameters
         ----------
         segments
-            (documents, segments, hidden) padded segment vectors.
-        mask
-            (documents, segments) True where there is a segment.
+            (segments of all documents, hidden), document after document.
+        counts
+            (documents,) segments of each document, at least 1.
 
         Returns
         -------
         tuple[Tensor, Tensor]
-            (documents, hidden) document vectors and (documents, segments) weights that sum to 1.
+            (documents, hidden) document vectors, and (segments of all documents,) the share of each segment in
+            the vector of its document, which sum to 1 over a document.
         """
+        counts = counts.to(segments.device)
+        starts = counts.cumsum(0) - counts
+        documents, places, vectors, weights = [], [], [], []
+        for alike in similar_lengths(counts):
+            steps = torch.arange(int(counts[alike].max()), device=segments.device)
+            mask = steps < counts[alike].unsqueeze(1)  # (documents alike, segments)
+            place = starts[alike].unsqueeze(1) + steps.minimum(counts[alike].unsqueeze(1) - 1)
+            pooled, share = self._pool(segments[place], mask)
+            documents.append(alike)
+            vectors.append(pooled)
+            places.append(place[mask])
+            weights.append(share[mask])
+        together, shares = torch.cat(vectors), torch.cat(weights)
+        return (
+            torch.zeros_like(together).index_copy(0, torch.cat(documents), together),  # (documents, hidden)
+            torch.zeros_like(shares).index_copy(0, torch.cat(places), shares),  # (segments of all documents,)
+        )
+
+    def _pool(self, segments: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        # segments (documents, segments, hidden), mask (documents, segments)
         if not self.layers:
-            weights = mask / mask.sum(1, keepdim=True)  # (documents, segments)
+            weights = mask / mask.sum(1, keepdim=True)
             return torch.einsum("ds,dsh->dh", weights, segments), weights
         x = self.scale_in(segments)
         x = x + self.position_strength * positions(x.shape[1], x.shape[2]).to(x)
@@ -59,6 +83,13 @@ class Aggregator(nn.Module):
         salience = self.salience(x).squeeze(-1).masked_fill(~mask, -torch.inf)  # (documents, segments)
         weights = salience.softmax(dim=1)
         return torch.einsum("ds,dsh->dh", weights, x), weights
+
+
+def similar_lengths(counts: Tensor) -> Iterator[Tensor]:
+    """Yield the places of documents with 1, 2, 3-4, 5-8, ... segments: padding at most doubles the work."""
+    order = counts.float().log2().ceil().long()
+    for size in order.unique():
+        yield (order == size).nonzero().squeeze(1)
 
 
 def positions(length: int, hidden: int) -> Tensor:

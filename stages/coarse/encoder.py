@@ -61,6 +61,7 @@ class Encoder(nn.Module):
         EncoderError
             It cannot be found or loaded, or it is a decoder or an encoder-decoder.
         """
+        from safetensors import SafetensorError
         from transformers import AutoConfig, AutoModel, AutoTokenizer
 
         source = str(embedded_encoder_path()) if name == EMBEDDED else name
@@ -71,8 +72,8 @@ class Encoder(nn.Module):
             transformer = AutoModel.from_pretrained(source, trust_remote_code=False, dtype=torch.float32)
         except EncoderError:
             raise
-        except (OSError, ValueError, KeyError) as error:
-            cause = str(error).strip().splitlines()[0]
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            cause = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise EncoderError(
                 f"encoder {name!r} cannot be loaded ({cause}): name a Hugging Face id that this "
                 "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
@@ -174,7 +175,10 @@ class Encoder(nn.Module):
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer, pooling and precision: what the vectors depend on."""
         digest = hashlib.sha256(json.dumps([self.pooling, self._bf16()]).encode())
-        digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
+        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        # How the last call truncated and padded; the next call sets its own.
+        del tokenizer["truncation"], tokenizer["padding"]
+        digest.update(json.dumps(tokenizer, sort_keys=True).encode())
         for name, tensor in sorted(self.transformer.state_dict().items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from stages.coarse.aggregator import Aggregator
 from stages.coarse.encoder import Encoder
@@ -24,7 +22,7 @@ class DocumentOutput:
     vectors
         (documents, hidden) document vectors.
     segment_weights
-        (documents, segments) share of each segment in the document vector.
+        (segments of all documents,) share of each segment in its document's vector.
     group_weights
         (documents, groups) label attention, or None where it is switched off.
     """
@@ -67,33 +65,33 @@ class DocumentModel(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden, groups)
 
-    def documents(self, segments: Tensor, mask: Tensor) -> DocumentOutput:
+    def documents(self, segments: Tensor, counts: Tensor) -> DocumentOutput:
         """Group logits and what they rest on.
 
         Parameters
         ----------
         segments
-            (documents, segments, hidden) padded segment vectors.
-        mask
-            (documents, segments) True where there is a segment.
+            (segments of all documents, hidden) segment vectors, document after document.
+        counts
+            (documents,) segments of each document.
         """
-        vectors, segment_weights = self.aggregator(segments, mask)
+        vectors, segment_weights = self.aggregator(segments, counts)
         group_weights = None
         if self.label_attention is not None:
             vectors, group_weights = self.label_attention(vectors)
         return DocumentOutput(self.head(self.dropout(vectors)), vectors, segment_weights, group_weights)
 
-    def forward(self, segments: Tensor, mask: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(self, segments: Tensor, counts: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """Loss (where labels are given) and group logits, in the form that Trainer reads.
 
         Parameters
         ----------
-        segments, mask
+        segments, counts
             As for `documents`.
         labels
             (documents,) group of each document.
         """
-        return _with_loss(self.documents(segments, mask).logits, labels)
+        return _with_loss(self.documents(segments, counts).logits, labels)
 
 
 class CoarseModel(nn.Module):
@@ -124,29 +122,8 @@ class CoarseModel(nn.Module):
         labels
             (documents,) group of each document.
         """
-        vectors = self.encoder(chunks, int(counts.sum()))  # (segments of all documents, hidden)
-        segments, mask = pad_documents(vectors, counts)
-        return _with_loss(self.document_model.documents(segments, mask).logits, labels)
-
-
-def pad_documents(vectors: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Lay the segment vectors of documents side by side.
-
-    Parameters
-    ----------
-    vectors
-        (segments of all documents, hidden).
-    counts
-        (documents,) segments of each document.
-
-    Returns
-    -------
-    tuple[Tensor, Tensor]
-        (documents, segments, hidden) padded with 0, and its mask (documents, segments).
-    """
-    segments = pad_sequence(list(vectors.split(counts.tolist())), batch_first=True)
-    mask = torch.arange(segments.shape[1], device=vectors.device) < counts.to(vectors.device).unsqueeze(1)
-    return segments, mask
+        segments = self.encoder(chunks, int(counts.sum()))  # (segments of all documents, hidden)
+        return _with_loss(self.document_model.documents(segments, counts).logits, labels)
 
 
 def _with_loss(logits: Tensor, labels: Tensor | None) -> dict[str, Tensor]:

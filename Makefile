@@ -1,0 +1,32 @@
+# Each target makes .venv from nothing where it is missing or out of date; only Python and make are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-slow lint clean
+
+demo: .venv/.installed
+	$(BIN)/coarsefine demo
+
+test: .venv/.installed
+	$(BIN)/python -m pytest -n 2 tests
+
+test-slow: .venv/.installed
+	$(BIN)/python -m pytest -m slow tests
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# torch goes first, so that nothing else chooses its version. To take it from another index (a processor needs no CUDA
+# libraries): PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make test
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) -e ".[dev,embedded]"
+	touch $@
+
+clean:
+	rm -rf .venv demo demo_zh

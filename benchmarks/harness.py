@@ -1,0 +1,245 @@
+"""What the benchmarks share: data sets, time, peak memory, and the JSON that each of them writes."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import psutil  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from hierarchy.taxonomy import Taxonomy
+    from pipelines.chained import Documents
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # so that a checkout which is not installed can be measured too
+    sys.path.insert(0, str(ROOT))
+
+PACKAGES = ("coarsefine", "numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "datasets")
+SUFFIXES = (".jsonl.gz", ".jsonl", ".csv", ".parquet")
+SECONDS_BETWEEN_SAMPLES = 0.5
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set from files.
+
+    Attributes
+    ----------
+    name
+        Of its folder.
+    taxonomy
+        The tree of its columns ``label`` and ``coarse``; None where it has no groups.
+    train, test
+        Documents with label ids.
+    valid
+        The same; None where the data set has no such part.
+    """
+
+    name: str
+    taxonomy: "Taxonomy | None"
+    train: "Documents"
+    valid: "Documents | None"
+    test: "Documents"
+
+
+def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None) -> DataSet:
+    """Read and check the files ``train``, ``valid`` (if there) and ``test`` in ``folder/name``.
+
+    Parameters
+    ----------
+    name
+        Of the data set.
+    folder
+        Where the data sets lie.
+    cache
+        Where the tables are written.
+    limit
+        Take this many documents of each part, drawn at random with a fixed seed; None takes all.
+    """
+    import numpy as np
+
+    from hierarchy.taxonomy import Taxonomy
+    from pipelines.chained import Documents
+    from pipelines.data.checks import check_documents
+    from pipelines.data.reading import read_documents
+
+    if not (folder / name).is_dir():
+        found = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        sys.exit(f"there is no data set {name!r} in {folder}; there are: {', '.join(found) or 'none'}; see --data")
+    tables = {}
+    for role in ("train", "valid", "test"):
+        file = next((f for s in SUFFIXES if (f := folder / name / f"{role}{s}").exists()), None)
+        if file is not None:
+            tables[role] = read_documents(file, group="coarse", cache_dir=cache)
+            if limit is not None and limit < len(tables[role]):
+                places = np.random.default_rng(0).choice(len(tables[role]), limit, replace=False)
+                tables[role] = tables[role].select(np.sort(places))
+        elif role != "valid":
+            sys.exit(f"{folder / name} has no file {role} ({', '.join(SUFFIXES)})")
+    groups = tables["train"]["group"][:]
+    taxonomy = None
+    if any(group is not None for group in groups):
+        taxonomy = Taxonomy.from_data(tables["train"]["label"][:], groups)
+    if limit is not None:  # a small sample lacks labels: what it does not know is left out
+        known = set(tables["train"]["label"][:])
+        tables = {r: t.select([i for i, label in enumerate(t["label"]) if label in known]) for r, t in tables.items()}
+    parts: dict[str, Documents] = {}
+    for role, table in tables.items():
+        checked = check_documents(table, taxonomy, where=f"{name} {role}", keep_empty=role == "test")
+        parts[role] = Documents(checked.documents["text"], checked.labels)
+    return DataSet(name, taxonomy, parts["train"], parts.get("valid"), parts["test"])
+
+
+class PeakMemory:
+    """Peak memory of this process and its children, sampled in a thread while the block runs.
+
+    A sample is the sum of the proportional set sizes (PSS): memory that processes share counts once, and the pages of
+    memory-mapped files that are in memory count too. Where the system has no PSS, the unique set sizes (USS) are taken.
+    """
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self.measure = "pss" if hasattr(psutil.Process().memory_full_info(), "pss") else "uss"
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def gib(self) -> float:
+        """Highest sample, in GiB."""
+        return self.peak / 2**30
+
+    def figures(self) -> dict[str, Any]:
+        """Give the peak for the JSON, with what was measured."""
+        what = f"{self.measure.upper()} summed over the process and its children"
+        return {"gib": round(self.gib, 3), "what": what, "seconds_between_samples": SECONDS_BETWEEN_SAMPLES}
+
+    def _sample(self) -> None:
+        own = psutil.Process()
+        while True:
+            total = 0
+            for process in (own, *own.children(recursive=True)):
+                try:
+                    total += getattr(process.memory_full_info(), self.measure)
+                except psutil.Error:  # it has ended, or is ending
+                    continue
+            self.peak = max(self.peak, total)
+            if self._stop.wait(SECONDS_BETWEEN_SAMPLES):
+                return
+
+
+def make_parser(description: str | None, name: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every benchmark has.
+
+    Parameters
+    ----------
+    description
+        Docstring of the benchmark.
+    name
+        Of the benchmark, for the default folders.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the data sets")
+    parser.add_argument("--out", type=Path, help=f"JSON to write (default: benchmarks/results/{name}-....json)")
+    parser.add_argument(
+        "--run", type=Path, help="folder for what is kept between runs: a stopped benchmark goes on (default: runs/...)"
+    )
+    parser.add_argument("--date", default=time.strftime("%Y-%m-%d"), help="date to write down (default: today)")
+    return parser
+
+
+def prepare(options: argparse.Namespace, name: str, *, run: str | None = None) -> Path:
+    """Set up the log and return the run folder.
+
+    Parameters
+    ----------
+    options
+        As parsed; ``run`` and ``out`` are filled in where they were left out.
+    name
+        Of this run, with what tells it from others of the same benchmark.
+    run
+        Name of the run folder, where several share one (its content is kept by keys); None takes `name`.
+    """
+    from pipelines.cli.console import set_up_log
+
+    set_up_log()
+    options.run = (options.run or ROOT / "runs" / (run or name)).resolve()
+    options.out = options.out or ROOT / "benchmarks" / "results" / f"{name}.json"
+    options.run.mkdir(parents=True, exist_ok=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    return Path(options.run)
+
+
+def write_record(options: argparse.Namespace, figures: dict[str, Any]) -> None:
+    """Write figures, settings, versions and machine as JSON.
+
+    Parameters
+    ----------
+    options
+        As parsed: the settings, and where to write.
+    figures
+        What was measured; JSON-ready.
+    """
+    settings = {n: v for n, v in vars(options).items() if n not in ("out", "run", "data", "date", "model")}
+    record = {
+        "benchmark": Path(sys.argv[0]).stem,
+        "date": options.date,
+        "settings": {n: v.name if isinstance(v, Path) else v for n, v in settings.items()},
+        "figures": figures,
+        "machine": machine(),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+    part = options.out.with_name(f".{options.out.name}.tmp")
+    text = json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False)
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(options.out)
+    print(f"written: {options.out}")
+
+
+def machine() -> dict[str, Any]:
+    """Say what was measured on: processor, cores, threads, memory and load."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
+        processor = next((value.strip() for key, _, value in lines if key.strip() == "model name"), processor)
+    return {
+        "processor": processor,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "load_at_the_end": round(os.getloadavg()[0], 1),  # above the cores: other work took part of them
+    }
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; the first column is text, the others are figures."""
+    from pipelines.cli.console import print_table as print_rich
+
+    print_rich(title, columns, rows)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,192 @@
+"""``coarsefine evaluate`` and ``coarsefine predict``: what a trained model says."""
+
+import json
+import logging
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hierarchy.errors import ConfigError, DataError
+from pipelines.cli.console import (
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    print_json,
+    print_table,
+    session,
+    silence_weight_bars,
+    stdout,
+)
+
+if TYPE_CHECKING:
+    from pipelines.classifier import HierarchicalClassifier, Prediction
+
+logger = logging.getLogger(__name__)
+
+EVALUATE_EPILOG = "Example: coarsefine evaluate model test.jsonl --train train.jsonl --json figures.json"
+PREDICT_EPILOG = (
+    'Example: coarsefine predict model letters.csv -o answers.jsonl, or: predict model --text "My card ..."'
+)
+
+ModelArgument = Annotated[Path, typer.Argument(help="Folder that train wrote.")]
+RoutingOption = Annotated[
+    str | None, typer.Option("--routing", help="auto, exhaustive or beam; by default as the model was trained.")
+]
+BeamOption = Annotated[int | None, typer.Option("--beam", min=1, help="Groups that the beam keeps.")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="Torch device; by default a GPU where there is one.")
+]
+
+
+def evaluate(
+    model: ModelArgument,
+    file: Annotated[str, typer.Argument(help="Documents with their labels.")],
+    train: Annotated[
+        str | None, typer.Option("--train", metavar="FILE", help="Training documents, to fit the baselines on.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file as JSON.")
+    ] = None,
+    routing: RoutingOption = None,
+    beam: BeamOption = None,
+    device: DeviceOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Compare a model's answers with the right labels, and with what flat models would have said."""
+    with session(goes_on="give the same command again"):
+        from pipelines.cli.documents import Source, check_all, read_source, reports_shown
+        from pipelines.config import load_config
+        from pipelines.evaluation.report import render
+
+        data = load_config(config, settings or []).data
+        if json_file is not None and not json_file.absolute().parent.is_dir():
+            raise DataError(f"the folder of {json_file} does not exist: make it first")
+        classifier = _load(model, device=device, routing=routing, beam=beam)
+        with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
+            sources = {"test": Source(file, data.test_split)}
+            if train is not None:
+                sources["train"] = Source(train, data.train_split)
+            tables = {
+                role: (source.place, read_source(source, data, cache=Path(folder))) for role, source in sources.items()
+            }
+            checked = check_all(tables, classifier.taxonomy_)
+            test, fitting = checked["test"], checked.get("train")
+            baselines = None if fitting is None else (fitting.documents["text"], fitting.labels)
+            with reports_shown():
+                report = classifier.evaluate(test.documents["text"], test.labels, train=baselines, data=file)
+        stdout().print(render(report))
+        if json_file is not None:
+            json_file.write_text(json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def predict(
+    model: ModelArgument,
+    file: Annotated[str | None, typer.Argument(help="Documents.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Output: .jsonl, .csv or .parquet.")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="One document, in place of a file.")] = None,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Paths listed for each document.")] = 3,
+    id_column: Annotated[
+        str | None, typer.Option("--id", metavar="COLUMN", help="Column that is passed through as id.")
+    ] = None,
+    routing: RoutingOption = None,
+    beam: BeamOption = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where an earlier run stopped.")] = False,
+    as_json: JsonOption = False,
+    device: DeviceOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Answer the documents of a file, or one document.
+
+    A run that was stopped goes on where it was when the same command is given again.
+    """
+    with session(goes_on="the same command goes on after the last finished shard" if text is None else ""):
+        from pipelines.config import load_config
+
+        data = load_config(config, settings or []).data
+        _check_routing(routing)
+        if (file is None) == (text is None):
+            raise DataError("give a file with documents, or --text with one document, and not both")
+        if text is not None:
+            if out is not None:
+                raise DataError("--out belongs to a file with documents; the answer to --text is printed")
+            _print_answer(_load(model, device=device, routing=routing, beam=beam), text, top_k, as_json)
+            return
+        if out is None:
+            raise DataError("name the output file: --out answers.jsonl (or .csv, .parquet)")
+        if as_json:
+            raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
+        from pipelines.cli.documents import in_cli_words
+        from pipelines.prediction import predict_file
+
+        _silence(model)
+        with in_cli_words(label="--id"):
+            answered = predict_file(
+                model,
+                str(file),
+                out,
+                text=data.text,
+                id_column=id_column,
+                split=data.test_split,
+                top_k=top_k,
+                routing=routing,
+                beam=beam,
+                device=device,
+                restart=restart,
+            )
+        logger.info("%d documents answered: %s", answered, out)
+
+
+def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, as_json: bool) -> None:
+    if not text.strip():
+        raise DataError("--text is empty: give one document")
+    paths: list[Prediction] = classifier.predict_paths([text], top_k=top_k)[0]
+    if as_json:
+        print_json([asdict(path) | {"path": list(path.path)} for path in paths])
+        return
+    taxonomy = classifier.taxonomy_
+    rows = []
+    for path in paths:
+        group = taxonomy.groups[taxonomy.group_index(path.path[0])]
+        label = taxonomy.labels[taxonomy.label_index(path.path[1])]
+        figures = (path.probability, path.group_probability, path.coarse_probability)
+        rows.append((_named(label), _named(group), *(f"{figure:.3f}" for figure in figures)))
+    columns = ("label", "group", "probability", "of the group", "by the coarse stage")
+    print_table(f"Beam mass {paths[0].beam_mass:.3f}" if paths[0].beam_mass < 1 else "", columns, rows)
+
+
+def _named(node: Any) -> str:
+    return node.name if node.name == node.id else f"{node.name} ({node.id})"
+
+
+def _load(model: Path, *, device: str | None, routing: str | None, beam: int | None) -> "HierarchicalClassifier":
+    from pipelines.classifier import HierarchicalClassifier
+
+    _check_routing(routing)
+    _silence(model)
+    classifier = HierarchicalClassifier.from_pretrained(model, device=device)
+    if routing is not None:
+        classifier.routing = routing
+    if beam is not None:
+        classifier.beam = beam
+    return classifier
+
+
+def _check_routing(routing: str | None) -> None:
+    if routing is None:
+        return
+    from pipelines.router import ROUTINGS
+
+    if routing not in ROUTINGS:
+        raise ConfigError(f"--routing {routing}: use one of {', '.join(ROUTINGS)}")
+
+
+def _silence(model: Path) -> None:
+    if (model / "encoder").is_dir():
+        silence_weight_bars()

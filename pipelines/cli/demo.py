@@ -1,0 +1,76 @@
+"""``coarsefine demo``: the whole path on a synthetic corpus, from bare labels to answers for letters."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hierarchy.errors import ConfigError
+from pipelines.cli.console import SetOption, print_table, session, stdout
+
+if TYPE_CHECKING:
+    from pipelines.classifier import HierarchicalClassifier
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIG_OF = {"en": "demo.yaml", "zh": "demo_zh.yaml"}
+PATHS_SHOWN = 2
+logger = logging.getLogger(__name__)
+
+EPILOG = "Example: coarsefine demo --language zh --folder demo_zh"
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where everything is written.")] = Path(
+        "demo"
+    ),
+    language: Annotated[str, typer.Option("--language", help="en (600 labels) or zh (100 labels).")] = "en",
+    baselines: Annotated[bool, typer.Option(help="Fit the flat models and the classic chain beside the model.")] = True,
+    settings: SetOption = None,
+) -> None:
+    """Train and evaluate on a synthetic corpus, with groups built from bare labels, and classify some letters."""
+    with session(goes_on="the same command goes on from what is finished in the folder"):
+        from pipelines.cli.training import run_training
+        from pipelines.config import load_config
+        from pipelines.demo import write_demo_corpus
+
+        if language not in CONFIG_OF:
+            raise ConfigError(f"--language {language}: the demo is there in {' and '.join(CONFIG_OF)}")
+        files = write_demo_corpus(folder, language)
+        logger.info("a synthetic corpus, invented for this project, is in %s", folder)
+        places = {
+            "taxonomy": files.labels,
+            "data.train": files.train,
+            "data.valid": files.valid,
+            "data.test": files.test,
+            "run": folder / "run",
+            "output": folder / "model",
+        }
+        overrides = [f"{key}='{str(place).replace(chr(39), chr(39) * 2)}'" for key, place in places.items()]
+        config = load_config(CONFIGS / CONFIG_OF[language], [*overrides, *(settings or [])])
+        classifier = run_training(config, baselines=baselines)
+        classifier.taxonomy_.to_yaml(folder / "taxonomy.yaml")
+        logger.info("the groups that were built: coarsefine taxonomy show %s", folder / "taxonomy.yaml")
+        _classify(classifier, _letters(language))
+
+
+def _letters(language: str) -> list[str]:
+    import yaml
+
+    letters: dict[str, Any] = yaml.safe_load((CONFIGS / "demo" / "examples.yaml").read_text(encoding="utf-8"))
+    return letters[language]
+
+
+def _classify(classifier: "HierarchicalClassifier", letters: list[str]) -> None:
+    from rich.text import Text
+
+    taxonomy = classifier.taxonomy_
+    console = stdout()
+    for letter, paths in zip(letters, classifier.predict_paths(letters, top_k=PATHS_SHOWN), strict=True):
+        console.print(Text(f"\n{letter.strip()}", style="italic"))
+        rows = []
+        for path in paths:
+            group = taxonomy.groups[taxonomy.group_index(path.path[0])]
+            label = taxonomy.labels[taxonomy.label_index(path.path[1])]
+            rows.append((label.name, group.name, f"{path.probability:.3f}", f"{path.group_probability:.3f}"))
+        print_table("", ("label", "group", "probability", "of the group"), rows)

@@ -1,0 +1,151 @@
+"""``coarsefine train``: from a config to an evaluated and saved model."""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hierarchy.errors import DataError
+from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, stdout
+
+if TYPE_CHECKING:
+    from hierarchy.taxonomy import Taxonomy
+    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.config import Config
+    from pipelines.data.checks import Checked
+
+logger = logging.getLogger(__name__)
+
+EPILOG = "Example: coarsefine train --config configs/chained.yaml --set data.train=train.jsonl --set output=model"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Documents for one purpose.
+
+    Parameters
+    ----------
+    texts, labels
+        The documents and their label ids.
+    name
+        What they are called in the report.
+    """
+
+    texts: Any
+    labels: list[str]
+    name: str
+
+
+def train(
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    baselines: Annotated[bool, typer.Option(help="Fit the flat models and the classic chain beside the model.")] = True,
+) -> None:
+    """Train a model, evaluate it beside its baselines, and save it.
+
+    A training that was stopped goes on where it was when the same command is given again.
+    """
+    with session(goes_on="the same command goes on from what is finished in the run folder"):
+        from pipelines.config import load_config
+
+        run_training(load_config(config, settings or []), baselines=baselines)
+
+
+def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifier":
+    """Read, check, fit, evaluate and save as a config says.
+
+    Parameters
+    ----------
+    config
+        What to train on and how.
+    baselines
+        Fit the systems that the model is compared with.
+    """
+    from pipelines.artifacts import check_replaceable
+    from pipelines.cli.documents import reports_shown
+    from pipelines.evaluation.report import render
+
+    settings = config.settings()
+    check_replaceable(Path(config.output))
+    if settings.encoder != "none":
+        silence_weight_bars()
+        if settings.training:
+            from stages.trainer import check_training
+
+            check_training(settings.training)
+    from pipelines.classifier import HierarchicalClassifier
+
+    taxonomy, parts = _read(config)
+    training, validation, test = (parts[role] for role in ("train", "valid", "test"))
+    classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
+    with reports_shown():
+        classifier.fit(training.texts, training.labels, validation=(validation.texts, validation.labels))
+    seconds = dict(classifier.model_.record["seconds"])
+
+    started = time.monotonic()
+    logger.info("evaluation on %s%s ...", test.name, " with baselines" if baselines else "")
+    fitting = (training.texts, training.labels) if baselines else None
+    with reports_shown():
+        report = classifier.evaluate(test.texts, test.labels, train=fitting, data=test.name)
+    seconds["evaluation"] = time.monotonic() - started
+    classifier.metrics_ = report.as_dict()
+    classifier.save_pretrained(config.output)
+    stdout().print(render(report))
+    rows = [(step, f"{spent / 60:.1f}") for step, spent in seconds.items()]
+    print_table("Time", ("step", "minutes"), [*rows, ("together", f"{sum(seconds.values()) / 60:.1f}")])
+    logger.info("the model is in %s; the run folder %s can be deleted", config.output, config.run_folder)
+    return classifier
+
+
+def _read(config: "Config") -> "tuple[Taxonomy, dict[str, Part]]":
+    from pipelines.cli.documents import Source, check_all, read_source, read_taxonomy, taxonomy_of
+    from pipelines.data.splits import stratified_split
+
+    data = config.data
+    if data.train is None:
+        raise DataError("no training documents are named: set data.train in the config, or --set data.train=FILE")
+    taxonomy = None if config.taxonomy is None else read_taxonomy(config.taxonomy)
+    sources = {
+        role: Source(place, split)
+        for role, place, split in (
+            ("train", data.train, data.train_split),
+            ("valid", data.valid, data.valid_split),
+            ("test", data.test, data.test_split),
+        )
+        if place is not None
+    }
+    tables = {}
+    problems = []
+    for role, source in sources.items():
+        try:
+            tables[role] = (source.place, read_source(source, data, cache=config.run_folder / "documents"))
+        except DataError as error:
+            problems += [f"{error.where or source.place}: {problem}" for problem in error.problems]
+    if problems:
+        raise DataError(problems)
+    if taxonomy is None:
+        taxonomy = taxonomy_of(tables["train"][1], data.train)
+    checked = check_all(tables, taxonomy)
+    parts = {role: _part(found, sources[role]) for role, found in checked.items()}
+    if "valid" not in parts:
+        whole = checked["train"]
+        kept, cut = stratified_split(whole.labels, seed=config.classifier.seed)
+        if not len(cut):
+            raise DataError("no label has 3 documents, so no validation part can be cut: set data.valid", data.train)
+        logger.info("validation: %d of %d training documents, stratified", len(cut), len(whole.labels))
+        for role, places in (("train", kept), ("valid", cut)):
+            labels = [whole.labels[int(i)] for i in places]
+            parts[role] = Part(whole.documents.select(places)["text"], labels, f"a part of {data.train}")
+    if "test" not in parts:
+        valid = parts["valid"]
+        logger.warning("no test documents are named (data.test): figures on validation documents are a little too good")
+        parts["test"] = Part(valid.texts, valid.labels, f"validation documents ({valid.name}), used in training too")
+    return taxonomy, parts
+
+
+def _part(checked: "Checked", source: "Any") -> Part:
+    name = source.place if source.split is None else f"{source.place} ({source.split})"
+    return Part(checked.documents["text"], checked.labels, name)

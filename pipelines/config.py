@@ -1,0 +1,208 @@
+"""The config file: one YAML for the command line, with every problem in it told at once.
+
+Paths in it are taken as they are written: relative ones start at the working directory, as those of the command line
+do, so that a value means the same wherever it is given.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hierarchy.errors import ConfigError, TaxonomyError
+from hierarchy.files import read_text
+from hierarchy.syntax import Entry, Items, Pairs, Scalar, compose_yaml
+from pipelines.settings import Settings, validated
+
+WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **{written: value for word, value in (("true", True), ("yes", True), ("on", True), ("false", False),
+       ("no", False), ("off", False)) for written in (word, word.capitalize(), word.upper())},
+}  # fmt: skip
+INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)")  # 007 is text, as it is for labels
+FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # YAML 1.1 takes 5e-4 for text
+
+
+class Data(BaseModel):
+    """Where the documents are, and which of their columns hold what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    train: str | None = Field(
+        None, description="training documents: a file, a folder of the datasets library, or a name on the hub"
+    )
+    valid: str | None = Field(
+        None, description="validation documents; null cuts a stratified tenth from the training documents"
+    )
+    test: str | None = Field(None, description="test documents; null evaluates on the validation documents")
+    train_split: str | None = Field(None, description="which split, where `train` has several")
+    valid_split: str | None = Field(None, description="which split, where `valid` has several")
+    test_split: str | None = Field(None, description="which split, where `test` has several")
+    text: str | list[str] = Field("text", description="column of the text, or a list of columns that make it together")
+    label: str = Field("label", description="column of the fine label")
+    group: str | None = Field(None, description="column of the group; null where there is none")
+
+
+class Config(BaseModel):
+    """What a config file holds; the command line reads it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    taxonomy: str | None = Field(
+        None,
+        description="taxonomy file (.yaml, .json, .csv, .tsv); null takes the groups of the data's group column, or "
+        "builds groups",
+    )
+    data: Data = Field(default_factory=lambda: Data.model_validate({}), description="the documents")
+    classifier: Settings = Field(
+        default_factory=lambda: Settings.model_validate({}), description="the model and its training"
+    )
+    run: str | None = Field(
+        None,
+        description="folder for the vector cache and checkpoints, from which a stopped training goes on; null takes "
+        "the output folder's name with .run behind it",
+    )
+    output: str = Field("model", description="folder of the trained model")
+
+    @model_validator(mode="after")
+    def _one_run_folder(self) -> "Config":
+        if self.classifier.run_dir is not None:
+            raise ValueError("classifier.run_dir is set by `run`: give the folder there")
+        return self
+
+    @property
+    def run_folder(self) -> Path:
+        """The run folder in use."""
+        return Path(self.run if self.run is not None else f"{self.output.rstrip('/')}.run")
+
+    def settings(self) -> Settings:
+        """Return the settings of the classifier, with the run folder in them."""
+        return self.classifier.model_copy(update={"run_dir": str(self.run_folder)})
+
+
+def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
+    """Read a config file and the values that override it.
+
+    Parameters
+    ----------
+    path
+        YAML file; None takes the defaults.
+    overrides
+        ``key=value`` each: the key dotted (``classifier.encoder``), the value as YAML would have it.
+
+    Returns
+    -------
+    Config
+        Checked.
+
+    Raises
+    ------
+    ConfigError
+        With every problem at once: a key that is unknown or stands twice, a wrong value, each with its line.
+    """
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    problems: list[str] = []
+    where = "--set" if path is None else str(path)
+    if path is not None:
+        entry = _composed(_file_text(path), where)
+        if isinstance(entry, Pairs):
+            values = _mapping(entry, "", places, problems)
+        elif entry is not None and not (isinstance(entry, Scalar) and _value(entry) is None):
+            raise ConfigError("a config is a mapping of keys to values: key: value", where)
+    for override in overrides:
+        _override(values, override, places, problems)
+    for section in [name for name in ("data", "classifier") if name in values and values[name] is None]:
+        del values[section]  # all its keys are commented out
+    try:
+        config = validated(Config, values, where, places)
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(problems, where)
+    return config
+
+
+def _file_text(path: str | Path) -> str:
+    if not Path(path).is_file():
+        raise ConfigError(f"there is no config file {str(path)!r} (paths start at the working directory {Path.cwd()})")
+    try:
+        return read_text(path)
+    except TaxonomyError as error:
+        raise ConfigError(error.problems, str(path)) from None
+
+
+def _composed(text: str, where: str) -> Entry | None:
+    try:
+        return compose_yaml(text, where)
+    except TaxonomyError as error:
+        raise ConfigError(error.problems, where) from None
+
+
+def _mapping(entry: Pairs, prefix: str, places: dict[str, str], problems: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    first_line: dict[str, int] = {}
+    for key_entry, value_entry in entry.pairs:
+        if not isinstance(key_entry, Scalar):
+            problems.append(f"line {key_entry.line}: a key must be one word, not a list or a mapping")
+            continue
+        key = key_entry.value
+        path = f"{prefix}{key}"
+        if key in first_line:
+            problems.append(f"line {key_entry.line}: {path!r} stands already in line {first_line[key]}: keep one")
+            continue
+        first_line[key] = key_entry.line
+        places[path] = f"line {key_entry.line}"
+        found[key] = _plain(value_entry, f"{path}.", places, problems)
+    return found
+
+
+def _plain(entry: Entry, prefix: str, places: dict[str, str], problems: list[str]) -> Any:
+    if isinstance(entry, Pairs):
+        return _mapping(entry, prefix, places, problems)
+    if isinstance(entry, Items):
+        return [_plain(item, prefix, places, problems) for item in entry.items]
+    return _value(entry)
+
+
+def _value(entry: Scalar) -> Any:
+    """Return null, truth values and numbers as such, all else as text."""
+    text = entry.value
+    if not entry.plain:
+        return text
+    if text in WORDS:
+        return WORDS[text]
+    if INTEGER.fullmatch(text):
+        return int(text)
+    if FLOAT.fullmatch(text) and not (text.isdigit() and text[0] == "0") and math.isfinite(float(text)):
+        return float(text)
+    return text
+
+
+def _override(values: dict[str, Any], override: str, places: dict[str, str], problems: list[str]) -> None:
+    key, equals, written = override.partition("=")
+    steps = key.strip().split(".")
+    if not equals or not all(steps):
+        problems.append(f"--set {override}: give key=value, for example --set classifier.encoder=none")
+        return
+    try:
+        entry = _composed(written, f"--set {override}")
+    except ConfigError as error:
+        problems += [f"--set {override}: {problem}" for problem in error.problems]
+        return
+    inner: Any = values
+    for step in steps[:-1]:
+        if inner.get(step) is None:
+            inner[step] = {}
+        inner = inner[step]
+        if not isinstance(inner, Mapping):
+            problems.append(f"--set {override}: {step!r} is no section")
+            return
+    path = ".".join(steps)
+    for known in [known for known in places if known.startswith(f"{path}.")]:
+        del places[known]
+    places[path] = f"--set {override}"
+    inner[steps[-1]] = None if entry is None else _plain(entry, f"{path}.", places, problems)

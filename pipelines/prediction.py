@@ -1,0 +1,388 @@
+"""Prediction from file to file: streaming, and resumable after any kind of end.
+
+The documents are answered in shards. A finished shard is a Parquet file in ``<out>.parts``, beside a ``state.json``
+that says what it belongs to: documents, model and options. When all are there, they become the output file, which gets
+its name only when it is whole.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain, repeat, tee
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from hierarchy.errors import ArtifactError, DataError
+from pipelines.data.reading import read_documents
+from pipelines.data.report import count, some
+from pipelines.data.splits import fingerprint
+from stages.progress import progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    from pipelines.model import Model
+
+SUFFIXES = (".jsonl", ".csv", ".parquet")
+SHARD_DOCUMENTS = 512  # what a stop may cost
+SHARD_CHARACTERS = 4_000_000
+READ_AT_ONCE = 200
+EMPTY_SHOWN = 10
+STATE_FORMAT = 1
+STATE, TABLE = "state.json", "documents"  # in the folder of parts, beside the shards
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """How documents are answered.
+
+    Parameters
+    ----------
+    top_k
+        Paths listed for each document at most.
+    routing, beam
+        As in the settings of the model where None.
+    ids
+        Whether the documents carry ids.
+    """
+
+    top_k: int = 3
+    routing: str | None = None
+    beam: int | None = None
+    ids: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring documents.
+
+    Parameters
+    ----------
+    texts, rows, ids
+        Each as long as the others; an id is None where the documents carry none.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    ids: list[str | None] = field(default_factory=list)
+
+
+def predict_file(
+    model_folder: str | Path,
+    source: str | Path,
+    out: str | Path,
+    *,
+    text: str | Sequence[str] = "text",
+    id_column: str | None = None,
+    split: str | None = None,
+    top_k: int = 3,
+    routing: str | None = None,
+    beam: int | None = None,
+    device: str | None = None,
+    restart: bool = False,
+) -> int:
+    """Answer the documents of a source and write the answers to a file; a stopped run goes on where it was.
+
+    Parameters
+    ----------
+    model_folder
+        As `save_pretrained` wrote it.
+    source, text, split
+        As for `pipelines.data.reading.read_documents`.
+    out
+        A file that ends in .jsonl, .csv or .parquet; an earlier one is replaced when the new one is whole.
+    id_column
+        Column that is passed through as ``id``.
+    top_k
+        Paths listed for each document at most.
+    routing, beam
+        As in the settings of the model where None.
+    device
+        Torch device; None takes a GPU where there is one.
+    restart
+        Throw away what an earlier run has left and begin anew.
+
+    Returns
+    -------
+    int
+        How many documents were answered.
+
+    Raises
+    ------
+    DataError
+        `out` cannot be written, the documents cannot be read, or an earlier run with other documents, another model
+        or other options has left its parts.
+    ArtifactError
+        The model cannot be read.
+    """
+    from pipelines.artifacts import load_model
+
+    out = Path(out)
+    _check_out(out)
+    model_key = _model_key(Path(model_folder))
+    parts = out.with_name(f"{out.name}.parts")
+    _check_parts(parts)
+    if restart:
+        shutil.rmtree(parts, ignore_errors=True)
+    fresh = not parts.exists()
+    parts.mkdir(exist_ok=True)
+    try:
+        documents = read_documents(source, text=text, label=id_column, split=split, cache_dir=parts / TABLE)
+        options = PredictionOptions(top_k, routing, beam, id_column is not None)
+        documents_key, n_shards = _examine(documents, str(source))
+        _claim(parts, {"documents": documents_key, "model": model_key, **asdict(options)})
+    except BaseException:
+        if fresh:
+            shutil.rmtree(parts, ignore_errors=True)
+        raise
+    shards = [parts / f"{place:05d}.parquet" for place in range(n_shards)]
+    missing = {place for place, shard in enumerate(shards) if not shard.exists()}
+    if len(missing) < n_shards:
+        logger.info("%d of %d shards are there already", n_shards - len(missing), n_shards)
+    if missing:
+        model, _ = load_model(Path(model_folder), device=device)
+        to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
+        for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
+            _write_shard(answer(model, block, options), shards[place])
+    _write_out(shards, out)
+    shutil.rmtree(parts)
+    return len(documents)
+
+
+def answer(model: "Model", documents: Block, options: PredictionOptions) -> "pa.Table":
+    """Answer some documents.
+
+    Parameters
+    ----------
+    model
+        The trained model.
+    documents
+        What is answered.
+    options
+        How they are answered.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row a document, in their order, with the columns of `output_schema`.
+    """
+    import pyarrow as pa
+
+    from pipelines.classifier import paths_of
+
+    taxonomy = model.taxonomy
+    label_names = {label.id: label.name for label in taxonomy.labels}
+    group_names = {group.id: group.name for group in taxonomy.groups}
+    lines: list[dict[str, Any]] = []
+    for block, routed in model.route_texts(documents.texts, routing=options.routing, beam=options.beam):
+        for place, paths in enumerate(paths_of(model, routed, options.top_k), start=block.start):
+            best = paths[0]
+            group, label = best.path
+            line = {"row": documents.rows[place]} | ({"id": documents.ids[place]} if options.ids else {})
+            lines.append(
+                line
+                | {
+                    "label": label,
+                    "label_name": label_names[label],
+                    "group": group,
+                    "group_name": group_names[group],
+                    "probability": _short(best.probability),
+                    "group_probability": _short(best.group_probability),
+                    "coarse_probability": _short(best.coarse_probability),
+                    "beam_mass": _short(best.beam_mass),
+                    "paths": [
+                        {"group": p.path[0], "label": p.path[1], "probability": _short(p.probability)} for p in paths
+                    ],
+                }
+            )
+    return pa.Table.from_pylist(lines, schema=output_schema(ids=options.ids))
+
+
+def output_schema(*, ids: bool) -> "pa.Schema":
+    """Return names and types of the output's columns, with ``id`` or without."""
+    import pyarrow as pa
+
+    path = pa.struct([("group", pa.string()), ("label", pa.string()), ("probability", pa.float64())])
+    return pa.schema(
+        [
+            ("row", pa.int64()),
+            *([("id", pa.string())] if ids else []),
+            *((name, pa.string()) for name in ("label", "label_name", "group", "group_name")),
+            *((name, pa.float64()) for name in ("probability", "group_probability", "coarse_probability", "beam_mass")),
+            ("paths", pa.list_(path)),
+        ]
+    )
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix.lower() not in SUFFIXES:
+        raise DataError(f"the output file {str(out)!r} must end in one of {', '.join(SUFFIXES)}")
+    if out.is_dir():
+        raise DataError(f"{str(out)!r} is a folder: name a file for the output")
+    if not out.absolute().parent.is_dir():
+        raise DataError(f"the folder of the output file {str(out)!r} does not exist: make it first")
+    if not os.access(out.absolute().parent, os.W_OK):
+        raise DataError(f"the folder of the output file {str(out)!r} is not writable: name another")
+
+
+def _check_parts(parts: Path) -> None:
+    # The folder will be removed: it must be ours.
+    if not parts.exists() or (parts / STATE).is_file():
+        return
+    if not parts.is_dir() or any(entry.name != TABLE for entry in parts.iterdir()):
+        raise DataError(f"{parts} is in the way and was not made by predict: name another output file, or move it")
+
+
+def _model_key(folder: Path) -> str:
+    """Hash the model's manifest, which holds the hashes of all its files."""
+    from pipelines.artifacts import MANIFEST
+
+    if not (folder / MANIFEST).is_file():
+        found = (
+            f"{folder} holds no model ({MANIFEST} is missing)" if folder.is_dir() else f"there is no folder {folder}"
+        )
+        raise ArtifactError(f"{found}: name the folder that train wrote")
+    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
+    """Hash the documents, count the shards, and warn about documents without text."""
+    empty: list[int] = []
+    read = n_shards = n_empty = 0
+
+    def texts_and_ids() -> Iterator[tuple[str, str | None]]:
+        nonlocal read, n_shards, n_empty
+        for block in _blocks(documents):
+            n_shards += 1
+            read += len(block.rows)
+            for text, row, given in zip(block.texts, block.rows, block.ids, strict=True):
+                if not text.strip():
+                    n_empty += 1
+                    if len(empty) < EMPTY_SHOWN:
+                        empty.append(row)
+                yield text, given
+
+    left, right = tee(texts_and_ids())
+    key = fingerprint((text for text, _ in left), (given for _, given in right))
+    if read != len(documents):
+        raise DataError(f"the table on disk holds {read} documents and not {len(documents)}: use --restart", where)
+    if n_empty:
+        logger.warning(
+            "%s: %s (rows %s); they get the answer that fits no words at all",
+            where, count(n_empty, "empty document"), some(empty, n_empty),
+        )  # fmt: skip
+    return key, n_shards
+
+
+def _blocks(documents: "Dataset") -> Iterator[Block]:
+    """Cut the documents into shards; the cuts depend on nothing but the documents."""
+    block, characters = Block(), 0
+    for batch in _batches(documents):
+        for text, row, given in zip(batch["text"], batch["row"], batch.get("label") or repeat(None), strict=False):
+            if len(block.rows) == SHARD_DOCUMENTS or (block.rows and characters + len(text) > SHARD_CHARACTERS):
+                yield block
+                block, characters = Block(), 0
+            block.texts.append(text)
+            block.rows.append(row)
+            block.ids.append(given)
+            characters += len(text)
+    if block.rows:
+        yield block
+
+
+def _batches(documents: "Dataset") -> Iterator[dict[str, list[Any]]]:
+    """Read the table in order, from its file where it has one.
+
+    Not through its memory map: pages of a map, once read, count as this process's memory, which would grow with the
+    number of documents.
+    """
+    import pyarrow as pa
+
+    if not documents.cache_files:
+        yield from documents.iter(READ_AT_ONCE)
+    for entry in documents.cache_files:
+        with pa.OSFile(entry["filename"]) as file, pa.ipc.open_stream(file) as stream:
+            for batch in stream:
+                yield batch.to_pydict()
+
+
+def _claim(parts: Path, identity: dict[str, Any]) -> None:
+    """Write down what the parts belong to, or check that it is the same as before."""
+    file = parts / STATE
+    state = {"format": STATE_FORMAT, "shard": [SHARD_DOCUMENTS, SHARD_CHARACTERS], **identity}
+    if not file.exists():
+        part = file.with_suffix(".tmp")
+        part.write_text(json.dumps(state, indent=1), encoding="utf-8")
+        part.replace(file)
+        return
+    try:
+        earlier = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        earlier = {}
+    changed = [name for name in state if earlier.get(name) != state[name]]
+    if changed:
+        raise DataError(
+            f"{parts} holds an unfinished run that differs in: {', '.join(changed)}; run it with the same documents, "
+            "model and options to go on, name another output file, or throw it away with --restart (restart=True)"
+        )
+
+
+def _write_shard(table: "pa.Table", file: Path) -> None:
+    import pyarrow.parquet as pq
+
+    part = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    try:
+        pq.write_table(table, part)
+        part.replace(file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(f"{file} cannot be written ({error.strerror or error}): free some space and go on") from error
+
+
+def _write_out(shards: Sequence[Path], out: Path) -> None:
+    """Put the parts together, one in memory at a time."""
+    import pyarrow.parquet as pq
+
+    part = out.with_name(f".{out.name}.tmp")
+    tables = (pq.read_table(shard) for shard in shards)
+    try:
+        if out.suffix.lower() == ".parquet":
+            first = next(tables)
+            with pq.ParquetWriter(part, first.schema) as writer:
+                for table in chain([first], tables):
+                    writer.write_table(table)
+        else:
+            write = _write_csv if out.suffix.lower() == ".csv" else _write_jsonl
+            with part.open("w", encoding="utf-8", newline="") as stream:
+                write(tables, stream)
+        part.replace(out)
+    except OSError as error:
+        raise DataError(f"{out} cannot be written ({error.strerror or error}): free some space and go on") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_jsonl(tables: "Iterator[pa.Table]", stream: TextIO) -> None:
+    for table in tables:
+        stream.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in table.to_pylist())
+
+
+def _write_csv(tables: "Iterator[pa.Table]", stream: TextIO) -> None:
+    import csv
+
+    first = next(tables)
+    writer = csv.DictWriter(stream, first.column_names, lineterminator="\n")
+    writer.writeheader()
+    for table in chain([first], tables):
+        for line in table.to_pylist():
+            writer.writerow(line | {"paths": json.dumps(line["paths"], ensure_ascii=False)})
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")  # float32 holds no more

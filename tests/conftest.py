@@ -1,0 +1,206 @@
+"""What the tests share: tiny encoders and small corpora made on the spot, and classifiers trained once a session.
+
+Nothing is downloaded. An encoder has random weights, so its vectors are little more than bags of words; that is enough
+to tell these documents apart and to hold every property that a real encoder must hold.
+"""
+
+import os
+
+# Before any library starts its threads: tiny matrices are slower on several, and the machine has other work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hierarchy.nodes import Group, Label
+from hierarchy.taxonomy import Taxonomy
+
+PER_LABEL = 25
+# An ending makes a word new to the n-grams, while the tokenizer still sees its stem: each expert knows something.
+ENDINGS = ["", "s", "ed", "ing", "er", "y", "less", "ful", "ish", "like", "proof", "wise"]
+FILLER = [
+    "the", "a", "of", "to", "we", "it", "was", "that", "order", "please", "today", "again", "about", "with", "from",
+    "this", "would", "they", "have", "been",
+]  # fmt: skip
+ENGLISH = {
+    "kitchen": {
+        "kettles": "kettle boil water steam spout lid",
+        "toasters": "toaster bread slice crumb brown lever",
+        "blenders": "blender smoothie blade jug crush fruit",
+        "fridges": "fridge shelf cold freezer door ice",
+    },
+    "garden": {
+        "mowers": "mower lawn grass cut petrol stripe",
+        "hoses": "hose tap nozzle spray reel leak",
+        "seeds": "seed sow soil sprout row spring",
+        "fences": "fence panel post paint nail gate",
+    },
+    "office": {
+        "printers": "printer ink paper jam toner page",
+        "chairs": "chair seat back arm wheel tilt",
+        "desks": "desk drawer leg height surface cable",
+        "lamps": "lamp bulb light shade switch dim",
+    },
+}
+CHINESE = {
+    "家电": {"冰箱": "冷藏冻室制霜", "空调": "温度风热外机", "电视": "屏幕频道遥控"},
+    "交通": {"地铁": "站台线路换乘", "公交": "车票司机班次", "飞机": "航班登行李延"},
+    "饮食": {"面条": "汤碗拉葱牛肉", "水果": "苹果甜香蕉梨", "茶叶": "泡绿红壶杯味"},
+}
+CHINESE_FILLER = "的了是在我有和就不人都一个上也很到说要去你会着没看好自己这"
+# What the fixtures' classifiers are made with.
+TINY = {
+    "trainable": "frozen", "precision": "fp32", "segment_tokens": 32, "overlap": 8, "n_jobs": 1,
+    "training": {"num_train_epochs": 2, "learning_rate": 5e-3},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents of a small tree, cut into training, validation and test."""
+
+    taxonomy: Taxonomy
+    train: tuple[list[str], list[str]]
+    valid: tuple[list[str], list[str]]
+    test: tuple[list[str], list[str]]
+
+
+@pytest.fixture(scope="session")
+def english() -> Corpus:
+    return _corpus(
+        {g: {k: v.split() for k, v in labels.items()} for g, labels in ENGLISH.items()}, FILLER, " ", ENDINGS
+    )
+
+
+@pytest.fixture(scope="session")
+def chinese() -> Corpus:
+    return _corpus(
+        {g: {k: list(v) for k, v in labels.items()} for g, labels in CHINESE.items()}, CHINESE_FILLER, "", [""]
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, english: Corpus) -> str:
+    """Folder of a BERT with a WordPiece vocabulary of the English corpus."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - no password
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=400, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator([*english.train[0], *_names(english.taxonomy)], trainer)
+    vocabulary = sorted(tokenizer.get_vocab(), key=lambda token: tokenizer.get_vocab()[token])
+    return save_tiny_bert(vocabulary, tmp_path_factory.mktemp("tiny") / "encoder")
+
+
+@pytest.fixture(scope="session")
+def wide_encoder(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: str) -> str:
+    """Another encoder with the same vocabulary and more dimensions."""
+    lines = (Path(tiny_encoder) / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    return save_tiny_bert(lines, tmp_path_factory.mktemp("wide") / "encoder", hidden=48)
+
+
+@pytest.fixture(scope="session")
+def chinese_encoder(tmp_path_factory: pytest.TempPathFactory, chinese: Corpus) -> str:
+    """Folder of a BERT whose tokens are single Chinese characters."""
+    characters = sorted({c for text in (*chinese.train[0], *_names(chinese.taxonomy)) for c in text if not c.isspace()})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters]
+    return save_tiny_bert(vocabulary, tmp_path_factory.mktemp("chinese") / "encoder")
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier(tiny_encoder: str, english: Corpus) -> Callable[..., Any]:
+    """Make an unfitted classifier around the tiny encoder; keyword arguments go over the defaults of the tests."""
+
+    def make(taxonomy: Taxonomy | None = english.taxonomy, **settings: Any) -> Any:
+        from pipelines.classifier import HierarchicalClassifier
+
+        return HierarchicalClassifier(taxonomy, **{"encoder": tiny_encoder, **TINY, **settings})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fitted(tiny_classifier: Callable[..., Any], english: Corpus) -> Any:
+    """A classifier with both experts. Tests do not change it: they copy it."""
+    long_enough = {**TINY["training"], "num_train_epochs": 10}  # for the coarse model to have a voice
+    return tiny_classifier(training=long_enough).fit(*english.train, validation=english.valid)
+
+
+@pytest.fixture(scope="session")
+def fitted_lexical(english: Corpus) -> Any:
+    """A classifier of n-grams alone. Tests do not change it: they copy it."""
+    from pipelines.classifier import HierarchicalClassifier
+
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1)
+    return classifier.fit(*english.train, validation=english.valid)
+
+
+@pytest.fixture(scope="session")
+def saved(fitted: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`fitted` as a folder. Tests that damage it copy it first."""
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    fitted.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def lengths(english: Corpus) -> list[str]:
+    """Sixty-four documents of very different length: none, one word, thousands."""
+    texts = [*english.test[0], *english.valid[0]][:58]
+    long = " ".join(english.train[0])
+    return ["", "kettle", *texts[:29], long[:12_000], "   ", *texts[29:], long[5_000:8_000], "printer ink " * 150]
+
+
+def save_tiny_bert(vocabulary: Sequence[str], folder: Path, *, hidden: int = 32) -> str:
+    """Save a BERT of 2 layers with random weights and its tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder.mkdir(parents=True)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=hidden, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=2 * hidden, max_position_embeddings=128,
+        initializer_range=0.05,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(folder)
+    tokens = {token: place for place, token in enumerate(vocabulary)}
+    BertTokenizerFast(vocab=tokens, model_max_length=128).save_pretrained(folder)
+    return str(folder)
+
+
+def _corpus(tree: dict[str, dict[str, list[str]]], filler: Sequence[str], space: str, endings: list[str]) -> Corpus:
+    rng = np.random.default_rng(0)
+    groups = tuple(
+        Group(id=group, name=group, labels=tuple(Label(id=name, name=name) for name in labels))
+        for group, labels in tree.items()
+    )
+    parts: dict[str, tuple[list[str], list[str]]] = {"train": ([], []), "valid": ([], []), "test": ([], [])}
+    others = [word for labels in tree.values() for words in labels.values() for word in words]
+    for labels in tree.values():
+        for label, own in labels.items():
+            for number in range(PER_LABEL):
+                length = int(rng.integers(60, 200)) if number % 4 == 0 else int(rng.integers(6, 25))
+                words = rng.choice(filler if isinstance(filler, list) else list(filler), length).tolist()
+                for place in rng.choice(length, max(3, length // 4), replace=False):
+                    # One telling word in four speaks of some other label: no expert is right every time.
+                    word = str(rng.choice(own if rng.random() < 0.75 else others))
+                    words[int(place)] = word + str(rng.choice(endings))
+                part = "train" if number < 17 else "valid" if number < 21 else "test"
+                parts[part][0].append(space.join(words))
+                parts[part][1].append(label)
+    return Corpus(Taxonomy(groups), **parts)
+
+
+def _names(taxonomy: Taxonomy) -> Iterable[str]:
+    return [*(group.name for group in taxonomy.groups), *(label.name for label in taxonomy.labels)]

@@ -1,0 +1,274 @@
+"""Chained training from end to end: every kind of encoder training, built groups, seeds, resuming."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hierarchy.taxonomy import Taxonomy
+from pipelines.chained import LabelSpace, fit_heads, probe_confusion
+from pipelines.classifier import HierarchicalClassifier
+from pipelines.settings import Settings
+from stages import trainer, vectors
+from stages.rows import Problem
+
+ROOT = Path(__file__).parents[2]
+SHORT = {"num_train_epochs": 1, "learning_rate": 5e-3, "encoder_learning_rate": 1e-3}
+
+
+def arrays(classifier):
+    """All numbers of a model, by name."""
+    model = classifier.model_
+    found = {"group_of": model.group_of, "counts": model.train_counts}
+    for name in ("neural", "lexical"):
+        if getattr(model.router, name) is not None:
+            found |= getattr(model.router, name).rows.tensors(name)
+    if model.router.group_rows is not None:
+        found |= model.router.group_rows.tensors("groups") | {"idf": model.extractor.vectorizer.idf}
+    if model.extractor.neural is not None:
+        neural = model.extractor.neural
+        for place, module in enumerate((neural.document_model, *(e.transformer for e in neural.fine_encoders))):
+            found |= {f"{place}.{n}": t.numpy() for n, t in module.state_dict().items()}
+    return {name: array.tobytes() for name, array in found.items()}
+
+
+def same(one, other):
+    assert arrays(one) == arrays(other)
+    assert one.model_.router.fusions == other.model_.router.fusions
+    assert one.model_.router.coarse_fusion == other.model_.router.coarse_fusion
+
+
+@pytest.mark.parametrize(
+    ("trainable", "fine_features"),
+    [("all", "both"), ("all", "trained"), ("all", "pretrained"), ("top_1", "both"), ("frozen", "both")],
+)
+def test_encoder_trainings_are_saved_and_read(tiny_classifier, english, tmp_path, trainable, fine_features):
+    classifier = tiny_classifier(trainable=trainable, fine_features=fine_features, training=SHORT)
+    classifier.fit(*english.train, validation=english.valid)
+    neural = classifier.model_.extractor.neural
+    encoders = {"both": 2, "trained": 1, "pretrained": 1}[fine_features] if trainable != "frozen" else 1
+    assert len(neural.fine_encoders) == encoders
+    assert classifier.model_.router.neural.rows.weight.shape == (12, encoders * 64)
+    classifier.save_pretrained(tmp_path / "model")
+    again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
+    same(classifier, again)
+    texts = english.test[0]
+    assert classifier.predict_proba(texts).tobytes() == again.predict_proba(texts).tobytes()
+
+
+def test_what_is_trained_is_what_was_asked_for(tiny_classifier, english, tiny_encoder):
+    from transformers import AutoModel
+
+    before = AutoModel.from_pretrained(tiny_encoder).state_dict()
+    moved = {}
+    for trainable in ("all", "top_1", "frozen"):
+        classifier = tiny_classifier(trainable=trainable, training=SHORT, lexical=False)
+        classifier.fit(*english.train, validation=english.valid)
+        after = classifier.model_.extractor.neural.encoder.transformer.state_dict()
+        moved[trainable] = {n.split(".layer.")[-1][:2] for n, t in after.items() if not t.equal(before[n])}
+    assert moved["frozen"] == set()
+    assert moved["top_1"] == {"1."}
+    assert {"0.", "1.", "em"} <= moved["all"]
+
+
+def test_two_trainings_with_one_seed_give_the_same(tiny_classifier, fitted, english):
+    same(tiny_classifier(training=fitted.training).fit(*english.train, validation=english.valid), fitted)
+    settings = {"trainable": "all", "training": SHORT}
+    one, other = (tiny_classifier(**settings).fit(*english.train) for _ in range(2))
+    same(one, other)
+
+
+def test_auto_is_resolved_and_logged_first(tiny_classifier, english, caplog):
+    with caplog.at_level(logging.INFO):
+        classifier = tiny_classifier(trainable="auto", training={"num_train_epochs": 1})
+        classifier.fit(*english.train, validation=english.valid)
+    assert classifier.model_.settings.trainable == "all"
+    said = next(i for i, m in enumerate(caplog.messages) if m.startswith("trainable: all (auto;"))
+    assert not any("epoch" in message for message in caplog.messages[:said])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lexical": False},
+        {"aggregator": False, "label_attention": False},
+        {"pooling": "cls", "aggregator_layers": 2, "aggregator_heads": 8},
+        {"negatives": "candidates"},
+        {"negatives": "group", "encoder": "none"},
+        {"negatives": "candidates", "encoder": "none"},
+    ],
+    ids=str,
+)
+def test_every_switch_trains_saves_and_reads(tiny_classifier, english, tmp_path, settings):
+    classifier = tiny_classifier(**settings).fit(*english.train, validation=english.valid)
+    assert classifier.score(*english.test) > 0.2  # chance is 0.08
+    assert classifier.model_.settings.negatives == settings.get("negatives", "all")
+    classifier.save_pretrained(tmp_path / "model")
+    again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
+    same(classifier, again)
+    assert classifier.predict_proba(english.test[0]).tobytes() == again.predict_proba(english.test[0]).tobytes()
+
+
+def test_a_label_encoder_of_another_width(tiny_classifier, wide_encoder, english, tmp_path):
+    classifier = tiny_classifier(label_encoder=wide_encoder).fit(*english.train, validation=english.valid)
+    assert classifier.model_.extractor.neural.document_model.label_attention.group_embeddings.shape == (3, 48)
+    classifier.save_pretrained(tmp_path / "model")
+    same(classifier, HierarchicalClassifier.from_pretrained(tmp_path / "model"))
+
+
+def test_max_segments_is_reported(tiny_classifier, english, caplog):
+    with caplog.at_level(logging.WARNING):
+        tiny_classifier(max_segments=2).fit(*english.train, validation=english.valid)
+    (said, _) = [m for m in caplog.messages if "max_segments" in m]
+    assert "training documents: max_segments 2 leaves out" in said
+    assert "% of the tokens, in" in said
+
+
+def test_chinese_goes_through_build_train_save_load_predict(tiny_classifier, chinese_encoder, chinese, tmp_path):
+    sizes = {"n_groups": 3, "min_group_size": 2, "max_group_size": 4}
+    classifier = tiny_classifier(None, encoder=chinese_encoder, **sizes).fit(*chinese.train, validation=chinese.valid)
+    assert len(classifier.taxonomy_.groups) == 3
+    assert sorted(classifier.taxonomy_.label_ids) == sorted(chinese.taxonomy.label_ids)
+    assert not classifier.taxonomy_.unplaced
+    assert classifier.score(*chinese.test) > 0.6
+    classifier.save_pretrained(tmp_path / "model")
+    again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
+    assert again.taxonomy_ == classifier.taxonomy_
+    assert np.array_equal(again.predict(chinese.test[0]), classifier.predict(chinese.test[0]))
+    assert classifier.predict_paths(["冰箱冷藏冻室"])[0][0].path[1] == "冰箱"
+
+
+def test_unplaced_labels_are_placed_and_given_groups_stay(english):
+    kitchen = english.taxonomy.groups[0]
+    rest = tuple(label for group in english.taxonomy.groups[1:] for label in group.labels)
+    taxonomy = Taxonomy((kitchen,), unplaced=rest)
+    classifier = HierarchicalClassifier(taxonomy, encoder="none", n_jobs=1, min_group_size=2, max_group_size=4)
+    classifier.fit(*english.train)
+    assert classifier.taxonomy_.groups[0].labels[:4] == kitchen.labels
+    assert not classifier.taxonomy_.unplaced
+    assert len(classifier.classes_) == 12
+    assert classifier.taxonomy is taxonomy
+
+
+def test_encoder_none_imports_no_torch(english, tmp_path):
+    code = """
+import sys
+from hierarchy.taxonomy import Taxonomy
+from pipelines import HierarchicalClassifier
+texts = ["red kettle boils", "red kettle steams", "hot kettle", "blue lamp", "blue lamp shines", "a lamp"] * 4
+labels = ["kettle", "kettle", "kettle", "lamp", "lamp", "lamp"] * 4
+clf = HierarchicalClassifier(Taxonomy.from_data(labels, labels), encoder="none", n_jobs=1).fit(texts, labels)
+clf.save_pretrained(sys.argv[1])
+assert HierarchicalClassifier.from_pretrained(sys.argv[1]).predict(["blue lamp"]).tolist() == ["lamp"]
+clf.predict_paths(texts), clf.refit_groups(["lamp"], texts, labels)
+loaded = [name for name in ("torch", "transformers", "sentence_transformers") if name in sys.modules]
+assert not loaded, loaded
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model")], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_labels_without_training_documents_stay_in_the_tree_and_are_never_predicted(tiny_classifier, english):
+    texts, labels = english.train
+    absent = {"hoses", "printers", "chairs", "desks", "lamps"}  # a whole group among them
+    some = [i for i, label in enumerate(labels) if label not in absent]
+    classifier = tiny_classifier().fit([texts[i] for i in some], [labels[i] for i in some], validation=english.valid)
+    assert set(classifier.classes_) == set(labels) - absent
+    assert classifier.taxonomy_ == english.taxonomy
+    assert classifier.model_.group_ids == ("kitchen", "garden")
+    answer = classifier.predict_proba(english.test[0])
+    assert answer.shape == (48, 7)
+    assert np.abs(answer.sum(1) - 1).max() < 1e-5
+
+
+def test_one_group_of_all_labels(tiny_classifier, english):
+    taxonomy = Taxonomy.from_data(english.train[1], ["all"] * len(english.train[1]))
+    classifier = tiny_classifier(taxonomy).fit(*english.train, validation=english.valid)
+    assert classifier.score(*english.test) > 0.5
+    assert {p[0].coarse_probability for p in classifier.predict_paths(english.test[0])} == {1.0}
+
+
+# Resuming
+
+
+def test_a_second_fit_in_the_same_run_folder_does_nothing_twice(tiny_classifier, english, tmp_path, monkeypatch):
+    first = tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid)
+    monkeypatch.setattr(trainer, "Trainer", None)
+    monkeypatch.setattr(vectors.VectorCache, "_write", None)
+    monkeypatch.setattr("pipelines.chained.seconds_of_one_row", None)
+    same(tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid), first)
+
+
+def test_evaluation_and_refit_read_the_vectors_of_the_run(tiny_classifier, english, tmp_path, monkeypatch):
+    classifier = tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid)
+    classifier.save_pretrained(tmp_path / "model")
+    again = HierarchicalClassifier.from_pretrained(tmp_path / "model").set_params(run_dir=str(tmp_path), n_jobs=1)
+    monkeypatch.setattr(vectors.VectorCache, "_write", None)
+    for either in (classifier, again):
+        assert either.evaluate(*english.valid) is not None
+        either.refit_groups(["garden"], *english.train)
+
+
+@pytest.mark.parametrize("step", ["coarse model", "rows"])
+def test_a_stopped_fit_goes_on_to_the_same_model(tiny_classifier, fitted, english, tmp_path, monkeypatch, step):
+    classifier = tiny_classifier(run_dir=str(tmp_path), training=fitted.training)
+    with monkeypatch.context() as patched:
+        if step == "rows":
+            patched.setattr("pipelines.chained.Rows.stack", None)
+        else:
+
+            class Stops(trainer._LogEpochs):
+                def on_save(self, args, state, control, **kwargs):
+                    raise KeyboardInterrupt
+
+            patched.setattr(trainer, "_LogEpochs", Stops)
+        with pytest.raises((KeyboardInterrupt, TypeError)):
+            classifier.fit(*english.train, validation=english.valid)
+    same(classifier.fit(*english.train, validation=english.valid), fitted)
+
+
+def test_finished_heads_are_kept(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    features, targets = rng.normal(size=(60, 5)).astype(np.float32), rng.integers(0, 4, 60)
+    problems = [Problem(np.array([0, 1])), Problem(np.array([2])), Problem(np.array([3]))]
+    settings = Settings(n_jobs=1)
+    whole = fit_heads(features, targets, problems, settings, tmp_path / "whole", "rows")
+    fit_heads(features, targets, problems[:2], settings, tmp_path / "parts", "rows")
+    asked = []
+    real = fit_heads.__globals__["fit_rows"]
+    monkeypatch.setitem(fit_heads.__globals__, "fit_rows", lambda f, t, p, **o: asked.extend(p) or real(f, t, p, **o))
+    parts = fit_heads(features, targets, problems, settings, tmp_path / "parts", "rows")
+    assert [p.labels.tolist() for p in asked] == [[3]]
+    for one, other in zip(whole, parts, strict=True):
+        assert one.weight.tobytes() == other.weight.tobytes()
+    fit_heads(features, targets[::-1], problems, settings, tmp_path / "parts", "rows")
+    fit_heads(features, targets, problems, Settings(n_jobs=1, neural_C=2.0), tmp_path / "parts", "rows")
+    assert len(asked) == 1 + 3 + 3
+
+
+# Parts
+
+
+def test_label_space_leaves_out_what_has_no_documents(english):
+    space = LabelSpace.of(english.taxonomy, ["lamps", "kettles", "desks", "lamps"])
+    assert space.label_ids == ("kettles", "desks", "lamps")
+    assert space.group_ids == ("kitchen", "office")
+    assert space.group_of.tolist() == [0, 1, 1]
+    assert space.offsets.tolist() == [0, 1, 3]
+    assert space.targets(["lamps", "hoses", "kettles"]).tolist() == [2, -1, 0]
+
+
+@pytest.mark.parametrize("which", ["pooled", "ngrams"])
+def test_the_probe_reads_both_kinds_of_features(fitted, english, which):
+    inputs = fitted.model_.extractor(english.train[0])
+    space = LabelSpace.of(english.taxonomy, english.train[1])
+    targets = space.targets(english.train[1])
+    confusion = probe_confusion(getattr(inputs, which), targets, space.group_of, Settings())
+    assert confusion.shape == (3, 3)
+    assert np.allclose(confusion.sum(1), 1)
+    assert (confusion.argmax(1) == np.arange(3)).all()

@@ -1,0 +1,367 @@
+"""The public face: the scikit-learn contract, answers that stand for themselves, and what bad input is told."""
+
+import copy
+import inspect
+import logging
+import time
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+
+from hierarchy.errors import ConfigError, DataError, EncoderError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.classifier import HierarchicalClassifier
+from pipelines.settings import Settings
+
+ROUTINGS = [
+    {"routing": "exhaustive"},
+    {"routing": "beam", "beam": 1},
+    {"routing": "beam", "beam": 2},
+    {"routing": "auto"},
+]
+
+
+def routed(classifier, **how):
+    return copy.copy(classifier).set_params(**how)
+
+
+class Unread(HierarchicalClassifier):
+    """Stands for any work that must not start before the input is checked."""
+
+    def _run_folder(self):
+        raise AssertionError("work has started")
+
+
+@pytest.fixture
+def unread(english):
+    return Unread(english.taxonomy, encoder="none", n_jobs=1)
+
+
+# What it answers
+
+
+def test_it_learns(fitted, fitted_lexical, english):
+    for classifier in (fitted, fitted_lexical):
+        assert classifier.score(*english.test) > 0.6
+    weights = fitted.model_.router.fusions["full"]
+    assert min(weights.neural, weights.lexical) > 0  # both experts have a voice
+
+
+@pytest.mark.parametrize("how", ROUTINGS, ids=str)
+@pytest.mark.parametrize("which", ["fitted", "fitted_lexical"])
+def test_a_prediction_does_not_depend_on_its_neighbours(which, how, request, lengths):
+    classifier = routed(request.getfixturevalue(which), **how)
+    whole = classifier.predict_proba(lengths)
+    assert whole.shape == (64, 12)
+    alone = np.concatenate([classifier.predict_proba([text]) for text in lengths])
+    sevens = np.concatenate([classifier.predict_proba(lengths[i : i + 7]) for i in range(0, 64, 7)])
+    order = np.random.default_rng(0).permutation(64)
+    shuffled = classifier.predict_proba([lengths[i] for i in order])
+    assert np.abs(alone - whole).max() < 1e-5
+    assert np.abs(sevens - whole).max() < 1e-5
+    assert np.abs(shuffled - whole[order]).max() < 1e-5
+    assert np.abs(whole.sum(1) - 1).max() < 1e-5
+
+
+def test_what_the_router_reads_does_not_depend_on_neighbours(fitted, lengths):
+    extractor = fitted.model_.extractor
+    whole = extractor(lengths)
+    for size in (1, 7):
+        parts = [extractor(lengths[i : i + size]) for i in range(0, 64, size)]
+        assert np.abs(np.concatenate([p.pooled for p in parts]) - whole.pooled).max() < 1e-5
+        assert np.abs(np.concatenate([p.group_logits for p in parts]) - whole.group_logits).max() < 1e-5
+        assert np.array_equal(np.concatenate([p.ngrams.toarray() for p in parts]), whole.ngrams.toarray())
+
+
+@pytest.mark.parametrize("how", ROUTINGS, ids=str)
+def test_paths_say_the_same_as_probabilities(fitted, english, how):
+    classifier = routed(fitted, **how)
+    texts = english.test[0]
+    probabilities = classifier.predict_proba(texts)
+    predicted = classifier.predict(texts)
+    group_of = dict(zip(english.taxonomy.label_ids, english.taxonomy.group_of, strict=True))
+    column = {label: i for i, label in enumerate(classifier.classes_)}
+    for row, best, paths in zip(probabilities, predicted, classifier.predict_paths(texts, top_k=12), strict=True):
+        assert paths[0].path[1] == best
+        assert len(paths) == (row > 0).sum()
+        assert [p.probability for p in paths] == sorted((p.probability for p in paths), reverse=True)
+        of_group = {}
+        for path in paths:
+            group, label = path.path
+            assert english.taxonomy.group_ids[group_of[label]] == group
+            assert path.probability == pytest.approx(row[column[label]], abs=1e-7)
+            of_group[group] = of_group.get(group, 0) + path.probability
+        for path in paths:
+            assert path.group_probability == pytest.approx(of_group[path.path[0]], abs=1e-5)
+        assert len(of_group) == {"exhaustive": 3, "auto": 3, "beam": how.get("beam")}[how["routing"]]
+        coarse = {path.path[0]: path.coarse_probability for path in paths}
+        assert paths[0].beam_mass == pytest.approx(sum(coarse.values()), abs=1e-5)
+    assert [len(paths) for paths in classifier.predict_paths(texts, top_k=2)] == [2] * len(texts)
+
+
+def test_classes_are_sorted_and_predictions_are_their_ids(fitted, english):
+    assert fitted.classes_.tolist() == sorted(english.taxonomy.label_ids)
+    assert set(fitted.predict(english.test[0])) <= set(fitted.classes_)
+
+
+def test_no_documents_no_answers(fitted, fitted_lexical):
+    for classifier in (fitted, fitted_lexical):
+        assert classifier.predict_proba([]).shape == (0, 12)
+        assert classifier.predict([]).shape == (0,)
+        assert classifier.predict_paths([]) == []
+
+
+def test_any_sequence_of_strings_will_do(fitted_lexical, english):
+    texts = english.test[0][:5]
+    expected = fitted_lexical.predict(texts).tolist()
+    for same in (tuple(texts), np.array(texts), np.array(texts, dtype=object), list(map(np.str_, texts))):
+        assert fitted_lexical.predict(same).tolist() == expected
+
+
+@pytest.mark.parametrize("which", ["fitted", "fitted_lexical"])
+def test_odd_texts_have_an_answer(which, request):
+    odd = ["", " \n\t", "👍" * 50, "\x00", "\ufeffkettle", "half \ud83d of an emoji", "中文", "a" * 20_000]
+    answer = request.getfixturevalue(which).predict_proba(odd)
+    assert np.isfinite(answer).all()
+    assert np.abs(answer.sum(1) - 1).max() < 1e-5
+
+
+def test_a_document_of_100_000_tokens_passes(fitted, english):
+    text = " ".join((" ".join(english.train[0]).split() * 30)[:110_000])
+    segments = fitted.model_.extractor.neural.segmenter([text])
+    assert sum(map(len, segments.input_ids)) > 100_000
+    started = time.monotonic()
+    answer = fitted.predict_proba([text, "kettle"])
+    assert time.monotonic() - started < 60
+    assert np.abs(answer[1] - fitted.predict_proba(["kettle"])[0]).max() < 1e-5
+
+
+# The scikit-learn contract
+
+
+def test_defaults_equal_those_of_the_settings():
+    signature = inspect.signature(HierarchicalClassifier.__init__).parameters
+    defaults = {name: p.default for name, p in signature.items() if name not in ("self", "taxonomy")}
+    settings = Settings().model_dump()
+    assert defaults.pop("training") is None
+    assert settings.pop("training") == {}
+    assert defaults == settings
+    assert list(defaults) == [name for name in Settings.model_fields if name != "training"]
+
+
+def test_get_params_set_params_clone(english):
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", beam=7, training={"learning_rate": 1})
+    parameters = classifier.get_params()
+    assert parameters["beam"] == 7
+    assert parameters["taxonomy"] is english.taxonomy
+    copied = clone(classifier)
+    assert copied.get_params() == parameters
+    assert not hasattr(copied, "model_")
+    assert copied.set_params(beam=2, seed=5) is copied
+    assert (copied.beam, copied.seed, classifier.beam) == (2, 5, 7)
+    with pytest.raises(ValueError, match="Invalid parameter 'beem'"):
+        copied.set_params(beem=2)
+
+
+def test_clone_of_a_fitted_one_is_unfitted(fitted_lexical):
+    assert not hasattr(clone(fitted_lexical), "model_")
+
+
+def test_cross_val_score(english):
+    texts, labels = english.train
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1)
+    scores = cross_val_score(classifier, texts, labels, cv=3, error_score="raise")
+    assert scores.shape == (3,)
+    assert scores.min() > 0.4
+
+
+@pytest.mark.parametrize("call", ["predict", "predict_proba", "predict_paths"])
+def test_unfitted_says_so(call):
+    with pytest.raises(NotFittedError):
+        getattr(HierarchicalClassifier(), call)(["text"])
+
+
+def test_settings_of_prediction_can_be_changed_after_fit_and_are_checked(fitted_lexical):
+    one = routed(fitted_lexical, routing="beam", beam=1).predict_proba(["kettle steam"])
+    assert (one > 0).sum() == 4
+    with pytest.raises(ConfigError, match="routing 'best' is not known: choose one of auto, exhaustive, beam"):
+        routed(fitted_lexical, routing="best").predict(["kettle"])
+    with pytest.raises(ConfigError, match="beam 0 keeps no group: set it to 1 or more"):
+        routed(fitted_lexical, routing="beam", beam=0).predict(["kettle"])
+
+
+# Bad input
+
+
+def test_every_wrong_setting_is_named_at_once(english):
+    wrong = {"beam": 0, "pooling": "max", "trainable": "top_0", "dropout": 1.0, "encoder": "none", "lexical": "maybe"}
+    with pytest.raises(ConfigError) as caught:
+        HierarchicalClassifier(english.taxonomy, **wrong).fit(*english.train)
+    assert {problem.split(" ")[0] for problem in caught.value.problems} == {
+        "beam", "pooling", "trainable", "dropout", "lexical"
+    }  # fmt: skip
+    assert "pooling = 'max'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"encoder": "none", "lexical": False}, "leave nothing to classify with"),
+        ({"overlap": 20, "segment_tokens": 32}, "overlap 20 must be less than half of segment_tokens"),
+        ({"min_group_size": 9, "max_group_size": 3}, "min_group_size 9 is above max_group_size 3"),
+        ({"n_jobs": 0}, "n_jobs 0 means no process"),
+        ({"training": {"learning_rat": 1}}, "did you mean 'learning_rate'"),
+    ],
+)
+def test_settings_that_contradict_each_other(english, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        HierarchicalClassifier(english.taxonomy, **settings).fit(*english.train)
+
+
+def test_bad_texts(unread, english, fitted_lexical):
+    texts, labels = english.train
+    for call in (lambda t: unread.fit(t, labels), fitted_lexical.predict):
+        with pytest.raises(DataError, match="a single string: put it into a list"):
+            call("one text")
+        with pytest.raises(DataError, match=r"texts\[1\] is None \(NoneType\), not a string"):
+            call(["one", None, *texts[2:]])
+        with pytest.raises(DataError, match=r"texts\[0\] is \['one', 'two'\] \(list\)"):
+            call([["one", "two"], *texts[1:]])
+
+
+def test_bad_labels(unread, english):
+    texts, labels = english.train
+    with pytest.raises(DataError, match=rf"{len(texts)} texts and {len(texts) - 1} labels: one label belongs"):
+        unread.fit(texts, labels[1:])
+    with pytest.raises(DataError, match=r"labels\[0\] is 3, not a string.*use str"):
+        unread.fit(texts, [3, *labels[1:]])
+    with pytest.raises(DataError, match=r"labels\[2\] is None"):
+        unread.fit(texts, [*labels[:2], None, *labels[3:]])
+    with pytest.raises(DataError, match=r"kettle"):
+        unread.fit(texts, ["kettels", *labels[1:]])
+    with pytest.raises(DataError, match="there are no documents"):
+        unread.fit([], [])
+    with pytest.raises(DataError, match=r"one label \('kettles'\): a classifier needs at least two"):
+        unread.fit(texts[:17], labels[:17])
+    with pytest.raises(DataError, match=r"no label has 3 documents.*give validation"):
+        unread.fit(texts[15:19], labels[15:19])
+
+
+def test_bad_validation(unread, english):
+    texts, labels = english.train
+    with pytest.raises(DataError, match=r"validation documents: 1 texts and 2 labels"):
+        unread.fit(texts, labels, validation=(texts[:1], labels[:2]))
+    with pytest.raises(DataError, match=r"validation.*kettels"):
+        unread.fit(texts, labels, validation=(texts[:1], ["kettels"]))
+    kept = [i for i, label in enumerate(labels) if label != "lamps"]
+    some = ([texts[i] for i in kept], [labels[i] for i in kept])
+    with pytest.raises(DataError, match="no validation document has a label that training documents have"):
+        unread.fit(*some, validation=(["bulb light"], ["lamps"]))
+
+
+def test_validation_labels_that_training_lacks_are_named_without_a_taxonomy(caplog, english):
+    classifier = HierarchicalClassifier(encoder="none", n_jobs=1, n_groups=3, min_group_size=2)
+    texts, labels = english.valid
+    with caplog.at_level(logging.WARNING):
+        classifier.fit(*english.train, validation=(texts, ["kettels", *labels[1:]]))
+    assert any("'kettels'" in message and "no training documents" in message for message in caplog.messages)
+
+
+def test_what_is_no_taxonomy_is_refused(english):
+    for wrong in ("taxonomy.yaml", ["kettles", "lamps"], {"kitchen": ["kettles"]}):
+        with pytest.raises(ConfigError, match=r"taxonomy is a .*give a hierarchy\.Taxonomy"):
+            HierarchicalClassifier(wrong, encoder="none").fit(*english.train)
+
+
+def test_chinese_text_stops_an_english_encoder_with_the_remedy(tiny_classifier, english, chinese):
+    with pytest.raises(EncoderError, match=r"\d+% of the tokens of these documents.*bert-base-chinese.*encoder: none"):
+        tiny_classifier(None).fit(*chinese.train)
+
+
+def test_label_texts_the_encoder_cannot_read_stop_before_any_vector(tiny_classifier, english, tmp_path):
+    chinese_names = Taxonomy.from_data(["水壶", "面包", "灯"], ["厨房", "厨房", "家"])
+    texts, labels = english.train
+    names = {"kettles": "水壶", "toasters": "面包", "lamps": "灯"}
+    some = [i for i, label in enumerate(labels) if label in names]
+    with pytest.raises(EncoderError, match=r"100% of the tokens of the label texts.*set label_encoder"):
+        tiny_classifier(chinese_names, run_dir=str(tmp_path)).fit(
+            [texts[i] for i in some], [names[labels[i]] for i in some]
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"aggregator_heads": 5}, ConfigError, "aggregator_heads 5 does not divide the encoder's 32 dimensions"),
+        ({"trainable": "top_3"}, ConfigError, "top_3: this encoder has 2 layers: use top_2 or less"),
+        ({"segment_tokens": 256}, EncoderError, r"segment_tokens 256 is more than this encoder takes \(128\)"),
+    ],
+)
+def test_settings_that_do_not_fit_the_encoder_stop_before_any_vector(
+    tiny_classifier, english, tmp_path, settings, error, message
+):
+    with pytest.raises(error, match=message):
+        tiny_classifier(run_dir=str(tmp_path), **settings).fit(*english.train)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_documents_are_left_out_of_training_and_reported(english, caplog):
+    texts, labels = english.train
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1)
+    with caplog.at_level(logging.INFO):
+        classifier.fit(["", "  ", *texts], ["lamps", "lamps", *labels], validation=english.valid)
+    assert any("training documents" in m and "2 " in m and "empty" in m for m in caplog.messages)
+    assert classifier.model_.train_counts.sum() == len(texts)
+
+
+# Refitting groups
+
+
+def heads(classifier, expert):
+    bank = getattr(classifier.model_.router, expert)
+    return [{n: a.tobytes() for n, a in bank.head(g).tensors("x").items()} for g in range(3)]
+
+
+@pytest.mark.parametrize("which", ["fitted", "fitted_lexical"])
+def test_refit_changes_the_rows_of_its_groups_only(which, request, english):
+    classifier = copy.copy(request.getfixturevalue(which))
+    before = {e: heads(classifier, e) for e in ("neural", "lexical") if getattr(classifier.model_.router, e)}
+    classifier.refit_groups(["garden", "office"], *english.train)
+    assert {expert: heads(classifier, expert) for expert in before} == before  # same data, same bytes
+    texts, labels = english.train
+    moved = [i for i, label in enumerate(labels) if label == "hoses"][:9]
+    changed = ["fence seed" if i in moved else text for i, text in enumerate(texts)]
+    classifier.refit_groups(["garden"], changed, labels)
+    for expert, rows in before.items():
+        after = heads(classifier, expert)
+        assert after[1] != rows[1]
+        assert [after[0], after[2]] == [rows[0], rows[2]]
+    assert request.getfixturevalue(which).model_ is not classifier.model_
+
+
+def test_refit_refuses_what_it_cannot_do(fitted_lexical, english):
+    classifier = copy.copy(fitted_lexical)
+    texts, labels = english.train
+    with pytest.raises(DataError, match="no group 'gardn' in this model; nearest: garden"):
+        classifier.refit_groups(["gardn"], texts, labels)
+    with pytest.raises(DataError, match="groups is a single string: put it into a list"):
+        classifier.refit_groups("garden", texts, labels)
+    some = [i for i, label in enumerate(labels) if label != "hoses"]
+    with pytest.raises(DataError, match=r"'hoses'.*no documents"):
+        classifier.refit_groups(["garden"], [texts[i] for i in some], [labels[i] for i in some])
+    classifier.refit_groups(["office"], [texts[i] for i in some], [labels[i] for i in some])
+
+
+def test_refit_refuses_labels_that_are_new(english):
+    texts, labels = english.train
+    some = [i for i, label in enumerate(labels) if label != "hoses"]
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1)
+    classifier.fit([texts[i] for i in some], [labels[i] for i in some])
+    assert "hoses" not in classifier.classes_
+    assert "hoses" in classifier.taxonomy_.label_ids
+    with pytest.raises(DataError, match="labels without documents when the model was trained: hoses: train"):
+        classifier.refit_groups(["garden"], texts, labels)

@@ -1,0 +1,153 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from hierarchy.errors import ConfigError
+from pipelines.config import Config, load_config
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "config.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def problems_of(path: Path | None, *overrides: str) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        load_config(path, overrides)
+    return error.value.problems
+
+
+def flat(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
+    """Every key and its default, sections left out."""
+    found = {}
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found |= flat(inner, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = field.get_default(call_default_factory=True)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_config_loads(path):
+    load_config(path)
+
+
+def test_chained_names_every_key_with_its_default_and_a_comment():
+    import yaml
+
+    text = (CONFIGS / "chained.yaml").read_text(encoding="utf-8")
+    written = {}
+    for key, value in yaml.safe_load(text).items():
+        if key in ("data", "classifier"):
+            written |= {f"{key}.{inner}": found for inner, found in value.items()}
+        else:
+            written[key] = value
+    expected = flat(Config)
+    del expected["classifier.run_dir"]  # set by `run`
+    assert written == expected
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if line.strip() and not line.lstrip().startswith("#"):
+            assert lines[number - 1].lstrip().startswith("#"), line
+
+
+def test_without_a_file_the_defaults_hold():
+    config = load_config(None)
+    assert config.classifier.encoder == "embedded"
+    assert config.data.text == "text"
+    assert config.run_folder == Path("model.run")
+
+
+def test_overrides_are_yaml_and_stronger_than_the_file(config_file):
+    path = config_file("data:\n  text: body\nclassifier:\n  encoder: embedded\nrun: here\n")
+    config = load_config(path, ["data.text=[title, body]", "classifier.encoder=none", "classifier.lexical=on"])
+    assert config.data.text == ["title", "body"]
+    assert config.classifier.encoder == "none"
+    assert config.classifier.lexical is True
+    assert config.settings().run_dir == "here"
+    assert load_config(path, ["run=null"]).run_folder == Path("model.run")
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("5e-4", 5e-4), ("1E3", 1e3), ("0.1", 0.1), ("-2.5e-1", -0.25), ("3", 3)]
+)
+def test_numbers_are_numbers(config_file, written, value):
+    path = config_file(f"classifier:\n  training:\n    learning_rate: {written}\n")
+    assert load_config(path).classifier.training["learning_rate"] == value
+    assert load_config(None, [f"classifier.training.x={written}"]).classifier.training["x"] == value
+
+
+def test_text_stays_text(config_file):
+    config = load_config(config_file("data:\n  train: 007\n  label: 1\n  group: 'no'\nrun: 2024-01-01\n"))
+    assert (config.data.train, config.data.label, config.data.group, config.run) == ("007", "1", "no", "2024-01-01")
+
+
+def test_all_problems_come_at_once_with_their_lines(config_file):
+    path = config_file(
+        "taxonomy: x.yaml\n"
+        "data:\n"
+        "  train: a\n"
+        "  labell: b\n"
+        "  train: c\n"
+        "encoder: none\n"
+        "classifier:\n"
+        "  min_df: many\n"
+        "  trainable: top_x\n"
+    )
+    problems = problems_of(path, "classifier.beam=0", "nothing")
+    told = "\n".join(problems)
+    assert len(problems) == 7
+    assert "line 5: 'data.train' stands already in line 3" in told
+    assert "line 4: unknown key 'data.labell': did you mean 'label'?" in told
+    assert "line 6: unknown key 'encoder': it belongs under 'classifier'" in told
+    assert "line 8: classifier.min_df = 'many'" in told
+    assert "line 9: classifier.trainable = 'top_x'" in told
+    assert "--set classifier.beam=0: classifier.beam = 0" in told
+    assert "--set nothing: give key=value" in told
+
+
+def test_settings_that_contradict_each_other_are_told_in_their_own_words(config_file):
+    [problem] = problems_of(config_file("classifier:\n  encoder: none\n  lexical: off\n"))
+    assert problem.startswith("line 1: classifier: encoder: none and lexical: off leave nothing")
+
+
+def test_broken_yaml_is_told_with_line_and_column(config_file):
+    path = config_file("data:\n  train: [a, b\nrun: x\n")
+    with pytest.raises(ConfigError, match=r"config.yaml: line 3, column \d+: this is no valid YAML"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "data:\n  # train: x\nclassifier:\n"])
+def test_empty_files_and_sections_are_the_defaults(config_file, text):
+    assert load_config(config_file(text)) == load_config(None)
+
+
+def test_a_list_is_no_config(config_file):
+    assert problems_of(config_file("- a\n- b\n")) == ["a config is a mapping of keys to values: key: value"]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    assert "there is no config file" in problems_of(tmp_path / "none.yaml")[0]
+
+
+def test_a_word_that_yaml_takes_for_a_truth_value_needs_quotes():
+    assert problems_of(None, "data.label=no")[0].endswith("put it in quotes")
+
+
+def test_an_override_cannot_go_into_a_value():
+    assert "'output' is no section" in problems_of(None, "output=x", "output.y=1")[0]
+
+
+def test_the_run_folder_has_one_key():
+    assert "give the folder there" in problems_of(None, "classifier.run_dir=x")[0]

@@ -1,0 +1,182 @@
+import csv
+import json
+import logging
+
+import pyarrow.parquet as pq
+import pytest
+
+from hierarchy.errors import ArtifactError, DataError
+from pipelines import prediction
+from pipelines.prediction import predict_file
+
+
+@pytest.fixture(scope="module")
+def model(fitted_lexical, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prediction") / "model"
+    fitted_lexical.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def documents(english, tmp_path):
+    path = tmp_path / "documents.jsonl"
+    lines = [{"text": text, "key": f"k{place}"} for place, text in enumerate(english.test[0])]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr(prediction, "SHARD_DOCUMENTS", 7)
+
+
+def read_jsonl(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_answers_are_those_of_the_classifier(model, documents, fitted_lexical, english, tmp_path):
+    out = tmp_path / "answers.jsonl"
+    assert predict_file(model, documents, out, id_column="key", top_k=2) == len(english.test[0])
+    lines = read_jsonl(out)
+    assert [line["label"] for line in lines] == fitted_lexical.predict(english.test[0]).tolist()
+    assert [line["row"] for line in lines] == list(range(1, len(lines) + 1))
+    assert [line["id"] for line in lines] == [f"k{place}" for place in range(len(lines))]
+    for line, [path, second] in zip(lines, fitted_lexical.predict_paths(english.test[0], top_k=2), strict=True):
+        assert (line["group"], line["label"]) == path.path
+        assert line["probability"] == pytest.approx(path.probability, abs=1e-5)
+        assert line["group_probability"] == pytest.approx(path.group_probability, abs=1e-5)
+        assert line["coarse_probability"] == pytest.approx(path.coarse_probability, abs=1e-5)
+        assert line["beam_mass"] == pytest.approx(1, abs=1e-5)
+        assert [found["label"] for found in line["paths"]] == [path.path[1], second.path[1]]
+    assert not out.with_name("answers.jsonl.parts").exists()
+
+
+def test_the_three_formats_hold_the_same(model, documents, tmp_path):
+    for suffix in ("jsonl", "csv", "parquet"):
+        predict_file(model, documents, tmp_path / f"out.{suffix}")
+    lines = read_jsonl(tmp_path / "out.jsonl")
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == lines
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == [line["label"] for line in lines]
+    assert [float(row["probability"]) for row in rows] == [line["probability"] for line in lines]
+    assert [json.loads(row["paths"]) for row in rows] == [line["paths"] for line in lines]
+
+
+def stop_after(monkeypatch, shards: int) -> None:
+    original = prediction._write_shard
+    written = []
+
+    def write(table, file):
+        if len(written) == shards:
+            raise KeyboardInterrupt
+        written.append(file)
+        original(table, file)
+
+    monkeypatch.setattr(prediction, "_write_shard", write)
+
+
+def test_a_stopped_run_goes_on_where_it_was(model, documents, tmp_path, monkeypatch):
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    predict_file(model, documents, whole)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            predict_file(model, documents, out)
+    parts = sorted(out.with_name("out.jsonl.parts").glob("*.parquet"))
+    assert len(parts) == 2
+    assert not out.exists()
+    times = [part.stat().st_mtime_ns for part in parts]
+    kept = []
+    with monkeypatch.context() as patch:
+        original = prediction._write_out
+        patch.setattr(
+            prediction,
+            "_write_out",
+            lambda shards, out: (kept.extend(p.stat().st_mtime_ns for p in shards[:2]), original(shards, out)),
+        )
+        predict_file(model, documents, out)
+    assert kept == times
+    assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("change", ["documents", "options"])
+def test_another_run_is_not_mixed_in(model, documents, tmp_path, monkeypatch, change):
+    out = tmp_path / "out.jsonl"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            predict_file(model, documents, out)
+    options = {"top_k": 1} if change == "options" else {}
+    if change == "documents":
+        documents.write_text(documents.read_text(encoding="utf-8") + '{"text": "one more"}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=rf"differs in: {'top_k' if options else 'documents'}; .*--restart"):
+        predict_file(model, documents, out, **options)
+    answered = predict_file(model, documents, out, restart=True, **options)
+    assert len(read_jsonl(out)) == answered == len(documents.read_text(encoding="utf-8").splitlines())
+
+
+def test_an_output_that_cannot_be_finished_leaves_the_earlier_one(model, documents, tmp_path, monkeypatch):
+    out = tmp_path / "out.csv"
+    out.write_text("earlier", encoding="utf-8")
+
+    def full(tables, stream):
+        stream.write("half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prediction, "_write_csv", full)
+        with pytest.raises(DataError, match="No space left on device"):
+            predict_file(model, documents, out)
+    assert out.read_text(encoding="utf-8") == "earlier"
+    predict_file(model, documents, out)
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 1 + len(documents.read_text().splitlines())
+
+
+def test_empty_documents_are_answered_and_told(model, tmp_path, caplog):
+    path = tmp_path / "documents.jsonl"
+    path.write_text('{"text": "kettle"}\n{"text": "  "}\n{"text": null}\n', encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        predict_file(model, path, tmp_path / "out.jsonl")
+    assert "2 empty documents (rows 2, 3)" in caplog.text
+    assert [line["row"] for line in read_jsonl(tmp_path / "out.jsonl")] == [1, 2, 3]
+
+
+def test_the_beam_is_used(model, documents, tmp_path):
+    out = tmp_path / "out.jsonl"
+    predict_file(model, documents, out, routing="beam", beam=1)
+    lines = read_jsonl(out)
+    assert all(line["beam_mass"] == pytest.approx(line["coarse_probability"], abs=1e-5) for line in lines)
+    assert all(len({path["group"] for path in line["paths"]}) == 1 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("out.txt", "must end in one of .jsonl, .csv, .parquet"),
+        ("none/out.csv", "does not exist"),
+        ("folder.csv", "is a folder"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_told_first(model, tmp_path, out, message):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match=message):
+        predict_file(model, tmp_path / "not even there.csv", tmp_path / out)
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(model, documents, tmp_path):
+    theirs = tmp_path / "out.jsonl.parts"
+    theirs.mkdir()
+    (theirs / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(DataError, match="is in the way"):
+        predict_file(model, documents, tmp_path / "out.jsonl", restart=True)
+    assert (theirs / "thesis.txt").exists()
+
+
+def test_bad_input_leaves_nothing_behind(model, documents, tmp_path):
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(DataError, match="there is no column 'body'"):
+        predict_file(model, documents, out, text="body")
+    with pytest.raises(ArtifactError, match="holds no model"):
+        predict_file(tmp_path, documents, out)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["documents.jsonl"]

@@ -1,0 +1,139 @@
+"""The encoder: vectors that do not depend on their neighbours, and names that are refused with a remedy."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hierarchy.errors import EncoderError
+from stages.coarse.encoder import Encoder, computes_bf16
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_encoder):
+    return Encoder.from_pretrained(tiny_encoder, precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def segments(encoder, english):
+    return encoder.segmenter(segment_tokens=32, overlap=8)(["", *english.train[0][:40]]).input_ids
+
+
+def test_vectors_do_not_depend_on_chunks_or_order(encoder, segments):
+    alone = np.concatenate([encoder.encode([ids]) for ids in segments])
+    assert alone.shape == (len(segments), 32)
+    assert alone.dtype == np.float32
+    order = np.random.default_rng(0).permutation(len(segments))
+    for tokens in (64, 500, 100_000):
+        assert np.abs(encoder.encode(segments, tokens_per_chunk=tokens) - alone).max() < 1e-5
+        shuffled = encoder.encode([segments[i] for i in order], tokens_per_chunk=tokens)
+        assert np.abs(shuffled - alone[order]).max() < 1e-5
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_pooling_is_that_of_the_bare_transformer(tiny_encoder, segments, pooling):
+    import torch
+
+    encoder = Encoder.from_pretrained(tiny_encoder, pooling=pooling, precision="fp32")
+    with torch.inference_mode():
+        hidden = encoder.transformer(input_ids=torch.tensor([segments[3]])).last_hidden_state[0]
+    expected = hidden.mean(0) if pooling == "mean" else hidden[0]
+    assert np.allclose(encoder.encode([segments[3]])[0], expected.numpy(), atol=1e-6)
+
+
+def test_bf16_stays_near_fp32(tiny_encoder, encoder, segments):
+    half = Encoder.from_pretrained(tiny_encoder, precision="bf16")
+    one, other = encoder.encode(segments), half.encode(segments)
+    assert other.dtype == np.float32
+    assert not np.array_equal(one, other)
+    assert np.abs(one - other).max() / np.abs(one).max() < 0.05
+
+
+def test_auto_precision_looks_at_the_device(tiny_encoder, encoder):
+    auto = Encoder.from_pretrained(tiny_encoder)
+    half = Encoder.from_pretrained(tiny_encoder, precision="bf16")
+    same = half if computes_bf16(auto.device) else encoder
+    assert auto.fingerprint() == same.fingerprint()
+    assert half.fingerprint() != encoder.fingerprint()
+
+
+def test_fingerprint_sees_what_vectors_depend_on(tiny_encoder, encoder, wide_encoder, tmp_path):
+    import torch
+
+    before = encoder.fingerprint()
+    encoder.segmenter(segment_tokens=20, overlap=3)(["kettle"])
+    assert encoder.fingerprint() == before  # and not on what was cut last
+    encoder.tokenizer(["kettle", "the printer"], padding=True)
+    assert encoder.fingerprint() == before
+    assert Encoder.from_pretrained(tiny_encoder, precision="fp32").fingerprint() == before
+    other = Encoder.from_pretrained(tiny_encoder, pooling="cls", precision="fp32")
+    changed = Encoder.from_pretrained(tiny_encoder, precision="fp32")
+    with torch.no_grad():
+        next(changed.transformer.parameters())[5, 3] += 1e-6
+    wide = Encoder.from_pretrained(wide_encoder, precision="fp32")
+    assert len({e.fingerprint() for e in (encoder, other, changed, wide)}) == 4
+    encoder.save(tmp_path / "copy")
+    assert Encoder.from_pretrained(str(tmp_path / "copy"), precision="fp32").fingerprint() == encoder.fingerprint()
+
+
+def test_label_texts_become_unit_vectors_one_by_one(encoder):
+    segmenter = encoder.segmenter(segment_tokens=16, overlap=4)
+    texts = ["kettle", "printer ink " * 30, ""]
+    vectors = encoder.encode_texts(texts, segmenter)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    alone = np.concatenate([encoder.encode_texts([text], segmenter) for text in texts])
+    assert np.abs(vectors - alone).max() < 1e-5
+    whole = encoder.encode(segmenter([texts[1]]).input_ids).mean(0)
+    assert np.allclose(vectors[1], whole / np.linalg.norm(whole), atol=1e-5)
+
+
+def test_segments_longer_than_the_encoder_are_refused(encoder):
+    assert encoder.max_tokens == 128
+    with pytest.raises(EncoderError, match=r"segment_tokens 256 is more than this encoder takes \(128\).*128 or less"):
+        encoder.segmenter()
+
+
+def test_positions_of_roberta_start_after_the_padding(tiny_encoder, tmp_path):
+    from transformers import AutoTokenizer, RobertaConfig, RobertaModel
+
+    AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(tmp_path)
+    config = RobertaConfig(
+        vocab_size=500, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=66, pad_token_id=1,
+    )  # fmt: skip
+    RobertaModel(config).save_pretrained(tmp_path)
+    encoder = Encoder.from_pretrained(str(tmp_path))
+    assert encoder.max_tokens == 64
+    assert np.isfinite(encoder.encode([[7] * 64])).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("GPT2", r"'.*gpt2' \(gpt2\) is a decoder"), ("T5", r"'.*t5' \(t5\) is an encoder-decoder")],
+)
+def test_other_architectures_are_refused(tmp_path, kind, message):
+    import transformers
+
+    sizes = {"n_layer": 1, "n_embd": 8, "n_head": 1} if kind == "GPT2" else {"num_layers": 1, "d_model": 8}
+    folder = tmp_path / kind.lower()
+    getattr(transformers, f"{kind}Config")(vocab_size=30, **sizes).save_pretrained(folder)
+    with pytest.raises(EncoderError, match=f"{message}.*name an encoder such as"):
+        Encoder.from_pretrained(str(folder))
+
+
+def test_a_folder_that_holds_no_encoder_is_refused_by_name(tmp_path, tiny_encoder):
+    with pytest.raises(EncoderError, match=r"'.*nowhere' cannot be loaded"):
+        Encoder.from_pretrained(str(tmp_path / "nowhere"))
+    shutil.copytree(tiny_encoder, tmp_path / "bare")
+    (tmp_path / "bare" / "model.safetensors").unlink()
+    with pytest.raises(EncoderError, match=r"'.*bare' cannot be loaded"):
+        Encoder.from_pretrained(str(tmp_path / "bare"))
+
+
+def test_damaged_weights_are_refused_by_name(tmp_path, tiny_encoder):
+    folder = Path(shutil.copytree(tiny_encoder, tmp_path / "cut"))
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(EncoderError, match=r"'.*cut' cannot be loaded"):
+        Encoder.from_pretrained(str(folder))

@@ -1,0 +1,111 @@
+"""The analyzer on every script, and a vectorizer that is read back as it was."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hierarchy.errors import DataError
+from stages.lexical import NgramVectorizer, fold, ngrams
+
+SCRIPTS = st.text(st.sampled_from("aZé1_ -.中文字仮名ไทย한국हिन्दी👍Ａ１ﬁ"), max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Red kettles boil", ["red", "kettles", "red kettles", "boil", "kettles boil"]),
+        ("中文字", ["中", "文", "字", "中文", "文字", "中文字"]),
+        ("ไทย", ["ไ", "ท", "ย", "ไท", "ทย", "ไทย"]),
+        ("買iPhone15手機", ["買", "iphone15", "手", "機", "手機"]),
+        ("ＡＢＣ　１２３", ["abc", "123", "abc 123"]),
+        ("ﬁne STRASSE straße", ["fine", "strasse", "fine strasse", "strasse", "strasse strasse"]),
+        ("ｶﾀｶﾅ", ["カ", "タ", "カ", "ナ", "カタ", "タカ", "カナ", "カタカ", "タカナ"]),
+        ("한국어 문서", ["한국어", "문서", "한국어 문서"]),
+        ("हिन्दी भाषा", ["हिन्दी", "भाषा", "हिन्दी भाषा"]),
+        ("தமிழ் மொழி", ["தமிழ்", "மொழி", "தமிழ் மொழி"]),
+        ("كِتَاب", ["كِتَاب"]),
+        ("𠀀𠀁", ["𠀀", "𠀁", "𠀀𠀁"]),
+        ("人々", ["人", "々", "人々"]),
+        ("a b c", []),
+        ("👍🎉 ✨", []),
+        ("", []),
+        ("   \n\t", []),
+        ("don't", ["don"]),
+    ],
+)
+def test_ngrams_of_each_script(text, expected):
+    assert ngrams(text) == expected
+
+
+def test_a_run_without_spaces_parts_two_words():
+    assert "red blue" not in ngrams("red 中 blue")
+    assert "red blue" in ngrams("red, blue")
+
+
+@given(SCRIPTS)
+def test_folding_first_changes_nothing(text):
+    assert ngrams(fold(text)) == ngrams(text)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(SCRIPTS, min_size=1, max_size=25), st.lists(SCRIPTS, max_size=5))
+def test_state_round_trip(texts, others):
+    texts = ["some words", *texts]
+    vectorizer = NgramVectorizer()
+    fitted = vectorizer.fit_transform([*texts, *texts], 2 * len(texts))
+    again = NgramVectorizer.from_state(vectorizer.vocabulary, vectorizer.idf)
+    assert again.vocabulary == vectorizer.vocabulary
+    assert again.idf.tobytes() == vectorizer.idf.tobytes()
+    for some in (texts, [*others, "some words"]):
+        one, other = vectorizer.transform(some), again.transform(some)
+        assert one.shape == other.shape == (len(some), len(vectorizer.vocabulary))
+        assert one.data.tobytes() == other.data.tobytes()
+        assert np.array_equal(one.indices, other.indices)
+        assert np.array_equal(one.indptr, other.indptr)
+    assert np.array_equal(fitted[: len(texts)].toarray(), again.transform(texts).toarray())
+
+
+def test_features_are_sublinear_and_of_unit_length():
+    vectorizer = NgramVectorizer()
+    features = vectorizer.fit_transform(["red red red blue", "red", "blue"], 3)
+    assert features.dtype == np.float32
+    assert np.allclose(features.multiply(features).sum(1), 1.0)
+    column = {ngram: i for i, ngram in enumerate(vectorizer.vocabulary)}
+    first, idf = features[0].toarray()[0], vectorizer.idf
+    tf = first[[column["red"], column["blue"]]] / idf[[column["red"], column["blue"]]]
+    assert tf[0] / tf[1] == pytest.approx(1 + np.log(3), rel=1e-5)
+
+
+def test_ngrams_of_one_document_are_left_out_of_large_sets_only():
+    texts = ["common words here"] * 19
+    small, large = NgramVectorizer(), NgramVectorizer()
+    small.fit_transform([*texts[:18], "lonely words"], 19)
+    large.fit_transform([*texts, "lonely words"], 20)
+    assert "lonely" in small.vocabulary
+    assert "lonely" not in large.vocabulary
+    assert "words" in large.vocabulary
+
+
+def test_nothing_of_a_long_document_is_cut():
+    text = " ".join(f"w{i}" for i in range(50_000))
+    assert "w49998 w49999" in ngrams(text)
+
+
+def test_text_without_ngrams_is_an_empty_row():
+    vectorizer = NgramVectorizer()
+    vectorizer.fit_transform(["red blue", "blue green"], 2)
+    features = vectorizer.transform(["👍", "", "unheard of"])
+    assert features.shape[0] == 3
+    assert features.nnz == 0
+
+
+@pytest.mark.parametrize("texts", [["👍", "!!", "x"], [f"word{i}" for i in range(30)]])
+def test_no_ngrams_at_all_is_refused_with_a_remedy(texts):
+    with pytest.raises(DataError, match="lexical"):
+        NgramVectorizer().fit_transform(texts, len(texts))
+
+
+def test_unfitted_says_so():
+    with pytest.raises(AttributeError, match="fit_transform first"):
+        NgramVectorizer().transform(["text"])

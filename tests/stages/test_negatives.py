@@ -1,0 +1,93 @@
+"""Plans of negatives: who is trained against whom, and that weights make up for what a sample left out."""
+
+import numpy as np
+import pytest
+
+from stages.fine import negatives
+from stages.fine.negatives import AUTO_LIMIT, plan_problems, resolve_negatives
+
+GROUP_OF = np.array([0, 0, 1, 1, 1, 2, 3, 3, 4, 5, 6, 6])
+
+
+@pytest.fixture
+def targets():
+    return np.random.default_rng(0).choice(len(GROUP_OF), 900)
+
+
+@pytest.fixture
+def confusion():
+    """Group 0 loses to 1, 3 loses to 0; 0 and 2 are mixed up too rarely to count."""
+    shares = np.eye(7)
+    shares[0, 1], shares[3, 0], shares[0, 2] = 0.2, 0.1, 0.001
+    return shares
+
+
+def test_every_plan_has_each_label_once_in_the_order_of_the_groups(targets, confusion):
+    for kind in ("all", "candidates", "group"):
+        plan = plan_problems(kind, targets, GROUP_OF, confusion=confusion)
+        assert np.concatenate([p.labels for p in plan]).tolist() == list(range(len(GROUP_OF)))
+        assert [GROUP_OF[p.labels].tolist() for p in plan] == [[g] * (g == GROUP_OF).sum() for g in range(7)]
+
+
+def test_all_takes_every_document_alike(targets):
+    assert all(p.documents is None and p.weights is None for p in plan_problems("all", targets, GROUP_OF))
+
+
+def test_group_takes_the_own_documents_only(targets):
+    for group, problem in enumerate(plan_problems("group", targets, GROUP_OF)):
+        assert problem.weights is None
+        assert problem.documents.tolist() == np.flatnonzero(GROUP_OF[targets] == group).tolist()
+
+
+@pytest.mark.parametrize("sample", [10, 137, 10_000])
+def test_weights_of_candidates_stand_for_all_documents(targets, confusion, monkeypatch, sample):
+    monkeypatch.setattr(negatives, "SAMPLE", sample)
+    near = {0: {0, 1, 3}, 1: {0, 1}, 2: {2}, 3: {0, 3}, 4: {4}, 5: {5}, 6: {6}}
+    document_group = GROUP_OF[targets]
+    for group, problem in enumerate(plan_problems("candidates", targets, GROUP_OF, confusion=confusion)):
+        assert len(set(problem.documents.tolist())) == len(problem.documents)
+        assert (np.diff(problem.documents) > 0).all()
+        close = np.isin(document_group, list(near[group]))
+        assert np.isin(np.flatnonzero(close), problem.documents).all()
+        drawn = ~close[problem.documents]
+        assert drawn.sum() == min(sample, (~close).sum())
+        assert (problem.weights[~drawn] == 1).all()
+        rate = drawn.sum() / (~close).sum()
+        assert np.allclose(problem.weights[drawn], 1 / rate)
+        assert problem.weights.sum() == pytest.approx(len(targets))
+
+
+def test_at_most_four_confused_groups_are_taken_whole(targets, monkeypatch):
+    monkeypatch.setattr(negatives, "SAMPLE", 1)
+    confusion = np.full((7, 7), 0.01) + np.diag([0.9] * 7)
+    confusion[0, 1:] = [0.3, 0.01, 0.4, 0.2, 0.02, 0.1]
+    first = plan_problems("candidates", targets, GROUP_OF, confusion=confusion)[0]
+    counts = np.bincount(GROUP_OF[targets[first.documents]], minlength=7)
+    whole = np.bincount(GROUP_OF[targets], minlength=7)
+    assert [g for g in range(7) if counts[g] == whole[g]] == [0, 1, 3, 4, 6]
+    assert counts[[2, 5]].sum() == 1
+
+
+def test_samples_depend_on_seed_and_group_only(targets, confusion, monkeypatch):
+    monkeypatch.setattr(negatives, "SAMPLE", 50)
+
+    def plan(seed):
+        return [
+            p.documents.tolist() for p in plan_problems("candidates", targets, GROUP_OF, confusion=confusion, seed=seed)
+        ]
+
+    assert plan(0) == plan(0)
+    assert plan(0) != plan(1)
+    assert plan(0)[4] != plan(0)[5]
+
+
+def test_candidates_need_the_probe(targets):
+    with pytest.raises(ValueError, match="confusions"):
+        plan_problems("candidates", targets, GROUP_OF)
+
+
+def test_auto_goes_by_labels_times_documents():
+    assert resolve_negatives("auto", 100, AUTO_LIMIT // 100) == "all"
+    assert resolve_negatives("auto", 100, AUTO_LIMIT // 100 + 1) == "candidates"
+    for kind in ("all", "candidates", "group"):
+        assert resolve_negatives(kind, 10**6, 10**6) == kind

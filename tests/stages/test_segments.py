@@ -1,0 +1,118 @@
+"""Windows over documents, and ragged batches: every token is covered, every segment encoded once, little padding."""
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hierarchy.errors import EncoderError
+from stages.coarse.segments import Segmenter, chunked, unknown_token_share
+
+LENGTHS = st.lists(st.integers(1, 256), min_size=1, max_size=200)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_encoder):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_encoder)
+
+
+@settings(deadline=None, max_examples=40)
+@given(words=st.lists(st.integers(0, 400), max_size=60), size=st.integers(9, 40), overlap=st.integers(0, 6))
+def test_segments_cover_every_token_and_overlap_as_stated(tokenizer, english, words, size, overlap):
+    known = " ".join(english.train[0]).split()
+    texts = ["", " ".join(known[w] for w in words), "kettle"]
+    segments = Segmenter(tokenizer, segment_tokens=size, overlap=overlap)(texts)
+    assert segments.counts.sum() == len(segments.input_ids)
+    assert segments.counts.min() >= 1
+    assert not segments.dropped.any()
+    assert segments.tokens == sum(map(len, segments.input_ids))
+    for text, windows in zip(texts, segments.of_documents(), strict=True):
+        bare = []
+        for window in windows:
+            assert len(window) <= size
+            assert window[0] == tokenizer.cls_token_id
+            assert window[-1] == tokenizer.sep_token_id
+            bare.append(window[1:-1])
+        for before, after in pairwise(bare):
+            assert len(before) == size - 2
+            assert before[len(before) - overlap :] == after[:overlap]
+            assert len(after) > overlap
+        joined = bare[0] + [token for window in bare[1:] for token in window[overlap:]]
+        assert joined == tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3, 7])
+def test_max_segments_spreads_over_the_whole_document(tokenizer, kept):
+    text = " ".join(["kettle", *["the"] * 500, "printer"])
+    whole = Segmenter(tokenizer, segment_tokens=16, overlap=4)([text, "kettle"])
+    some = Segmenter(tokenizer, segment_tokens=16, overlap=4, max_segments=kept)([text, "kettle"])
+    windows, picked = next(whole.of_documents()), next(some.of_documents())
+    assert len(picked) == kept
+    assert picked[0] == windows[0]
+    assert kept == 1 or picked[-1] == windows[-1]
+    assert some.counts.tolist() == [kept, 1]
+    assert some.tokens == whole.tokens
+    assert some.dropped.tolist() == [sum(map(len, windows)) - sum(map(len, picked)), 0]
+
+
+def test_more_texts_than_one_call_of_the_tokenizer_takes(tokenizer, english, monkeypatch):
+    segmenter = Segmenter(tokenizer, segment_tokens=16, overlap=4)
+    whole = segmenter(english.train[0][:30])
+    monkeypatch.setattr("stages.coarse.segments.TEXTS_PER_CALL", 7)
+    parts = segmenter(english.train[0][:30])
+    assert parts.input_ids == whole.input_ids
+    assert np.array_equal(parts.counts, whole.counts)
+
+
+def test_no_step_forward_is_refused(tokenizer):
+    with pytest.raises(EncoderError, match=r"overlap 14 leaves no step forward in segments of 16 tokens \(14 without"):
+        Segmenter(tokenizer, segment_tokens=16, overlap=14)
+
+
+def test_a_slow_tokenizer_is_refused():
+    with pytest.raises(EncoderError, match=r"not a fast one.*tokenizer\.json"):
+        Segmenter(SimpleNamespace(is_fast=False))
+
+
+@settings(deadline=None)
+@given(lengths=LENGTHS, tokens=st.integers(64, 5000))
+def test_chunks_hold_every_segment_once(lengths, tokens):
+    ids = [list(range(1, n + 1)) for n in lengths]
+    seen = []
+    for chunk in chunked(ids, tokens_per_chunk=tokens, pad_id=0):
+        assert chunk.input_ids.shape == chunk.attention_mask.shape
+        assert chunk.input_ids.numel() <= tokens or len(chunk.index) == 1
+        for place, row, mask in zip(chunk.index.tolist(), chunk.input_ids, chunk.attention_mask, strict=True):
+            assert row[mask.bool()].tolist() == ids[place]
+            assert not row[~mask.bool()].any()
+            assert mask.sum() == len(ids[place])
+            seen.append(place)
+    assert sorted(seen) == list(range(len(lengths)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_padding_stays_under_a_tenth(seed):
+    rng = np.random.default_rng(seed)
+    lengths = np.concatenate([rng.integers(8, 256, 500), np.full(300, 256)])
+    chunks = list(chunked([[1] * int(n) for n in rng.permutation(lengths)], tokens_per_chunk=4096, pad_id=0))
+    assert 1 - lengths.sum() / sum(chunk.input_ids.numel() for chunk in chunks) < 0.10
+
+
+def test_longest_chunk_comes_first(tokenizer):
+    widths = [c.input_ids.shape[1] for c in chunked([[1] * n for n in (5, 90, 7, 60)], tokens_per_chunk=64, pad_id=0)]
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_unknown_token_share(tokenizer, english, chinese):
+    assert unknown_token_share(tokenizer, english.train[0]) == 0
+    assert unknown_token_share(tokenizer, chinese.train[0]) > 0.9
+    half = unknown_token_share(tokenizer, ["kettle 中", "the 文"])
+    assert half == pytest.approx(2 / len(tokenizer("kettle 中 the 文", add_special_tokens=False)["input_ids"]))
+    assert unknown_token_share(tokenizer, []) == 0
+    assert unknown_token_share(tokenizer, [""]) == 0
+    assert unknown_token_share(SimpleNamespace(unk_token_id=None), ["中"]) == 0

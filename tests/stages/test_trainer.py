@@ -1,0 +1,195 @@
+"""Training: a stopped one goes on to the same weights, a finished one is read back, wrong names are refused."""
+
+import json
+import logging
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hierarchy.errors import ConfigError
+from stages import trainer
+from stages.optimizer import make_optimizer
+from stages.trainer import check_training, group_metrics, train_model, training_arguments
+
+SETTINGS = {"num_train_epochs": 4, "per_device_train_batch_size": 8, "learning_rate": 1e-2}
+
+
+class Points(torch.utils.data.Dataset):
+    """Points around three centres."""
+
+    def __init__(self, n, seed, noise):
+        rng = np.random.default_rng(seed)
+        self.targets = rng.integers(0, 3, n)
+        centres = np.random.default_rng(0).normal(size=(3, 6))
+        self.points = (centres[self.targets] + noise * rng.normal(size=(n, 6))).astype(np.float32)
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, i):
+        return self.points[i], int(self.targets[i])
+
+
+class Net(nn.Module):
+    """Two layers with dropout, so that the state of the random numbers matters."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 3))
+
+    def forward(self, points, labels=None):
+        logits = self.layers(points)
+        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
+def collate(items):
+    points, targets = zip(*items, strict=True)
+    return {"labels": torch.tensor(targets), "points": torch.from_numpy(np.stack(points))}
+
+
+def train(folder, seed=0, **settings):
+    model = Net()
+    result = train_model(
+        model,
+        train=Points(60, 1, 1.5),
+        valid=Points(40, 2, 1.5),
+        collate=collate,
+        settings={**SETTINGS, **settings},
+        folder=folder / "checkpoints",
+        seed=seed,
+        weights_file=folder / "trained.safetensors",
+    )
+    return model, result
+
+
+def weights(model):
+    return {name: tensor.numpy().tobytes() for name, tensor in model.state_dict().items()}
+
+
+def epochs(result):
+    return [(e["epoch"], e["eval_loss"], e["eval_group_accuracy"]) for e in result.history if "eval_loss" in e]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    model, result = train(tmp_path_factory.mktemp("whole"))
+    return weights(model), epochs(result)
+
+
+def test_one_seed_gives_one_result_and_another_a_different_one(tmp_path, uninterrupted):
+    model, result = train(tmp_path / "same")
+    assert weights(model) == uninterrupted[0]
+    assert epochs(result) == uninterrupted[1]
+    assert weights(train(tmp_path / "other", seed=1)[0]) != uninterrupted[0]
+
+
+def stop_after(monkeypatch, epoch):
+    class Stops(trainer._LogEpochs):
+        def on_save(self, args, state, control, **kwargs):
+            if state.epoch == epoch:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "_LogEpochs", Stops)
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, caplog, uninterrupted, epoch):
+    with monkeypatch.context() as patched:
+        stop_after(patched, epoch)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path)
+    assert not (tmp_path / "trained.safetensors").exists()
+    with caplog.at_level(logging.INFO):
+        model, result = train(tmp_path)
+    assert "training goes on from checkpoint-" in caplog.text
+    assert weights(model) == uninterrupted[0]
+    assert epochs(result) == uninterrupted[1]
+
+
+def test_patience_goes_on_counting(tmp_path, monkeypatch):
+    # A rate of nearly 0 never gets better, so patience decides where the training ends.
+    settings = {"learning_rate": 1e-12, "num_train_epochs": 8, "early_stopping_patience": 3}
+    _, whole = train(tmp_path / "whole", **settings)
+    assert len(epochs(whole)) == 4
+    with monkeypatch.context() as patched:
+        stop_after(patched, 3)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "stopped", **settings)
+    _, result = train(tmp_path / "stopped", **settings)
+    assert epochs(result) == epochs(whole)
+
+
+@pytest.mark.parametrize("missing", ["trainer_state.json", "model.safetensors"])
+def test_a_checkpoint_that_was_not_written_whole_is_passed_over(tmp_path, monkeypatch, uninterrupted, missing):
+    with monkeypatch.context() as patched:
+        stop_after(patched, 3)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path)
+    newest = max((tmp_path / "checkpoints").glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    (newest / "trainer_state.json").unlink()
+    (newest / missing).unlink(missing_ok=True)
+    model, _ = train(tmp_path)
+    assert weights(model) == uninterrupted[0]
+
+
+def test_a_finished_training_is_read_back(tmp_path, monkeypatch, uninterrupted):
+    _, first = train(tmp_path)
+    monkeypatch.setattr(trainer, "Trainer", None)
+    model, second = train(tmp_path)
+    assert weights(model) == uninterrupted[0]
+    assert second == first
+    assert json.loads((tmp_path / "trained.json").read_text())["best_metric"] == first.best_metric
+
+
+def test_the_best_epoch_is_kept(uninterrupted, tmp_path):
+    model, result = train(tmp_path)
+    assert result.best_metric == max(accuracy for _, _, accuracy in epochs(result))
+    valid = Points(40, 2, 1.5)
+    with torch.inference_mode():
+        predicted = model(torch.from_numpy(valid.points), torch.from_numpy(valid.targets))["logits"].argmax(1)
+    assert (predicted.numpy() == valid.targets).mean() == pytest.approx(result.best_metric)
+
+
+def test_unknown_arguments_are_all_named_with_the_nearest():
+    with pytest.raises(ConfigError) as caught:
+        check_training({"learning_rat": 1, "num_train_epochs": 2, "zzzz": 3, "encoder_learning_rte": 1})
+    assert len(caught.value.problems) == 3
+    assert "training.learning_rat is not an argument" in caught.value.problems[0]
+    assert "did you mean 'learning_rate'?" in caught.value.problems[0]
+    assert "did you mean" not in caught.value.problems[1]
+    assert "'encoder_learning_rate'" in caught.value.problems[2]
+    check_training({"learning_rate": 1e-3, "early_stopping_patience": 2, "gradient_accumulation_steps": 4})
+
+
+def test_settings_go_over_the_defaults(tmp_path):
+    arguments = training_arguments({"learning_rate": 0.5, "encoder_learning_rate": 1.0}, tmp_path, 7)
+    assert (arguments.learning_rate, arguments.seed) == (0.5, 7)
+    assert arguments.num_train_epochs == trainer.DEFAULTS["num_train_epochs"]
+    assert arguments.label_names == ["labels"]
+    assert not arguments.remove_unused_columns
+
+
+def test_group_metrics():
+    class Prediction:
+        predictions = np.array([[0.9, 0.1, 0], [0.8, 0.2, 0], [0, 0.1, 0.9], [0.3, 0.6, 0.1]])
+        label_ids = np.array([0, 1, 2, 1])
+
+    figures = group_metrics(Prediction)
+    assert figures["group_accuracy"] == 0.75
+    assert figures["group_macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+
+
+def test_optimizer_gives_the_encoder_its_own_rate_and_vectors_no_decay():
+    model = nn.ModuleDict({"encoder": nn.Linear(3, 3), "head": nn.Linear(3, 2), "still": nn.Linear(2, 2)})
+    model["still"].requires_grad_(False)
+    optimizer = make_optimizer(model, learning_rate=1e-3, encoder_learning_rate=1e-5, weight_decay=0.1)
+    found = {id(p): (g["lr"], g["weight_decay"]) for g in optimizer.param_groups for p in g["params"]}
+    assert found == {
+        id(model["encoder"].weight): (1e-5, 0.1),
+        id(model["encoder"].bias): (1e-5, 0.0),
+        id(model["head"].weight): (1e-3, 0.1),
+        id(model["head"].bias): (1e-3, 0.0),
+    }
