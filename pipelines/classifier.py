@@ -4,8 +4,6 @@ import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,43 +11,18 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hierarchy.errors import ArtifactError, DataError
+from hierarchy.errors import ArtifactError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.artifacts import load_model, save_model
-from pipelines.chained import Clock, Documents, LabelSpace, fit_chained, fit_heads, probe_confusion
+from pipelines.chained import Clock, Documents, fit_chained
 from pipelines.model import Model
+from pipelines.paths import Prediction, paths_of
 from pipelines.settings import Settings, validated
-from stages.fine.negatives import plan_problems
 
 if TYPE_CHECKING:
     from pipelines.evaluation.comparison import EvaluationReport
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One path for one document.
-
-    Attributes
-    ----------
-    path
-        Ids of (group, fine label).
-    probability
-        Of the fine label.
-    group_probability
-        Sum over the labels of the group.
-    coarse_probability
-        Of the group, by the coarse stage alone.
-    beam_mass
-        What the coarse stage gives to the groups that were scored; 1 where all were.
-    """
-
-    path: tuple[str, str]
-    probability: float
-    group_probability: float
-    coarse_probability: float
-    beam_mass: float
 
 
 class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
@@ -307,45 +280,12 @@ n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_di
             A group is not in the model, a label of it has no documents, or a label had none when the model was trained.
         """
         from pipelines.preparation import check_labels
+        from pipelines.refitting import refit
 
         check_is_fitted(self)
-        model = self.model_
-        settings = model.settings.model_copy(update={"n_jobs": self.n_jobs})
-        chosen = _places(groups, model.group_ids)
         train = Documents(*check_labels(texts, labels, self.taxonomy_, where="refit_groups"))
-        space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
-        targets = space.targets(train.labels)
-        new = sorted({label for label, target in zip(train.labels, targets, strict=True) if target < 0})
-        if new:
-            raise DataError(
-                f"labels without documents when the model was trained: {', '.join(new[:5])}"
-                f"{' ...' if len(new) > 5 else ''}: train the model again"
-            )
-        empty = np.flatnonzero(
-            np.isin(space.group_of, chosen) & (np.bincount(targets, minlength=len(space.group_of)) == 0)
-        )
-        if len(empty):
-            names = ", ".join(repr(space.label_ids[i]) for i in empty[:5])
-            raise DataError(f"labels {names} of these groups have no documents: give the whole training data")
         with self._run_folder() as folder:
-            inputs = model.extractor.through_cache(train.texts, folder)
-            confusion = None
-            if settings.negatives == "candidates":
-                features = inputs.pooled if inputs.pooled is not None else inputs.ngrams
-                confusion = probe_confusion(features, targets, space.group_of, settings)
-            problems = plan_problems(
-                settings.negatives, targets, space.group_of, confusion=confusion, seed=settings.seed
-            )
-            router = model.router
-            for expert, features in (("neural", inputs.pooled), ("lexical", inputs.ngrams)):
-                bank = getattr(router, expert)
-                if bank is not None:
-                    heads = fit_heads(features, targets, [problems[g] for g in chosen], settings, folder, expert)
-                    router = replace(router, **{expert: bank.with_heads(dict(zip(chosen, heads, strict=True)))})
-        counts = np.bincount(targets, minlength=len(space.label_ids))
-        refitted = np.isin(space.group_of, chosen)
-        counts = np.where(refitted, counts, model.train_counts)
-        self._set(replace(model, router=router, train_counts=counts), metrics=None)
+            self._set(refit(self.model_, groups, train, folder=folder, n_jobs=self.n_jobs), metrics=None)
         return self
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -410,48 +350,3 @@ n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_di
             return
         with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
             yield Path(folder)
-
-
-def paths_of(model: Model, routed: Any, top_k: int) -> list[list[Prediction]]:
-    """Most probable paths of routed documents, best first; labels with probability 0 are left out.
-
-    Parameters
-    ----------
-    model
-        Names of labels and groups.
-    routed
-        Answers of the router.
-    top_k
-        Paths a document at most.
-    """
-    top = np.argsort(-routed.probabilities, axis=1, kind="stable")[:, :top_k]
-    members = np.zeros((len(model.label_ids), len(model.group_ids)), dtype=np.float32)
-    members[np.arange(len(model.label_ids)), model.group_of] = 1.0
-    of_group = routed.probabilities @ members  # (documents, groups)
-    mass = routed.beam_mass
-    return [
-        [
-            Prediction(
-                path=(model.group_ids[group], model.label_ids[label]),
-                probability=float(routed.probabilities[document, label]),
-                group_probability=float(of_group[document, group]),
-                coarse_probability=float(routed.coarse[document, group]),
-                beam_mass=float(mass[document]),
-            )
-            for label in labels
-            if routed.probabilities[document, label] > 0
-            for group in [int(model.group_of[label])]
-        ]
-        for document, labels in enumerate(top)
-    ]
-
-
-def _places(groups: Sequence[str], group_ids: Sequence[str]) -> list[int]:
-    if isinstance(groups, str):
-        raise DataError("groups is a single string: put it into a list")
-    known = {group: place for place, group in enumerate(group_ids)}
-    unknown = [group for group in groups if group not in known]
-    if unknown:
-        near = {group: ", ".join(get_close_matches(group, group_ids, 3)) or "none" for group in unknown}
-        raise DataError([f"no group {group!r} in this model; nearest: {names}" for group, names in near.items()])
-    return sorted(known[group] for group in groups)

@@ -25,11 +25,11 @@ from stages.coarse.label_attention import LabelAttention, group_text_embeddings
 from stages.coarse.model import CoarseModel, DocumentModel
 from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, chunked, unknown_token_share
 from stages.progress import duration
-from stages.trainer import ENCODER_DEFAULTS, Training, train_model
 from stages.vectors import SegmentVectors
 
 if TYPE_CHECKING:
     from pipelines.chained import LabelSpace
+    from stages.trainer import Training
 
 UNKNOWN_TOKEN_SAMPLE = 2000  # documents looked at, spread over all
 FULL_TRAINING_LIMIT = 30 * 60  # seconds that `auto` is ready to spend on the encoder
@@ -74,6 +74,8 @@ def resolve_trainable(settings: Settings, encoder: Encoder, texts: Sequence[str]
     lengths = [len(ids) for ids in encoder.tokenizer(some, verbose=False)["input_ids"]]
     tokens = float(np.mean(lengths)) * len(texts)
     matrices = sum(p.numel() for n, p in encoder.transformer.named_parameters() if p.ndim > 1 and "embedding" not in n)
+    from stages.trainer import ENCODER_DEFAULTS  # loads Trainer, which prediction does not need
+
     epochs = settings.training.get("num_train_epochs", ENCODER_DEFAULTS["num_train_epochs"])
     # 6 operations a parameter and token: forward and backward (Kaplan et al. 2020)
     seconds = 6 * matrices * tokens * epochs / (CORE_FLOPS * (os.cpu_count() or 1))
@@ -166,7 +168,7 @@ class NeuralStage:
 
     def train_coarse(
         self, taxonomy: Taxonomy, space: "LabelSpace", targets: np.ndarray, valid_targets: np.ndarray
-    ) -> Training:
+    ) -> "Training":
         """Train the document model, and the encoder with it unless it is frozen.
 
         Parameters
@@ -176,6 +178,8 @@ class NeuralStage:
         targets, valid_targets
             (documents,) group of each document; -1 leaves one out.
         """
+        from stages.trainer import ENCODER_DEFAULTS, train_model
+
         embeddings = self._group_embeddings(taxonomy, space)
         torch.manual_seed(self.settings.seed)
         self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(

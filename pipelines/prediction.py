@@ -174,7 +174,7 @@ def answer(model: "Model", documents: Block, options: PredictionOptions) -> "pa.
     """
     import pyarrow as pa
 
-    from pipelines.classifier import paths_of
+    from pipelines.paths import paths_of
 
     taxonomy = model.taxonomy
     label_names = {label.id: label.name for label in taxonomy.labels}

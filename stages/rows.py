@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing import parent_process
 from typing import Any, TypeAlias
 
@@ -40,9 +41,14 @@ class Rows:
 
     def score(self, features: Features) -> np.ndarray:
         """Scores (documents, labels) float32 of features (documents, features)."""
-        product = features @ self.weight.T
+        product = features @ (self._by_feature if sparse.issparse(self.weight) else self.weight.T)
         dense = product.toarray() if sparse.issparse(product) else product
         return np.asarray(dense, dtype=np.float32) + self.bias
+
+    @cached_property
+    def _by_feature(self) -> Features:
+        # (features, labels) CSR: for one document scipy then touches only the n-grams that it has.
+        return self.weight.T.tocsr()
 
     def __getitem__(self, labels: slice | np.ndarray) -> "Rows":
         return Rows(self.weight[labels], self.bias[labels])

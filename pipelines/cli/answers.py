@@ -22,7 +22,8 @@ from pipelines.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from pipelines.classifier import HierarchicalClassifier, Prediction
+    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.paths import Prediction
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
 UNKNOWN_TOKEN_LIMIT = 0.05  # above this share the tokenizer was made for other texts
+ALIKE = 0.85  # of a chunk's longest segment: shorter ones go into the next chunk
+MIN_CHUNK_TOKENS = 512  # below this a forward pass costs more than the padding
 TEXTS_PER_CALL = 256  # of the tokenizer: enough to keep its threads busy, little memory
 logger = logging.getLogger(__name__)
 
@@ -175,7 +177,10 @@ def chunked(input_ids: list[list[int]], *, tokens_per_chunk: int, pad_id: int) -
     start = 0
     while start < len(order):
         longest = int(lengths[order[start]])
-        index = order[start : start + max(1, tokens_per_chunk // longest)]
+        room = order[start : start + max(1, tokens_per_chunk // longest)]
+        # Short of the room, a chunk ends where padding would begin to count, unless it would be too small to be fast.
+        alike = np.count_nonzero(lengths[room] >= ALIKE * longest)
+        index = room[: max(alike, MIN_CHUNK_TOKENS // longest)]
         padded = np.full((len(index), longest), pad_id, dtype=np.int64)
         for row, segment in enumerate(index):
             padded[row, : lengths[segment]] = input_ids[segment]
