@@ -130,7 +130,9 @@ def fitted_baselines(
     texts, targets = [train.texts[int(i)] for i in known], targets[known]
     train_inputs = model.extractor.through_cache(texts, folder)
     n_jobs = model.settings.n_jobs
-    answers = {SVM: svm_predictions(texts, targets, documents.texts, n_jobs=n_jobs)}
+    # min_df 2 makes this baseline stronger than scikit-learn's default does, where labels have few documents.
+    min_df = min(2, model.settings.min_df)
+    answers = {SVM: svm_predictions(texts, targets, documents.texts, min_df=min_df, n_jobs=n_jobs)}
     if train_inputs.pooled is not None and inputs.pooled is not None:
         answers[LOGISTIC] = logistic_predictions(train_inputs.pooled, targets, inputs.pooled)
     answers[CLASSIC] = classic_chain(model, train_inputs, targets, inputs, folder)

@@ -244,7 +244,7 @@ def fit_heads(
     lexical = sparse.issparse(features)
     options: dict[str, Any] = {
         "C": settings.lexical_C if lexical else settings.neural_C,
-        "balance": settings.lexical_balance if lexical else settings.neural_balance,
+        "balance": settings.balance,
         "prune": settings.prune if lexical else 0.0,
     }
     kept = folder / f"rows-{_rows_key(features, targets, options)}"

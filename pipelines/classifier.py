@@ -34,7 +34,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
     mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
-lexical, min_df, prune, negatives, neural_balance, lexical_balance, neural_C, lexical_C, routing, beam, \
+lexical, min_df, prune, negatives, balance, neural_C, lexical_C, routing, beam, \
 n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
 
@@ -74,8 +74,7 @@ n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_di
         min_df: int = 2,
         prune: float = 0.01,
         negatives: str = "auto",
-        neural_balance: float = 0.25,
-        lexical_balance: float = 0.5,
+        balance: float = 0.25,
         neural_C: float = 1.0,
         lexical_C: float = 1.0,
         routing: str = "auto",
@@ -110,8 +109,7 @@ n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_di
         self.min_df = min_df
         self.prune = prune
         self.negatives = negatives
-        self.neural_balance = neural_balance
-        self.lexical_balance = lexical_balance
+        self.balance = balance
         self.neural_C = neural_C
         self.lexical_C = lexical_C
         self.routing = routing

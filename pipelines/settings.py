@@ -64,13 +64,12 @@ class Settings(BaseModel):
         description="what a row is trained against: all other documents, the likely candidates, or its own group's "
         "only; auto takes all up to 10 million labels x documents, then candidates",
     )
-    neural_balance: float = Field(
+    balance: float = Field(
         0.25,
         ge=0,
         le=1,
-        description="neural rows: a rare label's documents weigh (negatives / positives) to this power; 0 all alike",
+        description="a rare label's documents weigh (negatives / positives) to this power in its row; 0 all alike",
     )
-    lexical_balance: float = Field(0.5, ge=0, le=1, description="the same for the n-gram rows")
     neural_C: float = Field(1.0, gt=0, description="inverse regularisation of the neural rows")
     lexical_C: float = Field(1.0, gt=0, description="inverse regularisation of the n-gram rows")
     routing: Literal["auto", "exhaustive", "beam"] = Field(

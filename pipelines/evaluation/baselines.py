@@ -17,7 +17,7 @@ from stages.progress import progress
 logger = logging.getLogger(__name__)
 
 SVM_C = 1.0
-SVM_MIN_DF = 2  # as strong as this baseline gets; 1 is weaker where labels have few documents
+SVM_MIN_DF = 1
 LOGISTIC_C = 0.1
 LOGISTIC_MAX_ITER = 100
 

@@ -1,0 +1,159 @@
+"""Prints docs/configuration.md from the code: every key with its default, its allowed values and what it is for.
+
+Example: python docs/configuration.py > docs/configuration.md
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # so that a checkout which is not installed can be documented too
+    sys.path.insert(0, str(ROOT))
+
+HEADER = """# Configuration
+
+Written by `python docs/configuration.py`; a test compares the two. The same keys with their defaults stand, one comment
+each, in [configs/chained.yaml](../configs/chained.yaml): copy it and keep the lines that you change.
+
+- A config is one YAML file, given with `--config FILE`. `--set key=value` is stronger than the file, takes dotted keys
+  (`--set classifier.encoder=none`), can be repeated and does without a file.
+- Relative paths start at the working directory, wherever the file stands.
+- A value that YAML would take for something else (`no`, `on`, `null`) needs quotes where text is meant.
+- An unknown key, a key that stands twice and a wrong value are told all at once, each with its line, before any work.
+- In Python the keys of `classifier:` are the arguments of `HierarchicalClassifier`.
+"""
+DATA = """`evaluate` and `predict` read the columns from here too, and the split from `test_split`. `train`, `valid` and
+`test` are for `train`; of these, `taxonomy build` and `taxonomy check` read `data.train` alone. What the files may
+look like: [file formats](file-formats.md).
+"""
+CLASSIFIER = """`run_dir` is for Python only; in a config it is set by `run`.
+"""
+TRAINING = """What else stands there is handed to `transformers.TrainingArguments` by its own name: `bf16: true`,
+`gradient_accumulation_steps: 4`, ... A name that it does not know is refused with the nearest that it does.
+`num_train_epochs` and the batch size have a default of their own where the encoder is trained (`trainable: all` or
+`top_<n>`), since an epoch is then much longer.
+"""
+TRAINING_PURPOSE = {
+    "num_train_epochs": "passes over the training documents at most; early stopping mostly ends sooner",
+    "per_device_train_batch_size": "documents in a training step",
+    "per_device_eval_batch_size": "documents in an evaluation step",
+    "learning_rate": "of everything above the encoder",
+    "encoder_learning_rate": "of the encoder, where it is trained",
+    "early_stopping_patience": "evaluations without a better group accuracy after which the training ends",
+    "weight_decay": "of all weights but biases and norms",
+    "warmup_steps": "steps of rising learning rate; below 1 a share of all steps",
+    "lr_scheduler_type": "how the learning rate falls after that",
+    "eval_strategy": "when validation documents are looked at",
+    "save_strategy": "when a checkpoint is written; a stopped training goes on from the last one",
+    "save_total_limit": "checkpoints kept",
+    "load_best_model_at_end": "take the weights of the best evaluation and not the last",
+    "metric_for_best_model": "what best means: `group_accuracy` or `group_macro_f1` of the validation documents",
+    "logging_strategy": "when the loss is logged",
+    "report_to": "services that are told how the training goes",
+}
+
+
+def main() -> None:
+    """Write the page to stdout."""
+    sys.stdout.write(page())
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    from pipelines.config import Config, Data
+    from pipelines.settings import Settings
+
+    top = {name: field for name, field in Config.model_fields.items() if name not in ("data", "classifier")}
+    parts = [
+        HEADER,
+        "## Top level\n",
+        field_table(top),
+        "## `data:`\n",
+        DATA,
+        field_table(Data.model_fields),
+        "## `classifier:`\n",
+        CLASSIFIER,
+        field_table(Settings.model_fields),
+        "## `classifier.training:`\n",
+        TRAINING,
+        training_table(),
+    ]
+    return "\n".join(parts)
+
+
+def field_table(fields: dict[str, FieldInfo]) -> str:
+    """Return a Markdown table of settings."""
+    rows = [
+        (f"`{name}`", _written(field.get_default(call_default_factory=True)), allowed(field), field.description or "")
+        for name, field in fields.items()
+    ]
+    return _table(("key", "default", "allowed", "what it is for"), rows)
+
+
+def training_table() -> str:
+    """Return a Markdown table of the defaults of ``classifier.training``."""
+    from stages.trainer import DEFAULTS, ENCODER_DEFAULTS, OWN_DEFAULTS
+
+    always = {**OWN_DEFAULTS, **DEFAULTS}
+    rows = [
+        (f"`{name}`", _written(value), _written(ENCODER_DEFAULTS.get(name, value)), TRAINING_PURPOSE[name])
+        for name, value in always.items()
+    ]
+    return _table(("key", "default, encoder frozen", "default, encoder trained", "what it is for"), rows)
+
+
+def allowed(field: FieldInfo) -> str:
+    """Say in words which values a setting takes."""
+    limits = [(name, getattr(item, name)) for item in field.metadata for name in _SIGNS if hasattr(item, name)]
+    return _kind(field.annotation, " and ".join(f"{_SIGNS[name]} {value}" for name, value in limits))
+
+
+_SIGNS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
+_KINDS: dict[Any, str] = {
+    bool: "`true`, `false`",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    NoneType: "`null`",
+    list: "list",
+    dict: "mapping",
+}
+
+
+def _kind(annotation: Any, limits: str) -> str:
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if origin is Annotated:  # the one pattern that there is
+        return "`top_<n>`"
+    if origin in (Union, UnionType):
+        kinds = [_kind(choice, limits) for choice in get_args(annotation)]
+        return ", ".join(sorted(kinds, key=lambda kind: kind == "`null`"))
+    if origin is list:
+        return "list of text"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "section"
+    kind = _KINDS[origin or annotation]
+    return f"{kind} {limits}" if limits and kind.endswith("number") else kind
+
+
+def _written(value: Any) -> str:
+    """Return a value as YAML has it."""
+    if value is None or isinstance(value, bool):
+        return "`null`" if value is None else f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, float) and value < 1 else f"`{value}`"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
