@@ -13,8 +13,8 @@ import numpy as np
 from harness import DataSet, load_data, make_parser, prepare, print_table, write_record
 
 if TYPE_CHECKING:
-    from pipelines.chained import LabelSpace
     from pipelines.coarse import NeuralStage
+    from pipelines.label_space import LabelSpace
     from pipelines.settings import Settings
     from stages.coarse.encoder import Encoder
     from stages.coarse.segments import Segmenter
@@ -77,12 +77,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """
     from sklearn.metrics import f1_score
 
-    from pipelines.chained import LabelSpace
     from pipelines.cli.console import silence_weight_bars
     from pipelines.coarse import load_encoder
     from pipelines.config import load_config
     from pipelines.evaluation.baselines import logistic_predictions
     from pipelines.features import cached_group_logits, cached_vectors
+    from pipelines.label_space import LabelSpace
     from pipelines.preparation import label_texts
 
     silence_weight_bars()

@@ -28,9 +28,9 @@ each, in [configs/chained.yaml](../configs/chained.yaml): copy it and keep the l
 - An unknown key, a key that stands twice and a wrong value are told all at once, each with its line, before any work.
 - In Python the keys of `classifier:` are the arguments of `HierarchicalClassifier`.
 """
-DATA = """`evaluate` and `predict` read the columns from here too, and the split from `test_split`. `train`, `valid` and
-`test` are for `train`; of these, `taxonomy build` and `taxonomy check` read `data.train` alone. What the files may
-look like: [file formats](file-formats.md).
+DATA = """`train` reads all of it; `taxonomy build` and `taxonomy check` read `train` and the columns; `evaluate` and
+`predict` name their files themselves and read the columns from here (and `test_split`, `train_split`). What the files
+may look like: [file formats](file-formats.md).
 """
 CLASSIFIER = """`run_dir` is for Python only; in a config it is set by `run`.
 """

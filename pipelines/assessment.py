@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.chained import Documents, LabelSpace, fit_heads
+from pipelines.chained import Documents, fit_heads
 from pipelines.evaluation.baselines import logistic_predictions, svm_predictions
 from pipelines.evaluation.comparison import (
     CLASSIC,
@@ -19,6 +19,7 @@ from pipelines.evaluation.comparison import (
     compare,
 )
 from pipelines.evaluation.figures import evaluate_predictions
+from pipelines.label_space import LabelSpace
 from pipelines.model import Model
 from pipelines.router import Inputs, best_groups
 from stages.fine.bank import HeadBank

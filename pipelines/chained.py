@@ -17,6 +17,7 @@ from hierarchy.probe import cross_fitted_scores, group_confusion
 from hierarchy.taxonomy import Taxonomy
 from pipelines.calibration import fit_fusion, fit_variants, log_coarse
 from pipelines.features import FeatureExtractor
+from pipelines.label_space import LabelSpace
 from pipelines.model import Model
 from pipelines.router import Router
 from pipelines.settings import Settings
@@ -62,45 +63,6 @@ class Clock:
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
         logger.info("%s: %s", name, duration(self.seconds[name]))
-
-
-@dataclass(frozen=True)
-class LabelSpace:
-    """The labels that have training documents, group after group.
-
-    Attributes
-    ----------
-    label_ids, group_ids
-        Their names.
-    group_of
-        (labels,) place in `group_ids`, ascending.
-    """
-
-    label_ids: tuple[str, ...]
-    group_ids: tuple[str, ...]
-    group_of: np.ndarray
-
-    @classmethod
-    def of(cls, taxonomy: Taxonomy, labels: Sequence[str]) -> "LabelSpace":
-        """Leave out the labels of `taxonomy` without documents, and groups of such labels only."""
-        present = set(labels)
-        kept = [i for i, label in enumerate(taxonomy.label_ids) if label in present]
-        groups = np.unique(taxonomy.group_of[kept])
-        return cls(
-            tuple(taxonomy.label_ids[i] for i in kept),
-            tuple(taxonomy.group_ids[g] for g in groups),
-            np.searchsorted(groups, taxonomy.group_of[kept]),
-        )
-
-    @property
-    def offsets(self) -> np.ndarray:
-        """(groups + 1,) where each group's labels start."""
-        return np.concatenate([[0], np.cumsum(np.bincount(self.group_of))])
-
-    def targets(self, labels: Sequence[str]) -> np.ndarray:
-        """(documents,) place of each label; -1 where it had no training document."""
-        place = {label: i for i, label in enumerate(self.label_ids)}
-        return np.array([place.get(label, -1) for label in labels], dtype=np.int64)
 
 
 def fit_chained(

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from hierarchy.errors import ConfigError, EncoderError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.features import NeuralFeatures, cached_group_logits, cached_vectors
+from pipelines.label_space import LabelSpace
 from pipelines.settings import Settings
 from stages.coarse.aggregator import Aggregator
 from stages.coarse.encoder import Encoder
@@ -28,7 +29,6 @@ from stages.progress import duration
 from stages.vectors import SegmentVectors
 
 if TYPE_CHECKING:
-    from pipelines.chained import LabelSpace
     from stages.trainer import Training
 
 UNKNOWN_TOKEN_SAMPLE = 2000  # documents looked at, spread over all
@@ -167,7 +167,7 @@ class NeuralStage:
         return self.vectors(self.pretrained)[0].pooled()
 
     def train_coarse(
-        self, taxonomy: Taxonomy, space: "LabelSpace", targets: np.ndarray, valid_targets: np.ndarray
+        self, taxonomy: Taxonomy, space: LabelSpace, targets: np.ndarray, valid_targets: np.ndarray
     ) -> "Training":
         """Train the document model, and the encoder with it unless it is frozen.
 
@@ -243,7 +243,7 @@ class NeuralStage:
             return [self.pretrained]
         return fine_encoders(self.settings.fine_features, trained=self.encoder, pretrained=self.pretrained)
 
-    def _group_embeddings(self, taxonomy: Taxonomy, space: "LabelSpace") -> torch.Tensor:
+    def _group_embeddings(self, taxonomy: Taxonomy, space: LabelSpace) -> torch.Tensor:
         encoder, segmenter = self.pretrained, self.segmenter
         if self.settings.label_encoder is not None:
             encoder = Encoder.from_pretrained(

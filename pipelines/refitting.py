@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from hierarchy.errors import DataError
-from pipelines.chained import Documents, LabelSpace, fit_heads, probe_confusion
+from pipelines.chained import Documents, fit_heads, probe_confusion
+from pipelines.label_space import LabelSpace
 from pipelines.model import Model
 from stages.fine.negatives import plan_problems
 

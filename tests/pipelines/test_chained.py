@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from hierarchy.taxonomy import Taxonomy
-from pipelines.chained import LabelSpace, fit_heads, probe_confusion
+from pipelines.chained import fit_heads, probe_confusion
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.label_space import LabelSpace
 from pipelines.settings import Settings
 from stages import trainer, vectors
 from stages.rows import Problem

@@ -80,8 +80,7 @@ def test_labels_are_resolved_and_everything_odd_is_counted():
         "  rows 0, 1, 2: hose, kettle: 'boils water'",
         "4 labels with 1 or 2 documents: garden/Other, hose, kitchen/Other, 灯",
         "1 document with a label that is written differently: 'ＨＯＳＥ' as 'hose'",
-        "1 document in another group than in the taxonomy, which decides: "
-        "'kettle' in 'garden', not 'kitchen'",
+        "1 document in another group than in the taxonomy, which decides: 'kettle' in 'garden', not 'kitchen'",
     ]
 
 
@@ -118,8 +117,7 @@ def test_everything_that_stops_comes_at_once():
         check_documents(datasets.Dataset.from_list(table), TAXONOMY, where="train.csv")
     assert caught.value.problems == [
         "2 documents without a label (rows 0, 1); give each one, or take it out",
-        "1 document with several labels (rows 8: kettle + hose); "
-        "one label a document is predicted: keep one of them",
+        "1 document with several labels (rows 8: kettle + hose); one label a document is predicted: keep one of them",
         "label 'Other' (1 document, first in row 2) stands under several groups; "
         "name the group column with group=..., or write the id: kitchen/Other, garden/Other",
         "label 'Other' (1 document, first in row 3) stands under several groups, "
@@ -149,9 +147,7 @@ def test_nothing_left_and_no_labels():
 
 
 def test_an_evaluation_keeps_empty_documents():
-    checked = check_documents(
-        documents(("", "kettle"), ("", "hose"), ("a", "hose")), TAXONOMY, keep_empty=True
-    )
+    checked = check_documents(documents(("", "kettle"), ("", "hose"), ("a", "hose")), TAXONOMY, keep_empty=True)
     assert checked.labels == ["kettle", "hose", "hose"]
     assert (checked.report.empty, checked.report.conflicting) == (2, 0)
     assert checked.report.lines()[1] == "2 empty documents kept (rows 0, 1)"

@@ -163,9 +163,7 @@ def test_typed_columns_of_parquet(tmp_path, read):
         "classes": [[1], [0, 1]],
     }
     datasets.Dataset.from_dict(data, datasets.Features(features)).save_to_disk(tmp_path / "typed")
-    read_label = {
-        name: list(read(tmp_path / "typed", label=name)["label"]) for name in features if name != "text"
-    }
+    read_label = {name: list(read(tmp_path / "typed", label=name)["label"]) for name in features if name != "text"}
     assert read_label == {
         "class": ["NA", None],
         "float": ["1.0", None],

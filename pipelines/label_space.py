@@ -1,0 +1,47 @@
+"""The labels that a model can answer with, and their groups, as columns of its scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hierarchy.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The labels that have training documents, group after group.
+
+    Attributes
+    ----------
+    label_ids, group_ids
+        Their names.
+    group_of
+        (labels,) place in `group_ids`, ascending.
+    """
+
+    label_ids: tuple[str, ...]
+    group_ids: tuple[str, ...]
+    group_of: np.ndarray
+
+    @classmethod
+    def of(cls, taxonomy: Taxonomy, labels: Sequence[str]) -> "LabelSpace":
+        """Leave out the labels of `taxonomy` without documents, and groups of such labels only."""
+        present = set(labels)
+        kept = [i for i, label in enumerate(taxonomy.label_ids) if label in present]
+        groups = np.unique(taxonomy.group_of[kept])
+        return cls(
+            tuple(taxonomy.label_ids[i] for i in kept),
+            tuple(taxonomy.group_ids[g] for g in groups),
+            np.searchsorted(groups, taxonomy.group_of[kept]),
+        )
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """(groups + 1,) where each group's labels start."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.group_of))])
+
+    def targets(self, labels: Sequence[str]) -> np.ndarray:
+        """(documents,) place of each label; -1 where it had no training document."""
+        place = {label: i for i, label in enumerate(self.label_ids)}
+        return np.array([place.get(label, -1) for label in labels], dtype=np.int64)
