@@ -4,6 +4,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -251,8 +252,9 @@ n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_di
         if train is not None:
             train_documents = Documents(*check_labels(*train, self.taxonomy_, where="train"))
         with self._run_folder() as folder:
+            settings = self.model_.settings.model_copy(update={"n_jobs": self.n_jobs})
             return assess(
-                self.model_,
+                replace(self.model_, settings=settings),
                 Documents(texts, ids),
                 train=train_documents,
                 folder=folder,

@@ -52,7 +52,7 @@ def check_training(settings: Mapping[str, Any]) -> None:
     Raises
     ------
     ConfigError
-        A name that neither knows, with the nearest that they do.
+        A name that neither knows, with the nearest that they do, or a value that TrainingArguments refuses.
     """
     known = {f.name for f in fields(TrainingArguments)} | set(OWN_DEFAULTS)
     problems = []
@@ -63,6 +63,10 @@ def check_training(settings: Mapping[str, Any]) -> None:
             problems.append(f"training.{name} is not an argument of transformers.TrainingArguments{hint}")
     if problems:
         raise ConfigError(problems)
+    try:
+        training_arguments(settings, Path("unused"), seed=0)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"training: {error}: see the documentation of transformers.TrainingArguments") from error
 
 
 @dataclass(frozen=True)
