@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from hierarchy.errors import ArtifactError, ConfigError
 from hierarchy.taxonomy import Taxonomy
@@ -62,10 +63,15 @@ def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None,
             folder.replace(old)
         part.replace(folder)
         shutil.rmtree(old, ignore_errors=True)
-    except BaseException:
+    except BaseException as error:
         if old.exists() and not folder.exists():
             old.replace(folder)
         shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError | SafetensorError):
+            raise ArtifactError(
+                f"the model cannot be written to {folder} ({error}): free some space or name another folder; with a "
+                "run folder, the same training goes on from what it finished"
+            ) from error
         raise
 
 

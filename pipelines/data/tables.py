@@ -134,7 +134,10 @@ def readable_errors(where: str) -> Iterator[None]:
         if isinstance(cause, DataError):
             raise DataError(cause.problems, cause.where or where) from None
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-            raise DataError("no space is left for the table of documents; set cache_dir", where) from error
+            raise DataError(
+                "no space is left for the table of documents: free some, or set cache_dir (on the command line: run)",
+                where,
+            ) from error
         raise DataError(f"cannot be read: {first_line(cause)}", where) from error
     finally:
         if hide:
