@@ -20,8 +20,8 @@ lint: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# torch goes first, so that nothing else chooses its version. To take it from another index (a processor needs no CUDA
-# libraries): PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make test
+# torch goes first, so that nothing else chooses its version. A machine without a GPU can do without the CUDA libraries:
+# set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds, which its install page names.
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) torch

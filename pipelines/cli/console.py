@@ -46,14 +46,22 @@ def session(*, goes_on: str = "") -> Iterator[None]:
     except CoarsefineError as error:
         fail(str(error))
         raise typer.Exit(BAD_INPUT) from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _disk_is_full(error):
             raise
-        fail(f"no space is left on the disk ({error.filename or error.strerror}): free some; what is written is kept")
+        after = f"; {goes_on}" if goes_on else ""
+        fail(f"no space is left on the disk ({error}): free some; what is written is kept{after}")
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         fail(f"interrupted{': ' if goes_on else ''}{goes_on}", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _disk_is_full(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    # safetensors and torch write in code of their own, whose errors carry the cause as text only
+    return "No space left on device" in str(error) or "PytorchStreamWriter failed writing" in str(error)
 
 
 def set_up_log() -> None:

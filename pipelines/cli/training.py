@@ -92,8 +92,8 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
         report = classifier.evaluate(test.texts, test.labels, train=fitting, data=test.name)
     seconds["evaluation"] = time.monotonic() - started
     classifier.metrics_ = report.as_dict()
+    stdout().print(render(report))  # before the model is written: a full disk must not cost the figures
     classifier.save_pretrained(config.output)
-    stdout().print(render(report))
     rows = [(step, f"{spent / 60:.1f}") for step, spent in seconds.items()]
     print_table("Time", ("step", "minutes"), [*rows, ("together", f"{sum(seconds.values()) / 60:.1f}")])
     logger.info("the model is in %s; the run folder %s can be deleted", config.output, config.run_folder)

@@ -108,7 +108,7 @@ def _from_text_file(path: Path, columns: Columns, cache_dir: str | Path | None) 
 
     stat = path.stat()
     if not stat.st_size:
-        raise DataError("the file is empty", str(path))
+        raise DataError("the file is empty: name one with documents, or check how it was written", str(path))
     with readable_errors(str(path)):
         return Dataset.from_generator(
             read_text_file,

@@ -46,7 +46,7 @@ def convert(loaded: "Dataset", columns: Columns, where: str, cache_dir: str | Pa
 
     columns.check(loaded.column_names, where)
     if not len(loaded):
-        raise DataError("the source holds no documents", where)
+        raise DataError("the source holds no documents: name one that does, or another split", where)
     chosen = [name for name in dict.fromkeys(columns.wanted) if name in loaded.column_names]
     selected = loaded.with_format(None).select_columns(chosen)
     cache_file = None

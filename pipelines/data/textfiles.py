@@ -63,7 +63,7 @@ def read_text_file(path: str, columns: Columns, identity: tuple[int, ...]) -> It
     except DataError as error:
         raise DataError(error.problems, path) from None
     if not found:
-        raise DataError("the file holds no documents", path)
+        raise DataError("the file holds no documents: name one that does, or check how it was written", path)
 
 
 def _lines(path: Path) -> Iterator[str]:
