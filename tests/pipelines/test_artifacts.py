@@ -116,7 +116,7 @@ def test_a_save_that_fails_leaves_the_older_model(fitted, fitted_lexical, damage
     for name in ("_write_json", "_write"):
         with monkeypatch.context() as patched:
             patched.setattr(artifacts, name, fails)
-            with pytest.raises(ArtifactError, match="cannot be written .* No space left .* free some space"):
+            with pytest.raises(ArtifactError, match=r"cannot be written .* No space left .* free some space"):
                 fitted_lexical.save_pretrained(damaged)
     assert [p.name for p in damaged.parent.iterdir()] == ["model"]
     texts = ["kettle steam", "printer ink"]
