@@ -32,10 +32,6 @@ class HeadBank:
         """Scores of all labels, (documents, labels) float32."""
         return self.rows.score(features)
 
-    def score_group(self, features: Features, group: int) -> np.ndarray:
-        """Scores of one group's labels, (documents, labels of the group) float32."""
-        return self.head(group).score(features)
-
     def head(self, group: int) -> Rows:
         """Rows of one group."""
         return self.rows[slice(self.offsets[group], self.offsets[group + 1])]

@@ -156,12 +156,12 @@ def test_bank_gives_the_same_scores_whole_and_by_group(seed, is_sparse):
     whole = bank.score(features)
     assert whole.shape == (7, offsets[-1])
     for group in range(4):
-        part = bank.score_group(features, group)
+        part = bank.head(group).score(features)
         assert np.allclose(part, heads[group].score(features), atol=1e-6)
         assert np.allclose(part, whole[:, offsets[group] : offsets[group + 1]], atol=1e-6)
     other = Rows(draw(sizes[2]).astype(np.float32), np.zeros(sizes[2], np.float32))
     changed = bank.with_heads({2: other})
-    assert np.allclose(changed.score_group(features, 2), other.score(features), atol=1e-6)
+    assert np.allclose(changed.head(2).score(features), other.score(features), atol=1e-6)
     for group in (0, 1, 3):
         assert changed.head(group).bias.tobytes() == bank.head(group).bias.tobytes()
-        assert changed.score_group(features, group).tobytes() == bank.score_group(features, group).tobytes()
+        assert changed.head(group).score(features).tobytes() == bank.head(group).score(features).tobytes()
