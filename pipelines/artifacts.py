@@ -169,7 +169,7 @@ def check_manifest(folder: Path) -> None:
     manifest = folder / MANIFEST
     if not manifest.exists():
         raise ArtifactError(
-            f"{folder} holds no model ({MANIFEST} is missing): name the folder that save_pretrained wrote"
+            f"{folder} holds no model ({MANIFEST} is missing): name the folder that `train` or save_pretrained wrote"
         )
     problems = []
     for name, digest in _read_json(manifest)["sha256"].items():

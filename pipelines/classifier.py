@@ -312,7 +312,7 @@ n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_di
             The folder is missing, is no model, or a file in it is damaged.
         """
         if not Path(folder).is_dir():
-            raise ArtifactError(f"no folder {folder}: name the folder that save_pretrained wrote")
+            raise ArtifactError(f"no folder {folder}: name the folder that `train` or save_pretrained wrote")
         model, metrics = load_model(Path(folder), device=device)
         classifier = cls(model.taxonomy, **model.settings.model_dump(exclude={"device", "run_dir", "n_jobs"}))
         classifier.device = device

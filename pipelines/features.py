@@ -57,6 +57,8 @@ class NeuralFeatures:
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Pooled vectors (documents, features) and group logits (documents, groups) of `texts`."""
         segments = self.segmenter(texts)
+        dropped = segments.dropped
+        _warn_of_dropped("encoder", self.segmenter, segments.tokens, int(dropped.sum()), int(np.count_nonzero(dropped)))
         encoders = {id(e): e for e in (self.encoder, *self.fine_encoders)}
         vectors = {
             key: e.encode(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk) for key, e in encoders.items()
@@ -139,12 +141,16 @@ def cached_vectors(
 
     cache = VectorCache(folder / "vectors", key=vector_key(encoder, segmenter), hidden=encoder.hidden_size)
     vectors = cache.vectors(texts, encode, what=what)
+    _warn_of_dropped(what, segmenter, tokens, dropped, shortened)
+    return vectors
+
+
+def _warn_of_dropped(what: str, segmenter: "Segmenter", tokens: int, dropped: int, documents: int) -> None:
     if dropped:
         logger.warning(
             "%s: max_segments %d leaves out %.1f %% of the tokens, in %d documents",
-            what, segmenter.max_segments, 100 * dropped / tokens, shortened,
+            what, segmenter.max_segments, 100 * dropped / tokens, documents,
         )  # fmt: skip
-    return vectors
 
 
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:

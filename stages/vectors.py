@@ -22,6 +22,7 @@ from stages.progress import progress
 SHARD_DOCUMENTS = 1024
 SHARD_CHARACTERS = 400_000  # about a hundred thousand tokens: what a crash may cost
 OPEN_SHARDS = 64
+RUN_FOLDER = "(`run` in a config, `run_dir` in Python)"
 
 Encode = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
 
@@ -191,13 +192,13 @@ class VectorCache:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise self._no_room(array.nbytes, error) from error
             raise DataError(
-                f"the vector cache cannot be written to {path} ({error.strerror}): check the folder, or set run_dir to "
-                "another one; what is written there already is kept"
+                f"the vector cache cannot be written to {path} ({error.strerror}): check the folder, or name another "
+                f"one {RUN_FOLDER}; what is written there already is kept"
             ) from error
 
     def _check_space(self, missing: Iterable[Sequence[str]]) -> None:
-        # A segment holds some 900 characters of a script with spaces; short texts have one segment each.
-        segments = sum(1 + len(text) // 600 for texts in missing for text in texts)
+        # A segment holds some 900 characters of a script with spaces and 220 of Chinese, of 3 bytes each.
+        segments = sum(1 + len(text.encode()) // 600 for texts in missing for text in texts)
         needed = segments * self.hidden * 4
         if needed > shutil.disk_usage(self.folder).free:
             raise self._no_room(needed, None)
@@ -207,8 +208,8 @@ class VectorCache:
         cause = f" ({error.strerror})" if error else ""
         return DataError(
             f"no room for the vector cache in {self.folder}{cause}: it needs about {needed / 1e6:.1f} MB and "
-            f"{free / 1e6:.1f} MB are free: free some space or set run_dir to another disk; what is written "
-            "there already is kept"
+            f"{free / 1e6:.1f} MB are free: free some space or name a folder on another disk {RUN_FOLDER}; what is "
+            "written there already is kept"
         )
 
 

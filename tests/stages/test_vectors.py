@@ -109,7 +109,7 @@ def test_shards_with_the_same_texts(tmp_path):
 def test_no_room_is_seen_before_anything_is_encoded(tmp_path, texts, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, 100))
     encode = Encode()
-    with pytest.raises(DataError, match=r"no room for the vector cache in .*0\.0 MB are free.*set run_dir"):
+    with pytest.raises(DataError, match=r"no room for the vector cache in .*0\.0 MB are free.*on another disk"):
         cache(tmp_path).vectors(texts, encode)
     assert encode.calls == []
     assert list(tmp_path.iterdir()) == []
