@@ -1,31 +1,63 @@
 """Builds groups: places labels that stand in none, within hard size limits, and gives each new group a name."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 import numpy as np
 
-from hierarchy.checks import link_components
-from hierarchy.clustering import Clusters, Place, balanced_assignment, cluster, constrained
-from hierarchy.embedding import Documents, Embed, label_vectors, reduced, unit
+from hierarchy.clustering import Clusters, balanced_assignment, cluster
+from hierarchy.embedding import Documents, Embed, reduced, unit
 from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.naming import group_names
 from hierarchy.nodes import Group, Label, with_default_ids
-from hierarchy.sizes import Kept, plan_sizes
+from hierarchy.placement import Plan
+from hierarchy.signals import SIGNALS, Signals, label_signals
+from hierarchy.sizes import counts_that_fit, plan_sizes
 from hierarchy.taxonomy import Taxonomy
 
+BEAM = 3  # groups that the router keeps, for the routing recall that decides the number of groups
+RECALL = 0.98  # that `n_groups: auto` asks of it
+STEPS = 12  # numbers of groups that are tried
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class BuildReport:
+    """How a build was decided.
+
+    Attributes
+    ----------
+    n_groups
+        Groups of the result.
+    rule
+        What decided their number, in words.
+    curve
+        (groups, routing recall at `beam: 3` as the probe estimates it), for each number that was tried.
+    signals
+        What each signal that was there counted, as shares.
+    moved
+        (label id, its group before, its group now) of labels that stood in a group and had to leave it although the
+        tree was to be kept.
+    """
+
+    n_groups: int
+    rule: str
+    curve: tuple[tuple[int, float], ...] = ()
+    signals: dict[str, float] = field(default_factory=dict)
+    moved: tuple[tuple[str, str, str], ...] = ()
+
+
 class TaxonomyBuilder:
-    """Makes groups of labels that are alike, by their texts and by their documents.
+    """Makes groups of labels that are alike: by their texts, by their documents, by what gets confused.
 
     Parameters
     ----------
     n_groups
-        Groups in all, or "auto": about sqrt(2 · labels) within what the limits allow (35 for 600).
+        Groups in all, or "auto": with documents the largest number whose routing recall at `beam: 3`, estimated by a
+        cross-fitted probe, is at least 0.98, else the smallest that the limits allow; without documents about
+        sqrt(2 · labels), 35 for 600.
     min_group_size, max_group_size
         Limits of the groups that are built. Within them, and as far as pinned labels allow, a group has between
         half and twice the mean size.
@@ -34,11 +66,19 @@ class TaxonomyBuilder:
     encoder
         `embedded`, a Hugging Face id, a folder, or `none` for character n-grams. Texts that the encoder cannot read
         are given to character n-grams, and a warning says so.
-    text_weight
-        What label texts count beside documents, where there are documents: 0 is documents alone, 1 texts alone.
+    signals
+        What `text`, `documents` and `confusion` count; only their ratios matter. None takes `SIGNALS`. Without
+        documents texts stand alone.
     seed
         Of the clustering. The same seed gives the same taxonomy, byte for byte.
+
+    Attributes
+    ----------
+    report_
+        `BuildReport` of the last build.
     """
+
+    report_: BuildReport
 
     def __init__(
         self,
@@ -47,7 +87,7 @@ class TaxonomyBuilder:
         max_group_size: int = 40,
         embed: Embed | None = None,
         encoder: str = "embedded",
-        text_weight: float = 0.5,
+        signals: Mapping[str, float] | None = None,
         seed: int = 0,
     ) -> None:
         self.n_groups = n_groups
@@ -55,10 +95,12 @@ class TaxonomyBuilder:
         self.max_group_size = max_group_size
         self.embed = embed
         self.encoder = encoder
-        self.text_weight = text_weight
+        self.signals = signals
         self.seed = seed
 
-    def build(self, labels: Sequence[str | Label] | Taxonomy, documents: Documents | None = None) -> Taxonomy:
+    def build(
+        self, labels: Sequence[str | Label] | Taxonomy, documents: Documents | None = None, *, keep: bool = False
+    ) -> Taxonomy:
         """Place all labels that stand in no group.
 
         Parameters
@@ -66,9 +108,13 @@ class TaxonomyBuilder:
         labels
             Label names, or a taxonomy. Of a taxonomy, unplaced labels are placed, and labels of groups with
             `built=True` are dealt anew; labels of any other group stay where they are, and such a group may take
-            more up to its `max_size`. Groups with a frozen name or limits of their own are kept.
+            more up to its `max_size`. Groups with a frozen name or limits of their own are kept. A new group that
+            shares more than half of its labels with an earlier built one takes over its id, name and description.
         documents
             (texts or vectors of shape (documents, dimensions), label of each document), or None.
+        keep
+            Leave every placed label where it stands, in built groups as well. One moves only where the size limits
+            leave no other way: `report_.moved` says which.
 
         Returns
         -------
@@ -80,31 +126,37 @@ class TaxonomyBuilder:
         TaxonomyError
             Where sizes, links and pinned labels contradict each other.
         """
-        self._check()
+        weights = self._check()
         taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
-        plan = _Plan.of(taxonomy)
+        plan = Plan.of(taxonomy, keep_groups=keep, pin_built=keep)
         if not plan.free:
+            self.report_ = BuildReport(len(taxonomy.groups), "every label stands in a group already")
             return taxonomy
-        everything = [*plan.fixed, *plan.free]
-        vectors = label_vectors(
-            everything, _known(documents, taxonomy), self.embed, self.encoder, self.text_weight, self.seed
-        )
-        vectors = reduced(vectors, seed=self.seed)
-        fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
-        low, high = plan_sizes(len(plan.free), plan.sizes(), self.n_groups, self.min_group_size, self.max_group_size)
-        sums = np.zeros((len(low), vectors.shape[1]))
-        np.add.at(sums, plan.home, fixed)
-        place, restarts = plan.placement(int(high.max())), None
-        if place is not balanced_assignment:
-            restarts = 3  # each assignment solves an integer program then
-        starts = {g: unit(free[members].sum(axis=0)[None])[0] for g, members in plan.anchors().items()}
+        forced = keep and not self._counts(plan)
+        if forced:  # no group has room, and the new labels alone do not make one
+            plan = Plan.of(taxonomy, keep_groups=True)
+        known = _known(documents, taxonomy)
+        found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.seed)
+        vectors = reduced(found.blend(weights), seed=self.seed)
         try:
-            home = cluster(free, Clusters(low, high, sums, starts), self.seed, restarts, place)
+            if forced:
+                home, report = self._fewest_moves(plan, vectors)
+            else:
+                home, report = self._decided(plan, vectors, found, keep)
         except TaxonomyError as error:
+            if not plan.linked:
+                raise
             raise TaxonomyError(f"{error}; drop a link or widen the sizes{plan.named_links()}") from None
-        return self._assembled(taxonomy, plan, home, free, len(low))
+        used = {name: weights.get(name, 0.0) for name in found.vectors}
+        total = sum(used.values()) or 1.0
+        signals = {name: weight / total for name, weight in used.items() if weight} or {"text": 1.0}
+        built = _assembled(taxonomy, plan, home, vectors[len(plan.fixed) :])
+        moved = _moved(taxonomy, built) if keep else ()
+        self.report_ = replace(report, n_groups=len(built.groups), signals=signals, moved=moved)
+        logger.info("%d groups: %s", self.report_.n_groups, report.rule)
+        return built
 
-    def _check(self) -> None:
+    def _check(self) -> Mapping[str, float]:
         problems = []
         if self.n_groups != "auto" and not (isinstance(self.n_groups, (int, np.integer)) and self.n_groups >= 1):
             problems.append(f"n_groups is {self.n_groups!r}; it must be 'auto' or a whole number from 1 up")
@@ -113,150 +165,169 @@ class TaxonomyBuilder:
                 f"min_group_size is {self.min_group_size} and max_group_size {self.max_group_size}; "
                 "it must hold that 1 <= min_group_size <= max_group_size"
             )
-        if not 0 <= self.text_weight <= 1:
-            problems.append(f"text_weight is {self.text_weight}; it must lie between 0 and 1")
+        problems += signal_problems(self.signals)
         if problems:
             raise TaxonomyError(problems, where="TaxonomyBuilder")
+        return SIGNALS if self.signals is None else self.signals
 
-    def _assembled(
-        self, taxonomy: Taxonomy, plan: "_Plan", home: np.ndarray, free: np.ndarray, n_clusters: int
-    ) -> Taxonomy:
-        taken = [[plan.free[i] for i in np.flatnonzero(home == c)] for c in range(n_clusters)]
-        kept = []
-        for c, group in enumerate(plan.kept):
-            pinned = tuple(label for label, g in zip(plan.fixed, plan.home, strict=True) if g == c)
-            kept.append(replace(group, labels=(*pinned, *taken[c])))
-        # New groups in the order of their first label, so that the file follows the owner's order.
-        new = sorted(
-            (c for c in range(len(kept), n_clusters) if taken[c]),
-            key=lambda c: int(np.flatnonzero(home == c)[0]),
+    def _counts(self, plan: Plan) -> list[int]:
+        return counts_that_fit(len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size)
+
+    def _decided(self, plan: Plan, vectors: np.ndarray, found: Signals, keep: bool) -> tuple[np.ndarray, BuildReport]:
+        """Choose the number of groups and cluster."""
+        if keep:
+            count = self._counts(plan)[0]
+            new = count - len(plan.kept)
+            rule = f"kept, and {new} more for labels that find no room" if new else "all kept; there is room in them"
+            return self._clustered(plan, vectors, count, near_mean=False), BuildReport(count, rule)
+        if self.n_groups != "auto":
+            home = self._clustered(plan, vectors, int(self.n_groups))
+            return home, BuildReport(int(self.n_groups), "as n_groups asks")
+        if found.probe is None:
+            home = self._clustered(plan, vectors, "auto")
+            count = max(len(plan.kept), int(home.max()) + 1)
+            return home, BuildReport(count, "about sqrt(2 x labels), since there are no documents to tell")
+        homes, curve = {}, []
+        for count in self._steps(plan):
+            homes[count] = self._clustered(plan, vectors, count)
+            group_of = np.concatenate([plan.home, homes[count]])
+            curve.append((count, found.probe.routing_recall(group_of, BEAM)))
+        enough = [count for count, recall in curve if recall >= RECALL]
+        if enough:
+            count, rule = max(enough), f"the largest number tried with a routing recall of {RECALL} at beam {BEAM}"
+        else:
+            count, rule = curve[0][0], f"the smallest number: none reaches a routing recall of {RECALL} at beam {BEAM}"
+            logger.warning(
+                "no number of groups from %d to %d reaches an estimated routing recall of %.2f at beam %d (best: %.3f "
+                "with %d); a larger beam, exhaustive routing or more telling documents help",
+                curve[0][0], curve[-1][0], RECALL, BEAM, *max((recall, count) for count, recall in curve),
+            )  # fmt: skip
+        return homes[count], BuildReport(count, rule, tuple(curve))
+
+    def _steps(self, plan: Plan) -> list[int]:
+        """Return numbers of groups to try, evenly spread by ratio, among those that the limits allow."""
+        counts = self._counts(plan)
+        if not counts:
+            return [plan_sizes(len(plan.free), plan.sizes(), "auto", self.min_group_size, self.max_group_size)[0].size]
+        places = np.geomspace(counts[0], counts[-1], STEPS)
+        return sorted({min(counts, key=lambda count: (abs(count - place), count)) for place in places})
+
+    def _clustered(self, plan: Plan, vectors: np.ndarray, n_groups: int | str, *, near_mean: bool = True) -> np.ndarray:
+        """Return the cluster of each free label; kept groups are the first clusters."""
+        fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
+        low, high = plan_sizes(
+            len(free), plan.sizes(), n_groups, self.min_group_size, self.max_group_size, near_mean=near_mean
         )
-        centrality = []
-        for c in new:
-            mine = free[home == c]
-            centrality.append(mine @ unit(mine.sum(axis=0)[None])[0])
-        names = group_names(
-            [taken[c] for c in new],
-            centrality,
-            background=[group.labels for group in kept],
-            taken=[text for group in kept for text in (group.id, group.name)],
-        )
-        built = [Group(name, name, labels=tuple(taken[c]), built=True) for c, name in zip(new, names, strict=True)]
-        logger.info("placed %d labels; %d groups kept, %d built", len(plan.free), len(kept), len(built))
-        return Taxonomy(
-            groups=tuple(group for group in [*kept, *built] if group.labels),
-            name=taxonomy.name,
-            must_link=taxonomy.must_link,
-            cannot_link=taxonomy.cannot_link,
-            retired=taxonomy.retired,
-        )
+        sums = np.zeros((len(low), vectors.shape[1]))
+        np.add.at(sums, plan.home, fixed)
+        place, restarts = plan.placement(int(high.max())), None
+        if place is not balanced_assignment:
+            restarts = 3  # each assignment solves an integer program then
+        starts = {g: unit(free[members].sum(axis=0)[None])[0] for g, members in plan.anchors().items()}
+        return cluster(free, Clusters(low, high, sums, starts), self.seed, restarts, place)
 
-
-@dataclass(frozen=True)
-class _Plan:
-    """What stays and what is to be placed.
-
-    `kept` are the groups that stay, `fixed` the labels pinned in them with their groups in `home`, `free` the labels
-    to be placed; `source` is the built group that each free label comes from, -1 for none.
-    """
-
-    taxonomy: Taxonomy
-    kept: tuple[Group, ...]
-    fixed: tuple[Label, ...]
-    home: np.ndarray
-    free: tuple[Label, ...]
-    source: tuple[int, ...]
-
-    @classmethod
-    def of(cls, taxonomy: Taxonomy) -> "_Plan":
-        kept: list[Group] = []
-        pinned: dict[str, int] = {}
-        source: dict[str, int] = {}
-        by_id = {label.id: label for label in (*taxonomy.labels, *taxonomy.unplaced)}
-        for group in taxonomy.groups:
-            stays = not group.built or group.frozen_name or group.min_size is not None or group.max_size is not None
-            if stays:
-                kept.append(group)
-            for label in group.labels:
-                if group.built:
-                    source[label.id] = len(kept) - 1 if stays else -1
-                else:
-                    pinned[label.id] = len(kept) - 1
-        for label in taxonomy.unplaced:
-            source[label.id] = -1
-        for component in link_components(taxonomy.must_link):
-            homes = {pinned[member] for member in component if member in pinned}
-            for member in component:
-                if homes and member not in pinned:
-                    pinned[member] = next(iter(homes))  # the checks left one at most
-                    del source[member]
-        plan = cls(
-            taxonomy, tuple(kept), tuple(by_id[x] for x in pinned), np.array(list(pinned.values()), dtype=np.int64),
-            tuple(by_id[x] for x in source), tuple(source.values()),
-        )  # fmt: skip
-        plan._check_pins(pinned)
-        return plan
-
-    def _check_pins(self, pinned: dict[str, int]) -> None:
-        problems = []
-        for link in self.taxonomy.cannot_link:
-            for a, b in combinations(link, 2):
-                if a in pinned and pinned.get(b) == pinned[a]:
-                    name = self.kept[pinned[a]].name
-                    problems.append(f"cannot_link parts '{a}' and '{b}', yet must_link draws both into group '{name}'")
-        for g, group in enumerate(self.kept):
-            count = int((self.home == g).sum())
-            if group.max_size is not None and count > group.max_size:
-                ids = ", ".join(f"'{label.id}'" for label, h in zip(self.fixed, self.home, strict=True) if h == g)
-                problems.append(
-                    f"group '{group.name}' has max_size {group.max_size}, but {count} labels are pinned: {ids}"
-                )
-        if problems:
-            raise TaxonomyError(problems, where=self.taxonomy.name or "taxonomy")
-
-    def sizes(self) -> list[Kept]:
-        """Return what each kept group holds and may hold."""
-        members = np.bincount(self.home, minlength=len(self.kept))
-        return [
-            Kept(int(members[g]), not group.built, group.min_size, group.max_size) for g, group in enumerate(self.kept)
+    def _fewest_moves(self, plan: Plan, vectors: np.ndarray) -> tuple[np.ndarray, BuildReport]:
+        """Place labels where no group has room: a new group takes as few placed labels as its smallest size asks."""
+        fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
+        source = np.array(plan.source)
+        held = np.bincount(source[source >= 0], minlength=len(plan.kept))
+        kept = [
+            replace(size, min_size=min(size.min_size or self.min_group_size, size.members + int(count)))
+            for size, count in zip(plan.sizes(), held, strict=True)
         ]
+        counts = counts_that_fit(len(free), kept, self.min_group_size, self.max_group_size)
+        if not counts:
+            raise TaxonomyError(
+                f"{int((source < 0).sum())} labels cannot be placed: the groups' own min_size and max_size leave no "
+                "way; change them"
+            )
+        low, high = plan_sizes(len(free), kept, counts[0], self.min_group_size, self.max_group_size, near_mean=False)
+        centroids = np.zeros((len(low), vectors.shape[1]))
+        np.add.at(centroids, plan.home, fixed)
+        # New labels begin the new groups; every other label counts where it stands.
+        np.add.at(centroids, np.where(source >= 0, source, len(low) - 1), free)
+        cost = 1.0 - free @ unit(centroids).T
+        stays = np.flatnonzero(source >= 0)
+        cost[stays, source[stays]] -= len(free)  # no move is worth it that a limit does not force
+        home = plan.placement(int(high.max()))(cost, low, high)
+        left = [i for i in stays if home[i] != source[i]]
+        new = counts[0] - len(plan.kept)
+        rule = f"kept, and {new} more: no group has room below max_group_size {self.max_group_size}"
+        if left:
+            rule += f", and a group takes {self.min_group_size} labels at least, so {len(left)} had to move"
+        return home, BuildReport(counts[0], rule)
 
-    def anchors(self) -> dict[int, list[int]]:
-        """Return the free labels around which a kept group without pinned labels begins."""
-        return {
-            g: [i for i, origin in enumerate(self.source) if origin == g]
-            for g in sorted({origin for origin in self.source if origin >= 0})
-        }
 
-    def placement(self, largest: int) -> Place:
-        """Return the assignment step that honours the links between free labels."""
-        position = {label.id: i for i, label in enumerate(self.free)}
-        homes = {label.id: int(g) for label, g in zip(self.fixed, self.home, strict=True)}
-        units = [
-            [position[member] for member in component]
-            for component in link_components(self.taxonomy.must_link)
-            if component[0] in position
-        ]
-        for unit_ in units:
-            if len(unit_) > largest:
-                ids = ", ".join(f"'{self.free[i].id}'" for i in unit_)
-                raise TaxonomyError(f"must_link joins {len(unit_)} labels, but a group takes {largest} at most: {ids}")
-        apart, barred = [], []
-        for link in self.taxonomy.cannot_link:
-            for a, b in combinations(link, 2):
-                if a in position and b in position:
-                    apart.append((position[a], position[b]))
-                elif a in position or b in position:
-                    mover, stayer = (a, b) if a in position else (b, a)
-                    barred.append((position[mover], homes[stayer]))
-        if not (units or apart or barred):
-            return balanced_assignment
-        return constrained(units, apart, barred)
+def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
+    """Say what is wrong with the weights of signals."""
+    if signals is None:
+        return []
+    problems = []
+    for name, weight in signals.items():
+        if name not in SIGNALS:
+            near = get_close_matches(str(name), SIGNALS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the signals are {', '.join(SIGNALS)}"
+            problems.append(f"signals has {name!r}: {hint}")
+        elif isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
+            problems.append(f"signals.{name} is {weight!r}; it must be a number from 0 up")
+    if not problems and not sum(signals.values()):
+        problems.append("signals are all 0; at least one must count")
+    return problems
 
-    def named_links(self) -> str:
-        """Return the labels under links, for a message."""
-        ids = dict.fromkeys(x for link in (*self.taxonomy.must_link, *self.taxonomy.cannot_link) for x in link)
-        return f" (labels under links: {', '.join(repr(x) for x in list(ids)[:20])})" if ids else ""
+
+def _assembled(taxonomy: Taxonomy, plan: Plan, home: np.ndarray, free: np.ndarray) -> Taxonomy:
+    """Make the taxonomy: kept groups with what they took, then the new ones."""
+    n_clusters = max(len(plan.kept), int(home.max()) + 1)
+    taken = [[plan.free[i] for i in np.flatnonzero(home == c)] for c in range(n_clusters)]
+    kept = []
+    for c, group in enumerate(plan.kept):
+        stayed = {label.id for label, g in zip(plan.fixed, plan.home, strict=True) if g == c}
+        mine = stayed | {label.id for label in taken[c]}
+        before = [label for label in group.labels if label.id in mine]
+        known = {label.id for label in before}
+        pinned = [label for label, g in zip(plan.fixed, plan.home, strict=True) if g == c and label.id not in known]
+        kept.append(replace(group, labels=(*before, *pinned, *(x for x in taken[c] if x.id not in known))))
+    # New groups in the order of their first label, so that the file follows the owner's order.
+    new = sorted((c for c in range(len(kept), n_clusters) if taken[c]), key=lambda c: int(np.flatnonzero(home == c)[0]))
+    heirs = {c: _heir(taken[c], taxonomy.groups, kept) for c in new}
+    unnamed = [c for c in new if heirs[c] is None]
+    centrality = []
+    for c in unnamed:
+        mine_ = free[home == c]
+        centrality.append(mine_ @ unit(mine_.sum(axis=0)[None])[0])
+    stay = [*kept, *(group for group in heirs.values() if group is not None)]
+    names = group_names(
+        [taken[c] for c in unnamed],
+        centrality,
+        background=[group.labels for group in stay],
+        taken=[text for group in stay for text in (group.id, group.name)],
+    )
+    made = {c: Group(name, name, built=True) for c, name in zip(unnamed, names, strict=True)}
+    built = [replace(heirs[c] or made[c], labels=tuple(taken[c])) for c in new]
+    logger.info("placed %d labels; %d groups kept, %d built", len(plan.free), len(kept), len(built))
+    return Taxonomy(
+        groups=tuple(group for group in [*kept, *built] if group.labels),
+        name=taxonomy.name,
+        must_link=taxonomy.must_link,
+        cannot_link=taxonomy.cannot_link,
+        retired=taxonomy.retired,
+    )
+
+
+def _moved(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str], ...]:
+    old = {label.id: group.id for group in before.groups for label in group.labels}
+    new = ((label.id, group.id) for group in after.groups for label in group.labels)
+    return tuple((label, old[label], group) for label, group in new if old.get(label, group) != group)
+
+
+def _heir(labels: Sequence[Label], groups: Sequence[Group], kept: Sequence[Group]) -> Group | None:
+    """Return the earlier built group that goes on as these labels: each has more than half of the other's."""
+    ids, stay = {label.id for label in labels}, {group.id for group in kept}
+    for group in groups:
+        shared = sum(label.id in ids for label in group.labels)
+        if group.built and group.id not in stay and 2 * shared > max(len(ids), len(group.labels)):
+            return group
+    return None
 
 
 def _unplaced(labels: Sequence[str | Label]) -> Taxonomy:

@@ -69,7 +69,7 @@ class SentenceEncoder:
         """
         windows, owner = self.windows(texts)
         vectors = self.model.encode(windows, batch_size=self.batch_size, show_progress_bar=False)
-        return _means(np.asarray(vectors, dtype=np.float32), owner, len(texts))[0]
+        return means(np.asarray(vectors, dtype=np.float32), owner, len(texts))[0]
 
     def windows(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """Cut texts into overlapping windows that the model reads whole.
@@ -271,7 +271,7 @@ def label_vectors(
         both = embed_texts([*texts, *(str(text) for text in contents)], embed, encoder, seed)
         by_text, vectors = both[: len(texts)], both[len(texts) :]
     known = owner >= 0
-    centroids, counts = _means(np.asarray(vectors)[known], owner[known], len(labels))
+    centroids, counts = means(np.asarray(vectors)[known], owner[known], len(labels))
     # Encoders give all documents a large common part; what tells labels apart is the rest.
     by_documents = unit(centroids - centroids[counts > 0].mean(axis=0))
     missing = np.flatnonzero(counts == 0)
@@ -315,7 +315,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.where(norms > 0, norms, 1.0))
 
 
-def _means(vectors: np.ndarray, owner: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+def means(vectors: np.ndarray, owner: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the vectors of each owner, and how many there are: (n, dimensions), (n,)."""
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner, minlength=n)

@@ -3,11 +3,121 @@
 It serves the builder, `taxonomy check` and the fine stage's `negatives: candidates`.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
 from hierarchy.errors import DataError
 
 BLOCK = 8192  # documents a step: memory stays small beside the vectors
+SCORES_AT_ONCE = 10_000_000  # of documents and labels
+SHARPNESS = 20.0  # what ridge scores, which lie between 0 and 1, are multiplied by before the softmax
+KEPT = 100  # best labels of a document that are remembered
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a cross-fitted probe says of a data set, without the (documents, labels) scores.
+
+    Attributes
+    ----------
+    targets
+        (documents,) label positions.
+    best
+        (documents, kept) positions of the labels with the highest scores, the best first.
+    scores
+        (documents, kept) their scores, float32.
+    confusion
+        (labels, labels) float32: the mean softmax of the scores of each label's documents. Rows sum to 1; a label
+        without documents has a row of zeros.
+    """
+
+    targets: np.ndarray
+    best: np.ndarray
+    scores: np.ndarray
+    confusion: np.ndarray
+
+    def group_confusion(self, group_of: np.ndarray) -> np.ndarray:
+        """Share of each group's documents that the probe sends to each group.
+
+        Parameters
+        ----------
+        group_of
+            The group of each label, shape (labels,).
+
+        Returns
+        -------
+        np.ndarray
+            (groups, groups), rows sum to 1; a group without documents has a row of zeros.
+        """
+        groups = int(group_of.max()) + 1
+        counts = np.zeros((groups, groups))
+        np.add.at(counts, (group_of[self.targets], group_of[self.best[:, 0]]), 1)
+        return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+    def routing_recall(self, group_of: np.ndarray, k: int) -> float:
+        """Share of documents whose group is among the k best; a group is as good as its best label.
+
+        Parameters
+        ----------
+        group_of
+            The group of each label, shape (labels,).
+        k
+            Groups that the router keeps.
+
+        Returns
+        -------
+        float
+            Between 0 and 1. Where it cannot be told, which needs groups of many labels, a document counts as missed.
+        """
+        found = 0
+        for start in range(0, len(self.targets), BLOCK):
+            part = slice(start, start + BLOCK)
+            right = group_of[self.targets[part]][:, None]
+            groups, scores = group_of[self.best[part]], self.scores[part]
+            own = np.where(groups == right, scores, -np.inf).max(axis=1, keepdims=True)
+            # A group that ties with the right one counts as before it: the estimate must not flatter.
+            before = np.where((groups != right) & (scores >= own), groups, -1)
+            before.sort(axis=1)
+            others = (np.diff(before, axis=1, prepend=-1) > 0).sum(axis=1)  # distinct groups
+            found += int(((others < k) & np.isfinite(own[:, 0])).sum())
+        return found / len(self.targets)
+
+
+def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int = 5, seed: int = 0) -> Probe:
+    """Probe a data set; memory stays small with many documents and with many labels.
+
+    Parameters
+    ----------
+    X, targets, n_labels, n_folds, seed
+        As for `cross_fitted_scores`.
+    """
+    from scipy import sparse
+
+    targets = np.asarray(targets, dtype=np.int64)
+    kept = min(KEPT, n_labels)
+    best = np.empty((len(targets), kept), dtype=np.int32)
+    scores = np.empty((len(targets), kept), dtype=np.float32)
+    confusion = np.zeros((n_labels, n_labels), dtype=np.float32)
+    for rows, part in _held_out(X, targets, n_folds, seed, n_labels, 0.01):
+        ones = np.ones(len(rows), dtype=np.float32)
+        of_label = sparse.csr_array((ones, (targets[rows], np.arange(len(rows)))), shape=(n_labels, len(rows)))
+        part = part.astype(np.float32)
+        top = (
+            np.argpartition(-part, kept - 1, axis=1)[:, :kept]
+            if kept < n_labels
+            else np.tile(np.arange(n_labels), (len(rows), 1))
+        )
+        order = np.argsort(-np.take_along_axis(part, top, axis=1), axis=1, kind="stable")
+        best[rows] = np.take_along_axis(top, order, axis=1)
+        scores[rows] = np.take_along_axis(part, best[rows], axis=1)
+        soft = np.exp(SHARPNESS * (part - part.max(axis=1, keepdims=True)))
+        present = np.unique(targets[rows])
+        confusion[present] += of_label[present] @ (soft / soft.sum(axis=1, keepdims=True))
+    counts = np.bincount(targets, minlength=n_labels)
+    confusion /= np.maximum(counts, 1).astype(np.float32)[:, None]
+    return Probe(targets, best, scores, confusion)
 
 
 def cross_fitted_scores(
@@ -50,12 +160,22 @@ def cross_fitted_scores(
     DataError
         Where there are fewer than two documents, or lengths differ.
     """
+    targets = np.asarray(targets, dtype=np.int64)
+    labels = int(targets.max()) + 1 if n_labels is None else n_labels
+    scores = np.empty((len(X), labels), dtype=np.float32)
+    for rows, part in _held_out(X, targets, n_folds, seed, labels, ridge):
+        scores[rows] = part
+    return scores
+
+
+def _held_out(
+    X: np.ndarray, targets: np.ndarray, n_folds: int, seed: int, labels: int, ridge: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield some documents and their scores, (documents, labels) float64, by the model of the other folds."""
     from scipy.linalg import cho_factor, cho_solve
 
-    targets = np.asarray(targets, dtype=np.int64)
     if len(X) != len(targets) or len(targets) < 2:
         raise DataError(f"a probe needs two documents or more, each with a target; found {len(X)} and {len(targets)}")
-    labels = int(targets.max()) + 1 if n_labels is None else n_labels
     fold = fold_of(targets, n_folds, seed)
     n_folds = int(fold.max()) + 1
     d = X.shape[1]
@@ -70,7 +190,7 @@ def cross_fitted_scores(
             gram[f] += rows.T @ rows
             np.add.at(sums[f], wanted, rows)
             counts[f] += np.bincount(wanted, minlength=labels)
-    scores = np.empty((len(X), labels), dtype=np.float32)
+    step = max(1, min(BLOCK, SCORES_AT_ONCE // labels))
     for f in range(n_folds):
         others = [g for g in range(n_folds) if g != f]
         count = counts[others].sum(axis=0)
@@ -82,12 +202,11 @@ def cross_fitted_scores(
         rows_ = cho_solve(cho_factor(centred), (by_label - count[:, None] * mean).T).T  # (labels, d)
         bias = count / total - rows_ @ mean
         held_out = np.flatnonzero(fold == f)
-        for start in range(0, len(held_out), BLOCK):
-            rows_here = held_out[start : start + BLOCK]
+        for start in range(0, len(held_out), step):
+            rows_here = held_out[start : start + step]
             part = np.asarray(X[rows_here], dtype=np.float64) @ rows_.T + bias
             part[:, count == 0] = part.min(axis=1, keepdims=True)
-            scores[rows_here] = part
-    return scores
+            yield rows_here, part
 
 
 def fold_of(targets: np.ndarray, n_folds: int = 5, seed: int = 0) -> np.ndarray:

@@ -31,8 +31,24 @@ class Kept:
     max_size: int | None = None
 
 
+def counts_that_fit(free: int, kept: Sequence[Kept], min_size: int, max_size: int) -> list[int]:
+    """Return all numbers of groups, kept ones included, that the limits allow.
+
+    Parameters
+    ----------
+    free, kept, min_size, max_size
+        As for `plan_sizes`.
+    """
+    largest = max(0, free // max(1, min_size)) + 1
+    return [
+        new + len(kept)
+        for new in range(largest + 1)
+        if _first_fit(free, kept, (new,), 0, min_size, max_size) is not None
+    ]
+
+
 def plan_sizes(
-    free: int, kept: Sequence[Kept], n_groups: int | str, min_size: int, max_size: int
+    free: int, kept: Sequence[Kept], n_groups: int | str, min_size: int, max_size: int, *, near_mean: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Plan how many new groups are made and how many free labels each group takes.
 
@@ -47,6 +63,8 @@ def plan_sizes(
     min_size, max_size
         Limits of built groups. Within them, and as far as pinned labels allow, a group has between half and twice
         the mean size.
+    near_mean
+        Whether that last rule holds, where it can.
 
     Returns
     -------
@@ -67,15 +85,11 @@ def plan_sizes(
     else:
         new = int(n_groups) - len(kept)
         tries = [((new,), True, min_size), ((new,), False, min_size)]
-    for counts, near_mean, least in tries:
-        found = _first_fit(free, kept, counts, total if near_mean else 0, least, max_size)
+    for counts, near, least in tries:
+        found = _first_fit(free, kept, counts, total if near and near_mean else 0, least, max_size)
         if found is not None:
             return found
-    possible = [
-        new + len(kept)
-        for new in range(largest + 1)
-        if _first_fit(free, kept, (new,), 0, min_size, max_size) is not None
-    ]
+    possible = counts_that_fit(free, kept, min_size, max_size)
     if n_groups == "auto":
         raise TaxonomyError(
             f"{free} labels cannot be placed: the groups' own min_size and max_size leave no way; change them"

@@ -149,12 +149,107 @@ def test_documents_decide_where_names_say_nothing(embed, caplog):
 
 def test_wrong_settings():
     with pytest.raises(TaxonomyError) as caught:
-        TaxonomyBuilder(n_groups="many", min_group_size=9, max_group_size=3, text_weight=2).build(["a"])
+        TaxonomyBuilder(n_groups="many", min_group_size=9, max_group_size=3, signals={"txt": 2}).build(["a"])
     assert len(caught.value.problems) == 3
     with pytest.raises(TaxonomyError, match="label id 'a' is used twice"):
         TaxonomyBuilder().build(["a", "a"])
     with pytest.raises(TaxonomyError, match="no labels at all"):
         TaxonomyBuilder().build([])
+
+
+def test_wrong_signals(embed):
+    for signals, said in (
+        ({"txt": 2}, "signals has 'txt': did you mean 'text'"),
+        ({"text": -1}, "signals.text is -1; it must be a number from 0 up"),
+        ({"text": 0}, "signals are all 0"),
+    ):
+        with pytest.raises(TaxonomyError, match=said):
+            TaxonomyBuilder(embed=embed, signals=signals).build(["a"])
+
+
+def documents_of(groups, embed, rng, each=12, mixed=0.0):
+    """Vectors near their label's, a share of them near the next label of the same group."""
+    labels = [label for group in groups for label in group]
+    after = {group[i]: group[(i + 1) % len(group)] for group in groups for i in range(len(group))}
+    centres = dict(zip(labels, rng.normal(size=(len(labels), 24)), strict=True))
+    targets = [label for label in labels for _ in range(each)]
+    X = np.array([centres[after[t] if rng.random() < mixed else t] for t in targets])
+    return X + rng.normal(size=X.shape) * 0.1, targets
+
+
+def test_labels_that_get_confused_come_together(embed):
+    # Names and centroids say nothing of the groups; only what is taken for what does.
+    groups = [[f"item {g} {i}" for i in range(5)] for g in range(8)]
+    rng = np.random.default_rng(0)
+    X, targets = documents_of(groups, embed, rng, each=40, mixed=0.4)
+    labels = [str(x) for x in rng.permutation([x for group in groups for x in group])]
+    built = TaxonomyBuilder(n_groups=8, embed=embed, signals={"confusion": 1}).build(labels, (X, targets))
+    assert {frozenset(label.id for label in group.labels) for group in built.groups} == {
+        frozenset(group) for group in groups
+    }
+
+
+def test_the_number_of_groups_follows_the_routing_recall(embed, caplog):
+    groups = [[f"item {g} {i}" for i in range(5)] for g in range(16)]
+    rng = np.random.default_rng(0)
+    builder = TaxonomyBuilder(embed=embed)
+    X, targets = documents_of(groups, embed, rng)
+    easy = builder.build([x for group in groups for x in group], (X, targets))
+    assert len(easy.groups) == 16
+    assert builder.report_.rule.startswith("the largest number tried with a routing recall of 0.98")
+    counts, recalls = zip(*builder.report_.curve, strict=True)
+    assert counts == tuple(sorted(counts))
+    assert (counts[0], counts[-1]) == (2, 16)
+    assert min(recalls) >= 0.98
+    noise = rng.normal(size=X.shape)
+    strict = TaxonomyBuilder(max_group_size=10, embed=embed)
+    hard = strict.build([x for group in groups for x in group], (noise, targets))
+    assert len(hard.groups) == 8
+    assert "none reaches a routing recall" in strict.report_.rule
+    assert "no number of groups from 8 to 16 reaches" in caplog.text
+    builder.build([x for group in groups for x in group])
+    assert builder.report_.curve == ()
+    assert "sqrt" in builder.report_.rule
+
+
+def test_a_new_label_moves_no_other(themed, embed):
+    built = TaxonomyBuilder(n_groups=6, embed=embed).build(themed)
+    more = replace(built, unplaced=(Label("x", "brass pump"),))
+    builder = TaxonomyBuilder(embed=embed)
+    after = builder.build(more, keep=True)
+    assert home(after).pop("x") == home(built)["brass pump"] if "brass pump" in home(built) else "Pump"
+    assert {k: v for k, v in home(after).items() if k != "x"} == home(built)
+    assert builder.report_.moved == ()
+    assert [group.labels[: len(old.labels)] for group, old in zip(after.groups, built.groups, strict=True)] == [
+        group.labels for group in built.groups
+    ]
+
+
+def test_a_full_tree_moves_as_few_labels_as_it_must(themed, embed):
+    built = TaxonomyBuilder(n_groups=6, embed=embed).build(themed)  # 6 groups of 10
+    more = replace(built, unplaced=(Label("x", "brass pump"),))
+    builder = TaxonomyBuilder(min_group_size=4, max_group_size=10, embed=embed)
+    after = builder.build(more, keep=True)
+    assert sizes(after).sum() == 61
+    assert (sizes(after).max(), sizes(after).min(), len(after.groups)) == (10, 4, 7)
+    moved = builder.report_.moved
+    assert len(moved) == 3
+    assert all(home(built)[label] == old and home(after)[label] == new for label, old, new in moved)
+    assert "no group has room below max_group_size 10" in builder.report_.rule
+    assert "so 3 had to move" in builder.report_.rule
+
+
+def test_an_edited_name_survives_a_rebuild(themed, embed):
+    built = TaxonomyBuilder(n_groups=6, embed=embed).build(themed)
+    edited = replace(
+        built, groups=tuple(replace(g, name=f"My {g.name}", description="mine") for g in built.groups),
+        unplaced=(Label("x", "brass pump"),),
+    )  # fmt: skip
+    again = TaxonomyBuilder(n_groups=6, embed=embed).build(edited)
+    assert {(g.id, g.name, g.description) for g in again.groups} == {
+        (g.id, g.name, g.description) for g in edited.groups
+    }
+    assert all(group.built for group in again.groups)
 
 
 def test_chinese_without_an_encoder():

@@ -1,0 +1,151 @@
+"""What stays where it is and what is to be placed, when groups are built from a taxonomy that has some already."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from hierarchy.checks import link_components
+from hierarchy.clustering import Place, balanced_assignment, constrained
+from hierarchy.errors import TaxonomyError
+from hierarchy.nodes import Group, Label
+from hierarchy.sizes import Kept
+from hierarchy.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stays and what is to be placed.
+
+    Attributes
+    ----------
+    taxonomy
+        As given.
+    kept
+        The groups that stay.
+    fixed, home
+        The labels that are pinned, and for each the position of its group in `kept`.
+    free, source
+        The labels to be placed, and for each the position in `kept` of the built group that it comes from, -1 for
+        none.
+    """
+
+    taxonomy: Taxonomy
+    kept: tuple[Group, ...]
+    fixed: tuple[Label, ...]
+    home: np.ndarray
+    free: tuple[Label, ...]
+    source: tuple[int, ...]
+
+    @classmethod
+    def of(cls, taxonomy: Taxonomy, *, keep_groups: bool = False, pin_built: bool = False) -> "Plan":
+        """Sort a taxonomy's groups and labels.
+
+        Parameters
+        ----------
+        taxonomy
+            As given.
+        keep_groups
+            Built groups stay as well.
+        pin_built
+            Their labels are pinned, too.
+
+        Raises
+        ------
+        TaxonomyError
+            Links and sizes contradict where labels are pinned.
+        """
+        kept: list[Group] = []
+        pinned: dict[str, int] = {}
+        source: dict[str, int] = {}
+        by_id = {label.id: label for label in (*taxonomy.labels, *taxonomy.unplaced)}
+        for group in taxonomy.groups:
+            limited = group.min_size is not None or group.max_size is not None
+            stays = keep_groups or not group.built or group.frozen_name or limited
+            if stays:
+                kept.append(group)
+            for label in group.labels:
+                if group.built and not pin_built:
+                    source[label.id] = len(kept) - 1 if stays else -1
+                else:
+                    pinned[label.id] = len(kept) - 1
+        for label in taxonomy.unplaced:
+            source[label.id] = -1
+        for component in link_components(taxonomy.must_link):
+            homes = {pinned[member] for member in component if member in pinned}
+            for member in component:
+                if homes and member not in pinned:
+                    pinned[member] = next(iter(homes))  # the checks left one at most
+                    del source[member]
+        plan = cls(
+            taxonomy, tuple(kept), tuple(by_id[x] for x in pinned), np.array(list(pinned.values()), dtype=np.int64),
+            tuple(by_id[x] for x in source), tuple(source.values()),
+        )  # fmt: skip
+        plan._check_pins(pinned)
+        return plan
+
+    def _check_pins(self, pinned: dict[str, int]) -> None:
+        problems = []
+        for link in self.taxonomy.cannot_link:
+            for a, b in combinations(link, 2):
+                if a in pinned and pinned.get(b) == pinned[a]:
+                    name = self.kept[pinned[a]].name
+                    problems.append(f"cannot_link parts '{a}' and '{b}', yet must_link draws both into group '{name}'")
+        for g, group in enumerate(self.kept):
+            count = int((self.home == g).sum())
+            if group.max_size is not None and count > group.max_size:
+                ids = ", ".join(f"'{label.id}'" for label, h in zip(self.fixed, self.home, strict=True) if h == g)
+                problems.append(
+                    f"group '{group.name}' has max_size {group.max_size}, but {count} labels are pinned: {ids}"
+                )
+        if problems:
+            raise TaxonomyError(problems, where=self.taxonomy.name or "taxonomy")
+
+    def sizes(self) -> list[Kept]:
+        """Return what each kept group holds and may hold."""
+        members = np.bincount(self.home, minlength=len(self.kept))
+        return [
+            Kept(int(members[g]), not group.built, group.min_size, group.max_size) for g, group in enumerate(self.kept)
+        ]
+
+    def anchors(self) -> dict[int, list[int]]:
+        """Return the free labels around which a kept group without pinned labels begins."""
+        return {
+            g: [i for i, origin in enumerate(self.source) if origin == g]
+            for g in sorted({origin for origin in self.source if origin >= 0})
+        }
+
+    def placement(self, largest: int) -> Place:
+        """Return the assignment step that honours the links between free labels."""
+        position = {label.id: i for i, label in enumerate(self.free)}
+        homes = {label.id: int(g) for label, g in zip(self.fixed, self.home, strict=True)}
+        units = [
+            [position[member] for member in component]
+            for component in link_components(self.taxonomy.must_link)
+            if component[0] in position
+        ]
+        for unit_ in units:
+            if len(unit_) > largest:
+                ids = ", ".join(f"'{self.free[i].id}'" for i in unit_)
+                raise TaxonomyError(f"must_link joins {len(unit_)} labels, but a group takes {largest} at most: {ids}")
+        apart, barred = [], []
+        for link in self.taxonomy.cannot_link:
+            for a, b in combinations(link, 2):
+                if a in position and b in position:
+                    apart.append((position[a], position[b]))
+                elif a in position or b in position:
+                    mover, stayer = (a, b) if a in position else (b, a)
+                    barred.append((position[mover], homes[stayer]))
+        if not (units or apart or barred):
+            return balanced_assignment
+        return constrained(units, apart, barred)
+
+    @property
+    def linked(self) -> bool:
+        """Whether any links hold."""
+        return bool(self.taxonomy.must_link or self.taxonomy.cannot_link)
+
+    def named_links(self) -> str:
+        """Return the labels under links, for a message."""
+        ids = dict.fromkeys(x for link in (*self.taxonomy.must_link, *self.taxonomy.cannot_link) for x in link)
+        return f" (labels under links: {', '.join(repr(x) for x in list(ids)[:20])})" if ids else ""
