@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hierarchy.errors import DataError
+from stages.lexical import UNSPACED
 from stages.progress import progress
 
 logger = logging.getLogger(__name__)
@@ -21,11 +22,7 @@ SVM_MIN_DF = 1
 LOGISTIC_C = 0.1
 LOGISTIC_MAX_ITER = 100
 
-# Ideographs, kana, Thai, Lao, Tibetan, Burmese and Khmer: these write words without spaces between them.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _LETTER = re.compile(r"[^\W\d_]")
 _SCRIPT_PREFIX = 2000  # characters of a document that are enough to tell its script
 

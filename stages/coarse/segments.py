@@ -45,13 +45,6 @@ class Segments:
     tokens: int
     dropped: np.ndarray
 
-    def of_documents(self) -> Iterator[list[list[int]]]:
-        """Yield the segments of one document after the other."""
-        start = 0
-        for count in self.counts:
-            yield self.input_ids[start : start + count]
-            start += count
-
 
 class Segmenter:
     """Cuts documents into overlapping windows of tokens.
