@@ -9,6 +9,7 @@ from hierarchy.errors import (
     ConfigError,
     DataError,
     EncoderError,
+    MissingLibraryError,
     TaxonomyError,
 )
 from hierarchy.nodes import Group, Label
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
 
 __all__ = [
-    "ArtifactError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "Group", "Label", "Taxonomy",
-    "TaxonomyBuilder", "TaxonomyError",
+    "ArtifactError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "Group", "Label",
+    "MissingLibraryError", "Taxonomy", "TaxonomyBuilder", "TaxonomyError",
 ]  # fmt: skip
 
 # The taxonomy needs numpy and the builder scikit-learn: the command line answers --help without either.

@@ -3,18 +3,18 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 import numpy as np
 
-from hierarchy.clustering import Clusters, balanced_assignment, cluster
+from hierarchy.clustering import Clusters, cluster
 from hierarchy.embedding import Documents, Embed, reduced, unit
 from hierarchy.errors import DataError, TaxonomyError
-from hierarchy.naming import group_names
+from hierarchy.naming import group_names, telling_words
 from hierarchy.nodes import Group, Label, with_default_ids
 from hierarchy.placement import Plan
-from hierarchy.signals import SIGNALS, Signals, label_signals
+from hierarchy.signals import SIGNALS, Signals, label_signals, signal_problems
 from hierarchy.sizes import counts_that_fit, plan_sizes
+from hierarchy.smoothing import smoothed
 from hierarchy.taxonomy import Taxonomy
 
 BEAM = 3  # groups that the router keeps, for the routing recall that decides the number of groups
@@ -99,7 +99,12 @@ class TaxonomyBuilder:
         self.seed = seed
 
     def build(
-        self, labels: Sequence[str | Label] | Taxonomy, documents: Documents | None = None, *, keep: bool = False
+        self,
+        labels: Sequence[str | Label] | Taxonomy,
+        documents: Documents | None = None,
+        *,
+        texts: Sequence[str] | None = None,
+        keep: bool = False,
     ) -> Taxonomy:
         """Place all labels that stand in no group.
 
@@ -112,6 +117,8 @@ class TaxonomyBuilder:
             shares more than half of its labels with an earlier built one takes over its id, name and description.
         documents
             (texts or vectors of shape (documents, dimensions), label of each document), or None.
+        texts
+            Of the documents, where vectors are given: their telling words help to name the groups.
         keep
             Leave every placed label where it stands, in built groups as well. One moves only where the size limits
             leave no other way: `report_.moved` says which.
@@ -137,7 +144,7 @@ class TaxonomyBuilder:
             plan = Plan.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
         found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.seed)
-        vectors = reduced(found.blend(weights), seed=self.seed)
+        vectors = smoothed(reduced(found.blend(weights), seed=self.seed))
         try:
             if forced:
                 home, report = self._fewest_moves(plan, vectors)
@@ -150,10 +157,19 @@ class TaxonomyBuilder:
         used = {name: weights.get(name, 0.0) for name in found.vectors}
         total = sum(used.values()) or 1.0
         signals = {name: weight / total for name, weight in used.items() if weight} or {"text": 1.0}
-        built = _assembled(taxonomy, plan, home, vectors[len(plan.fixed) :])
+        if texts is None and documents is not None and not isinstance(documents[0], np.ndarray):
+            texts = documents[0]
+        spoken = None if texts is None or known is None else (texts, known[1])
+        built = _assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
         moved = _moved(taxonomy, built) if keep else ()
         self.report_ = replace(report, n_groups=len(built.groups), signals=signals, moved=moved)
-        logger.info("%d groups: %s", self.report_.n_groups, report.rule)
+        logger.info("number of groups: %d, %s", self.report_.n_groups, report.rule)
+        if self.report_.n_groups == 1 and len(built.labels) > 1:
+            logger.warning(
+                "all %d labels stand in one group, so a tree does nothing here; for more groups set a smaller "
+                "min_group_size (it is %d)",
+                len(built.labels), self.min_group_size,
+            )  # fmt: skip
         return built
 
     def _check(self) -> Mapping[str, float]:
@@ -220,11 +236,9 @@ class TaxonomyBuilder:
         )
         sums = np.zeros((len(low), vectors.shape[1]))
         np.add.at(sums, plan.home, fixed)
-        place, restarts = plan.placement(int(high.max())), None
-        if place is not balanced_assignment:
-            restarts = 3  # each assignment solves an integer program then
+        place = plan.placement(int(high.max()))
         starts = {g: unit(free[members].sum(axis=0)[None])[0] for g, members in plan.anchors().items()}
-        return cluster(free, Clusters(low, high, sums, starts), self.seed, restarts, place)
+        return cluster(free, Clusters(low, high, sums, starts), self.seed, place=place)
 
     def _fewest_moves(self, plan: Plan, vectors: np.ndarray) -> tuple[np.ndarray, BuildReport]:
         """Place labels where no group has room: a new group takes as few placed labels as its smallest size asks."""
@@ -258,25 +272,14 @@ class TaxonomyBuilder:
         return home, BuildReport(counts[0], rule)
 
 
-def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
-    """Say what is wrong with the weights of signals."""
-    if signals is None:
-        return []
-    problems = []
-    for name, weight in signals.items():
-        if name not in SIGNALS:
-            near = get_close_matches(str(name), SIGNALS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the signals are {', '.join(SIGNALS)}"
-            problems.append(f"signals has {name!r}: {hint}")
-        elif isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
-            problems.append(f"signals.{name} is {weight!r}; it must be a number from 0 up")
-    if not problems and not sum(signals.values()):
-        problems.append("signals are all 0; at least one must count")
-    return problems
-
-
-def _assembled(taxonomy: Taxonomy, plan: Plan, home: np.ndarray, free: np.ndarray) -> Taxonomy:
-    """Make the taxonomy: kept groups with what they took, then the new ones."""
+def _assembled(
+    taxonomy: Taxonomy,
+    plan: Plan,
+    home: np.ndarray,
+    free: np.ndarray,
+    spoken: tuple[Sequence[str], Sequence[str]] | None,
+) -> Taxonomy:
+    """Make the taxonomy: kept groups with what they took, then the new ones; `spoken` is texts and their labels."""
     n_clusters = max(len(plan.kept), int(home.max()) + 1)
     taken = [[plan.free[i] for i in np.flatnonzero(home == c)] for c in range(n_clusters)]
     kept = []
@@ -295,12 +298,18 @@ def _assembled(taxonomy: Taxonomy, plan: Plan, home: np.ndarray, free: np.ndarra
     for c in unnamed:
         mine_ = free[home == c]
         centrality.append(mine_ @ unit(mine_.sum(axis=0)[None])[0])
+    words = None
+    if spoken is not None and len(unnamed) > 1:
+        place = {label.id: g for g, c in enumerate(unnamed) for label in taken[c]}
+        owner = np.array([place.get(label, -1) for label in spoken[1]])
+        words = telling_words(spoken[0], owner, len(unnamed))
     stay = [*kept, *(group for group in heirs.values() if group is not None)]
     names = group_names(
         [taken[c] for c in unnamed],
         centrality,
         background=[group.labels for group in stay],
         taken=[text for group in stay for text in (group.id, group.name)],
+        words=words,
     )
     made = {c: Group(name, name, built=True) for c, name in zip(unnamed, names, strict=True)}
     built = [replace(heirs[c] or made[c], labels=tuple(taken[c])) for c in new]

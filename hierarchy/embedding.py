@@ -283,7 +283,7 @@ def label_vectors(
     return np.hstack([np.sqrt(text_weight) * by_text, np.sqrt(1 - text_weight) * by_documents])
 
 
-def reduced(vectors: np.ndarray, dimensions: int = 50, seed: int = 0) -> np.ndarray:
+def reduced(vectors: np.ndarray, dimensions: int = 100, seed: int = 0) -> np.ndarray:
     """Keep the principal components of label vectors: what few labels share is noise to a clustering.
 
     Parameters

@@ -43,5 +43,13 @@ class EncoderError(CoarsefineError, ValueError):
     """An encoder cannot be found, cannot be trusted, or cannot read the documents."""
 
 
+class UnreadableError(EncoderError):
+    """An encoder does not know the language or script of the documents."""
+
+
 class ArtifactError(CoarsefineError, ValueError):
     """A saved model is damaged, incomplete, or of another format version."""
+
+
+class MissingLibraryError(CoarsefineError, ImportError):
+    """A library that only an extra of the project installs is needed."""

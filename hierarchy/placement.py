@@ -105,7 +105,8 @@ class Plan:
         """Return what each kept group holds and may hold."""
         members = np.bincount(self.home, minlength=len(self.kept))
         return [
-            Kept(int(members[g]), not group.built, group.min_size, group.max_size) for g, group in enumerate(self.kept)
+            Kept(int(members[g]), not group.built or members[g] > 0, group.min_size, group.max_size)
+            for g, group in enumerate(self.kept)
         ]
 
     def anchors(self) -> dict[int, list[int]]:

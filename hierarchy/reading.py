@@ -13,7 +13,7 @@ FORMAT = "coarsefine/taxonomy/1"
 TOP_KEYS = ("format", "name", "groups", "labels", "must_link", "cannot_link", "retired")
 GROUP_KEYS = ("id", "name", "description", "labels", "built", "frozen_name", "min_size", "max_size")
 LABEL_KEYS = ("id", "name", "description")
-_LONG_FORM = {
+LONG_FORM = {
     "format",
     "groups",
     "labels",
@@ -91,7 +91,7 @@ class _Reader:
 
     @staticmethod
     def is_long(root: Pairs) -> bool:
-        return any(isinstance(key, Scalar) and key.value in _LONG_FORM for key, _ in root.pairs)
+        return any(isinstance(key, Scalar) and key.value in LONG_FORM for key, _ in root.pairs)
 
     def check_format(self, node: Entry | None) -> None:
         if node is None:

@@ -6,6 +6,7 @@ product of two blended vectors is the weighted mean of the signals' cosines.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -137,6 +138,29 @@ def confusion_profiles(confusion: np.ndarray, seed: int = 0) -> np.ndarray:
     """
     profiles = np.sqrt((confusion + confusion.T) / 2)
     return reduced(unit(profiles), PROFILE, seed)
+
+
+def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
+    """Say what is wrong with the weights of signals.
+
+    Parameters
+    ----------
+    signals
+        As a user gave them; None takes the default ones.
+    """
+    if signals is None:
+        return []
+    problems = []
+    for name, weight in signals.items():
+        if name not in SIGNALS:
+            near = get_close_matches(str(name), SIGNALS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the signals are {', '.join(SIGNALS)}"
+            problems.append(f"signals has {name!r}: {hint}")
+        elif isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
+            problems.append(f"signals.{name} is {weight!r}; it must be a number from 0 up")
+    if not problems and not sum(signals.values()):
+        problems.append("signals are all 0; at least one must count")
+    return problems
 
 
 def _fill(vectors: np.ndarray, by_text: np.ndarray, counts: np.ndarray) -> None:

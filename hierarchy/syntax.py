@@ -1,4 +1,4 @@
-"""YAML or JSON text → entries that keep what the person wrote and the line where it stands.
+"""YAML or JSON text → entries that keep what the person wrote and the place where it stands.
 
 Nothing is converted: `no`, `1.0` and `2024-01-01` stay text, and a key that is used twice can still be seen.
 """
@@ -27,22 +27,30 @@ class Scalar:
     value: str
     line: int
     plain: bool = True
+    start: int = 0  # characters from the start of a YAML text; not known for JSON
+    end: int = 0
 
 
 @dataclass
 class Items:
-    """A list."""
+    """A list; `flow` means in brackets."""
 
     line: int
     items: list["Entry"] = field(default_factory=list)
+    start: int = 0
+    end: int = 0
+    flow: bool = False
 
 
 @dataclass
 class Pairs:
-    """A mapping; a key may stand in it more than once."""
+    """A mapping; a key may stand in it more than once. `flow` means in braces."""
 
     line: int
     pairs: list[tuple["Entry", "Entry"]] = field(default_factory=list)
+    start: int = 0
+    end: int = 0
+    flow: bool = False
 
 
 Entry = Scalar | Items | Pairs
@@ -127,7 +135,7 @@ def _entries(events: Iterable[Any], where: str) -> Entry | None:
     root: Entry | None = None
     unfinished: list[tuple[Items | Pairs, list[Entry]]] = []  # each with its children so far
     for event in events:
-        line = event.start_mark.line + 1
+        line, start, end = event.start_mark.line + 1, event.start_mark.index, event.end_mark.index
         problem = ""
         if isinstance(event, yaml.AliasEvent):
             problem = f"the alias *{event.anchor} is not read; write the entry out"
@@ -139,13 +147,15 @@ def _entries(events: Iterable[Any], where: str) -> Entry | None:
             raise TaxonomyError(f"line {line}: {problem}", where)
         done: Entry | None = None
         if isinstance(event, yaml.ScalarEvent):
-            done = Scalar(event.value, line, plain=not event.style)
+            done = Scalar(event.value, line, not event.style, start, end)
         elif isinstance(event, yaml.MappingStartEvent):
-            unfinished.append((Pairs(line), []))
+            unfinished.append((Pairs(line, start=start, flow=bool(event.flow_style)), []))
         elif isinstance(event, yaml.SequenceStartEvent):
-            unfinished.append((Items(line), []))
+            unfinished.append((Items(line, start=start, flow=bool(event.flow_style)), []))
         elif isinstance(event, yaml.CollectionEndEvent):
             done, children = unfinished.pop()
+            # YAML notices the end of an indented collection only at what comes after it.
+            done.end = end if done.flow or not children else children[-1].end
             if isinstance(done, Pairs):
                 done.pairs = list(zip(children[::2], children[1::2], strict=True))
             else:

@@ -8,8 +8,7 @@ from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
 from hierarchy.errors import TaxonomyError
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 
-REQUIRED = ("label", "group")
-COLUMNS = (*REQUIRED, "name", "description")
+COLUMNS = ("label", "group", "name", "description")
 
 
 def read_rows(text: str, where: str, delimiter: str) -> Tree:
@@ -19,7 +18,7 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
     ----------
     text
         What the file holds. Columns: label (the id; also the name where there is no name column), group, and if
-        wanted name and description. An empty group leaves the label unplaced.
+        wanted name and description. An empty group, or no such column, leaves the label unplaced.
     where
         The file's name, for messages.
     delimiter
@@ -56,7 +55,7 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
                 )
             )
             continue
-        row = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+        row = {"group": ""} | dict(zip(columns, (cell.strip() for cell in cells), strict=True))
         word, name = row["label"], row.get("name", "") or row["label"]
         if not word:
             problems.append((line, "the label is empty; write one or remove the row"))
@@ -105,9 +104,8 @@ def _check_header(columns: list[str], where: str) -> None:
             problems.append((1, f"unknown column '{column}'{hint}"))
         elif columns.count(column) > 1:
             problems.append((1, f"column '{column}' stands twice; remove one"))
-    missing = [column for column in REQUIRED if column not in columns]
-    if missing:
-        problems.append((1, f"column '{missing[0]}' is missing; the header must have label and group, found {shown}"))
+    if "label" not in columns:
+        problems.append((1, f"column 'label' is missing; the header must have it, found {shown}"))
     if problems:
         raise TaxonomyError(in_words(problems), where)
 

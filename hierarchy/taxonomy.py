@@ -4,7 +4,7 @@ import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -112,6 +112,18 @@ class Taxonomy(Tree):
     def nearest(self, label: str, n: int = 3) -> list[str]:
         """Return the ids of at most `n` labels whose id or name is most like a string."""
         return self._matcher.nearest(label, n)
+
+    def with_labels(self, other: "Taxonomy") -> "Taxonomy":
+        """Return this taxonomy with the labels of another one that it lacks, unplaced.
+
+        Parameters
+        ----------
+        other
+            Its groups do not matter. A label is known by its id.
+        """
+        known = {*self.label_ids, *(label.id for label in self.unplaced)}
+        new = (label for label in (*other.labels, *other.unplaced) if label.id not in known)
+        return replace(self, unplaced=(*self.unplaced, *new))
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:

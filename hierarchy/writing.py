@@ -16,7 +16,7 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 def yaml_text(tree: Tree) -> str:
     """Write a tree as YAML, in the long form of the file format."""
-    return "\n".join(_yaml_lines(as_data(tree), 0)) + "\n"
+    return "\n".join(block_lines(as_data(tree), 0)) + "\n"
 
 
 def json_text(tree: Tree) -> str:
@@ -62,29 +62,36 @@ def _filled(**fields: Any) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 
-def _yaml_lines(data: dict[str, Any], indent: int) -> Iterator[str]:
+def block_lines(data: dict[str, Any], indent: int) -> Iterator[str]:
+    """Yield the lines of a mapping; what is nested in it stands two columns further in."""
     blank = " " * indent
     for key, value in data.items():
         if not isinstance(value, list):
-            yield f"{blank}{key}: {_scalar(value)}"
+            yield f"{blank}{key}: {scalar(value)}"
             continue
         yield f"{blank}{key}:"
         for item in value:
             if isinstance(item, dict):
-                first, *rest = _yaml_lines(item, indent + 4)
+                first, *rest = block_lines(item, indent + 4)
                 yield f"{blank}  - {first.lstrip()}"
                 yield from rest
             elif isinstance(item, list):
-                yield f"{blank}  - [{', '.join(_scalar(part, inside=True) for part in item)}]"
+                yield f"{blank}  - [{', '.join(scalar(part, inside=True) for part in item)}]"
             else:
-                yield f"{blank}  - {_scalar(item)}"
+                yield f"{blank}  - {scalar(item)}"
 
 
-def _scalar(value: str | int | bool, inside: bool = False) -> str:
+def scalar(value: str | int | bool, inside: bool = False) -> str:
+    """Write one value, in quotes only where it needs them; `inside` brackets a comma needs them, too."""
     if not isinstance(value, str):
         return str(value).lower()
     if _PLAIN.fullmatch(value) and not _RESERVED.fullmatch(value) and not (inside and "," in value):
         return value
+    return quoted(value)
+
+
+def quoted(value: str) -> str:
+    """Write a text in double quotes."""
     # Double-quoted YAML is JSON but for line breaks and controls that JSON lets stand.
-    quoted = json.dumps(value, ensure_ascii=False)
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", quoted)
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)

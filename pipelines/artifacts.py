@@ -153,6 +153,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
             fusions={name: Fusion(**values) for name, values in fusion["fine"].items()},
         ),
         record=config["record"],
+        valid_keys=tensors.get("valid_keys", np.empty(0, dtype=np.uint64)),  # older models have none
     )
     metrics = folder / "metrics.json"
     return model, _read_json(metrics) if metrics.exists() else None
@@ -210,7 +211,7 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
     _write_json(folder / "config.json", config)
     model.taxonomy.to_yaml(folder / "taxonomy.yaml")
     router = model.router
-    tensors = {"group_of": router.group_of, "train_counts": model.train_counts}
+    tensors = {"group_of": router.group_of, "train_counts": model.train_counts, "valid_keys": model.valid_keys}
     if router.neural is not None:
         tensors |= router.neural.rows.tensors("neural")
     if router.lexical is not None and router.group_rows is not None and model.extractor.vectorizer is not None:
@@ -227,7 +228,9 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         for encoder in neural.fine_encoders:
             if encoder is not neural.encoder:
                 encoder.save(folder / "encoder_pretrained")
-    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / "model.safetensors")
+    weights = folder / "model.safetensors"
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, weights)
+    weights.chmod((folder / "taxonomy.yaml").stat().st_mode)  # it comes out private: as readable as its neighbours
     fusions = {name: fusion.as_dict() for name, fusion in router.fusions.items()}
     _write_json(folder / "router.json", {"coarse": router.coarse_fusion.as_dict(), "fine": fusions})
     if metrics is not None:

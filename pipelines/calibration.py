@@ -4,7 +4,9 @@
     score(f)       = a · z_f + c · s_f + b · log P_c(g(f) | x)
 
 All are fitted on validation data by minimising the negative log-likelihood, which is convex in them (temperature
-scaling, Guo et al. 2017, for several experts at once).
+scaling, Guo et al. 2017, for several experts at once). The targets are smoothed by the rule of succession, as Platt
+(1999) does: n documents without an error say that the next one is right with (n + 1) / (n + 2), not for certain.
+Without that the weights of an expert that makes no error on few documents grow without bound.
 """
 
 from collections.abc import Mapping
@@ -54,19 +56,21 @@ def fit_fusion(experts: Mapping[str, np.ndarray], targets: np.ndarray) -> Fusion
     Returns
     -------
     Fusion
-        Weights that minimise the negative log-likelihood, all >= 0.
+        Weights that minimise the negative log-likelihood of the smoothed targets, all >= 0.
     """
     known = targets >= 0
     scores = np.stack([s[known] for s in experts.values()]).astype(np.float64)  # (experts, documents, classes)
     gold = targets[known]
     if not len(gold):
         return Fusion(**dict.fromkeys(experts, 1.0))
-    of_gold = scores[:, np.arange(len(gold)), gold]  # (experts, documents)
+    doubt = 1 / (len(gold) + 2)
+    of_gold = (1 - doubt) * scores[:, np.arange(len(gold)), gold] + doubt * scores.mean(axis=2)  # (experts, documents)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         logits = np.tensordot(weights, scores, 1)  # (documents, classes)
         probabilities = softmax(logits, axis=1)
-        value = -np.mean(log_softmax(logits, axis=1)[np.arange(len(gold)), gold])
+        log_p = log_softmax(logits, axis=1)
+        value = -np.mean((1 - doubt) * log_p[np.arange(len(gold)), gold] + doubt * log_p.mean(axis=1))
         expected = np.einsum("edc,dc->ed", scores, probabilities)
         return value, (expected - of_gold).mean(1)
 

@@ -15,11 +15,11 @@ from scipy import sparse
 
 from hierarchy.probe import cross_fitted_scores, group_confusion
 from hierarchy.taxonomy import Taxonomy
-from pipelines.calibration import fit_fusion, fit_variants, log_coarse
+from pipelines.calibration import Fusion, fit_fusion, fit_variants, log_coarse
 from pipelines.features import FeatureExtractor
 from pipelines.label_space import LabelSpace
 from pipelines.model import Model
-from pipelines.router import Router
+from pipelines.router import Inputs, Router
 from pipelines.settings import Settings
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems, resolve_negatives
@@ -47,6 +47,15 @@ class Documents:
 
     texts: Sequence[str]
     labels: Sequence[str]
+
+    def keys(self) -> np.ndarray:
+        """(documents,) uint64 hash of each text, by which a document is known again."""
+        digests = (hashlib.blake2b(t.encode("utf-8", "surrogatepass"), digest_size=8).digest() for t in self.texts)
+        return np.frombuffer(b"".join(digests), dtype="<u8")
+
+    def select(self, places: np.ndarray) -> "Documents":
+        """Return the documents at some places, in memory."""
+        return Documents([self.texts[int(i)] for i in places], [self.labels[int(i)] for i in places])
 
 
 @dataclass
@@ -96,8 +105,7 @@ def fit_chained(
     """
     space = LabelSpace.of(taxonomy, train.labels)
     targets, valid_targets = space.targets(train.labels), space.targets(valid.labels)
-    group_targets = space.group_of[targets]
-    valid_groups = np.where(valid_targets >= 0, space.group_of[valid_targets], -1)
+    group_targets, valid_groups = space.groups(targets), space.groups(valid_targets)
 
     pooled = valid_pooled = valid_logits = None
     features = None
@@ -132,24 +140,16 @@ def fit_chained(
         if ngrams is not None:
             heads = fit_heads(ngrams, targets, problems, settings, folder, "n-gram rows")
             lexical_bank = HeadBank.from_heads(heads, space.offsets)
-            one_each = [Problem(np.array([group])) for group in range(len(space.group_ids))]
-            group_rows = Rows.stack(
-                fit_heads(ngrams, group_targets, one_each, settings, folder, "n-gram rows of the groups")
-            )
+            group_rows = fit_group_rows(ngrams, group_targets, len(space.group_ids), settings, folder)
 
     with clock.step("fusion"):
-        experts: dict[str, np.ndarray] = {}
-        coarse_experts: dict[str, np.ndarray] = {}
-        if neural_bank is not None and valid_logits is not None:
-            coarse_experts["neural"] = valid_logits
-            experts["neural"] = neural_bank.score(valid_pooled)
-        if lexical_bank is not None and group_rows is not None:
-            coarse_experts["lexical"] = group_rows.score(valid_ngrams)
-            experts["lexical"] = lexical_bank.score(valid_ngrams)
-        coarse_fusion = fit_fusion(coarse_experts, valid_groups)
-        experts["coarse"] = log_coarse(coarse_experts, coarse_fusion)[:, space.group_of]
-        router = Router(
-            space.group_of, neural_bank, lexical_bank, group_rows, coarse_fusion, fit_variants(experts, valid_targets)
+        router = fit_router(
+            space,
+            neural=neural_bank,
+            lexical=lexical_bank,
+            group_rows=group_rows,
+            valid=Inputs(valid_pooled, valid_logits, valid_ngrams),
+            valid_targets=valid_targets,
         )
 
     return Model(
@@ -165,7 +165,45 @@ def fit_chained(
             "coarse_history": history,
             "seconds": clock.seconds,
         },
+        valid_keys=np.unique(valid.keys()),
     )
+
+
+def fit_router(
+    space: LabelSpace,
+    *,
+    neural: HeadBank | None,
+    lexical: HeadBank | None,
+    group_rows: Rows | None,
+    valid: Inputs,
+    valid_targets: np.ndarray,
+    coarse_fusion: Fusion | None = None,
+) -> Router:
+    """Fit the router's numbers on validation documents.
+
+    Parameters
+    ----------
+    space
+        Labels and groups.
+    neural, lexical, group_rows
+        Rows of the experts; None where there is none.
+    valid, valid_targets
+        What the experts read of the validation documents, and the label of each or -1.
+    coarse_fusion
+        Fusion of a coarse stage that has not changed; None fits it too.
+    """
+    experts: dict[str, np.ndarray] = {}
+    coarse_experts: dict[str, np.ndarray] = {}
+    if neural is not None and valid.group_logits is not None:
+        coarse_experts["neural"] = valid.group_logits
+        experts["neural"] = neural.score(valid.pooled)
+    if lexical is not None and group_rows is not None:
+        coarse_experts["lexical"] = group_rows.score(valid.ngrams)
+        experts["lexical"] = lexical.score(valid.ngrams)
+    if coarse_fusion is None:
+        coarse_fusion = fit_fusion(coarse_experts, space.groups(valid_targets))
+    experts["coarse"] = log_coarse(coarse_experts, coarse_fusion)[:, space.group_of]
+    return Router(space.group_of, neural, lexical, group_rows, coarse_fusion, fit_variants(experts, valid_targets))
 
 
 def probe_confusion(features: Features, targets: np.ndarray, group_of: np.ndarray, settings: Settings) -> np.ndarray:
@@ -224,6 +262,12 @@ def fit_heads(
         save_file(rows_of_one.tensors("rows"), part)
         part.replace(files[i])
     return [Rows.from_tensors(load_file(file), "rows") for file in files]
+
+
+def fit_group_rows(ngrams: Features, targets: np.ndarray, n_groups: int, settings: Settings, folder: Path) -> Rows:
+    """Fit the n-gram rows of the groups, one a group; `targets` (documents,) holds the group of each document."""
+    one_each = [Problem(np.array([group])) for group in range(n_groups)]
+    return Rows.stack(fit_heads(ngrams, targets, one_each, settings, folder, "n-gram rows of the groups"))
 
 
 def _rows_key(features: Features, targets: np.ndarray, options: Mapping[str, Any]) -> str:

@@ -36,7 +36,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
 lexical, min_df, prune, negatives, balance, neural_C, lexical_C, routing, beam, \
-n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_dir
+n_groups, min_group_size, max_group_size, signals, training, device, n_jobs, seed, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
 
     Attributes
@@ -83,6 +83,7 @@ n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_di
         n_groups: int | str = "auto",
         min_group_size: int = 5,
         max_group_size: int = 40,
+        signals: dict[str, float] | None = None,
         training: dict[str, Any] | None = None,
         device: str | None = None,
         n_jobs: int = -1,
@@ -118,6 +119,7 @@ n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_di
         self.n_groups = n_groups
         self.min_group_size = min_group_size
         self.max_group_size = max_group_size
+        self.signals = signals
         self.training = training
         self.device = device
         self.n_jobs = n_jobs
@@ -264,28 +266,65 @@ n_groups, min_group_size, max_group_size, training, device, n_jobs, seed, run_di
                 stored=self.metrics_,
             )
 
-    def refit_groups(self, groups: Sequence[str], texts: Sequence[str], labels: Sequence[str]) -> Self:
-        """Fit the rows of some groups again and leave all other rows as they are.
+    def refit_groups(
+        self,
+        groups: Sequence[str] | None,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        taxonomy: Taxonomy | None = None,
+        *,
+        validation: tuple[Sequence[str], Sequence[str]] | None = None,
+    ) -> Self:
+        """Fit the rows of some groups again, after an edit of the tree the coarse stage too, and leave all else.
+
+        Encoder, n-grams and idf stay as trained: words of new labels that the n-grams lack count after a full `fit`.
 
         Parameters
         ----------
         groups
-            Ids of the groups.
+            Ids of the groups; None takes those whose labels came, went or moved, or got the documents of a label that
+            is gone.
         texts, labels
             The whole training data as it is now: other groups' documents are the negatives.
+        taxonomy
+            The edited tree; None keeps the model's. Where labels came, went or moved, the coarse stage is trained
+            again above the encoder as it stands, and the fusion is fitted again.
+        validation
+            Texts and labels for early stopping and fusion. None takes the documents that were validation before from
+            `texts`, and a stratified tenth of new labels; where they are not there, an unchanged tree keeps its fusion.
 
         Raises
         ------
         DataError
-            A group is not in the model, a label of it has no documents, or a label had none when the model was trained.
+            A group is unknown or one that the change demands is left out, a label has no documents or is not in the
+            tree, validation documents are needed, or there is nothing to do.
+        TaxonomyError
+            A label of the tree stands in no group.
         """
-        from pipelines.preparation import check_labels
+        from pipelines.preparation import check_labels, check_taxonomy
+        from pipelines.refit_plan import cut_validation
         from pipelines.refitting import refit
 
         check_is_fitted(self)
-        train = Documents(*check_labels(texts, labels, self.taxonomy_, where="refit_groups"))
+        check_taxonomy(taxonomy)
+        tree = self.taxonomy_ if taxonomy is None else taxonomy
+        train = Documents(*check_labels(texts, labels, tree, where="training documents"))
+        if validation is not None:
+            valid = Documents(*check_labels(*validation, tree, where="validation documents"))
+        else:
+            kept, held_out = cut_validation(self.model_, train)
+            train, valid = train.select(kept), train.select(held_out)
         with self._run_folder() as folder:
-            self._set(refit(self.model_, groups, train, folder=folder, n_jobs=self.n_jobs), metrics=None)
+            model = refit(
+                self.model_,
+                groups,
+                train,
+                valid if len(valid.texts) else None,
+                taxonomy=tree,
+                folder=folder,
+                n_jobs=self.n_jobs,
+            )
+        self._set(model, metrics=None)
         return self
 
     def save_pretrained(self, folder: str | Path) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from hierarchy.errors import ConfigError, EncoderError
+from hierarchy.errors import ConfigError, EncoderError, UnreadableError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.features import NeuralFeatures, cached_group_logits, cached_vectors
 from pipelines.label_space import LabelSpace
@@ -56,7 +56,7 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Sequence
     some = np.unique(np.linspace(0, len(texts) - 1, UNKNOWN_TOKEN_SAMPLE).astype(int))
     share = unknown_token_share(encoder.tokenizer, [texts[int(i)] for i in some])
     if share > UNKNOWN_TOKEN_LIMIT:
-        raise EncoderError(
+        raise UnreadableError(
             f"{share:.0%} of the tokens of these documents are unknown to the encoder {settings.encoder!r}: it was "
             "made for another language; name one for yours (encoder: bert-base-chinese, xlm-roberta-base, ...), or use "
             "encoder: none, which needs no encoder at all"

@@ -45,3 +45,7 @@ class LabelSpace:
         """(documents,) place of each label; -1 where it had no training document."""
         place = {label: i for i, label in enumerate(self.label_ids)}
         return np.array([place.get(label, -1) for label in labels], dtype=np.int64)
+
+    def groups(self, targets: np.ndarray) -> np.ndarray:
+        """(documents,) place in `group_ids` of each target's group; -1 where the target is -1."""
+        return np.where(targets >= 0, self.group_of[targets], -1)

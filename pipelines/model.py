@@ -34,7 +34,9 @@ class Model:
     router
         That to probabilities.
     record
-        Which documents served what, and how training went; JSON-ready.
+        Which documents served what, how training went, and what was refitted since; JSON-ready.
+    valid_keys
+        Hashes of the validation documents (`Documents.keys`): no row has seen these, so a refit can use them again.
     """
 
     settings: Settings
@@ -45,6 +47,7 @@ class Model:
     extractor: FeatureExtractor
     router: Router
     record: dict[str, Any] = field(default_factory=dict)
+    valid_keys: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
 
     @property
     def group_of(self) -> np.ndarray:

@@ -3,12 +3,13 @@
 import logging
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hierarchy.builder import TaxonomyBuilder
-from hierarchy.errors import ConfigError, DataError
+from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.chained import Clock, Documents
 from pipelines.data.checks import check_documents
@@ -90,6 +91,15 @@ def check_labels(
     return checked.documents["text"], checked.labels
 
 
+def check_taxonomy(taxonomy: Any) -> None:
+    """Refuse what is neither a Taxonomy nor None."""
+    if taxonomy is not None and not isinstance(taxonomy, Taxonomy):
+        raise ConfigError(
+            f"taxonomy is a {type(taxonomy).__name__}: give a hierarchy.Taxonomy (Taxonomy.from_file(path), "
+            "Taxonomy.from_data(labels, groups)), or None to have the groups built"
+        )
+
+
 def prepare_documents(
     texts: Sequence[str],
     labels: Sequence[str],
@@ -99,11 +109,7 @@ def prepare_documents(
     seed: int,
 ) -> tuple[Documents, Documents]:
     """Check training and validation documents; cut a validation part where none is given."""
-    if taxonomy is not None and not isinstance(taxonomy, Taxonomy):
-        raise ConfigError(
-            f"taxonomy is a {type(taxonomy).__name__}: give a hierarchy.Taxonomy (Taxonomy.from_file(path), "
-            "Taxonomy.from_data(labels, groups)), or None to have the groups built"
-        )
+    check_taxonomy(taxonomy)
     train_texts, train_ids = check_labels(texts, labels, taxonomy, where="training documents")
     if len(set(train_ids)) < 2:
         raise DataError(
@@ -113,14 +119,15 @@ def prepare_documents(
         valid = Documents(*check_labels(*validation, taxonomy, where="validation documents"))
         _report_unseen(valid.labels, set(train_ids))
         return Documents(train_texts, train_ids), valid
-    train, held_out = stratified_split(train_ids, seed=seed)
+    kept, held_out = stratified_split(train_ids, seed=seed)
     if not len(held_out):
         raise DataError(
             "no label has 3 documents, so no validation part can be cut: give validation=(texts, labels), or more "
             "documents"
         )
     logger.info("validation: %d of %d training documents, stratified", len(held_out), len(train_ids))
-    return _some(train_texts, train_ids, train), _some(train_texts, train_ids, held_out)
+    documents = Documents(train_texts, train_ids)
+    return documents.select(kept), documents.select(held_out)
 
 
 def label_texts(taxonomy: Taxonomy | None, train: Documents) -> list[str]:
@@ -156,14 +163,45 @@ def place_labels(
             min_group_size=settings.min_group_size,
             max_group_size=settings.max_group_size,
             encoder=settings.label_encoder or settings.encoder,
+            signals=settings.signals,
             seed=settings.seed,
         )
         vectors = _lexical_vectors(train.texts, settings) if neural is None else neural.pretrained_pooled()
         labels: Any = taxonomy if taxonomy is not None else sorted(set(train.labels))
-        built = builder.build(labels, documents=(vectors, train.labels))
+        built = builder.build(labels, documents=(vectors, train.labels), texts=train.texts)
     placed = len(taxonomy.unplaced) if taxonomy is not None else len(built.labels)
     logger.info("%d labels placed; %d groups in all", placed, len(built.groups))
     return built
+
+
+def document_vectors(texts: Sequence[str], settings: Settings, folder: Path) -> np.ndarray:
+    """Return the vectors of documents that builder and quality figures read: pooled ones, through a run's cache.
+
+    Parameters
+    ----------
+    texts
+        Documents.
+    settings
+        With ``encoder: none``, or one that cannot read the documents, the vectors are n-grams reduced by SVD.
+    folder
+        Run folder; a training with the same one finds the vectors there.
+
+    Returns
+    -------
+    numpy.ndarray
+        (documents, dimensions) float32.
+    """
+    if settings.encoder == "none":
+        return _lexical_vectors(texts, settings)
+    from pipelines.coarse import load_encoder
+    from pipelines.features import cached_vectors
+
+    try:
+        encoder, segmenter = load_encoder(settings, texts, ())
+    except UnreadableError as error:
+        logger.warning("%s; until then the documents are compared by their n-grams", error)
+        return _lexical_vectors(texts, settings)
+    return cached_vectors(texts, encoder, segmenter, settings.tokens_per_chunk, folder).pooled()
 
 
 def _lexical_vectors(texts: Sequence[str], settings: Settings) -> np.ndarray:
@@ -185,10 +223,6 @@ def _report_unseen(labels: Sequence[str], known: set[str]) -> None:
         "validation documents: %d have labels with no training documents, which are never predicted: %s%s",
         sum(label not in known for label in labels), ", ".join(map(repr, unseen[:5])), " ..." if unseen[5:] else "",
     )  # fmt: skip
-
-
-def _some(texts: Sequence[str], labels: Sequence[str], places: np.ndarray) -> Documents:
-    return Documents([texts[int(i)] for i in places], [labels[int(i)] for i in places])
 
 
 def _in_memory(values: Any) -> Any:

@@ -1,86 +1,208 @@
-"""New rows for some groups of a trained model, every other row left as it is."""
+"""New rows for some groups of a trained model, and a new coarse stage where its labels changed; the rest stays."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hierarchy.errors import DataError
-from pipelines.chained import Documents, fit_heads, probe_confusion
-from pipelines.label_space import LabelSpace
+from hierarchy.taxonomy import Taxonomy
+from pipelines.chained import Clock, Documents, fit_group_rows, fit_heads, fit_router, probe_confusion
+from pipelines.data.report import some
+from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
+from pipelines.refit_plan import CHANGED, Plan, plan_refit
+from pipelines.router import Inputs, Router
+from pipelines.settings import Settings
 from stages.fine.negatives import plan_problems
 
+logger = logging.getLogger(__name__)
 
-def refit(model: Model, groups: Sequence[str], train: Documents, *, folder: Path, n_jobs: int) -> Model:
-    """Fit the rows of some groups on the training documents as they are now.
+
+def refit(
+    model: Model,
+    groups: Sequence[str] | None,
+    train: Documents,
+    valid: Documents | None,
+    *,
+    taxonomy: Taxonomy,
+    folder: Path,
+    n_jobs: int,
+) -> Model:
+    """Fit the rows of some groups and, where labels came, went or moved, the coarse stage and the fusion.
+
+    The encoder, the n-grams with their idf, and the rows of all other labels stay as they are.
 
     Parameters
     ----------
     model
         The trained model; it is not changed.
     groups
-        Ids of the groups.
+        Ids of the groups; None takes those that the change of the tree demands, see `plan_refit`.
     train
-        The whole training data: documents of other groups are the negatives.
+        The whole training data as it is now: documents of other groups are the negatives.
+    valid
+        Documents for early stopping and fusion. None leaves the fusion, which a change of labels does not allow.
+    taxonomy
+        The tree as it is now.
     folder
-        Run folder, whose cache is used.
+        Run folder: its cache is used, and what is finished there is not done again.
     n_jobs
         Processes that fit rows.
 
-    Returns
-    -------
-    Model
-        With new rows and training counts for the labels of these groups.
-
     Raises
     ------
-    DataError
-        A group is not in the model, a label of it has no documents, or a label had none when the model was trained.
+    DataError, TaxonomyError
+        As `plan_refit` says; or a label lacks documents, or there are no validation documents.
     """
+    plan = plan_refit(model, groups, train.labels, taxonomy)
+    if not plan.heads and not plan.coarse:
+        logger.info("refit: the model takes the new tree; no label came, went or moved, so no row changes")
+        return replace(model, taxonomy=taxonomy)
+    space, targets = plan.space, plan.space.targets(train.labels)
+    counts = _counts(model, plan, targets)
+    _check_validation(plan, valid)
+    changes = _changes(model, plan)
+    logger.info("refit: heads of %s%s", some(changes["groups"]) or "no group", ", coarse stage" * plan.coarse)
+
     settings = model.settings.model_copy(update={"n_jobs": n_jobs})
-    chosen = _places(groups, model.group_ids)
-    space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
-    targets = space.targets(train.labels)
-    refitted = np.isin(space.group_of, chosen)
-    _check(space, train, targets, refitted)
-    inputs = model.extractor.through_cache(train.texts, folder)
+    clock = Clock()
+    extractor = model.extractor
+    history: list[dict[str, float]] = []
+    if plan.coarse and valid is not None and extractor.neural is not None:
+        with clock.step("coarse model"):
+            neural, history = _train_coarse(extractor.neural, plan, train, valid, settings, folder)
+        extractor = FeatureExtractor(neural=neural, vectorizer=extractor.vectorizer)
+    with clock.step("vectors and n-grams"):
+        inputs = extractor.through_cache(train.texts, folder)
+    with clock.step("rows"):
+        router = _with_heads(model, plan, inputs, targets, settings, folder)
+        if plan.coarse and inputs.ngrams is not None:
+            group_targets, n_groups = space.groups(targets), len(space.group_ids)
+            group_rows = fit_group_rows(inputs.ngrams, group_targets, n_groups, settings, folder)
+            router = replace(router, group_rows=group_rows)
+    if valid is not None:
+        with clock.step("fusion"):
+            router = fit_router(
+                space,
+                neural=router.neural,
+                lexical=router.lexical,
+                group_rows=router.group_rows,
+                valid=extractor.through_cache(valid.texts, folder),
+                valid_targets=space.targets(valid.labels),
+                coarse_fusion=None if plan.coarse else router.coarse_fusion,
+            )
+    documents = {"train": len(train.texts), "valid": 0 if valid is None else len(valid.texts)}
+    entry = {**changes, "documents": documents, "coarse_history": history, "seconds": clock.seconds}
+    return Model(
+        settings=model.settings,
+        taxonomy=taxonomy,
+        label_ids=space.label_ids,
+        group_ids=space.group_ids,
+        train_counts=counts,
+        extractor=extractor,
+        router=router,
+        record={**model.record, "refits": [*model.record.get("refits", []), entry]},
+        valid_keys=np.setdiff1d(model.valid_keys, train.keys()) if valid is None else np.unique(valid.keys()),
+    )
+
+
+def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
+    """Training documents behind each row, (labels,); refuses a label without any, and tells of rows left behind."""
+    space = plan.space
+    counts = np.bincount(targets, minlength=len(space.label_ids))
+    empty = np.flatnonzero((plan.refitted | plan.coarse) & (counts == 0))
+    if len(empty):
+        raise DataError(
+            f"labels have no documents ({some([repr(space.label_ids[i]) for i in empty])}): give the whole training "
+            "data, or take these labels out of the tree"
+        )
+    known = dict(zip(model.label_ids, model.train_counts.tolist(), strict=True))
+    before = np.array([known.get(label, 0) for label in space.label_ids])
+    stale = np.flatnonzero(~plan.refitted & (counts > 0) & (np.abs(counts - before) > CHANGED * before))
+    if len(stale):
+        logger.warning(
+            "rows that stay as they are were fitted on another number of documents (%s); to fit these again, name "
+            "their groups: %s",
+            some([f"{space.label_ids[i]!r}: {before[i]}, now {counts[i]}" for i in stale]),
+            some([space.group_ids[group] for group in np.unique(space.group_of[stale])]),
+        )
+    return np.where(plan.refitted, counts, before)
+
+
+def _check_validation(plan: Plan, valid: Documents | None) -> None:
+    if valid is None:
+        if plan.coarse:
+            raise DataError(
+                "labels came, went or moved, so the fusion must be fitted again, and fewer than half of the documents "
+                "that validated the model are among these: give validation documents with validation=..."
+            )
+    elif not (plan.space.targets(valid.labels) >= 0).any():
+        raise DataError("no validation document has a label of the model: give validation documents of its labels")
+
+
+def _train_coarse(
+    neural: NeuralFeatures, plan: Plan, train: Documents, valid: Documents, settings: Settings, folder: Path
+) -> tuple[NeuralFeatures, list[dict[str, float]]]:
+    """Train a document model above the encoder as it stands; return the features with it, and its history."""
+    from pipelines.coarse import NeuralStage
+
+    stage = NeuralStage(
+        settings.model_copy(update={"trainable": "frozen"}),
+        neural.encoder,
+        neural.segmenter,
+        train_texts=train.texts,
+        valid_texts=valid.texts,
+        folder=folder,
+    )
+    space = plan.space
+    group_targets, valid_groups = (space.groups(space.targets(documents.labels)) for documents in (train, valid))
+    history = stage.train_coarse(plan.taxonomy, space, group_targets, valid_groups).history
+    features = NeuralFeatures(
+        encoder=neural.encoder,
+        fine_encoders=neural.fine_encoders,
+        segmenter=neural.segmenter,
+        document_model=stage.document_model,
+        tokens_per_chunk=neural.tokens_per_chunk,
+    )
+    return features, history
+
+
+def _with_heads(
+    model: Model, plan: Plan, inputs: Inputs, targets: np.ndarray, settings: Settings, folder: Path
+) -> Router:
+    """Fit the heads of the plan; return the router with them, and with the old rows of all other labels."""
+    space = plan.space
     confusion = None
     if settings.negatives == "candidates":
         features = inputs.pooled if inputs.pooled is not None else inputs.ngrams
         confusion = probe_confusion(features, targets, space.group_of, settings)
     problems = plan_problems(settings.negatives, targets, space.group_of, confusion=confusion, seed=settings.seed)
+    chosen = [problems[group] for group in plan.heads]
+    known = {label: place for place, label in enumerate(model.label_ids)}
+    places = np.array([known.get(label, -1) for label in space.label_ids])  # -1: in a new head
     router = model.router
-    for expert, features in (("neural", inputs.pooled), ("lexical", inputs.ngrams)):
+    for expert, what, features in (("neural", "neural rows", inputs.pooled), ("lexical", "n-gram rows", inputs.ngrams)):
         bank = getattr(router, expert)
         if bank is not None:
-            heads = fit_heads(features, targets, [problems[g] for g in chosen], settings, folder, f"{expert} rows")
-            router = replace(router, **{expert: bank.with_heads(dict(zip(chosen, heads, strict=True)))})
-    counts = np.bincount(targets, minlength=len(space.label_ids))
-    return replace(model, router=router, train_counts=np.where(refitted, counts, model.train_counts))
+            fitted = fit_heads(features, targets, chosen, settings, folder, what)
+            heads = dict(zip(plan.heads, fitted, strict=True))
+            router = replace(router, **{expert: bank.with_heads(heads, space.offsets, places)})
+    return router
 
 
-def _check(space: LabelSpace, train: Documents, targets: np.ndarray, refitted: np.ndarray) -> None:
-    new = sorted({label for label, target in zip(train.labels, targets, strict=True) if target < 0})
-    if new:
-        raise DataError(
-            f"labels without documents when the model was trained: {', '.join(new[:5])}"
-            f"{' ...' if len(new) > 5 else ''}: train the model again"
-        )
-    empty = np.flatnonzero(refitted & (np.bincount(targets, minlength=len(space.label_ids)) == 0))
-    if len(empty):
-        names = ", ".join(repr(space.label_ids[i]) for i in empty[:5])
-        raise DataError(f"labels {names} of these groups have no documents: give the whole training data")
-
-
-def _places(groups: Sequence[str], group_ids: Sequence[str]) -> list[int]:
-    if isinstance(groups, str):
-        raise DataError("groups is a single string: put it into a list")
-    known = {group: place for place, group in enumerate(group_ids)}
-    unknown = [group for group in groups if group not in known]
-    if unknown:
-        near = {group: ", ".join(get_close_matches(group, group_ids, 3)) or "none" for group in unknown}
-        raise DataError([f"no group {group!r} in this model; nearest: {names}" for group, names in near.items()])
-    return sorted({known[group] for group in groups})
+def _changes(model: Model, plan: Plan) -> dict[str, Any]:
+    """Tell what the refit changes, by ids; JSON-ready."""
+    space = plan.space
+    before = {label: model.group_ids[group] for label, group in zip(model.label_ids, model.group_of, strict=True)}
+    after = {label: space.group_ids[group] for label, group in zip(space.label_ids, space.group_of, strict=True)}
+    return {
+        "groups": [space.group_ids[group] for group in plan.heads],
+        "coarse": plan.coarse,
+        "added": [label for label in after if label not in before],
+        "removed": [label for label in before if label not in after],
+        "moved": [label for label in after if label in before and before[label] != after[label]],
+    }

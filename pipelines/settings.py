@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from hierarchy.errors import ConfigError
+from hierarchy.signals import signal_problems
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -79,6 +80,10 @@ class Settings(BaseModel):
     n_groups: int | Literal["auto"] = Field("auto", description="groups to build where the taxonomy has none")
     min_group_size: int = Field(5, ge=1, description="labels that a built group has at least")
     max_group_size: int = Field(40, ge=1, description="labels that a built group has at most")
+    signals: dict[str, float] | None = Field(
+        None,
+        description="what `text`, `documents` and `confusion` count when groups are built; null: 0.2, 0.4 and 0.4",
+    )
     training: dict[str, Any] = Field(
         default_factory=dict,
         description="arguments of transformers.TrainingArguments by their own names, beside encoder_learning_rate and "
@@ -98,6 +103,7 @@ class Settings(BaseModel):
             problems.append(f"overlap {self.overlap} must be less than half of segment_tokens ({self.segment_tokens})")
         if self.min_group_size > self.max_group_size:
             problems.append(f"min_group_size {self.min_group_size} is above max_group_size {self.max_group_size}")
+        problems += signal_problems(self.signals)
         if self.encoder == "none" and not self.lexical:
             problems.append("encoder: none and lexical: off leave nothing to classify with: switch one of them on")
         if self.n_jobs == 0:
@@ -162,6 +168,8 @@ def _in_words(model: type[BaseModel], problem: Any) -> tuple[str, str, str]:
         return key, "", message
     if problem["type"] == "value_error":  # the validator of a whole section names its keys itself
         return key, f"{key}: ", message
+    if problem["type"] == "string_pattern_mismatch":
+        message = "write top_1, top_2 and so on for the last layers"
     if problem["type"] == "string_type":  # YAML reads no, 1.0 and null as other things than text
         message += "; put it in quotes"
     return key, f"{key} = {problem['input']!r}: ", f"{message[0].lower()}{message[1:]}"

@@ -15,6 +15,7 @@ def test_hierarchy():
         "EncoderError",
         "Group",
         "Label",
+        "MissingLibraryError",
         "Taxonomy",
         "TaxonomyBuilder",
         "TaxonomyError",

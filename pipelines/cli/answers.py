@@ -120,7 +120,10 @@ def predict(
             _print_answer(_load(model, device=device, routing=routing, beam=beam), text, top_k, as_json)
             return
         if out is None:
-            raise DataError("name the output file: --out answers.jsonl (or .csv, .parquet)")
+            hint = (
+                "" if file is None or Path(file).exists() else f"; to answer one document, write --text {str(file)!r}"
+            )
+            raise DataError(f"name the output file: --out answers.jsonl (or .csv, .parquet){hint}")
         if as_json:
             raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
         from pipelines.cli.documents import in_cli_words

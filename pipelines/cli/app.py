@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import answers, demo, taxonomy, training
+from pipelines.cli import answers, demo, editing, refitting, taxonomy, training
 
 app = typer.Typer(
     name="coarsefine",
@@ -15,8 +15,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+editing.register(taxonomy.app)
 app.add_typer(taxonomy.app, name="taxonomy")
 app.command(epilog=training.EPILOG)(training.train)
+app.command(epilog=refitting.EPILOG)(refitting.refit)
 app.command(epilog=answers.EVALUATE_EPILOG)(answers.evaluate)
 app.command(epilog=answers.PREDICT_EPILOG)(answers.predict)
 app.command(epilog=demo.EPILOG)(demo.demo)

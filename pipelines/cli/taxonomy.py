@@ -1,6 +1,7 @@
 """``coarsefine taxonomy build|show|check``: label trees made, looked at and measured."""
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,22 +20,20 @@ from pipelines.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from hierarchy.quality import TaxonomyQuality
+    from hierarchy.builder import BuildReport, TaxonomyBuilder
     from hierarchy.taxonomy import Taxonomy
     from pipelines.config import Config
 
 logger = logging.getLogger(__name__)
 
-SHOWN = 10  # misfits, near-duplicates and confusions in the tables; --json gives all that were listed
-
-app = typer.Typer(help="Build, show and check label trees.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Build, show, check and edit label trees.", no_args_is_help=True, rich_markup_mode=None)
 
 FileArgument = Annotated[Path, typer.Argument(help="Taxonomy (.yaml, .json, .csv, .tsv) or the folder of a model.")]
 
 
 @app.command(
     epilog="Example: coarsefine taxonomy build labels.yaml -o taxonomy.yaml --set classifier.n_groups=30 "
-    "--set data.train=train.jsonl"
+    "--set data.train=train.jsonl\n\ncoarsefine taxonomy build new_labels.yaml --from taxonomy.yaml -o taxonomy.yaml"
 )
 def build(
     labels: Annotated[
@@ -46,12 +45,16 @@ def build(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="YAML file to write.")] = Path(
         "taxonomy.yaml"
     ),
+    earlier: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Earlier tree: only new labels are placed, all others stay."),
+    ] = None,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
     """Place labels that stand in no group; documents (data.train), where given, tell which are alike."""
     with session(goes_on="give the same command again"):
-        from hierarchy.builder import TaxonomyBuilder
         from pipelines.config import load_config
 
         loaded = load_config(config, settings or [])
@@ -59,64 +62,121 @@ def build(
             raise TaxonomyError(f"--out {out}: the taxonomy is written as YAML: end the name in .yaml")
         if not out.absolute().parent.is_dir():
             raise TaxonomyError(f"--out {out}: the folder does not exist: make it first")
-        place = labels or (None if loaded.taxonomy is None else Path(loaded.taxonomy))
+        place = labels or earlier or (None if loaded.taxonomy is None else Path(loaded.taxonomy))
         if place is None and loaded.data.train is None:
             raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
-        taxonomy, documents = _labels_and_documents(place, loaded)
-        options = loaded.classifier
-        _silence(options.label_encoder or options.encoder)
-        builder = TaxonomyBuilder(
-            n_groups=options.n_groups,
-            min_group_size=options.min_group_size,
-            max_group_size=options.max_group_size,
-            encoder=options.label_encoder or options.encoder,
-            seed=options.seed,
-        )
-        built = builder.build(taxonomy, documents=documents)
+        taxonomy, documents = _labels_and_documents(place, loaded, earlier)
+        builder = builder_of(loaded)
+        built = builder.build(taxonomy, documents=documents, keep=earlier is not None)
         part = out.with_name(f".{out.name}.tmp")
         built.to_yaml(part)
         part.replace(out)
         logger.info("%d labels in %d groups: %s", len(built.labels), len(built.groups), out)
+        if as_json:
+            print_json(asdict(builder.report_))
+        else:
+            _print_build(builder.report_)
 
 
-@app.command(epilog="Example: coarsefine taxonomy show taxonomy.yaml")
-def show(file: FileArgument, as_json: JsonOption = False) -> None:
-    """Show the tree with the size of each group."""
+@app.command(epilog="Example: coarsefine taxonomy show taxonomy.yaml --html taxonomy.html --set data.train=train.jsonl")
+def show(
+    file: FileArgument,
+    as_json: JsonOption = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page to look at, with documents (data.train) or without."),
+    ] = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Show the tree with the size of each group, or draw it (--html)."""
     with session():
         from pipelines.cli.documents import read_taxonomy
+        from pipelines.config import load_config
 
-        taxonomy = read_taxonomy(file)
-        if as_json:
-            typer.echo(taxonomy.to_json(), nl=False)
+        loaded = load_config(config, settings or [])
+        if html is not None:
+            _draw(file, html, loaded)
+        elif as_json:
+            typer.echo(read_taxonomy(file).to_json(), nl=False)
         else:
-            _print_tree(taxonomy, str(file))
+            _print_tree(read_taxonomy(file), str(file))
 
 
-@app.command(epilog="Example: coarsefine taxonomy check taxonomy.yaml --set data.train=train.jsonl")
+def _draw(file: Path, html: Path, config: "Config") -> None:
+    from hierarchy.picture import taxonomy_page
+
+    if not html.absolute().parent.is_dir():
+        raise TaxonomyError(f"--html {html}: the folder does not exist: make it first")
+    taxonomy, documents = _labels_and_documents(file, config)
+    encoder = config.classifier.label_encoder or config.classifier.encoder
+    _silence(encoder)
+    title = taxonomy.name or file.stem
+    page = taxonomy_page(taxonomy, documents, encoder=encoder, seed=config.classifier.seed, title=title)
+    part = html.with_name(f".{html.name}.tmp")
+    part.write_text(page, encoding="utf-8")
+    part.replace(html)
+    logger.info("%d labels in %d groups: open %s in a browser", len(taxonomy.labels), len(taxonomy.groups), html)
+
+
+@app.command(
+    epilog="Example: coarsefine taxonomy check taxonomy.yaml --set data.train=train.jsonl --reference gold.yaml"
+)
 def check(
-    file: FileArgument, as_json: JsonOption = False, config: ConfigOption = None, settings: SetOption = None
+    file: FileArgument,
+    as_json: JsonOption = False,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", metavar="FILE", help="Another tree of these labels: how far do they agree?"),
+    ] = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
 ) -> None:
     """Measure how good the groups are; with documents (data.train) also how well they can be told apart."""
     with session(goes_on="give the same command again"):
+        from hierarchy.agreement import agreement
         from hierarchy.quality import taxonomy_quality
+        from pipelines.cli.documents import read_taxonomy
+        from pipelines.cli.quality_tables import print_quality
         from pipelines.config import load_config
 
         loaded = load_config(config, settings or [])
         taxonomy, documents = _labels_and_documents(file, loaded)
+        against = None if reference is None else agreement(taxonomy, read_taxonomy(reference))
         options = loaded.classifier
         encoder = options.label_encoder or options.encoder
         _silence(encoder)
         quality = taxonomy_quality(taxonomy, documents, encoder=encoder, seed=options.seed)
         if as_json:
-            print_json(quality.as_dict())
+            print_json(quality.as_dict() | ({"reference": against.as_dict()} if against else {}))
         else:
-            _print_quality(quality)
+            print_quality(quality, against)
 
 
-def _labels_and_documents(place: Path | None, config: "Config") -> "tuple[Taxonomy, tuple[Any, list[str]] | None]":
+def builder_of(config: "Config") -> "TaxonomyBuilder":
+    """Return the builder that a config describes."""
+    from hierarchy.builder import TaxonomyBuilder
+
+    options = config.classifier
+    _silence(options.label_encoder or options.encoder)
+    return TaxonomyBuilder(
+        n_groups=options.n_groups,
+        min_group_size=options.min_group_size,
+        max_group_size=options.max_group_size,
+        encoder=options.label_encoder or options.encoder,
+        signals=options.signals,
+        seed=options.seed,
+    )
+
+
+def _labels_and_documents(
+    place: Path | None, config: "Config", earlier: Path | None = None
+) -> "tuple[Taxonomy, tuple[Any, list[str]] | None]":
     from pipelines.cli.documents import Source, check_all, read_source, read_taxonomy, taxonomy_of
 
     taxonomy = None if place is None else read_taxonomy(place)
+    if taxonomy is not None and earlier is not None:
+        taxonomy = read_taxonomy(earlier).with_labels(taxonomy)
     train = config.data.train
     if train is None:
         if taxonomy is None:
@@ -153,28 +213,15 @@ def _named(node: Any) -> str:
     return node.name if node.name == node.id else f"{node.name} [{node.id}]"
 
 
-def _print_quality(quality: "TaxonomyQuality") -> None:
-    rows = [
-        ("labels", f"{quality.n_labels}"),
-        ("groups", f"{quality.n_groups}"),
-        ("labels in no group", f"{quality.n_unplaced}"),
-        ("smallest and largest group", f"{quality.smallest} and {quality.largest}"),
-        ("largest by smallest", f"{quality.imbalance:.1f}"),
-        ("cohesion (cosine to the own group less the best other)", f"{quality.cohesion:+.3f}"),
-    ]
-    if quality.n_documents is not None:
-        rows.append(("documents", f"{quality.n_documents}"))
-    if quality.few_documents is not None:
-        rows.append(("labels with few documents", f"{len(quality.few_documents)}"))
-    for k, share in (quality.routing_recall or {}).items():
-        rows.append((f"documents whose group is among the {k} best (estimate)", f"{share:.3f}"))
-    print_table("Taxonomy", ("figure", "value"), rows)
-    misfits = [(m.label, m.group, m.better, f"{m.margin:+.3f}") for m in quality.misfits[:SHOWN]]
-    alike = [(a, b, f"{cosine:.2f}") for a, b, cosine in quality.near_duplicates[:SHOWN]]
-    confused = [(a, b, f"{share:.1%}") for a, b, share in (quality.confusions or ())[:SHOWN]]
-    if misfits:
-        print_table("Labels nearer to another group", ("label", "group", "nearer to", "margin"), misfits)
-    if alike:
-        print_table("Names that are nearly the same", ("label", "label", "cosine"), alike)
-    if confused:
-        print_table("Groups taken for others", ("group", "taken for", "share of its documents"), confused)
+def _print_build(report: "BuildReport") -> None:
+    weights = ", ".join(f"{name} {weight:.2f}" for name, weight in report.signals.items())
+    rows = [("number of groups", f"{report.n_groups}"), ("why", report.rule)]
+    print_table("Build", ("what", "value"), rows + ([("signals", weights)] if weights else []))
+    if report.curve:
+        print_table(
+            "Numbers of groups that were tried (choose one with --set classifier.n_groups=N)",
+            ("groups", "documents whose group is among the 3 best (estimate)"),
+            [(f"{groups}", f"{recall:.3f}") for groups, recall in report.curve],
+        )
+    if report.moved:
+        print_table("Labels that had to move", ("label", "from", "to"), report.moved)

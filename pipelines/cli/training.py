@@ -4,7 +4,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -12,6 +12,10 @@ from hierarchy.errors import DataError
 from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, stdout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
     from hierarchy.taxonomy import Taxonomy
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.config import Config
@@ -37,6 +41,9 @@ class Part:
     texts: Any
     labels: list[str]
     name: str
+
+
+Cut: TypeAlias = "Callable[[Part], tuple[np.ndarray, np.ndarray]]"  # documents -> places in training and validation
 
 
 def train(
@@ -65,7 +72,8 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
         Fit the systems that the model is compared with.
     """
     from pipelines.artifacts import check_replaceable
-    from pipelines.cli.documents import reports_shown
+    from pipelines.cli.documents import read_taxonomy, reports_shown
+    from pipelines.data.splits import stratified_split
     from pipelines.evaluation.report import render
 
     settings = config.settings()
@@ -78,7 +86,15 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
             check_training(settings.training)
     from pipelines.classifier import HierarchicalClassifier
 
-    taxonomy, parts = _read(config)
+    def stratified(part: Part) -> "tuple[np.ndarray, np.ndarray]":
+        kept, cut = stratified_split(part.labels, seed=settings.seed)
+        if not len(cut):
+            raise DataError("no label has 3 documents, so no validation part can be cut: set data.valid", part.name)
+        return kept, cut
+
+    taxonomy, parts = read_parts(
+        config, None if config.taxonomy is None else read_taxonomy(config.taxonomy), stratified
+    )
     training, validation, test = (parts[role] for role in ("train", "valid", "test"))
     classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
     with reports_shown():
@@ -100,14 +116,23 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     return classifier
 
 
-def _read(config: "Config") -> "tuple[Taxonomy, dict[str, Part]]":
-    from pipelines.cli.documents import Source, check_all, read_source, read_taxonomy, taxonomy_of
-    from pipelines.data.splits import stratified_split
+def read_parts(config: "Config", taxonomy: "Taxonomy | None", cut: "Cut") -> "tuple[Taxonomy, dict[str, Part]]":
+    """Read and check all documents that a config names; without a test part, validation stands for it.
+
+    Parameters
+    ----------
+    config
+        Names the documents and the run folder.
+    taxonomy
+        Whose labels they must have; None takes the tree of the training documents' columns.
+    cut
+        Cuts the training documents where no validation documents are named; an empty part is left out.
+    """
+    from pipelines.cli.documents import Source, check_all, read_source, taxonomy_of
 
     data = config.data
     if data.train is None:
         raise DataError("no training documents are named: set data.train in the config, or --set data.train=FILE")
-    taxonomy = None if config.taxonomy is None else read_taxonomy(config.taxonomy)
     sources = {
         role: Source(place, split)
         for role, place, split in (
@@ -132,14 +157,13 @@ def _read(config: "Config") -> "tuple[Taxonomy, dict[str, Part]]":
     parts = {role: _part(found, sources[role]) for role, found in checked.items()}
     if "valid" not in parts:
         whole = checked["train"]
-        kept, cut = stratified_split(whole.labels, seed=config.classifier.seed)
-        if not len(cut):
-            raise DataError("no label has 3 documents, so no validation part can be cut: set data.valid", data.train)
-        logger.info("validation: %d of %d training documents, stratified", len(cut), len(whole.labels))
-        for role, places in (("train", kept), ("valid", cut)):
-            labels = [whole.labels[int(i)] for i in places]
-            parts[role] = Part(whole.documents.select(places)["text"], labels, f"a part of {data.train}")
-    if "test" not in parts:
+        kept, held_out = cut(parts["train"])
+        if len(held_out):
+            logger.info("validation: %d of %d training documents", len(held_out), len(whole.labels))
+            for role, places in (("train", kept), ("valid", held_out)):
+                labels = [whole.labels[int(i)] for i in places]
+                parts[role] = Part(whole.documents.select(places)["text"], labels, f"a part of {data.train}")
+    if "test" not in parts and "valid" in parts:
         valid = parts["valid"]
         logger.warning("no test documents are named (data.test): figures on validation documents are a little too good")
         parts["test"] = Part(valid.texts, valid.labels, f"validation documents ({valid.name}), used in training too")

@@ -5,6 +5,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipelines.data.columns import Columns, to_document
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-DELIMITER_NAMES = {",": "a comma", "\t": "a tab"}
+DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 QUOTE_REMEDY = 'must stand in double quotes, with each quote inside it written twice ("")'
 MAX_FIELD = 2**31 - 1  # characters; the csv module's own limit of 131,072 is less than a long document
 BYTE_ORDER_MARK = "\ufeff"
@@ -93,6 +94,10 @@ def _wrong_encoding(raw: bytes, line: int, offset: int, start: int) -> str:
 
 def _from_csv(lines: Iterator[str], delimiter: str, columns: Columns) -> Iterator[dict[str, Any]]:
     limit = csv.field_size_limit(MAX_FIELD)
+    first = next(lines, "")
+    lines = chain([first], lines) if first else lines
+    if delimiter == "," and ";" in first and "," not in first:  # as spreadsheets write it in half of Europe
+        delimiter = ";"
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     start = 1
     try:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,9 @@ class Encoder(nn.Module):
         from transformers import AutoConfig, AutoModel, AutoTokenizer
 
         source = str(embedded_encoder_path()) if name == EMBEDDED else name
+        near = get_close_matches(name, (EMBEDDED, "none"), 1, cutoff=0.75)
+        if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
+            raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
         try:
             config = AutoConfig.from_pretrained(source, trust_remote_code=False)
             _refuse_other_architectures(name, config)

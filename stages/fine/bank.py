@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,8 +37,18 @@ class HeadBank:
         """Rows of one group."""
         return self.rows[slice(self.offsets[group], self.offsets[group + 1])]
 
-    def with_heads(self, heads: Mapping[int, Rows]) -> "HeadBank":
-        """Return a bank with some heads exchanged and all other rows as they are."""
-        groups = range(len(self.offsets) - 1)
-        parts = [heads.get(g, self.head(g)) for g in groups if self.offsets[g] < self.offsets[g + 1]]
-        return HeadBank.from_heads(parts, self.offsets)
+    def with_heads(self, heads: Mapping[int, Rows], offsets: np.ndarray, places: np.ndarray) -> "HeadBank":
+        """Return a bank of another tree: some heads new, all other rows as they are, in their new order.
+
+        Parameters
+        ----------
+        heads
+            Group of the new bank -> its rows.
+        offsets
+            (groups + 1,) of the new bank.
+        places
+            (labels,) row of each of the new bank's labels in this one; not read where the head is new.
+        """
+        old = [places[start:end] for start, end in pairwise(offsets)]
+        parts = [heads[group] if group in heads else self.rows[rows] for group, rows in enumerate(old)]
+        return HeadBank.from_heads(parts, offsets)

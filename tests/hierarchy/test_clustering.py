@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from hierarchy import TaxonomyError
+from hierarchy import TaxonomyError, clustering
 from hierarchy.clustering import Clusters, balanced_assignment, cluster, constrained
 from hierarchy.embedding import unit
 from hierarchy.sizes import Kept, plan_sizes
@@ -115,3 +115,86 @@ def test_auto_always_finds_a_plan(free, least, more, pinned):
     low, high = plan_sizes(free, [Kept(members) for members in pinned], "auto", least, least + more)
     assert low.sum() <= free <= high.sum()
     assert (high[len(pinned) :] <= least + more).all()
+
+
+@st.composite
+def label_sets(draw):
+    """Random vectors with sizes, pinned sums and given starts; some vectors are the same, as names can be."""
+    clusters = draw(st.integers(1, 6))
+    low = np.array([draw(st.integers(0, 4)) for _ in range(clusters)])
+    high = low + np.array([draw(st.integers(0, 5)) for _ in range(clusters)])
+    items = draw(st.integers(max(1, low.sum()), max(1, high.sum())))
+    high[0] += max(0, items - high.sum())
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    vectors = unit(rng.normal(size=(items, 5)))
+    if draw(st.booleans()):
+        vectors = vectors[rng.integers(0, max(1, items // 3), items)]
+    sums = rng.normal(size=(clusters, 5)) * (rng.random(clusters) < 0.4)[:, None]
+    starts = {c: unit(rng.normal(size=(1, 5)))[0] for c in range(clusters) if rng.random() < 0.3}
+    return vectors, Clusters(low, high, sums, starts), rng
+
+
+@given(label_sets(), st.sampled_from([None, 2]))
+@settings(max_examples=80, deadline=None)
+def test_sizes_hold_and_the_same_comes_again(problem, restarts):
+    vectors, asked, _ = problem
+    home = cluster(vectors, asked, 3, restarts)
+    sizes = np.bincount(home, minlength=len(asked.low))
+    assert home.shape == (len(vectors),)
+    assert len(sizes) == len(asked.low)
+    assert (asked.low <= sizes).all()
+    assert (sizes <= asked.high).all()
+    assert home.tobytes() == cluster(vectors, asked, 3, restarts).tobytes()
+
+
+@given(label_sets())
+@settings(max_examples=40, deadline=None)
+def test_units_rivals_and_bars_hold_where_there_is_a_way(problem):
+    vectors, asked, rng = problem
+    n, clusters = len(vectors), len(asked.low)
+    order = rng.permutation(n)
+    units, apart, barred = [order[:2].tolist()] if n > 1 else [], [], [(int(order[-1]), 0)]
+    if n > 3:
+        apart = [(int(order[2]), int(order[3]))]
+    try:
+        home = cluster(vectors, asked, place=constrained(units, apart, barred))
+    except TaxonomyError:
+        assume(False)
+    sizes = np.bincount(home, minlength=clusters)
+    assert (asked.low <= sizes).all()
+    assert (sizes <= asked.high).all()
+    assert all(home[a] == home[b] for a, b in units)
+    assert all(home[a] != home[b] for a, b in apart)
+    assert all(home[item] != c for item, c in barred)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_pinned_labels_draw_their_like(seed):
+    vectors, owner = blobs([8, 8, 8], seed)
+    for blob in range(3):  # cluster 2 already holds labels of this blob
+        sums = np.zeros((3, 12))
+        sums[2] = vectors[owner == blob].sum(axis=0)
+        home = cluster(vectors, Clusters(np.full(3, 2), np.full(3, 20), sums))
+        assert np.bincount(owner[home == 2], minlength=3).argmax() == blob
+
+
+def test_full_groups_leave_the_new_ones_to_the_rest():
+    vectors, owner = blobs([10, 10])
+    sums = np.zeros((4, 12))
+    sums[:2] = vectors[[0, 10]]
+    home = cluster(vectors, Clusters(np.array([0, 0, 5, 5]), np.array([0, 0, 15, 15]), sums))
+    assert {(int(a), int(b)) for a, b in zip(owner, home, strict=True)} in ({(0, 2), (1, 3)}, {(0, 3), (1, 2)})
+
+
+def test_large_sets_do_not_look_at_all_pairs(monkeypatch):
+    def forbidden(*_):
+        raise AssertionError("Ward's method on a large set")
+
+    monkeypatch.setattr(clustering, "MOST_FOR_WARD", 20)
+    monkeypatch.setattr(clustering, "_ward", forbidden)
+    vectors, _ = blobs([10, 10, 10])
+    home = cluster(vectors, Clusters(np.full(3, 5), np.full(3, 15), np.zeros((3, 12))))
+    assert np.bincount(home).min() >= 5
+    with pytest.raises(AssertionError, match="large set"):
+        cluster(vectors[:20], Clusters(np.full(3, 1), np.full(3, 15), np.zeros((3, 12))))

@@ -26,7 +26,7 @@ TREE = Taxonomy(
 def test_public_names():
     assert set(hierarchy.__all__) == {
         "ArtifactError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "Group", "Label", "Taxonomy",
-        "TaxonomyBuilder", "TaxonomyError",
+        "MissingLibraryError", "TaxonomyBuilder", "TaxonomyError",
     }  # fmt: skip
     assert all(getattr(hierarchy, name) for name in hierarchy.__all__)
     with pytest.raises(AttributeError, match="no attribute 'TaxonomyBilder'"):
@@ -121,3 +121,9 @@ def test_trees_made_in_python_are_checked_too():
     assert len(caught.value.problems) >= 6
     with pytest.raises(TaxonomyError, match="is a int; write it as text"):
         Taxonomy(unplaced=(Label("x", 3),))  # type: ignore[arg-type]
+
+
+def test_labels_of_another_tree_join_unplaced():
+    other = Taxonomy(groups=(Group("x", "X", labels=(Label("hose", "Other hoses"), Label("rake", "Rakes"))),))
+    assert TREE.with_labels(other) == replace(TREE, unplaced=(Label("saw", "Saws"), Label("rake", "Rakes")))
+    assert TREE.with_labels(TREE) == TREE

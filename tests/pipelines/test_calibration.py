@@ -52,6 +52,16 @@ def test_calibrated_probabilities_come_true(targets):
     assert sure == pytest.approx(right, abs=0.03)
 
 
+@pytest.mark.parametrize("documents", [3, 30, 300])
+def test_no_error_on_few_documents_is_no_certainty(documents):
+    targets = np.arange(documents) % CLASSES
+    scores = 10.0 * np.eye(CLASSES)[targets]
+    logits = fuse({"lexical": scores}, fit_fusion({"lexical": scores}, targets))
+    sure = np.exp(log_softmax(logits, axis=1)).max(1)
+    # Smoothing gives the right class its even part of the doubt as well.
+    assert sure == pytest.approx((documents + 1 + 1 / CLASSES) / (documents + 2), abs=2e-3)
+
+
 def test_an_expert_who_misleads_gets_no_weight(targets):
     experts = {"neural": expert(targets, 1.5, 1), "lexical": expert(targets, -0.5, 2)}
     found = fit_fusion(experts, targets)

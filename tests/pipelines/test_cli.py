@@ -148,9 +148,11 @@ def test_taxonomy_build_show_check(cli, files, tmp_path):
     assert "12 labels in 3 groups" in shown.stdout
     assert len(json.loads(cli("taxonomy", "show", built, "--json").stdout)["groups"]) == 3
     assert "largest by smallest" in cli("taxonomy", "check", built, *NO_ENCODER).stdout
-    checked = cli("taxonomy", "check", built, "--json", *NO_ENCODER, *data(files, "train"))
+    gold = ("--reference", files / "taxonomy.yaml")
+    assert "adjusted Rand index" in cli("taxonomy", "check", built, *gold, *NO_ENCODER).stdout
+    checked = cli("taxonomy", "check", built, "--json", *gold, *NO_ENCODER, *data(files, "train"))
     figures = json.loads(checked.stdout)
-    assert (figures["n_groups"], figures["n_documents"]) == (3, 204)
+    assert (figures["n_groups"], figures["n_documents"], figures["reference"]["n_labels"]) == (3, 204, 12)
 
 
 def test_taxonomy_show_reads_a_model(cli, model):

@@ -1,0 +1,177 @@
+"""What differs between two taxonomies, and which parts of a model trained on the old one must be refitted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hierarchy.nodes import Group, Label
+from hierarchy.taxonomy import Taxonomy
+
+_SETTINGS = ("built", "frozen_name", "min_size", "max_size")
+_FIELDS = ("name", "must_link", "cannot_link", "retired")
+
+
+@dataclass(frozen=True)
+class TaxonomyDiff:
+    """Differences of two taxonomies; labels and groups are the same where their ids are.
+
+    Attributes
+    ----------
+    added, removed
+        (label id, group id) of labels that only the new, or only the old tree has; None is no group.
+    moved
+        (label id, old group id, new group id) of labels that changed their group.
+    renamed_labels, renamed_groups
+        (id, old name, new name).
+    groups_added, groups_removed
+        Ids of groups that only one of the trees has.
+    described, described_groups
+        Ids of labels and of groups whose description changed.
+    heads
+        Ids of the groups of the new tree that got or lost a label: their heads must be refitted.
+    other
+        What else differs, in words: settings of groups, links, retired ids, the order.
+    """
+
+    added: tuple[tuple[str, str | None], ...] = ()
+    removed: tuple[tuple[str, str | None], ...] = ()
+    moved: tuple[tuple[str, str | None, str | None], ...] = ()
+    renamed_labels: tuple[tuple[str, str, str], ...] = ()
+    renamed_groups: tuple[tuple[str, str, str], ...] = ()
+    groups_added: tuple[str, ...] = ()
+    groups_removed: tuple[str, ...] = ()
+    described: tuple[str, ...] = ()
+    described_groups: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether the two trees are equal."""
+        return self == TaxonomyDiff()
+
+    @property
+    def coarse(self) -> bool:
+        """Tell whether the coarse stage must be refitted: some group does not hold the same labels as before."""
+        return bool(self.added or self.removed or self.moved or self.groups_added or self.groups_removed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything, with `empty` and `coarse`, as JSON would hold it."""
+        return {"empty": self.empty, "coarse": self.coarse} | asdict(self)
+
+    def lines(self) -> list[str]:
+        """Return the changes in words, one a line; none where the trees are equal."""
+        return [
+            *(f"group '{group}' is new" for group in self.groups_added),
+            *(f"group '{group}' is gone" for group in self.groups_removed),
+            *(f"label '{label}' is new in {_place(group)}" for label, group in self.added),
+            *(f"label '{label}' is gone from {_place(group)}" for label, group in self.removed),
+            *(f"label '{label}' moved from {_place(old)} to {_place(new)}" for label, old, new in self.moved),
+            *(f"group '{group}' was named '{old}', now '{new}'" for group, old, new in self.renamed_groups),
+            *(f"label '{label}' was named '{old}', now '{new}'" for label, old, new in self.renamed_labels),
+            *(f"group '{group}' has another description" for group in self.described_groups),
+            *(f"label '{label}' has another description" for label in self.described),
+            *self.other,
+        ]
+
+
+def diff(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
+    """Compare two taxonomies by the ids of their groups and labels.
+
+    Parameters
+    ----------
+    old, new
+        Before and after. A group that has the same id and another name was renamed; one with another id is another
+        group, whatever its name.
+
+    Returns
+    -------
+    TaxonomyDiff
+        Empty where the trees are equal. Everything stands in the order of the tree that has it.
+    """
+    labels, labels_before = _labels(new), _labels(old)
+    groups, groups_before = _groups(new), _groups(old)
+    home, home_before = _home(new), _home(old)
+    added = tuple((label, home[label]) for label in labels if label not in labels_before)
+    removed = tuple((label, home_before[label]) for label in labels_before if label not in labels)
+    moved = tuple(
+        (label, home_before[label], home[label])
+        for label in labels
+        if label in labels_before and home[label] != home_before[label]
+    )
+    touched = {group for _, group in (*added, *removed)} | {group for _, *both in moved for group in both}
+    return TaxonomyDiff(
+        added=added,
+        removed=removed,
+        moved=moved,
+        renamed_labels=_renamed(labels_before, labels),
+        renamed_groups=_renamed(groups_before, groups),
+        groups_added=tuple(group for group in groups if group not in groups_before),
+        groups_removed=tuple(group for group in groups_before if group not in groups),
+        described=_described(labels_before, labels),
+        described_groups=_described(groups_before, groups),
+        heads=tuple(group for group in groups if group in touched),
+        other=tuple(_other(old, new)),
+    )
+
+
+def _place(group: str | None) -> str:
+    return "no group" if group is None else f"group '{group}'"
+
+
+def _labels(tree: Taxonomy) -> dict[str, Label]:
+    return {label.id: label for label in (*tree.labels, *tree.unplaced)}
+
+
+def _groups(tree: Taxonomy) -> dict[str, Group]:
+    return {group.id: group for group in tree.groups}
+
+
+def _home(tree: Taxonomy) -> dict[str, str | None]:
+    home: dict[str, str | None] = {label.id: None for label in tree.unplaced}
+    return home | {label.id: group.id for group in tree.groups for label in group.labels}
+
+
+Nodes = dict[str, Label] | dict[str, Group]
+
+
+def _renamed(old: Nodes, new: Nodes) -> tuple[tuple[str, str, str], ...]:
+    return tuple((x, old[x].name, new[x].name) for x in new if x in old and old[x].name != new[x].name)
+
+
+def _described(old: Nodes, new: Nodes) -> tuple[str, ...]:
+    return tuple(x for x in new if x in old and old[x].description != new[x].description)
+
+
+def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
+    before = _groups(old)
+    for group in new.groups:
+        for setting in _SETTINGS if group.id in before else ():
+            was, now = getattr(before[group.id], setting), getattr(group, setting)
+            if was != now:
+                yield f"group '{group.id}': {setting} was {_shown(was)}, now {_shown(now)}"
+    for field in _FIELDS:
+        was, now = getattr(old, field), getattr(new, field)
+        if field == "name" and was != now:
+            yield f"the taxonomy was named {_shown(was)}, now {_shown(now)}"
+        elif was != now:
+            changes = [("gone", x) for x in was if x not in now] + [("new", x) for x in now if x not in was]
+            yield f"{field}: {', '.join(f'{_shown(x)} is {word}' for word, x in changes) or 'another order'}"
+    if _reordered(old.groups, new.groups):
+        yield "the groups stand in another order"
+    after = _groups(new)
+    pairs = [(group.labels, after[group.id].labels) for group in old.groups if group.id in after]
+    if any(_reordered(was, now) for was, now in [*pairs, (old.unplaced, new.unplaced)]):
+        yield "labels stand in another order"
+
+
+def _reordered(old: Sequence[Any], new: Sequence[Any]) -> bool:
+    before, after = [node.id for node in old], [node.id for node in new]
+    common = set(before) & set(after)
+    return [x for x in before if x in common] != [x for x in after if x in common]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_shown(part) for part in value)}]"
+    return "not set" if value is None or value == "" else str(value).lower() if isinstance(value, bool) else str(value)

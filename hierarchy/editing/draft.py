@@ -1,0 +1,179 @@
+"""A taxonomy taken apart for an edit, and what an edit gives back; `hierarchy.editing` holds the edits themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from hierarchy.checks import suggestion
+from hierarchy.diff import TaxonomyDiff, diff
+from hierarchy.editing.links import broken_links, relinked
+from hierarchy.errors import TaxonomyError
+from hierarchy.matching import fold
+from hierarchy.nodes import Group, Label
+from hierarchy.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A taxonomy before and after an edit, and what to know about it.
+
+    Attributes
+    ----------
+    old, new
+        The taxonomy before and after.
+    notes
+        What a person must know and the difference of the trees does not say: links that were dropped, documents
+        that need another label.
+    relabelled
+        (retired id, ids that take its documents) for each label that was merged or split.
+    """
+
+    old: Taxonomy
+    new: Taxonomy
+    notes: tuple[str, ...] = ()
+    relabelled: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @cached_property
+    def diff(self) -> TaxonomyDiff:
+        """What differs between the two trees."""
+        return diff(self.old, self.new)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Ids of the groups whose heads must be refitted: other labels, or other documents for a label."""
+        takers = {taker for _, ids in self.relabelled for taker in ids}
+        touched = {group.id for group in self.new.groups if any(label.id in takers for label in group.labels)}
+        return tuple(group for group in self.new.group_ids if group in touched or group in self.diff.heads)
+
+    def lines(self) -> list[str]:
+        """Return the changes and the notes in words, one a line."""
+        return [*self.diff.lines(), *self.notes]
+
+
+def find_group(taxonomy: Taxonomy, word: str) -> Group | None:
+    """Return the group with an id, a name, or a name but for case and width; None where none or several fit."""
+    for key in (lambda g: g.id == word, lambda g: g.name == word, lambda g: fold(word) in (fold(g.id), fold(g.name))):
+        found = [group for group in taxonomy.groups if key(group)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+class Draft:
+    """A taxonomy taken apart for an edit. `members` None are the unplaced labels; so is a group that is not found."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self.old = taxonomy
+        self.groups = {group.id: group for group in taxonomy.groups}
+        self.members: dict[str | None, list[Label]] = {group.id: list(group.labels) for group in taxonomy.groups}
+        self.members[None] = list(taxonomy.unplaced)
+        self.home = {label.id: home for home, labels in self.members.items() for label in labels}
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.replaced: dict[str, tuple[str, ...]] = {}  # retired id → ids that take its documents
+
+    def group(self, word: str) -> str | None:
+        """Return the id of an existing group."""
+        found = find_group(self.old, word)
+        if found is not None:
+            return found.id
+        hint = suggestion(word, [text for group in self.old.groups for text in (group.id, group.name)])
+        self.problems.append(f"there is no group '{word}'{hint or '; `coarsefine taxonomy show` lists them'}")
+        return None
+
+    def label(self, word: str, group: str | None = None) -> Label:
+        """Return an existing label; one with an empty id where there is a problem."""
+        found = self.old.resolve(word, group)
+        if found is not None:
+            return next(label for label in self.members[self.home[found]] if label.id == found)
+        alike = [x.id for labels in self.members.values() for x in labels if x.name == word]
+        if word in self.old.retired:
+            self.problems.append(f"label '{word}' is retired and stands in no group any more")
+        elif alike:
+            self.problems.append(f"several labels are named '{word}'; say which by its id: {', '.join(alike)}")
+        else:
+            near = ", ".join(f"'{x}'" for x in self.old.nearest(word))
+            self.problems.append(f"there is no label '{word}'; {f'nearest: {near}' if near else 'nothing is like it'}")
+        return Label("", word)
+
+    def new_label(self, label: Label, home: str | None) -> Label:
+        """Return a label with an id that nothing else has or had."""
+        if any(other.name == label.name for other in self.members[home]):
+            self.problems.append(f"{self.called(home)} has a label named '{label.name}' already; choose another name")
+            return label
+        new = label if label.id else replace(label, id=label.name)
+        if not label.id and new.id in self.home and home is not None:
+            new = replace(new, id=f"{home}/{label.name}")
+        if new.id in self.home:
+            where = self.called(self.home[new.id])
+            self.problems.append(f"the label id '{new.id}' is used already, in {where}; give the new label another id")
+        if new.id in self.old.retired:
+            self.problems.append(f"the label id '{new.id}' is retired and never used again; give the label another id")
+        return new
+
+    def new_group(self, name: str, behind: str | None = None) -> str:
+        """Make an empty group, at the end or behind another one, which passes on whether the builder made it."""
+        self.check_group_name(name, None)
+        built = behind is not None and self.groups[behind].built
+        order = [x for g in self.groups for x in ((g, name) if g == behind else (g,))]
+        self.groups[name] = Group(name, name, built=built)
+        self.groups = {g: self.groups[g] for g in dict.fromkeys([*order, name])}
+        self.members[name] = []
+        return name
+
+    def check_group_name(self, name: str, own: str | None) -> None:
+        """Note a problem where another group has this name."""
+        found = [g for g in self.groups.values() if g.id != own and fold(name) in (fold(g.id), fold(g.name))]
+        if found:
+            self.problems.append(f"there is a group '{found[0].name}' already; choose another name, or merge the two")
+
+    def take(self, ids: set[str]) -> None:
+        """Take labels out of their groups."""
+        for home in {self.home[x] for x in ids if x in self.home}:
+            self.members[home] = [label for label in self.members[home] if label.id not in ids]
+
+    def put(self, labels: Sequence[Label], home: str | None) -> None:
+        """Put labels at the end of a group."""
+        self.members[home] = [*self.members[home], *labels]
+        self.home |= {label.id: home for label in labels}
+
+    def retire(self, replaced: dict[str, tuple[str, ...]]) -> None:
+        """Take labels out for good."""
+        self.replaced |= replaced
+        self.take(set(replaced))
+
+    def called(self, home: str | None) -> str:
+        """Return a group's name, for a message."""
+        return "no group" if home is None else f"group '{self.groups[home].name}'"
+
+    def check(self) -> None:
+        """Raise TaxonomyError where there are problems."""
+        if self.problems:
+            raise TaxonomyError(self.problems)
+
+    def done(self) -> Edited:
+        """Put the taxonomy together again; raises TaxonomyError with all problems."""
+        self.check()
+        links = relinked(self.old, self.replaced)
+        self.notes += links.dropped
+        groups = tuple(replace(g, labels=tuple(self.members[g.id])) for g in self.groups.values() if self.members[g.id])
+        before = {group.id: len(group.labels) for group in self.old.groups}
+        for group in groups:
+            size, was = len(group.labels), before.get(group.id, 0)
+            limits = f"change it in the file, or choose other labels (it would have {size})"
+            if group.max_size is not None and size > max(was, group.max_size):
+                self.problems.append(f"group '{group.name}' has max_size {group.max_size}; {limits}")
+            if group.min_size is not None and size < min(was, group.min_size):
+                self.problems.append(f"group '{group.name}' has min_size {group.min_size}; {limits}")
+        self.problems += links.problems
+        self.problems += broken_links(links.must_link, links.cannot_link, groups, self.old)
+        self.check()
+        new = replace(
+            self.old,
+            groups=groups,
+            unplaced=tuple(self.members[None]),
+            must_link=links.must_link,
+            cannot_link=links.cannot_link,
+            retired=(*self.old.retired, *self.replaced),
+        )
+        return Edited(self.old, new, tuple(self.notes), tuple((x, ids) for x, ids in self.replaced.items() if ids))

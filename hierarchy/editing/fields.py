@@ -1,0 +1,167 @@
+"""Names, ids and settings of labels and groups, set where they stand in a YAML text."""
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+from hierarchy.editing.layout import Layout
+from hierarchy.editing.pieces import field_piece
+from hierarchy.editing.series import Block, Page, Piece, Series
+from hierarchy.nodes import Group, Label, Tree, with_default_ids
+from hierarchy.syntax import Entry, Pairs, Scalar
+from hierarchy.writing import quoted, scalar
+
+_ORDER = ("id", "name", "description", "built", "frozen_name", "min_size", "max_size", "labels")
+_TRUE = ("true", "yes", "on")
+
+
+def set_fields(page: Page, entry: Entry, wanted: Mapping[str, Any], *, inside: bool) -> None:
+    """Make an entry say some values; what it says already stays as it is written.
+
+    Parameters
+    ----------
+    page
+        The text.
+    entry
+        A label or group: a bare name, or a mapping.
+    wanted
+        Key → value; the key is left out where the value is empty, False or None.
+    inside
+        The entry stands in brackets.
+    """
+    if isinstance(entry, Scalar):
+        _set_bare(page, entry, wanted, inside)
+        return
+    if not isinstance(entry, Pairs):
+        return
+    keys = [key.value if isinstance(key, Scalar) else "" for key, _ in entry.pairs]
+    values = dict(zip(keys, (value for _, value in entry.pairs), strict=True))
+    now = {key: _read(value, wanted[key]) for key, value in values.items() if key in wanted}
+    now.setdefault("name", now.get("id"))
+    changes = {key: value for key, value in wanted.items() if (now.get(key) or "") != (value or "")}
+    if not changes:
+        return
+    if keys == ["id", "name"] and not wanted["id"] and not wanted.get("description") and _collapse(page, entry, wanted):
+        return
+    gone = {key for key, value in changes.items() if not value and key in values}
+    new = {key: value for key, value in changes.items() if value and key not in values}
+    for key, value in changes.items():
+        if value and key in values:
+            _set_value(page, values[key], value, inside=entry.flow)
+    _set_keys(page, entry, keys, gone, new)
+
+
+def explicit_ids(layout: Layout, old: Tree, new: Tree) -> set[str]:
+    """Return the ids of the labels of an edited tree that must be written out: their names would not give them.
+
+    Parameters
+    ----------
+    layout
+        Tells which ids are written out now; they stay, but for a label that was renamed to what its id says.
+    old, new
+        Before and after the edit.
+    """
+    names = {label.id: label.name for label in labels_of(old)}
+    written = {
+        label.id
+        for label, (entry, _) in zip(labels_of(old), layout.labels, strict=True)
+        if isinstance(entry, Pairs) and any(isinstance(key, Scalar) and key.value == "id" for key, _ in entry.pairs)
+    }
+    needless = {x.id for x in labels_of(new) if x.id in written and x.name == x.id != names.get(x.id)}
+    fewer = _needed(new, written - needless)
+    return fewer if fewer <= written else _needed(new, written)
+
+
+def _needed(tree: Tree, written: Set[str]) -> set[str]:
+    """Return the ids to be written out so that the others follow from the names; an id that is may change others."""
+    found = set(written)
+    while True:
+        groups = [
+            Group(g.id, g.name, labels=tuple(Label(x.id if x.id in found else "", x.name) for x in g.labels))
+            for g in tree.groups
+        ]
+        bare = [Label(x.id if x.id in found else "", x.name) for x in tree.unplaced]
+        filled = Tree(*with_default_ids(groups, bare))
+        wrong = {x.id for x, made in zip(labels_of(tree), labels_of(filled), strict=True) if x.id != made.id}
+        if not wrong:
+            return found
+        found |= wrong
+
+
+def labels_of(tree: Tree) -> list[Label]:
+    """Return all labels in the order of the file: group by group, then those in no group."""
+    return [*(label for group in tree.groups for label in group.labels), *tree.unplaced]
+
+
+def _read(value: Entry, like: Any) -> Any:
+    if not isinstance(value, Scalar) or (value.plain and value.value in ("", "~", "null", "Null", "NULL")):
+        return None
+    if isinstance(like, bool):
+        return value.value.lower() in _TRUE
+    return int(value.value) if isinstance(like, int) else value.value
+
+
+def _set_bare(page: Page, entry: Scalar, wanted: Mapping[str, Any], inside: bool) -> None:
+    raw = page.text[entry.start : page.content_end(entry)]
+    name = raw if entry.value == wanted["name"] else _like(raw, entry.value, wanted["name"], inside)
+    texts = {key: scalar(value, inside) for key, value in wanted.items() if value} | {"name": name}
+    fields = [f"{key}: {texts[key]}" for key in _ORDER if key in texts]
+    if len(fields) > 1 and inside:
+        name = f"{{{', '.join(fields)}}}"
+    elif len(fields) > 1:
+        name = (page.newline + " " * page.column(entry.start)).join(fields)
+    if name != raw:
+        page.replace(entry.start, page.content_end(entry), name)
+
+
+def _collapse(page: Page, entry: Pairs, wanted: Mapping[str, Any]) -> bool:
+    """Write `id` and `name` as a bare name, which is what a label was before it got its first other name."""
+    end = page.content_end(entry)
+    name = entry.pairs[1][1]
+    if not isinstance(name, Scalar) or list(page.comments(entry.start, end, entry)):
+        return False
+    raw = page.text[name.start : page.content_end(name)]
+    page.replace(entry.start, end, _like(raw, name.value, wanted["name"], entry.flow))
+    return True
+
+
+def _set_value(page: Page, entry: Entry, value: Any, *, inside: bool) -> None:
+    end = page.content_end(entry)
+    if isinstance(entry, Scalar) and end > entry.start and isinstance(value, str):
+        page.replace(entry.start, end, _like(page.text[entry.start : end], entry.value, value, inside))
+    else:
+        page.replace(entry.start, end, f"{'' if end > entry.start else ' '}{scalar(value, inside)}")
+
+
+def _like(raw: str, value: str, new: str, inside: bool) -> str:
+    """Write a text with the quotes that another one has, if its writer chose them."""
+    if raw != scalar(value, inside) and new.isprintable():
+        if raw.startswith("'"):
+            return "'" + new.replace("'", "''") + "'"
+        if raw.startswith('"'):
+            return quoted(new)
+    return scalar(new, inside)
+
+
+def _set_keys(page: Page, entry: Pairs, keys: list[str], gone: Set[str], new: Mapping[str, Any]) -> None:
+    """Take keys out of a mapping and put others in, each behind the last one that usually stands before it."""
+    if not gone and not new:
+        return
+    plan: list[int | Piece] = [i for i, key in enumerate(keys) if key not in gone]
+    words = [key for key in keys if key not in gone]
+    series = Series.of(page, entry)
+    on_dash = isinstance(series, Block) and page.indent(page.line(entry.start)) != series.column
+    if on_dash and keys[0] in gone:
+        second = entry.pairs[1][0]
+        page.replace(entry.start, second.start, "")
+        plan.insert(0, 0)
+        words.insert(0, keys[0])
+    for key in sorted(new, key=_ORDER.index):
+        text = scalar(new[key], entry.flow)
+        before = [i for i, word in enumerate(words) if word in _ORDER and _ORDER.index(word) < _ORDER.index(key)]
+        at = before[-1] + 1 if before else 0
+        if on_dash and at == 0:
+            page.replace(entry.start, entry.start, f"{key}: {text}{page.newline}{' ' * page.column(entry.start)}")
+        else:
+            plan.insert(at, field_piece(key, text, page.newline))
+            words.insert(at, key)
+    series.arrange(plan)

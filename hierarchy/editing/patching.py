@@ -1,0 +1,263 @@
+"""A taxonomy's YAML text → the same text with an edit in it: all that the edit does not touch stays byte for byte.
+
+First names, ids and settings are set where they stand, then entries are cut, moved and put in. The result is read
+back: a text that would say anything else than the edited taxonomy is never given out.
+"""
+
+import codecs
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from hierarchy.editing.draft import Edited
+from hierarchy.editing.fields import explicit_ids, labels_of, set_fields
+from hierarchy.editing.layout import Layout, to_long_form
+from hierarchy.editing.pieces import group_piece, key_piece, label_data, moved_piece, new_piece
+from hierarchy.editing.series import CannotPatch, Page, Piece, Series
+from hierarchy.errors import TaxonomyError
+from hierarchy.files import read_text
+from hierarchy.nodes import Group, Label, Tree
+from hierarchy.reading import TOP_KEYS, read_tree
+from hierarchy.syntax import Items, Pairs, compose_yaml
+
+Plan = list[int | Piece]
+Link = tuple[str, ...]
+
+
+def patched(text: str, new: Tree, where: str = "taxonomy.yaml") -> str:
+    """Change a taxonomy's text so that it says what an edited taxonomy is.
+
+    Parameters
+    ----------
+    text
+        A valid taxonomy in YAML, in any form. A short form becomes the long one where it cannot hold the edit.
+    new
+        The taxonomy after an edit of `hierarchy.editing`.
+    where
+        The file's name, for messages.
+
+    Returns
+    -------
+    str
+        Comments, order, quotes, blank lines and line ends of what was not edited are as before.
+
+    Raises
+    ------
+    TaxonomyError
+        Where the file is broken, or written in a way that cannot be edited in place.
+    """
+    old = read_tree(compose_yaml(text, where), where)
+    ends = text.endswith(("\n", "\r"))
+    try:
+        work = text if ends else text + Page(text).newline
+        work = to_long_form(work, new)
+        work = _with_fields(work, old, new)
+        work = _arranged(work, old, new)
+        if not ends:
+            work = work.removesuffix("\n").removesuffix("\r")
+        if _read(work) != _bare(new):
+            raise CannotPatch("the result would read differently")
+    except (CannotPatch, ValueError) as error:  # ValueError: a step gave a text that is no taxonomy
+        reason = error if isinstance(error, CannotPatch) else "a step would break it"
+        raise TaxonomyError(
+            f"some part of this file is written in a way that cannot be edited in place ({reason}); edit it by hand "
+            f"or write it anew, which loses its comments: Taxonomy.from_file({where!r}).to_yaml({where!r})",
+            where,
+        ) from None
+    return work
+
+
+def check_editable(path: str | Path) -> None:
+    """Refuse a file that is not edited in place; raises TaxonomyError with the remedy."""
+    path = Path(path)
+    if path.is_dir():
+        raise TaxonomyError(f"{str(path)!r} is a folder; edit the taxonomy file that the model was trained with")
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        raise TaxonomyError(
+            f"{str(path)!r} is no YAML file, and only YAML is edited in place: make one of it with "
+            f"'coarsefine taxonomy build {path} -o {path.with_suffix('.yaml')}', which keeps the groups"
+        )
+    if not path.exists():
+        raise TaxonomyError(f"there is no taxonomy file {str(path)!r} (paths start at the working directory)")
+
+
+def patch_file(path: str | Path, edited: Edited, *, write: bool = True) -> tuple[str, str]:
+    """Make an edit in the YAML file that it was made for; the file is replaced at once, or not at all.
+
+    Parameters
+    ----------
+    path
+        The file; a link to it stays a link.
+    edited
+        The taxonomy that the file holds, and what it shall be.
+    write
+        Whether the file is changed, or only what would be is returned.
+
+    Returns
+    -------
+    tuple of str
+        The text before and after.
+
+    Raises
+    ------
+    TaxonomyError
+        Where the file is no YAML, holds something else by now, or cannot be edited in place.
+    """
+    check_editable(path)
+    file = Path(path).resolve()
+    text = read_text(file)
+    if read_tree(compose_yaml(text, file.name), file.name) != _bare(edited.old):
+        raise TaxonomyError("the file was changed while the edit was made: nothing is written; try again", str(path))
+    changed = patched(text, edited.new, file.name)
+    if write and changed != text:
+        mark = codecs.BOM_UTF8 if file.read_bytes().startswith(codecs.BOM_UTF8) else b""
+        part = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        try:
+            part.write_bytes(mark + changed.encode())
+            shutil.copymode(file, part)
+            part.replace(file)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise TaxonomyError(f"{str(path)!r} cannot be written ({error.strerror}); it is as it was") from None
+    return text, changed
+
+
+def _with_fields(text: str, old: Tree, new: Tree) -> str:
+    """Set what all that stays says; which entry is which is known by its position."""
+    page = Page(text)
+    layout = Layout(page)
+    ids = explicit_ids(layout, old, new)
+    labels = {label.id: label for label in labels_of(new)}
+    for was, (entry, inside) in zip(labels_of(old), layout.labels, strict=True):
+        if was.id in labels:
+            label = labels[was.id]
+            given = label.id if label.id in ids else ""
+            set_fields(page, entry, {"id": given, "name": label.name, "description": label.description}, inside=inside)
+    groups = {group.id: group for group in new.groups}
+    for before, place in zip(old.groups, layout.groups, strict=True):
+        if before.id in groups and place.entry is not None:
+            group = groups[before.id]
+            keys = ("name", "description", "built", "frozen_name", "min_size", "max_size")
+            wanted = {"id": group.id if group.id != group.name else ""} | {key: getattr(group, key) for key in keys}
+            set_fields(page, place.entry, wanted, inside=place.entry.flow)
+    return page.changed()
+
+
+def _arranged(text: str, old: Tree, new: Tree) -> str:
+    """Cut, move and put in labels, groups, links and retired ids."""
+    page = Page(text)
+    layout = Layout(page)
+    ids = explicit_ids(layout, old, new)
+    lists: list[tuple[Items | None, Sequence[Label]]] = [
+        *((place.labels, group.labels) for place, group in zip(layout.groups, old.groups, strict=True)),
+        (layout.unplaced, old.unplaced),
+    ]
+    series = [None if entry is None else Series.of(page, entry) for entry, _ in lists]
+    home = {label.id: (n, i) for n, (_, labels) in enumerate(lists) for i, label in enumerate(labels)}
+
+    def piece(label: Label) -> Piece:
+        n, i = home.get(label.id, (-1, 0))
+        source = series[n] if n >= 0 else None
+        if source is None:
+            return new_piece(label_data(label, label.id in ids), page.newline)
+        return moved_piece(page, source, i, label)
+
+    def plan(n: int, labels: Sequence[Label]) -> Plan:
+        """Return what becomes of the n-th list of labels."""
+        here = [home.get(label.id, (-1, 0)) for label in labels]
+        return [place[1] if place[0] == n else piece(x) for x, place in zip(labels, here, strict=True)]
+
+    position = {group.id: i for i, group in enumerate(old.groups)}
+    for group in new.groups:
+        found = series[position[group.id]] if group.id in position else None
+        if found is not None:
+            found.arrange(plan(position[group.id], group.labels))
+
+    def group_text(group: Group) -> Piece:
+        short, step = isinstance(layout.groups_entry, Pairs), _step(page, layout)
+        return group_piece(group, [piece(x) for x in group.labels], page.newline, short=short, step=step)
+
+    groups: Plan = [position[group.id] if group.id in position else group_text(group) for group in new.groups]
+    top = {
+        "groups": groups,
+        "labels": plan(len(old.groups), new.unplaced),
+        "must_link": _links(page, layout.top.get("must_link"), old.must_link, new.must_link),
+        "cannot_link": _links(page, layout.top.get("cannot_link"), old.cannot_link, new.cannot_link),
+        "retired": _words(old.retired, new.retired, page.newline),
+    }
+    if layout.top:
+        _arrange_top(page, layout, top)
+    else:
+        root = Series.of(page, layout.root)
+        root.arrange(top["labels"] if isinstance(layout.root, Items) else groups)
+    return page.changed()
+
+
+def _arrange_top(page: Page, layout: Layout, lists: dict[str, Plan]) -> None:
+    """Arrange the lists of the long form; a key whose list would be empty goes, one that is missing comes."""
+    keys = list(layout.top)
+    plan: Plan = list(range(len(keys)))
+    for key, items in lists.items():
+        entry = layout.top.get(key)
+        if isinstance(entry, (Items, Pairs)) and len(Series.of(page, entry)) and items:
+            Series.of(page, entry).arrange(items)
+        elif isinstance(entry, (Items, Pairs)) and len(Series.of(page, entry)):
+            plan.remove(keys.index(key))
+        elif items:
+            if key in keys:
+                plan.remove(keys.index(key))
+            rank = TOP_KEYS.index(key)
+            before = [n for n, x in enumerate(plan) if isinstance(x, int) and TOP_KEYS.index(keys[x]) < rank]
+            plan.insert(
+                before[-1] + 1 if before else 0,
+                key_piece(key, [x for x in items if isinstance(x, Piece)], page.newline),
+            )
+    Series.of(page, layout.root).arrange(plan)
+
+
+def _links(page: Page, entry: object, old: Sequence[Link], new: Sequence[Link]) -> Plan:
+    """Plan the entries of must_link or cannot_link; one that got another member keeps its place and its comments."""
+    waiting: dict[Link, list[int]] = {}
+    for i, link in enumerate(old):
+        waiting.setdefault(link, []).append(i)
+    plan = [waiting[link].pop(0) if waiting.get(link) else link for link in new]
+    fresh = [link for link in plan if not isinstance(link, int)]
+    gone = sorted(i for places in waiting.values() for i in places)
+    if isinstance(entry, Items) and len(gone) == len(fresh):
+        for i, link in zip(gone, fresh, strict=True):
+            item = entry.items[i]
+            if isinstance(item, Items):
+                Series.of(page, item).arrange(_words(old[i], link, page.newline))
+        return list(range(len(old)))
+    return [x if isinstance(x, int) else new_piece(list(x), page.newline) for x in plan]
+
+
+def _words(old: Sequence[str], new: Sequence[str], newline: str) -> Plan:
+    places = {word: i for i, word in enumerate(old)}
+    return [places[word] if word in places else new_piece(word, newline) for word in new]
+
+
+def _step(page: Page, layout: Layout) -> int | None:
+    """Return how much deeper than its key the labels of a group stand here, for new groups; None is in brackets."""
+    lists = [(place.labels, place.entry) for place in layout.groups]
+    if lists and all(labels.flow for labels, _ in lists):
+        return None
+    short = isinstance(layout.groups_entry, Pairs)
+    for labels, entry in lists:
+        if not labels.flow and layout.groups_entry is not None:
+            key = layout.groups_entry.start if short or entry is None else entry.start
+            return max(0, page.column(labels.start) - page.column(key))
+    return 2
+
+
+def _read(text: str) -> Tree | None:
+    try:
+        return read_tree(compose_yaml(text, ""), "")
+    except TaxonomyError:
+        return None
+
+
+def _bare(tree: Tree) -> Tree:
+    return Tree(**{field.name: getattr(tree, field.name) for field in fields(Tree)})

@@ -1,0 +1,100 @@
+"""``coarsefine refit``: a trained model follows its edited taxonomy, without a full training."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hierarchy.errors import DataError
+from pipelines.cli.answers import DeviceOption, ModelArgument
+from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, stdout
+from pipelines.cli.training import Part, read_parts
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pipelines.config import Config
+
+logger = logging.getLogger(__name__)
+
+EPILOG = "Example: coarsefine refit model --taxonomy edited.yaml -o model-2 --set data.train=train.jsonl"
+
+
+def refit(
+    model: ModelArgument,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--groups",
+            metavar="GROUP",
+            help="Group whose head is fitted again; can be repeated. By default those that the new taxonomy demands.",
+        ),
+    ] = None,
+    taxonomy: Annotated[
+        Path | None, typer.Option("--taxonomy", metavar="FILE", help="The edited taxonomy; by default the model's own.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the new model; MODEL itself to replace it."),
+    ] = None,
+    device: DeviceOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Fit the heads of some groups again and, where labels came, went or moved, the coarse stage; the rest stays.
+
+    Give the whole training data as data.train. The encoder and the n-grams stay as trained, and so do all settings of
+    the model. A refit that was stopped goes on where it was when the same command is given again.
+    """
+    with session(goes_on="the same command goes on from what is finished in the run folder"):
+        from pipelines.artifacts import check_replaceable
+        from pipelines.config import load_config
+
+        loaded = load_config(config, settings or [])
+        if out is None:
+            raise DataError(f"name the folder of the new model: -o NEW, or -o {model} to replace the old one")
+        if groups is None and taxonomy is None:
+            raise DataError("there is nothing to do: name groups with --groups, or the edited tree with --taxonomy")
+        check_replaceable(out)
+        _refit(model, groups, taxonomy, out, device, loaded)
+
+
+def _refit(
+    folder: Path, groups: list[str] | None, taxonomy: Path | None, out: Path, device: str | None, config: "Config"
+) -> None:
+    from pipelines.chained import Documents
+    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.cli.documents import in_cli_words, read_taxonomy, reports_shown
+    from pipelines.evaluation.report import render
+    from pipelines.refit_plan import cut_validation
+
+    if (folder / "encoder").is_dir():
+        silence_weight_bars()
+    classifier = HierarchicalClassifier.from_pretrained(folder, device=device)
+    # Beside a model lies the run folder of its training, with vectors that are needed again.
+    config = config.model_copy(update={"run": config.run or f"{folder}.run"})
+    classifier.set_params(run_dir=config.run, n_jobs=config.classifier.n_jobs)
+
+    def as_before(documents: Part) -> "tuple[np.ndarray, np.ndarray]":
+        return cut_validation(classifier.model_, Documents(documents.texts, documents.labels))
+
+    tree = classifier.taxonomy_ if taxonomy is None else read_taxonomy(taxonomy)
+    tree, parts = read_parts(config, tree, as_before)
+    training, valid, test = parts["train"], parts.get("valid"), parts.get("test")
+    validation = None if valid is None else (valid.texts, valid.labels)
+    refits = len(classifier.model_.record.get("refits", []))
+    with reports_shown(), in_cli_words(validation="--set data.valid"):
+        classifier.refit_groups(groups, training.texts, training.labels, tree, validation=validation)
+    if test is None:
+        logger.warning("no test or validation documents (data.test, data.valid): the new model has no figures")
+    else:
+        with reports_shown():
+            report = classifier.evaluate(test.texts, test.labels, data=test.name)
+        classifier.metrics_ = report.as_dict()
+        stdout().print(render(report))
+    classifier.save_pretrained(out)
+    for refitted in classifier.model_.record.get("refits", [])[refits:]:
+        rows = [(step, f"{seconds / 60:.1f}") for step, seconds in refitted["seconds"].items()]
+        print_table("Time", ("step", "minutes"), rows)
+    logger.info("the refitted model is in %s", out)

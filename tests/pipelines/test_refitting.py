@@ -1,0 +1,442 @@
+"""Refitting: what is asked for and what an edited tree demands, and nothing beside it."""
+
+import copy
+import json
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from hierarchy.errors import ConfigError, DataError, TaxonomyError
+from hierarchy.nodes import Group, Label
+from hierarchy.taxonomy import Taxonomy
+from pipelines.chained import Documents
+from pipelines.classifier import HierarchicalClassifier
+from pipelines.cli import console
+from pipelines.cli.app import app
+from pipelines.refit_plan import cut_validation
+
+ROOT = Path(__file__).parents[2]
+KINDS = ["fitted", "fitted_lexical"]
+SHORT = {"num_train_epochs": 1, "learning_rate": 5e-3, "encoder_learning_rate": 1e-3}
+
+
+def rows(classifier):
+    """Every row as bytes, by expert and label."""
+    found = {}
+    for expert in ("neural", "lexical"):
+        bank = getattr(classifier.model_.router, expert)
+        for place, label in enumerate(classifier.model_.label_ids if bank else ()):
+            row = bank.rows[place : place + 1].tensors("row")
+            found[expert, label] = {name: array.tobytes() for name, array in row.items()}
+    return found
+
+
+def parts(classifier):
+    """All numbers of a model but its encoders."""
+    model = classifier.model_
+    found = rows(classifier) | {"counts": model.train_counts.tolist(), "valid": model.valid_keys.tolist()}
+    if model.router.group_rows is not None:
+        found["group rows"] = {n: a.tobytes() for n, a in model.router.group_rows.tensors("groups").items()}
+    if model.extractor.neural is not None:
+        state = model.extractor.neural.document_model.state_dict()
+        found["document model"] = {name: tensor.numpy().tobytes() for name, tensor in state.items()}
+    return found | {"fusions": model.router.fusions, "coarse fusion": model.router.coarse_fusion}
+
+
+def edited(taxonomy, *, remove=(), move=None, add=None):
+    """The tree without some labels, with others in another group or new there; a group left empty is gone."""
+    labels = {label.id: label for label in taxonomy.labels} | {label: Label(label, label) for label in add or {}}
+    home = {label.id: group.id for group in taxonomy.groups for label in group.labels}
+    home = {label: group for label, group in home.items() if label not in remove} | (move or {}) | (add or {})
+    kept = {group.id: group for group in taxonomy.groups} | {
+        group: Group(group, group) for group in home.values() if group not in taxonomy.group_ids
+    }
+    groups = [
+        replace(group, labels=tuple(labels[label] for label in home if home[label] == name))
+        for name, group in kept.items()
+        if name in home.values()
+    ]
+    return Taxonomy(tuple(groups), retired=tuple(remove))
+
+
+def without(part, *absent):
+    some = [i for i, label in enumerate(part[1]) if label not in absent]
+    return [part[0][i] for i in some], [part[1][i] for i in some]
+
+
+def relabelled(part, old, new):
+    return part[0], [new if label == old else label for label in part[1]]
+
+
+@pytest.fixture(scope="module")
+def before_hoses(tiny_classifier, fitted, fitted_lexical, english):
+    """Classifiers of both kinds that have never heard of hoses."""
+    tree = edited(english.taxonomy, remove=["hoses"])
+    tree = replace(tree, retired=())
+    train, valid = (without(part, "hoses") for part in (english.train, english.valid))
+    return {
+        "fitted": tiny_classifier(tree, training=fitted.training).fit(*train, validation=valid),
+        "fitted_lexical": HierarchicalClassifier(tree, encoder="none", n_jobs=1).fit(*train, validation=valid),
+    }
+
+
+# Without an edit of the tree
+
+
+@pytest.mark.parametrize("which", KINDS)
+def test_refit_changes_the_rows_of_its_groups_only(which, request, english):
+    classifier = copy.copy(request.getfixturevalue(which))
+    before = parts(classifier)
+    classifier.refit_groups(["garden", "office"], *english.train)
+    assert parts(classifier) == before  # same data, same bytes
+    texts, labels = english.train
+    dry = [i for i, label in enumerate(labels) if label == "hoses"][:9]
+    changed = ["fence seed" if i in dry else text for i, text in enumerate(texts)]
+    classifier.refit_groups(["garden"], changed, labels)
+    after = parts(classifier)
+    garden = {"mowers", "hoses", "seeds", "fences"}
+    different = {key for key in before if after[key] != before[key]}
+    experts = {"neural", "lexical"} if which == "fitted" else {"lexical"}
+    assert different == {(expert, label) for expert in experts for label in garden}
+    assert request.getfixturevalue(which).model_ is not classifier.model_
+
+
+def test_refit_with_the_data_of_fit_finds_the_validation_documents_again(english):
+    texts, labels = (english.train[i] + english.valid[i] for i in (0, 1))
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1).fit(texts, labels)
+    again = copy.copy(classifier).refit_groups(["garden"], texts, labels)
+    assert parts(again) == parts(classifier)
+    assert again.model_.record["refits"][0]["documents"] == classifier.model_.record["documents"]
+
+
+def test_given_validation_documents_fit_the_fusion_again(fitted, english):
+    classifier = copy.copy(fitted).refit_groups(["garden"], *english.train, validation=english.test)
+    different = {key for key, value in parts(classifier).items() if value != parts(fitted)[key]}
+    assert different == {"fusions", "valid"}
+
+
+def test_figures_of_the_old_model_are_dropped(fitted_lexical, english):
+    classifier = copy.copy(fitted_lexical)
+    classifier.metrics_ = {"accuracy": 1.0}
+    assert classifier.refit_groups(["garden"], *english.train).metrics_ is None
+
+
+# After an edit of the tree
+
+
+EDITS = {
+    "add a label": ({"add": {"hoses": "garden"}}, {"garden"}),
+    "add a group": ({"add": {"hoses": "water"}}, {"water"}),
+    "move": ({"move": {"lamps": "kitchen"}}, {"kitchen", "office"}),
+    "move to a new group": ({"move": {"lamps": "light"}}, {"light", "office"}),
+    "remove": ({"remove": ["lamps"]}, {"office"}),
+    "remove a group": ({"remove": ["printers", "chairs", "desks", "lamps"]}, set()),
+    "all at once": ({"add": {"hoses": "garden"}, "move": {"desks": "kitchen"}, "remove": ["seeds"]},
+                    {"kitchen", "garden", "office"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", KINDS)
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_is_followed_and_all_other_rows_stay(which, name, before_hoses, english, tmp_path):
+    edit, heads = EDITS[name]
+    classifier = copy.copy(before_hoses[which])
+    tree = edited(classifier.taxonomy_, **edit)
+    absent = set(english.train[1]) - set(tree.label_ids)
+    train, valid, test = (without(part, *absent) for part in (english.train, english.valid, english.test))
+    classifier.refit_groups(None, *train, tree, validation=valid)
+    model = classifier.model_
+    assert (classifier.taxonomy_, model.label_ids, model.group_ids) == (tree, tree.label_ids, tree.group_ids)
+    assert model.group_of.tolist() == tree.group_of.tolist()
+    assert classifier.classes_.tolist() == sorted(tree.label_ids)
+    after, before = rows(classifier), rows(before_hoses[which])
+    home = {label.id: group.id for group in tree.groups for label in group.labels}
+    for expert, label in after:
+        if home[label] not in heads:
+            assert after[expert, label] == before[expert, label]
+    refit = model.record["refits"][0]
+    assert (set(refit["groups"]), refit["coarse"]) == (heads, True)
+    assert (set(refit["added"]), set(refit["moved"]), set(refit["removed"])) == (
+        set(edit.get("add", {})), set(edit.get("move", {})), set(edit.get("remove", [])),
+    )  # fmt: skip
+
+    predicted = classifier.predict(test[0])
+    assert np.mean(predicted == np.array(test[1])) > 0.6
+    assert set(predicted) >= set(edit.get("add", {}))
+    for paths in classifier.predict_paths(test[0], top_k=3):
+        assert all(home[path.path[1]] == path.path[0] for path in paths)
+    classifier.save_pretrained(tmp_path / "model")
+    again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
+    assert parts(again) == parts(classifier)
+    assert again.predict_proba(test[0]).tobytes() == classifier.predict_proba(test[0]).tobytes()
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "Refitted since then:" in card
+    assert all(f"labels added: {label}" in card for label in edit.get("add", {}))
+
+
+@pytest.mark.parametrize("which", KINDS)
+def test_a_move_gives_what_a_full_training_gives(which, request, english):
+    classifier = request.getfixturevalue(which)
+    tree = edited(english.taxonomy, move={"lamps": "kitchen", "seeds": "office"})
+    refitted = copy.copy(classifier).refit_groups(None, *english.train, tree, validation=english.valid)
+    trained = HierarchicalClassifier(**{**classifier.get_params(), "taxonomy": tree})
+    assert parts(refitted) == parts(trained.fit(*english.train, validation=english.valid))
+
+
+def test_a_merge_refits_the_label_that_gets_the_documents(fitted_lexical, english, caplog):
+    tree = edited(english.taxonomy, remove=["lamps"])
+    train, valid = (relabelled(part, "lamps", "kettles") for part in (english.train, english.valid))
+    lamps = [text for text, label in zip(*english.test, strict=True) if label == "lamps"]
+    with caplog.at_level(logging.WARNING):
+        left = copy.copy(fitted_lexical).refit_groups(["office"], *train, tree, validation=valid)
+    assert any("'kettles': 17, now 34" in m and "name their groups: kitchen" in m for m in caplog.messages)
+    caplog.clear()
+    merged = copy.copy(fitted_lexical).refit_groups(None, *train, tree, validation=valid)
+    assert caplog.messages == []
+    assert merged.model_.record["refits"][0]["groups"] == ["kitchen", "office"]
+    assert np.mean(merged.predict(lamps) == "kettles") > 0.7 > np.mean(left.predict(lamps) == "kettles")
+
+
+def test_first_documents_of_a_label_that_had_none(english):
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1)
+    classifier.fit(*without(english.train, "hoses"), validation=english.valid)
+    assert "hoses" not in classifier.classes_
+    with pytest.raises(DataError, match=r"groups that are not named \(garden\): name these too"):
+        classifier.refit_groups(["office"], *english.train, validation=english.valid)
+    with pytest.raises(DataError, match="no validation document has a label of the model"):
+        classifier.refit_groups(["office"], *without(english.train, "hoses"), validation=(["hose"], ["hoses"]))
+    classifier.refit_groups(["garden"], *english.train, validation=english.valid)
+    assert "hoses" in classifier.predict(english.test[0])
+
+
+def test_a_trained_encoder_stays_as_it_is(tiny_classifier, english, tmp_path):
+    classifier = tiny_classifier(trainable="all", training=SHORT).fit(*english.train, validation=english.valid)
+    encoders = [
+        {name: tensor.clone() for name, tensor in encoder.transformer.state_dict().items()}
+        for encoder in classifier.model_.extractor.neural.fine_encoders
+    ]
+    tree = edited(english.taxonomy, move={"lamps": "kitchen"})
+    refitted = copy.copy(classifier).refit_groups(None, *english.train, tree, validation=english.valid)
+    neural = refitted.model_.extractor.neural
+    assert len(encoders) == len(neural.fine_encoders) == 2
+    for encoder, before in zip(neural.fine_encoders, encoders, strict=True):
+        assert all(tensor.equal(before[name]) for name, tensor in encoder.transformer.state_dict().items())
+    refitted.save_pretrained(tmp_path / "model")
+    again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
+    assert again.predict_proba(english.test[0]).tobytes() == refitted.predict_proba(english.test[0]).tobytes()
+
+
+@pytest.mark.parametrize("negatives", ["candidates", "group"])
+def test_other_negatives(negatives, english):
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, negatives=negatives)
+    classifier.fit(*english.train, validation=english.valid)
+    tree = edited(english.taxonomy, move={"lamps": "kitchen"})
+    classifier.refit_groups(None, *english.train, tree, validation=english.valid)
+    assert classifier.score(*english.test) > 0.4
+    paths = [p[0].path for p in classifier.predict_paths(english.test[0])]
+    assert ("kitchen", "lamps") in paths
+
+
+def test_names_and_order_alone_change_no_number(fitted, english):
+    kitchen, garden, office = english.taxonomy.groups
+    tree = Taxonomy((replace(office, name="Bureau"), kitchen, garden))
+    classifier = copy.copy(fitted).refit_groups(None, *english.train, tree)
+    assert classifier.taxonomy_ == tree
+    assert parts(classifier) == parts(fitted)
+    assert "refits" not in classifier.model_.record
+    paths = [[p[0].path for p in c.predict_paths(english.test[0])] for c in (classifier, fitted)]
+    assert paths[0] == paths[1]
+
+
+def test_a_second_refit_starts_from_the_first(before_hoses, english):
+    first = edited(before_hoses["fitted_lexical"].taxonomy_, add={"hoses": "garden"})
+    classifier = copy.copy(before_hoses["fitted_lexical"])
+    classifier.refit_groups(None, *english.train, first, validation=english.valid)
+    both = [english.train[i] + english.valid[i] for i in (0, 1)]
+    classifier.refit_groups(None, *both, edited(first, move={"hoses": "office"}))
+    refits = classifier.model_.record["refits"]
+    assert [refit["moved"] for refit in refits] == [[], ["hoses"]]
+    assert refits[1]["documents"] == {"train": 204, "valid": 48}
+
+
+def test_a_stopped_refit_goes_on(tiny_classifier, english, tmp_path, monkeypatch):
+    classifier = tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid)
+    tree = edited(english.taxonomy, move={"lamps": "kitchen"})
+    call = (None, *english.train, tree)
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.refitting.fit_router", None)
+        with pytest.raises(TypeError):
+            copy.copy(classifier).refit_groups(*call, validation=english.valid)
+    monkeypatch.setattr("stages.trainer.Trainer", None)
+    monkeypatch.setattr("stages.vectors.VectorCache._write", None)
+    monkeypatch.setattr("pipelines.chained.seconds_of_one_row", None)
+    refitted = copy.copy(classifier).refit_groups(*call, validation=english.valid)
+    assert refitted.model_.record["refits"][0]["moved"] == ["lamps"]
+
+
+# Validation documents
+
+
+def test_validation_documents_are_known_again_and_new_labels_give_some(before_hoses, english):
+    model = before_hoses["fitted_lexical"].model_
+    texts, labels = (english.train[i] + english.valid[i] for i in (0, 1))
+    kept, cut = cut_validation(model, Documents(texts, labels))
+    assert sorted([*kept, *cut]) == list(range(len(texts)))
+    old = [i for i in cut if labels[i] != "hoses"]
+    assert sorted(texts[i] for i in old) == sorted(without(english.valid, "hoses")[0])
+    assert len(cut) - len(old) == 2  # a tenth of 21
+
+    kept, cut = cut_validation(model, Documents(*english.train))
+    assert (len(kept), len(cut)) == (204, 0)
+    halved = [english.train[i] + english.valid[i][::3] for i in (0, 1)]
+    assert len(cut_validation(model, Documents(*halved))[1]) == 0
+
+
+def test_an_edit_without_unseen_documents_is_refused(fitted_lexical, english):
+    tree = edited(english.taxonomy, move={"lamps": "kitchen"})
+    with pytest.raises(DataError, match=r"the fusion must be fitted again.*with validation="):
+        copy.copy(fitted_lexical).refit_groups(None, *english.train, tree)
+
+
+# Refusals
+
+
+def test_refit_refuses_what_it_cannot_do(fitted_lexical, english):
+    classifier = copy.copy(fitted_lexical)
+    texts, labels = english.train
+    with pytest.raises(DataError, match="no group 'gardn' in this model; nearest: garden"):
+        classifier.refit_groups(["gardn"], texts, labels)
+    with pytest.raises(DataError, match="groups is a single string: put it into a list"):
+        classifier.refit_groups("garden", texts, labels)
+    for nothing in (None, []):
+        with pytest.raises(DataError, match="nothing to do: the tree is the model's own; name the groups"):
+            classifier.refit_groups(nothing, texts, labels)
+    some = without(english.train, "hoses")
+    with pytest.raises(DataError, match=r"labels have no documents \('hoses'\): give the whole training data"):
+        classifier.refit_groups(["garden"], *some)
+    classifier.refit_groups(["office"], *some)
+    with pytest.raises(ConfigError, match=r"taxonomy is a str: give a hierarchy\.Taxonomy"):
+        classifier.refit_groups(None, texts, labels, "tree.yaml")
+
+
+def test_refit_refuses_a_tree_that_the_documents_do_not_carry(fitted_lexical, english):
+    classifier = copy.copy(fitted_lexical)
+    tree = english.taxonomy
+
+    def refuses(match, tree, groups=None, documents=english.train, error=DataError):
+        valid = without(english.valid, *(set(english.train[1]) - set(documents[1])))
+        with pytest.raises(error, match=match):
+            classifier.refit_groups(groups, *documents, tree, validation=valid)
+
+    refuses(r"new in the tree and have no training documents \(tents\)", edited(tree, add={"tents": "garden"}))
+    refuses(r"'lamps' \(17 documents, first in row \d+\) is not in the taxonomy; it is retired",
+            edited(tree, remove=["lamps"]))  # fmt: skip
+    refuses(r"groups that are not named \(kitchen\): name these too", edited(tree, move={"lamps": "kitchen"}),
+            ["office", "garden"])  # fmt: skip
+    refuses(r"no group 'office' in this model", edited(tree, remove=tree.label_ids[8:]), ["office"],
+            without(english.train, *tree.label_ids[8:]))  # fmt: skip
+    refuses(r"labels have no documents \('seeds'\)", edited(tree, move={"lamps": "kitchen"}), None,
+            without(english.train, "seeds"))  # fmt: skip
+    refuses(r"stand in no group yet \(tents\)", replace(tree, unplaced=(Label("tents", "tents"),)),
+            error=TaxonomyError)  # fmt: skip
+    assert classifier.model_ is fitted_lexical.model_
+
+
+# The command
+
+
+@pytest.fixture
+def cli(monkeypatch):
+    """Run a command inside this process; the log is left to pytest."""
+    monkeypatch.setattr(console, "set_up_log", lambda: None)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def files(english, fitted_lexical, tmp_path):
+    """A model, documents, and the tree after a move."""
+    fitted_lexical.save_pretrained(tmp_path / "model")
+    for part in ("train", "valid", "test"):
+        lines = [json.dumps({"text": t, "label": label}) for t, label in zip(*getattr(english, part), strict=True)]
+        (tmp_path / f"{part}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    edited(english.taxonomy, move={"lamps": "kitchen"}).to_yaml(tmp_path / "edited.yaml")
+    return tmp_path
+
+
+def data(files, *parts):
+    return [argument for part in parts for argument in ("--set", f"data.{part}={files / f'{part}.jsonl'}")]
+
+
+ONE_JOB = ("--set", "classifier.n_jobs=1")
+
+
+def test_the_command_as_a_process(files):
+    out = files / "new"
+    command = ["refit", files / "model", "--taxonomy", files / "edited.yaml", "-o", out, *ONE_JOB]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *map(str, command), *data(files, "train", "valid", "test")],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "refit: heads of kitchen, office, coarse stage" in done.stderr
+    assert f"Evaluation on {files / 'test.jsonl'}" in done.stdout
+    assert "fusion" in done.stdout
+    refitted = HierarchicalClassifier.from_pretrained(out)
+    assert refitted.predict_paths(["lamp bulb light shade"])[0][0].path == ("kitchen", "lamps")
+    assert refitted.metrics_["data"] == str(files / "test.jsonl")
+    assert HierarchicalClassifier.from_pretrained(files / "model").metrics_ is None
+    assert (files / "model.run").is_dir()
+
+
+def test_the_command_evaluates_what_it_can(cli, files):
+    model, groups = files / "model", ["--groups", "garden", "--groups", "office"]
+    result = cli("refit", model, *groups, "-o", model, *ONE_JOB, *data(files, "train"))
+    assert result.exit_code == 0, result.stderr
+    assert "Evaluation" not in result.stdout
+    replaced = HierarchicalClassifier.from_pretrained(model)
+    assert replaced.metrics_ is None
+    assert replaced.model_.record["refits"][0]["groups"] == ["garden", "office"]
+    result = cli("refit", model, *groups, "-o", model, *ONE_JOB, *data(files, "train", "valid"))
+    assert "Evaluation on validation documents" in result.stdout
+    assert HierarchicalClassifier.from_pretrained(model).metrics_["documents"] == 48
+
+
+def test_the_command_finds_the_validation_documents_again(cli, files):
+    with (files / "train.jsonl").open("a", encoding="utf-8") as file:
+        file.write((files / "valid.jsonl").read_text(encoding="utf-8"))
+    result = cli("refit", files / "model", "--taxonomy", files / "edited.yaml", "-o", files / "new", *ONE_JOB,
+                 *data(files, "train", "test"))  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    refits = HierarchicalClassifier.from_pretrained(files / "new").model_.record["refits"]
+    assert refits[0]["documents"] == {"train": 204, "valid": 48}
+
+
+def test_bad_input_of_the_command(cli, files):
+    model, tree, out = files / "model", ("--taxonomy", files / "edited.yaml"), ("-o", files / "new")
+
+    def message(*arguments):
+        result = cli("refit", *arguments, *ONE_JOB)
+        assert result.exit_code == 2, result.stdout
+        return result.stderr
+
+    train = data(files, "train")
+    assert f"name the folder of the new model: -o NEW, or -o {model} to replace" in message(model, *tree, *train)
+    assert "nothing to do: name groups with --groups, or the edited tree" in message(model, *out, *train)
+    assert "no training documents are named" in message(model, *tree, *out)
+    assert "give validation documents with --set data.valid" in message(model, *tree, *out, *train)
+    assert "no group 'gardn' in this model; nearest: garden" in message(model, "--groups", "gardn", *out, *train)
+    assert "there is no taxonomy file" in message(model, "--taxonomy", files / "none.yaml", *out, *train)
+    assert "is not empty and holds no model" in message(model, *tree, "-o", files, *train)
+    assert "no folder" in message(files / "none", *tree, *out, *train)
+    assert not (files / "new").exists()
+
+
+def test_the_command_has_help_with_an_example(cli):
+    assert "Example: coarsefine refit" in cli("refit", "--help").stdout
