@@ -1,6 +1,6 @@
 """Vectors of labels, from their texts and, where there are documents, from those.
 
-`label_vectors` is what the builder and the quality figures use. An encoder is any function texts → array with one
+`hierarchy.signals` makes label vectors of them. An encoder is any function texts → array with one
 row a text, however long the text is.
 """
 
@@ -11,8 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hierarchy.embedded import embedded_encoder_path
-from hierarchy.errors import DataError, EncoderError
-from hierarchy.nodes import Label
+from hierarchy.errors import EncoderError
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +20,6 @@ Documents = tuple[Sequence[str] | np.ndarray, Sequence[str]]
 """(texts or vectors, label id of each)."""
 
 MAX_UNKNOWN = 0.05  # above this share of unknown tokens an encoder reads noise
-NEIGHBOURS = 5  # labels with documents that stand in for those of a label without any
 
 
 class TextEncoder(Protocol):
@@ -223,64 +221,6 @@ def embed_texts(
         )  # fmt: skip
         return ngram_vectors(texts, seed=seed)
     return unit(np.asarray(loaded(texts), dtype=np.float64))
-
-
-def label_vectors(
-    labels: Sequence[Label],
-    documents: Documents | None = None,
-    embed: Embed | None = None,
-    encoder: str = "embedded",
-    text_weight: float = 0.5,
-    seed: int = 0,
-) -> np.ndarray:
-    """Make one vector a label, from its text and from its documents.
-
-    Parameters
-    ----------
-    labels
-        The labels.
-    documents
-        (texts or vectors, label id of each). Bare texts are embedded as the labels are, whole. A label without
-        documents takes those of the labels whose texts are nearest.
-    embed, encoder
-        See `embed_texts`.
-    text_weight
-        What the text counts beside the documents: 0 is documents alone, 1 is text alone.
-    seed
-        Of the n-grams' SVD.
-
-    Returns
-    -------
-    np.ndarray
-        (labels, dimensions), rows of length 1. Dot products are
-        `text_weight · cos(texts) + (1 - text_weight) · cos(documents)`.
-    """
-    texts = [label.text for label in labels]
-    if documents is None:
-        return embed_texts(texts, embed, encoder, seed)
-    contents, targets = documents
-    position = {label.id: i for i, label in enumerate(labels)}
-    owner = np.array([position.get(str(target), -1) for target in targets], dtype=np.int64)
-    if len(owner) != len(contents):
-        raise DataError(f"{len(contents)} documents but {len(owner)} targets; there must be one a document")
-    if not (owner >= 0).any():
-        raise DataError(f"none of the {len(owner)} documents has a target that is a label id; resolve them first")
-    if isinstance(contents, np.ndarray) and contents.ndim == 2:
-        by_text, vectors = embed_texts(texts, embed, encoder, seed), contents
-    else:
-        both = embed_texts([*texts, *(str(text) for text in contents)], embed, encoder, seed)
-        by_text, vectors = both[: len(texts)], both[len(texts) :]
-    known = owner >= 0
-    centroids, counts = means(np.asarray(vectors)[known], owner[known], len(labels))
-    # Encoders give all documents a large common part; what tells labels apart is the rest.
-    by_documents = unit(centroids - centroids[counts > 0].mean(axis=0))
-    missing = np.flatnonzero(counts == 0)
-    if len(missing):
-        present = np.flatnonzero(counts)
-        likeness = by_text[missing] @ by_text[present].T  # (missing, present)
-        nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :NEIGHBOURS]
-        by_documents[missing] = unit(by_documents[present[nearest]].mean(axis=1))
-    return np.hstack([np.sqrt(text_weight) * by_text, np.sqrt(1 - text_weight) * by_documents])
 
 
 def reduced(vectors: np.ndarray, dimensions: int = 100, seed: int = 0) -> np.ndarray:

@@ -8,10 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from hierarchy.embedding import Documents, Embed, embed_texts, label_vectors, unit
+from hierarchy.embedding import Documents, Embed, embed_texts, unit
 from hierarchy.errors import DataError, TaxonomyError
-from hierarchy.probe import Probe, probe_labels
+from hierarchy.probe import Probe
+from hierarchy.signals import label_signals
 from hierarchy.taxonomy import Taxonomy
+
+MEANING = {"text": 1.0, "documents": 1.0}  # confusions are told apart from meaning, by the probe
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,6 @@ def measure(
     documents: Documents | None = None,
     embed: Embed | None = None,
     encoder: str = "embedded",
-    text_weight: float = 0.5,
     seed: int = 0,
 ) -> Measures:
     """Measure each label of a taxonomy.
@@ -86,7 +88,7 @@ def measure(
     documents
         (texts or vectors of shape (documents, dimensions), label of each document), or None. Documents whose label
         stands in no group are left out.
-    embed, encoder, text_weight, seed
+    embed, encoder, seed
         As for `TaxonomyBuilder`.
 
     Returns
@@ -103,14 +105,13 @@ def measure(
     """
     if not taxonomy.groups:
         raise TaxonomyError("no label stands in a group yet; place the labels with TaxonomyBuilder first")
-    if documents is None:
-        vectors = label_vectors(taxonomy.labels, None, embed, encoder, text_weight, seed)
-        return Measures(taxonomy, vectors, *_margins(vectors, taxonomy.group_of))
-    X, targets = _placed(documents, taxonomy, embed, encoder, seed)
-    by_id = (X, [taxonomy.label_ids[target] for target in targets])
-    vectors = label_vectors(taxonomy.labels, by_id, embed, encoder, text_weight, seed)
-    probe = probe_labels(X, targets, len(taxonomy.labels), seed=seed)
-    return Measures(taxonomy, vectors, *_margins(vectors, taxonomy.group_of), probe)
+    by_id = None
+    if documents is not None:
+        X, targets = _placed(documents, taxonomy, embed, encoder, seed)
+        by_id = (X, [taxonomy.label_ids[target] for target in targets])
+    signals = label_signals(taxonomy.labels, by_id, embed, encoder, seed)
+    vectors = signals.blend(MEANING)
+    return Measures(taxonomy, vectors, *_margins(vectors, taxonomy.group_of), signals.probe)
 
 
 def _placed(

@@ -13,6 +13,7 @@ from hierarchy.errors import DataError
 BLOCK = 8192  # documents a step: memory stays small beside the vectors
 SCORES_AT_ONCE = 10_000_000  # of documents and labels
 SHARPNESS = 20.0  # what ridge scores, which lie between 0 and 1, are multiplied by before the softmax
+RIDGE = 0.01  # penalty, as a share of the mean variance of the dimensions times the documents
 KEPT = 100  # best labels of a document that are remembered
 
 
@@ -86,12 +87,36 @@ class Probe:
 
 
 def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int = 5, seed: int = 0) -> Probe:
-    """Probe a data set; memory stays small with many documents and with many labels.
+    """Score each document by a ridge classifier that was fitted on the other folds.
+
+    Every fold's model comes from sums over documents (their Gram matrix and label sums), which are taken in blocks
+    once: 200,000 documents cost little more than reading them. This is scikit-learn's `RidgeClassifier` in closed
+    form, without the dense (documents, labels) target matrix that it makes for each fold, and without the scores of
+    that shape.
 
     Parameters
     ----------
-    X, targets, n_labels, n_folds, seed
-        As for `cross_fitted_scores`.
+    X
+        Vectors of the documents, shape (documents, dimensions); may be memory-mapped.
+    targets
+        Label positions, shape (documents,).
+    n_labels
+        How many labels there are.
+    n_folds
+        How many folds. A label's documents are dealt evenly over them.
+    seed
+        Of the folds.
+
+    Returns
+    -------
+    Probe
+        Where a fold's model knows no document of a label (it has one document, or none), that label gets the
+        document's lowest score, so it never wins.
+
+    Raises
+    ------
+    DataError
+        Where there are fewer than two documents, or lengths differ.
     """
     from scipy import sparse
 
@@ -100,7 +125,7 @@ def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int
     best = np.empty((len(targets), kept), dtype=np.int32)
     scores = np.empty((len(targets), kept), dtype=np.float32)
     confusion = np.zeros((n_labels, n_labels), dtype=np.float32)
-    for rows, part in _held_out(X, targets, n_folds, seed, n_labels, 0.01):
+    for rows, part in _held_out(X, targets, n_folds, seed, n_labels):
         ones = np.ones(len(rows), dtype=np.float32)
         of_label = sparse.csr_array((ones, (targets[rows], np.arange(len(rows)))), shape=(n_labels, len(rows)))
         part = part.astype(np.float32)
@@ -120,56 +145,8 @@ def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int
     return Probe(targets, best, scores, confusion)
 
 
-def cross_fitted_scores(
-    X: np.ndarray,
-    targets: np.ndarray,
-    n_folds: int = 5,
-    seed: int = 0,
-    n_labels: int | None = None,
-    ridge: float = 0.01,
-) -> np.ndarray:
-    """Score each document by a ridge classifier that was fitted on the other folds.
-
-    Every fold's model comes from sums over documents (their Gram matrix and label sums), which are taken in blocks
-    once: 200,000 documents cost little more than reading them. This is scikit-learn's `RidgeClassifier` in closed
-    form, without the dense (documents, labels) target matrix that it makes for each fold.
-
-    Parameters
-    ----------
-    X
-        Vectors of the documents, shape (documents, dimensions); may be memory-mapped.
-    targets
-        Label positions, shape (documents,).
-    n_folds
-        How many folds. A label's documents are dealt evenly over them.
-    seed
-        Of the folds.
-    n_labels
-        How many labels; None takes the largest target plus one.
-    ridge
-        Penalty, as a share of the mean variance of the dimensions times the documents.
-
-    Returns
-    -------
-    np.ndarray
-        (documents, labels), float32. Where a fold's model knows no document of a label (it has one document, or
-        none), that label gets the document's lowest score, so it never wins.
-
-    Raises
-    ------
-    DataError
-        Where there are fewer than two documents, or lengths differ.
-    """
-    targets = np.asarray(targets, dtype=np.int64)
-    labels = int(targets.max()) + 1 if n_labels is None else n_labels
-    scores = np.empty((len(X), labels), dtype=np.float32)
-    for rows, part in _held_out(X, targets, n_folds, seed, labels, ridge):
-        scores[rows] = part
-    return scores
-
-
 def _held_out(
-    X: np.ndarray, targets: np.ndarray, n_folds: int, seed: int, labels: int, ridge: float
+    X: np.ndarray, targets: np.ndarray, n_folds: int, seed: int, labels: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield some documents and their scores, (documents, labels) float64, by the model of the other folds."""
     from scipy.linalg import cho_factor, cho_solve
@@ -198,7 +175,7 @@ def _held_out(
         by_label = sums[others].sum(axis=0)  # (labels, d)
         mean = by_label.sum(axis=0) / total
         centred = gram[others].sum(axis=0) - total * np.outer(mean, mean)
-        centred[np.diag_indices(d)] += ridge * np.trace(centred) / d + 1e-9
+        centred[np.diag_indices(d)] += RIDGE * np.trace(centred) / d + 1e-9
         rows_ = cho_solve(cho_factor(centred), (by_label - count[:, None] * mean).T).T  # (labels, d)
         bias = count / total - rows_ @ mean
         held_out = np.flatnonzero(fold == f)
@@ -232,79 +209,3 @@ def fold_of(targets: np.ndarray, n_folds: int = 5, seed: int = 0) -> np.ndarray:
     # Dealing runs on over the labels, so that labels with a single document do not all fall into the first fold.
     fold[by_label] = np.arange(len(targets)) % max(2, min(n_folds, len(targets)))
     return fold
-
-
-def group_scores(scores: np.ndarray, group_of: np.ndarray, n_groups: int | None = None) -> np.ndarray:
-    """Give each group the score of its best label.
-
-    Parameters
-    ----------
-    scores
-        (documents, labels).
-    group_of
-        The group of each label, shape (labels,).
-    n_groups
-        How many groups; None takes the largest plus one.
-
-    Returns
-    -------
-    np.ndarray
-        (documents, groups).
-    """
-    groups = int(group_of.max()) + 1 if n_groups is None else n_groups
-    best = np.full((len(scores), groups), -np.inf, dtype=scores.dtype)
-    for g in range(groups):
-        mine = np.flatnonzero(group_of == g)
-        if len(mine):
-            best[:, g] = scores[:, mine].max(axis=1)
-    return best
-
-
-def group_confusion(scores: np.ndarray, targets: np.ndarray, group_of: np.ndarray) -> np.ndarray:
-    """Share of each group's documents that the probe sends to each group.
-
-    Parameters
-    ----------
-    scores
-        (documents, labels).
-    targets
-        Label positions, shape (documents,).
-    group_of
-        The group of each label, shape (labels,).
-
-    Returns
-    -------
-    np.ndarray
-        (groups, groups), rows sum to 1; a group without documents has a row of zeros.
-    """
-    groups = int(group_of.max()) + 1
-    counts = np.zeros((groups, groups))
-    np.add.at(counts, (group_of[np.asarray(targets)], group_of[scores.argmax(axis=1)]), 1)
-    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
-
-
-def routing_recall(scores: np.ndarray, targets: np.ndarray, group_of: np.ndarray, k: int) -> float:
-    """Share of documents whose group is among the k best.
-
-    Parameters
-    ----------
-    scores
-        (documents, labels).
-    targets
-        Label positions, shape (documents,).
-    group_of
-        The group of each label, shape (labels,).
-    k
-        Groups that the router keeps.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-    """
-    by_group = group_scores(scores, group_of)
-    right = group_of[np.asarray(targets)]
-    own = by_group[np.arange(len(right)), right]
-    # A group that ties with the right one counts as before it: the estimate must not flatter.
-    before = (by_group >= own[:, None]).sum(axis=1) - 1
-    return float((before < k).mean())

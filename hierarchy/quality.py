@@ -120,7 +120,6 @@ def taxonomy_quality(
     documents: Documents | None = None,
     embed: Embed | None = None,
     encoder: str = "embedded",
-    text_weight: float = 0.5,
     min_documents: int = 3,
     n_listed: int = 20,
     seed: int = 0,
@@ -129,7 +128,7 @@ def taxonomy_quality(
 
     Parameters
     ----------
-    taxonomy, documents, embed, encoder, text_weight, seed
+    taxonomy, documents, embed, encoder, seed
         As for `measure`.
     min_documents, n_listed
         As for `quality_of`.
@@ -146,7 +145,7 @@ def taxonomy_quality(
     DataError
         Where fewer than two documents have a label that stands in a group.
     """
-    return quality_of(measure(taxonomy, documents, embed, encoder, text_weight, seed), min_documents, n_listed)
+    return quality_of(measure(taxonomy, documents, embed, encoder, seed), min_documents, n_listed)
 
 
 def quality_of(measures: Measures, min_documents: int = 3, n_listed: int = 20) -> TaxonomyQuality:

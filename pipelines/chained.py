@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from hierarchy.probe import cross_fitted_scores, group_confusion
+from hierarchy.probe import probe_labels
 from hierarchy.taxonomy import Taxonomy
 from pipelines.calibration import Fusion, fit_fusion, fit_variants, log_coarse
 from pipelines.features import FeatureExtractor
@@ -210,8 +210,7 @@ def probe_confusion(features: Features, targets: np.ndarray, group_of: np.ndarra
     """Group confusions of the cross-fitted probe, (groups, groups)."""
     if sparse.issparse(features):
         features = reduced(features, seed=settings.seed)
-    scores = cross_fitted_scores(features, targets, seed=settings.seed)
-    return group_confusion(scores, targets, group_of)
+    return probe_labels(features, targets, len(group_of), seed=settings.seed).group_confusion(group_of)
 
 
 def fit_heads(

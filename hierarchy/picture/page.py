@@ -22,7 +22,6 @@ def taxonomy_page(
     documents: Documents | None = None,
     embed: Embed | None = None,
     encoder: str = "embedded",
-    text_weight: float = 0.5,
     seed: int = 0,
     title: str | None = None,
 ) -> str:
@@ -34,7 +33,7 @@ def taxonomy_page(
         With at least one group.
     documents
         (texts or vectors of shape (documents, dimensions), label of each document), or None.
-    embed, encoder, text_weight, seed
+    embed, encoder, seed
         As for `TaxonomyBuilder`. The same seed gives the same plots.
     title
         Of the page; None takes the taxonomy's name.
@@ -61,7 +60,7 @@ def taxonomy_page(
         raise MissingLibraryError(
             'the picture is drawn by Bokeh, which is not installed; install it with: pip install "coarsefine[html]"'
         ) from None
-    measures = measure(taxonomy, documents, embed, encoder, text_weight, seed)
+    measures = measure(taxonomy, documents, embed, encoder, seed)
     quality = quality_of(measures)
     script, places = components(plots(measures, seed))
     return Template((FOLDER / "page.html").read_text(encoding="utf-8")).substitute(

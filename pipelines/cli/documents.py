@@ -1,7 +1,7 @@
 """Documents for the commands: read and checked, with messages in the words of the command line."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from hierarchy.errors import CoarsefineError, DataError, TaxonomyError
 from hierarchy.taxonomy import Taxonomy
-from pipelines.config import Data
+from pipelines.config import Config, Data
 
 if TYPE_CHECKING:
+    import numpy as np
     from datasets import Dataset
 
     from pipelines.data.checks import Checked
@@ -111,6 +112,41 @@ def taxonomy_of(documents: "Dataset", place: str) -> Taxonomy:
     if not pairs:
         raise DataError("no document has one label", place)
     return Taxonomy.from_data([label for label, _ in pairs], [group for _, group in pairs])
+
+
+def training_vectors(
+    config: Config, taxonomy: Taxonomy | None
+) -> "tuple[Taxonomy, tuple[np.ndarray, list[str]] | None, Sequence[str] | None]":
+    """Read what the tree's figures stand on: the training documents as vectors, through the cache of the run folder.
+
+    Parameters
+    ----------
+    config
+        Names the documents (data.train), the encoder and the run folder.
+    taxonomy
+        Whose labels the documents have; None makes an unplaced tree of the documents' columns.
+
+    Returns
+    -------
+    tuple
+        The taxonomy, (vectors, label ids) and the texts; the last two are None without documents.
+
+    Raises
+    ------
+    TaxonomyError
+        There are neither labels nor documents.
+    """
+    if config.data.train is None:
+        if taxonomy is None:
+            raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
+        return taxonomy, None, None
+    from pipelines.preparation import document_vectors
+
+    documents = read_source(Source(config.data.train, config.data.train_split), config.data, cache=None)
+    taxonomy = taxonomy or taxonomy_of(documents, config.data.train)
+    checked = check_all({"train": (config.data.train, documents)}, taxonomy)["train"]
+    texts = checked.documents["text"]
+    return taxonomy, (document_vectors(texts, config.classifier, config.run_folder), checked.labels), texts
 
 
 def read_taxonomy(place: str | Path) -> Taxonomy:

@@ -269,14 +269,10 @@ def _kind(taxonomy: "Taxonomy", words: Sequence[str], kind: Kind | None) -> str:
 def _builder_and_documents(
     taxonomy: "Taxonomy", config: Path | None, settings: list[str] | None
 ) -> "tuple[TaxonomyBuilder, tuple[Any, list[str]] | None]":
-    from pipelines.cli.documents import Source, check_all, read_source
+    from pipelines.cli.documents import training_vectors
     from pipelines.cli.taxonomy import builder_of
     from pipelines.config import load_config
 
     loaded = load_config(config, settings or [])
-    train, documents = loaded.data.train, None
-    if train is not None:
-        found = read_source(Source(train, loaded.data.train_split), loaded.data, cache=None)
-        checked = check_all({"train": (train, found)}, taxonomy)["train"]
-        documents = (checked.documents["text"], checked.labels)
-    return builder_of(loaded), documents
+    builder = builder_of(loaded)
+    return builder, training_vectors(loaded, taxonomy)[1]

@@ -55,6 +55,7 @@ def build(
 ) -> None:
     """Place labels that stand in no group; documents (data.train), where given, tell which are alike."""
     with session(goes_on="give the same command again"):
+        from pipelines.cli.documents import read_taxonomy, training_vectors
         from pipelines.config import load_config
 
         loaded = load_config(config, settings or [])
@@ -63,11 +64,12 @@ def build(
         if not out.absolute().parent.is_dir():
             raise TaxonomyError(f"--out {out}: the folder does not exist: make it first")
         place = labels or earlier or (None if loaded.taxonomy is None else Path(loaded.taxonomy))
-        if place is None and loaded.data.train is None:
-            raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
-        taxonomy, documents = _labels_and_documents(place, loaded, earlier)
+        given = None if place is None else read_taxonomy(place)
+        if given is not None and earlier is not None:
+            given = read_taxonomy(earlier).with_labels(given)
         builder = builder_of(loaded)
-        built = builder.build(taxonomy, documents=documents, keep=earlier is not None)
+        taxonomy, documents, texts = training_vectors(loaded, given)
+        built = builder.build(taxonomy, documents=documents, texts=texts, keep=earlier is not None)
         part = out.with_name(f".{out.name}.tmp")
         built.to_yaml(part)
         part.replace(out)
@@ -105,12 +107,14 @@ def show(
 
 def _draw(file: Path, html: Path, config: "Config") -> None:
     from hierarchy.picture import taxonomy_page
+    from pipelines.cli.documents import read_taxonomy, training_vectors
 
     if not html.absolute().parent.is_dir():
         raise TaxonomyError(f"--html {html}: the folder does not exist: make it first")
-    taxonomy, documents = _labels_and_documents(file, config)
     encoder = config.classifier.label_encoder or config.classifier.encoder
     _silence(encoder)
+    taxonomy = read_taxonomy(file)
+    _, documents, _ = training_vectors(config, taxonomy)
     title = taxonomy.name or file.stem
     page = taxonomy_page(taxonomy, documents, encoder=encoder, seed=config.classifier.seed, title=title)
     part = html.with_name(f".{html.name}.tmp")
@@ -136,16 +140,17 @@ def check(
     with session(goes_on="give the same command again"):
         from hierarchy.agreement import agreement
         from hierarchy.quality import taxonomy_quality
-        from pipelines.cli.documents import read_taxonomy
+        from pipelines.cli.documents import read_taxonomy, training_vectors
         from pipelines.cli.quality_tables import print_quality
         from pipelines.config import load_config
 
         loaded = load_config(config, settings or [])
-        taxonomy, documents = _labels_and_documents(file, loaded)
+        taxonomy = read_taxonomy(file)
         against = None if reference is None else agreement(taxonomy, read_taxonomy(reference))
         options = loaded.classifier
         encoder = options.label_encoder or options.encoder
         _silence(encoder)
+        _, documents, _ = training_vectors(loaded, taxonomy)
         quality = taxonomy_quality(taxonomy, documents, encoder=encoder, seed=options.seed)
         if as_json:
             print_json(quality.as_dict() | ({"reference": against.as_dict()} if against else {}))
@@ -167,25 +172,6 @@ def builder_of(config: "Config") -> "TaxonomyBuilder":
         signals=options.signals,
         seed=options.seed,
     )
-
-
-def _labels_and_documents(
-    place: Path | None, config: "Config", earlier: Path | None = None
-) -> "tuple[Taxonomy, tuple[Any, list[str]] | None]":
-    from pipelines.cli.documents import Source, check_all, read_source, read_taxonomy, taxonomy_of
-
-    taxonomy = None if place is None else read_taxonomy(place)
-    if taxonomy is not None and earlier is not None:
-        taxonomy = read_taxonomy(earlier).with_labels(taxonomy)
-    train = config.data.train
-    if train is None:
-        if taxonomy is None:
-            raise TaxonomyError("there are neither labels nor documents")
-        return taxonomy, None
-    documents = read_source(Source(train, config.data.train_split), config.data, cache=None)
-    taxonomy = taxonomy or taxonomy_of(documents, train)
-    checked = check_all({"train": (train, documents)}, taxonomy)["train"]
-    return taxonomy, (checked.documents["text"], checked.labels)
 
 
 def _silence(encoder: str) -> None:

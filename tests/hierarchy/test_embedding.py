@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from hierarchy import DataError, EncoderError, Label, TaxonomyBuilder, embedded, embedding
-from hierarchy.embedding import SentenceEncoder, embed_texts, label_vectors, ngram_vectors, unit
+from hierarchy import EncoderError, TaxonomyBuilder, embedded, embedding
+from hierarchy.embedding import SentenceEncoder, embed_texts, ngram_vectors, unit
 
 
 class Words:
@@ -76,35 +76,6 @@ def test_ngrams_know_chinese_and_are_deterministic():
     assert likeness[0, 1] > likeness[0, 3]
     assert likeness[3, 4] == pytest.approx(1)
     assert ngram_vectors([f"label {i}" for i in range(400)]).shape == (400, 256)
-
-
-def test_documents_and_texts_are_blended(embed):
-    labels = [Label(x, x) for x in ("red lamp", "blue lamp", "red chair", "no documents lamp")]
-    X = np.array([[1.0, 0], [1, 0.1], [0, 1], [1, 0]])
-    targets = ["red lamp", "red lamp", "blue lamp", "red chair"]
-    texts = label_vectors(labels, embed=embed)
-    both = label_vectors(labels, (X, targets), embed=embed)
-    alone = label_vectors(labels, (X, targets), embed=embed, text_weight=0.0)
-    assert np.linalg.norm(both, axis=1) == pytest.approx(1)
-    assert (both @ both.T) == pytest.approx(0.5 * texts @ texts.T + 0.5 * alone @ alone.T)
-    assert alone[0] @ alone[2] > 0.9 > alone[0] @ alone[1]
-    assert np.linalg.norm(alone[3]) == pytest.approx(1)  # from the labels whose texts are nearest
-
-
-def test_bare_documents_are_embedded(embed):
-    labels = [Label("a", "a"), Label("b", "b")]
-    vectors = label_vectors(labels, (["sun moon", "sun", "tree"], ["a", "a", "b"]), embed=embed)
-    assert vectors.shape == (2, 96)
-
-
-def test_wrong_documents_and_functions(embed):
-    labels = [Label("a", "a")]
-    with pytest.raises(DataError, match="2 documents but 1 targets"):
-        label_vectors(labels, (np.zeros((2, 3)), ["a"]), embed=embed)
-    with pytest.raises(DataError, match="none of the 1 documents has a target that is a label id"):
-        label_vectors(labels, (np.zeros((1, 3)), ["z"]), embed=embed)
-    with pytest.raises(EncoderError, match=r"embed gave an array of shape \(3,\) for 1 texts"):
-        label_vectors(labels, embed=lambda _texts: np.zeros(3))
 
 
 def test_zero_rows_stay_zero():
