@@ -82,7 +82,7 @@ class Settings(BaseModel):
     max_group_size: int = Field(40, ge=1, description="labels that a built group has at most")
     signals: dict[str, float] | None = Field(
         None,
-        description="what `text`, `documents` and `confusion` count when groups are built; null: 0.2, 0.4 and 0.4",
+        description="what `text`, `documents` and `confusion` count when groups are built; null: 0.25, 0.5 and 0.25",
     )
     training: dict[str, Any] = Field(
         default_factory=dict,
