@@ -223,6 +223,8 @@ def fit_heads(
 ) -> list[Rows]:
     """Fit rows problem by problem; each finished one is kept in `folder`, so a stopped run goes on after it.
 
+    With `negatives: all` a row does not depend on the groups, so that another tree finds its rows there as well.
+
     Parameters
     ----------
     features
@@ -246,21 +248,27 @@ def fit_heads(
         "balance": settings.balance,
         "prune": settings.prune if lexical else 0.0,
     }
-    kept = folder / f"rows-{_rows_key(features, targets, options)}"
+    kept = folder / f"rows-{_features_key(features, options)}"
     kept.mkdir(parents=True, exist_ok=True)
-    files = [kept / f"{_problem_key(problem)}.safetensors" for problem in problems]
-    missing = [i for i, file in enumerate(files) if not file.exists()]
+    files = [[kept / f"{key}.safetensors" for key in _row_keys(problem, targets)] for problem in problems]
+    missing, homes = [], []
+    for problem, own in zip(problems, files, strict=True):
+        absent = [place for place, file in enumerate(own) if not file.exists()]
+        if absent:
+            missing.append(Problem(problem.labels[absent], problem.documents, problem.weights))
+            homes.append([own[place] for place in absent])
     if missing:
-        rows = sum(len(problems[i].labels) for i in missing)
-        one = seconds_of_one_row(features, targets, [problems[i] for i in missing], **options)
+        rows = sum(len(problem.labels) for problem in missing)
+        one = seconds_of_one_row(features, targets, missing, **options)
         workers = settings.n_jobs if settings.n_jobs > 0 else _cores()
         logger.info("%s: %d rows, about %s on %d processes", what, rows, duration(rows * one / workers), workers)
-    fitted = fit_rows(features, targets, [problems[i] for i in missing], n_jobs=settings.n_jobs, **options)
-    for i, rows_of_one in zip(missing, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
-        part = files[i].with_suffix(".part")
-        save_file(rows_of_one.tensors("rows"), part)
-        part.replace(files[i])
-    return [Rows.from_tensors(load_file(file), "rows") for file in files]
+    fitted = fit_rows(features, targets, missing, n_jobs=settings.n_jobs, **options)
+    for own, head in zip(homes, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
+        for place, file in enumerate(own):
+            part = file.with_suffix(".part")
+            save_file(head[place : place + 1].tensors("rows"), part)
+            part.replace(file)
+    return [Rows.stack([Rows.from_tensors(load_file(file), "rows") for file in own]) for own in files]
 
 
 def fit_group_rows(ngrams: Features, targets: np.ndarray, n_groups: int, settings: Settings, folder: Path) -> Rows:
@@ -269,19 +277,23 @@ def fit_group_rows(ngrams: Features, targets: np.ndarray, n_groups: int, setting
     return Rows.stack(fit_heads(ngrams, targets, one_each, settings, folder, "n-gram rows of the groups"))
 
 
-def _rows_key(features: Features, targets: np.ndarray, options: Mapping[str, Any]) -> str:
+def _features_key(features: Features, options: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     arrays = (features.data, features.indices, features.indptr) if sparse.issparse(features) else (features,)
-    for array in (*arrays, targets):
+    for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
 
 
-def _problem_key(problem: Problem) -> str:
-    digest = hashlib.sha256()
-    for array in (problem.labels, problem.documents, problem.weights):
-        digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:24]
+def _row_keys(problem: Problem, targets: np.ndarray) -> Iterator[str]:
+    """Name each row by what it is fitted on, whatever its label is called and wherever it stands in the tree."""
+    common = hashlib.sha256()
+    for array in (problem.documents, problem.weights):
+        common.update(b"-" if array is None else np.ascontiguousarray(array).data)
+    for label in problem.labels:
+        own = common.copy()
+        own.update(np.packbits(targets == label).data)
+        yield own.hexdigest()[:24]
 
 
 def _cores() -> int:

@@ -247,6 +247,11 @@ def test_finished_heads_are_kept(tmp_path, monkeypatch):
     assert [p.labels.tolist() for p in asked] == [[3]]
     for one, other in zip(whole, parts, strict=True):
         assert one.weight.tobytes() == other.weight.tobytes()
+    # Another tree: the same labels under other numbers and in other groups.
+    other_tree = [Problem(np.array([0, 3])), Problem(np.array([1, 2]))]
+    regrouped = fit_heads(features, (targets + 1) % 4, other_tree, settings, tmp_path / "parts", "rows")
+    assert len(asked) == 1
+    assert regrouped[0].weight.tobytes() == whole[2].weight.tobytes() + whole[1].weight.tobytes()
     fit_heads(features, targets[::-1], problems, settings, tmp_path / "parts", "rows")
     fit_heads(features, targets, problems, Settings(n_jobs=1, neural_C=2.0), tmp_path / "parts", "rows")
     assert len(asked) == 1 + 3 + 3
