@@ -20,6 +20,8 @@ from hierarchy.taxonomy import Taxonomy
 BEAM = 3  # groups that the router keeps, for the routing recall that decides the number of groups
 RECALL = 0.98  # that `n_groups: auto` asks of it
 STEPS = 12  # numbers of groups that are tried
+MANY_LABELS, FEWER_STEPS = 2500, 4  # above so many labels a step takes long
+MOST_GROUPS = 700  # that are tried where there are many labels: an exact assignment to more takes minutes
 logger = logging.getLogger(__name__)
 
 
@@ -225,7 +227,10 @@ class TaxonomyBuilder:
         counts = self._counts(plan)
         if not counts:
             return [plan_sizes(len(plan.free), plan.sizes(), "auto", self.min_group_size, self.max_group_size)[0].size]
-        places = np.geomspace(counts[0], counts[-1], STEPS)
+        steps = STEPS
+        if len(plan.free) > MANY_LABELS:
+            steps, counts = FEWER_STEPS, [count for count in counts if count <= max(MOST_GROUPS, counts[0])]
+        places = np.geomspace(counts[0], counts[-1], steps)
         return sorted({min(counts, key=lambda count: (abs(count - place), count)) for place in places})
 
     def _clustered(self, plan: Plan, vectors: np.ndarray, n_groups: int | str, *, near_mean: bool = True) -> np.ndarray:
