@@ -205,11 +205,17 @@ class TaxonomyBuilder:
             home = self._clustered(plan, vectors, "auto")
             count = max(len(plan.kept), int(home.max()) + 1)
             return home, BuildReport(count, "about sqrt(2 x labels), since there are no documents to tell")
-        homes, curve = {}, []
+        homes, curve, refused = {}, [], None
         for count in self._steps(plan):
-            homes[count] = self._clustered(plan, vectors, count)
+            try:
+                homes[count] = self._clustered(plan, vectors, count)
+            except TaxonomyError as error:  # links may need more groups, or fewer
+                refused = error
+                continue
             group_of = np.concatenate([plan.home, homes[count]])
             curve.append((count, found.probe.routing_recall(group_of, BEAM)))
+        if not curve and refused is not None:
+            raise refused
         enough = [count for count, recall in curve if recall >= RECALL]
         if enough:
             count, rule = max(enough), f"the largest number tried with a routing recall of {RECALL} at beam {BEAM}"

@@ -212,6 +212,17 @@ def test_the_number_of_groups_follows_the_routing_recall(embed, caplog):
     assert "sqrt" in builder.report_.rule
 
 
+def test_numbers_of_groups_that_links_forbid_are_not_tried(embed):
+    groups = [[f"item {g} {i}" for i in range(5)] for g in range(8)]
+    X, targets = documents_of(groups, embed, np.random.default_rng(0))
+    apart = tuple(group[0] for group in groups[:4])
+    labels = Taxonomy(unplaced=tuple(Label(x, x) for group in groups for x in group), cannot_link=(apart,))
+    builder = TaxonomyBuilder(max_group_size=20, embed=embed)
+    built = builder.build(labels, (X, targets))
+    assert len({home(built)[label] for label in apart}) == 4
+    assert min(groups for groups, _ in builder.report_.curve) >= 4
+
+
 def test_a_new_label_moves_no_other(themed, embed):
     built = TaxonomyBuilder(n_groups=6, embed=embed).build(themed)
     more = replace(built, unplaced=(Label("x", "brass pump"),))
