@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+HEREDOC = re.compile(r"(<<'(\w+)'\n).*?^\2$", re.MULTILINE | re.DOTALL)  # a file's text, no commands
 LINK = re.compile(r"\]\((?!\w+:)([^)#]*)(?:#([^)]*))?\)")
 
 
@@ -35,7 +37,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     """Every shell command of the documentation, with its page."""
     for page in PAGES:
         for block in blocks(page, "bash"):
-            for line in block.replace("\\\n", " ").splitlines():
+            for line in HEREDOC.sub(r"\1", block).replace("\\\n", " ").splitlines():
                 words = shlex.split(line, comments=True)
                 while words and re.fullmatch(r"\w+=\S*", words[0]):  # a variable of the environment
                     words = words[1:]
@@ -53,12 +55,25 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+def script(path: str) -> ModuleType:
+    """Load a script that lies outside the packages."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_the_configuration_page_is_what_the_code_says():
-    spec = importlib.util.spec_from_file_location("configuration", ROOT / "docs" / "configuration.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert written == script.page(), "run: python docs/configuration.py > docs/configuration.md"
+    assert written == script("docs/configuration.py").page(), (
+        "run: python docs/configuration.py > docs/configuration.md"
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tables_are_what_the_results_say(page):
+    text = page.read_text(encoding="utf-8")
+    assert text == script("benchmarks/tables.py").filled(text), "run: python benchmarks/tables.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -382,7 +382,7 @@ def test_the_command_as_a_process(files):
     command = ["refit", files / "model", "--taxonomy", files / "edited.yaml", "-o", out, *ONE_JOB]
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.cli", *map(str, command), *data(files, "train", "valid", "test")],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "refit: heads of kitchen, office, coarse stage" in done.stderr
