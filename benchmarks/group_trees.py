@@ -104,7 +104,7 @@ def training_vectors(settings: "Settings", data: DataSet) -> np.ndarray:
     """Return the pooled vectors of the training documents, from the cache of the run folder."""
     from pathlib import Path
 
-    from pipelines.coarse import load_encoder
+    from pipelines.encoders import load_encoder
     from pipelines.features import cached_vectors
     from pipelines.preparation import label_texts
 

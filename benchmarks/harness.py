@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import sys
 import threading
 import time
@@ -17,13 +18,17 @@ import psutil  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.chained import Documents
+    from pipelines.documents import Documents
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # so that a checkout which is not installed can be measured too
     sys.path.insert(0, str(ROOT))
 
-PACKAGES = ("coarsefine", "numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "datasets")
+PACKAGES = (
+    "coarsefine", "numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "datasets",
+    "sentence-transformers", "hiclass",
+)  # fmt: skip
+LIST_OF_NUMBERS = re.compile(r"\[\s+\d+(?:,\s+\d+)*\s+\]")
 SUFFIXES = (".jsonl.gz", ".jsonl", ".csv", ".parquet")
 SECONDS_BETWEEN_SAMPLES = 0.5
 
@@ -68,9 +73,9 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
     import numpy as np
 
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.chained import Documents
     from pipelines.data.checks import check_documents
     from pipelines.data.reading import read_documents
+    from pipelines.documents import Documents
 
     if not (folder / name).is_dir():
         found = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
@@ -144,7 +149,7 @@ class PeakMemory:
                 return
 
 
-def make_parser(description: str | None, name: str) -> argparse.ArgumentParser:
+def make_parser(description: str | None, name: str, *, out: str | None = None) -> argparse.ArgumentParser:
     """Return a parser with the options that every benchmark has.
 
     Parameters
@@ -153,10 +158,12 @@ def make_parser(description: str | None, name: str) -> argparse.ArgumentParser:
         Docstring of the benchmark.
     name
         Of the benchmark, for the default folders.
+    out
+        Help of ``--out`` where it is not one JSON.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the data sets")
-    parser.add_argument("--out", type=Path, help=f"JSON to write (default: benchmarks/results/{name}-....json)")
+    parser.add_argument("--out", type=Path, help=out or f"JSON to write (default: benchmarks/results/{name}-....json)")
     parser.add_argument(
         "--run", type=Path, help="folder for what is kept between runs: a stopped benchmark goes on (default: runs/...)"
     )
@@ -207,20 +214,24 @@ def write_record(options: argparse.Namespace, figures: dict[str, Any]) -> None:
     }
     part = options.out.with_name(f".{options.out.name}.tmp")
     text = json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False)
+    text = LIST_OF_NUMBERS.sub(lambda found: re.sub(r"\s+", "", found[0]), text)  # one line each, however long
     part.write_text(text + "\n", encoding="utf-8")
     part.replace(options.out)
     print(f"written: {options.out}")
 
 
 def machine() -> dict[str, Any]:
-    """Say what was measured on: processor, cores, threads, memory and load."""
+    """Say what was measured on: processor, cores, threads, memory, load, and the GPU if one was used."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
         processor = next((value.strip() for key, _, value in lines if key.strip() == "model name"), processor)
+    torch = sys.modules.get("torch")  # not loaded for this alone
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch is not None and torch.cuda.is_available() else {}
     return {
         "processor": processor,
+        **gpu,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),

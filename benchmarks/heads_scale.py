@@ -60,9 +60,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     options
         As parsed.
     """
-    from pipelines.chained import Clock, fit_heads, probe_confusion
     from pipelines.config import load_config
+    from pipelines.rows import fit_heads, probe_confusion
     from stages.fine.negatives import plan_problems
+    from stages.progress import Clock
     from stages.rows import Problem, Rows
 
     changes = [f"classifier.{s}" for s in (f"negatives={options.negatives}", f"n_jobs={options.jobs}")]

@@ -13,8 +13,8 @@ import numpy as np
 from harness import DataSet, load_data, make_parser, prepare, print_table, write_record
 
 if TYPE_CHECKING:
-    from pipelines.coarse import NeuralStage
     from pipelines.label_space import LabelSpace
+    from pipelines.neural import NeuralStage
     from pipelines.settings import Settings
     from stages.coarse.encoder import Encoder
     from stages.coarse.segments import Segmenter
@@ -78,10 +78,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from sklearn.metrics import f1_score
 
     from pipelines.cli.console import silence_weight_bars
-    from pipelines.coarse import load_encoder
     from pipelines.config import load_config
+    from pipelines.encoders import load_encoder
     from pipelines.evaluation.baselines import logistic_predictions
-    from pipelines.features import cached_group_logits, cached_vectors
+    from pipelines.features import cached_vectors, read_cached_documents
     from pipelines.label_space import LabelSpace
     from pipelines.preparation import label_texts
 
@@ -116,7 +116,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         for seed in options.seeds:
             chosen = settings.model_copy(update={"aggregator": aggregator, "label_attention": attention, "seed": seed})
             stage, best = train(chosen, data, space, encoder, segmenter, options.run)
-            answers = cached_group_logits(stage.document_model, test).argmax(1)
+            answers = read_cached_documents(stage.document_model, test)[1].argmax(1)
             correct[name].append(answers == gold)
             macro.append(f1_score(gold, answers, average="macro", zero_division=0))
             valid.append(best)
@@ -158,15 +158,14 @@ def train(
     settings: "Settings", data: DataSet, space: "LabelSpace", encoder: "Encoder", segmenter: "Segmenter", folder: Path
 ) -> "tuple[NeuralStage, float]":
     """Train one variant, or read it from the run folder; return it with its best validation figure."""
-    from pipelines.coarse import NeuralStage
+    from pipelines.neural import NeuralStage
 
     assert data.taxonomy is not None and data.valid is not None  # noqa: S101, PT018 - measure has checked
     stage = NeuralStage(
         settings, encoder, segmenter, train_texts=data.train.texts, valid_texts=data.valid.texts, folder=folder
     )
     targets, valid_targets = (space.targets(part.labels) for part in (data.train, data.valid))
-    valid_groups = np.where(valid_targets >= 0, space.group_of[valid_targets], -1)
-    training = stage.train_coarse(data.taxonomy, space, space.group_of[targets], valid_groups)
+    training = stage.train(data.taxonomy, space, targets, valid_targets)
     return stage, float(training.best_metric or 0.0)
 
 
@@ -192,11 +191,11 @@ def whole_segments(settings: "Settings", segmenter: Any) -> int:
 
 def groups_of(stage: "NeuralStage", vectors: Any) -> np.ndarray:
     """Group of each document whose segment vectors are given."""
-    from pipelines.features import group_logits
+    from pipelines.features import read_documents
 
     parts = [np.asarray(vectors[d]) for d in range(len(vectors))]
     counts = np.array([len(part) for part in parts])
-    return np.asarray(group_logits(stage.document_model, np.concatenate(parts), counts).argmax(1))
+    return np.asarray(read_documents(stage.document_model, np.concatenate(parts), counts)[1].argmax(1))
 
 
 def differences(seeds: list[int], a: list[np.ndarray], b: list[np.ndarray]) -> list[dict[str, Any]]:

@@ -51,11 +51,11 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
     model_folder
         Where the model is saved.
     """
-    from pipelines.chained import Clock
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cli.console import silence_weight_bars, stdout
     from pipelines.config import load_config
     from pipelines.evaluation.report import render
+    from stages.progress import Clock
 
     changes = [f"classifier.{setting}" for setting in ("trainable=frozen", *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})

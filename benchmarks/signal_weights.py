@@ -59,8 +59,8 @@ def measure(name: str, options: argparse.Namespace, runs: Any) -> dict[str, Any]
 
     from hierarchy import TaxonomyBuilder
     from hierarchy.embedding import embed_texts
-    from pipelines.coarse import load_encoder
     from pipelines.config import load_config
+    from pipelines.encoders import load_encoder
     from pipelines.features import cached_vectors
     from pipelines.preparation import label_texts
 

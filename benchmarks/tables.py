@@ -8,11 +8,15 @@ Example: python benchmarks/tables.py
 import argparse
 import json
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))  # where a test loads this file by its path, too
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TABLE = re.compile(r"(?<=<!-- table: )(\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
@@ -25,6 +29,25 @@ REAL_DATA = {
     "tw_laws --set encoder=none": "laws in Chinese",
 }
 TREES = ("clinc150", "attack_procedures", "dc_code")
+SETS = ("attack_procedures", "dc_code", "clinc150", "banking77", "tw_laws")
+METHODS = {
+    "joint": "this project, joint",
+    "joint_frozen": "this project, joint, frozen encoder",
+    "chained_all": "this project, chained, encoder trained",
+    "chained": "this project, chained, frozen encoder",
+    "classic": "classic recipe: rows inside each group, hard route",
+    "flat": "flat fine-tuning (transformers)",
+    "flat_fused": "flat fine-tuning, fused with n-gram rows",
+    "svm": "TF-IDF + LinearSVC",
+    "embeddings": "embeddings + logistic regression",
+    "hiclass_lcpn_tfidf": "HiClass per node, TF-IDF",
+    "hiclass_lcppn_tfidf": "HiClass per parent node, TF-IDF",
+    "hiclass_lcpn_embeddings": "HiClass per node, embeddings",
+    "hiclass_lcppn_embeddings": "HiClass per parent node, embeddings",
+}
+NO_RESULTS = "*No results yet.*"
+
+Runs = dict[int, dict[str, Any]]  # records by seed
 
 
 def main() -> None:
@@ -95,10 +118,111 @@ def label_groups() -> str:
     return markdown(("method", *told), *rows)
 
 
+@cache
+def compared() -> dict[str, dict[str, Runs]]:
+    """Return what `compare.py` wrote: setup in words -> method in words -> seed -> record."""
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((RESULTS / "compare").glob("*.json"))]
+    records = [r for r in records if "test" in r["figures"] and r["settings"]["documents"] is None]
+    order = list(METHODS)
+
+    def place(record: dict[str, Any]) -> tuple[Any, ...]:
+        settings = record["settings"]
+        encoder = settings["encoder"] != "embedded", settings["encoder"], settings["layers"] or 0
+        known = SETS.index(settings["dataset"]) if settings["dataset"] in SETS else len(SETS)
+        return known, settings["dataset"], *encoder, order.index(settings["method"]), settings["changes"]
+
+    found: dict[str, dict[str, Runs]] = {}
+    for record in sorted(records, key=place):
+        settings, figures = record["settings"], record["figures"]
+        parts = "{train:,} training, {valid:,} validation, {test:,} test documents".format(**figures["documents"])
+        groups = f" in {figures['groups']} groups" if figures["groups"] else ", no groups given"
+        layers = f"; the encoder's first {settings['layers']} layers" if settings["layers"] else ""
+        encoder = f"; encoder {settings['encoder']}" if settings["encoder"] != "embedded" else ""
+        setup = f"**{settings['dataset']}**: {figures['labels']} labels{groups}; {parts}{encoder}{layers}"
+        method = ", ".join([METHODS[settings["method"]], *(f"`{change}`" for change in settings["changes"])])
+        found.setdefault(setup, {}).setdefault(method, {})[settings["seed"]] = record
+    return found
+
+
+def compare() -> str:
+    """Figures of each method on each data set, mean over the seeds."""
+    head = ("method", "seeds", "accuracy", "macro-F1", "tail F1", "hierarchical F1", "training, minutes",
+            "documents/s", "peak, GiB", "machine")  # fmt: skip
+    blocks = [
+        f"{setup}\n\n{markdown(head, *([method, *_compared_row(runs)] for method, runs in methods.items()))}"
+        for setup, methods in compared().items()
+    ]
+    return "\n\n".join(blocks) or NO_RESULTS
+
+
+def _compared_row(runs: Runs) -> list[str]:
+    figures = [record["figures"] for record in runs.values()]
+    tests = [part["test"] for part in figures]
+    training = [part["training"] for part in figures]
+    peak = f"{max(part['gib'] for part in training):.1f}"
+    if "gpu_gib" in training[0]:
+        peak += f" + {max(part['gpu_gib'] for part in training):.1f} on the GPU"
+    machines = {m.get("gpu") or f"{m['cores']} cores" for m in (record["machine"] for record in runs.values())}
+    return [
+        str(len(runs)) if figures[0]["random"] else "not random",
+        *(spread([part[name] for part in tests]) for name in ("accuracy", "macro_f1")),
+        spread([part["thirds"]["tail"] for part in tests]),
+        spread([part["hierarchical_f1"] for part in tests]),
+        f"{mean(part['seconds'] for part in training) / 60:.1f}",
+        f"{mean(part['documents_per_second'] for part in figures):,.0f}",
+        peak,
+        ", ".join(sorted(machines)),
+    ]
+
+
+def spread(values: Sequence[float | None]) -> str:
+    """Return mean and standard deviation in percent; nothing where a figure is not defined."""
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return ""
+    return f"{mean(known):.1f} ± {stdev(known):.1f}" if len(known) > 1 else f"{known[0]:.1f}"
+
+
+def compare_differences() -> str:
+    """Joint training less each other method, paired over seeds and test documents."""
+    blocks = []
+    for setup, methods in compared().items():
+        rows = list(_difference_rows(methods))
+        if rows:
+            blocks.append(f"{setup}\n\n{markdown(('', 'less', 'seeds', 'accuracy', 'macro-F1'), *rows)}")
+    return "\n\n".join(blocks) or NO_RESULTS
+
+
+def _difference_rows(methods: dict[str, Runs]) -> Iterator[list[str]]:
+    import numpy as np
+    from paired import difference, resampled
+
+    joints = [method for method in methods if method.split(", `")[0] == METHODS["joint"]]
+    if not joints:
+        return
+    scores = {
+        method: {seed: resampled(*(np.array(record["figures"][name]) for name in ("gold", "predicted")))
+                 for seed, record in runs.items()}
+        for method, runs in methods.items()
+    }  # fmt: skip
+    for joint in joints:
+        for other, runs in methods.items():
+            if any(record["figures"]["random"] for record in runs.values()):
+                b = scores[other]
+            else:  # one run stands for every seed
+                b = dict.fromkeys(scores[joint], next(iter(scores[other].values())))
+            seeds = scores[joint].keys() & b.keys()
+            if other != joint and seeds:
+                found = difference({s: scores[joint][s] for s in seeds}, {s: b[s] for s in seeds})
+                yield [joint, other, str(len(seeds)), points(found["accuracy"]), points(found["macro_f1"])]
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "real_data": real_data,
     "group_trees": group_trees,
     "label_groups": label_groups,
+    "compare": compare,
+    "compare_differences": compare_differences,
 }
 
 if __name__ == "__main__":

@@ -37,15 +37,17 @@ CLASSIFIER = """`run_dir` is for Python only; in a config it is set by `run`.
 TRAINING = """What else stands there is handed to `transformers.TrainingArguments` by its own name: `bf16: true`,
 `gradient_accumulation_steps: 4`, ... A name that it does not know is refused with the nearest that it does.
 `num_train_epochs` and the batch size have a default of their own where the encoder is trained (`trainable: all` or
-`top_<n>`), since an epoch is then much longer.
+`top_<n>`), since an epoch is then much longer. `metric_for_best_model` is `group_accuracy`, with `mode: joint`
+`accuracy`; `macro_f1`, `group_macro_f1` and `loss` are the others (`accuracy` and `macro_f1` where rows are trained).
 """
 TRAINING_PURPOSE = {
     "num_train_epochs": "passes over the training documents at most; early stopping mostly ends sooner",
     "per_device_train_batch_size": "documents in a training step",
     "per_device_eval_batch_size": "documents in an evaluation step",
     "learning_rate": "of everything above the encoder",
-    "encoder_learning_rate": "of the encoder, where it is trained",
-    "early_stopping_patience": "evaluations without a better group accuracy after which the training ends",
+    "encoder_learning_rate": "of the encoder's last layer, where it is trained",
+    "layer_decay": "what each layer of the encoder has of the learning rate of the layer above it",
+    "early_stopping_patience": "evaluations without a better figure after which the training ends",
     "weight_decay": "of all weights but biases and norms",
     "warmup_steps": "steps of rising learning rate; below 1 a share of all steps",
     "lr_scheduler_type": "how the learning rate falls after that",
@@ -53,7 +55,6 @@ TRAINING_PURPOSE = {
     "save_strategy": "when a checkpoint is written; a stopped training goes on from the last one",
     "save_total_limit": "checkpoints kept",
     "load_best_model_at_end": "take the weights of the best evaluation and not the last",
-    "metric_for_best_model": "what best means: `group_accuracy` or `group_macro_f1` of the validation documents",
     "logging_strategy": "when the loss is logged",
     "report_to": "services that are told how the training goes",
 }
@@ -137,6 +138,8 @@ def _kind(annotation: Any, limits: str) -> str:
         return ", ".join(sorted(kinds, key=lambda kind: kind == "`null`"))
     if origin is list:
         return "list of text"
+    if origin is tuple:
+        return f"list of {len(get_args(annotation))} numbers"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
     kind = _KINDS[origin or annotation]
@@ -145,6 +148,7 @@ def _kind(annotation: Any, limits: str) -> str:
 
 def _written(value: Any) -> str:
     """Return a value as YAML has it."""
+    value = list(value) if isinstance(value, tuple) else value
     if value is None or isinstance(value, bool):
         return "`null`" if value is None else f"`{str(value).lower()}`"
     return f"`{value:g}`" if isinstance(value, float) and value < 1 else f"`{value}`"

@@ -225,7 +225,7 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
             for name, tensor in neural.document_model.state_dict().items()
         }
         neural.encoder.save(folder / "encoder")
-        for encoder in neural.fine_encoders:
+        for encoder in neural.fine_encoders or ():
             if encoder is not neural.encoder:
                 encoder.save(folder / "encoder_pretrained")
     weights = folder / "model.safetensors"
@@ -245,7 +245,7 @@ def _load_neural(
 ) -> NeuralFeatures:
     import torch
 
-    from pipelines.coarse import fine_encoders, make_document_model
+    from pipelines.modules import fine_encoders, make_document_model
     from stages.coarse.encoder import Encoder
 
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -263,8 +263,8 @@ def _load_neural(
     embeddings = state.get("label_attention.group_embeddings", torch.zeros(groups, encoder.hidden_size))
     document_model = make_document_model(settings, encoder.hidden_size, embeddings)
     document_model.load_state_dict(state)
-    readers = [encoder]
-    if settings.trainable != "frozen" and settings.fine_features != "trained":
+    readers = None if settings.mode == "joint" else [encoder]
+    if settings.mode == "chained" and settings.trainable != "frozen" and settings.fine_features != "trained":
         readers = fine_encoders(settings.fine_features, trained=encoder, pretrained=load("encoder_pretrained"))
     return NeuralFeatures(
         encoder=encoder,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.chained import Documents, fit_heads
+from pipelines.documents import Documents
 from pipelines.evaluation.baselines import logistic_predictions, svm_predictions
 from pipelines.evaluation.comparison import (
     CLASSIC,
@@ -22,6 +22,7 @@ from pipelines.evaluation.figures import evaluate_predictions
 from pipelines.label_space import LabelSpace
 from pipelines.model import Model
 from pipelines.router import Inputs, best_groups
+from pipelines.rows import fit_heads
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
 
@@ -136,8 +137,8 @@ def fitted_baselines(
     # Which min_df is stronger depends on the data by up to nine points; the baseline gets the better one.
     svm = [svm_predictions(texts, targets, documents.texts, min_df=m, n_jobs=n_jobs) for m in SVM_MIN_DF]
     answers = {SVM: max(svm, key=lambda answer: int((answer == gold).sum()))}
-    if train_inputs.pooled is not None and inputs.pooled is not None:
-        answers[LOGISTIC] = logistic_predictions(train_inputs.pooled, targets, inputs.pooled)
+    if train_inputs.vectors is not None and inputs.vectors is not None:
+        answers[LOGISTIC] = logistic_predictions(train_inputs.vectors, targets, inputs.vectors)
     answers[CLASSIC] = classic_chain(model, train_inputs, targets, inputs, folder)
     return answers
 
@@ -161,7 +162,7 @@ def classic_chain(model: Model, train_inputs: Inputs, targets: np.ndarray, input
     fusion = model.router.fusions["full"]
     scores = np.zeros((len(inputs), len(space.label_ids)), dtype=np.float32)
     experts = (
-        (fusion.neural, train_inputs.pooled, inputs.pooled),
+        (fusion.neural, train_inputs.vectors, inputs.vectors),
         (fusion.lexical, train_inputs.ngrams, inputs.ngrams),
     )
     for weight, train_features, features in experts:

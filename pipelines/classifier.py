@@ -12,10 +12,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hierarchy.errors import ArtifactError
+from hierarchy.errors import ArtifactError, ConfigError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.artifacts import load_model, save_model
-from pipelines.chained import Clock, Documents, fit_chained
+from pipelines.documents import Documents
 from pipelines.model import Model
 from pipelines.paths import Prediction, paths_of
 from pipelines.settings import Settings, validated
@@ -36,7 +36,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
 lexical, min_df, prune, negatives, balance, neural_C, lexical_C, routing, beam, \
-n_groups, min_group_size, max_group_size, signals, training, device, n_jobs, seed, run_dir
+n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, loss_schedule, row_start, \
+warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device, n_jobs, seed, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
 
     Attributes
@@ -84,6 +85,14 @@ n_groups, min_group_size, max_group_size, signals, training, device, n_jobs, see
         min_group_size: int = 5,
         max_group_size: int = 40,
         signals: dict[str, float] | None = None,
+        fine_loss: str = "all",
+        loss_weights: tuple[float, float] | str = (1.0, 0.8),
+        loss_schedule: str = "constant",
+        row_start: str = "labels",
+        warm_up_epochs: int = 0,
+        imbalance: str = "none",
+        imbalance_scope: str = "labels",
+        imbalance_strength: float = 1.0,
         training: dict[str, Any] | None = None,
         device: str | None = None,
         n_jobs: int = -1,
@@ -120,6 +129,14 @@ n_groups, min_group_size, max_group_size, signals, training, device, n_jobs, see
         self.min_group_size = min_group_size
         self.max_group_size = max_group_size
         self.signals = signals
+        self.fine_loss = fine_loss
+        self.loss_weights = loss_weights
+        self.loss_schedule = loss_schedule
+        self.row_start = row_start
+        self.warm_up_epochs = warm_up_epochs
+        self.imbalance = imbalance
+        self.imbalance_scope = imbalance_scope
+        self.imbalance_strength = imbalance_strength
         self.training = training
         self.device = device
         self.n_jobs = n_jobs
@@ -159,28 +176,13 @@ n_groups, min_group_size, max_group_size, signals, training, device, n_jobs, see
         EncoderError
             The encoder cannot be had, or cannot read these documents.
         """
-        from pipelines.preparation import label_texts, place_labels, prepare_documents
+        from pipelines.fitting import fit_model
+        from pipelines.preparation import prepare_documents
 
         settings = self._settings()
-        clock = Clock()
         train, valid = prepare_documents(texts, labels, validation, self.taxonomy, seed=settings.seed)
         with self._run_folder() as folder:
-            neural = None
-            if settings.encoder != "none":
-                from pipelines.coarse import NeuralStage, load_encoder, resolve_trainable
-
-                with clock.step("encoder"):
-                    encoder, segmenter = load_encoder(settings, train.texts, label_texts(self.taxonomy, train))
-                    trainable = resolve_trainable(settings, encoder, train.texts)
-                    settings = settings.model_copy(update={"trainable": trainable})
-                neural = NeuralStage(
-                    settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder
-                )
-                if trainable == "frozen":
-                    with clock.step("vectors"):
-                        neural.vectors(encoder)
-            taxonomy = place_labels(settings, self.taxonomy, train, neural, clock)
-            fitted = fit_chained(settings, taxonomy, train, valid, neural=neural, folder=folder, clock=clock)
+            fitted = fit_model(settings, self.taxonomy, train, valid, folder=folder)
         self._set(fitted, metrics=None)
         return self
 
@@ -295,6 +297,8 @@ n_groups, min_group_size, max_group_size, signals, training, device, n_jobs, see
 
         Raises
         ------
+        ConfigError
+            The model was trained jointly.
         DataError
             A group is unknown or one that the change demands is left out, a label has no documents or is not in the
             tree, validation documents are needed, or there is nothing to do.
@@ -306,6 +310,11 @@ n_groups, min_group_size, max_group_size, signals, training, device, n_jobs, see
         from pipelines.refitting import refit
 
         check_is_fitted(self)
+        if self.model_.settings.mode == "joint":
+            raise ConfigError(
+                "refit fits rows on vectors that stay, and with mode: joint rows and vectors are trained together: "
+                "train again, or use mode: chained"
+            )
         check_taxonomy(taxonomy)
         tree = self.taxonomy_ if taxonomy is None else taxonomy
         train = Documents(*check_labels(texts, labels, tree, where="training documents"))
@@ -370,10 +379,10 @@ n_groups, min_group_size, max_group_size, signals, training, device, n_jobs, see
         del values["taxonomy"]
         values["training"] = values["training"] or {}
         settings = validated(Settings, values, where="HierarchicalClassifier")
-        if settings.training and settings.encoder != "none":
+        if settings.encoder != "none":
             from stages.trainer import check_training
 
-            check_training(settings.training)
+            check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
         return settings
 
     def _readable(self, texts: Sequence[str]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Texts into what the router reads: pooled vectors, group logits and n-grams."""
+"""Texts into what the router reads: vectors for the neural rows, group logits and n-grams."""
 
 import json
 import logging
@@ -30,7 +30,8 @@ class NeuralFeatures:
     encoder
         The coarse stage's encoder.
     fine_encoders
-        The encoders whose pooled vectors the neural rows read, side by side; often just `encoder`.
+        The encoders whose pooled vectors the neural rows read, side by side; often just `encoder`. None after joint
+        training, where the rows read the document vectors.
     segmenter
         Cuts documents.
     document_model
@@ -43,37 +44,45 @@ class NeuralFeatures:
         self,
         *,
         encoder: "Encoder",
-        fine_encoders: "Sequence[Encoder]",
+        fine_encoders: "Sequence[Encoder] | None",
         segmenter: "Segmenter",
         document_model: "DocumentModel",
         tokens_per_chunk: int,
     ) -> None:
         self.encoder = encoder
-        self.fine_encoders = tuple(fine_encoders)
+        self.fine_encoders = None if fine_encoders is None else tuple(fine_encoders)
         self.segmenter = segmenter
         self.document_model = document_model
         self.tokens_per_chunk = tokens_per_chunk
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Pooled vectors (documents, features) and group logits (documents, groups) of `texts`."""
+        """Vectors for the neural rows (documents, features) and group logits (documents, groups) of `texts`."""
         segments = self.segmenter(texts)
         dropped = segments.dropped
         _warn_of_dropped("encoder", self.segmenter, segments.tokens, int(dropped.sum()), int(np.count_nonzero(dropped)))
-        encoders = {id(e): e for e in (self.encoder, *self.fine_encoders)}
         vectors = {
-            key: e.encode(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk) for key, e in encoders.items()
+            key: e.encode(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk)
+            for key, e in self._encoders().items()
         }
+        documents, logits = read_documents(self.document_model, vectors[id(self.encoder)], segments.counts)
+        if self.fine_encoders is None:
+            return documents, logits
         pooled = [pool_segments(vectors[id(e)], segments.counts) for e in self.fine_encoders]
-        return np.hstack(pooled), group_logits(self.document_model, vectors[id(self.encoder)], segments.counts)
+        return np.hstack(pooled), logits
 
     def through_cache(self, texts: Sequence[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
         """Return the same for many documents, their vectors read from or kept in the cache of a run folder."""
-        encoders = {id(e): e for e in (self.encoder, *self.fine_encoders)}
         vectors = {
-            key: cached_vectors(texts, e, self.segmenter, self.tokens_per_chunk, folder) for key, e in encoders.items()
+            key: cached_vectors(texts, e, self.segmenter, self.tokens_per_chunk, folder)
+            for key, e in self._encoders().items()
         }
-        pooled = [vectors[id(e)].pooled() for e in self.fine_encoders]
-        return np.hstack(pooled), cached_group_logits(self.document_model, vectors[id(self.encoder)])
+        documents, logits = read_cached_documents(self.document_model, vectors[id(self.encoder)])
+        if self.fine_encoders is None:
+            return documents, logits
+        return np.hstack([vectors[id(e)].pooled() for e in self.fine_encoders]), logits
+
+    def _encoders(self) -> "dict[int, Encoder]":
+        return {id(e): e for e in (self.encoder, *(self.fine_encoders or ()))}
 
 
 class FeatureExtractor:
@@ -100,11 +109,11 @@ class FeatureExtractor:
         return self._inputs(texts, None if self.neural is None else self.neural.through_cache(texts, folder))
 
     def _inputs(self, texts: Sequence[str], neural: tuple[np.ndarray, np.ndarray] | None) -> Inputs:
-        pooled, logits = neural or (None, None)
+        vectors, logits = neural or (None, None)
         ngrams = None
         if self.vectorizer is not None:
             ngrams = self.vectorizer.transform(texts)
-        return Inputs(pooled, logits, ngrams)
+        return Inputs(vectors, logits, ngrams)
 
 
 def cached_vectors(
@@ -160,18 +169,19 @@ def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
     return json.dumps([encoder.fingerprint(), windows, versions, "float32"])
 
 
-def cached_group_logits(model: "DocumentModel", vectors: SegmentVectors) -> np.ndarray:
-    """Group logits of documents in the cache, (documents, groups) float32."""
+def read_cached_documents(model: "DocumentModel", vectors: SegmentVectors) -> tuple[np.ndarray, np.ndarray]:
+    """Document vectors (documents, hidden) and group logits (documents, groups) of documents in the cache."""
     block = 4096
     parts = []
     for start in range(0, len(vectors), block):
         documents = range(start, min(start + block, len(vectors)))
         segments = np.concatenate([vectors[d] for d in documents])
-        parts.append(group_logits(model, segments, vectors.counts[documents.start : documents.stop]))
-    return np.concatenate(parts)
+        parts.append(read_documents(model, segments, vectors.counts[documents.start : documents.stop]))
+    read, logits = zip(*parts, strict=True)
+    return np.concatenate(read), np.concatenate(logits)
 
 
-def group_logits(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def read_documents(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Run the document model over the segment vectors of documents.
 
     Parameters
@@ -185,18 +195,19 @@ def group_logits(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray
 
     Returns
     -------
-    numpy.ndarray
-        (documents, groups) float32.
+    tuple[numpy.ndarray, numpy.ndarray]
+        (documents, hidden) document vectors and (documents, groups) group logits, float32.
     """
     import torch
 
     device = next(model.parameters()).device
     starts = np.concatenate([[0], np.cumsum(counts)])
+    documents = np.empty((len(counts), model.head.in_features), dtype=np.float32)
     logits = np.empty((len(counts), model.head.out_features), dtype=np.float32)
     with torch.inference_mode():
         for first in range(0, len(counts), DOCUMENTS_PER_BATCH):
             some = slice(first, first + DOCUMENTS_PER_BATCH)
             own = vectors[starts[first] : starts[min(first + DOCUMENTS_PER_BATCH, len(counts))]]
-            segments = torch.from_numpy(np.ascontiguousarray(own)).to(device)
-            logits[some] = model.documents(segments, torch.from_numpy(counts[some])).logits.cpu().numpy()
-    return logits
+            output = model(torch.from_numpy(np.ascontiguousarray(own)).to(device), torch.from_numpy(counts[some]))
+            documents[some], logits[some] = output.vectors.cpu().numpy(), output.logits.cpu().numpy()
+    return documents, logits

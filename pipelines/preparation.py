@@ -11,13 +11,14 @@ import numpy as np
 from hierarchy.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.taxonomy import Taxonomy
-from pipelines.chained import Clock, Documents
 from pipelines.data.checks import check_documents
 from pipelines.data.splits import stratified_split
+from pipelines.documents import Documents
 from pipelines.settings import Settings
+from stages.progress import Clock
 
 if TYPE_CHECKING:
-    from pipelines.coarse import NeuralStage
+    from pipelines.neural import NeuralStage
 
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 logger = logging.getLogger(__name__)
@@ -193,7 +194,7 @@ def document_vectors(texts: Sequence[str], settings: Settings, folder: Path) -> 
     """
     if settings.encoder == "none":
         return _lexical_vectors(texts, settings)
-    from pipelines.coarse import load_encoder
+    from pipelines.encoders import load_encoder
     from pipelines.features import cached_vectors
 
     try:

@@ -10,9 +10,9 @@ import numpy as np
 from hierarchy.diff import diff
 from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.taxonomy import Taxonomy
-from pipelines.chained import Documents
 from pipelines.data.report import some
 from pipelines.data.splits import stratified_split
+from pipelines.documents import Documents
 from pipelines.label_space import LabelSpace
 from pipelines.model import Model
 

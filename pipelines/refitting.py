@@ -10,14 +10,15 @@ import numpy as np
 
 from hierarchy.errors import DataError
 from hierarchy.taxonomy import Taxonomy
-from pipelines.chained import Clock, Documents, fit_group_rows, fit_heads, fit_router, probe_confusion
 from pipelines.data.report import some
+from pipelines.documents import Documents
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
-from pipelines.router import Inputs, Router
+from pipelines.router import Inputs, Router, fit_router
+from pipelines.rows import fit_group_rows, fit_heads, plan_rows
 from pipelines.settings import Settings
-from stages.fine.negatives import plan_problems
+from stages.progress import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ def _train_coarse(
     neural: NeuralFeatures, plan: Plan, train: Documents, valid: Documents, settings: Settings, folder: Path
 ) -> tuple[NeuralFeatures, list[dict[str, float]]]:
     """Train a document model above the encoder as it stands; return the features with it, and its history."""
-    from pipelines.coarse import NeuralStage
+    from pipelines.neural import NeuralStage
 
     stage = NeuralStage(
         settings.model_copy(update={"trainable": "frozen"}),
@@ -159,8 +160,8 @@ def _train_coarse(
         folder=folder,
     )
     space = plan.space
-    group_targets, valid_groups = (space.groups(space.targets(documents.labels)) for documents in (train, valid))
-    history = stage.train_coarse(plan.taxonomy, space, group_targets, valid_groups).history
+    targets, valid_targets = (space.targets(documents.labels) for documents in (train, valid))
+    history = stage.train(plan.taxonomy, space, targets, valid_targets).history
     features = NeuralFeatures(
         encoder=neural.encoder,
         fine_encoders=neural.fine_encoders,
@@ -176,16 +177,15 @@ def _with_heads(
 ) -> Router:
     """Fit the heads of the plan; return the router with them, and with the old rows of all other labels."""
     space = plan.space
-    confusion = None
-    if settings.negatives == "candidates":
-        features = inputs.pooled if inputs.pooled is not None else inputs.ngrams
-        confusion = probe_confusion(features, targets, space.group_of, settings)
-    problems = plan_problems(settings.negatives, targets, space.group_of, confusion=confusion, seed=settings.seed)
+    problems = plan_rows(inputs.ngrams if inputs.vectors is None else inputs.vectors, targets, space, settings)
     chosen = [problems[group] for group in plan.heads]
     known = {label: place for place, label in enumerate(model.label_ids)}
     places = np.array([known.get(label, -1) for label in space.label_ids])  # -1: in a new head
     router = model.router
-    for expert, what, features in (("neural", "neural rows", inputs.pooled), ("lexical", "n-gram rows", inputs.ngrams)):
+    for expert, what, features in (
+        ("neural", "neural rows", inputs.vectors),
+        ("lexical", "n-gram rows", inputs.ngrams),
+    ):
         bank = getattr(router, expert)
         if bank is not None:
             fitted = fit_heads(features, targets, chosen, settings, folder, what)

@@ -11,7 +11,8 @@ from scipy import sparse
 from scipy.special import softmax
 
 from hierarchy.errors import ConfigError
-from pipelines.calibration import Fusion, log_coarse
+from pipelines.calibration import Fusion, fit_fusion, fit_variants, log_coarse
+from pipelines.label_space import LabelSpace
 from stages.fine.bank import HeadBank
 from stages.rows import Rows
 
@@ -25,24 +26,24 @@ class Inputs:
 
     Attributes
     ----------
-    pooled
-        (documents, features) pooled vectors for the neural rows.
+    vectors
+        (documents, features) what the neural rows read: pooled vectors, or document vectors after joint training.
     group_logits
         (documents, groups) of the document model.
     ngrams
         (documents, n-grams) for the lexical expert.
     """
 
-    pooled: np.ndarray | None = None
+    vectors: np.ndarray | None = None
     group_logits: np.ndarray | None = None
     ngrams: sparse.csr_matrix | None = None
 
     def __len__(self) -> int:
-        present = next(x for x in (self.pooled, self.group_logits, self.ngrams) if x is not None)
+        present = next(x for x in (self.vectors, self.group_logits, self.ngrams) if x is not None)
         return int(present.shape[0])
 
     def __getitem__(self, documents: np.ndarray | slice) -> "Inputs":
-        parts = (self.pooled, self.group_logits, self.ngrams)
+        parts = (self.vectors, self.group_logits, self.ngrams)
         return Inputs(*(None if part is None else part[documents] for part in parts))
 
 
@@ -136,7 +137,7 @@ class Router:
         # A weight of 0 spares the product.
         parts = []
         if neural is not None and fusion.neural:
-            parts.append(np.float32(fusion.neural) * neural.score(inputs.pooled))
+            parts.append(np.float32(fusion.neural) * neural.score(inputs.vectors))
         if lexical is not None and fusion.lexical:
             parts.append(np.float32(fusion.lexical) * lexical.score(inputs.ngrams))
         if not parts:
@@ -156,6 +157,43 @@ class Router:
             head += np.float32(fusion.coarse) * coarse[documents, group, None]
             scores[documents[:, None], labels] = head
         return scores
+
+
+def fit_router(
+    space: LabelSpace,
+    *,
+    neural: HeadBank | None,
+    lexical: HeadBank | None,
+    group_rows: Rows | None,
+    valid: Inputs,
+    valid_targets: np.ndarray,
+    coarse_fusion: Fusion | None = None,
+) -> Router:
+    """Fit the router's numbers on validation documents.
+
+    Parameters
+    ----------
+    space
+        Labels and groups.
+    neural, lexical, group_rows
+        Rows of the experts; None where there is none.
+    valid, valid_targets
+        What the experts read of the validation documents, and the label of each or -1.
+    coarse_fusion
+        Fusion of a coarse stage that has not changed; None fits it too.
+    """
+    experts: dict[str, np.ndarray] = {}
+    coarse_experts: dict[str, np.ndarray] = {}
+    if neural is not None and valid.group_logits is not None:
+        coarse_experts["neural"] = valid.group_logits
+        experts["neural"] = neural.score(valid.vectors)
+    if lexical is not None and group_rows is not None:
+        coarse_experts["lexical"] = group_rows.score(valid.ngrams)
+        experts["lexical"] = lexical.score(valid.ngrams)
+    if coarse_fusion is None:
+        coarse_fusion = fit_fusion(coarse_experts, space.groups(valid_targets))
+    experts["coarse"] = log_coarse(coarse_experts, coarse_fusion)[:, space.group_of]
+    return Router(space.group_of, neural, lexical, group_rows, coarse_fusion, fit_variants(experts, valid_targets))
 
 
 def resolve_routing(routing: str, n_labels: int) -> str:

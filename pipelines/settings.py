@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, StringConstraints, ValidationError, model_validator
 
 from hierarchy.errors import ConfigError
 from hierarchy.signals import signal_problems
@@ -19,8 +19,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Literal["chained"] = Field(
-        "chained", description="how the two stages are trained: coarse first, then the heads"
+    mode: Literal["chained", "joint"] = Field(
+        "chained",
+        description="how the two stages are trained: `chained`, coarse first, then the heads on its vectors; `joint`, "
+        "both at once on one encoder",
     )
     encoder: str = Field(
         "embedded",
@@ -84,10 +86,38 @@ class Settings(BaseModel):
         None,
         description="what `text`, `documents` and `confusion` count when groups are built; null: 0.25, 0.5 and 0.25",
     )
+    fine_loss: Literal["all", "path", "group"] = Field(
+        "all",
+        description="joint: the softmax of the fine loss is over all labels; over all, with the group's "
+        "log-probability added (path); or over the document's own group (group)",
+    )
+    loss_weights: tuple[PositiveFloat, PositiveFloat] | Literal["learned"] = Field(
+        (1.0, 0.8), description="joint: what the group loss and the fine loss count; `learned` by their uncertainty"
+    )
+    loss_schedule: Literal["constant", "coarse_to_fine"] = Field(
+        "constant", description="joint: coarse_to_fine lets the fine loss grow from 0 over the first half"
+    )
+    row_start: Literal["random", "labels", "centroids"] = Field(
+        "labels", description="joint: rows start at random, from the label texts, or from the mean of their documents"
+    )
+    warm_up_epochs: int = Field(
+        0, ge=0, description="joint: epochs on cached vectors, before the encoder is trained with all else"
+    )
+    imbalance: Literal["none", "weights", "logits", "oversample", "undersample"] = Field(
+        "none",
+        description="what the neural training does about rare labels: weighs their documents, shifts logits, or draws "
+        "documents of rare labels more or of frequent ones less often",
+    )
+    imbalance_scope: Literal["labels", "groups", "siblings"] = Field(
+        "labels",
+        description="what imbalance evens out: all labels; groups, not the labels in them; the labels of each group, "
+        "not the groups",
+    )
+    imbalance_strength: float = Field(1.0, gt=0, le=1, description="1 evens out fully, towards 0 less")
     training: dict[str, Any] = Field(
         default_factory=dict,
-        description="arguments of transformers.TrainingArguments by their own names, beside encoder_learning_rate and "
-        "early_stopping_patience",
+        description="arguments of transformers.TrainingArguments by their own names, beside encoder_learning_rate, "
+        "layer_decay and early_stopping_patience",
     )
     device: str | None = Field(None, description="torch device; null takes a GPU where there is one")
     n_jobs: int = Field(-1, description="processes that fit rows; -1 for one a core")
@@ -106,6 +136,8 @@ class Settings(BaseModel):
         problems += signal_problems(self.signals)
         if self.encoder == "none" and not self.lexical:
             problems.append("encoder: none and lexical: off leave nothing to classify with: switch one of them on")
+        if self.encoder == "none" and self.mode == "joint":
+            problems.append("mode: joint trains an encoder and encoder is none: name an encoder, or use mode: chained")
         if self.n_jobs == 0:
             problems.append("n_jobs 0 means no process at all: use 1, more, or -1 for one a core")
         if problems:

@@ -1,5 +1,6 @@
 """Every training of a neural part goes through here: transformers' Trainer with our defaults and its own names."""
 
+import functools
 import json
 import logging
 import math
@@ -14,13 +15,16 @@ import numpy as np
 import torch
 from safetensors.torch import load_model, save_model
 from sklearn.metrics import accuracy_score, f1_score
-from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations import get_reporting_integration_callbacks
 from transformers.trainer_utils import set_seed
 
 from hierarchy.errors import ConfigError
+from stages.losses import HierarchicalLoss
 from stages.optimizer import make_optimizer
+from stages.processes import is_first
+from stages.two_stage import TwoStageModel
 
 logger = logging.getLogger(__name__)
 
@@ -36,23 +40,34 @@ DEFAULTS: dict[str, Any] = {
     "save_strategy": "epoch",
     "save_total_limit": 1,
     "load_best_model_at_end": True,
-    "metric_for_best_model": "group_accuracy",
     "logging_strategy": "epoch",
     "report_to": "none",
 }
 # Of a training that moves the encoder too.
 ENCODER_DEFAULTS: dict[str, Any] = {"num_train_epochs": 5, "per_device_train_batch_size": 16}
 # Ours, beside the names of TrainingArguments.
-OWN_DEFAULTS: dict[str, Any] = {"encoder_learning_rate": 3e-5, "early_stopping_patience": 3}
+OWN_DEFAULTS: dict[str, Any] = {"encoder_learning_rate": 3e-5, "layer_decay": 1.0, "early_stopping_patience": 3}
+COARSE_METRICS = ("group_accuracy", "group_macro_f1")
+FINE_METRICS = ("accuracy", "macro_f1")  # of a training that has fine rows
 
 
-def check_training(settings: Mapping[str, Any]) -> None:
-    """Check the names in `settings` against TrainingArguments and our own, before any work.
+def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: str | None = None) -> None:
+    """Check `settings` against TrainingArguments and our own names, before any work.
+
+    Parameters
+    ----------
+    settings
+        As a user gave them.
+    joint
+        Whether fine rows are trained too, so that their figures can choose the best epoch.
+    device
+        Torch device; None takes a GPU where there is one.
 
     Raises
     ------
     ConfigError
-        A name that neither knows, with the nearest that they do, or a value that TrainingArguments refuses.
+        A name that nobody knows, with the nearest that is known; a value that TrainingArguments refuses; a figure
+        that evaluations do not have; a service of `report_to` that is not installed; several GPUs in one process.
     """
     known = {f.name for f in fields(TrainingArguments)} | set(OWN_DEFAULTS)
     problems = []
@@ -61,12 +76,27 @@ def check_training(settings: Mapping[str, Any]) -> None:
             near = get_close_matches(name, known, n=1)
             hint = f", did you mean {near[0]!r}?" if near else ""
             problems.append(f"training.{name} is not an argument of transformers.TrainingArguments{hint}")
+    metrics = ("loss", *COARSE_METRICS, *(FINE_METRICS if joint else ()))
+    chosen = settings.get("metric_for_best_model")
+    if chosen is not None and str(chosen).removeprefix("eval_") not in metrics:
+        problems.append(
+            f"training.metric_for_best_model {chosen!r} is not evaluated: choose one of {', '.join(metrics)}"
+        )
     if problems:
         raise ConfigError(problems)
     try:
-        training_arguments(settings, Path("unused"), seed=0)
-    except (ValueError, TypeError) as error:
+        on_cpu = (device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cpu"
+        arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), seed=0)
+        for callback in get_reporting_integration_callbacks(arguments.report_to):
+            callback()
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
         raise ConfigError(f"training: {error}: see the documentation of transformers.TrainingArguments") from error
+    if arguments.n_gpu > 1:
+        raise ConfigError(
+            f"one process would drive {arguments.n_gpu} GPUs, which is slow and changes the batch: start one process "
+            f"a GPU (torchrun --nproc_per_node {arguments.n_gpu} -m pipelines.cli train ...), or show it one "
+            "(CUDA_VISIBLE_DEVICES=0)"
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +116,7 @@ class Training:
 
 
 def train_model(
-    model: nn.Module,
+    model: TwoStageModel,
     *,
     train: Dataset,
     valid: Dataset,
@@ -94,69 +124,86 @@ def train_model(
     settings: Mapping[str, Any],
     folder: Path,
     seed: int,
-    weights_file: Path,
+    sampler: Sampler[int] | None = None,
 ) -> Training:
-    """Train `model` on group targets; afterwards it holds the weights of its best epoch.
+    """Train `model`; afterwards it holds the weights of its best epoch.
 
-    A training that was stopped goes on from its last checkpoint in `folder`; one that ended is read back from
-    `weights_file`.
+    A training that was stopped goes on from its last checkpoint in `folder`; one that ended is read back from there.
 
     Parameters
     ----------
     model
-        Its forward takes what `collate` makes and returns a dict with ``loss`` and ``logits``.
+        With its loss.
     train, valid
         Indexable documents with targets.
     collate
-        Documents to a batch: a dict with ``labels`` (documents,) first.
+        Documents to a batch: a dict with ``labels`` (documents,), their fine labels, first.
     settings
         Arguments of transformers.TrainingArguments by name, and those of `OWN_DEFAULTS`.
     folder
-        For checkpoints.
+        For checkpoints and for what comes out.
     seed
         Of order and dropout.
-    weights_file
-        Where the trained weights are kept when all is done.
+    sampler
+        Draws the training documents of an epoch; None takes each once, in another order each epoch.
     """
-    record = weights_file.with_suffix(".json")
+    weights, record = folder / "trained.safetensors", folder / "trained.json"
     if record.exists():
-        load_model(model, weights_file)
+        load_model(model, weights)
+        model.eval()
         return Training(**json.loads(record.read_text(encoding="utf-8")))
 
     own = {name: settings.get(name, default) for name, default in OWN_DEFAULTS.items()}
-    arguments = training_arguments(settings, folder, seed)
+    best = {"metric_for_best_model": "group_accuracy" if model.rows is None else "accuracy"}
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    # The loss smooths its labels itself, on both levels.
+    arguments = training_arguments({**best, **settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, seed)
     set_seed(seed)
-    trainer = Trainer(
+    callbacks: list[TrainerCallback] = [_LogEpochs(), _TellLoss(model.loss)]
+    if arguments.load_best_model_at_end:
+        callbacks.append(EarlyStoppingCallback(own["early_stopping_patience"]))
+    trainer = _Trainer(
         model=model,
         args=arguments,
         train_dataset=train,
         eval_dataset=valid,
         data_collator=collate,
-        compute_metrics=group_metrics,
+        compute_metrics=functools.partial(level_metrics, group_of=model.loss.group_of.cpu().numpy()),
+        preprocess_logits_for_metrics=best_of_each_level,
         optimizers=(
             make_optimizer(
                 model,
                 learning_rate=arguments.learning_rate,
                 encoder_learning_rate=own["encoder_learning_rate"],
                 weight_decay=arguments.weight_decay,
+                layer_decay=own["layer_decay"],
             ),
             None,
         ),
-        callbacks=[_LogEpochs(), EarlyStoppingCallback(own["early_stopping_patience"])],
+        callbacks=callbacks,
     )
+    trainer.sampler = sampler
     trainer.remove_callback(PrinterCallback)  # it prints bare dicts; _LogEpochs says the same in words
     checkpoint = last_checkpoint(folder)
     if checkpoint:
         logger.info("training goes on from %s", checkpoint.name)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     result = Training(trainer.state.log_history, trainer.state.best_metric)
-    weights_file.parent.mkdir(parents=True, exist_ok=True)
-    save_model(model, str(weights_file))
-    part = record.with_suffix(".part")
-    part.write_text(json.dumps({"history": result.history, "best_metric": result.best_metric}), encoding="utf-8")
-    part.replace(record)  # last: it says that the weights are whole
+    if is_first():
+        folder.mkdir(parents=True, exist_ok=True)
+        save_model(model, str(weights))
+        part = record.with_suffix(".part")
+        part.write_text(json.dumps({"history": result.history, "best_metric": result.best_metric}), encoding="utf-8")
+        part.replace(record)  # last: it says that the weights are whole
     model.eval()
     return result
+
+
+class _Trainer(Trainer):
+    sampler: Sampler[int] | None = None
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
+        return self.sampler or super()._get_train_sampler(train_dataset)
 
 
 def training_arguments(settings: Mapping[str, Any], folder: Path, seed: int) -> Any:
@@ -191,23 +238,53 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def group_metrics(prediction: Any) -> dict[str, float]:
-    """Group accuracy and group macro-F1 of an evaluation."""
-    predicted = np.argmax(prediction.predictions, axis=1)
-    gold = prediction.label_ids
-    return {
-        "group_accuracy": float(accuracy_score(gold, predicted)),
-        "group_macro_f1": float(f1_score(gold, predicted, average="macro", zero_division=0)),
-    }
+def best_of_each_level(logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+    """Keep of an evaluation batch only the answers, (documents, levels): all logits of all documents are too many."""
+    return torch.stack([level.argmax(1) for level in logits], dim=1)
+
+
+def level_metrics(prediction: Any, *, group_of: np.ndarray) -> dict[str, float]:
+    """Accuracy and macro-F1 of an evaluation, of the groups and, where there are fine rows, of the labels.
+
+    Parameters
+    ----------
+    prediction
+        Trainer's: answers (documents, levels) as `best_of_each_level` makes them, and fine labels (documents,).
+    group_of
+        (labels,) group of each label.
+    """
+    fine = prediction.label_ids
+    levels = zip((COARSE_METRICS, FINE_METRICS), (group_of[fine], fine), strict=True)
+    figures: dict[str, float] = {}
+    for ((accuracy, macro_f1), right), answers in zip(levels, prediction.predictions.T, strict=False):
+        figures[accuracy] = float(accuracy_score(right, answers))
+        figures[macro_f1] = float(f1_score(right, answers, average="macro", zero_division=0))
+    return figures
 
 
 class _LogEpochs(TrainerCallback):
     """One line for each evaluation."""
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not state.is_world_process_zero:
+            return
         figures = kwargs["metrics"]
+        told = [
+            f"{name.replace('_', ' ').replace('macro f1', 'macro-F1')} {figures[f'eval_{name}']:.4f}"
+            for name in (*FINE_METRICS, *COARSE_METRICS)
+            if f"eval_{name}" in figures
+        ]
         logger.info(
-            "epoch %d of %d: group accuracy %.4f, group macro-F1 %.4f on validation data",
-            math.ceil(state.epoch), math.ceil(args.num_train_epochs),
-            figures["eval_group_accuracy"], figures["eval_group_macro_f1"],
+            "epoch %d of %d: %s on validation data",
+            math.ceil(state.epoch), math.ceil(args.num_train_epochs), ", ".join(told),
         )  # fmt: skip
+
+
+class _TellLoss(TrainerCallback):
+    """Tells the loss which share of the training is done; its schedule depends on that."""
+
+    def __init__(self, loss: HierarchicalLoss) -> None:
+        self.loss = loss
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.loss.progress = state.global_step / max(state.max_steps, 1)

@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
+
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = sorted(file.stem for file in (ROOT / "benchmarks").glob("*.py") if file.stem != "harness")
+SHARED = {"harness", "jobs", "peers", "flat", "paired"}  # what scripts import
+SCRIPTS = sorted({file.stem for file in (ROOT / "benchmarks").glob("*.py")} - SHARED)
 
 
 def run(script: str, *arguments: str) -> str:
@@ -25,16 +29,28 @@ def test_help_shows_an_example(script: str) -> None:
     assert f"python benchmarks/{script}.py" in run(script, "--help")
 
 
-def test_real_data_writes_its_figures(english: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def data(english: Any, tmp_path: Path) -> str:
+    """Folder with the data set ``tiny``."""
     group_of = {label.id: group.id for group in english.taxonomy.groups for label in group.labels}
-    (tmp_path / "tiny").mkdir()
+    (tmp_path / "data" / "tiny").mkdir(parents=True)
     for part in ("train", "valid", "test"):
-        with gzip.open(tmp_path / "tiny" / f"{part}.jsonl.gz", "wt", encoding="utf-8") as file:
+        with gzip.open(tmp_path / "data" / "tiny" / f"{part}.jsonl.gz", "wt", encoding="utf-8") as file:
             for text, label in zip(*getattr(english, part), strict=True):
                 file.write(json.dumps({"text": text, "label": label, "coarse": group_of[label]}) + "\n")
+    return str(tmp_path / "data")
+
+
+@pytest.fixture
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test import what stands in benchmarks/."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+def test_real_data_writes_its_figures(data: str, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     shown = run(
-        "real_data", "tiny", "--data", str(tmp_path), "--run", str(tmp_path / "run"), "--out", str(out),
+        "real_data", "tiny", "--data", data, "--run", str(tmp_path / "run"), "--out", str(out),
         "--date", "2024-01-01", "--set", "encoder=none", "--set", "n_jobs=1",
     )  # fmt: skip
 
@@ -52,3 +68,130 @@ def test_real_data_writes_its_figures(english: Any, tmp_path: Path) -> None:
     assert figures["minutes"]["together"] >= figures["minutes"]["all after the vectors"]
     assert "peak memory" in shown
     assert str(tmp_path) not in out.read_text(encoding="utf-8")  # figures travel, paths do not
+
+
+def test_compare_writes_a_job_once(data: str, english: Any, tmp_path: Path) -> None:
+    arguments = (
+        "compare", "tiny", "--data", data, "--run", str(tmp_path / "run"), "--out", str(tmp_path), "--encoder", "none",
+        "--methods", "svm", "chained", "--seeds", "0", "--set", "n_jobs=1",
+    )  # fmt: skip
+    run(*arguments)
+    files = [tmp_path / "tiny-none-svm-0.json", tmp_path / "tiny-none-chained-n_jobs-1-0.json"]
+    written = [file.stat().st_mtime_ns for file in files]
+    shown = run(*arguments)
+    assert shown.count("there already") == 2
+    assert [file.stat().st_mtime_ns for file in files] == written
+
+    labels = sorted(set(english.train[1]))
+    for file, method in zip(files, ("svm", "chained"), strict=True):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        figures = record["figures"]
+        assert record["settings"]["method"] == method
+        assert record["versions"]["scikit-learn"]
+        assert [labels[place] for place in figures["gold"]] == english.test[1]
+        right = np.mean(np.array(figures["gold"]) == figures["predicted"])
+        assert figures["test"]["accuracy"] == pytest.approx(right)
+        assert figures["test"]["accuracy"] > 0.5
+        assert 0.5 < figures["valid"]["macro_f1"] <= 1
+        assert figures["test"]["accuracy"] <= figures["test"]["hierarchical_f1"] <= 1
+        assert figures["training"]["seconds"] > 0
+        assert figures["training"]["gib"] > 0
+        assert figures["documents_per_second"] > 0
+        assert str(tmp_path) not in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["flat_fused", "embeddings", "hiclass_lcpn_tfidf", "hiclass_lcppn_embeddings"])
+def test_compare_runs_the_peers(data: str, tiny_encoder: str, tmp_path: Path, method: str) -> None:
+    if method.startswith("hiclass"):
+        pytest.importorskip("hiclass", reason='HiClass is not installed: pip install "coarsefine[peers]"')
+    run(
+        "compare", "tiny", "--data", data, "--run", str(tmp_path / "run"), "--out", str(tmp_path), "--methods", method,
+        "--encoder", tiny_encoder, "--layers", "1", "--flat", "num_train_epochs=2", "--flat", "learning_rate=1e-3",
+    )  # fmt: skip
+    files = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob("*.json")}
+    assert len(files) == (2 if method == "flat_fused" else 1)  # flat goes before
+    accuracy = {record["settings"]["method"]: record["figures"]["test"]["accuracy"] for record in files.values()}
+    assert accuracy[method] > 2 / 12
+
+
+def test_flat_keeps_the_order_of_the_documents(
+    benchmarks: None, english: Any, tiny_encoder: str, tmp_path: Path
+) -> None:
+    from flat import FlatModel
+    from jobs import Job
+
+    from pipelines.documents import Documents
+
+    changes = ("num_train_epochs=1", "train_sampling_strategy=group_by_length", "per_device_eval_batch_size=4")
+    train, valid = Documents(*english.train), Documents(*english.valid)
+    job = Job(0, train, valid, english.taxonomy, tiny_encoder, changes, tmp_path / "flat" / "0")
+    model = FlatModel(job).fit()
+    texts = english.test[0][:16]
+    np.testing.assert_allclose(model.logits(texts)[::-1], model.logits(texts[::-1]), atol=1e-5)
+    again = FlatModel(job).fit()  # read back
+    np.testing.assert_allclose(again.logits(texts), model.logits(texts), atol=1e-6)
+
+
+def test_the_bootstrap_over_seeds_agrees_with_the_evaluations(benchmarks: None) -> None:
+    from paired import difference, resampled
+
+    rng = np.random.default_rng(0)
+    gold = rng.integers(12, size=400)
+    a, b = (np.where(rng.random(400) < share, gold, rng.integers(12, size=400)) for share in (0.8, 0.6))
+    found = difference({0: resampled(gold, a)}, {0: resampled(gold, b)})
+    expected = {
+        "accuracy": paired_bootstrap(gold == a, gold == b, resamples=2000),
+        "macro_f1": paired_bootstrap_macro_f1(gold, a, b, resamples=2000),
+    }
+    for name, interval in expected.items():
+        assert found[name]["value"] == pytest.approx(interval.value)
+        assert found[name]["low"] == pytest.approx(interval.low, abs=0.01)
+        assert found[name]["high"] == pytest.approx(interval.high, abs=0.01)
+
+    # Seeds that disagree widen the interval.
+    unlike = difference({0: resampled(gold, a), 1: resampled(gold, b)}, dict.fromkeys((0, 1), resampled(gold, b)))
+    assert unlike["accuracy"]["value"] == pytest.approx(found["accuracy"]["value"] / 2)
+    assert unlike["accuracy"]["high"] - unlike["accuracy"]["low"] > found["accuracy"]["high"] - found["accuracy"]["low"]
+
+
+def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import tables
+
+    rng = np.random.default_rng(0)
+    gold = rng.integers(5, size=200)
+    (tmp_path / "compare").mkdir()
+    for method, seed, share in (
+        ("joint", 0, 0.9),
+        ("joint", 1, 0.9),
+        ("flat", 0, 0.5),
+        ("flat", 1, 0.5),
+        ("svm", 0, 0.7),
+    ):
+        predicted = np.where(rng.random(200) < share, gold, rng.integers(5, size=200))
+        scores = {"accuracy": float((gold == predicted).mean()), "macro_f1": 0.5, "hierarchical_f1": None}
+        record = {
+            "settings": {"dataset": "clinc150", "encoder": "embedded", "layers": 3, "documents": None,
+                         "method": method, "seed": seed, "changes": []},
+            "machine": {"cores": 2},
+            "figures": {
+                "labels": 5, "groups": None, "random": method != "svm", "documents_per_second": 1234.5,
+                "documents": {"train": 1000, "valid": 100, "test": 200}, "training": {"seconds": 90.0, "gib": 1.25},
+                "test": {**scores, "thirds": {"tail": None}}, "gold": gold.tolist(), "predicted": predicted.tolist(),
+            },
+        }  # fmt: skip
+        file = tmp_path / "compare" / f"clinc150-{method}-{seed}.json"
+        file.write_text(json.dumps(record), encoding="utf-8")
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    tables.compared.cache_clear()
+    try:
+        table, differences = tables.compare(), tables.compare_differences()
+    finally:
+        tables.compared.cache_clear()
+    assert "**clinc150**: 5 labels, no groups given; 1,000 training" in table
+    assert "| flat fine-tuning (transformers) | 2 |" in table
+    assert "| TF-IDF + LinearSVC | not random |" in table
+    assert "| 1.5 | 1,234 | 1.2 | 2 cores |" in table
+    rows = [line for line in differences.splitlines() if line.startswith("| this project, joint |")]
+    assert len(rows) == 2
+    assert all("| 2 | +" in row for row in rows)  # the one run of the SVM stands for both seeds

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hierarchy.errors import CoarsefineError
+from stages.processes import is_first
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,8 +79,8 @@ def set_up_log() -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
-    for name in OURS:
-        logging.getLogger(name).setLevel(logging.INFO)
+    for name in OURS:  # of several processes the first speaks for all
+        logging.getLogger(name).setLevel(logging.INFO if is_first() else logging.ERROR)
     logging.captureWarnings(True)
     # Read by the libraries when they are imported, which happens later and only where they are needed.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

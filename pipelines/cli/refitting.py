@@ -63,9 +63,9 @@ def refit(
 def _refit(
     folder: Path, groups: list[str] | None, taxonomy: Path | None, out: Path, device: str | None, config: "Config"
 ) -> None:
-    from pipelines.chained import Documents
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cli.documents import in_cli_words, read_taxonomy, reports_shown
+    from pipelines.documents import Documents
     from pipelines.evaluation.report import render
     from pipelines.refit_plan import cut_validation
 

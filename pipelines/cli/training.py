@@ -10,6 +10,7 @@ import typer
 
 from hierarchy.errors import DataError
 from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, stdout
+from stages.processes import first_goes_first, is_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,11 +80,10 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     settings = config.settings()
     check_replaceable(Path(config.output))
     if settings.encoder != "none":
-        silence_weight_bars()
-        if settings.training:
-            from stages.trainer import check_training
+        from stages.trainer import check_training
 
-            check_training(settings.training)
+        silence_weight_bars()
+        check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
     from pipelines.classifier import HierarchicalClassifier
 
     def stratified(part: Part) -> "tuple[np.ndarray, np.ndarray]":
@@ -92,14 +92,17 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
             raise DataError("no label has 3 documents, so no validation part can be cut: set data.valid", part.name)
         return kept, cut
 
-    taxonomy, parts = read_parts(
-        config, None if config.taxonomy is None else read_taxonomy(config.taxonomy), stratified
-    )
+    with first_goes_first():  # files are converted once
+        taxonomy, parts = read_parts(
+            config, None if config.taxonomy is None else read_taxonomy(config.taxonomy), stratified
+        )
     training, validation, test = (parts[role] for role in ("train", "valid", "test"))
     classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
     with reports_shown():
         classifier.fit(training.texts, training.labels, validation=(validation.texts, validation.labels))
     seconds = dict(classifier.model_.record["seconds"])
+    if not is_first():
+        return classifier
 
     started = time.monotonic()
     logger.info("evaluation on %s%s ...", test.name, " with baselines" if baselines else "")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,8 @@ class Encoder(nn.Module):
             (n_segments, hidden) float32.
         """
         vectors, places = [], []
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16()):
+        # Switched off, autocast would also switch off what surrounds it: the Trainer's own bf16 or fp16.
+        with torch.autocast(self.device.type, torch.bfloat16) if self._bf16() else nullcontext():
             for chunk in chunks:
                 mask = chunk.attention_mask.to(self.device)
                 hidden = self.transformer(

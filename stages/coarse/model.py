@@ -1,14 +1,11 @@
-"""The coarse model: segment vectors → aggregator → label attention → group logits, with or without its encoder."""
+"""The document model: segment vectors → aggregator → label attention → group logits."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from stages.coarse.aggregator import Aggregator
-from stages.coarse.encoder import Encoder
 from stages.coarse.label_attention import LabelAttention
-from stages.coarse.segments import Chunk
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class DocumentModel(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden, groups)
 
-    def documents(self, segments: Tensor, counts: Tensor) -> DocumentOutput:
+    def forward(self, segments: Tensor, counts: Tensor) -> DocumentOutput:
         """Group logits and what they rest on.
 
         Parameters
@@ -80,53 +77,3 @@ class DocumentModel(nn.Module):
         if self.label_attention is not None:
             vectors, group_weights = self.label_attention(vectors)
         return DocumentOutput(self.head(self.dropout(vectors)), vectors, segment_weights, group_weights)
-
-    def forward(self, segments: Tensor, counts: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
-        """Loss (where labels are given) and group logits, in the form that Trainer reads.
-
-        Parameters
-        ----------
-        segments, counts
-            As for `documents`.
-        labels
-            (documents,) group of each document.
-        """
-        return _with_loss(self.documents(segments, counts).logits, labels)
-
-
-class CoarseModel(nn.Module):
-    """Encoder and document model, trained together.
-
-    Parameters
-    ----------
-    encoder
-        Token ids to segment vectors.
-    document_model
-        Segment vectors to group logits.
-    """
-
-    def __init__(self, *, encoder: Encoder, document_model: DocumentModel) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.document_model = document_model
-
-    def forward(self, chunks: Sequence[Chunk], counts: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
-        """Loss and group logits of a ragged batch.
-
-        Parameters
-        ----------
-        chunks
-            The segments of all documents, as `segments.chunked` cuts them.
-        counts
-            (documents,) segments of each document.
-        labels
-            (documents,) group of each document.
-        """
-        segments = self.encoder(chunks, int(counts.sum()))  # (segments of all documents, hidden)
-        return _with_loss(self.document_model.documents(segments, counts).logits, labels)
-
-
-def _with_loss(logits: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-    if labels is None:
-        return {"logits": logits}
-    return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}

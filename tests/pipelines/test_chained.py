@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hierarchy.taxonomy import Taxonomy
-from pipelines.chained import fit_heads, probe_confusion
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.label_space import LabelSpace
+from pipelines.rows import fit_heads, probe_confusion
 from pipelines.settings import Settings
 from stages import trainer, vectors
 from stages.rows import Problem
@@ -201,7 +201,7 @@ def test_a_second_fit_in_the_same_run_folder_does_nothing_twice(tiny_classifier,
     first = tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid)
     monkeypatch.setattr(trainer, "Trainer", None)
     monkeypatch.setattr(vectors.VectorCache, "_write", None)
-    monkeypatch.setattr("pipelines.chained.seconds_of_one_row", None)
+    monkeypatch.setattr("pipelines.rows.seconds_of_one_row", None)
     same(tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid), first)
 
 
@@ -220,7 +220,7 @@ def test_a_stopped_fit_goes_on_to_the_same_model(tiny_classifier, fitted, englis
     classifier = tiny_classifier(run_dir=str(tmp_path), training=fitted.training)
     with monkeypatch.context() as patched:
         if step == "rows":
-            patched.setattr("pipelines.chained.Rows.stack", None)
+            patched.setattr("pipelines.rows.Rows.stack", None)
         else:
 
             class Stops(trainer._LogEpochs):
@@ -269,7 +269,7 @@ def test_label_space_leaves_out_what_has_no_documents(english):
     assert space.targets(["lamps", "hoses", "kettles"]).tolist() == [2, -1, 0]
 
 
-@pytest.mark.parametrize("which", ["pooled", "ngrams"])
+@pytest.mark.parametrize("which", ["vectors", "ngrams"])
 def test_the_probe_reads_both_kinds_of_features(fitted, english, which):
     inputs = fitted.model_.extractor(english.train[0])
     space = LabelSpace.of(english.taxonomy, english.train[1])

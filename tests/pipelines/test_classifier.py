@@ -71,7 +71,7 @@ def test_what_the_router_reads_does_not_depend_on_neighbours(fitted, lengths):
     whole = extractor(lengths)
     for size in (1, 7):
         parts = [extractor(lengths[i : i + size]) for i in range(0, 64, size)]
-        assert np.abs(np.concatenate([p.pooled for p in parts]) - whole.pooled).max() < 1e-5
+        assert np.abs(np.concatenate([p.vectors for p in parts]) - whole.vectors).max() < 1e-5
         assert np.abs(np.concatenate([p.group_logits for p in parts]) - whole.group_logits).max() < 1e-5
         assert np.array_equal(np.concatenate([p.ngrams.toarray() for p in parts]), whole.ngrams.toarray())
 

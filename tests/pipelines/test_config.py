@@ -34,7 +34,8 @@ def flat(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             found |= flat(inner, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = field.get_default(call_default_factory=True)
+            default = field.get_default(call_default_factory=True)
+            found[f"{prefix}{name}"] = list(default) if isinstance(default, tuple) else default
     return found
 
 

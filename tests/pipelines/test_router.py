@@ -44,7 +44,7 @@ def random_case(seed, kind="both", ties=False):
     )
     documents = 20
     return router, Inputs(
-        pooled=draw(documents, FEATURES) if neural else None,
+        vectors=draw(documents, FEATURES) if neural else None,
         group_logits=draw(documents, groups) if neural else None,
         ngrams=csr(documents, FEATURES) if lexical else None,
     )
@@ -114,7 +114,7 @@ def test_exhaustive_scores_are_the_formula(case):
     fusion = router.fusions["full"]
     scores = fusion.coarse * router.log_coarse(inputs)[:, router.group_of].astype(np.float64)
     if router.neural is not None:
-        scores += fusion.neural * (inputs.pooled @ router.neural.rows.weight.T + router.neural.rows.bias)
+        scores += fusion.neural * (inputs.vectors @ router.neural.rows.weight.T + router.neural.rows.bias)
     if router.lexical is not None:
         scores += fusion.lexical * ((inputs.ngrams @ router.lexical.rows.weight.T).toarray() + router.lexical.rows.bias)
     expected = np.exp(scores - scores.max(1, keepdims=True))
@@ -124,7 +124,7 @@ def test_exhaustive_scores_are_the_formula(case):
 
 def test_a_confident_wrong_turn_stays_repairable():
     router, inputs = random_case(3)
-    sure = Inputs(inputs.pooled, inputs.group_logits * 1e4, inputs.ngrams)
+    sure = Inputs(inputs.vectors, inputs.group_logits * 1e4, inputs.ngrams)
     coarse = np.exp(router.log_coarse(sure))
     groups = coarse.shape[1]
     assert coarse.min() > 0.99 * FLOOR / groups
@@ -158,6 +158,6 @@ def test_inputs_are_cut_together():
     some = inputs[np.array([4, 2])]
     assert len(inputs) == 20
     assert len(some) == 2
-    assert np.array_equal(some.pooled, inputs.pooled[[4, 2]])
+    assert np.array_equal(some.vectors, inputs.vectors[[4, 2]])
     assert np.array_equal(some.ngrams.toarray(), inputs.ngrams.toarray()[[4, 2]])
-    assert Inputs(ngrams=inputs.ngrams)[:3].pooled is None
+    assert Inputs(ngrams=inputs.ngrams)[:3].vectors is None

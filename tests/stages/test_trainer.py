@@ -10,8 +10,9 @@ from torch import nn
 
 from hierarchy.errors import ConfigError
 from stages import trainer
-from stages.optimizer import make_optimizer
-from stages.trainer import check_training, group_metrics, train_model, training_arguments
+from stages.imbalance import LabelSampler
+from stages.losses import HierarchicalLoss
+from stages.trainer import best_of_each_level, check_training, level_metrics, train_model, training_arguments
 
 SETTINGS = {"num_train_epochs": 4, "per_device_train_batch_size": 8, "learning_rate": 1e-2}
 
@@ -39,10 +40,12 @@ class Net(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.layers = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 3))
+        self.rows = None
+        self.loss = HierarchicalLoss(group_of=np.arange(3))
 
     def forward(self, points, labels=None):
         logits = self.layers(points)
-        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+        return {"loss": self.loss(logits, None, labels), "logits": (logits,)}
 
 
 def collate(items):
@@ -50,7 +53,7 @@ def collate(items):
     return {"labels": torch.tensor(targets), "points": torch.from_numpy(np.stack(points))}
 
 
-def train(folder, seed=0, **settings):
+def train(folder, seed=0, sampler=None, **settings):
     model = Net()
     result = train_model(
         model,
@@ -58,9 +61,9 @@ def train(folder, seed=0, **settings):
         valid=Points(40, 2, 1.5),
         collate=collate,
         settings={**SETTINGS, **settings},
-        folder=folder / "checkpoints",
+        folder=folder,
         seed=seed,
-        weights_file=folder / "trained.safetensors",
+        sampler=sampler,
     )
     return model, result
 
@@ -128,7 +131,7 @@ def test_a_checkpoint_that_was_not_written_whole_is_passed_over(tmp_path, monkey
         stop_after(patched, 3)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path)
-    newest = max((tmp_path / "checkpoints").glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    newest = max(tmp_path.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
     (newest / "trainer_state.json").unlink()
     (newest / missing).unlink(missing_ok=True)
     model, _ = train(tmp_path)
@@ -149,7 +152,7 @@ def test_the_best_epoch_is_kept(uninterrupted, tmp_path):
     assert result.best_metric == max(accuracy for _, _, accuracy in epochs(result))
     valid = Points(40, 2, 1.5)
     with torch.inference_mode():
-        predicted = model(torch.from_numpy(valid.points), torch.from_numpy(valid.targets))["logits"].argmax(1)
+        predicted = model(torch.from_numpy(valid.points), torch.from_numpy(valid.targets))["logits"][0].argmax(1)
     assert (predicted.numpy() == valid.targets).mean() == pytest.approx(result.best_metric)
 
 
@@ -172,24 +175,85 @@ def test_settings_go_over_the_defaults(tmp_path):
     assert not arguments.remove_unused_columns
 
 
-def test_group_metrics():
+def test_metrics_of_both_levels():
     class Prediction:
-        predictions = np.array([[0.9, 0.1, 0], [0.8, 0.2, 0], [0, 0.1, 0.9], [0.3, 0.6, 0.1]])
-        label_ids = np.array([0, 1, 2, 1])
+        predictions = best_of_each_level(
+            (
+                torch.tensor([[0.9, 0.1], [0.8, 0.2], [0, 0.9], [0.3, 0.6]]),
+                torch.tensor([[0.9, 0.1, 0], [0.8, 0.2, 0], [0, 0.1, 0.9], [0.3, 0.1, 0.6]]),
+            ),
+            None,
+        ).numpy()
+        label_ids = np.array([0, 1, 2, 0])
 
-    figures = group_metrics(Prediction)
+    group_of = np.array([0, 0, 1])
+    figures = level_metrics(Prediction, group_of=group_of)
     assert figures["group_accuracy"] == 0.75
-    assert figures["group_macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert figures["group_macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert figures["accuracy"] == 0.5
+    assert figures["macro_f1"] == pytest.approx((1 / 2 + 0 + 2 / 3) / 3)
+    Prediction.predictions = Prediction.predictions[:, :1]
+    assert set(level_metrics(Prediction, group_of=group_of)) == {"group_accuracy", "group_macro_f1"}
 
 
-def test_optimizer_gives_the_encoder_its_own_rate_and_vectors_no_decay():
-    model = nn.ModuleDict({"encoder": nn.Linear(3, 3), "head": nn.Linear(3, 2), "still": nn.Linear(2, 2)})
-    model["still"].requires_grad_(False)
-    optimizer = make_optimizer(model, learning_rate=1e-3, encoder_learning_rate=1e-5, weight_decay=0.1)
-    found = {id(p): (g["lr"], g["weight_decay"]) for g in optimizer.param_groups for p in g["params"]}
-    assert found == {
-        id(model["encoder"].weight): (1e-5, 0.1),
-        id(model["encoder"].bias): (1e-5, 0.0),
-        id(model["head"].weight): (1e-3, 0.1),
-        id(model["head"].bias): (1e-3, 0.0),
-    }
+def test_accumulated_steps_are_one_large_step(tmp_path):
+    exact = {"num_train_epochs": 2, "load_best_model_at_end": False, "lr_scheduler_type": "constant", "warmup_steps": 0}
+    settings = {"gradient_accumulation_steps": 4, "per_device_train_batch_size": 4, **exact}
+
+    def end(folder, **some):
+        model = Net()
+        model.layers[2].p = 0.0  # dropout draws once a forward pass
+        train_model(
+            model, train=Points(64, 1, 1.5), valid=Points(8, 2, 1.5), collate=collate, folder=tmp_path / folder,
+            seed=0, settings={**SETTINGS, **some},
+        )  # fmt: skip
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    small, large = end("4x4", **settings), end("16x1", **{**exact, "per_device_train_batch_size": 16})
+    assert torch.allclose(small, large, atol=1e-5)
+    assert not torch.allclose(large, end("8x1", **{**exact, "per_device_train_batch_size": 8}), atol=1e-3)
+
+
+def test_a_sampler_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+    def sampler():
+        return LabelSampler(Points(60, 1, 1.5).targets, np.array([1.0, 2.0, 0.5]), undersample=False, seed=3)
+
+    model, _ = train(tmp_path / "whole", sampler=sampler())
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "stopped", sampler=sampler())
+    assert weights(train(tmp_path / "stopped", sampler=sampler())[0]) == weights(model)
+
+
+def test_the_loss_hears_how_far_the_training_is(tmp_path):
+    seen = []
+
+    class Watched(HierarchicalLoss):
+        def forward(self, *arguments):
+            seen.append(self.progress)
+            return super().forward(*arguments)
+
+    model = Net()
+    model.loss = Watched(group_of=np.arange(3))
+    train_model(
+        model, train=Points(16, 1, 1.5), valid=Points(8, 2, 1.5), collate=collate, folder=tmp_path, seed=0,
+        settings={"num_train_epochs": 2, "per_device_train_batch_size": 8},
+    )  # fmt: skip
+    assert sorted(set(seen)) == [0, 0.25, 0.5, 0.75]
+
+
+def test_figures_and_services_that_are_not_there_are_refused():
+    with pytest.raises(
+        ConfigError, match="metric_for_best_model 'accuracy' is not evaluated: choose one of loss, group_"
+    ):
+        check_training({"metric_for_best_model": "accuracy"})
+    check_training({"metric_for_best_model": "accuracy"}, joint=True)
+    with pytest.raises(ConfigError, match=r"comet-ml.* to be installed"):
+        check_training({"report_to": "comet_ml"})
+
+
+def test_one_process_does_not_drive_several_gpus(monkeypatch):
+    monkeypatch.setattr("stages.trainer.TrainingArguments.n_gpu", 2)
+    with pytest.raises(ConfigError, match="torchrun --nproc_per_node 2"):
+        check_training({})

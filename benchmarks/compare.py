@@ -1,0 +1,256 @@
+"""Compare this project with what a user would pick instead, on one data set with fixed splits.
+
+Each method and seed is a job in a process of its own and writes one JSON to results/compare: what is there already is
+not done again, and a training that was stopped goes on from its last epoch. Settings are chosen on validation
+documents: --validation-only leaves the test documents alone. docs/benchmarks.md tells how each method is used.
+
+Example: python benchmarks/compare.py attack_procedures --methods flat joint --seeds 0 1 2
+         python benchmarks/compare.py dc_code --layers 3 --methods joint --set max_segments=4
+         python benchmarks/compare.py attack_procedures --methods flat --flat learning_rate=2e-4 --validation-only
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from harness import ROOT, DataSet, load_data, make_parser, prepare, write_record
+from jobs import Fitted, Job, Spent, encoder_folder, spent_in, together
+from peers import PEERS
+
+if TYPE_CHECKING:
+    from hierarchy.taxonomy import Taxonomy
+    from pipelines.documents import Documents
+
+OURS: dict[str, dict[str, Any]] = {
+    "joint": {"mode": "joint", "trainable": "all"},
+    "joint_frozen": {"mode": "joint", "trainable": "frozen"},
+    "chained_all": {"trainable": "all"},
+    "chained": {"trainable": "frozen"},
+    # Encoder trained on the groups, then frozen; rows inside each group; hard route.
+    "classic": {
+        "trainable": "all",
+        "fine_features": "trained",
+        "negatives": "group",
+        "lexical": False,
+        "routing": "beam",
+        "beam": 1,
+    },
+}
+FLAT = ("flat", "flat_fused")
+METHODS = (*OURS, *FLAT, *PEERS)
+
+
+def main() -> None:
+    """Run the jobs that have no JSON yet, or the one job that this process is for."""
+    parser = make_parser(__doc__, "compare", out="folder of the JSON files (default: benchmarks/results/compare)")
+    parser.add_argument("dataset", help="folder under --data")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["joint", "flat"], metavar="METHOD",
+                        help=f"some of: {', '.join(METHODS)}")  # fmt: skip
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], help="one job each; methods that are not random take the first"
+    )
+    parser.add_argument("--encoder", type=Path, default=Path("embedded"), help="embedded, a folder, or none")
+    parser.add_argument("--layers", type=int, help="only the first layers of the encoder, for all methods alike")
+    parser.add_argument("--documents", type=int, help="at most this many of each part, for a quick look")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for this project's methods")
+    parser.add_argument("--flat", action="append", default=[], metavar="KEY=VALUE", help="for flat fine-tuning")
+    parser.add_argument("--validation-only", action="store_true", help="for the choice of settings")
+    parser.add_argument("--here", action="store_true", help="run the first method and seed in this process")
+    options = parser.parse_args()
+    if options.here:
+        run_job(options, options.methods[0], options.seeds[0])
+        return
+    failed = []
+    for method, seed in jobs(options.methods, options.seeds):
+        out = out_file(options, method, seed)
+        if out.exists():
+            print(f"there already: {out}")
+            continue
+        # The last of two equal options counts.
+        command = [sys.executable, *sys.argv, "--methods", method, "--seeds", str(seed), "--here"]
+        if subprocess.run(command, env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"}).returncode:
+            failed.append(f"{method} {seed}")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def jobs(methods: Sequence[str], seeds: Sequence[int]) -> Iterator[tuple[str, int]]:
+    """Give method and seed of each job; what is not random gets one seed, and flat goes before what builds on it."""
+    for seed in seeds:
+        for method in dict.fromkeys(m for name in methods for m in (FLAT if name == "flat_fused" else (name,))):
+            if method not in PEERS or seed == seeds[0]:
+                yield method, seed
+
+
+def run_job(options: argparse.Namespace, method: str, seed: int) -> None:
+    """Train, predict and write the JSON.
+
+    Parameters
+    ----------
+    options
+        As parsed.
+    method
+        One of `METHODS`.
+    seed
+        Of the training.
+    """
+    options = argparse.Namespace(**vars(options), method=method, seed=seed, changes=changes_of(options, method))
+    options.out = out_file(options, method, seed)
+    for name in ("methods", "seeds", "set", "flat", "here"):
+        delattr(options, name)
+    run = prepare(options, "compare", run=f"compare-{options.dataset}")
+    data = load_data(options.dataset, options.data, cache=run / "documents", limit=options.documents)
+    train, valid = validation_cut(data)
+    job = Job(
+        seed=seed,
+        train=train,
+        valid=valid,
+        taxonomy=data.taxonomy,
+        encoder=encoder_folder(str(options.encoder), options.layers, run),
+        changes=options.changes,
+        folder=run / method / "-".join([*setup_of(options), *plain(options.changes), str(seed)]),
+    )
+    with Spent(job.folder):
+        fitted = fit(method, job)
+    labels = sorted({*train.labels, *valid.labels, *data.test.labels})
+    place = {label: i for i, label in enumerate(labels)}
+
+    def scored(documents: "Documents", predicted: Sequence[str]) -> dict[str, Any]:
+        found = [np.array([place[label] for label in some]) for some in (documents.labels, predicted, train.labels)]
+        return scores(*found, labels, data.taxonomy)
+
+    figures: dict[str, Any] = {
+        "valid": scored(valid, fitted.predict(valid.texts)),
+        "training": together(fitted.earlier, spent_in(job.folder)),
+        "random": method not in PEERS,
+        "labels": len(labels),
+        "groups": None if data.taxonomy is None else len(data.taxonomy.groups),
+        "documents": {"train": len(train.texts), "valid": len(valid.texts), "test": len(data.test.texts)},
+        "settings": fitted.settings,
+    }
+    if not options.validation_only:
+        started = time.monotonic()
+        predicted = fitted.predict(data.test.texts)
+        figures["documents_per_second"] = len(data.test.texts) / (time.monotonic() - started)
+        figures["test"] = scored(data.test, predicted)
+        # Places in the sorted labels, for the bootstrap.
+        figures["gold"] = [place[label] for label in data.test.labels]
+        figures["predicted"] = [place[label] for label in predicted]
+    for part in ("valid",) if options.validation_only else ("valid", "test"):
+        told = f"accuracy {figures[part]['accuracy']:.4f}, macro-F1 {figures[part]['macro_f1']:.4f}"
+        print(f"{options.dataset}, {method}, seed {seed}, {part}: {told}")
+    write_record(options, figures)
+
+
+def fit(method: str, job: Job) -> Fitted:
+    """Train one method; what it does not need is not loaded."""
+    if method in PEERS:
+        return PEERS[method](job)
+    if method in FLAT:
+        import flat
+
+        return {"flat": flat.fit_flat, "flat_fused": flat.fit_fused}[method](job)
+    return fit_ours(job, OURS[method])
+
+
+def fit_ours(job: Job, given: dict[str, Any]) -> Fitted:
+    """Train this project's classifier.
+
+    Parameters
+    ----------
+    job
+        Its `changes` go over `given`.
+    given
+        The settings that make the method.
+    """
+    from pipelines import HierarchicalClassifier
+    from pipelines.config import load_config
+
+    overrides = [*(f"{name}={value}" for name, value in given.items()), *job.changes]
+    settings = load_config(None, [f"classifier.{o}" for o in overrides]).classifier.model_copy(
+        update={"encoder": job.encoder, "seed": job.seed, "run_dir": str(job.folder)}
+    )
+    classifier = HierarchicalClassifier(job.taxonomy, **settings.model_dump())
+    classifier.fit(job.train.texts, job.train.labels, validation=(job.valid.texts, job.valid.labels))
+    return Fitted(classifier.predict, classifier.model_.settings.model_dump(exclude={"encoder", "run_dir"}))
+
+
+def scores(
+    gold: np.ndarray, predicted: np.ndarray, trained: np.ndarray, labels: Sequence[str], taxonomy: "Taxonomy | None"
+) -> dict[str, Any]:
+    """Score predictions.
+
+    Parameters
+    ----------
+    gold, predicted
+        (documents,) places in `labels`.
+    trained
+        (training documents,) the same: how many a label has decides whether it counts as head, middle or tail.
+    labels
+        Sorted ids.
+    taxonomy
+        For hierarchical F1; None leaves it out.
+    """
+    from pipelines.evaluation.metrics import averaged_scores, count_labels, hierarchical_scores
+    from pipelines.evaluation.score_tables import third_scores
+
+    counts = count_labels(gold, predicted, len(labels))
+    thirds = third_scores(counts, np.bincount(trained, minlength=len(labels)))
+    hierarchical = None
+    if taxonomy is not None:
+        group_of = np.array([taxonomy.group_of[taxonomy.label_index(label)] for label in labels])
+        hierarchical = hierarchical_scores(gold, predicted, group_of[gold], group_of[predicted]).f1
+    return {
+        "accuracy": float(np.mean(gold == predicted)),
+        "macro_f1": averaged_scores(gold, predicted, "macro").f1,
+        "thirds": {name: third.f1 for name, third in thirds.items()},
+        "hierarchical_f1": hierarchical,
+    }
+
+
+def validation_cut(data: DataSet) -> tuple["Documents", "Documents"]:
+    """Return training and validation documents; where the set has no validation part, always the same tenth."""
+    from pipelines.data.splits import stratified_split
+
+    if data.valid is not None:
+        return data.train, data.valid
+    kept, held_out = stratified_split(data.train.labels)
+    return data.train.select(kept), data.train.select(held_out)
+
+
+def changes_of(options: argparse.Namespace, method: str) -> tuple[str, ...]:
+    """Return the settings on the command line that are for this method."""
+    return tuple(options.set if method in OURS else options.flat if method in FLAT else ())
+
+
+def setup_of(options: argparse.Namespace) -> list[str]:
+    """Return what all methods have in common, as parts of a file name."""
+    encoder = [] if str(options.encoder) == "embedded" else [options.encoder.name]
+    layers = [] if options.layers is None else [f"{options.layers}layers"]
+    documents = [] if options.documents is None else [f"{options.documents}documents"]
+    return [options.dataset, *encoder, *layers, *documents]
+
+
+def out_file(options: argparse.Namespace, method: str, seed: int) -> Path:
+    """Return the JSON of a job."""
+    folder = options.out or ROOT / "benchmarks" / "results" / "compare"
+    part = ["validation"] if options.validation_only else []
+    return Path(
+        folder, "-".join([*setup_of(options), method, *plain(changes_of(options, method)), *part, str(seed)]) + ".json"
+    )
+
+
+def plain(changes: Sequence[str]) -> list[str]:
+    """Make parts of a file name."""
+    return [re.sub(r"[^\w.]+", "-", change) for change in changes]
+
+
+if __name__ == "__main__":
+    main()

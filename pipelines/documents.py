@@ -1,0 +1,46 @@
+"""Documents with their labels, as every training takes them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stages.progress import Clock
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Documents with their fine labels.
+
+    Attributes
+    ----------
+    texts
+        The documents, in memory or memory-mapped.
+    labels
+        Fine label id of each.
+    """
+
+    texts: Sequence[str]
+    labels: Sequence[str]
+
+    def keys(self) -> np.ndarray:
+        """(documents,) uint64 hash of each text, by which a document is known again."""
+        digests = (hashlib.blake2b(t.encode("utf-8", "surrogatepass"), digest_size=8).digest() for t in self.texts)
+        return np.frombuffer(b"".join(digests), dtype="<u8")
+
+    def select(self, places: np.ndarray) -> "Documents":
+        """Return the documents at some places, in memory."""
+        return Documents([self.texts[int(i)] for i in places], [self.labels[int(i)] for i in places])
+
+
+def training_record(
+    train: Documents, valid: Documents, history: list[dict[str, float]], clock: Clock
+) -> dict[str, Any]:
+    """Tell which documents served what and how the training went, JSON-ready, as the model keeps it."""
+    return {
+        "documents": {"train": len(train.texts), "valid": len(valid.texts)},
+        "history": history,
+        "seconds": clock.seconds,
+    }

@@ -1,0 +1,94 @@
+"""The encoder of a training: loaded, checked against settings and texts, and how much of it is trained."""
+
+import logging
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from hierarchy.errors import ConfigError, EncoderError, UnreadableError
+from pipelines.settings import Settings
+from stages.coarse.encoder import Encoder
+from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, unknown_token_share
+from stages.progress import duration
+
+UNKNOWN_TOKEN_SAMPLE = 2000  # documents looked at, spread over all
+FULL_TRAINING_LIMIT = 30 * 60  # seconds that `auto` is ready to spend on the encoder
+CORE_FLOPS = 28e9  # of training a core is good for: MiniLM-L6 in fp32 trains about 900 tokens a second on two
+logger = logging.getLogger(__name__)
+
+
+def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Sequence[str]) -> tuple[Encoder, Segmenter]:
+    """Load encoder and segmenter, and check that they fit the settings and can read the texts, before any long work.
+
+    Raises
+    ------
+    ConfigError
+        A setting does not fit the encoder's size.
+    EncoderError
+        The encoder cannot be had or does not fit, or more than 5 % of the tokens are unknown to it.
+    """
+    device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    encoder = Encoder.from_pretrained(settings.encoder, pooling=settings.pooling, precision=settings.precision)
+    segmenter = encoder.segmenter(
+        segment_tokens=settings.segment_tokens, overlap=settings.overlap, max_segments=settings.max_segments
+    )
+    _check_sizes(settings, encoder)
+    some = np.unique(np.linspace(0, len(texts) - 1, UNKNOWN_TOKEN_SAMPLE).astype(int))
+    share = unknown_token_share(encoder.tokenizer, [texts[int(i)] for i in some])
+    if share > UNKNOWN_TOKEN_LIMIT:
+        raise UnreadableError(
+            f"{share:.0%} of the tokens of these documents are unknown to the encoder {settings.encoder!r}: it was "
+            "made for another language; name one for yours (encoder: bert-base-chinese, xlm-roberta-base, ...), or use "
+            "encoder: none, which needs no encoder at all"
+        )
+    if settings.label_encoder is None:
+        check_label_texts(settings, encoder, label_texts)
+    return encoder.to(device), segmenter
+
+
+def resolve_trainable(settings: Settings, encoder: Encoder, texts: Sequence[str]) -> str:
+    """Turn ``auto`` into ``all`` or ``frozen``, from counts of tokens and parameters, and log the choice."""
+    if settings.trainable != "auto":
+        return settings.trainable
+    some = [texts[int(i)] for i in np.unique(np.linspace(0, len(texts) - 1, 500).astype(int))]
+    lengths = [len(ids) for ids in encoder.tokenizer(some, verbose=False)["input_ids"]]
+    tokens = float(np.mean(lengths)) * len(texts)
+    matrices = sum(p.numel() for n, p in encoder.transformer.named_parameters() if p.ndim > 1 and "embedding" not in n)
+    from stages.trainer import ENCODER_DEFAULTS  # loads Trainer, which prediction does not need
+
+    epochs = settings.training.get("num_train_epochs", ENCODER_DEFAULTS["num_train_epochs"])
+    # 6 operations a parameter and token: forward and backward (Kaplan et al. 2020)
+    seconds = 6 * matrices * tokens * epochs / (CORE_FLOPS * (os.cpu_count() or 1))
+    on_gpu = encoder.device.type == "cuda"
+    choice = "all" if on_gpu or seconds < FULL_TRAINING_LIMIT else "frozen"
+    where = "on a GPU" if on_gpu else f"about {duration(seconds)} for a full training on this processor"
+    logger.info("trainable: %s (auto; %.2g tokens, %.2g parameters, %s)", choice, tokens, matrices, where)
+    return choice
+
+
+def _check_sizes(settings: Settings, encoder: Encoder) -> None:
+    problems = []
+    hidden, depth = encoder.hidden_size, encoder.transformer.config.num_hidden_layers
+    if settings.aggregator and hidden % settings.aggregator_heads:
+        problems.append(
+            f"aggregator_heads {settings.aggregator_heads} does not divide the encoder's {hidden} dimensions: "
+            f"set it to a divisor of {hidden}"
+        )
+    if settings.top_layers is not None and settings.top_layers > depth:
+        problems.append(
+            f"trainable top_{settings.top_layers}: this encoder has {depth} layers: use top_{depth} or less"
+        )
+    if problems:
+        raise ConfigError(problems)
+
+
+def check_label_texts(settings: Settings, encoder: Encoder, texts: Sequence[str]) -> None:
+    """Refuse label texts with more than 5 % unknown tokens, where label attention would read them."""
+    share = unknown_token_share(encoder.tokenizer, texts)
+    if settings.label_attention and share > UNKNOWN_TOKEN_LIMIT:
+        raise EncoderError(
+            f"{share:.0%} of the tokens of the label texts are unknown to the encoder: "
+            "set label_encoder to one that reads the language of the labels"
+        )

@@ -1,0 +1,186 @@
+"""Rows that liblinear fits, each kept in the run folder as soon as it is finished."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from scipy import sparse
+
+from hierarchy.probe import probe_labels
+from pipelines.label_space import LabelSpace
+from pipelines.settings import Settings
+from stages.fine.bank import HeadBank
+from stages.fine.negatives import plan_problems
+from stages.lexical import NgramVectorizer, reduced
+from stages.processes import first_goes_first
+from stages.progress import duration, progress
+from stages.rows import Features, Problem, Rows, fit_rows, seconds_of_one_row
+
+logger = logging.getLogger(__name__)
+
+
+def plan_rows(features: Features, targets: np.ndarray, space: LabelSpace, settings: Settings) -> list[Problem]:
+    """Choose the negatives of every head, as `settings.negatives` says.
+
+    Parameters
+    ----------
+    features
+        (documents, features) of which the probe for ``candidates`` is made.
+    targets
+        (documents,) label of each document.
+    space, settings
+        Labels and groups; ``negatives`` (resolved) and the seed are read.
+    """
+    confusion = None
+    if settings.negatives == "candidates":
+        confusion = probe_confusion(features, targets, space.group_of, settings)
+    return plan_problems(settings.negatives, targets, space.group_of, confusion=confusion, seed=settings.seed)
+
+
+def probe_confusion(features: Features, targets: np.ndarray, group_of: np.ndarray, settings: Settings) -> np.ndarray:
+    """Group confusions of the cross-fitted probe, (groups, groups)."""
+    if sparse.issparse(features):
+        features = reduced(features, seed=settings.seed)
+    return probe_labels(features, targets, len(group_of), seed=settings.seed).group_confusion(group_of)
+
+
+def fit_heads(
+    features: Features,
+    targets: np.ndarray,
+    problems: Sequence[Problem],
+    settings: Settings,
+    folder: Path,
+    what: str,
+) -> list[Rows]:
+    """Fit rows problem by problem; each finished one is kept in `folder`, so a stopped run goes on after it.
+
+    With `negatives: all` a row does not depend on the groups, so that another tree finds its rows there as well.
+
+    Parameters
+    ----------
+    features
+        (documents, features) dense for neural rows, CSR for n-gram rows.
+    targets
+        (documents,) class of each document.
+    problems
+        As `plan_problems` makes them.
+    settings
+        C, balance, prune and n_jobs are read.
+    folder
+        Run folder.
+    what
+        Name of the work in the progress shown.
+    """
+    lexical = sparse.issparse(features)
+    options: dict[str, Any] = {
+        "C": settings.lexical_C if lexical else settings.neural_C,
+        "balance": settings.balance,
+        "prune": settings.prune if lexical else 0.0,
+    }
+    kept = folder / f"rows-{_features_key(features, options)}"
+    files = [[kept / f"{key}.safetensors" for key in _row_keys(problem, targets)] for problem in problems]
+    with first_goes_first():
+        kept.mkdir(parents=True, exist_ok=True)
+        _fit_missing(features, targets, problems, files, options, settings.n_jobs, what)
+    return [Rows.stack([Rows.from_tensors(load_file(file), "rows") for file in own]) for own in files]
+
+
+def read_ngrams(
+    settings: Settings, texts: Sequence[str], valid_texts: Sequence[str]
+) -> tuple[NgramVectorizer | None, Features, Features]:
+    """Fit the n-gram vocabulary on training documents and read both parts; all None with ``lexical: off``."""
+    if not settings.lexical:
+        return None, None, None
+    vectorizer = NgramVectorizer(settings.min_df)
+    return vectorizer, vectorizer.fit_transform(texts, len(texts)), vectorizer.transform(valid_texts)
+
+
+def fit_ngram_rows(
+    ngrams: Features | None,
+    targets: np.ndarray,
+    space: LabelSpace,
+    problems: Sequence[Problem],
+    settings: Settings,
+    folder: Path,
+) -> tuple[HeadBank | None, Rows | None]:
+    """Fit the n-gram rows of all labels and of all groups; None where there are no n-grams.
+
+    Parameters
+    ----------
+    ngrams
+        (documents, n-grams) CSR.
+    targets, problems, settings, folder
+        As for `fit_heads`.
+    space
+        Labels and groups.
+    """
+    if ngrams is None:
+        return None, None
+    heads = fit_heads(ngrams, targets, problems, settings, folder, "n-gram rows")
+    group_rows = fit_group_rows(ngrams, space.groups(targets), len(space.group_ids), settings, folder)
+    return HeadBank.from_heads(heads, space.offsets), group_rows
+
+
+def fit_group_rows(ngrams: Features, targets: np.ndarray, n_groups: int, settings: Settings, folder: Path) -> Rows:
+    """Fit the n-gram rows of the groups, one a group; `targets` (documents,) holds the group of each document."""
+    one_each = [Problem(np.array([group])) for group in range(n_groups)]
+    return Rows.stack(fit_heads(ngrams, targets, one_each, settings, folder, "n-gram rows of the groups"))
+
+
+def _fit_missing(
+    features: Features,
+    targets: np.ndarray,
+    problems: Sequence[Problem],
+    files: Sequence[Sequence[Path]],
+    options: dict[str, Any],
+    n_jobs: int,
+    what: str,
+) -> None:
+    missing, homes = [], []
+    for problem, own in zip(problems, files, strict=True):
+        absent = [place for place, file in enumerate(own) if not file.exists()]
+        if absent:
+            missing.append(Problem(problem.labels[absent], problem.documents, problem.weights))
+            homes.append([own[place] for place in absent])
+    if not missing:
+        return
+    rows = sum(len(problem.labels) for problem in missing)
+    one = seconds_of_one_row(features, targets, missing, **options)
+    workers = n_jobs if n_jobs > 0 else _cores()
+    logger.info("%s: %d rows, about %s on %d processes", what, rows, duration(rows * one / workers), workers)
+    fitted = fit_rows(features, targets, missing, n_jobs=n_jobs, **options)
+    for own, head in zip(homes, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
+        for place, file in enumerate(own):
+            part = file.with_suffix(".part")
+            save_file(head[place : place + 1].tensors("rows"), part)
+            part.replace(file)
+
+
+def _features_key(features: Features, options: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+    arrays = (features.data, features.indices, features.indptr) if sparse.issparse(features) else (features,)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def _row_keys(problem: Problem, targets: np.ndarray) -> Iterator[str]:
+    """Name each row by what it is fitted on, whatever its label is called and wherever it stands in the tree."""
+    common = hashlib.sha256()
+    for array in (problem.documents, problem.weights):
+        common.update(b"-" if array is None else np.ascontiguousarray(array).data)
+    for label in problem.labels:
+        own = common.copy()
+        own.update(np.packbits(targets == label).data)
+        yield own.hexdigest()[:24]
+
+
+def _cores() -> int:
+    from joblib import cpu_count
+
+    return int(cpu_count())

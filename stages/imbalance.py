@@ -1,0 +1,109 @@
+"""What a training does about rare labels: weights, shifted logits, or another draw of documents.
+
+All of it comes from two frequencies of a label: p, its share of the training documents, and q, the share that it
+should count: every label alike, every group alike, or every label alike among its siblings while groups keep their
+share.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import Sampler
+
+IMBALANCES = ("none", "weights", "logits", "oversample", "undersample")
+SCOPES = ("labels", "groups", "siblings")
+
+
+def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: float = 1.0) -> np.ndarray:
+    """How much more each label should count than it does, (q / p) to the power of `strength`.
+
+    Parameters
+    ----------
+    counts
+        (labels,) training documents of each label, at least 1.
+    group_of
+        (labels,) group of each label.
+    scope
+        ``labels``: every label alike. ``groups``: every group alike, its labels in their own proportions.
+        ``siblings``: every label of a group alike, groups in their own proportions.
+    strength
+        1 evens the labels out, 0 leaves them as they are.
+
+    Returns
+    -------
+    numpy.ndarray
+        (labels,) float64; its mean over documents is 1.
+    """
+    p = counts / counts.sum()
+    of_group = np.bincount(group_of, p)[group_of]  # share of each label's group
+    siblings = np.bincount(group_of)[group_of]
+    q = {
+        "labels": np.full(len(p), 1 / len(p)),
+        "groups": p / of_group / len(np.unique(group_of)),
+        "siblings": of_group / siblings,
+    }[scope]
+    ratio = (q / p) ** strength
+    return ratio / (p * ratio).sum()
+
+
+def logit_shifts(ratio: np.ndarray, counts: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is added to the logits while training, so that a rare label's own logit must be higher.
+
+    Logit adjustment (Menon et al. 2021): with q even over labels the shift of a label is log p, up to a constant.
+
+    Parameters
+    ----------
+    ratio
+        (labels,) as `label_ratio` gives it.
+    counts, group_of
+        As for `label_ratio`.
+
+    Returns
+    -------
+    tuple[numpy.ndarray, numpy.ndarray]
+        (groups,) and (labels,) float64 shifts.
+    """
+    wished = np.bincount(group_of, counts * ratio)
+    return np.log(np.bincount(group_of, counts) / wished), -np.log(ratio)
+
+
+class LabelSampler(Sampler[int]):
+    """Draws documents so that labels come as often as `ratio` says; another draw each epoch.
+
+    Parameters
+    ----------
+    targets
+        (documents,) label of each document.
+    ratio
+        (labels,) as `label_ratio` gives it.
+    undersample
+        Draw without replacement, so few documents that the rarest labels need no copies: a document of the label
+        with the largest ratio stays, others stay with a probability in proportion. Otherwise as many documents as
+        there are, with replacement.
+    seed
+        Of the draws.
+    """
+
+    def __init__(self, targets: np.ndarray, ratio: np.ndarray, *, undersample: bool, seed: int) -> None:
+        weights = ratio[targets]
+        self.weights = weights / weights.sum()
+        self.undersample = undersample
+        self.seed = seed
+        self.epoch = 0
+        kept = (weights / weights.max()).sum() if undersample else len(targets)
+        self.size = max(1, round(float(kept)))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the draw; called before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)
+        drawn = torch.multinomial(
+            torch.from_numpy(self.weights), self.size, replacement=not self.undersample, generator=generator
+        )
+        yield from drawn.tolist()

@@ -1,0 +1,115 @@
+"""The loss of both levels: groups and fine labels, with weights that are given, learned or scheduled."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+FINE_LOSSES = ("all", "path", "group")
+SCHEDULES = ("constant", "coarse_to_fine")
+
+
+class HierarchicalLoss(nn.Module):
+    """``w_c · CE(group) + w_f · CE(fine)``; without fine logits the first term alone.
+
+    Parameters
+    ----------
+    group_of
+        (labels,) group of each label.
+    fine_loss
+        The softmax of the fine term: ``all`` over all labels; ``path`` over all labels, with the group's
+        log-probability added to each label's logit; ``group`` over the labels of the document's own group, the classic
+        local classifier.
+    weights
+        w_c and w_f; None learns them by homoscedastic uncertainty (Kendall et al. 2018):
+        ``exp(-s) · CE + s / 2`` for each level, s learned.
+    schedule
+        ``coarse_to_fine``: w_f grows from 0 to its value over the first half of the training.
+    label_weights
+        (labels,) weight of a document of each label in both terms.
+    group_shifts, label_shifts
+        (groups,) and (labels,) added to the logits in the loss only (`stages.imbalance.logit_shifts`).
+    smoothing
+        Share of a target that goes to the other labels (and groups).
+    """
+
+    group_of: Tensor
+    label_weights: Tensor | None
+    group_shifts: Tensor | None
+    label_shifts: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        group_of: np.ndarray,
+        fine_loss: str = "all",
+        weights: tuple[float, float] | None = (1.0, 0.8),
+        schedule: str = "constant",
+        label_weights: np.ndarray | None = None,
+        group_shifts: np.ndarray | None = None,
+        label_shifts: np.ndarray | None = None,
+        smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.fine_loss = fine_loss
+        self.weights = weights
+        self.schedule = schedule
+        self.smoothing = smoothing
+        self.progress = 0.0  # share of the training that is done; the trainer sets it
+        self.log_variances = nn.Parameter(torch.zeros(2)) if weights is None else None
+        self.register_buffer("group_of", torch.from_numpy(np.asarray(group_of)), persistent=False)
+        for name, values in (
+            ("label_weights", label_weights),
+            ("group_shifts", group_shifts),
+            ("label_shifts", label_shifts),
+        ):
+            tensor = None if values is None else torch.from_numpy(np.asarray(values, dtype=np.float32))
+            self.register_buffer(name, tensor, persistent=False)
+
+    def forward(self, group_logits: Tensor, fine_logits: Tensor | None, targets: Tensor) -> Tensor:
+        """Mean loss of a batch.
+
+        Parameters
+        ----------
+        group_logits
+            (documents, groups).
+        fine_logits
+            (documents, labels); None where only the coarse stage is trained.
+        targets
+            (documents,) fine label of each document.
+        """
+        document_weights = None if self.label_weights is None else self.label_weights[targets]
+        shifted = group_logits.float() if self.group_shifts is None else group_logits.float() + self.group_shifts
+        coarse = self._mean(cross_entropy(
+            shifted, self.group_of[targets], label_smoothing=self.smoothing, reduction="none"
+        ), document_weights)  # fmt: skip
+        if fine_logits is None:
+            return coarse
+        fine = self._mean(self._fine(shifted, fine_logits.float(), targets), document_weights)
+        if self.log_variances is None:
+            assert self.weights is not None  # noqa: S101 - one of the two is there; this tells the type checker
+            coarse_weight, fine_weight = self.weights
+            return coarse_weight * coarse + self._ramp() * fine_weight * fine
+        precision = torch.exp(-self.log_variances)
+        return precision[0] * coarse + self._ramp() * precision[1] * fine + self.log_variances.sum() / 2
+
+    def _fine(self, group_logits: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
+        if self.label_shifts is not None:
+            logits = logits + self.label_shifts
+        if self.fine_loss == "path":
+            logits = logits + group_logits.log_softmax(1)[:, self.group_of]  # (documents, labels)
+        if self.fine_loss == "all" or self.fine_loss == "path":
+            return cross_entropy(logits, targets, label_smoothing=self.smoothing, reduction="none")
+        siblings = self.group_of == self.group_of[targets].unsqueeze(1)  # (documents, labels)
+        log_p = logits.masked_fill(~siblings, -torch.inf).log_softmax(1)
+        gold = log_p.gather(1, targets.unsqueeze(1)).squeeze(1)
+        even = log_p.masked_fill(~siblings, 0.0).sum(1) / siblings.sum(1)
+        return -(1 - self.smoothing) * gold - self.smoothing * even
+
+    def _ramp(self) -> float:
+        return 1.0 if self.schedule == "constant" else min(1.0, 2 * self.progress)
+
+    @staticmethod
+    def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+        # Weights have mean 1 over the training documents: a batch of heavy ones counts more, however it is cut.
+        return losses.mean() if weights is None else (weights * losses).mean()
