@@ -217,10 +217,36 @@ def _difference_rows(methods: dict[str, Runs]) -> Iterator[list[str]]:
                 yield [joint, other, str(len(seeds)), points(found["accuracy"]), points(found["macro_f1"])]
 
 
+def ablations() -> str:
+    """Figures of each variant of `ablate.py`, with its paired difference to the unchanged model."""
+    blocks = []
+    for file in sorted(RESULTS.glob("ablate-*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        settings, figures = record["settings"], record["figures"]
+        told = "".join(f", `{change}`" for change in ["trainable=frozen", *settings["set"]])
+        long = figures["long_documents"]
+        rows = []
+        for name, variant in figures["variants"].items():
+            valid, test, change = variant["valid"], variant["test"], variant["difference"]
+            cells = [name, *(f"{100 * part[key]:.1f}" for part in (valid, test) for key in ("accuracy", "macro_f1"))]
+            cells.append(spread([test["tail_f1"]]))
+            cells += [spread([test["accuracy_long"]])] if long else []
+            cells += [points(change[key]) if name != "unchanged" else "" for key in ("accuracy", "macro_f1")]
+            rows.append(cells)
+        head = ("variant", "valid accuracy", "valid macro-F1", "test accuracy", "test macro-F1", "tail F1",
+                *([f"accuracy, {long} documents over 512 tokens"] if long else []),
+                "accuracy − unchanged", "macro-F1 − unchanged")  # fmt: skip
+        seeds = len(settings["seeds"])
+        title = f"**{settings['dataset']}, {settings['mode']}**{told}; {seeds} seed{'s' if seeds > 1 else ''}"
+        blocks.append(f"{title}\n\n{markdown(head, *rows)}")
+    return "\n\n".join(blocks) or NO_RESULTS
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "real_data": real_data,
     "group_trees": group_trees,
     "label_groups": label_groups,
+    "ablations": ablations,
     "compare": compare,
     "compare_differences": compare_differences,
 }
