@@ -133,7 +133,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         }
     everything, first, whole = readings
     fitted = logistic_predictions(
-        stage.vectors(encoder)[0].pooled(), space.group_of[space.targets(data.train.labels)], test.pooled()
+        stage.vectors(encoder, "training").pooled(), space.group_of[space.targets(data.train.labels)], test.pooled()
     )
     reference = [fitted == gold] * len(options.seeds)
     return {

@@ -48,7 +48,8 @@ def fit_model(
     neural = NeuralStage(settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder)
     if trainable == "frozen":
         with clock.step("vectors"):
-            neural.vectors(encoder)
+            neural.vectors(encoder, "training")
+            neural.vectors(encoder, "validation")
     taxonomy = place_labels(settings, taxonomy, train, neural, clock)
     fit = fit_joint if settings.mode == "joint" else fit_chained
     return fit(settings, taxonomy, train, valid, neural=neural, folder=folder, clock=clock)

@@ -102,22 +102,23 @@ class NeuralStage:
         self.valid_texts = valid_texts
         self.folder = folder
         self.rows: nn.Linear | None = None
-        self._read: dict[int, tuple[SegmentVectors, SegmentVectors]] = {}
+        self._read: dict[tuple[int, str], SegmentVectors] = {}
 
-    def vectors(self, encoder: Encoder) -> tuple[SegmentVectors, SegmentVectors]:
-        """Segment vectors of training and validation documents, from the cache or computed now."""
-        if id(encoder) not in self._read:
-            options = (encoder, self.segmenter, self.settings.tokens_per_chunk, self.folder)
+    def vectors(self, encoder: Encoder, part: str) -> SegmentVectors:
+        """Segment vectors of a part, ``training`` or ``validation``, from the cache or computed now."""
+        key = (id(encoder), part)
+        if key not in self._read:
+            texts = {"training": self.train_texts, "validation": self.valid_texts}[part]
+            chunk = self.settings.tokens_per_chunk
             with first_goes_first():
-                self._read[id(encoder)] = (
-                    cached_vectors(self.train_texts, *options, what="vectors of training documents"),
-                    cached_vectors(self.valid_texts, *options, what="vectors of validation documents"),
+                self._read[key] = cached_vectors(
+                    texts, encoder, self.segmenter, chunk, self.folder, what=f"vectors of {part} documents"
                 )
-        return self._read[id(encoder)]
+        return self._read[key]
 
     def pretrained_pooled(self) -> np.ndarray:
         """Pooled vectors of the training documents by the untrained encoder, (documents, features)."""
-        return self.vectors(self.pretrained)[0].pooled()
+        return self.vectors(self.pretrained, "training").pooled()
 
     def train(
         self, taxonomy: Taxonomy, space: LabelSpace, targets: np.ndarray, valid_targets: np.ndarray
@@ -164,13 +165,15 @@ class NeuralStage:
 
     def fine_vectors(self) -> tuple[np.ndarray, np.ndarray]:
         """Pooled vectors (documents, features) of training and validation documents, for rows fitted on them."""
-        pairs = [self.vectors(encoder) for encoder in self._fine_encoders()]
-        train, valid = zip(*((t.pooled(), v.pooled()) for t, v in pairs), strict=True)
-        return np.hstack(train), np.hstack(valid)
+        train, valid = (
+            np.hstack([self.vectors(encoder, part).pooled() for encoder in self._fine_encoders()])
+            for part in ("training", "validation")
+        )
+        return train, valid
 
     def read_valid(self) -> tuple[np.ndarray, np.ndarray]:
         """Document vectors (documents, hidden) and group logits (documents, groups) of the validation documents."""
-        return read_cached_documents(self.document_model, self.vectors(self.encoder)[1])
+        return read_cached_documents(self.document_model, self.vectors(self.encoder, "validation"))
 
     def features(self) -> NeuralFeatures:
         """Return what turns new texts into the same features."""
@@ -197,8 +200,8 @@ class NeuralStage:
         train: Dataset
         valid: Dataset
         if model.encoder is None:
-            vectors, valid_vectors = self.vectors(self.pretrained)
-            train, valid = _VectorData(vectors, targets, rows), _VectorData(valid_vectors, valid_targets, valid_rows)
+            train = _VectorData(self.vectors(self.pretrained, "training"), targets, rows)
+            valid = _VectorData(self.vectors(self.pretrained, "validation"), valid_targets, valid_rows)
             collate = _collate_vectors
         else:
             train = _TextData(self.train_texts, targets, rows)
@@ -252,7 +255,7 @@ class NeuralStage:
             vectors = self.pretrained.encode(segments.input_ids, tokens_per_chunk=self.settings.tokens_per_chunk)
             means = read_documents(self.document_model, vectors, segments.counts)[0]
         else:
-            documents = read_cached_documents(self.document_model, self.vectors(self.pretrained)[0])[0]
+            documents = read_cached_documents(self.document_model, self.vectors(self.pretrained, "training"))[0]
             means = np.zeros((len(space.label_ids), hidden), dtype=np.float32)
             known = targets >= 0
             np.add.at(means, targets[known], documents[known])
