@@ -1,0 +1,169 @@
+"""What a joint training step costs beside a flat fine-tuning step on the same batches, and its heads and loss alone.
+
+Both sides train the same encoder on random tokens, 16 documents of 256 tokens as they are: flat is
+`AutoModelForSequenceClassification` with one padded batch, joint this project's model with aggregator, label attention,
+group head and rows. Steps alternate, so that a busy machine slows both alike; figures are medians. Peak memory is that
+of a process of its own for each side. Heads and loss are all above the encoder: forward, backward and optimizer.
+
+Example: python benchmarks/step.py --rounds 6
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from harness import make_parser, prepare, print_table, write_record
+from torch import nn
+
+TOKENS, GROUPS = 256, 35
+LABELS = (600, 10_000)
+
+
+def main() -> None:
+    """Measure both sides in one run, or the peak memory of one."""
+    parser = make_parser(__doc__, "step")
+    parser.add_argument("--documents", type=int, default=16, help="in a step")
+    parser.add_argument("--rounds", type=int, default=6, help="steps of each side")
+    parser.add_argument("--encoder", default="embedded", help="as in a config")
+    parser.add_argument(
+        "--peak", choices=("flat", "joint"), help="print the peak memory in GiB of three steps of one side"
+    )
+    options = parser.parse_args()
+    if options.peak:
+        run = {"flat": flat_step, "joint": joint_step}[options.peak](options, LABELS[0])
+        for _ in range(3):
+            run()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        return
+    prepare(options, "step")
+    figures = measure(options)
+    print_table(
+        f"a step of {options.documents} documents of {TOKENS} tokens",
+        ("figure", "value"),
+        [(name, f"{value:.3f}") for name, value in figures.items()],
+    )
+    write_record(options, figures)
+
+
+def measure(options: argparse.Namespace) -> dict[str, float]:
+    """Time the steps, alternating, and each side's memory."""
+    few, many = LABELS
+    sides = {
+        "flat step, seconds": flat_step(options, few),
+        "joint step, seconds": joint_step(options, few),
+        "heads and loss, 600 labels, seconds": heads_step(options, few),
+        "heads and loss, 10,000 labels, seconds": heads_step(options, many),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(options.rounds + 1):
+        for name, step in sides.items():
+            started = time.monotonic()
+            step()
+            if number:  # the first round warms up
+                seconds[name].append(time.monotonic() - started)
+    figures = {name: float(np.median(values)) for name, values in seconds.items()}
+    flat, joint, heads, heads_many = figures.values()
+    figures["joint step over flat step"] = joint / flat
+    figures["heads and loss, share of the joint step, 600 labels"] = heads / joint
+    figures["heads and loss, share of the joint step, 10,000 labels"] = heads_many / (joint - heads + heads_many)
+    for side in ("flat", "joint"):
+        command = [sys.executable, *sys.argv, "--peak", side]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        figures[f"{side} peak memory, GiB"] = float(done.stdout)
+    figures["joint peak over flat peak"] = figures["joint peak memory, GiB"] / figures["flat peak memory, GiB"]
+    return figures
+
+
+def load(options: argparse.Namespace) -> Any:
+    """Load the encoder with its tokenizer."""
+    from stages.coarse.encoder import Encoder
+
+    return Encoder.from_pretrained(options.encoder, precision="fp32")
+
+
+def tokens(options: argparse.Namespace, encoder: Any) -> torch.Tensor:
+    """(documents, tokens) random ids, none of them special."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(1000, len(encoder.tokenizer), (options.documents, TOKENS), generator=generator)
+
+
+def targets(options: argparse.Namespace, labels: int) -> torch.Tensor:
+    """(documents,) random labels."""
+    return torch.randint(labels, (options.documents,), generator=torch.Generator().manual_seed(1))
+
+
+def stepping(model: nn.Module, loss: Callable[[], torch.Tensor]) -> Callable[[], None]:
+    """Return a function that does one training step."""
+    from stages.optimizer import make_optimizer
+
+    optimizer = make_optimizer(model, learning_rate=1e-3, encoder_learning_rate=1e-4, weight_decay=0.01)
+    model.train()
+
+    def step() -> None:
+        loss().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def flat_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
+    """Return a step of flat fine-tuning."""
+    from transformers import AutoModelForSequenceClassification
+
+    from hierarchy.embedded import embedded_encoder_path
+
+    encoder = load(options)
+    source = embedded_encoder_path() if options.encoder == "embedded" else options.encoder
+    model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=labels)
+    ids, gold = tokens(options, encoder), targets(options, labels)
+    return stepping(model, lambda: model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=gold).loss)
+
+
+def joint_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
+    """Return a step of joint training."""
+    from stages.coarse.segments import chunked
+    from stages.two_stage import TwoStageModel
+
+    encoder = load(options)
+    model = TwoStageModel(encoder=encoder, **heads(encoder.hidden_size, labels))
+    ids, gold = tokens(options, encoder), targets(options, labels)
+    chunks = list(chunked(ids.tolist(), tokens_per_chunk=4096, pad_id=0))
+    counts = torch.ones(options.documents, dtype=torch.int64)
+    return stepping(model, lambda: model(counts=counts, labels=gold, chunks=chunks)["loss"])
+
+
+def heads_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
+    """Return a step of all above the encoder."""
+    from stages.two_stage import TwoStageModel
+
+    hidden = load(options).hidden_size
+    model = TwoStageModel(encoder=None, **heads(hidden, labels))
+    segments = torch.randn(options.documents, hidden, requires_grad=True)
+    counts, gold = torch.ones(options.documents, dtype=torch.int64), targets(options, labels)
+    return stepping(model, lambda: model(counts=counts, labels=gold, segments=segments)["loss"])
+
+
+def heads(hidden: int, labels: int) -> dict[str, Any]:
+    """Build document model, rows and loss as a classifier with default settings has them."""
+    from pipelines.modules import make_document_model
+    from pipelines.settings import Settings
+    from stages.losses import HierarchicalLoss
+
+    group_of = np.sort(np.arange(labels) % GROUPS)
+    return {
+        "document_model": make_document_model(Settings(), hidden, torch.randn(GROUPS, hidden)),
+        "rows": nn.Linear(hidden, labels),
+        "loss": HierarchicalLoss(group_of=group_of),
+    }
+
+
+if __name__ == "__main__":
+    main()
