@@ -37,7 +37,7 @@ from pipelines.calibration import fit_variants, fuse
 from pipelines.config import load_config
 from pipelines.settings import Settings
 from stages.lexical import NgramVectorizer
-from stages.optimizer import make_optimizer
+from stages.optimizer import parameter_groups
 from stages.rows import Problem, Rows, fit_rows
 from stages.trainer import last_checkpoint
 
@@ -162,7 +162,7 @@ class FlatModel:
     def _optimizer(self, arguments: TrainingArguments) -> torch.optim.Optimizer | None:
         if self.own["head_learning_rate"] is None and self.own["layer_decay"] == 1:
             return None  # Trainer's own
-        return make_optimizer(
+        groups = parameter_groups(
             self.model,
             learning_rate=self.own["head_learning_rate"] or arguments.learning_rate,
             encoder_learning_rate=arguments.learning_rate,
@@ -170,6 +170,8 @@ class FlatModel:
             layer_decay=self.own["layer_decay"],
             encoder_prefix=f"{self.model.base_model_prefix}.",
         )
+        optimizer, options = Trainer.get_optimizer_cls_and_kwargs(arguments)
+        return optimizer(groups, **options)
 
 
 class MeanPooled(nn.Module):

@@ -100,9 +100,10 @@ def targets(options: argparse.Namespace, labels: int) -> torch.Tensor:
 
 def stepping(model: nn.Module, loss: Callable[[], torch.Tensor]) -> Callable[[], None]:
     """Return a function that does one training step."""
-    from stages.optimizer import make_optimizer
+    from stages.optimizer import parameter_groups
 
-    optimizer = make_optimizer(model, learning_rate=1e-3, encoder_learning_rate=1e-4, weight_decay=0.01)
+    groups = parameter_groups(model, learning_rate=1e-3, encoder_learning_rate=1e-4, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(groups, fused=True)  # Trainer's default
     model.train()
 
     def step() -> None:

@@ -30,7 +30,8 @@ def model_card(model: Model, metrics: Mapping[str, Any] | None) -> str:
         f"# {model.taxonomy.name or 'Hierarchical text classifier'}",
         "",
         f"Answers with one of {len(model.label_ids)} fine labels in {len(model.group_ids)} groups. "
-        "Trained with coarsefine, two stages: a coarse long-text model and a head for each group.",
+        "Trained with coarsefine, two stages: a coarse long-text model and a head for each group, "
+        f"{'both at once' if settings.mode == 'joint' else 'one after the other'} (`mode: {settings.mode}`).",
         "",
         "```python",
         "from pipelines import HierarchicalClassifier",

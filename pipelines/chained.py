@@ -15,6 +15,7 @@ from pipelines.rows import fit_heads, fit_ngram_rows, plan_rows, read_ngrams
 from pipelines.settings import Settings
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import resolve_negatives
+from stages.processes import first_goes_first
 from stages.progress import Clock
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def fit_chained(
     with clock.step("n-grams"):
         vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train.texts, valid.texts)
 
-    with clock.step("rows"):
+    with clock.step("rows"), first_goes_first():
         problems = plan_rows(ngrams if vectors is None else vectors, targets, space, settings)
         bank = None
         if vectors is not None:

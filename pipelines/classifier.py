@@ -19,6 +19,7 @@ from pipelines.documents import Documents
 from pipelines.model import Model
 from pipelines.paths import Prediction, paths_of
 from pipelines.settings import Settings, validated
+from stages.processes import n_processes
 
 if TYPE_CHECKING:
     from pipelines.evaluation.comparison import EvaluationReport
@@ -311,10 +312,7 @@ warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device
 
         check_is_fitted(self)
         if self.model_.settings.mode == "joint":
-            raise ConfigError(
-                "refit fits rows on vectors that stay, and with mode: joint rows and vectors are trained together: "
-                "train again, or use mode: chained"
-            )
+            raise ConfigError("refit needs vectors that stay; mode: joint trains them with the rows: train again")
         check_taxonomy(taxonomy)
         tree = self.taxonomy_ if taxonomy is None else taxonomy
         train = Documents(*check_labels(texts, labels, tree, where="training documents"))
@@ -396,5 +394,7 @@ warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device
         if self.run_dir is not None:
             yield Path(self.run_dir)
             return
+        if n_processes() > 1:
+            raise ConfigError("several processes share what they do in a run folder: set run_dir")
         with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
             yield Path(folder)

@@ -45,6 +45,13 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Sequence
         )
     if settings.label_encoder is None:
         check_label_texts(settings, encoder, label_texts)
+    if settings.mode == "joint" and settings.row_start == "labels":
+        share = unknown_token_share(encoder.tokenizer, label_texts)
+        if share > UNKNOWN_TOKEN_LIMIT:
+            raise EncoderError(
+                f"{share:.0%} of the tokens of the label texts are unknown to the encoder {settings.encoder!r}: rows "
+                "cannot start from them: set row_start: centroids"
+            )
     return encoder.to(device), segmenter
 
 
@@ -53,7 +60,8 @@ def resolve_trainable(settings: Settings, encoder: Encoder, texts: Sequence[str]
     if settings.trainable != "auto":
         return settings.trainable
     some = [texts[int(i)] for i in np.unique(np.linspace(0, len(texts) - 1, 500).astype(int))]
-    lengths = [len(ids) for ids in encoder.tokenizer(some, verbose=False)["input_ids"]]
+    most = float("inf") if settings.max_segments is None else settings.max_segments * settings.segment_tokens
+    lengths = [min(len(ids), most) for ids in encoder.tokenizer(some, verbose=False)["input_ids"]]
     tokens = float(np.mean(lengths)) * len(texts)
     matrices = sum(p.numel() for n, p in encoder.transformer.named_parameters() if p.ndim > 1 and "embedding" not in n)
     from stages.trainer import ENCODER_DEFAULTS  # loads Trainer, which prediction does not need

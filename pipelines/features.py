@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.router import Inputs
 from stages.lexical import NgramVectorizer
-from stages.vectors import SegmentVectors, VectorCache, pool_segments
+from stages.vectors import SegmentVectors, VectorCache, pool_segments, shard_bounds
 
 if TYPE_CHECKING:
     from stages.coarse.encoder import Encoder
@@ -160,6 +160,29 @@ def _warn_of_dropped(what: str, segmenter: "Segmenter", tokens: int, dropped: in
             "%s: max_segments %d leaves out %.1f %% of the tokens, in %d documents",
             what, segmenter.max_segments, 100 * dropped / tokens, documents,
         )  # fmt: skip
+
+
+def warn_of_dropped_tokens(texts: Sequence[str], segmenter: "Segmenter", *, what: str) -> None:
+    """Say what `max_segments` leaves out of documents that are read without the cache.
+
+    Parameters
+    ----------
+    texts
+        The documents.
+    segmenter
+        Cuts them; one that keeps all segments is asked nothing.
+    what
+        What the documents are, for the message.
+    """
+    if segmenter.max_segments is None:
+        return
+    tokens, dropped = 0, []
+    for start, end in shard_bounds(texts):
+        segments = segmenter(texts[start:end])
+        tokens += segments.tokens
+        dropped.append(segments.dropped)
+    lost = np.concatenate(dropped)
+    _warn_of_dropped(what, segmenter, tokens, int(lost.sum()), int(np.count_nonzero(lost)))
 
 
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:

@@ -15,6 +15,7 @@ from pipelines.rows import fit_ngram_rows, plan_rows, read_ngrams
 from pipelines.settings import Settings
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import resolve_negatives
+from stages.processes import first_goes_first
 from stages.progress import Clock
 from stages.rows import Rows
 
@@ -56,7 +57,7 @@ def fit_joint(
         vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train.texts, valid.texts)
     lexical = group_rows = None
     if ngrams is not None:
-        with clock.step("n-gram rows"):
+        with clock.step("n-gram rows"), first_goes_first():
             problems = plan_rows(ngrams, targets, space, settings)
             lexical, group_rows = fit_ngram_rows(ngrams, targets, space, problems, settings, folder)
 

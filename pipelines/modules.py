@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch import nn
 
 from pipelines.label_space import LabelSpace
 from pipelines.settings import Settings
@@ -12,6 +11,7 @@ from stages.coarse.label_attention import LabelAttention
 from stages.coarse.model import DocumentModel
 from stages.imbalance import LabelSampler, label_ratio, logit_shifts
 from stages.losses import HierarchicalLoss
+from stages.optimizer import layer_depths
 
 
 def make_document_model(settings: Settings, hidden: int, group_embeddings: torch.Tensor) -> DocumentModel:
@@ -102,8 +102,6 @@ def freeze(encoder: Encoder, top_layers: int | None) -> None:
     """Leave only the last layers trainable; None leaves all."""
     if top_layers is None:
         return
-    depth = encoder.transformer.config.num_hidden_layers
-    layers = next(m for m in encoder.transformer.modules() if isinstance(m, nn.ModuleList) and len(m) == depth)
-    encoder.requires_grad_(False)
-    for layer in list(layers)[-top_layers:]:
-        layer.requires_grad_(True)
+    depths = layer_depths(encoder, "transformer.")
+    for name, parameter in encoder.named_parameters():
+        parameter.requires_grad_(depths[name] < top_layers)

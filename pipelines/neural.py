@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +16,27 @@ from torch.utils.data import Dataset
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.encoders import check_label_texts
-from pipelines.features import NeuralFeatures, cached_vectors, read_cached_documents, read_documents
+from pipelines.features import (
+    NeuralFeatures,
+    cached_vectors,
+    read_cached_documents,
+    read_documents,
+    warn_of_dropped_tokens,
+)
 from pipelines.label_space import LabelSpace
 from pipelines.modules import fine_encoders, freeze, make_document_model, make_loss, make_sampler
 from pipelines.settings import Settings
 from stages.coarse.encoder import Encoder
 from stages.coarse.label_attention import group_text_embeddings
 from stages.coarse.segments import Segmenter, chunked
-from stages.processes import first_goes_first
+from stages.processes import first_goes_first, n_processes
 from stages.two_stage import TwoStageModel, rows_from_vectors
 from stages.vectors import SegmentVectors
 
 if TYPE_CHECKING:
     from stages.trainer import Training
 
+TRAINING_VERSION = 1  # of the code: another one trains anew instead of reading what an older one left
 # Settings that a training depends on, beside the encoder, the documents and their labels.
 TRAINING_SETTINGS = (
     "mode", "trainable", "aggregator", "aggregator_layers", "aggregator_heads", "label_attention", "dropout",
@@ -136,7 +144,7 @@ class NeuralStage:
 
         embeddings = self._group_embeddings(taxonomy, space)
         self._space = space
-        self._key = self._training_key(space, targets, valid_targets, embeddings)
+        self._key = self._training_key(taxonomy, space, targets, valid_targets, embeddings)
         torch.manual_seed(self.settings.seed)
         device = self.pretrained.device
         self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(device)
@@ -148,11 +156,14 @@ class NeuralStage:
             result = self._train(TwoStageModel(encoder=None, **parts, loss=loss), targets, valid_targets, {})
         else:
             if self.settings.mode == "joint" and self.settings.warm_up_epochs:
-                epochs = {"num_train_epochs": self.settings.warm_up_epochs}
-                self._train(TwoStageModel(encoder=None, **parts, loss=loss), targets, valid_targets, epochs, "warm-up-")
+                epochs = {"num_train_epochs": self.settings.warm_up_epochs, "max_steps": -1}
+                first = make_loss(self.settings.model_copy(update={"loss_schedule": "constant"}), space, targets)
+                above = TwoStageModel(encoder=None, **parts, loss=first.to(device))
+                self._train(above, targets, valid_targets, epochs, "warm-up-")
             self.encoder = copy.deepcopy(self.pretrained)
             self.encoder.precision = "fp32"  # Trainer's own bf16/fp16 settings rule the training
             freeze(self.encoder, self.settings.top_layers)
+            warn_of_dropped_tokens(self.train_texts, self.segmenter, what="training")
             settings = {**ENCODER_DEFAULTS, **self.settings.training}
             result = self._train(
                 TwoStageModel(encoder=self.encoder, **parts, loss=loss), targets, valid_targets, settings
@@ -275,11 +286,17 @@ class NeuralStage:
         }
 
     def _training_key(
-        self, space: LabelSpace, targets: np.ndarray, valid_targets: np.ndarray, embeddings: torch.Tensor
+        self,
+        taxonomy: Taxonomy,
+        space: LabelSpace,
+        targets: np.ndarray,
+        valid_targets: np.ndarray,
+        embeddings: torch.Tensor,
     ) -> str:
-        digest = hashlib.sha256(
-            json.dumps([getattr(self.settings, n) for n in TRAINING_SETTINGS], default=str).encode()
-        )
+        texts = [taxonomy.labels[taxonomy.label_index(label)].text for label in space.label_ids]
+        made_by = [TRAINING_VERSION, version("torch"), version("transformers"), n_processes()]
+        settings = [getattr(self.settings, name) for name in TRAINING_SETTINGS]
+        digest = hashlib.sha256(json.dumps([made_by, settings, space.label_ids, texts], default=str).encode())
         digest.update(self.pretrained.fingerprint().encode())
         for array in (targets, valid_targets, space.group_of, embeddings.cpu().numpy()):
             digest.update(np.ascontiguousarray(array).data)

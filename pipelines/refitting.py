@@ -97,7 +97,7 @@ def refit(
                 coarse_fusion=None if plan.coarse else router.coarse_fusion,
             )
     documents = {"train": len(train.texts), "valid": 0 if valid is None else len(valid.texts)}
-    entry = {**changes, "documents": documents, "coarse_history": history, "seconds": clock.seconds}
+    entry = {**changes, "documents": documents, "history": history, "seconds": clock.seconds}
     return Model(
         settings=model.settings,
         taxonomy=taxonomy,

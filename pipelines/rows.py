@@ -17,7 +17,6 @@ from pipelines.settings import Settings
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
 from stages.lexical import NgramVectorizer, reduced
-from stages.processes import first_goes_first
 from stages.progress import duration, progress
 from stages.rows import Features, Problem, Rows, fit_rows, seconds_of_one_row
 
@@ -84,9 +83,8 @@ def fit_heads(
     }
     kept = folder / f"rows-{_features_key(features, options)}"
     files = [[kept / f"{key}.safetensors" for key in _row_keys(problem, targets)] for problem in problems]
-    with first_goes_first():
-        kept.mkdir(parents=True, exist_ok=True)
-        _fit_missing(features, targets, problems, files, options, settings.n_jobs, what)
+    kept.mkdir(parents=True, exist_ok=True)
+    _fit_missing(features, targets, problems, files, options, settings.n_jobs, what)
     return [Rows.stack([Rows.from_tensors(load_file(file), "rows") for file in own]) for own in files]
 
 

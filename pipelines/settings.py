@@ -14,6 +14,10 @@ M = TypeVar("M", bound=BaseModel)
 Trainable = Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(pattern=r"^top_[1-9][0-9]*$")]
 
 
+JOINT_ONLY = ("fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs")
+CHAINED_ONLY = ("fine_features", "neural_C")
+
+
 class Settings(BaseModel):
     """Settings of `pipelines.HierarchicalClassifier`; a YAML file has them under ``classifier:``."""
 
@@ -34,7 +38,9 @@ class Settings(BaseModel):
     )
     pooling: Literal["mean", "cls"] = Field("mean", description="how the encoder's tokens become one vector a segment")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="arithmetic of the encoder; auto takes bf16 where the device computes it natively"
+        "auto",
+        description="arithmetic of the encoder where it only reads; auto takes bf16 where the device computes it "
+        "natively (`training` has bf16 and fp16 of its own)",
     )
     trainable: Trainable = Field(
         "auto",
@@ -129,6 +135,16 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _agree(self) -> "Settings":
         problems = []
+        other = "joint" if self.mode == "chained" else "chained"
+        for name in JOINT_ONLY if self.mode == "chained" else CHAINED_ONLY:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                problems.append(f"{name} does nothing with mode: {self.mode}: leave it out, or use mode: {other}")
+        if self.warm_up_epochs and self.trainable == "frozen":
+            problems.append("warm_up_epochs come before the encoder is trained, and trainable: frozen trains none")
+        if (self.mode, self.imbalance, self.imbalance_scope) == ("chained", "logits", "siblings"):
+            problems.append(
+                "imbalance: logits with scope siblings shifts no group, and mode: chained trains groups only"
+            )
         if self.overlap >= self.segment_tokens // 2:
             problems.append(f"overlap {self.overlap} must be less than half of segment_tokens ({self.segment_tokens})")
         if self.min_group_size > self.max_group_size:

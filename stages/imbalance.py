@@ -11,9 +11,6 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler
 
-IMBALANCES = ("none", "weights", "logits", "oversample", "undersample")
-SCOPES = ("labels", "groups", "siblings")
-
 
 def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: float = 1.0) -> np.ndarray:
     """How much more each label should count than it does, (q / p) to the power of `strength`.
@@ -79,20 +76,18 @@ class LabelSampler(Sampler[int]):
         (labels,) as `label_ratio` gives it.
     undersample
         Draw without replacement, so few documents that the rarest labels need no copies: a document of the label
-        with the largest ratio stays, others stay with a probability in proportion. Otherwise as many documents as
-        there are, with replacement.
+        with the largest ratio stays, others stay with a probability in proportion (systematic sampling over a random
+        order). Otherwise as many documents as there are, with replacement.
     seed
         Of the draws.
     """
 
     def __init__(self, targets: np.ndarray, ratio: np.ndarray, *, undersample: bool, seed: int) -> None:
-        weights = ratio[targets]
-        self.weights = weights / weights.sum()
+        self.chances = torch.from_numpy(ratio[targets] / ratio[targets].max())
         self.undersample = undersample
         self.seed = seed
         self.epoch = 0
-        kept = (weights / weights.max()).sum() if undersample else len(targets)
-        self.size = max(1, round(float(kept)))
+        self.size = max(1, int(self.chances.sum() + 1e-6)) if undersample else len(targets)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the draw; called before each epoch."""
@@ -103,7 +98,11 @@ class LabelSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)
-        drawn = torch.multinomial(
-            torch.from_numpy(self.weights), self.size, replacement=not self.undersample, generator=generator
-        )
-        yield from drawn.tolist()
+        if not self.undersample:
+            yield from torch.multinomial(self.chances, self.size, replacement=True, generator=generator).tolist()
+            return
+        order = torch.randperm(len(self.chances), generator=generator)
+        reached = self.chances[order].cumsum(0)
+        steps = torch.arange(self.size, dtype=reached.dtype) + torch.rand(1, generator=generator, dtype=reached.dtype)
+        places = torch.searchsorted(reached, steps * reached[-1] / self.size, right=True)
+        yield from order[places.clamp(max=len(order) - 1)].tolist()

@@ -5,9 +5,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-FINE_LOSSES = ("all", "path", "group")
-SCHEDULES = ("constant", "coarse_to_fine")
-
 
 class HierarchicalLoss(nn.Module):
     """``w_c · CE(group) + w_f · CE(fine)``; without fine logits the first term alone.
@@ -67,7 +64,7 @@ class HierarchicalLoss(nn.Module):
             self.register_buffer(name, tensor, persistent=False)
 
     def forward(self, group_logits: Tensor, fine_logits: Tensor | None, targets: Tensor) -> Tensor:
-        """Mean loss of a batch.
+        """Mean loss of a batch; in evaluation mode the plain sum of both cross-entropies.
 
         Parameters
         ----------
@@ -78,33 +75,41 @@ class HierarchicalLoss(nn.Module):
         targets
             (documents,) fine label of each document.
         """
+        group_logits = group_logits.float()
+        if not self.training:  # what validation says must not depend on weights, shifts, smoothing or the schedule
+            coarse = cross_entropy(group_logits, self.group_of[targets])
+            if fine_logits is None:
+                return coarse
+            return coarse + self._fine(group_logits, fine_logits.float(), targets).mean()
         document_weights = None if self.label_weights is None else self.label_weights[targets]
-        shifted = group_logits.float() if self.group_shifts is None else group_logits.float() + self.group_shifts
+        shifted = group_logits if self.group_shifts is None else group_logits + self.group_shifts
         coarse = self._mean(cross_entropy(
             shifted, self.group_of[targets], label_smoothing=self.smoothing, reduction="none"
         ), document_weights)  # fmt: skip
         if fine_logits is None:
             return coarse
-        fine = self._mean(self._fine(shifted, fine_logits.float(), targets), document_weights)
+        fine = self._mean(self._fine(group_logits, fine_logits.float(), targets), document_weights)
         if self.log_variances is None:
             assert self.weights is not None  # noqa: S101 - one of the two is there; this tells the type checker
             coarse_weight, fine_weight = self.weights
             return coarse_weight * coarse + self._ramp() * fine_weight * fine
         precision = torch.exp(-self.log_variances)
-        return precision[0] * coarse + self._ramp() * precision[1] * fine + self.log_variances.sum() / 2
+        levels = precision * torch.stack([coarse, fine]) + self.log_variances / 2
+        return levels[0] + self._ramp() * levels[1]
 
     def _fine(self, group_logits: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
-        if self.label_shifts is not None:
-            logits = logits + self.label_shifts
+        smoothing = self.smoothing if self.training else 0.0
+        if self.label_shifts is not None and self.training:
+            logits = logits + self.label_shifts  # these hold the groups' shifts too
         if self.fine_loss == "path":
             logits = logits + group_logits.log_softmax(1)[:, self.group_of]  # (documents, labels)
-        if self.fine_loss == "all" or self.fine_loss == "path":
-            return cross_entropy(logits, targets, label_smoothing=self.smoothing, reduction="none")
+        if self.fine_loss in ("all", "path"):
+            return cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
         siblings = self.group_of == self.group_of[targets].unsqueeze(1)  # (documents, labels)
         log_p = logits.masked_fill(~siblings, -torch.inf).log_softmax(1)
         gold = log_p.gather(1, targets.unsqueeze(1)).squeeze(1)
         even = log_p.masked_fill(~siblings, 0.0).sum(1) / siblings.sum(1)
-        return -(1 - self.smoothing) * gold - self.smoothing * even
+        return -(1 - smoothing) * gold - smoothing * even
 
     def _ramp(self) -> float:
         return 1.0 if self.schedule == "constant" else min(1.0, 2 * self.progress)

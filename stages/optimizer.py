@@ -1,10 +1,11 @@
-"""One optimizer factory: AdamW with learning rates of their own for the encoder and for what is new above it."""
+"""What the optimizer is told: learning rates of their own for the encoder and for what is new above it."""
 
-import torch
+from typing import Any
+
 from torch import nn
 
 
-def make_optimizer(
+def parameter_groups(
     model: nn.Module,
     *,
     learning_rate: float,
@@ -12,8 +13,8 @@ def make_optimizer(
     weight_decay: float,
     layer_decay: float = 1.0,
     encoder_prefix: str = "encoder.",
-) -> torch.optim.AdamW:
-    """Group the trainable parameters by learning rate and by weight decay.
+) -> list[dict[str, Any]]:
+    """Group the trainable parameters by learning rate and by weight decay, as torch optimizers take them.
 
     Parameters
     ----------
@@ -38,10 +39,7 @@ def make_optimizer(
                 rate = encoder_learning_rate * layer_decay ** depths[name]
             decay = weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((rate, decay), []).append(parameter)
-    return torch.optim.AdamW(
-        [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()],
-        lr=learning_rate,
-    )
+    return [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
 
 
 def layer_depths(model: nn.Module, encoder_prefix: str) -> dict[str, int]:
@@ -51,20 +49,18 @@ def layer_depths(model: nn.Module, encoder_prefix: str) -> dict[str, int]:
     layer, what comes after it (a last norm, a pooler) at the output.
     """
     names = [name for name, _ in model.named_parameters() if name.startswith(encoder_prefix)]
-    lists = {
-        name: module
-        for name, module in model.named_modules()
-        if name.startswith(encoder_prefix) and isinstance(module, nn.ModuleList)
-    }
-    if not lists:
-        return dict.fromkeys(names, 0)
-    layers = max(lists, key=lambda name: len(lists[name]))
-    count = len(lists[layers])
+    layers, count = _layers(model, encoder_prefix)
     depths, reached = {}, False
     for name in names:
-        if name.startswith(f"{layers}."):
+        if layers and name.startswith(f"{layers}."):
             reached = True
             depths[name] = count - 1 - int(name.removeprefix(f"{layers}.").split(".")[0])
         else:
             depths[name] = 0 if reached else count
     return depths
+
+
+def _layers(model: nn.Module, prefix: str) -> tuple[str, int]:
+    """Name and length of the longest list of modules."""
+    lists = {n: len(m) for n, m in model.named_modules() if n.startswith(prefix) and isinstance(m, nn.ModuleList)}
+    return max(lists.items(), key=lambda entry: entry[1], default=("", 0))

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
-LONGEST_WORK = timedelta(days=3)  # that the others wait for
+LONGEST_WORK = timedelta(days=3)  # of the first process, for which the others wait
 
 
 def is_first() -> bool:
@@ -18,13 +19,26 @@ def n_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def meet(*, on_cpu: bool) -> Any:
+    """Bring the processes together, before anything else does it with a shorter patience.
+
+    Parameters
+    ----------
+    on_cpu
+        Whether they compute on the processor although there may be a GPU.
+    """
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    return PartialState(cpu=on_cpu, timeout=LONGEST_WORK)
+
+
 @contextmanager
 def first_goes_first() -> Iterator[None]:
     """Let the first process do some work alone; the others then do the same and find it in the run folder."""
     if n_processes() == 1:
         yield
         return
-    from accelerate import PartialState  # type: ignore[import-untyped]
+    import torch
 
-    with PartialState(timeout=LONGEST_WORK).main_process_first():
+    with meet(on_cpu=not torch.cuda.is_available()).main_process_first():
         yield

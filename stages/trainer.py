@@ -16,14 +16,21 @@ import torch
 from safetensors.torch import load_model, save_model
 from sklearn.metrics import accuracy_score, f1_score
 from torch.utils.data import Dataset, Sampler
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.integrations import get_reporting_integration_callbacks
 from transformers.trainer_utils import set_seed
 
 from hierarchy.errors import ConfigError
 from stages.losses import HierarchicalLoss
-from stages.optimizer import make_optimizer
-from stages.processes import is_first
+from stages.optimizer import parameter_groups
+from stages.processes import is_first, meet, n_processes
 from stages.two_stage import TwoStageModel
 
 logger = logging.getLogger(__name__)
@@ -47,6 +54,16 @@ DEFAULTS: dict[str, Any] = {
 ENCODER_DEFAULTS: dict[str, Any] = {"num_train_epochs": 5, "per_device_train_batch_size": 16}
 # Ours, beside the names of TrainingArguments.
 OWN_DEFAULTS: dict[str, Any] = {"encoder_learning_rate": 3e-5, "layer_decay": 1.0, "early_stopping_patience": 3}
+# Set here, or by a setting of the classifier.
+TAKEN = {
+    "output_dir": "`run` (run_dir in Python) names the folder",
+    "seed": "set classifier.seed",
+    "use_cpu": "set classifier.device",
+    "label_names": "they are fixed",
+    "remove_unused_columns": "it is fixed",
+    "resume_from_checkpoint": "the same command goes on by itself",
+    "train_sampling_strategy": "batches are packed by length already, and imbalance chooses the draw",
+}
 COARSE_METRICS = ("group_accuracy", "group_macro_f1")
 FINE_METRICS = ("accuracy", "macro_f1")  # of a training that has fine rows
 
@@ -76,6 +93,9 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
             near = get_close_matches(name, known, n=1)
             hint = f", did you mean {near[0]!r}?" if near else ""
             problems.append(f"training.{name} is not an argument of transformers.TrainingArguments{hint}")
+        elif name in TAKEN:
+            problems.append(f"training.{name} cannot be set here: {TAKEN[name]}")
+    problems += _number_problems(settings)
     metrics = ("loss", *COARSE_METRICS, *(FINE_METRICS if joint else ()))
     chosen = settings.get("metric_for_best_model")
     if chosen is not None and str(chosen).removeprefix("eval_") not in metrics:
@@ -86,6 +106,8 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         raise ConfigError(problems)
     try:
         on_cpu = (device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cpu"
+        if n_processes() > 1:
+            meet(on_cpu=on_cpu)
         arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), seed=0)
         for callback in get_reporting_integration_callbacks(arguments.report_to):
             callback()
@@ -97,6 +119,27 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
             f"a GPU (torchrun --nproc_per_node {arguments.n_gpu} -m pipelines.cli train ...), or show it one "
             "(CUDA_VISIBLE_DEVICES=0)"
         )
+
+
+def _number_problems(settings: Mapping[str, Any]) -> list[str]:
+    """Name numbers that are none: TrainingArguments takes them and fails after hours."""
+    defaults = {f.name: f.default for f in fields(TrainingArguments)} | OWN_DEFAULTS
+    problems = [
+        f"training.{name} = {value!r} is not a number"
+        for name, value in settings.items()
+        if isinstance(defaults.get(name), int | float)
+        and not isinstance(defaults[name], bool)
+        and (isinstance(value, bool) or not isinstance(value, int | float))
+    ]
+    own = {**OWN_DEFAULTS, **{name: value for name, value in settings.items() if name in OWN_DEFAULTS}}
+    if not problems:
+        if own["encoder_learning_rate"] <= 0:
+            problems.append(f"training.encoder_learning_rate {own['encoder_learning_rate']} must be above 0")
+        if not 0 < own["layer_decay"] <= 1:
+            problems.append(f"training.layer_decay {own['layer_decay']} must be above 0 and at most 1")
+        if own["early_stopping_patience"] < 1:
+            problems.append(f"training.early_stopping_patience {own['early_stopping_patience']} must be 1 or more")
+    return problems
 
 
 @dataclass(frozen=True)
@@ -159,7 +202,7 @@ def train_model(
     # The loss smooths its labels itself, on both levels.
     arguments = training_arguments({**best, **settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, seed)
     set_seed(seed)
-    callbacks: list[TrainerCallback] = [_LogEpochs(), _TellLoss(model.loss)]
+    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, sampler)]
     if arguments.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(own["early_stopping_patience"]))
     trainer = _Trainer(
@@ -170,25 +213,27 @@ def train_model(
         data_collator=collate,
         compute_metrics=functools.partial(level_metrics, group_of=model.loss.group_of.cpu().numpy()),
         preprocess_logits_for_metrics=best_of_each_level,
-        optimizers=(
-            make_optimizer(
-                model,
-                learning_rate=arguments.learning_rate,
-                encoder_learning_rate=own["encoder_learning_rate"],
-                weight_decay=arguments.weight_decay,
-                layer_decay=own["layer_decay"],
-            ),
-            None,
-        ),
         callbacks=callbacks,
     )
     trainer.sampler = sampler
+    trainer.groups = parameter_groups(
+        model,
+        learning_rate=arguments.learning_rate,
+        encoder_learning_rate=own["encoder_learning_rate"],
+        weight_decay=arguments.weight_decay,
+        layer_decay=own["layer_decay"],
+    )
     trainer.remove_callback(PrinterCallback)  # it prints bare dicts; _LogEpochs says the same in words
     checkpoint = last_checkpoint(folder)
-    if checkpoint:
-        logger.info("training goes on from %s", checkpoint.name)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    result = Training(trainer.state.log_history, trainer.state.best_metric)
+    state = None if checkpoint is None else TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    if state is not None and _has_stopped_early(state, own["early_stopping_patience"]):
+        load_model(model, Path(state.best_model_checkpoint) / "model.safetensors")
+    else:
+        if checkpoint:
+            logger.info("training goes on from %s", checkpoint.name)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        state = trainer.state
+    result = Training(state.log_history, state.best_metric)
     if is_first():
         folder.mkdir(parents=True, exist_ok=True)
         save_model(model, str(weights))
@@ -200,10 +245,18 @@ def train_model(
 
 
 class _Trainer(Trainer):
-    sampler: Sampler[int] | None = None
+    sampler: Sampler[int] | None
+    groups: list[dict[str, Any]]
+    optimizer: Any
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
-        return self.sampler or super()._get_train_sampler(train_dataset)
+        return super()._get_train_sampler(train_dataset) if self.sampler is None else self.sampler
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            optimizer, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer = optimizer(self.groups, **options)
+        return self.optimizer
 
 
 def training_arguments(settings: Mapping[str, Any], folder: Path, seed: int) -> Any:
@@ -222,6 +275,12 @@ def training_arguments(settings: Mapping[str, Any], folder: Path, seed: int) -> 
             **given,
         }
     )
+
+
+def _has_stopped_early(state: TrainerState, patience: int) -> bool:
+    """Whether a training was killed after its last evaluation and before its end: Trainer would go on with it."""
+    callback = state.stateful_callbacks.get("EarlyStoppingCallback")
+    return callback is not None and callback["attributes"]["early_stopping_patience_counter"] >= patience
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -280,11 +339,16 @@ class _LogEpochs(TrainerCallback):
         )  # fmt: skip
 
 
-class _TellLoss(TrainerCallback):
-    """Tells the loss which share of the training is done; its schedule depends on that."""
+class _Tell(TrainerCallback):
+    """Tells the loss which share of the training is done, and the sampler which epoch it draws."""
 
-    def __init__(self, loss: HierarchicalLoss) -> None:
+    def __init__(self, loss: HierarchicalLoss, sampler: Any) -> None:
         self.loss = loss
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.sampler is not None:  # with several processes Trainer does not reach it
+            self.sampler.set_epoch(int(state.epoch))
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.loss.progress = state.global_step / max(state.max_steps, 1)

@@ -79,6 +79,11 @@ class TwoStageModel(nn.Module):
         if self.encoder is not None:
             self.encoder.transformer.gradient_checkpointing_enable(**how)
 
+    def activation_checkpointing_enable(self, **how: Any) -> None:
+        """Do the same under the name that later versions of transformers use."""
+        if self.encoder is not None:
+            self.encoder.transformer.activation_checkpointing_enable(**how)
+
 
 def rows_from_vectors(vectors: Tensor) -> nn.Linear:
     """Rows that start from one vector a label: a document's logits are its cosines with them, scaled.
@@ -97,6 +102,8 @@ def rows_from_vectors(vectors: Tensor) -> nn.Linear:
     shared = vectors.mean(0)
     apart = vectors - shared
     with torch.no_grad():
-        rows.weight.copy_(nn.functional.normalize(apart, dim=1) * START_SCALE / apart.norm(dim=1).mean())
+        rows.weight.copy_(
+            nn.functional.normalize(apart, dim=1) * START_SCALE / apart.norm(dim=1).mean().clamp_min(1e-6)
+        )
         rows.bias.copy_(-rows.weight @ shared)
     return rows

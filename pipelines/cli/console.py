@@ -85,7 +85,6 @@ def set_up_log() -> None:
     # Read by the libraries when they are imported, which happens later and only where they are needed.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DATASETS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 
 def silence_weight_bars() -> None:

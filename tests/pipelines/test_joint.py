@@ -1,19 +1,21 @@
 """Joint training from end to end: losses, starts, cached vectors, artifacts, resuming, several processes."""
 
 import json
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from hierarchy.errors import ConfigError
+from hierarchy.errors import ConfigError, EncoderError
 from pipelines.classifier import HierarchicalClassifier
 
 ROOT = Path(__file__).parents[2]
@@ -139,6 +141,37 @@ def test_refit_says_what_to_do_instead(tiny_classifier, english):
         classifier.refit_groups(["kitchen"], *english.train)
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"mode": "chained", "row_start": "random"}, "row_start does nothing with mode: chained"),
+        ({"mode": "joint", "neural_C": 2.0}, "neural_C does nothing with mode: joint"),
+        ({"mode": "joint", "trainable": "frozen", "warm_up_epochs": 1}, "trainable: frozen trains none"),
+        ({"imbalance": "logits", "imbalance_scope": "siblings"}, "shifts no group"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(english, settings, told):
+    with pytest.raises(ConfigError, match=told):
+        HierarchicalClassifier(english.taxonomy, **settings).fit(*english.train)
+
+
+def test_rows_cannot_start_from_texts_that_the_encoder_cannot_read(tiny_classifier, chinese, english):
+    groups = [replace(g, labels=tuple(replace(x, name="冰箱空调") for x in g.labels)) for g in english.taxonomy.groups]
+    tree = replace(english.taxonomy, groups=tuple(groups))
+    classifier = tiny_classifier(tree, mode="joint", label_attention=False)
+    with pytest.raises(EncoderError, match="row_start: centroids"):
+        classifier.fit(*english.train, validation=english.valid)
+
+
+def test_what_max_segments_leaves_out_is_told(tiny_classifier, english, caplog):
+    texts, labels = rare(english)
+    long = [" ".join([text] * 6) for text in texts]
+    with caplog.at_level(logging.WARNING):
+        classifier = tiny_classifier(mode="joint", trainable="all", lexical=False, max_segments=1, training=ONE)
+        classifier.fit(long, labels, validation=english.valid)
+    assert "training: max_segments 1 leaves out" in caplog.text
+
+
 def test_a_joint_training_needs_an_encoder(english):
     with pytest.raises(ConfigError, match="joint trains an encoder and encoder is none"):
         HierarchicalClassifier(english.taxonomy, mode="joint", encoder="none").fit(*english.train)
@@ -209,10 +242,11 @@ def test_two_processes_agree_with_one(english, tiny_encoder, tmp_path):
 
     def words(name, batch):
         given = {"per_device_train_batch_size": batch, "load_best_model_at_end": "false"}
-        return [*command(tmp_path, encoder, tmp_path / name, **given), "--set", "classifier.dropout=0"]
+        words = [*command(tmp_path, encoder, tmp_path / name, **given), "--set", "classifier.dropout=0"]
+        return [*(word for word in words if word != "--no-baselines"), "--set", "classifier.lexical=true"]
 
     run(*words("one", 16))
-    launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517")
+    launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone")
     assert run(*launcher, *words("two", 8)).stdout.count("Evaluation on") == 1  # the first speaks for both
     assert np.allclose(rows(tmp_path / "one"), rows(tmp_path / "two"), atol=5e-3)
     first, second = (HierarchicalClassifier.from_pretrained(tmp_path / name) for name in ("one", "two"))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.imbalance import SCOPES, LabelSampler, label_ratio, logit_shifts
+from stages.imbalance import LabelSampler, label_ratio, logit_shifts
 
 COUNTS = np.array([100, 10, 40, 5, 5, 20])
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])
@@ -25,7 +25,11 @@ def test_each_scope_evens_out_its_own():
     assert np.allclose(shares("siblings")[:3], 150 / 180 / 3)
 
 
-@given(st.lists(st.integers(1, 1000), min_size=2, max_size=20), st.sampled_from(SCOPES), st.floats(0.1, 1.0))
+@given(
+    st.lists(st.integers(1, 1000), min_size=2, max_size=20),
+    st.sampled_from(["labels", "groups", "siblings"]),
+    st.floats(0.1, 1.0),
+)
 def test_the_mean_over_documents_is_one(counts, scope, strength):
     counts = np.array(counts)
     group_of = np.sort(np.arange(len(counts)) % 3)
@@ -67,9 +71,8 @@ def test_oversampling_draws_labels_alike():
 def test_undersampling_draws_no_document_twice_and_fewer_of_frequent_labels():
     places = drawn(True)
     assert len(set(places)) == len(places) == 30  # six labels, as many documents of each as the rarest has
-    counts = np.mean([np.bincount(TARGETS[drawn(True, epoch)], minlength=6) for epoch in range(40)], axis=0)
-    assert counts[0] < 12
-    assert counts[3] > 2
+    counts = np.mean([np.bincount(TARGETS[drawn(True, epoch)], minlength=6) for epoch in range(200)], axis=0)
+    assert np.allclose(counts, 5, atol=0.4)
 
 
 @pytest.mark.parametrize("undersample", [True, False])

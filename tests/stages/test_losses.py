@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from stages.imbalance import label_ratio, logit_shifts
 from stages.losses import HierarchicalLoss
 
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])
@@ -104,6 +105,45 @@ def test_weights_of_documents_and_shifts_of_logits(batch):
     shifted = HierarchicalLoss(group_of=GROUP_OF, group_shifts=group_shifts, label_shifts=shifts)(*batch)
     moved = (group_logits + torch.tensor(group_shifts).float(), logits + torch.tensor(shifts).float(), targets)
     assert shifted.item() == pytest.approx(HierarchicalLoss(group_of=GROUP_OF)(*moved).item(), abs=1e-5)
+
+
+def test_path_gets_the_shift_once(batch):
+    """Free logits that fit the shifted loss best must answer alike with both softmaxes."""
+    counts = np.array([6.0, 2.0, 2.0])
+    group_of = np.array([0, 0, 1])
+    ratio = label_ratio(counts, group_of, "labels")
+    group_shifts, label_shifts = logit_shifts(ratio, counts, group_of)
+    targets = torch.tensor([0] * 6 + [1] * 2 + [2] * 2)
+    answers = []
+    for fine_loss in ("all", "path"):
+        loss = HierarchicalLoss(
+            group_of=group_of, fine_loss=fine_loss, group_shifts=group_shifts, label_shifts=label_shifts
+        )
+        group_logits, logits = torch.zeros(1, 2), torch.zeros(1, 3, requires_grad=True)
+        optimizer = torch.optim.LBFGS([logits], max_iter=100)
+
+        def step(loss=loss, logits=logits, optimizer=optimizer, group_logits=group_logits):
+            optimizer.zero_grad()
+            value = loss(group_logits.expand(10, -1), logits.expand(10, -1), targets)
+            value.backward()
+            return value
+
+        optimizer.step(step)
+        scores = logits.detach()
+        if fine_loss == "path":
+            scores = scores + group_logits.log_softmax(1)[:, group_of]
+        answers.append(scores.softmax(1))
+    assert torch.allclose(answers[0], torch.full((1, 3), 1 / 3), atol=1e-3)
+    assert torch.allclose(answers[1], answers[0], atol=1e-3)
+
+
+def test_what_validation_says_depends_on_no_option(batch):
+    plain = HierarchicalLoss(group_of=GROUP_OF, weights=(1.0, 1.0)).eval()(*batch)
+    for options in (
+        {"smoothing": 0.2}, {"schedule": "coarse_to_fine"}, {"weights": None}, {"label_weights": np.arange(6.0)},
+        {"label_shifts": np.arange(6.0), "group_shifts": np.arange(3.0)},
+    ):  # fmt: skip
+        assert HierarchicalLoss(group_of=GROUP_OF, **options).eval()(*batch).item() == pytest.approx(plain.item())
 
 
 def test_nothing_of_it_is_saved_but_what_is_learned():

@@ -4,12 +4,11 @@ import pytest
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from stages.optimizer import layer_depths, make_optimizer
+from stages.optimizer import layer_depths, parameter_groups
 
 
 def rates(model, **settings):
-    optimizer = make_optimizer(model, **settings)
-    return {id(p): (g["lr"], g["weight_decay"]) for g in optimizer.param_groups for p in g["params"]}
+    return {id(p): (g["lr"], g["weight_decay"]) for g in parameter_groups(model, **settings) for p in g["params"]}
 
 
 def test_the_encoder_has_its_own_rate_and_vectors_no_decay():

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -241,6 +242,44 @@ def test_the_loss_hears_how_far_the_training_is(tmp_path):
         settings={"num_train_epochs": 2, "per_device_train_batch_size": 8},
     )  # fmt: skip
     assert sorted(set(seen)) == [0, 0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_a_training_killed_after_its_last_evaluation_does_not_go_on(tmp_path, monkeypatch, patience):
+    settings = {"learning_rate": 1e-12, "num_train_epochs": 8, "early_stopping_patience": patience}
+    whole, result = train(tmp_path / "whole", **settings)
+    with monkeypatch.context() as patched:
+        stop_after(patched, patience + 1)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "stopped", **settings)
+    model, again = train(tmp_path / "stopped", **settings)
+    assert weights(model) == weights(whole)
+    assert epochs(again) == epochs(result)
+
+
+def test_the_optimizer_is_the_one_that_is_named(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(torch.optim.SGD, "step", lambda self, closure=None: seen.append(len(self.param_groups)))
+    train(tmp_path, optim="sgd", num_train_epochs=1)
+    assert seen
+    assert set(seen) == {2}  # with and without decay
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"output_dir": "elsewhere"}, "training.output_dir cannot be set here: `run`"),
+        ({"seed": 3}, "set classifier.seed"),
+        ({"learning_rate": "fast"}, "training.learning_rate = 'fast' is not a number"),
+        ({"num_train_epochs": True}, "training.num_train_epochs = True is not a number"),
+        ({"layer_decay": 0}, "training.layer_decay 0 must be above 0"),
+        ({"encoder_learning_rate": None}, "training.encoder_learning_rate = None is not a number"),
+        ({"early_stopping_patience": 0}, "training.early_stopping_patience 0 must be 1 or more"),
+    ],
+)
+def test_settings_that_would_fail_late_or_do_nothing_are_refused(settings, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        check_training(settings)
 
 
 def test_figures_and_services_that_are_not_there_are_refused():
