@@ -3,7 +3,7 @@
 Encoder frozen unless `--set trainable=all` says otherwise, so that all variants share the cached vectors. Choices are
 made on validation documents; test figures stand beside them with the paired difference to the unchanged model and the
 95 % interval of a bootstrap over seeds and documents. Documents over 512 tokens are counted apart as well. What is
-finished is kept in the run folder and not done again.
+finished is kept in the run folder and not done again: after a change of code or defaults, name a new one.
 
 Example: python benchmarks/ablate.py attack_procedures --mode joint --seeds 0 1 2
          python benchmarks/ablate.py dc_code --variants "no aggregator" "no label attention"
@@ -87,9 +87,9 @@ def main() -> None:
     unknown = sorted(set(options.variants or ()) - set(VARIANTS[options.mode]))
     if unknown:
         parser.error(f"unknown variants {unknown}: mode {options.mode} has {list(VARIANTS[options.mode])}")
-    run = prepare(
-        options, "-".join(["ablate", options.dataset, options.mode, *plain(options.set)]), run=options.dataset
-    )
+    partial = [f"{options.documents}documents"] * bool(options.documents) + ["some"] * bool(options.variants)
+    name = "-".join(["ablate", options.dataset, options.mode, *plain(options.set), *partial])
+    run = prepare(options, name, run=options.dataset)
     data = load_data(options.dataset, options.data, cache=run / "documents", limit=options.documents)
     train, valid = validation_cut(data)
     data = replace(data, train=train, valid=valid)
@@ -138,7 +138,9 @@ def predict_all(
             for n, file in files.items():
                 parts = {part: getattr(data, part).texts for part in ("valid", "test")}
                 answers = {part: answer(classifier, texts, ROUTES.get(n, {}), run) for part, texts in parts.items()}
-                file.write_text(json.dumps(answers), encoding="utf-8")
+                part = file.with_suffix(".part")
+                part.write_text(json.dumps(answers), encoding="utf-8")
+                part.replace(file)
         for n, file in files.items():
             yield n, {part: np.array(found) for part, found in json.loads(file.read_text(encoding="utf-8")).items()}
 

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.documents import Documents
 
+JOINT = "configs/joint.yaml"
 OURS: dict[str, dict[str, Any]] = {
-    "joint": {"mode": "joint", "trainable": "all"},
+    "joint": {"trainable": "all"},  # over JOINT
     "joint_frozen": {"mode": "joint", "trainable": "frozen"},
     "chained_all": {"trainable": "all"},
     "chained": {"trainable": "frozen"},
@@ -157,10 +158,10 @@ def fit(method: str, job: Job) -> Fitted:
         import flat
 
         return {"flat": flat.fit_flat, "flat_fused": flat.fit_fused}[method](job)
-    return fit_ours(job, OURS[method])
+    return fit_ours(job, OURS[method], ROOT / JOINT if method == "joint" else None)
 
 
-def fit_ours(job: Job, given: dict[str, Any]) -> Fitted:
+def fit_ours(job: Job, given: dict[str, Any], config: Path | None = None) -> Fitted:
     """Train this project's classifier.
 
     Parameters
@@ -169,13 +170,16 @@ def fit_ours(job: Job, given: dict[str, Any]) -> Fitted:
         Its `changes` go over `given`.
     given
         The settings that make the method.
+    config
+        The file that they go over; None for the defaults.
     """
     from pipelines import HierarchicalClassifier
     from pipelines.config import load_config
 
     overrides = [*(f"{name}={value}" for name, value in given.items()), *job.changes]
-    settings = load_config(None, [f"classifier.{o}" for o in overrides]).classifier.model_copy(
-        update={"encoder": job.encoder, "seed": job.seed, "run_dir": str(job.folder)}
+    # One arithmetic for all methods: flat fine-tuning predicts in fp32.
+    settings = load_config(config, [f"classifier.{o}" for o in overrides]).classifier.model_copy(
+        update={"encoder": job.encoder, "seed": job.seed, "run_dir": str(job.folder), "precision": "fp32"}
     )
     classifier = HierarchicalClassifier(job.taxonomy, **settings.model_dump())
     classifier.fit(job.train.texts, job.train.labels, validation=(job.valid.texts, job.valid.labels))

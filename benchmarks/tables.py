@@ -223,7 +223,10 @@ def ablations() -> str:
     for file in sorted(RESULTS.glob("ablate-*.json")):
         record = json.loads(file.read_text(encoding="utf-8"))
         settings, figures = record["settings"], record["figures"]
-        told = "".join(f", `{change}`" for change in ["trainable=frozen", *settings["set"]])
+        if settings["documents"] is not None:
+            continue
+        frozen = [] if any(change.startswith("trainable=") for change in settings["set"]) else ["trainable=frozen"]
+        told = "".join(f", `{change}`" for change in [*frozen, *settings["set"]])
         long = figures["long_documents"]
         rows = []
         for name, variant in figures["variants"].items():
