@@ -1,0 +1,114 @@
+"""The constructor that scikit-learn asks for: every setting by name, kept as it was given."""
+
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from hierarchy.taxonomy import Taxonomy
+
+
+class Parameters(BaseEstimator):
+    """What a classifier is given; `fit` checks it.
+
+    Parameters
+    ----------
+    taxonomy
+        Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
+    mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
+max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
+lexical, min_df, prune, negatives, balance, neural_C, lexical_C, routing, beam, \
+n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, loss_schedule, row_start, \
+warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device, n_jobs, seed, run_dir
+        See `pipelines.settings.Settings`, which says what each is for.
+    """
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy | None = None,
+        *,
+        mode: str = "chained",
+        encoder: str = "embedded",
+        label_encoder: str | None = None,
+        pooling: str = "mean",
+        precision: str = "auto",
+        trainable: str = "auto",
+        fine_features: str = "both",
+        segment_tokens: int = 256,
+        overlap: int = 32,
+        max_segments: int | None = None,
+        tokens_per_chunk: int = 4096,
+        aggregator: bool = True,
+        aggregator_layers: int = 1,
+        aggregator_heads: int = 4,
+        label_attention: bool = True,
+        dropout: float = 0.1,
+        lexical: bool = True,
+        min_df: int = 2,
+        prune: float = 0.01,
+        negatives: str = "auto",
+        balance: float = 0.25,
+        neural_C: float = 1.0,
+        lexical_C: float = 1.0,
+        routing: str = "auto",
+        beam: int = 3,
+        n_groups: int | str = "auto",
+        min_group_size: int = 5,
+        max_group_size: int = 40,
+        signals: dict[str, float] | None = None,
+        fine_loss: str = "all",
+        loss_weights: tuple[float, float] | str = (1.0, 0.8),
+        loss_schedule: str = "constant",
+        row_start: str = "labels",
+        warm_up_epochs: int = 0,
+        imbalance: str = "none",
+        imbalance_scope: str = "labels",
+        imbalance_strength: float = 1.0,
+        training: dict[str, Any] | None = None,
+        device: str | None = None,
+        n_jobs: int = -1,
+        seed: int = 0,
+        run_dir: str | None = None,
+    ) -> None:
+        self.taxonomy = taxonomy
+        self.mode = mode
+        self.encoder = encoder
+        self.label_encoder = label_encoder
+        self.pooling = pooling
+        self.precision = precision
+        self.trainable = trainable
+        self.fine_features = fine_features
+        self.segment_tokens = segment_tokens
+        self.overlap = overlap
+        self.max_segments = max_segments
+        self.tokens_per_chunk = tokens_per_chunk
+        self.aggregator = aggregator
+        self.aggregator_layers = aggregator_layers
+        self.aggregator_heads = aggregator_heads
+        self.label_attention = label_attention
+        self.dropout = dropout
+        self.lexical = lexical
+        self.min_df = min_df
+        self.prune = prune
+        self.negatives = negatives
+        self.balance = balance
+        self.neural_C = neural_C
+        self.lexical_C = lexical_C
+        self.routing = routing
+        self.beam = beam
+        self.n_groups = n_groups
+        self.min_group_size = min_group_size
+        self.max_group_size = max_group_size
+        self.signals = signals
+        self.fine_loss = fine_loss
+        self.loss_weights = loss_weights
+        self.loss_schedule = loss_schedule
+        self.row_start = row_start
+        self.warm_up_epochs = warm_up_epochs
+        self.imbalance = imbalance
+        self.imbalance_scope = imbalance_scope
+        self.imbalance_strength = imbalance_strength
+        self.training = training
+        self.device = device
+        self.n_jobs = n_jobs
+        self.seed = seed
+        self.run_dir = run_dir
