@@ -1,11 +1,13 @@
 """Flat fine-tuning of the same encoder, as the text classification guide of transformers does it, alone and fused.
 
 `AutoModelForSequenceClassification` on the first 512 tokens, `Trainer` with `DataCollatorWithPadding`; the epoch with
-the best validation accuracy is kept. Settings are arguments of `TrainingArguments` by their own names, and four more,
+the best validation accuracy is kept. Settings are arguments of `TrainingArguments` by their own names, and five more,
 tricks that need neither the tree nor the texts of the labels:
 
 pooling: mean            mean of the tokens under the output layer, instead of the model's own pooler
 class_weights: balanced  in the loss, as scikit-learn computes them
+logit_adjustment: 1.0    this times the log of each label's share of the training documents, added to the logits in the
+                         loss (Menon et al. 2021)
 head_learning_rate: ...  of the output layer
 layer_decay: ...         each layer learns at this share of the rate of the layer above it
 """
@@ -60,6 +62,7 @@ DEFAULTS: dict[str, Any] = {
 OWN_DEFAULTS: dict[str, Any] = {
     "pooling": "default",
     "class_weights": "none",
+    "logit_adjustment": 0.0,
     "head_learning_rate": None,
     "layer_decay": 1.0,
 }
@@ -144,16 +147,24 @@ class FlatModel:
         return documents
 
     def _weighted_loss(self, targets: np.ndarray) -> Any:
-        if self.own["class_weights"] == "none":
+        labels_of = np.arange(len(self.job.labels))
+        if self.own["class_weights"] == "none" and not self.own["logit_adjustment"]:
             return None  # the model's own loss
-        weights = compute_class_weight(self.own["class_weights"], classes=np.arange(len(self.job.labels)), y=targets)
+        weights = np.ones(len(labels_of))
+        if self.own["class_weights"] != "none":
+            weights = compute_class_weight(self.own["class_weights"], classes=labels_of, y=targets)
+        shift = self.own["logit_adjustment"] * np.log(np.bincount(targets, minlength=len(labels_of)) / len(targets))
         smoothing = self.arguments.get("label_smoothing_factor", 0.0)
 
         def loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) -> Tensor:
             logits = outputs["logits"]
             weight = torch.tensor(weights, dtype=logits.dtype, device=logits.device)
             total = nn.functional.cross_entropy(
-                logits, labels, weight=weight, label_smoothing=smoothing, reduction="sum"
+                logits + torch.tensor(shift, dtype=logits.dtype, device=logits.device),
+                labels,
+                weight=weight,
+                label_smoothing=smoothing,
+                reduction="sum",
             )
             return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
