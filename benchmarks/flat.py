@@ -40,7 +40,7 @@ from pipelines.config import load_config
 from pipelines.settings import Settings
 from stages.lexical import NgramVectorizer
 from stages.optimizer import parameter_groups
-from stages.rows import Problem, Rows, fit_rows
+from stages.rows import Problem, Rows, fit_rows, log_chance
 from stages.trainer import last_checkpoint
 
 MAX_TOKENS = 512
@@ -147,13 +147,13 @@ class FlatModel:
         return documents
 
     def _weighted_loss(self, targets: np.ndarray) -> Any:
-        labels_of = np.arange(len(self.job.labels))
+        classes = np.arange(len(self.job.labels))
         if self.own["class_weights"] == "none" and not self.own["logit_adjustment"]:
             return None  # the model's own loss
-        weights = np.ones(len(labels_of))
+        weights = np.ones(len(classes))
         if self.own["class_weights"] != "none":
-            weights = compute_class_weight(self.own["class_weights"], classes=labels_of, y=targets)
-        shift = self.own["logit_adjustment"] * np.log(np.bincount(targets, minlength=len(labels_of)) / len(targets))
+            weights = compute_class_weight(self.own["class_weights"], classes=classes, y=targets)
+        shift = self.own["logit_adjustment"] * np.log(np.bincount(targets, minlength=len(classes)) / len(targets))
         smoothing = self.arguments.get("label_smoothing_factor", 0.0)
 
         def loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) -> Tensor:
@@ -260,7 +260,7 @@ def fit_fused(job: Job) -> Fitted:
     vectorizer, rows = _ngram_rows(job)
 
     def experts(texts: Sequence[str]) -> dict[str, np.ndarray]:
-        return {"neural": flat.logits(texts), "lexical": rows.score(vectorizer.transform(texts))}
+        return {"neural": flat.logits(texts), "lexical": log_chance(rows.score(vectorizer.transform(texts)))}
 
     # As in this project's router, the n-grams are given up where validation accuracy is higher without them.
     fusion = fit_variants(experts(job.valid.texts), job.targets(job.valid))["full"]

@@ -3,6 +3,8 @@
     log P_c(g | x) = log softmax(a_g · neural + c_g · n-gram)      floored at 0.001 / groups
     score(f)       = a · z_f + c · s_f + b · log P_c(g(f) | x)
 
+z_f and s_f are what the rows say on a log scale: `stages.rows.log_chance` of a margin, or a logit after joint training.
+
 All are fitted on validation data by minimising the negative log-likelihood, which is convex in them (temperature
 scaling, Guo et al. 2017, for several experts at once). The targets are smoothed by the rule of succession, as Platt
 (1999) does: n documents without an error say that the next one is right with (n + 1) / (n + 2), not for certain.

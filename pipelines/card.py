@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.model import Model
+from pipelines.trust.promises import Promises
 
 SHOWN = 20  # ids of a list
 
@@ -45,8 +46,11 @@ def model_card(model: Model, metrics: Mapping[str, Any] | None) -> str:
         f"{documents['valid']} validation documents served early stopping and the fusion.",
         f"- Encoder `{settings.encoder}` ({'n-grams alone' if settings.encoder == 'none' else settings.trainable}); "
         f"segments of {settings.segment_tokens} tokens, {settings.overlap} overlapping; seed {settings.seed}.",
-        "- Probabilities are calibrated on the validation documents; no error rate is promised.",
+        "- Probabilities are calibrated on the validation documents; "
+        + ("no error rate is promised." if model.promises is None else "what is promised beyond that:"),
     ]
+    if model.promises is not None:
+        lines += [f"    - {line}" for line in _promise_lines(model.promises)]
     lines += [f"- {_refit_line(refit)}" for refit in model.record.get("refits", [])]
     if silent:
         lines.append(f"- {len(silent)} labels had no training documents and are never predicted: {_listed(silent)}")
@@ -56,6 +60,27 @@ def model_card(model: Model, metrics: Mapping[str, Any] | None) -> str:
 
         lines += ["", "## Figures", "", to_markdown(EvaluationReport.from_dict(metrics))]
     return "\n".join(lines) + "\n"
+
+
+def _promise_lines(promises: Promises) -> list[str]:
+    back_off, conformal = promises.back_off, promises.conformal
+    answers = [
+        f"{what} above probability {threshold:.4f}"
+        for what, threshold in (("the fine label", back_off.fine), ("else the group", back_off.group))
+        if threshold is not None
+    ]
+    lines = [
+        f"on {promises.documents} calibration documents, with routing {promises.routing}",
+        f"answers with {', '.join(answers)}: each level keeps precision {back_off.precision:g}, with probability "
+        f"{1 - back_off.delta:g} over the calibration documents"
+        if answers
+        else f"no answer keeps precision {back_off.precision:g} on these documents: the model abstains always",
+        f"conformal sets hold the right label {conformal.coverage:.0%} of the time"
+        + (", in every group apart" if conformal.groups else ""),
+    ]
+    if promises.out_of_scope is not None:
+        lines.append(f"at most {promises.out_of_scope.false_alarms:.1%} of documents in scope seem out of scope")
+    return lines
 
 
 def _refit_line(refit: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from pipelines.documents import Documents, training_record
 from pipelines.features import FeatureExtractor
 from pipelines.label_space import LabelSpace
 from pipelines.model import Model
+from pipelines.neighbours import Neighbours
 from pipelines.router import Inputs, fit_router
 from pipelines.rows import fit_ngram_rows, plan_rows, read_ngrams
 from pipelines.settings import Settings
@@ -51,7 +52,7 @@ def fit_joint(
         assert neural.rows is not None  # noqa: S101 - a joint training makes them; this tells the type checker
         rows = Rows(neural.rows.weight.cpu().numpy(), neural.rows.bias.cpu().numpy())
     with clock.step("vectors of validation documents"):
-        valid_vectors, valid_logits = neural.read_valid()
+        valid_vectors, valid_logits = neural.read("validation")
 
     with clock.step("n-grams"):
         vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train.texts, valid.texts)
@@ -70,8 +71,13 @@ def fit_joint(
             group_rows=group_rows,
             valid=Inputs(valid_vectors, valid_logits, valid_ngrams),
             valid_targets=valid_targets,
+            neural_margins=False,
         )
 
+    neighbours = None
+    if settings.keep_neighbours:
+        with clock.step("vectors of training documents"):
+            neighbours = Neighbours.of(neural.read("training")[0], train.rows, targets)
     return Model(
         settings=settings,
         taxonomy=taxonomy,
@@ -82,4 +88,5 @@ def fit_joint(
         router=router,
         record=training_record(train, valid, history, clock),
         valid_keys=np.unique(valid.keys()),
+        neighbours=neighbours,
     )

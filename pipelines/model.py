@@ -8,8 +8,11 @@ import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.features import FeatureExtractor
+from pipelines.label_space import LabelSpace
+from pipelines.neighbours import Neighbours
 from pipelines.router import Routed, Router
 from pipelines.settings import Settings
+from pipelines.trust.promises import Promises
 from stages.vectors import shard_bounds
 
 
@@ -37,6 +40,10 @@ class Model:
         Which documents served what, how training went, and what was refitted since; JSON-ready.
     valid_keys
         Hashes of the validation documents (`Documents.keys`): no row has seen these, so a refit can use them again.
+    promises
+        What calibration documents allow; None without.
+    neighbours
+        What is kept of the training documents; None without ``keep_neighbours``.
     """
 
     settings: Settings
@@ -48,11 +55,24 @@ class Model:
     router: Router
     record: dict[str, Any] = field(default_factory=dict)
     valid_keys: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+    promises: Promises | None = None
+    neighbours: Neighbours | None = None
 
     @property
     def group_of(self) -> np.ndarray:
         """(labels,) place in `group_ids` of each label's group."""
         return self.router.group_of
+
+    def places(self, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Find the column of each label and its group, (documents,) each.
+
+        A label without training documents has no column: -1. Its group is -1 where that has no trained label either.
+        """
+        space = LabelSpace(self.label_ids, self.group_ids, self.group_of)
+        place = {group: i for i, group in enumerate(self.group_ids)}
+        tree = self.taxonomy
+        groups = [place.get(tree.group_ids[tree.group_of[tree.label_index(label)]], -1) for label in labels]
+        return space.targets(labels), np.array(groups, dtype=np.int64)
 
     def route_texts(
         self, texts: Sequence[str], *, routing: str | None = None, beam: int | None = None

@@ -1,10 +1,17 @@
 """The constructor that scikit-learn asks for: every setting by name, kept as it was given."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
+from pipelines.settings import Settings, validated
+from stages.processes import n_processes
 
 
 class Parameters(BaseEstimator):
@@ -16,7 +23,7 @@ class Parameters(BaseEstimator):
         Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
     mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
-lexical, min_df, prune, negatives, balance, neural_C, lexical_C, routing, beam, \
+lexical, min_df, prune, negatives, balance, neural_C, lexical_C, keep_neighbours, routing, beam, \
 n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, loss_schedule, row_start, \
 warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device, n_jobs, seed, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
@@ -49,6 +56,7 @@ warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device
         balance: float = 0.25,
         neural_C: float = 1.0,
         lexical_C: float = 1.0,
+        keep_neighbours: bool = False,
         routing: str = "auto",
         beam: int = 3,
         n_groups: int | str = "auto",
@@ -93,6 +101,7 @@ warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device
         self.balance = balance
         self.neural_C = neural_C
         self.lexical_C = lexical_C
+        self.keep_neighbours = keep_neighbours
         self.routing = routing
         self.beam = beam
         self.n_groups = n_groups
@@ -112,3 +121,24 @@ warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device
         self.n_jobs = n_jobs
         self.seed = seed
         self.run_dir = run_dir
+
+    def _settings(self) -> Settings:
+        values = self.get_params(deep=False)
+        del values["taxonomy"]
+        values["training"] = values["training"] or {}
+        settings = validated(Settings, values, where="HierarchicalClassifier")
+        if settings.encoder != "none":
+            from stages.trainer import check_training
+
+            check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
+        return settings
+
+    @contextmanager
+    def _run_folder(self) -> Iterator[Path]:
+        if self.run_dir is not None:
+            yield Path(self.run_dir)
+            return
+        if n_processes() > 1:
+            raise ConfigError("several processes share what they do in a run folder: set run_dir")
+        with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
+            yield Path(folder)

@@ -1,11 +1,15 @@
 """Answers of the router as paths: (group, fine label) with what both stages say of it."""
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from pipelines.model import Model
 from pipelines.router import Routed
+
+Level: TypeAlias = Literal["fine", "group", "none"]
+Reason: TypeAlias = Literal["unsure", "out_of_scope"] | None
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,11 @@ class Prediction:
         Of the group, by the coarse stage alone.
     beam_mass
         What the coarse stage gives to the groups that were scored; 1 where all were.
+    level
+        How far down its best path the document is answered: ``fine`` label, ``group``, or ``none``. A model without
+        calibration answers with the fine label and promises nothing.
+    reason
+        Why the level is ``none``: ``unsure`` or ``out_of_scope``.
     """
 
     path: tuple[str, str]
@@ -31,6 +40,8 @@ class Prediction:
     group_probability: float
     coarse_probability: float
     beam_mass: float
+    level: Level = "fine"
+    reason: Reason = None
 
 
 def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]:
@@ -50,6 +61,7 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
     members[np.arange(len(model.label_ids)), model.group_of] = 1.0
     of_group = routed.probabilities @ members  # (documents, groups)
     mass = routed.beam_mass
+    levels = levels_of(model, routed)
     return [
         [
             Prediction(
@@ -58,6 +70,8 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
                 group_probability=float(of_group[document, group]),
                 coarse_probability=float(routed.coarse[document, group]),
                 beam_mass=float(mass[document]),
+                level=levels[document][0],
+                reason=levels[document][1],
             )
             for label in labels
             if routed.probabilities[document, label] > 0
@@ -65,3 +79,17 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
         ]
         for document, labels in enumerate(top)
     ]
+
+
+def levels_of(model: Model, routed: Routed) -> list[tuple[Level, Reason]]:
+    """Return level and reason of each document, as the model's promises demand."""
+    if model.promises is None:
+        return [("fine", None)] * len(routed.probabilities)
+    decisions = model.promises.decide(routed, model.group_of)
+    found: list[tuple[Level, Reason]] = []
+    for fine, group, outside in zip(decisions.fine, decisions.group, decisions.out_of_scope, strict=True):
+        if fine or group:
+            found.append(("fine" if fine else "group", None))
+        else:
+            found.append(("none", "out_of_scope" if outside else "unsure"))
+    return found

@@ -8,18 +8,18 @@ its name only when it is whole.
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain, repeat, tee
+from itertools import repeat, tee
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from hierarchy.errors import ArtifactError, DataError
+from hierarchy.errors import ArtifactError, ConfigError, DataError
 from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
+from pipelines.output import check_out, write_out, write_shard
 from stages.progress import progress
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from pipelines.model import Model
 
-SUFFIXES = (".jsonl", ".csv", ".parquet")
 SHARD_DOCUMENTS = 512  # what a stop may cost
 SHARD_CHARACTERS = 4_000_000
 READ_AT_ONCE = 200
@@ -50,12 +49,15 @@ class PredictionOptions:
         As in the settings of the model where None.
     ids
         Whether the documents carry ids.
+    sets
+        ``labels`` or ``tree`` adds the conformal set of each document, see `pipelines.trust.sets.sets_of`.
     """
 
     top_k: int = 3
     routing: str | None = None
     beam: int | None = None
     ids: bool = False
+    sets: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def predict_file(
     top_k: int = 3,
     routing: str | None = None,
     beam: int | None = None,
+    sets: str | None = None,
     device: str | None = None,
     restart: bool = False,
 ) -> int:
@@ -103,6 +106,8 @@ def predict_file(
         Paths listed for each document at most.
     routing, beam
         As in the settings of the model where None.
+    sets
+        ``labels`` or ``tree`` adds the conformal set of each document.
     device
         Torch device; None takes a GPU where there is one.
     restart
@@ -120,11 +125,13 @@ def predict_file(
         or other options has left its parts.
     ArtifactError
         The model cannot be read.
+    ConfigError
+        The model's promises were made with another routing, or sets are asked of a model without calibration.
     """
     from pipelines.artifacts import load_model
 
     out = Path(out)
-    _check_out(out)
+    check_out(out)
     model_key = _model_key(Path(model_folder))
     parts = out.with_name(f"{out.name}.parts")
     _check_parts(parts)
@@ -134,7 +141,7 @@ def predict_file(
     parts.mkdir(exist_ok=True)
     try:
         documents = read_documents(source, text=text, label=id_column, split=split, cache_dir=parts / TABLE)
-        options = PredictionOptions(top_k, routing, beam, id_column is not None)
+        options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)
         documents_key, n_shards = _examine(documents, str(source))
         _claim(parts, {"documents": documents_key, "model": model_key, **asdict(options)})
     except BaseException:
@@ -148,9 +155,13 @@ def predict_file(
     if missing:
         model, _ = load_model(Path(model_folder), device=device)
         to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
-        for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
-            _write_shard(answer(model, block, options), shards[place])
-    _write_out(shards, out)
+        try:
+            for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
+                write_shard(answer(model, block, options), shards[place])
+        except ConfigError:  # the options do not fit the model, which the first shard tells: nothing is worth keeping
+            shutil.rmtree(parts)
+            raise
+    write_out(shards, out)
     shutil.rmtree(parts)
     return len(documents)
 
@@ -175,12 +186,14 @@ def answer(model: "Model", documents: Block, options: PredictionOptions) -> "pa.
     import pyarrow as pa
 
     from pipelines.paths import paths_of
+    from pipelines.trust.sets import sets_of
 
     taxonomy = model.taxonomy
     label_names = {label.id: label.name for label in taxonomy.labels}
     group_names = {group.id: group.name for group in taxonomy.groups}
     lines: list[dict[str, Any]] = []
     for block, routed in model.route_texts(documents.texts, routing=options.routing, beam=options.beam):
+        found = [] if options.sets is None else sets_of(model, routed, documents.texts[block], options.sets)
         for place, paths in enumerate(paths_of(model, routed, options.top_k), start=block.start):
             best = paths[0]
             group, label = best.path
@@ -196,16 +209,23 @@ def answer(model: "Model", documents: Block, options: PredictionOptions) -> "pa.
                     "group_probability": _short(best.group_probability),
                     "coarse_probability": _short(best.coarse_probability),
                     "beam_mass": _short(best.beam_mass),
+                    "level": best.level,
+                    "reason": best.reason,
                     "paths": [
                         {"group": p.path[0], "label": p.path[1], "probability": _short(p.probability)} for p in paths
                     ],
                 }
+                | (
+                    {"set_level": found[place - block.start].level, "set": found[place - block.start].ids}
+                    if found
+                    else {}
+                )
             )
-    return pa.Table.from_pylist(lines, schema=output_schema(ids=options.ids))
+    return pa.Table.from_pylist(lines, schema=output_schema(ids=options.ids, sets=options.sets is not None))
 
 
-def output_schema(*, ids: bool) -> "pa.Schema":
-    """Return names and types of the output's columns, with ``id`` or without."""
+def output_schema(*, ids: bool, sets: bool) -> "pa.Schema":
+    """Return names and types of the output's columns, with or without ``id``, ``set_level`` and ``set``."""
     import pyarrow as pa
 
     path = pa.struct([("group", pa.string()), ("label", pa.string()), ("probability", pa.float64())])
@@ -215,20 +235,11 @@ def output_schema(*, ids: bool) -> "pa.Schema":
             *([("id", pa.string())] if ids else []),
             *((name, pa.string()) for name in ("label", "label_name", "group", "group_name")),
             *((name, pa.float64()) for name in ("probability", "group_probability", "coarse_probability", "beam_mass")),
+            *((name, pa.string()) for name in ("level", "reason")),
             ("paths", pa.list_(path)),
+            *([("set_level", pa.string()), ("set", pa.list_(pa.string()))] if sets else []),
         ]
     )
-
-
-def _check_out(out: Path) -> None:
-    if out.suffix.lower() not in SUFFIXES:
-        raise DataError(f"the output file {str(out)!r} must end in one of {', '.join(SUFFIXES)}")
-    if out.is_dir():
-        raise DataError(f"{str(out)!r} is a folder: name a file for the output")
-    if not out.absolute().parent.is_dir():
-        raise DataError(f"the folder of the output file {str(out)!r} does not exist: make it first")
-    if not os.access(out.absolute().parent, os.W_OK):
-        raise DataError(f"the folder of the output file {str(out)!r} is not writable: name another")
 
 
 def _check_parts(parts: Path) -> None:
@@ -331,57 +342,6 @@ def _claim(parts: Path, identity: dict[str, Any]) -> None:
             f"{parts} holds an unfinished run that differs in: {', '.join(changed)}; run it with the same documents, "
             "model and options to go on, name another output file, or throw it away with --restart (restart=True)"
         )
-
-
-def _write_shard(table: "pa.Table", file: Path) -> None:
-    import pyarrow.parquet as pq
-
-    part = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        pq.write_table(table, part)
-        part.replace(file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise DataError(f"{file} cannot be written ({error.strerror or error}): free some space and go on") from error
-
-
-def _write_out(shards: Sequence[Path], out: Path) -> None:
-    """Put the parts together, one in memory at a time."""
-    import pyarrow.parquet as pq
-
-    part = out.with_name(f".{out.name}.tmp")
-    tables = (pq.read_table(shard) for shard in shards)
-    try:
-        if out.suffix.lower() == ".parquet":
-            first = next(tables)
-            with pq.ParquetWriter(part, first.schema) as writer:
-                for table in chain([first], tables):
-                    writer.write_table(table)
-        else:
-            write = _write_csv if out.suffix.lower() == ".csv" else _write_jsonl
-            with part.open("w", encoding="utf-8", newline="") as stream:
-                write(tables, stream)
-        part.replace(out)
-    except OSError as error:
-        raise DataError(f"{out} cannot be written ({error.strerror or error}): free some space and go on") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _write_jsonl(tables: "Iterator[pa.Table]", stream: TextIO) -> None:
-    for table in tables:
-        stream.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in table.to_pylist())
-
-
-def _write_csv(tables: "Iterator[pa.Table]", stream: TextIO) -> None:
-    import csv
-
-    first = next(tables)
-    writer = csv.DictWriter(stream, first.column_names, lineterminator="\n")
-    writer.writeheader()
-    for table in chain([first], tables):
-        for line in table.to_pylist():
-            writer.writerow(line | {"paths": json.dumps(line["paths"], ensure_ascii=False)})
 
 
 def _short(value: float) -> float:

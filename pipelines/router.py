@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 
 from hierarchy.errors import ConfigError
 from pipelines.calibration import Fusion, fit_fusion, fit_variants, log_coarse
 from pipelines.label_space import LabelSpace
 from stages.fine.bank import HeadBank
-from stages.rows import Rows
+from stages.rows import Rows, log_chance
 
 ROUTINGS = ("auto", "exhaustive", "beam")
 AUTO_LIMIT = 10_000  # labels up to which every label is scored
@@ -59,11 +59,17 @@ class Routed:
         (documents, groups) what the coarse stage alone says.
     in_beam
         (documents, groups) groups whose labels were scored.
+    energy
+        (documents,) log of the summed exponentials of the scores: low where no label has a high score.
+    routing
+        ``exhaustive``, or ``beam`` with its width.
     """
 
     probabilities: np.ndarray
     coarse: np.ndarray
     in_beam: np.ndarray
+    energy: np.ndarray
+    routing: str
 
     @property
     def beam_mass(self) -> np.ndarray:
@@ -87,6 +93,9 @@ class Router:
         Of the coarse stage.
     fusions
         Of the labels: ``full``, and the variants that evaluation compares it with.
+    neural_margins
+        Whether the neural rows give margins, which go through `log_chance` as those of the n-gram rows do; after joint
+        training they give logits.
     """
 
     group_of: np.ndarray
@@ -95,6 +104,7 @@ class Router:
     group_rows: Rows | None
     coarse_fusion: Fusion
     fusions: dict[str, Fusion]
+    neural_margins: bool = True
 
     def route(self, inputs: Inputs, *, routing: str = "exhaustive", beam: int = 3, variant: str = "full") -> Routed:
         """Score and normalise.
@@ -112,15 +122,21 @@ class Router:
         """
         coarse = self.log_coarse(inputs)
         fusion = self.fusions[variant]
-        if resolve_routing(routing, len(self.group_of)) == "exhaustive":
-            scores = self._score(inputs, fusion, self.neural, self.lexical)
-            scores += np.float32(fusion.coarse) * coarse[:, self.group_of]
+        routing = resolve_routing(routing, len(self.group_of))
+        if routing == "exhaustive":
+            scores = self.scores(inputs, coarse, fusion)
             in_beam = np.ones(coarse.shape, dtype=bool)
         else:
+            routing = f"beam: {beam}"
             in_beam = best_groups(coarse, beam)
             scores = self._score_beam(inputs, fusion, coarse, in_beam)
-        probabilities = softmax(scores, axis=1)
-        return Routed(probabilities, np.exp(coarse), in_beam)
+        return Routed(softmax(scores, axis=1), np.exp(coarse), in_beam, logsumexp(scores, axis=1), routing)
+
+    def scores(self, inputs: Inputs, coarse: np.ndarray, fusion: Fusion) -> np.ndarray:
+        """Scores of all labels, (documents, labels) float32; `coarse` is what `log_coarse` gives."""
+        scores = self._score(inputs, fusion, self.neural, self.lexical)
+        scores += np.float32(fusion.coarse) * coarse[:, self.group_of]
+        return scores
 
     def log_coarse(self, inputs: Inputs) -> np.ndarray:
         """Log-probability of each group by the coarse stage, (documents, groups) float32."""
@@ -128,7 +144,7 @@ class Router:
         if inputs.group_logits is not None:
             experts["neural"] = inputs.group_logits
         if self.group_rows is not None:
-            experts["lexical"] = self.group_rows.score(inputs.ngrams)
+            experts["lexical"] = log_chance(self.group_rows.score(inputs.ngrams))
         return log_coarse(experts, self.coarse_fusion)
 
     def _score(
@@ -137,9 +153,10 @@ class Router:
         # A weight of 0 spares the product.
         parts = []
         if neural is not None and fusion.neural:
-            parts.append(np.float32(fusion.neural) * neural.score(inputs.vectors))
+            scores = neural.score(inputs.vectors)
+            parts.append(np.float32(fusion.neural) * (log_chance(scores) if self.neural_margins else scores))
         if lexical is not None and fusion.lexical:
-            parts.append(np.float32(fusion.lexical) * lexical.score(inputs.ngrams))
+            parts.append(np.float32(fusion.lexical) * log_chance(lexical.score(inputs.ngrams)))
         if not parts:
             rows = next(r for r in (neural, lexical) if r is not None)
             labels = len((rows.rows if isinstance(rows, HeadBank) else rows).bias)
@@ -168,6 +185,7 @@ def fit_router(
     valid: Inputs,
     valid_targets: np.ndarray,
     coarse_fusion: Fusion | None = None,
+    neural_margins: bool = True,
 ) -> Router:
     """Fit the router's numbers on validation documents.
 
@@ -181,19 +199,23 @@ def fit_router(
         What the experts read of the validation documents, and the label of each or -1.
     coarse_fusion
         Fusion of a coarse stage that has not changed; None fits it too.
+    neural_margins
+        As for `Router`.
     """
     experts: dict[str, np.ndarray] = {}
     coarse_experts: dict[str, np.ndarray] = {}
     if neural is not None and valid.group_logits is not None:
         coarse_experts["neural"] = valid.group_logits
-        experts["neural"] = neural.score(valid.vectors)
+        scores = neural.score(valid.vectors)
+        experts["neural"] = log_chance(scores) if neural_margins else scores
     if lexical is not None and group_rows is not None:
-        coarse_experts["lexical"] = group_rows.score(valid.ngrams)
-        experts["lexical"] = lexical.score(valid.ngrams)
+        coarse_experts["lexical"] = log_chance(group_rows.score(valid.ngrams))
+        experts["lexical"] = log_chance(lexical.score(valid.ngrams))
     if coarse_fusion is None:
         coarse_fusion = fit_fusion(coarse_experts, space.groups(valid_targets))
     experts["coarse"] = log_coarse(coarse_experts, coarse_fusion)[:, space.group_of]
-    return Router(space.group_of, neural, lexical, group_rows, coarse_fusion, fit_variants(experts, valid_targets))
+    fusions = fit_variants(experts, valid_targets)
+    return Router(space.group_of, neural, lexical, group_rows, coarse_fusion, fusions, neural_margins)
 
 
 def resolve_routing(routing: str, n_labels: int) -> str:

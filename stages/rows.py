@@ -21,6 +21,7 @@ from scipy import sparse
 Features: TypeAlias = Any  # numpy.ndarray or scipy.sparse.csr_matrix: scipy has no types to tell them apart by
 TOLERANCE = 0.01  # liblinear's own default for this solver
 MAX_ITERATIONS = 1000
+CHANCE_FLOOR = 0.015  # of the probability that a margin stands for: below, margins say nothing more
 M_TRIM_THRESHOLD, M_TOP_PAD = -1, -2  # of glibc's malloc.h
 
 
@@ -80,6 +81,21 @@ class Rows:
         weights = [part.weight for part in parts]
         join = sparse.vstack(weights, format="csr") if sparse.issparse(weights[0]) else np.vstack(weights)
         return cls(join, np.concatenate([part.bias for part in parts]))
+
+
+def log_chance(margins: np.ndarray) -> np.ndarray:
+    """Log of the probability that a margin of a row stands for: log max((1 + margin) / 2, CHANCE_FLOOR).
+
+    The squared hinge loss that rows are fitted with is least where the margin is 2p - 1 (Zhang 2004), so half of one
+    plus the margin estimates p. On this scale experts are fused as a logarithmic opinion pool: rows of the many labels
+    that have nothing to do with a document share the floor, instead of drawing probability by their number.
+
+    Parameters
+    ----------
+    margins
+        Any shape, float32.
+    """
+    return np.asarray(np.log(np.maximum((1 + margins) / 2, CHANCE_FLOOR)))
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,14 @@ def test_a_newer_format_is_refused(damaged):
         HierarchicalClassifier.from_pretrained(damaged)
 
 
+def test_an_older_format_is_refused(damaged):
+    config = json.loads((damaged / "config.json").read_text(encoding="utf-8"))
+    (damaged / "config.json").write_text(json.dumps({**config, "format_version": 1}), encoding="utf-8")
+    sign(damaged, "config.json")
+    with pytest.raises(ArtifactError, match=rf"format version 1, .* reads {FORMAT_VERSION}\): train again"):
+        HierarchicalClassifier.from_pretrained(damaged)
+
+
 def test_folders_that_hold_no_model(tmp_path):
     with pytest.raises(ArtifactError, match=r"no folder .*nowhere: name the folder"):
         HierarchicalClassifier.from_pretrained(tmp_path / "nowhere")

@@ -1,3 +1,4 @@
+import copy
 import csv
 import json
 import logging
@@ -5,8 +6,8 @@ import logging
 import pyarrow.parquet as pq
 import pytest
 
-from hierarchy.errors import ArtifactError, DataError
-from pipelines import prediction
+from hierarchy.errors import ArtifactError, ConfigError, DataError
+from pipelines import output, prediction
 from pipelines.prediction import predict_file
 
 
@@ -51,6 +52,29 @@ def test_answers_are_those_of_the_classifier(model, documents, fitted_lexical, e
     assert not out.with_name("answers.jsonl.parts").exists()
 
 
+@pytest.mark.parametrize("sets", ["labels", "tree"])
+def test_levels_and_sets_of_a_calibrated_model(sets, fitted_lexical, documents, english, tmp_path):
+    classifier = copy.copy(fitted_lexical).calibrate(*english.test, precision=0.8, delta=0.2, coverage=0.8)
+    classifier.save_pretrained(tmp_path / "calibrated")
+    for suffix in ("jsonl", "csv"):
+        predict_file(tmp_path / "calibrated", documents, tmp_path / f"out.{suffix}", sets=sets)
+    lines = read_jsonl(tmp_path / "out.jsonl")
+    paths = [one[0] for one in classifier.predict_paths(english.test[0])]
+    assert [(line["level"], line["reason"]) for line in lines] == [(path.level, path.reason) for path in paths]
+    found = classifier.predict_sets(english.test[0], within=sets)
+    assert [(line["set_level"], tuple(line["set"])) for line in lines] == [(s.level, s.ids) for s in found]
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [json.loads(row["set"]) for row in rows] == [line["set"] for line in lines]
+
+
+def test_sets_without_calibration_are_refused(model, documents, tmp_path):
+    with pytest.raises(ConfigError, match="no calibration"):
+        predict_file(model, documents, tmp_path / "out.csv", sets="labels")
+    assert not (tmp_path / "out.csv.parts").exists()
+    predict_file(model, documents, tmp_path / "out.csv")
+
+
 def test_the_three_formats_hold_the_same(model, documents, tmp_path):
     for suffix in ("jsonl", "csv", "parquet"):
         predict_file(model, documents, tmp_path / f"out.{suffix}")
@@ -64,7 +88,7 @@ def test_the_three_formats_hold_the_same(model, documents, tmp_path):
 
 
 def stop_after(monkeypatch, shards: int) -> None:
-    original = prediction._write_shard
+    original = prediction.write_shard
     written = []
 
     def write(table, file):
@@ -73,7 +97,7 @@ def stop_after(monkeypatch, shards: int) -> None:
         written.append(file)
         original(table, file)
 
-    monkeypatch.setattr(prediction, "_write_shard", write)
+    monkeypatch.setattr(prediction, "write_shard", write)
 
 
 def test_a_stopped_run_goes_on_where_it_was(model, documents, tmp_path, monkeypatch):
@@ -89,10 +113,10 @@ def test_a_stopped_run_goes_on_where_it_was(model, documents, tmp_path, monkeypa
     times = [part.stat().st_mtime_ns for part in parts]
     kept = []
     with monkeypatch.context() as patch:
-        original = prediction._write_out
+        original = prediction.write_out
         patch.setattr(
             prediction,
-            "_write_out",
+            "write_out",
             lambda shards, out: (kept.extend(p.stat().st_mtime_ns for p in shards[:2]), original(shards, out)),
         )
         predict_file(model, documents, out)
@@ -125,7 +149,7 @@ def test_an_output_that_cannot_be_finished_leaves_the_earlier_one(model, documen
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(prediction, "_write_csv", full)
+        patch.setattr(output, "_write_csv", full)
         with pytest.raises(DataError, match="No space left on device"):
             predict_file(model, documents, out)
     assert out.read_text(encoding="utf-8") == "earlier"

@@ -9,7 +9,7 @@ from scipy import sparse
 from pipelines.calibration import FLOOR, Fusion
 from pipelines.router import AUTO_LIMIT, Inputs, Router, best_groups, resolve_routing
 from stages.fine.bank import HeadBank
-from stages.rows import Rows
+from stages.rows import CHANCE_FLOOR, Rows
 
 KINDS = ("both", "neural", "lexical")
 FEATURES = 5
@@ -41,6 +41,7 @@ def random_case(seed, kind="both", ties=False):
             "no_tree": Fusion(neural=0.8 * neural, lexical=1.3 * lexical),
             "zero": Fusion(),
         },
+        neural_margins=seed % 2 == 0,
     )
     documents = 20
     return router, Inputs(
@@ -114,12 +115,18 @@ def test_exhaustive_scores_are_the_formula(case):
     fusion = router.fusions["full"]
     scores = fusion.coarse * router.log_coarse(inputs)[:, router.group_of].astype(np.float64)
     if router.neural is not None:
-        scores += fusion.neural * (inputs.vectors @ router.neural.rows.weight.T + router.neural.rows.bias)
+        neural = inputs.vectors @ router.neural.rows.weight.T + router.neural.rows.bias
+        scores += fusion.neural * (chance(neural) if router.neural_margins else neural)
     if router.lexical is not None:
-        scores += fusion.lexical * ((inputs.ngrams @ router.lexical.rows.weight.T).toarray() + router.lexical.rows.bias)
+        lexical = (inputs.ngrams @ router.lexical.rows.weight.T).toarray() + router.lexical.rows.bias
+        scores += fusion.lexical * chance(lexical)
     expected = np.exp(scores - scores.max(1, keepdims=True))
     expected /= expected.sum(1, keepdims=True)
     assert np.abs(router.route(inputs).probabilities - expected).max() < 1e-5
+
+
+def chance(margins):
+    return np.log(np.clip((1 + margins.astype(np.float64)) / 2, CHANCE_FLOOR, None))
 
 
 def test_a_confident_wrong_turn_stays_repairable():
