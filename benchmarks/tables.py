@@ -245,7 +245,82 @@ def ablations() -> str:
     return "\n\n".join(blocks) or NO_RESULTS
 
 
+def trusted() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give name and figures of each data set that `trust.py` has measured."""
+    for name in SETS:
+        if (RESULTS / f"trust-{name}.json").exists():
+            yield name, read(f"trust-{name}")
+
+
+def calibration() -> str:
+    """Calibration error at each level, beside a calibrated model's and that of the neural rows alone."""
+    rows = []
+    for name, figures in trusted():
+        for level, found in figures["calibration"].items():
+            alone = found["neural_rows_alone"]
+            rows.append([
+                name, level, f"{found['documents']:,}", f"{100 * found['accuracy']:.1f}",
+                "{:.3f} ({:.3f} to {:.3f})".format(found["ece"], *found["ece_interval"]),
+                f"{found['ece_of_a_calibrated_model']:.3f}", f"{found['brier']:.3f}", f"{found['nll']:.3f}",
+                f"{alone['ece']:.3f}", f"{alone['nll']:.3f}",
+            ])  # fmt: skip
+    head = ("data", "level", "documents", "accuracy", "ECE", "a calibrated model's", "Brier", "NLL",
+            "neural rows alone: ECE", "NLL")  # fmt: skip
+    return markdown(head, *rows) if rows else NO_RESULTS
+
+
+def promises() -> str:
+    """How often promises broke, and how much was answered."""
+    rows = []
+    for name, figures in trusted():
+        found = figures["promises"]
+        means = found["mean"]
+
+        def percent(key: str, means: dict[str, float] = means) -> str:
+            return f"{100 * means[key]:.1f}" if key in means else "–"
+
+        margin = "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * x for x in found["margin_interval"]))
+        rows.append([
+            name, percent("broken"), f"{percent('fine_answered')} at {percent('fine_precision')}",
+            f"{percent('group_answered')} at {percent('group_precision')}", percent("answered"),
+            percent("fine_alone_answered"), margin.replace("-", "−"), percent("set_coverage"),
+            f"{means['set_size']:.1f}", percent("tree_coverage"), percent("tree_fine"),
+        ])  # fmt: skip
+    head = ("data", "splits broken, %", "fine answers, % at precision", "group answers, % at precision", "answered, %",
+            "fine alone, %", "answered − fine alone", "sets: coverage, %", "mean size", "tree: coverage, %",
+            "of them one label, %")  # fmt: skip
+    return markdown(head, *rows) if rows else NO_RESULTS
+
+
+def out_of_scope() -> str:
+    """Separation of documents in scope from others."""
+    rows = [
+        [name, {"valid": "oos_valid", "test": "oos_test"}[part], score, f"{f['auroc']:.4f}",
+         f"{100 * f['fpr_at_95_recall']:.1f}"]
+        for name, figures in trusted()
+        for part, scores in figures.get("out_of_scope", {}).items()
+        for score, f in scores.items()
+    ]  # fmt: skip
+    head = ("data", "documents", "score", "AUROC", "false positives at 95 % recall, %")
+    return markdown(head, *rows) if rows else NO_RESULTS
+
+
+def evidence() -> str:
+    """Drop of the probability where a segment is left out, by how the segment is chosen."""
+    rows = []
+    for name in SETS:
+        if (RESULTS / f"evidence-{name}.json").exists():
+            figures = read(f"evidence-{name}")
+            for chosen, drop in figures["drop"].items():
+                rows.append([f"{name}, {figures['documents']} documents", chosen, points(drop)])
+    return markdown(("data", "segment left out", "drop in points (95 % interval)"), *rows) if rows else NO_RESULTS
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "evidence": evidence,
+    "calibration": calibration,
+    "promises": promises,
+    "out_of_scope": out_of_scope,
     "real_data": real_data,
     "group_trees": group_trees,
     "label_groups": label_groups,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from compare import validation_cut
 from harness import SUFFIXES, load_data, make_parser, prepare, print_table, write_record
 
 if TYPE_CHECKING:
@@ -62,24 +63,37 @@ def measure(options: argparse.Namespace, folder: Path, run: Path) -> dict[str, A
     data = load_data(options.dataset, options.data, cache=run / "documents")
     inputs = classifier.model_.extractor.through_cache(data.test.texts, run)
     figures: dict[str, Any] = {"documents": len(data.test.texts)}
-    figures["calibration"] = calibration_errors(classifier, inputs, data.test)
+    _, valid = validation_cut(data)
+    valid_inputs = classifier.model_.extractor.through_cache(valid.texts, run)
+    figures["calibration"] = calibration_errors(classifier, inputs, data.test, (valid_inputs, valid))
     figures["promises"] = kept_promises(classifier, inputs, data.test, options)
     outside = outside_texts(options.data / options.dataset, run)
     if outside:
-        valid = data.valid
         figures["out_of_scope"] = {
-            part: separation(classifier, known.texts, texts, run)
+            part: separation(classifier, known.texts, texts, data.train, run)
             for part, known, texts in (("valid", valid, outside["oos_valid"]), ("test", data.test, outside["oos_test"]))
-            if known is not None
         }
     show(figures)
     return figures
 
 
 def calibration_errors(
-    classifier: "HierarchicalClassifier", inputs: "Inputs", documents: "Documents"
+    classifier: "HierarchicalClassifier", inputs: "Inputs", documents: "Documents", valid: "tuple[Inputs, Documents]"
 ) -> dict[str, dict[str, Any]]:
-    """Compare the model's calibration with that of its neural rows alone under one temperature, at both levels."""
+    """Compare the model's calibration with that of its neural rows alone under one temperature, at both levels.
+
+    Parameters
+    ----------
+    classifier
+        As trained.
+    inputs, documents
+        What the router reads of the test documents, and these.
+    valid
+        The same of the validation documents, for the temperature.
+    """
+    from scipy.special import softmax
+
+    from pipelines.calibration import fit_fusion
     from pipelines.evaluation.metrics import count_thirds
     from pipelines.evaluation.reliability import (
         brier,
@@ -94,16 +108,21 @@ def calibration_errors(
     gold, gold_group = model.places(documents.labels)
     tail = (count_thirds(model.train_counts) == 0)[gold] & (gold >= 0)
     found: dict[str, dict[str, Any]] = {}
+    rows, (valid_inputs, valid_documents) = model.router.neural, valid
+    assert rows is not None  # noqa: S101 - the benchmark is about models with an encoder
+    margins = {"neural": rows.score(valid_inputs.vectors)}
+    temperature = fit_fusion(margins, model.places(valid_documents.labels)[0]).neural
     answers = {}
-    for variant in ("full", "neither"):
-        routed = model.router.route(inputs, variant=variant)
-        mass = group_mass(routed.probabilities, model.group_of)
-        answers[variant] = {
-            "fine": (routed.probabilities, gold),
-            "group": (mass, gold_group),
-            **({"tail": (routed.probabilities[tail], gold[tail])} if tail.any() else {}),
+    for name, answer in (
+        ("model", model.router.route(inputs).probabilities),
+        ("neural rows alone", softmax(temperature * rows.score(inputs.vectors), axis=1)),
+    ):
+        answers[name] = {
+            "fine": (answer, gold),
+            "group": (group_mass(answer, model.group_of), gold_group),
+            **({"tail": (answer[tail], gold[tail])} if tail.any() else {}),
         }
-    for level, (probabilities, right) in answers["full"].items():
+    for level, (probabilities, right) in answers["model"].items():
         confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == right
         error = calibration_error_interval(confidence, correct)
         entry = {
@@ -115,7 +134,7 @@ def calibration_errors(
             "brier": brier(probabilities, right),
             "nll": negative_log_likelihood(probabilities, right),
         }
-        other, _ = answers["neither"][level]
+        other, _ = answers["neural rows alone"][level]
         alone, alone_correct = other.max(axis=1), other.argmax(axis=1) == right
         difference = resampled_calibration_error(confidence, correct) - resampled_calibration_error(
             alone, alone_correct
@@ -269,7 +288,11 @@ def outside_texts(folder: Path, run: Path) -> dict[str, Sequence[str]]:
 
 
 def separation(
-    classifier: "HierarchicalClassifier", known: Sequence[str], outside: Sequence[str], run: Path
+    classifier: "HierarchicalClassifier",
+    known: Sequence[str],
+    outside: Sequence[str],
+    train: "Documents",
+    run: Path,
 ) -> dict[str, dict[str, float]]:
     """Tell how well each score parts documents in scope from others.
 
@@ -279,15 +302,24 @@ def separation(
         Its energy is what promises use; the others stand beside it.
     known, outside
         Documents in scope, and out of it.
+    train
+        For the means of each label's vectors.
     run
         Run folder.
     """
     from sklearn.metrics import roc_auc_score
 
     model = classifier.model_
+    vectors, targets = model.extractor.through_cache(train.texts, run).vectors, model.places(train.labels)[0]
+    assert vectors is not None  # noqa: S101 - the benchmark is about models with an encoder
+    means = unit(np.stack([vectors[targets == label].mean(axis=0) for label in range(len(model.label_ids))]))
     scores: dict[str, list[np.ndarray]] = {}
     for texts in (known, outside):
-        routed = model.router.route(model.extractor.through_cache(texts, run))
+        inputs = model.extractor.through_cache(texts, run)
+        routed = model.router.route(inputs)
+        scores.setdefault("cosine to the nearest mean of a label", []).append(
+            (unit(inputs.vectors) @ means.T).max(axis=1)
+        )
         scores.setdefault("energy", []).append(routed.energy)
         scores.setdefault("largest probability", []).append(routed.probabilities.max(axis=1))
     found = {}
@@ -299,6 +331,11 @@ def separation(
             "fpr_at_95_recall": float(np.mean(outside_scores >= kept)),
         }
     return found
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Scale rows to length 1."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def show(figures: dict[str, Any]) -> None:

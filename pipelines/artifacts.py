@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -17,8 +18,10 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.calibration import Fusion
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
+from pipelines.neighbours import Neighbours
 from pipelines.router import Router
 from pipelines.settings import Settings, validated
+from pipelines.trust.promises import Promises
 from stages.fine.bank import HeadBank
 from stages.lexical import NgramVectorizer
 from stages.rows import Rows
@@ -26,9 +29,11 @@ from stages.rows import Rows
 if TYPE_CHECKING:
     from stages.coarse.encoder import Encoder
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 fused margins as they are
 MANIFEST = "manifest.json"
+NEIGHBOURS = "neighbours.safetensors"
 PACKAGES = ("coarsefine", "numpy", "scikit-learn", "torch", "transformers")
+logger = logging.getLogger(__name__)
 
 
 def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None, card: str) -> None:
@@ -73,6 +78,7 @@ def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None,
                 "run folder, the same training goes on from what it finished"
             ) from error
         raise
+    _log_size(folder)
 
 
 def check_replaceable(folder: Path) -> None:
@@ -109,6 +115,11 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     """
     check_manifest(folder)
     config = _read_json(folder / "config.json")
+    if config["format_version"] < FORMAT_VERSION:
+        raise ArtifactError(
+            f"{folder} has format version {config['format_version']}, whose fusion this coarsefine does not read "
+            f"(it reads {FORMAT_VERSION}): train again"
+        )
     if config["format_version"] > FORMAT_VERSION:
         raise ArtifactError(
             f"{folder} has format version {config['format_version']} and this coarsefine reads up to "
@@ -137,6 +148,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     neural = None
     if settings.encoder != "none":
         neural = _load_neural(folder, settings, tensors, device)
+    promises, neighbours = folder / "promises.json", folder / NEIGHBOURS
     model = Model(
         settings=settings,
         taxonomy=Taxonomy.from_yaml(folder / "taxonomy.yaml"),
@@ -151,9 +163,12 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
             group_rows=Rows.from_tensors(tensors, "group_ngrams") if "group_ngrams.bias" in tensors else None,
             coarse_fusion=Fusion(**fusion["coarse"]),
             fusions={name: Fusion(**values) for name, values in fusion["fine"].items()},
+            neural_margins=settings.mode == "chained",
         ),
         record=config["record"],
         valid_keys=tensors.get("valid_keys", np.empty(0, dtype=np.uint64)),  # older models have none
+        promises=Promises.from_dict(_read_json(promises)) if promises.exists() else None,
+        neighbours=Neighbours.from_tensors(_load_tensors(neighbours)) if neighbours.exists() else None,
     )
     metrics = folder / "metrics.json"
     return model, _read_json(metrics) if metrics.exists() else None
@@ -228,11 +243,17 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         for encoder in neural.fine_encoders or ():
             if encoder is not neural.encoder:
                 encoder.save(folder / "encoder_pretrained")
-    weights = folder / "model.safetensors"
-    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, weights)
-    weights.chmod((folder / "taxonomy.yaml").stat().st_mode)  # it comes out private: as readable as its neighbours
+    contents = {"model.safetensors": tensors}
+    if model.neighbours is not None:
+        contents[NEIGHBOURS] = model.neighbours.tensors()
+    for name, arrays in contents.items():
+        save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, folder / name)
+        # It comes out private: as readable as the other files.
+        (folder / name).chmod((folder / "taxonomy.yaml").stat().st_mode)
     fusions = {name: fusion.as_dict() for name, fusion in router.fusions.items()}
     _write_json(folder / "router.json", {"coarse": router.coarse_fusion.as_dict(), "fine": fusions})
+    if model.promises is not None:
+        _write_json(folder / "promises.json", model.promises.as_dict())
     if metrics is not None:
         _write_json(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(card, encoding="utf-8")
@@ -277,6 +298,13 @@ def _load_neural(
         document_model=document_model.to(where).eval().requires_grad_(False),
         tokens_per_chunk=settings.tokens_per_chunk,
     )
+
+
+def _log_size(folder: Path) -> None:
+    megabytes = {path: path.stat().st_size / 1e6 for path in folder.rglob("*") if path.is_file()}
+    kept = megabytes.get(folder / NEIGHBOURS)
+    vectors = "" if kept is None else f", {kept:.1f} MB of it vectors of training documents"
+    logger.info("model: %.1f MB in %s%s", sum(megabytes.values()), folder, vectors)
 
 
 def _load_tensors(file: Path) -> dict[str, np.ndarray]:

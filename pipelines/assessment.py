@@ -1,6 +1,6 @@
 """A model on documents with known labels, beside the flat models and the classic chain on the same documents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from pipelines.evaluation.comparison import (
     compare,
 )
 from pipelines.evaluation.figures import evaluate_predictions
+from pipelines.evaluation.page.excerpts import Material
 from pipelines.label_space import LabelSpace
 from pipelines.model import Model
 from pipelines.router import Inputs, best_groups
 from pipelines.rows import fit_heads
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
+from stages.rows import log_chance
 
 SVM_MIN_DF = (1, 2)  # training documents that an n-gram must stand in: scikit-learn's default, and its usual change
 VARIANT_NAMES = {"no_tree": NO_TREE, "no_ngrams": NO_NGRAMS, "neither": NEITHER}
@@ -62,28 +64,25 @@ def assess(
     """
     inputs = model.extractor.through_cache(documents.texts, folder)
     routed = model.router.route(inputs, routing=routing, beam=beam)
-    space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
-    gold = space.targets(documents.labels)
+    gold, gold_group = model.places(documents.labels)
+    group_ids, gold_group = _with_unseen_groups(model, documents.labels, gold_group)
+    unseen_groups = ((0, 0), (0, len(group_ids) - len(model.group_ids)))
     taxonomy = model.taxonomy
-    group_places = {group: place for place, group in enumerate(model.group_ids)}
-    # A gold label without training documents may stand in a group that has none either: -1.
-    gold_group = np.array(
-        [
-            group_places.get(taxonomy.group_ids[taxonomy.group_of[taxonomy.label_index(label)]], -1)
-            for label in documents.labels
-        ]
-    )
     evaluation = evaluate_predictions(
         gold,
         routed.probabilities,
         group_of=model.group_of,
         label_ids=model.label_ids,
-        group_ids=model.group_ids,
+        group_ids=group_ids,
         train_counts=model.train_counts,
         gold_group=gold_group,
         unseen_ids=documents.labels,
-        coarse_probability=routed.coarse,
-        in_beam=routed.in_beam,
+        coarse_probability=np.pad(routed.coarse, unseen_groups),
+        in_beam=np.pad(routed.in_beam, unseen_groups),
+        lengths=np.fromiter(map(len, documents.texts), dtype=np.int64, count=len(documents.texts)),
+        label_names={label.id: label.name for label in taxonomy.labels},
+        group_names={group.id: group.name for group in taxonomy.groups},
+        seed=model.settings.seed,
     )
     answers = {
         VARIANT_NAMES[variant]: model.router.route(inputs, variant=variant).probabilities.argmax(1)
@@ -101,7 +100,15 @@ def assess(
         )
     else:
         notes.append("baselines that need training were not fitted; give the training data to have them beside")
-    return compare(evaluation, data, answers=answers, stored=earlier, notes=notes, seed=model.settings.seed)
+    return compare(
+        evaluation,
+        data,
+        answers=answers,
+        stored=earlier,
+        notes=notes,
+        material=Material(model, documents.texts, routing, beam),
+        seed=model.settings.seed,
+    )
 
 
 def fitted_baselines(
@@ -168,6 +175,20 @@ def classic_chain(model: Model, train_inputs: Inputs, targets: np.ndarray, input
     for weight, train_features, features in experts:
         if train_features is not None and weight:
             heads = fit_heads(train_features, targets, problems, model.settings, folder, "rows of the classic chain")
-            scores += np.float32(weight) * HeadBank.from_heads(heads, space.offsets).score(features)
+            scores += np.float32(weight) * log_chance(HeadBank.from_heads(heads, space.offsets).score(features))
     routed = best_groups(model.router.log_coarse(inputs), 1)[:, space.group_of]
     return np.where(routed, scores, -np.inf).argmax(1)
+
+
+def _with_unseen_groups(
+    model: Model, labels: Sequence[str], gold_group: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Give groups without any trained label (-1 in `gold_group`) a place after the model's own."""
+    ids, places = list(model.group_ids), gold_group.copy()
+    tree = model.taxonomy
+    for document in np.flatnonzero(gold_group < 0).tolist():
+        group = tree.group_ids[tree.group_of[tree.label_index(labels[document])]]
+        if group not in ids:
+            ids.append(group)
+        places[document] = ids.index(group)
+    return tuple(ids), places

@@ -10,6 +10,7 @@ from pipelines.documents import Documents, training_record
 from pipelines.features import FeatureExtractor
 from pipelines.label_space import LabelSpace
 from pipelines.model import Model
+from pipelines.neighbours import Neighbours
 from pipelines.router import Inputs, fit_router
 from pipelines.rows import fit_heads, fit_ngram_rows, plan_rows, read_ngrams
 from pipelines.settings import Settings
@@ -64,7 +65,7 @@ def fit_chained(
             history = neural.train(taxonomy, space, targets, valid_targets).history
         with clock.step("vectors for the fine heads"):
             vectors, valid_vectors = neural.fine_vectors()
-            valid_logits = neural.read_valid()[1]
+            valid_logits = neural.read("validation")[1]
         features = neural.features()
 
     with clock.step("n-grams"):
@@ -89,6 +90,9 @@ def fit_chained(
             valid_targets=valid_targets,
         )
 
+    neighbours = None
+    if settings.keep_neighbours and vectors is not None:
+        neighbours = Neighbours.of(vectors, train.rows, targets)
     return Model(
         settings=settings,
         taxonomy=taxonomy,
@@ -99,4 +103,5 @@ def fit_chained(
         router=router,
         record=training_record(train, valid, history, clock),
         valid_keys=np.unique(valid.keys()),
+        neighbours=neighbours,
     )

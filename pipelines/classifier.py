@@ -1,9 +1,7 @@
 """The public face: a scikit-learn classifier that is saved and loaded the way transformers does it."""
 
 import logging
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,11 +17,11 @@ from pipelines.documents import Documents
 from pipelines.model import Model
 from pipelines.parameters import Parameters
 from pipelines.paths import Prediction, paths_of
-from pipelines.settings import Settings, validated
-from stages.processes import n_processes
 
 if TYPE_CHECKING:
     from pipelines.evaluation.comparison import EvaluationReport
+    from pipelines.explanation import Explanation
+    from pipelines.trust.sets import PredictionSet
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +43,18 @@ class HierarchicalClassifier(ClassifierMixin, Parameters):
         Figures of the last evaluation that was kept with the model, or None.
     """
 
+    classes_: np.ndarray
+    taxonomy_: Taxonomy
+    model_: Model
+    metrics_: dict[str, Any] | None
+
     def fit(
         self,
         texts: Sequence[str],
         labels: Sequence[str],
         *,
         validation: tuple[Sequence[str], Sequence[str]] | None = None,
+        calibration: tuple[Sequence[str], Sequence[str]] | None = None,
     ) -> Self:
         """Train on documents and their fine labels.
 
@@ -63,6 +67,9 @@ class HierarchicalClassifier(ClassifierMixin, Parameters):
         validation
             Texts and labels for early stopping and fusion; None cuts a stratified tenth from the training data,
             where labels with fewer than 3 documents stay whole.
+        calibration
+            Texts and labels that nothing else sees, for promises as `calibrate` makes them by default; None promises
+            nothing.
 
         Returns
         -------
@@ -86,6 +93,57 @@ class HierarchicalClassifier(ClassifierMixin, Parameters):
         with self._run_folder() as folder:
             fitted = fit_model(settings, self.taxonomy, train, valid, folder=folder)
         self._set(fitted, metrics=None)
+        return self if calibration is None else self.calibrate(*calibration)
+
+    def calibrate(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        *,
+        precision: float = 0.95,
+        delta: float = 0.1,
+        coverage: float = 0.9,
+        by_group: bool = False,
+        false_alarms: float | None = None,
+    ) -> Self:
+        """Make promises, on documents that neither training nor validation has seen.
+
+        Parameters
+        ----------
+        texts, labels
+            Documents as the model will meet them, and their fine labels.
+        precision, delta
+            Fine answers, and group answers, each keep this precision, with probability 1 - delta over the documents
+            given here: `pipelines.trust.backoff`.
+        coverage, by_group
+            Sets hold the right label this often, by group in each group apart: `pipelines.trust.conformal`.
+        false_alarms
+            Share of documents in scope that may be taken for out of scope; None takes none.
+
+        Raises
+        ------
+        ConfigError
+            A share does not lie between 0 and 1.
+        DataError
+            The documents are too few for what is promised; says how many it takes.
+        """
+        from pipelines.preparation import check_labels
+        from pipelines.trust.calibrate import calibrate
+
+        check_is_fitted(self)
+        where = "calibration documents"
+        documents = Documents(*check_labels(texts, labels, self.taxonomy_, where=where, keep_empty=True))
+        self.model_ = calibrate(
+            self.model_,
+            documents,
+            routing=self.routing,
+            beam=self.beam,
+            precision=precision,
+            delta=delta,
+            coverage=coverage,
+            by_group=by_group,
+            false_alarms=false_alarms,
+        )
         return self
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
@@ -122,12 +180,62 @@ class HierarchicalClassifier(ClassifierMixin, Parameters):
             Documents.
         top_k
             Paths a document; labels outside the beam are left out.
+
+        Raises
+        ------
+        ConfigError
+            The model's promises were made with another routing.
         """
         texts = self._readable(texts)
         found: list[list[Prediction]] = []
         for _, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
             found.extend(paths_of(self.model_, routed, top_k))
         return found
+
+    def predict_sets(
+        self, texts: Sequence[str], *, within: str = "labels", keep_best: bool = True
+    ) -> "list[PredictionSet]":
+        """Give each document a set that holds the right label as often as `calibrate` was asked for.
+
+        Parameters
+        ----------
+        texts, within, keep_best
+            As for `pipelines.trust.sets.sets_of`.
+
+        Raises
+        ------
+        ConfigError
+            The model is not calibrated, or was with another routing.
+        """
+        from pipelines.trust.sets import sets_of
+
+        texts = self._readable(texts)
+        found: list[PredictionSet] = []
+        for block, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
+            found.extend(sets_of(self.model_, routed, texts[block], within, keep_best=keep_best))
+        return found
+
+    def explain(self, text: str, *, against: str | None = None, top_k: int = 3) -> "Explanation":
+        """Say what in a document speaks for its best label and against another: segments, n-grams, near documents.
+
+        Parameters
+        ----------
+        text
+            One document.
+        against
+            Fine label to compare with, by id or by name; None takes the runner-up.
+        top_k
+            Paths listed.
+
+        Raises
+        ------
+        DataError
+            The text is empty, or `against` is no label that the model answers with, or the best one itself.
+        """
+        from pipelines.evidence import explain
+
+        check_is_fitted(self)
+        return explain(self.model_, text, against=against, top_k=top_k, routing=self.routing, beam=self.beam)
 
     def evaluate(
         self,
@@ -153,7 +261,7 @@ class HierarchicalClassifier(ClassifierMixin, Parameters):
         from pipelines.preparation import check_labels
 
         check_is_fitted(self)
-        texts, ids = check_labels(texts, labels, self.taxonomy_, where=data, keep_empty=True)
+        documents = Documents(*check_labels(texts, labels, self.taxonomy_, where=data, keep_empty=True))
         train_documents = None
         if train is not None:
             train_documents = Documents(*check_labels(*train, self.taxonomy_, where="train"))
@@ -161,7 +269,7 @@ class HierarchicalClassifier(ClassifierMixin, Parameters):
             settings = self.model_.settings.model_copy(update={"n_jobs": self.n_jobs})
             return assess(
                 replace(self.model_, settings=settings),
-                Documents(texts, ids),
+                documents,
                 train=train_documents,
                 folder=folder,
                 data=data,
@@ -273,29 +381,8 @@ class HierarchicalClassifier(ClassifierMixin, Parameters):
         self.classes_ = np.array(sorted(model.label_ids))
         self._columns = np.argsort(np.array(model.label_ids), kind="stable")
 
-    def _settings(self) -> Settings:
-        values = self.get_params(deep=False)
-        del values["taxonomy"]
-        values["training"] = values["training"] or {}
-        settings = validated(Settings, values, where="HierarchicalClassifier")
-        if settings.encoder != "none":
-            from stages.trainer import check_training
-
-            check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
-        return settings
-
     def _readable(self, texts: Sequence[str]) -> Sequence[str]:
         from pipelines.preparation import check_texts
 
         check_is_fitted(self)
         return check_texts(texts)
-
-    @contextmanager
-    def _run_folder(self) -> Iterator[Path]:
-        if self.run_dir is not None:
-            yield Path(self.run_dir)
-            return
-        if n_processes() > 1:
-            raise ConfigError("several processes share what they do in a run folder: set run_dir")
-        with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
-            yield Path(folder)

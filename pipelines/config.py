@@ -37,9 +37,13 @@ class Data(BaseModel):
     valid: str | None = Field(
         None, description="validation documents; null cuts a stratified tenth from the training documents"
     )
+    calibration: str | None = Field(
+        None, description="documents for promises, which nothing else may see; null promises nothing"
+    )
     test: str | None = Field(None, description="test documents; null evaluates on the validation documents")
     train_split: str | None = Field(None, description="which split, where `train` has several")
     valid_split: str | None = Field(None, description="which split, where `valid` has several")
+    calibration_split: str | None = Field(None, description="which split, where `calibration` has several")
     test_split: str | None = Field(None, description="which split, where `test` has several")
     text: str | list[str] = Field("text", description="column of the text, or a list of columns that make it together")
     label: str = Field("label", description="column of the fine label")

@@ -20,10 +20,13 @@ class Documents:
         The documents, in memory or memory-mapped.
     labels
         Fine label id of each.
+    rows
+        (documents,) place of each in what the user gave; None where nobody asks.
     """
 
     texts: Sequence[str]
     labels: Sequence[str]
+    rows: np.ndarray | None = None
 
     def keys(self) -> np.ndarray:
         """(documents,) uint64 hash of each text, by which a document is known again."""
@@ -32,7 +35,8 @@ class Documents:
 
     def select(self, places: np.ndarray) -> "Documents":
         """Return the documents at some places, in memory."""
-        return Documents([self.texts[int(i)] for i in places], [self.labels[int(i)] for i in places])
+        rows = None if self.rows is None else self.rows[places]
+        return Documents([self.texts[int(i)] for i in places], [self.labels[int(i)] for i in places], rows)
 
 
 def training_record(

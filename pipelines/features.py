@@ -57,32 +57,33 @@ class NeuralFeatures:
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors for the neural rows (documents, features) and group logits (documents, groups) of `texts`."""
+        return self.read(*self.segment_vectors(texts))
+
+    def segment_vectors(self, texts: Sequence[str]) -> "tuple[dict[Encoder, np.ndarray], np.ndarray]":
+        """Vectors (segments, hidden) of the segments of `texts` by each encoder, and the segments of each text."""
         segments = self.segmenter(texts)
         dropped = segments.dropped
         _warn_of_dropped("encoder", self.segmenter, segments.tokens, int(dropped.sum()), int(np.count_nonzero(dropped)))
-        vectors = {
-            key: e.encode(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk)
-            for key, e in self._encoders().items()
-        }
-        documents, logits = read_documents(self.document_model, vectors[id(self.encoder)], segments.counts)
+        chunk = self.tokens_per_chunk
+        return {e: e.encode(segments.input_ids, tokens_per_chunk=chunk) for e in self._encoders()}, segments.counts
+
+    def read(self, vectors: "dict[Encoder, np.ndarray]", counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return for segment vectors what a call returns for texts."""
+        documents, logits = read_documents(self.document_model, vectors[self.encoder], counts)
         if self.fine_encoders is None:
             return documents, logits
-        pooled = [pool_segments(vectors[id(e)], segments.counts) for e in self.fine_encoders]
-        return np.hstack(pooled), logits
+        return np.hstack([pool_segments(vectors[e], counts) for e in self.fine_encoders]), logits
 
     def through_cache(self, texts: Sequence[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
         """Return the same for many documents, their vectors read from or kept in the cache of a run folder."""
-        vectors = {
-            key: cached_vectors(texts, e, self.segmenter, self.tokens_per_chunk, folder)
-            for key, e in self._encoders().items()
-        }
-        documents, logits = read_cached_documents(self.document_model, vectors[id(self.encoder)])
+        vectors = {e: cached_vectors(texts, e, self.segmenter, self.tokens_per_chunk, folder) for e in self._encoders()}
+        documents, logits = read_cached_documents(self.document_model, vectors[self.encoder])
         if self.fine_encoders is None:
             return documents, logits
-        return np.hstack([vectors[id(e)].pooled() for e in self.fine_encoders]), logits
+        return np.hstack([vectors[e].pooled() for e in self.fine_encoders]), logits
 
-    def _encoders(self) -> "dict[int, Encoder]":
-        return {id(e): e for e in (self.encoder, *(self.fine_encoders or ()))}
+    def _encoders(self) -> "list[Encoder]":
+        return list(dict.fromkeys((self.encoder, *(self.fine_encoders or ()))))  # nn.Module hashes by identity
 
 
 class FeatureExtractor:

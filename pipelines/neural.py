@@ -182,9 +182,9 @@ class NeuralStage:
         )
         return train, valid
 
-    def read_valid(self) -> tuple[np.ndarray, np.ndarray]:
-        """Document vectors (documents, hidden) and group logits (documents, groups) of the validation documents."""
-        return read_cached_documents(self.document_model, self.vectors(self.encoder, "validation"))
+    def read(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Document vectors (documents, hidden) and group logits (documents, groups) of a part as for `vectors`."""
+        return read_cached_documents(self.document_model, self.vectors(self.encoder, part))
 
     def features(self) -> NeuralFeatures:
         """Return what turns new texts into the same features."""

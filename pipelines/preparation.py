@@ -49,7 +49,7 @@ def check_texts(texts: Sequence[str]) -> Sequence[str]:
 
 def check_labels(
     texts: Sequence[str], labels: Sequence[str], taxonomy: Taxonomy | None, *, where: str, keep_empty: bool = False
-) -> tuple[Sequence[str], list[str]]:
+) -> tuple[Sequence[str], list[str], np.ndarray]:
     """Find the label id of each document and log what is odd about the data.
 
     Parameters
@@ -66,7 +66,7 @@ def check_labels(
     Returns
     -------
     tuple
-        Texts and label ids of the documents that can be used.
+        Texts and label ids of the documents that can be used, and the place of each in `texts`.
 
     Raises
     ------
@@ -85,11 +85,11 @@ def check_labels(
         raise DataError(
             f"labels[{wrong[0]}] is {wrong[1]!r}, not a string: labels are ids or names, use str(...)", where
         )
-    table = Dataset.from_dict({"text": list(texts), "label": list(labels)})
+    table = Dataset.from_dict({"text": list(texts), "label": list(labels), "row": range(len(texts))})
     checked = check_documents(table, taxonomy, where=where, keep_empty=keep_empty)
     for line in checked.report.lines():
         report_logger.info("%s: %s", where, line)
-    return checked.documents["text"], checked.labels
+    return checked.documents["text"], checked.labels, np.array(checked.documents["row"], dtype=np.int64)
 
 
 def check_taxonomy(taxonomy: Any) -> None:
@@ -111,24 +111,23 @@ def prepare_documents(
 ) -> tuple[Documents, Documents]:
     """Check training and validation documents; cut a validation part where none is given."""
     check_taxonomy(taxonomy)
-    train_texts, train_ids = check_labels(texts, labels, taxonomy, where="training documents")
-    if len(set(train_ids)) < 2:
+    train = Documents(*check_labels(texts, labels, taxonomy, where="training documents"))
+    if len(set(train.labels)) < 2:
         raise DataError(
-            f"all training documents have one label ({train_ids[0]!r}): a classifier needs at least two labels"
+            f"all training documents have one label ({train.labels[0]!r}): a classifier needs at least two labels"
         )
     if validation is not None:
         valid = Documents(*check_labels(*validation, taxonomy, where="validation documents"))
-        _report_unseen(valid.labels, set(train_ids))
-        return Documents(train_texts, train_ids), valid
-    kept, held_out = stratified_split(train_ids, seed=seed)
+        _report_unseen(valid.labels, set(train.labels))
+        return train, valid
+    kept, held_out = stratified_split(train.labels, seed=seed)
     if not len(held_out):
         raise DataError(
             "no label has 3 documents, so no validation part can be cut: give validation=(texts, labels), or more "
             "documents"
         )
-    logger.info("validation: %d of %d training documents, stratified", len(held_out), len(train_ids))
-    documents = Documents(train_texts, train_ids)
-    return documents.select(kept), documents.select(held_out)
+    logger.info("validation: %d of %d training documents, stratified", len(held_out), len(train.labels))
+    return train.select(kept), train.select(held_out)
 
 
 def label_texts(taxonomy: Taxonomy | None, train: Documents) -> list[str]:

@@ -14,6 +14,7 @@ from pipelines.data.report import some
 from pipelines.documents import Documents
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
+from pipelines.neighbours import Neighbours
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
 from pipelines.router import Inputs, Router, fit_router
 from pipelines.rows import fit_group_rows, fit_heads, plan_rows
@@ -98,6 +99,11 @@ def refit(
             )
     documents = {"train": len(train.texts), "valid": 0 if valid is None else len(valid.texts)}
     entry = {**changes, "documents": documents, "history": history, "seconds": clock.seconds}
+    if model.promises is not None:
+        logger.warning("the promises of the model ended with the refit: calibrate it again")
+    neighbours = None
+    if model.settings.keep_neighbours and inputs.vectors is not None:
+        neighbours = Neighbours.of(inputs.vectors, train.rows, targets)
     return Model(
         settings=model.settings,
         taxonomy=taxonomy,
@@ -108,6 +114,7 @@ def refit(
         router=router,
         record={**model.record, "refits": [*model.record.get("refits", []), entry]},
         valid_keys=np.setdiff1d(model.valid_keys, train.keys()) if valid is None else np.unique(valid.keys()),
+        neighbours=neighbours,
     )
 
 

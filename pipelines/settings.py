@@ -81,6 +81,11 @@ class Settings(BaseModel):
     )
     neural_C: float = Field(1.0, gt=0, description="inverse regularisation of the neural rows")
     lexical_C: float = Field(1.0, gt=0, description="inverse regularisation of the n-gram rows")
+    keep_neighbours: bool = Field(
+        False,
+        description="keep the vectors of the training documents in the model, without their texts, so that explain "
+        "can name the nearest ones",
+    )
     routing: Literal["auto", "exhaustive", "beam"] = Field(
         "auto", description="score every label, or those of the best groups only; auto: beam above 10,000 labels"
     )
@@ -154,6 +159,11 @@ class Settings(BaseModel):
             problems.append("encoder: none and lexical: off leave nothing to classify with: switch one of them on")
         if self.encoder == "none" and self.mode == "joint":
             problems.append("mode: joint trains an encoder and encoder is none: name an encoder, or use mode: chained")
+        if self.encoder == "none" and self.keep_neighbours:
+            problems.append(
+                "keep_neighbours keeps vectors that an encoder makes and encoder is none: name an encoder, or leave it "
+                "out"
+            )
         if self.n_jobs == 0:
             problems.append("n_jobs 0 means no process at all: use 1, more, or -1 for one a core")
         if problems:

@@ -7,6 +7,7 @@ Words of scripts with spaces give 1-2-grams of words, runs of scripts without sp
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ MARKS = (
     "\u06df-\u06e8\u06ea-\u06ed\u0900-\u0963\u0971-\u0df3\u1ab0-\u1aff\u1dc0-\u1dff"
 )
 _RUNS = re.compile(rf"(?P<unspaced>[{UNSPACED}]+)|[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*")
+JOINING_JAMO = ("\u1160", "\u11ff")  # vowels and final consonants: letters that melt into the one before
 
 
 def fold(text: str) -> str:
@@ -55,6 +57,68 @@ def ngrams(text: str) -> list[str]:
             found.append(f"{before} {run}")
         before = run
     return found
+
+
+def ngram_spans(text: str) -> list[tuple[str, int, int]]:
+    """All n-grams of a document, as `ngrams` gives them and in its order, with where they stand.
+
+    Parameters
+    ----------
+    text
+        The document as it was written.
+
+    Returns
+    -------
+    list of tuple
+        (n-gram, start, end): ``text[start:end]`` holds the n-gram, so that `ngrams` finds it there. It is no longer
+        than it must be: only characters that fold together (a ligature, a letter with its marks) are not parted.
+    """
+    found: list[tuple[str, int, int]] = []
+    before: tuple[str, int, int] | None = None
+    folded, starts, ends = _fold_with_places(text)
+    for match in _RUNS.finditer(folded):
+        run, first = match.group(), match.start()
+        if match.lastgroup:
+            for size in (1, 2, 3):
+                for start in range(first, match.end() - size + 1):
+                    found.append((folded[start : start + size], starts[start], ends[start + size - 1]))
+            before = None
+            continue
+        if len(run) == 1:
+            continue
+        word = (run, starts[first], ends[match.end() - 1])
+        found.append(word)
+        if before is not None:
+            found.append((f"{before[0]} {run}", before[1], word[2]))
+        before = word
+    return found
+
+
+def _fold_with_places(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """Fold, and say for each folded character where the characters that it comes from start and end.
+
+    Folding does not go character by character: letters melt with the marks behind them, and marks change places. So
+    the text is folded stretch by stretch, each as short as it can be.
+    """
+    if text.isascii():
+        return text.lower(), range(len(text)), range(1, len(text) + 1)
+    whole = fold(text)
+    for begins in (_begins_stretch, str.isascii):  # no mark melts into an ASCII character, in any version of Unicode
+        cuts = [0, *(place for place in range(1, len(text)) if begins(text[place])), len(text)]
+        parts = [fold(text[start:end]) for start, end in pairwise(cuts)]
+        if "".join(parts) == whole:
+            break
+    starts = [start for (start, _), part in zip(pairwise(cuts), parts, strict=True) for _ in part]
+    ends = [end for (_, end), part in zip(pairwise(cuts), parts, strict=True) for _ in part]
+    return whole, starts, ends
+
+
+@lru_cache(maxsize=10_000)
+def _begins_stretch(character: str) -> bool:
+    """Tell whether a character folds apart from all that stands before it."""
+    first = unicodedata.normalize("NFKD", character)[0]
+    joins = unicodedata.combining(first) or unicodedata.category(first) in ("Mn", "Mc")
+    return not joins and not JOINING_JAMO[0] <= first <= JOINING_JAMO[1]
 
 
 def reduced(features: sparse.csr_matrix, *, seed: int, dimensions: int = 256) -> np.ndarray:
@@ -135,6 +199,11 @@ class NgramVectorizer:
     def vocabulary(self) -> list[str]:
         """The n-grams, in the order of the features."""
         return self._fitted.get_feature_names_out().tolist()
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """N-gram -> its column in the features."""
+        return self._fitted.vocabulary_
 
     @property
     def idf(self) -> np.ndarray:

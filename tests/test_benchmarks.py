@@ -195,3 +195,20 @@ def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch
     rows = [line for line in differences.splitlines() if line.startswith("| this project, joint |")]
     assert len(rows) == 2
     assert all("| 2 | +" in row for row in rows)  # the one run of the SVM stands for both seeds
+
+
+def test_evidence_compares_the_choices_on_the_same_documents(benchmarks: None) -> None:
+    from evidence import CHOICES, LARGEST, OTHER, compare
+
+    drops = np.random.default_rng(0).normal(0.1, 0.05, size=(400, len(CHOICES)))
+    drops[:, 0] += 0.4
+    found = compare(drops)
+    assert found["drop"][LARGEST]["value"] == pytest.approx(drops[:, 0].mean())
+    assert found["ratio"] == pytest.approx(drops[:, 0].mean() / drops[:, 1].mean())
+    gap = found["differences"][f"{LARGEST} - {OTHER}"]
+    assert gap["low"] < gap["value"] < gap["high"]
+    assert gap["high"] - gap["low"] < 0.02
+    assert found["met"]
+    drops[:, 0] = drops[:, 1]
+    assert not compare(drops)["met"]
+    assert compare(-drops)["ratio"] is None

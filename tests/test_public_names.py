@@ -32,12 +32,15 @@ def test_the_face_of_the_classifier():
     names = vars(pipelines.HierarchicalClassifier)
     face = {name for name in names if not re.match("_|set_.*_request$", name)}  # scikit-learn makes the requests
     assert face == {
+        "calibrate",
         "evaluate",
+        "explain",
         "fit",
         "from_pretrained",
         "predict",
         "predict_paths",
         "predict_proba",
+        "predict_sets",
         "refit_groups",
         "save_pretrained",
     }

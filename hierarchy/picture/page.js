@@ -1,19 +1,10 @@
 // Writes the texts that fit into the plots, finds labels, and marks the chosen one in every plot.
-"use strict";
 (() => {
   const narrow = matchMedia("(max-width: 719px)");
-  const pen = document.createElement("canvas").getContext("2d");
-  const FONT = getComputedStyle(document.body).fontFamily;
-  const TEXT = 11, LINE = 15, PAD = 3; // pixels
+  const LINE = 15, PAD = 3; // pixels
   const CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef";
   const PIECES = new RegExp(`[${CJK}]|[^\\s${CJK}]+\\s*`, "g"); // what a line may break after
-  const waiting = setInterval(() => {
-    const page = window.Bokeh && Bokeh.documents[0];
-    if (page && page.is_idle) {
-      clearInterval(waiting);
-      start(page);
-    }
-  }, 20);
+  whenDrawn(start);
 
   function start(page) {
     const get = name => page.get_model_by_name(name);
@@ -24,10 +15,7 @@
     const folded = names.map((name, i) => `${name}\n${ids[i]}`.toLowerCase());
     // Names that the hover boxes show, written once here rather than thousands of times into the page.
     labels.data.group_name = Array.from(home, g => groupNames[g]);
-    if (heat) {
-      const cells = get("cells"), named = name => Array.from(cells.get_array(name), row => groupNames[heat.tags[row]]);
-      Object.assign(cells.data, {group: named("row"), other: named("column")});
-    }
+    if (heat) nameHeatCells(page, groupNames);
     let chosen = -1, zoomed = -1, isNarrow = false;
 
     // Several changes at once lead to one drawing: Bokeh lays texts out one after the other.
@@ -39,12 +27,6 @@
         now.forEach(one => one());
       });
       wanted.add(draw);
-    }
-
-    function fill(name, rows) {
-      const source = get(name);
-      const keys = Object.keys(source.data);
-      source.data = Object.fromEntries(keys.map(key => [key, rows.map(row => row[key])]));
     }
 
     // Treemap ------------------------------------------------------------------------------------------------------
@@ -103,19 +85,9 @@
         const tone = (shade[i] - low) / (high - low) > 0.6 ? "light" : "dark";
         if (text) texts[tone].push({x: left[i] + PAD / across, y: top[i] + PAD / down, text});
       }
-      fill("header_texts", headers);
-      fill("dark_texts", texts.dark);
-      fill("light_texts", texts.light);
-    }
-
-    function clip(text, width, least = 3) { // the longest beginning that fits, of `least` letters or more
-      if (pen.measureText(text).width <= width) return text;
-      let fits = 0, too = text.length;
-      while (too - fits > 1) {
-        const middle = (fits + too) >> 1;
-        if (pen.measureText(`${text.slice(0, middle)}…`).width <= width) fits = middle; else too = middle;
-      }
-      return fits < least ? "" : `${text.slice(0, fits).trimEnd()}…`;
+      fill(get("header_texts"), headers);
+      fill(get("dark_texts"), texts.dark);
+      fill(get("light_texts"), texts.light);
     }
 
     function wrap(text, width, most) {
@@ -160,16 +132,11 @@
         put(clip(names[chosen], 220), column("x")[chosen], column("y")[chosen] + 22 / down);
       }
       for (const g of order) put(clip(groupNames[g], 150), atX[g], atY[g]);
-      fill("map_texts", texts);
+      fill(get("map_texts"), texts);
     }
 
     function drawHeat() {
-      if (!heat || !(heat.inner_width > 0)) return;
-      const rows = heat.tags, width = heat.inner_width, margin = Math.min(210, 0.36 * width);
-      heat.x_range.start = -rows.length * margin / (width - margin);
-      pen.font = `${TEXT}px ${FONT}`;
-      const gap = 6 * rows.length / (width - margin);
-      fill("heat_texts", rows.map((g, row) => ({x: -gap, y: row + 0.5, text: clip(groupNames[g], margin - 12)})));
+      drawHeatNames(page, groupNames);
     }
 
     // The chosen label ---------------------------------------------------------------------------------------------
@@ -179,11 +146,11 @@
 
     function mark() {
       const box = sides.map(ofGroup), g = chosen < 0 ? -1 : home[chosen];
-      fill("frame", g < 0 ? [] : [Object.fromEntries(sides.map((side, s) => [side, box[s][g]]))]);
-      fill("ring", chosen < 0 ? [] : [{x: column("x")[chosen], y: column("y")[chosen]}]);
+      fill(get("frame"), g < 0 ? [] : [Object.fromEntries(sides.map((side, s) => [side, box[s][g]]))]);
+      fill(get("ring"), chosen < 0 ? [] : [{x: column("x")[chosen], y: column("y")[chosen]}]);
       if (heat) {
         const n = heat.tags.length, row = g < 0 ? -1 : heat.tags.indexOf(g);
-        fill("cross", row < 0 ? [] : [
+        fill(get("cross"), row < 0 ? [] : [
           {left: 0, right: n, top: row, bottom: row + 1}, {left: row, right: row + 1, top: 0, bottom: n},
         ]);
       }

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 
 from hierarchy.embedding import Documents, Embed
-from hierarchy.errors import MissingLibraryError
 from hierarchy.measures import Measures, measure
 from hierarchy.picture.heat import HEAT_GROUPS
-from hierarchy.picture.plots import SHADES, plots, shade_range
+from hierarchy.picture.plots import plots, shade_range
+from hierarchy.picture.shell import check_bokeh, embedded, fill_page, headline, html_table
 from hierarchy.quality import TaxonomyQuality, quality_of
 from hierarchy.taxonomy import Taxonomy
 
@@ -53,25 +52,17 @@ def taxonomy_page(
     MissingLibraryError
         Where Bokeh, which draws the plots, is not installed.
     """
-    try:
-        from bokeh.embed import components
-        from bokeh.resources import Resources
-    except ImportError:
-        raise MissingLibraryError(
-            'the picture is drawn by Bokeh, which is not installed; install it with: pip install "coarsefine[html]"'
-        ) from None
+    check_bokeh()
     measures = measure(taxonomy, documents, embed, encoder, seed)
     quality = quality_of(measures)
-    script, places = components(plots(measures, seed))
-    return Template((FOLDER / "page.html").read_text(encoding="utf-8")).substitute(
+    script, places = embedded(plots(measures, seed))
+    return fill_page(
+        FOLDER,
         title=escape(title or taxonomy.name or "Taxonomy"),
         figures=_figures(quality),
-        shades=", ".join(SHADES),
         sections="\n".join(_plot_sections(measures, places)),
         lists="\n".join(_lists(measures, quality)),
-        library=Resources(mode="inline", components=["bokeh"]).render_js(),
         plots=script,
-        script=(FOLDER / "page.js").read_text(encoding="utf-8"),
     )
 
 
@@ -85,7 +76,7 @@ def _figures(quality: TaxonomyQuality) -> str:
     for k, share in (quality.routing_recall or {}).items():
         rows.append((f"routing recall@{k}", f"{share:.1%}"))
     rows.append(("cohesion", _signed(quality.cohesion)))
-    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
+    return headline(rows)
 
 
 def _plot_sections(measures: Measures, places: dict[str, str]) -> list[str]:
@@ -183,17 +174,7 @@ def _list(title: str, note: str, columns: Sequence[str], rows: Sequence[Sequence
     """Draw a table whose cells are HTML already and whose last column is a figure; nothing without rows."""
     if not rows:
         return ""
-
-    def line(tag: str, cells: Sequence[str]) -> str:
-        parts = [f"<{tag}>{cell}</{tag}>" for cell in cells[:-1]]
-        return f'<tr>{"".join(parts)}<{tag} class="n">{cells[-1]}</{tag}></tr>'
-
-    body = "".join(line("td", row) for row in rows)
-    head = line("th", [escape(column) for column in columns])
-    return (
-        f"<section><h2>{escape(title)}</h2><p>{escape(note)}</p>"
-        f"<table><thead>{head}</thead><tbody>{body}</tbody></table></section>"
-    )
+    return f"<section><h2>{escape(title)}</h2><p>{escape(note)}</p>{html_table(columns, rows)}</section>"
 
 
 def _signed(value: float) -> str:

@@ -7,13 +7,12 @@ import numpy as np
 from hierarchy.measures import Measures
 from hierarchy.picture.heat import heat_cells
 from hierarchy.picture.label_map import label_map
+from hierarchy.picture.shell import SHADES
 from hierarchy.picture.treemap import treemap
 
 WIDE, NARROW = (1360.0, 640.0), (358.0, 900.0)  # the treemap's layouts for desktops and phones, in pixels
 INK, PAPER = "#1c2430", "#ffffff"
 FONT = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif"
-# From fine to bad; ever darker, so that it can be read without telling the colours apart.
-SHADES = ("#e9edf2", "#fbd9b4", "#f3a266", "#d65f33", "#8f2415")
 # Okabe and Ito's colours for the colour-blind, less black and yellow, which is too light for points.
 HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 NO_DOCUMENT = "#f7f8fa"
@@ -48,8 +47,46 @@ def plots(measures: Measures, seed: int = 0) -> dict[str, Any]:
         groups.data["header" + part] = layout.headers.astype(np.float32)
     drawn = {"treemap": _treemap(labels, groups, measures), "map": _map(labels, measures)}
     if measures.probe is not None:
-        drawn["heat"] = _heat(measures.probe.group_confusion(measures.taxonomy.group_of))
+        drawn["heat"] = heat_plot(measures.probe.group_confusion(measures.taxonomy.group_of))
     return drawn
+
+
+def heat_plot(confusion: np.ndarray) -> Any:
+    """Draw which groups are taken for which; drawing.js writes their names into it.
+
+    Parameters
+    ----------
+    confusion
+        (groups, groups), share of each row's documents that go to each column.
+
+    Returns
+    -------
+    Any
+        Bokeh figure `heat`, whose tags are the group of each row.
+    """
+    from bokeh.models import ColumnDataSource, HoverTool
+
+    shown, columns = heat_cells(confusion)
+    n = len(shown)
+    plot = _figure("heat", max(200, min(640, 40 * n)), tools="", x_range=(0, n), y_range=(n, 0))
+    plot.rect(n / 2, n / 2, n, n, fill_color="#f4f6f8", line_color=None)
+    own = np.arange(n) + 0.5
+    plot.rect(own, own, 1, 1, fill_color="#c9d0d9", line_color=None)
+    high = max(0.05, float(columns["share"].max(initial=0.0)))
+    middles = {"x": columns["column"] + 0.5, "y": columns["row"] + 0.5}
+    source = ColumnDataSource({**columns, **middles}, name="cells")
+    cells = plot.rect("x", "y", 1, 1, source=source, line_color=None, fill_color=_shaded("share", 0.0, high))
+    sides = ("left", "right", "top", "bottom")
+    plot.quad(*sides, source=_source("cross", *sides), fill_color=None, line_color=INK, line_width=2)
+    _texts(plot, "heat_texts", text_align="right", text_baseline="middle", text_color=INK)
+    plot.tags = shown.tolist()  # the group of each row
+    plot.add_tools(
+        HoverTool(
+            renderers=[cells],
+            tooltips=[("documents of", "@group"), ("sent to", "@other"), ("share", "@share{0.0 %}")],
+        )
+    )
+    return plot
 
 
 def shade_range(measures: Measures) -> tuple[float, float]:
@@ -161,32 +198,6 @@ def _map(labels: Any, measures: Measures) -> Any:
         background_fill_color=PAPER, background_fill_alpha=0.75, padding=1,
     )  # fmt: skip
     plot.add_tools(HoverTool(renderers=[points], tooltips=_tooltips(measures)))
-    return plot
-
-
-def _heat(confusion: np.ndarray) -> Any:
-    from bokeh.models import ColumnDataSource, HoverTool
-
-    shown, columns = heat_cells(confusion)
-    n = len(shown)
-    plot = _figure("heat", max(200, min(640, 40 * n)), tools="", x_range=(0, n), y_range=(n, 0))
-    plot.rect(n / 2, n / 2, n, n, fill_color="#f4f6f8", line_color=None)
-    own = np.arange(n) + 0.5
-    plot.rect(own, own, 1, 1, fill_color="#c9d0d9", line_color=None)
-    high = max(0.05, float(columns["share"].max(initial=0.0)))
-    middles = {"x": columns["column"] + 0.5, "y": columns["row"] + 0.5}
-    source = ColumnDataSource({**columns, **middles}, name="cells")
-    cells = plot.rect("x", "y", 1, 1, source=source, line_color=None, fill_color=_shaded("share", 0.0, high))
-    sides = ("left", "right", "top", "bottom")
-    plot.quad(*sides, source=_source("cross", *sides), fill_color=None, line_color=INK, line_width=2)
-    _texts(plot, "heat_texts", text_align="right", text_baseline="middle", text_color=INK)
-    plot.tags = shown.tolist()  # the group of each row
-    plot.add_tools(
-        HoverTool(
-            renderers=[cells],
-            tooltips=[("documents of", "@group"), ("sent to", "@other"), ("share", "@share{0.0 %}")],
-        )
-    )
     return plot
 
 

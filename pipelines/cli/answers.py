@@ -32,6 +32,12 @@ PREDICT_EPILOG = (
     'Example: coarsefine predict model letters.csv -o answers.jsonl, or: predict model --text "My card ..."'
 )
 
+ANSWERED = {
+    ("fine", None): "Answered with the fine label.",
+    ("group", None): "Answered with the group: the fine label is unsure.",
+    ("none", "unsure"): "Not answered: fine label and group are both unsure.",
+    ("none", "out_of_scope"): "Not answered: the document seems to belong to no label.",
+}
 ModelArgument = Annotated[Path, typer.Argument(help="Folder that train wrote.")]
 RoutingOption = Annotated[
     str | None, typer.Option("--routing", help="auto, exhaustive or beam; by default as the model was trained.")
@@ -51,6 +57,9 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file as JSON.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page to open in a browser.")
+    ] = None,
     routing: RoutingOption = None,
     beam: BeamOption = None,
     device: DeviceOption = None,
@@ -59,14 +68,18 @@ def evaluate(
 ) -> None:
     """Compare a model's answers with the right labels, and with what flat models would have said."""
     with session(goes_on="give the same command again"):
+        from hierarchy.picture.shell import check_bokeh
         from pipelines.cli.documents import Source, check_all, read_source, reports_shown
         from pipelines.config import load_config
         from pipelines.evaluation.report import render
 
         data = load_config(config, settings or []).data
-        if json_file is not None and not json_file.absolute().parent.is_dir():
-            raise DataError(f"the folder of {json_file} does not exist: make it first")
-        classifier = _load(model, device=device, routing=routing, beam=beam)
+        for written in (json_file, html):
+            if written is not None and not written.absolute().parent.is_dir():
+                raise DataError(f"the folder of {written} does not exist: make it first")
+        if html is not None:
+            check_bokeh()
+        classifier = load_classifier(model, device=device, routing=routing, beam=beam)
         with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
             sources = {"test": Source(file, data.test_split)}
             if train is not None:
@@ -79,6 +92,8 @@ def evaluate(
             baselines = None if fitting is None else (fitting.documents["text"], fitting.labels)
             with reports_shown():
                 report = classifier.evaluate(test.documents["text"], test.labels, train=baselines, data=file)
+                if html is not None:
+                    report.to_html(html)
         stdout().print(render(report))
         if json_file is not None:
             json_file.write_text(json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -97,6 +112,12 @@ def predict(
     ] = None,
     routing: RoutingOption = None,
     beam: BeamOption = None,
+    sets: Annotated[
+        str | None,
+        typer.Option(
+            "--sets", help="labels or tree: add the set that holds the right label as often as `calibrate` promised."
+        ),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where an earlier run stopped.")] = False,
     as_json: JsonOption = False,
     device: DeviceOption = None,
@@ -112,12 +133,14 @@ def predict(
 
         data = load_config(config, settings or []).data
         _check_routing(routing)
+        _check_sets(sets)
         if (file is None) == (text is None):
             raise DataError("give a file with documents, or --text with one document, and not both")
         if text is not None:
             if out is not None:
                 raise DataError("--out belongs to a file with documents; the answer to --text is printed")
-            _print_answer(_load(model, device=device, routing=routing, beam=beam), text, top_k, as_json)
+            classifier = load_classifier(model, device=device, routing=routing, beam=beam)
+            _print_answer(classifier, text, top_k, sets, as_json)
             return
         if out is None:
             hint = (
@@ -141,35 +164,48 @@ def predict(
                 top_k=top_k,
                 routing=routing,
                 beam=beam,
+                sets=sets,
                 device=device,
                 restart=restart,
             )
         logger.info("%d documents answered: %s", answered, out)
 
 
-def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, as_json: bool) -> None:
+def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, sets: str | None, as_json: bool) -> None:
     if not text.strip():
         raise DataError("--text is empty: give one document")
     paths: list[Prediction] = classifier.predict_paths([text], top_k=top_k)[0]
+    found = None if sets is None else classifier.predict_sets([text], within=sets)[0]
     if as_json:
-        print_json([asdict(path) | {"path": list(path.path)} for path in paths])
+        lines = [asdict(path) | {"path": list(path.path)} for path in paths]
+        print_json(lines if found is None else {"paths": lines, "set": asdict(found)})
         return
+    from rich.text import Text
+
     taxonomy = classifier.taxonomy_
     rows = []
     for path in paths:
         group = taxonomy.groups[taxonomy.group_index(path.path[0])]
         label = taxonomy.labels[taxonomy.label_index(path.path[1])]
         figures = (path.probability, path.group_probability, path.coarse_probability)
-        rows.append((_named(label), _named(group), *(f"{figure:.3f}" for figure in figures)))
+        rows.append((named(label), named(group), *(f"{figure:.3f}" for figure in figures)))
     columns = ("label", "group", "probability", "of the group", "by the coarse stage")
     print_table(f"Beam mass {paths[0].beam_mass:.3f}" if paths[0].beam_mass < 1 else "", columns, rows)
+    if classifier.model_.promises is not None:
+        stdout().print(Text(ANSWERED[paths[0].level, paths[0].reason]))
+    if found is not None:
+        stdout().print(Text(f"Set of {found.level}s: {', '.join(found.ids)}"))
 
 
-def _named(node: Any) -> str:
+def named(node: Any) -> str:
+    """Return the name of a label or group, with its id where that is another."""
     return node.name if node.name == node.id else f"{node.name} ({node.id})"
 
 
-def _load(model: Path, *, device: str | None, routing: str | None, beam: int | None) -> "HierarchicalClassifier":
+def load_classifier(
+    model: Path, *, device: str | None, routing: str | None, beam: int | None
+) -> "HierarchicalClassifier":
+    """Read a model, with the routing that the options ask for; None leaves it as the model has it."""
     from pipelines.classifier import HierarchicalClassifier
 
     _check_routing(routing)
@@ -180,6 +216,15 @@ def _load(model: Path, *, device: str | None, routing: str | None, beam: int | N
     if beam is not None:
         classifier.beam = beam
     return classifier
+
+
+def _check_sets(sets: str | None) -> None:
+    if sets is None:
+        return
+    from pipelines.trust.sets import WITHIN
+
+    if sets not in WITHIN:
+        raise ConfigError(f"--sets {sets}: use one of {', '.join(WITHIN)}")
 
 
 def _check_routing(routing: str | None) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import answers, demo, editing, refitting, taxonomy, training
+from pipelines.cli import answers, calibrating, demo, editing, evidence, refitting, taxonomy, training
 
 app = typer.Typer(
     name="coarsefine",
@@ -19,8 +19,10 @@ editing.register(taxonomy.app)
 app.add_typer(taxonomy.app, name="taxonomy")
 app.command(epilog=training.EPILOG)(training.train)
 app.command(epilog=refitting.EPILOG)(refitting.refit)
+app.command(epilog=calibrating.EPILOG)(calibrating.calibrate)
 app.command(epilog=answers.EVALUATE_EPILOG)(answers.evaluate)
 app.command(epilog=answers.PREDICT_EPILOG)(answers.predict)
+app.command(epilog=evidence.EPILOG)(evidence.explain)
 app.command(epilog=demo.EPILOG)(demo.demo)
 
 

@@ -61,8 +61,8 @@ def calibrate(
         data = load_config(config, settings or []).data
         classifier = load_classifier(model, device=device, routing=routing, beam=beam)
         with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
-            documents = read_source(Source(file, data.test_split), data, cache=Path(folder))
-            checked = check_all({"test": (file, documents)}, classifier.taxonomy_)["test"]
+            documents = read_source(Source(file, data.calibration_split), data, cache=Path(folder))
+            checked = check_all({"calibration": (file, documents)}, classifier.taxonomy_)["calibration"]
             with reports_shown():
                 classifier.calibrate(
                     checked.documents["text"],

@@ -24,7 +24,7 @@ IN_CLI_WORDS = {
     "with text=...": "with --set data.text=...",
     "with label=...": "with --set data.label=...",
     "with group=...": "with --set data.group=...",
-    "with split=...": "with --set data.train_split=..., data.valid_split=... or data.test_split=...",
+    "with split=...": "with --set data.train_split=... (or valid_split, calibration_split, test_split)",
 }
 
 
@@ -70,7 +70,7 @@ def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "
     Parameters
     ----------
     tables
-        Role (train, valid, test) -> (place, documents).
+        Role (train, valid, calibration, test) -> (place, documents).
     taxonomy
         Whose labels they must have.
     """
@@ -81,7 +81,7 @@ def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "
     with in_cli_words():
         for role, (place, documents) in tables.items():
             try:
-                checked[role] = check_documents(documents, taxonomy, where=place, keep_empty=role == "test")
+                checked[role] = check_documents(documents, taxonomy, where=place, keep_empty=role in ("calibration", "test"))
             except DataError as error:
                 problems += [f"{place}: {problem}" for problem in error.problems]
                 continue

@@ -86,6 +86,8 @@ def _refit(
     refits = len(classifier.model_.record.get("refits", []))
     with reports_shown(), in_cli_words(validation="--set data.valid"):
         classifier.refit_groups(groups, training.texts, training.labels, tree, validation=validation)
+        if "calibration" in parts:
+            classifier.calibrate(parts["calibration"].texts, parts["calibration"].labels)
     if test is None:
         logger.warning("no test or validation documents (data.test, data.valid): the new model has no figures")
     else:

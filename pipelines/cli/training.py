@@ -97,9 +97,15 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
             config, None if config.taxonomy is None else read_taxonomy(config.taxonomy), stratified
         )
     training, validation, test = (parts[role] for role in ("train", "valid", "test"))
+    calibration = parts.get("calibration")
     classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
     with reports_shown():
-        classifier.fit(training.texts, training.labels, validation=(validation.texts, validation.labels))
+        classifier.fit(
+            training.texts,
+            training.labels,
+            validation=(validation.texts, validation.labels),
+            calibration=None if calibration is None else (calibration.texts, calibration.labels),
+        )
     seconds = dict(classifier.model_.record["seconds"])
     if not is_first():
         return classifier
@@ -141,6 +147,7 @@ def read_parts(config: "Config", taxonomy: "Taxonomy | None", cut: "Cut") -> "tu
         for role, place, split in (
             ("train", data.train, data.train_split),
             ("valid", data.valid, data.valid_split),
+            ("calibration", data.calibration, data.calibration_split),
             ("test", data.test, data.test_split),
         )
         if place is not None

@@ -62,7 +62,7 @@ def bootstrap_macro_f1(
 ) -> Interval:
     """Give a system's macro-F1 with its bootstrap interval."""
     value, samples = _resampled_macro_f1(gold, predicted[:, None], resamples, seed)
-    return _unbiased(float(value[0]), samples[:, 0], level)
+    return unbiased_interval(float(value[0]), samples[:, 0], level)
 
 
 def paired_bootstrap_macro_f1(
@@ -79,7 +79,12 @@ def paired_bootstrap_macro_f1(
     Every resample has its own macro average, over the labels in its gold or its predictions.
     """
     value, samples = _resampled_macro_f1(gold, np.column_stack([predicted_a, predicted_b]), resamples, seed)
-    return _unbiased(float(value[0] - value[1]), samples[:, 0] - samples[:, 1], level)
+    return unbiased_interval(float(value[0] - value[1]), samples[:, 0] - samples[:, 1], level)
+
+
+def unbiased_interval(value: float, samples: np.ndarray, level: float) -> Interval:
+    """Give the percentile interval of a figure's resamples, shifted by the bootstrap's estimate of its bias."""
+    return _percentiles(value, samples - (samples.mean() - value), level)
 
 
 def _resampled_macro_f1(
@@ -128,10 +133,6 @@ def _sums_by_label(labels: np.ndarray, n_labels: int) -> Any:
 
     cell = np.flatnonzero(labels >= 0)
     return sparse.csr_array((np.ones(len(cell)), (labels[cell], cell)), shape=(n_labels, len(labels)))
-
-
-def _unbiased(value: float, samples: np.ndarray, level: float) -> Interval:
-    return _percentiles(value, samples - (samples.mean() - value), level)
 
 
 def _percentiles(value: float, samples: np.ndarray, level: float) -> Interval:

@@ -3,12 +3,13 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from hierarchy.errors import DataError
 from pipelines.evaluation.bootstrap import (
     Interval,
     bootstrap_interval,
@@ -18,6 +19,9 @@ from pipelines.evaluation.bootstrap import (
 )
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.metrics import averaged_scores
+
+if TYPE_CHECKING:
+    from pipelines.evaluation.page.excerpts import Material
 
 SVM = "tf-idf + linear svm"
 LOGISTIC = "logistic regression on vectors"
@@ -63,7 +67,8 @@ class EvaluationReport:
     """A system's evaluation with its intervals, and the baselines beside it.
 
     `data` names the documents. `accuracy` and `macro_f1` repeat the evaluation's figures with their bootstrap
-    intervals. `notes` are sentences for the reader.
+    intervals. `notes` are sentences for the reader. `material` (model and texts, for the page's excerpts) stays in
+    memory only: `as_dict` leaves it out.
     """
 
     evaluation: Evaluation
@@ -72,6 +77,7 @@ class EvaluationReport:
     macro_f1: Interval
     baselines: dict[str, BaselineResult]
     notes: tuple[str, ...] = ()
+    material: "Material | None" = field(default=None, repr=False, compare=False)
 
     @property
     def documents(self) -> int:
@@ -121,6 +127,29 @@ class EvaluationReport:
         text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2, allow_nan=False)
         Path(path).write_text(text + "\n", encoding="utf-8")
 
+    def to_html(self, path: str | Path) -> None:
+        """Write the report as one page to open in a browser, which needs no network.
+
+        With the model in memory it shows excerpts of documents; a report that was read from a file says what is left
+        out.
+
+        Raises
+        ------
+        DataError
+            The folder of `path` does not exist.
+        MissingLibraryError
+            Bokeh, which draws the plots, is not installed.
+        """
+        from pipelines.evaluation.page import report_page
+
+        path = Path(path)
+        if not path.absolute().parent.is_dir():
+            raise DataError(f"the folder of {path} does not exist: make it first")
+        part = path.with_name(f".{path.name}.tmp")
+        # A text may hold half of a surrogate pair, which no encoding can write.
+        part.write_bytes(report_page(self).encode("utf-8", "replace"))
+        part.replace(path)
+
     def _margin(self, result: BaselineResult) -> float:
         """Accuracy of the system minus that of the baseline."""
         if result.accuracy_difference is not None:
@@ -150,6 +179,7 @@ def compare(
     answers: Mapping[str, np.ndarray],
     stored: Mapping[str, BaselineResult] | None = None,
     notes: Sequence[str] = (),
+    material: "Material | None" = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> EvaluationReport:
@@ -168,6 +198,8 @@ def compare(
         Results of baselines that were measured earlier; one in `answers` goes before one in here.
     notes
         Sentences for the reader.
+    material
+        Model and texts, for the excerpts of `EvaluationReport.to_html`.
     resamples, seed
         Of the bootstrap.
 
@@ -197,4 +229,5 @@ def compare(
         macro_f1=bootstrap_macro_f1(gold, predicted, resamples=resamples, seed=seed),
         baselines={name: results[name] for name in order},
         notes=tuple(notes),
+        material=material,
     )

@@ -13,8 +13,10 @@ import numpy as np
 
 from hierarchy.errors import DataError
 from pipelines.evaluation import metrics
+from pipelines.evaluation.levels import LevelScores, answer_confidence, level_table, read_level
 from pipelines.evaluation.metrics import MacroAuc, Scores
 from pipelines.evaluation.score_tables import (
+    THIRDS,
     GroupRow,
     LabelRow,
     ThirdScores,
@@ -23,6 +25,7 @@ from pipelines.evaluation.score_tables import (
     read_third,
     third_scores,
 )
+from pipelines.evaluation.sources import ConfusedPair, Slice, confused_groups, error_slices, worst_pairs
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,10 @@ class Evaluation:
 
     `routing_errors` + `head_errors` = 1 - `accuracy`: the answer stands in a wrong group, or in the right
     group and is the wrong label. `coarse_accuracy` and `coarse_in_beam` are None where the coarse stage's
-    probabilities, or the beam, were not given. `gold` and `predicted` (per document, for pairing with another
-    system) stay in memory only: `as_dict` leaves them out.
+    probabilities, or the beam, were not given. `levels` are by the names in `pipelines.evaluation.levels`;
+    `slices`, `pairs` and `group_mistakes` say where the errors come from (`pipelines.evaluation.sources`). These are
+    None where an older file does not hold them. `gold`, `predicted` and `confidence` (per document, for pairing with
+    another system) stay in memory only: `as_dict` leaves them out.
     """
 
     documents: int
@@ -53,8 +58,13 @@ class Evaluation:
     head_errors: float
     labels: tuple[LabelRow, ...]
     groups: tuple[GroupRow, ...]
+    levels: dict[str, LevelScores] | None = None
+    slices: tuple[Slice, ...] | None = None
+    pairs: tuple[ConfusedPair, ...] | None = None
+    group_mistakes: tuple[tuple[int, int, int], ...] | None = None  # places in `groups`: gold, answered; documents
     gold: np.ndarray | None = field(default=None, repr=False, compare=False)
     predicted: np.ndarray | None = field(default=None, repr=False, compare=False)
+    confidence: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @property
     def answers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -79,14 +89,14 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything but the answers of single documents, ready for JSON."""
-        values = dataclasses.asdict(dataclasses.replace(self, gold=None, predicted=None))
-        del values["gold"], values["predicted"]
+        values = dataclasses.asdict(dataclasses.replace(self, gold=None, predicted=None, confidence=None))
+        del values["gold"], values["predicted"], values["confidence"]
         values["top_k"] = {str(k): share for k, share in self.top_k.items()}
         return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Evaluation":
-        """Read what `as_dict` gave, also after a detour over JSON."""
+        """Read what `as_dict` gave, also after a detour over JSON, and what earlier versions gave."""
         values = dict(values)
         for name in ("micro", "macro", "weighted", "hierarchical"):
             values[name] = Scores(**values[name])
@@ -95,6 +105,13 @@ class Evaluation:
         values["thirds"] = {name: read_third(third) for name, third in values["thirds"].items()}
         values["labels"] = tuple(LabelRow(**row) for row in values["labels"])
         values["groups"] = tuple(GroupRow(**row) for row in values["groups"])
+        if values.get("levels") is not None:
+            values["levels"] = {name: read_level(level) for name, level in values["levels"].items()}
+        for name, row in (("slices", Slice), ("pairs", ConfusedPair)):
+            if values.get(name) is not None:
+                values[name] = tuple(row(**one) for one in values[name])
+        if values.get("group_mistakes") is not None:
+            values["group_mistakes"] = tuple((g, p, count) for g, p, count in values["group_mistakes"])
         return cls(**values)
 
 
@@ -111,7 +128,11 @@ def evaluate_predictions(
     coarse_probability: np.ndarray | None = None,
     in_beam: np.ndarray | None = None,
     predicted: np.ndarray | None = None,
+    lengths: np.ndarray | None = None,
+    label_names: Mapping[str, str] | None = None,
+    group_names: Mapping[str, str] | None = None,
     ks: Sequence[int] = (1, 3, 5),
+    seed: int = 0,
 ) -> Evaluation:
     """Compute all figures of a system from its answers.
 
@@ -139,8 +160,14 @@ def evaluate_predictions(
         ``(documents, groups)`` bool, the groups that the router kept (all of them if exhaustive).
     predicted
         ``(documents,)`` answered column; the most probable one by default.
+    lengths
+        ``(documents,)`` characters of each text, to tell what goes wrong for want of text.
+    label_names, group_names
+        Names for readers, by id.
     ks
         The k of top-k accuracy.
+    seed
+        Of the intervals.
 
     Raises
     ------
@@ -160,6 +187,7 @@ def evaluate_predictions(
             "coarse_probability": (coarse_probability, (sizes[0], sizes[2])),
             "in_beam": (in_beam, (sizes[0], sizes[2])),
             "predicted": (predicted, (sizes[0],)),
+            "lengths": (lengths, (sizes[0],)),
         }
     )
     _check_numbers(gold, predicted, probabilities)
@@ -176,6 +204,7 @@ def evaluate_predictions(
     counts = metrics.count_labels(all_gold, predicted, len(all_ids))
     ranks = metrics.gold_ranks(probabilities, all_gold)
     coarse, everyone = coarse_probability, np.arange(n)
+    in_tail = metrics.count_thirds(all_counts) == THIRDS.index("tail")
     return Evaluation(
         documents=n,
         unseen=unseen,
@@ -193,10 +222,15 @@ def evaluate_predictions(
         coarse_in_beam=None if in_beam is None else float(np.mean(in_beam[everyone, gold_group])),
         routing_errors=float(np.mean(~right_group)),
         head_errors=float(np.mean(right_group & ~right)),
-        labels=label_rows(all_gold, predicted, counts, all_ids, all_groups, group_ids, all_counts),
-        groups=group_rows(gold_group, predicted_group, right, all_groups, group_ids, all_counts),
+        labels=label_rows(all_gold, predicted, counts, all_ids, all_groups, group_ids, all_counts, label_names or {}),
+        groups=group_rows(gold_group, predicted_group, right, all_groups, group_ids, all_counts, group_names or {}),
+        levels=level_table(probabilities, gold, predicted, group_of, gold_group, in_tail[all_gold], seed=seed),
+        slices=error_slices(right, all_gold, all_counts, in_tail, lengths),
+        pairs=worst_pairs(all_gold, predicted, all_ids),
+        group_mistakes=confused_groups(gold_group, predicted_group, len(group_ids)),
         gold=all_gold,
         predicted=predicted,
+        confidence=answer_confidence(probabilities, predicted),
     )
 
 

@@ -1,11 +1,12 @@
 """An evaluation report to read: as rich tables for the terminal, as Markdown for the model card."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.evaluation.comparison import BaselineResult, EvaluationReport
+from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
 from pipelines.evaluation.metrics import Scores
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def to_markdown(report: EvaluationReport) -> str:
 
 
 def tables(report: EvaluationReport) -> list[Table]:
-    """Give the tables of a report: figures, baselines, and the worst groups and labels."""
-    made = [_figures(report), _baselines(report), _worst_groups(report), _worst_labels(report)]
+    """Give the tables of a report: figures, probabilities, baselines, and the worst groups and labels."""
+    made = [_figures(report), _levels(report), _baselines(report), _worst_groups(report), _worst_labels(report)]
     return [table for table in made if table.rows]
 
 
@@ -97,6 +98,23 @@ def _figures(report: EvaluationReport) -> Table:
         rows.append(("documents of labels without training documents", str(own.unseen)))
     title = f"Evaluation on {report.data}" if report.data else "Evaluation"
     return Table(f"{title} ({report.documents} documents)", ("figure", "value"), rows)
+
+
+def _levels(report: EvaluationReport) -> Table:
+    levels = report.evaluation.levels or {}
+    headings = {FINE: "fine label", GROUP: "group", TAIL: "documents of tail labels"}
+    shown = {name: levels[name] for name in LEVELS if name in levels}
+    lines: list[tuple[str, Callable[[LevelScores], str]]] = [
+        ("documents", lambda level: str(level.documents)),
+        ("accuracy", lambda level: f"{level.accuracy:.4f}"),
+        ("Brier score", lambda level: f"{level.brier:.4f}"),
+        ("negative log-likelihood", lambda level: f"{level.nll:.4f}"),
+        ("expected calibration error (ECE)", lambda level: _with_span(level.ece)),
+        ("ECE that 95% of calibrated models stay below", lambda level: f"{level.ece_calibrated:.4f}"),
+        ("area under risk-coverage (AURC)", lambda level: f"{level.aurc:.4f}"),
+    ]
+    rows = [(name, *(cell(level) for level in shown.values())) for name, cell in lines] if shown else []
+    return Table("Probabilities", ("figure", *(headings[name] for name in shown)), rows)
 
 
 def _baselines(report: EvaluationReport) -> Table:

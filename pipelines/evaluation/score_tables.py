@@ -36,6 +36,7 @@ class LabelRow:
     f1: float | None
     mistaken_for: str | None  # most frequent wrong answer to its documents
     mistaken_count: int
+    name: str = ""  # for readers; empty where it is not known
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class GroupRow:
     head_errors: float | None
     mistaken_for: str | None
     mistaken_count: int
+    name: str = ""
 
 
 def third_scores(counts: LabelCounts, train_counts: np.ndarray) -> dict[str, ThirdScores]:
@@ -88,8 +90,9 @@ def label_rows(
     group_of: np.ndarray,
     group_ids: Sequence[str],
     train_counts: np.ndarray,
+    names: Mapping[str, str],
 ) -> tuple[LabelRow, ...]:
-    """Make the row of every label from gold and predicted labels, ``(documents,)`` each."""
+    """Make the row of every label from gold and predicted labels, ``(documents,)`` each; `names` by id, if any."""
     wrong, times = metrics.most_frequent_mistakes(gold, predicted, len(ids))
     return tuple(
         LabelRow(
@@ -99,6 +102,7 @@ def label_rows(
             **_score_columns(counts, i),
             mistaken_for=ids[wrong[i]] if wrong[i] >= 0 else None,
             mistaken_count=int(times[i]),
+            name=names.get(ids[i], ""),
         )
         for i in range(len(ids))
     )
@@ -111,11 +115,12 @@ def group_rows(
     group_of: np.ndarray,
     group_ids: Sequence[str],
     train_counts: np.ndarray,
+    names: Mapping[str, str],
 ) -> tuple[GroupRow, ...]:
     """Make the row of every group.
 
     `gold` and `predicted` are group indices, `right` tells where the fine label is right; ``(documents,)``
-    each. `group_of` and `train_counts` are ``(labels,)``.
+    each. `group_of` and `train_counts` are ``(labels,)``; `names` are by id, if any.
     """
     n = len(group_ids)
     counts = metrics.count_labels(gold, predicted, n)
@@ -137,6 +142,7 @@ def group_rows(
                 head_errors=float((counts.right[g] - right_labels[g]) / support) if support else None,
                 mistaken_for=group_ids[wrong[g]] if wrong[g] >= 0 else None,
                 mistaken_count=int(times[g]),
+                name=names.get(group_ids[g], ""),
             )
         )
     return tuple(rows)

@@ -36,7 +36,7 @@ class Aggregator(nn.Module):
             self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
             self.salience = nn.Linear(hidden, 1)
 
-    def forward(self, segments: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, segments: Tensor, counts: Tensor, presence: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Pool segments to documents.
 
         Documents of similar length go through the layers together, so a long one does not pad the short ones.
@@ -47,6 +47,10 @@ class Aggregator(nn.Module):
             (segments of all documents, hidden), document after document.
         counts
             (documents,) segments of each document, at least 1.
+        presence
+            (segments of all documents,) how much each segment counts in every attention: 1 as it is, towards 0 as if
+            it were not there. None is 1 for all; its gradient at 1 tells what each segment does. Gradients must be
+            enabled where it is given.
 
         Returns
         -------
@@ -61,7 +65,7 @@ class Aggregator(nn.Module):
             steps = torch.arange(int(counts[alike].max()), device=segments.device)
             mask = steps < counts[alike].unsqueeze(1)  # (documents alike, segments)
             place = starts[alike].unsqueeze(1) + steps.minimum(counts[alike].unsqueeze(1) - 1)
-            pooled, share = self._pool(segments[place], mask)
+            pooled, share = self._pool(segments[place], mask, None if presence is None else presence[place])
             documents.append(alike)
             vectors.append(pooled)
             places.append(place[mask])
@@ -72,15 +76,21 @@ class Aggregator(nn.Module):
             torch.zeros_like(shares).index_copy(0, torch.cat(places), shares),  # (segments of all documents,)
         )
 
-    def _pool(self, segments: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        # segments (documents, segments, hidden), mask (documents, segments)
+    def _pool(self, segments: Tensor, mask: Tensor, presence: Tensor | None) -> tuple[Tensor, Tensor]:
+        # segments (documents, segments, hidden), mask and presence (documents, segments)
         if not self.layers:
-            weights = mask / mask.sum(1, keepdim=True)
+            counted = mask if presence is None else mask * presence
+            weights = counted / counted.sum(1, keepdim=True)
             return torch.einsum("ds,dsh->dh", weights, segments), weights
         x = self.scale_in(segments)
         x = x + self.position_strength * positions(x.shape[1], x.shape[2]).to(x)
-        x = self.transformer(x, src_key_padding_mask=~mask)  # (documents, segments, hidden)
+        if presence is not None:  # torch's fused layers know no such mask, and are not taken where a gradient is asked
+            x.requires_grad_()
+        absent = ~mask if presence is None else presence.log().masked_fill(~mask, -torch.inf)  # bool, or added
+        x = self.transformer(x, src_key_padding_mask=absent)  # (documents, segments, hidden)
         salience = self.salience(x).squeeze(-1).masked_fill(~mask, -torch.inf)  # (documents, segments)
+        if presence is not None:
+            salience = salience + presence.log()
         weights = salience.softmax(dim=1)
         return torch.einsum("ds,dsh->dh", weights, x), weights
 

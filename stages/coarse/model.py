@@ -62,7 +62,7 @@ class DocumentModel(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden, groups)
 
-    def forward(self, segments: Tensor, counts: Tensor) -> DocumentOutput:
+    def forward(self, segments: Tensor, counts: Tensor, presence: Tensor | None = None) -> DocumentOutput:
         """Group logits and what they rest on.
 
         Parameters
@@ -71,8 +71,10 @@ class DocumentModel(nn.Module):
             (segments of all documents, hidden) segment vectors, document after document.
         counts
             (documents,) segments of each document.
+        presence
+            As the aggregator takes it.
         """
-        vectors, segment_weights = self.aggregator(segments, counts)
+        vectors, segment_weights = self.aggregator(segments, counts, presence)
         group_weights = None
         if self.label_attention is not None:
             vectors, group_weights = self.label_attention(vectors)

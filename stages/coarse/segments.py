@@ -8,7 +8,7 @@ padded segment slot is never encoded and little padding is.
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ ALIKE = 0.85  # of a chunk's longest segment: shorter ones go into the next chun
 MIN_CHUNK_TOKENS = 512  # below this a forward pass costs more than the padding
 TEXTS_PER_CALL = 256  # of the tokenizer: enough to keep its threads busy, little memory
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,21 +86,22 @@ class Segmenter:
         self.overlap = overlap
         self.max_segments = max_segments
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Characters (start, end) of `text` from the first to the last token of each segment, special tokens aside."""
+        encoded = self._cut([text], return_offsets_mapping=True, return_special_tokens_mask=True)
+        spans = []
+        for offsets, special in zip(encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True):
+            own = [offset for offset, extra in zip(offsets, special, strict=True) if not extra]
+            spans.append((own[0][0], own[-1][1]) if own else (0, 0))
+        return self._spread(spans)
+
     def __call__(self, texts: Sequence[str]) -> Segments:
         """Cut `texts` into segments; an empty text becomes one segment of special tokens."""
         input_ids: list[list[int]] = []
         counts, dropped, tokens = [], [], 0
         for start in range(0, len(texts), TEXTS_PER_CALL):
             part = list(texts[start : start + TEXTS_PER_CALL])
-            encoded = self.tokenizer(
-                part,
-                truncation=True,
-                max_length=self.segment_tokens,
-                stride=self.overlap,
-                return_overflowing_tokens=True,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-            )
+            encoded = self._cut(part)
             windows: list[list[list[int]]] = [[] for _ in part]
             for document, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
                 windows[document].append(ids)
@@ -112,7 +114,19 @@ class Segmenter:
                 input_ids.extend(kept)
         return Segments(input_ids, np.array(counts, dtype=np.int64), tokens, np.array(dropped, dtype=np.int64))
 
-    def _spread(self, windows: list[list[int]]) -> list[list[int]]:
+    def _cut(self, texts: list[str], **wanted: bool) -> Any:
+        return self.tokenizer(
+            texts,
+            truncation=True,
+            max_length=self.segment_tokens,
+            stride=self.overlap,
+            return_overflowing_tokens=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            **wanted,
+        )
+
+    def _spread(self, windows: list[T]) -> list[T]:
         if self.max_segments is None or len(windows) <= self.max_segments:
             return windows
         picks = np.linspace(0, len(windows) - 1, self.max_segments).round().astype(int)

@@ -6,13 +6,13 @@ import re
 import subprocess
 import sys
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pages import Reader
 
 from hierarchy import Group, Label, MissingLibraryError, Taxonomy, TaxonomyError
 from hierarchy.picture import taxonomy_page
@@ -56,28 +56,6 @@ def columns_of(page, name):
             stack.extend(node)
     [columns] = found
     return columns
-
-
-class Reader(HTMLParser):
-    """Collects tags with their attributes, and the text outside of scripts and styles."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.tags, self.text, self.inside = [], [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag in ("script", "style"):
-            self.inside.append(tag)
-
-    def handle_endtag(self, tag):
-        if self.inside and self.inside[-1] == tag:
-            self.inside.pop()
-
-    def handle_data(self, data):
-        if not self.inside:
-            self.text.append(data)
 
 
 def test_the_page_stands_alone(embed):

@@ -17,7 +17,7 @@ from pipelines.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 NO_ENCODER = ("--set", "classifier.encoder=none", "--set", "classifier.n_jobs=1")
-COMMANDS = ("train", "evaluate", "predict", "demo", "taxonomy build", "taxonomy show", "taxonomy check")
+COMMANDS = ("train", "evaluate", "predict", "explain", "demo", "taxonomy build", "taxonomy show", "taxonomy check")
 
 
 @pytest.fixture

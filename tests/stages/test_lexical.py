@@ -1,4 +1,6 @@
-"""The analyzer on every script, and a vectorizer that is read back as it was."""
+"""The analyzer on every script, where its n-grams stand, and a vectorizer that is read back as it was."""
+
+import unicodedata
 
 import numpy as np
 import pytest
@@ -6,9 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierarchy.errors import DataError
-from stages.lexical import NgramVectorizer, fold, ngrams
+from stages import lexical
+from stages.lexical import NgramVectorizer, fold, ngram_spans, ngrams
 
 SCRIPTS = st.text(st.sampled_from("aZé1_ -.中文字仮名ไทย한국हिन्दी👍Ａ１ﬁ"), max_size=40)
+# Whatever folds to something else or melts with its neighbours, among plain words of several scripts.
+FOLDING = "ａＢ１ﬁﬃßẞİΣςſK㎏½…´①㍿ｶﾞﾊﾟᄀ각ᆨ가ﾡￂéȩ́Å̊क़ःো่שּׂﷺ豈𝒜"
+WILD = st.text(st.sampled_from(f"ab Z_-.\n中文字仮ไท한👍{FOLDING}") | st.characters(), max_size=25)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,54 @@ def test_a_run_without_spaces_parts_two_words():
 @given(SCRIPTS)
 def test_folding_first_changes_nothing(text):
     assert ngrams(fold(text)) == ngrams(text)
+
+
+@settings(deadline=None, max_examples=500)
+@given(WILD)
+def test_ngrams_stand_where_their_places_say(text):
+    found = ngram_spans(text)
+    assert [ngram for ngram, _, _ in found] == ngrams(text)
+    for ngram, start, end in found:
+        assert 0 <= start < end <= len(text)
+        assert ngram in ngrams(text[start:end])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(st.sampled_from("abZéÉ １Ａ中文字-.ไท한"), max_size=30))
+def test_where_characters_fold_one_by_one_a_place_holds_nothing_else(text):
+    text = unicodedata.normalize("NFC", text)
+    for ngram, start, end in ngram_spans(text):
+        between = fold(text[start:end])
+        assert (
+            between == ngram or [between[: len(ngram.split()[0])], between[-len(ngram.split()[-1]) :]] == ngram.split()
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Red  KETTLES", {"red": "Red", "kettles": "KETTLES", "red kettles": "Red  KETTLES"}),
+        ("我买ＡＢＣ", {"我": "我", "买": "买", "我买": "我买", "abc": "ＡＢＣ"}),
+        ("eﬃcient STRAßE", {"efficient": "eﬃcient", "strasse": "STRAßE", "efficient strasse": "eﬃcient STRAßE"}),
+        ("cafe\u0301s, late", {"cafés": "cafe\u0301s", "late": "late", "cafés late": "cafe\u0301s, late"}),
+        ("ｶﾞ", {"ガ": "ｶﾞ"}),
+        ("\u1112\u1161\u11ab글", {"한글": "\u1112\u1161\u11ab글"}),
+        ("㍿", dict.fromkeys(("株", "式", "会", "社", "株式", "式会", "会社", "株式会", "式会社"), "㍿")),
+        ("İstanbul", {"i̇stanbul": "İstanbul"}),
+        ("o\u0327\u0301k", {"\u00f3\u0327k": "o\u0327\u0301k"}),
+    ],
+)
+def test_places_of_what_folding_changes(text, expected):
+    assert {ngram: text[start:end] for ngram, start, end in ngram_spans(text)} == expected
+
+
+def test_places_are_right_where_a_character_melts_that_no_rule_knows(monkeypatch):
+    monkeypatch.setattr(lexical, "_begins_stretch", lambda character: True)  # as if Unicode had new letters
+    for text in ("cafe\u0301s late", "\u1112\u1161\u11ab글 ok", "한글 o\u0327\u0301k ab"):
+        found = ngram_spans(text)
+        assert [ngram for ngram, _, _ in found] == ngrams(text)
+        assert all(ngram in ngrams(text[start:end]) for ngram, start, end in found)
+    assert ("late", 7, 11) in ngram_spans("cafe\u0301s late")
 
 
 @settings(deadline=None, max_examples=40)

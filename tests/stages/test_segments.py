@@ -68,6 +68,53 @@ def test_max_segments_spreads_over_the_whole_document(tokenizer, kept):
     assert some.dropped.tolist() == [sum(map(len, windows)) - sum(map(len, picked)), 0]
 
 
+@settings(deadline=None, max_examples=40)
+@given(words=st.lists(st.integers(0, 400), max_size=60), size=st.integers(9, 40), overlap=st.integers(0, 6))
+def test_spans_hold_the_tokens_of_each_segment(tokenizer, english, words, size, overlap):
+    known = " ".join(english.train[0]).split()
+    text = "  " + "  ".join(known[w] for w in words).title()
+    segmenter = Segmenter(tokenizer, segment_tokens=size, overlap=overlap)
+    windows = segmenter([text]).input_ids
+    spans = segmenter.spans(text)
+    assert len(spans) == len(windows)
+    if not words:
+        assert spans == [(0, 0)]
+        return
+    whole = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    assert spans[0][0] == 2
+    assert spans[-1][1] == len(text)
+    for (start, end), window in zip(spans, windows, strict=True):
+        within = [
+            token
+            for token, (first, last) in zip(whole["input_ids"], whole["offset_mapping"], strict=True)
+            if start <= first and last <= end
+        ]
+        assert within == window[1:-1]
+
+
+def test_spans_of_chinese_are_characters(chinese_encoder):
+    from transformers import AutoTokenizer
+
+    segmenter = Segmenter(AutoTokenizer.from_pretrained(chinese_encoder), segment_tokens=12, overlap=2)
+    text = "冰箱冷藏室的温度，空调外机的风和热都看得见，电视的屏幕"
+    spans = segmenter.spans(text)
+    assert spans[0] == (0, 10)
+    assert spans[1][0] == 8
+    assert spans[-1][1] == len(text)
+    assert segmenter.spans("") == [(0, 0)]
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_spans_are_those_of_the_segments_kept(tokenizer, kept):
+    text = " ".join(["kettle", *["the"] * 500, "printer"])
+    whole = Segmenter(tokenizer, segment_tokens=16, overlap=4)
+    some = Segmenter(tokenizer, segment_tokens=16, overlap=4, max_segments=kept)
+    picked = [whole([text]).input_ids.index(ids) for ids in some([text]).input_ids]
+    assert len(some.spans(text)) == kept
+    assert some.spans(text)[0] == whole.spans(text)[picked[0]]
+    assert kept == 1 or some.spans(text)[-1] == whole.spans(text)[-1]
+
+
 def test_more_texts_than_one_call_of_the_tokenizer_takes(tokenizer, english, monkeypatch):
     segmenter = Segmenter(tokenizer, segment_tokens=16, overlap=4)
     whole = segmenter(english.train[0][:30])

@@ -9,6 +9,7 @@ import pytest
 
 from hierarchy.errors import ConfigError, DataError
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.trust.kept import kept_promises
 from pipelines.trust.promises import OutOfScope, Promises
 
 
@@ -125,3 +126,26 @@ def test_the_share_of_false_alarms_is_kept(calibrated, english):
     energy = calibrated.model_.router.route(calibrated.model_.extractor(list(english.test[0]))).energy
     assert np.mean(energy < promises.out_of_scope.energy) <= 0.05
     assert isinstance(promises.out_of_scope, OutOfScope)
+
+
+def test_a_refit_ends_the_promises(fitted_lexical, english, caplog):
+    classifier = copy.copy(fitted_lexical).calibrate(*english.test, precision=0.8, delta=0.2)
+    with caplog.at_level("WARNING"):
+        classifier.refit_groups(["office"], *english.train, validation=english.valid)
+    assert classifier.model_.promises is None
+    assert "ended with the refit: calibrate it again" in caplog.text
+
+
+def test_what_became_of_the_promises_is_counted(calibrated, english):
+    texts, labels = english.test
+    model, promises = calibrated.model_, calibrated.model_.promises
+    routed = model.router.route(model.extractor(texts))
+    kept = {k.what: k for k in kept_promises(promises, routed, texts, *model.places(labels), model.group_of)}
+    paths = [one[0] for one in calibrated.predict_paths(texts)]
+    fine = [path.path[1] == label for path, label in zip(paths, labels, strict=True) if path.level == "fine"]
+    assert kept["fine answers"].found == pytest.approx(np.mean(fine))
+    assert kept["fine answers"].documents == len(fine)
+    sets = calibrated.predict_sets(texts, keep_best=False)
+    held = np.mean([label in s.ids for s, label in zip(sets, labels, strict=True)])
+    assert kept["sets of labels"].found == pytest.approx(held)
+    assert kept["false alarms"].found <= 0.05

@@ -1,0 +1,140 @@
+"""How far the probabilities can be trusted: of the fine label, of its group, and for rare labels apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipelines.evaluation import reliability
+from pipelines.evaluation.bootstrap import Interval
+from pipelines.evaluation.reliability import ReliabilityBins
+
+FINE, GROUP, TAIL = "fine", "group", "tail"
+LEVELS = (FINE, GROUP, TAIL)
+CURVE_POINTS = 200  # of a risk-coverage curve: a point each half per cent
+
+
+@dataclass(frozen=True)
+class RiskCoverage:
+    """A risk-coverage curve at up to `CURVE_POINTS` coverages, rising to 1."""
+
+    coverage: tuple[float, ...]  # share of the documents that are answered, the most confident first
+    risk: tuple[float, ...]  # share of wrong answers among them
+
+
+@dataclass(frozen=True)
+class LevelScores:
+    """What the answers and probabilities of one level are worth; see `pipelines.evaluation.reliability`."""
+
+    documents: int
+    accuracy: float
+    brier: float
+    nll: float
+    ece: Interval  # expected calibration error
+    ece_calibrated: float  # 95 % of perfectly calibrated models with these confidences stay below it
+    aurc: float
+    bins: ReliabilityBins
+    curve: RiskCoverage
+
+
+def level_table(
+    probabilities: np.ndarray,
+    gold: np.ndarray,
+    predicted: np.ndarray,
+    group_of: np.ndarray,
+    gold_group: np.ndarray,
+    in_tail: np.ndarray,
+    *,
+    seed: int = 0,
+) -> dict[str, LevelScores]:
+    """Measure the fine level, the group level, and the fine level of documents with rare labels.
+
+    At the group level the answer is the group with the largest sum of its labels' probabilities, which need not be the
+    group of the most probable label.
+
+    Parameters
+    ----------
+    probabilities
+        ``(documents, labels)``.
+    gold, predicted
+        ``(documents,)`` right column, or -1 where it has none, and answered column.
+    group_of
+        ``(labels,)`` group of each column.
+    gold_group
+        ``(documents,)`` group of the right label.
+    in_tail
+        ``(documents,)`` whose right label is in the tail third; without any, that level is left out.
+    seed
+        Of the intervals.
+    """
+    of_group = group_probabilities(probabilities, group_of)
+    known_group = np.where(gold_group < of_group.shape[1], gold_group, -1)
+    table = {
+        FINE: level_scores(probabilities, gold, predicted, seed),
+        GROUP: level_scores(of_group, known_group, seed=seed),
+    }
+    if in_tail.any():
+        table[TAIL] = level_scores(probabilities[in_tail], gold[in_tail], predicted[in_tail], seed)
+    return table
+
+
+def level_scores(
+    probabilities: np.ndarray, gold: np.ndarray, predicted: np.ndarray | None = None, seed: int = 0
+) -> LevelScores:
+    """Measure one level.
+
+    Parameters
+    ----------
+    probabilities
+        ``(documents, classes)``.
+    gold
+        ``(documents,)`` right column, or -1 where it has none.
+    predicted
+        ``(documents,)`` answered column; the most probable one by default.
+    seed
+        Of the intervals.
+    """
+    answer = probabilities.argmax(axis=1) if predicted is None else predicted
+    confidence = answer_confidence(probabilities, answer)
+    correct = answer == gold
+    return LevelScores(
+        documents=len(gold),
+        accuracy=float(correct.mean()),
+        brier=reliability.brier(probabilities, gold),
+        nll=reliability.negative_log_likelihood(probabilities, gold),
+        ece=reliability.calibration_error_interval(confidence, correct, seed=seed),
+        ece_calibrated=reliability.calibrated_quantile(confidence, seed=seed),
+        aurc=reliability.aurc(confidence, correct),
+        bins=reliability.reliability_bins(confidence, correct),
+        curve=_thinned(*reliability.risk_coverage(confidence, correct)),
+    )
+
+
+def answer_confidence(probabilities: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """``(documents,)`` float64 probability of the answered column, at most 1."""
+    found = np.take_along_axis(probabilities, answer[:, None], axis=1)[:, 0]
+    return np.minimum(found.astype(np.float64), 1.0)  # sums of float32 may exceed 1 by a rounding
+
+
+def group_probabilities(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
+    """``(documents, groups)``: the sum over the labels of each group; `group_of` is ``(labels,)``."""
+    members = np.zeros((len(group_of), int(group_of.max()) + 1), dtype=probabilities.dtype)
+    members[np.arange(len(group_of)), group_of] = 1
+    return np.asarray(probabilities @ members)
+
+
+def read_level(values: Mapping[str, Any]) -> LevelScores:
+    """Read a `LevelScores` that went over JSON."""
+    parts = {
+        "ece": Interval(**values["ece"]),
+        "bins": ReliabilityBins(**{name: tuple(column) for name, column in values["bins"].items()}),
+        "curve": RiskCoverage(**{name: tuple(column) for name, column in values["curve"].items()}),
+    }
+    return LevelScores(**{**values, **parts})
+
+
+def _thinned(coverage: np.ndarray, risk: np.ndarray) -> RiskCoverage:
+    wished = np.linspace(0, 1, CURVE_POINTS + 1)[1:]
+    kept = np.unique(np.minimum(np.searchsorted(coverage, wished - 1e-9), len(coverage) - 1))
+    return RiskCoverage(tuple(coverage[kept].tolist()), tuple(risk[kept].tolist()))
