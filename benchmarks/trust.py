@@ -102,7 +102,7 @@ def calibration_errors(
         negative_log_likelihood,
         resampled_calibration_error,
     )
-    from pipelines.trust.conformal import group_mass
+    from pipelines.label_space import group_mass
 
     model = classifier.model_
     gold, gold_group = model.places(documents.labels)

@@ -24,6 +24,7 @@ from pipelines.label_space import LabelSpace
 from pipelines.model import Model
 from pipelines.router import Inputs, best_groups
 from pipelines.rows import fit_heads
+from pipelines.trust.kept import KeptPromise, kept_promises
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
 from stages.rows import log_chance
@@ -100,12 +101,19 @@ def assess(
         )
     else:
         notes.append("baselines that need training were not fitted; give the training data to have them beside")
+    promises: tuple[KeptPromise, ...] = ()
+    if model.promises is not None and model.promises.routing == routed.routing:
+        places = model.places(documents.labels)
+        promises = kept_promises(model.promises, routed, documents.texts, *places, model.group_of)
+    elif model.promises is not None:
+        notes.append(f"the model's promises were made with routing {model.promises.routing}, not with {routed.routing}")
     return compare(
         evaluation,
         data,
         answers=answers,
         stored=earlier,
         notes=notes,
+        promises=promises,
         material=Material(model, documents.texts, routing, beam),
         seed=model.settings.seed,
     )

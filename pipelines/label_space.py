@@ -8,6 +8,15 @@ import numpy as np
 from hierarchy.taxonomy import Taxonomy
 
 
+def group_mass(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
+    """Sum the probabilities of each group's labels: (documents, groups) float64 from (documents, labels).
+
+    `group_of` (labels,) is ascending, and every group has a label.
+    """
+    starts = np.flatnonzero(np.diff(group_of, prepend=-1))
+    return np.add.reduceat(probabilities.astype(np.float64), starts, axis=1)
+
+
 @dataclass(frozen=True)
 class LabelSpace:
     """The labels that have training documents, group after group.

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from pipelines.label_space import group_mass
 from pipelines.model import Model
 from pipelines.router import Routed
 
@@ -57,9 +58,7 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
         Paths a document at most.
     """
     top = np.argsort(-routed.probabilities, axis=1, kind="stable")[:, :top_k]
-    members = np.zeros((len(model.label_ids), len(model.group_ids)), dtype=np.float32)
-    members[np.arange(len(model.label_ids)), model.group_of] = 1.0
-    of_group = routed.probabilities @ members  # (documents, groups)
+    of_group = group_mass(routed.probabilities, model.group_of)
     mass = routed.beam_mass
     levels = levels_of(model, routed)
     return [

@@ -80,8 +80,9 @@ def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "
     problems: list[str] = []
     with in_cli_words():
         for role, (place, documents) in tables.items():
+            kept = role in ("calibration", "test")
             try:
-                checked[role] = check_documents(documents, taxonomy, where=place, keep_empty=role in ("calibration", "test"))
+                checked[role] = check_documents(documents, taxonomy, where=place, keep_empty=kept)
             except DataError as error:
                 problems += [f"{place}: {problem}" for problem in error.problems]
                 continue

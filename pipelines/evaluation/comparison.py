@@ -19,6 +19,7 @@ from pipelines.evaluation.bootstrap import (
 )
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.metrics import averaged_scores
+from pipelines.trust.kept import KeptPromise
 
 if TYPE_CHECKING:
     from pipelines.evaluation.page.excerpts import Material
@@ -67,8 +68,8 @@ class EvaluationReport:
     """A system's evaluation with its intervals, and the baselines beside it.
 
     `data` names the documents. `accuracy` and `macro_f1` repeat the evaluation's figures with their bootstrap
-    intervals. `notes` are sentences for the reader. `material` (model and texts, for the page's excerpts) stays in
-    memory only: `as_dict` leaves it out.
+    intervals. `promises` tell what became of the model's promises. `notes` are sentences for the reader. `material`
+    (model and texts, for the page's excerpts) stays in memory only: `as_dict` leaves it out.
     """
 
     evaluation: Evaluation
@@ -77,6 +78,7 @@ class EvaluationReport:
     macro_f1: Interval
     baselines: dict[str, BaselineResult]
     notes: tuple[str, ...] = ()
+    promises: tuple[KeptPromise, ...] = ()
     material: "Material | None" = field(default=None, repr=False, compare=False)
 
     @property
@@ -107,6 +109,7 @@ class EvaluationReport:
             "accuracy": dataclasses.asdict(self.accuracy),
             "macro_f1": dataclasses.asdict(self.macro_f1),
             "baselines": {name: dataclasses.asdict(result) for name, result in self.baselines.items()},
+            "promises": [dataclasses.asdict(promise) for promise in self.promises],
             "evaluation": self.evaluation.as_dict(),
         }
 
@@ -120,6 +123,7 @@ class EvaluationReport:
             macro_f1=Interval(**values["macro_f1"]),
             baselines={name: BaselineResult.from_dict(one) for name, one in values["baselines"].items()},
             notes=tuple(values["notes"]),
+            promises=tuple(KeptPromise(**promise) for promise in values.get("promises", ())),
         )
 
     def to_json(self, path: str | Path) -> None:
@@ -179,6 +183,7 @@ def compare(
     answers: Mapping[str, np.ndarray],
     stored: Mapping[str, BaselineResult] | None = None,
     notes: Sequence[str] = (),
+    promises: Sequence[KeptPromise] = (),
     material: "Material | None" = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -198,6 +203,8 @@ def compare(
         Results of baselines that were measured earlier; one in `answers` goes before one in here.
     notes
         Sentences for the reader.
+    promises
+        What became of the model's promises.
     material
         Model and texts, for the excerpts of `EvaluationReport.to_html`.
     resamples, seed
@@ -229,5 +236,6 @@ def compare(
         macro_f1=bootstrap_macro_f1(gold, predicted, resamples=resamples, seed=seed),
         baselines={name: results[name] for name in order},
         notes=tuple(notes),
+        promises=tuple(promises),
         material=material,
     )

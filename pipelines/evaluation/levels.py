@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.evaluation import reliability
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.evaluation.reliability import ReliabilityBins
+from pipelines.label_space import group_mass
 
 FINE, GROUP, TAIL = "fine", "group", "tail"
 LEVELS = (FINE, GROUP, TAIL)
@@ -68,7 +69,7 @@ def level_table(
     seed
         Of the intervals.
     """
-    of_group = group_probabilities(probabilities, group_of)
+    of_group = group_mass(probabilities, group_of)
     known_group = np.where(gold_group < of_group.shape[1], gold_group, -1)
     table = {
         FINE: level_scores(probabilities, gold, predicted, seed),
@@ -115,13 +116,6 @@ def answer_confidence(probabilities: np.ndarray, answer: np.ndarray) -> np.ndarr
     """``(documents,)`` float64 probability of the answered column, at most 1."""
     found = np.take_along_axis(probabilities, answer[:, None], axis=1)[:, 0]
     return np.minimum(found.astype(np.float64), 1.0)  # sums of float32 may exceed 1 by a rounding
-
-
-def group_probabilities(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
-    """``(documents, groups)``: the sum over the labels of each group; `group_of` is ``(labels,)``."""
-    members = np.zeros((len(group_of), int(group_of.max()) + 1), dtype=probabilities.dtype)
-    members[np.arange(len(group_of)), group_of] = 1
-    return np.asarray(probabilities @ members)
 
 
 def read_level(values: Mapping[str, Any]) -> LevelScores:

@@ -57,8 +57,9 @@ def to_markdown(report: EvaluationReport) -> str:
 
 
 def tables(report: EvaluationReport) -> list[Table]:
-    """Give the tables of a report: figures, probabilities, baselines, and the worst groups and labels."""
-    made = [_figures(report), _levels(report), _baselines(report), _worst_groups(report), _worst_labels(report)]
+    """Give the tables of a report: figures, probabilities, promises, baselines, and the worst groups and labels."""
+    made = [_figures(report), _levels(report), _promises(report), _baselines(report)]
+    made += [_worst_groups(report), _worst_labels(report)]
     return [table for table in made if table.rows]
 
 
@@ -115,6 +116,14 @@ def _levels(report: EvaluationReport) -> Table:
     ]
     rows = [(name, *(cell(level) for level in shown.values())) for name, cell in lines] if shown else []
     return Table("Probabilities", ("figure", *(headings[name] for name in shown)), rows)
+
+
+def _promises(report: EvaluationReport) -> Table:
+    rows = [
+        (kept.what, f"{kept.promised:.4f}", _figure(kept.found), str(kept.documents), f"{kept.share:.4f}")
+        for kept in report.promises
+    ]
+    return Table("Promises", ("what", "promised", "found", "of", "share of the documents"), rows)
 
 
 def _baselines(report: EvaluationReport) -> Table:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hierarchy.errors import DataError
+from pipelines.label_space import group_mass
 
 ROUNDING = 1e-9  # (n + 1) · coverage is often a whole number but for its last bits
 
@@ -183,12 +184,6 @@ def tree_scores(probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.nd
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(1, order.shape[1] + 1)[None], axis=1)
     return scores, place
-
-
-def group_mass(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
-    """Sum the probabilities of each group's labels, which stand together: (documents, groups) float64."""
-    starts = np.flatnonzero(np.diff(group_of, prepend=-1))
-    return np.add.reduceat(probabilities.astype(np.float64), starts, axis=1)
 
 
 def document_uniforms(texts: Sequence[str]) -> np.ndarray:

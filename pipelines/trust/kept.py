@@ -8,6 +8,10 @@ import numpy as np
 from pipelines.router import Routed
 from pipelines.trust.promises import Promises, observe
 
+FINE_ANSWERS, GROUP_ANSWERS = "fine answers", "group answers"
+LABEL_SETS, TREE_NODES = "sets of labels", "nodes of the tree"
+FALSE_ALARMS = "false alarms"
+
 
 @dataclass(frozen=True)
 class KeptPromise:
@@ -16,7 +20,7 @@ class KeptPromise:
     Attributes
     ----------
     what
-        Fine answers, group answers, sets of labels, nodes of the tree, or false alarms.
+        One of the names above.
     promised
         The share that is promised: of right answers, of sets that hold the right label, of false alarms at most.
     found
@@ -62,11 +66,11 @@ def kept_promises(
 
     limits = np.array(conformal.groups)[gold_group] if conformal.groups else conformal.labels
     kept = [
-        counted("fine answers", back_off.precision, decisions.fine, seen.right),
-        counted("group answers", back_off.precision, decisions.group, seen.group_right),
-        counted("sets of labels", conformal.coverage, everybody, (seen.label_score <= limits) & (gold >= 0)),
-        counted("nodes of the tree", conformal.coverage, everybody, seen.node_score <= conformal.tree),
+        counted(FINE_ANSWERS, back_off.precision, decisions.fine, seen.right),
+        counted(GROUP_ANSWERS, back_off.precision, decisions.group, seen.group_right),
+        counted(LABEL_SETS, conformal.coverage, everybody, (seen.label_score <= limits) & (gold >= 0)),
+        counted(TREE_NODES, conformal.coverage, everybody, seen.node_score <= conformal.tree),
     ]
     if outside is not None:
-        kept.append(counted("false alarms", outside.false_alarms, everybody, decisions.out_of_scope))
+        kept.append(counted(FALSE_ALARMS, outside.false_alarms, everybody, decisions.out_of_scope))
     return tuple(kept)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
+from pipelines.label_space import group_mass
 from pipelines.router import Routed
 from pipelines.trust.backoff import BackOff, fit_back_off
-from pipelines.trust.conformal import Conformal, document_uniforms, fit_conformal, group_mass, right_scores
+from pipelines.trust.conformal import Conformal, document_uniforms, fit_conformal, right_scores
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 
 from hierarchy.errors import ConfigError
+from pipelines.label_space import group_mass
 from pipelines.model import Model
 from pipelines.router import Routed
-from pipelines.trust.conformal import document_uniforms, group_mass
+from pipelines.trust.conformal import document_uniforms
 
 WITHIN = ("labels", "tree")
 

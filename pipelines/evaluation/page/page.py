@@ -50,6 +50,7 @@ def report_page(report: EvaluationReport) -> str:
         sections.error_sources(own),
         sections.probabilities(levels, places),
         sections.coverage(levels, places),
+        sections.promises(report),
         sections.group_confusion(own, places),
         confused_pairs(own, names, excerpts),
         sections.label_table(),

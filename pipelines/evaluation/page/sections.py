@@ -9,6 +9,7 @@ from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
 from pipelines.evaluation.page.words import difference, name, points, share, span
 from pipelines.evaluation.sources import SHORT_TEXTS, TAIL_LABELS, Slice
+from pipelines.trust.kept import FALSE_ALARMS, FINE_ANSWERS, GROUP_ANSWERS, LABEL_SETS, TREE_NODES
 
 WHAT = {  # the baselines, for readers who do not know their names
     SVM: "counts words and knows no groups: the usual quick solution",
@@ -17,6 +18,13 @@ WHAT = {  # the baselines, for readers who do not know their names
     NO_NGRAMS: "this model without its word counts",
     NEITHER: "this model with neither groups nor word counts",
     CLASSIC: "chooses the group first, then a label inside it: a wrong first step is final",
+}
+PROMISED = {
+    FINE_ANSWERS: "right label, where the model is sure of it",
+    GROUP_ANSWERS: "right group, where it is sure of that only",
+    LABEL_SETS: "the set holds the right label",
+    TREE_NODES: "the right label stands under the node of the tree",
+    FALSE_ALARMS: "taken for documents of none of these labels",
 }
 COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
 MOSTLY = 3  # times more on one side than on the other
@@ -210,6 +218,27 @@ def coverage(levels: Mapping[str, LevelScores], places: Mapping[str, str]) -> st
         text,
         f'<div class="two"><div>{places["risk"]}</div><div class="box">{table}</div></div>',
     )
+
+
+def promises(report: EvaluationReport) -> str:
+    """Put what the model promises beside what happened."""
+    if not report.promises:
+        return ""
+    rows = [
+        (
+            f"{kept.what}<br><small>{PROMISED[kept.what]}</small>",
+            ("at most " if kept.what == FALSE_ALARMS else "at least ") + share(kept.promised),
+            "–" if kept.found is None else share(kept.found),
+            f"{kept.documents:,} ({share(kept.share)})",
+        )
+        for kept in report.promises
+    ]
+    text = (
+        '<p class="lead">The model answers with the label, with its group, or not at all, and promises how often it is '
+        "right.</p><p>A promise is about all documents like those it was made on; on these it may miss by chance.</p>"
+    )
+    table = html_table(("what", "promised", "on these documents", "documents"), rows, figures=3)
+    return section("What the model promises", text, f'<div class="box">{table}</div>')
 
 
 def group_confusion(own: Evaluation, places: Mapping[str, str]) -> str:

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from hierarchy.errors import DataError
+from pipelines.label_space import group_mass
 from pipelines.trust.conformal import (
     Conformal,
     document_uniforms,
     fit_conformal,
-    group_mass,
     label_scores,
     limit,
     right_scores,

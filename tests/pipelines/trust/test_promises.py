@@ -9,6 +9,8 @@ import pytest
 
 from hierarchy.errors import ConfigError, DataError
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.evaluation.comparison import EvaluationReport
+from pipelines.evaluation.report import to_markdown
 from pipelines.trust.kept import kept_promises
 from pipelines.trust.promises import OutOfScope, Promises
 
@@ -149,3 +151,18 @@ def test_what_became_of_the_promises_is_counted(calibrated, english):
     held = np.mean([label in s.ids for s, label in zip(sets, labels, strict=True)])
     assert kept["sets of labels"].found == pytest.approx(held)
     assert kept["false alarms"].found <= 0.05
+
+
+def test_a_report_tells_what_became_of_the_promises(calibrated, english, tmp_path):
+    report = calibrated.evaluate(*english.test, data="test")
+    assert [kept.what for kept in report.promises][:2] == ["fine answers", "group answers"]
+    again = EvaluationReport.from_dict(json.loads(json.dumps(report.as_dict())))
+    assert again.promises == report.promises
+    assert "| fine answers | 0.8000 |" in to_markdown(report)
+    report.to_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "What the model promises" in page
+    assert "at most 5.0%" in page
+    other = copy.copy(calibrated).set_params(routing="beam", beam=2).evaluate(*english.test)
+    assert not other.promises
+    assert any("made with routing exhaustive, not with beam: 2" in note for note in other.notes)
