@@ -316,7 +316,49 @@ def evidence() -> str:
     return markdown(("data", "segment left out", "drop in points (95 % interval)"), *rows) if rows else NO_RESULTS
 
 
+def cross_validation() -> str:
+    """Mean and spread over folds on each set, and the corrected t-test against each flat model."""
+    rows = []
+    for name in SETS:
+        if not (RESULTS / f"cross_validation-{name}.json").exists():
+            continue
+        figures = read(f"cross_validation-{name}")
+        for system, scores in figures["systems"].items():
+            cells = [name, f"{figures['folds']}", system]
+            for figure in ("accuracy", "macro_f1"):
+                own = scores[figure]
+                lead = own.get("model_minus_it")
+                cells.append(f"{own['mean']:.4f} ± {own['standard_deviation']:.4f}")
+                cells.append("" if lead is None else f"{100 * lead['difference']:+.2f}, p = {lead['p']:.4f}")
+            rows.append(cells)
+    head = ("data", "folds", "system", "accuracy", "model minus it, points", "macro-F1", "model minus it, points")
+    return markdown(head, *rows) if rows else NO_RESULTS
+
+
+def label_errors() -> str:
+    """Flipped labels that are found, by the default method and ranking."""
+    rows = []
+    for name in SETS:
+        if not (RESULTS / f"label_errors-{name}-train.json").exists():
+            continue
+        figures = read(f"label_errors-{name}-train")
+        for kind, flips in figures["flips"].items():
+            found = flips["variants"]["default"]
+            shares = ("precision", "recall", "recall_at_80%_precision", "right_suggestion")
+            rows.append(
+                (
+                    f"{name}, {kind}",
+                    *(f"{found[n]}" for n in ("flipped", "flagged")),
+                    *(f"{found[n]:.1%}" for n in shares),
+                )
+            )
+    shares = ("of these flipped", "of the flips named", "found at 80 % precision", "right suggestion")
+    return markdown(("data and flips", "flipped", "named", *shares), *rows) if rows else NO_RESULTS
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "cross_validation": cross_validation,
+    "label_errors": label_errors,
     "evidence": evidence,
     "calibration": calibration,
     "promises": promises,

@@ -32,6 +32,9 @@ DATA = """`train` reads all of it; `taxonomy build` and `taxonomy check` read `t
 `predict` name their files themselves and read the columns from here (and `test_split`, `train_split`). What the files
 may look like: [file formats](file-formats.md).
 """
+CARD = """The model card (`README.md` of the model) says it as it stands here; it changes no figure and no fingerprint.
+In Python: `save_pretrained(folder, card={"licence": "apache-2.0"})`.
+"""
 CLASSIFIER = """`run_dir` is for Python only; in a config it is set by `run`.
 """
 TRAINING = """What else stands there is handed to `transformers.TrainingArguments` by its own name: `bf16: true`,
@@ -67,10 +70,10 @@ def main() -> None:
 
 def page() -> str:
     """Return the page as Markdown."""
-    from pipelines.config import Config, Data
+    from pipelines.config import CardFacts, Config, Data
     from pipelines.settings import Settings
 
-    top = {name: field for name, field in Config.model_fields.items() if name not in ("data", "classifier")}
+    top = {name: field for name, field in Config.model_fields.items() if name not in ("data", "classifier", "card")}
     parts = [
         HEADER,
         "## Top level\n",
@@ -78,6 +81,9 @@ def page() -> str:
         "## `data:`\n",
         DATA,
         field_table(Data.model_fields),
+        "## `card:`\n",
+        CARD,
+        field_table(CardFacts.model_fields),
         "## `classifier:`\n",
         CLASSIFIER,
         field_table(Settings.model_fields),

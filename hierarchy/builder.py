@@ -12,7 +12,7 @@ from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.naming import group_names, telling_words
 from hierarchy.nodes import Group, Label, with_default_ids
 from hierarchy.placement import Plan
-from hierarchy.signals import SIGNALS, Signals, label_signals, signal_problems
+from hierarchy.signals import SIGNALS, Confusions, Signals, label_signals, signal_problems
 from hierarchy.sizes import counts_that_fit, plan_sizes
 from hierarchy.smoothing import smoothed
 from hierarchy.taxonomy import Taxonomy
@@ -107,6 +107,7 @@ class TaxonomyBuilder:
         *,
         texts: Sequence[str] | None = None,
         keep: bool = False,
+        confusions: Confusions | None = None,
     ) -> Taxonomy:
         """Place all labels that stand in no group.
 
@@ -124,6 +125,9 @@ class TaxonomyBuilder:
         keep
             Leave every placed label where it stands, in built groups as well. One moves only where the size limits
             leave no other way: `report_.moved` says which.
+        confusions
+            With documents: what is confused with what, in place of the builder's probe, for example
+            `pipelines.out_of_fold.OutOfFold.probe` of a cross-validated model.
 
         Returns
         -------
@@ -145,7 +149,7 @@ class TaxonomyBuilder:
         if forced:  # no group has room, and the new labels alone do not make one
             plan = Plan.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
-        found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.seed)
+        found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.seed, confusions)
         vectors = smoothed(reduced(found.blend(weights), seed=self.seed))
         try:
             if forced:

@@ -4,7 +4,7 @@ Each signal gives every label a vector of length 1; the blend puts the vectors s
 product of two blended vectors is the weighted mean of the signals' cosines.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -18,6 +18,7 @@ from hierarchy.probe import Probe, probe_labels
 SIGNALS = {"text": 0.25, "documents": 0.5, "confusion": 0.25}
 """Default weights: the best mean routing recall on validation documents, `benchmarks/signal_weights.py`."""
 
+Confusions = Callable[[Sequence[str]], Probe]  # label ids -> what a model of the caller's confuses, in their order
 NEIGHBOURS = 5  # labels with documents that stand in for those of a label without any
 PROFILE = 256  # dimensions to which confusion profiles are reduced: what is beyond is noise, and 10,000 labels fit
 
@@ -65,6 +66,7 @@ def label_signals(
     embed: Embed | None = None,
     encoder: str = "embedded",
     seed: int = 0,
+    confusions: Confusions | None = None,
 ) -> Signals:
     """Make the vectors of all signals that there are.
 
@@ -79,6 +81,8 @@ def label_signals(
         See `embed_texts`.
     seed
         Of the n-grams' SVD and of the probe's folds.
+    confusions
+        What stands for the probe; None runs it on the documents.
 
     Returns
     -------
@@ -113,10 +117,14 @@ def label_signals(
     vectors = {"text": by_text, "documents": unit(centroids - centroids[counts > 0].mean(axis=0))}
     probe = None
     if (counts > 0).sum() > 1:
-        probe = probe_labels(X, owner, len(labels), seed=seed)
+        probe = (
+            probe_labels(X, owner, len(labels), seed=seed)
+            if confusions is None
+            else confusions([label.id for label in labels])
+        )
         vectors["confusion"] = confusion_profiles(probe.confusion, seed)
-    for name in set(vectors) - {"text"}:
-        _fill(vectors[name], by_text, counts)
+        _fill(vectors["confusion"], by_text, np.bincount(probe.targets, minlength=len(labels)))
+    _fill(vectors["documents"], by_text, counts)
     return Signals(vectors, owner, probe)
 
 

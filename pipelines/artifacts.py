@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
 from pipelines.neighbours import Neighbours
 from pipelines.router import Router
-from pipelines.settings import Settings, validated
+from pipelines.settings import MACHINE, Settings, validated
 from pipelines.trust.promises import Promises
 from stages.fine.bank import HeadBank
 from stages.lexical import NgramVectorizer
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 2  # 1 fused margins as they are
 MANIFEST = "manifest.json"
 NEIGHBOURS = "neighbours.safetensors"
-PACKAGES = ("coarsefine", "numpy", "scikit-learn", "torch", "transformers")
+PROMISES, METRICS, RECORD = "promises.json", "metrics.json", "run.json"
 logger = logging.getLogger(__name__)
 
 
@@ -113,7 +112,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     ArtifactError
         The folder is no model, a file is missing or damaged, or the format is newer than this version reads.
     """
-    check_manifest(folder)
+    listed = check_manifest(folder)
     config = _read_json(folder / "config.json")
     if config["format_version"] < FORMAT_VERSION:
         raise ArtifactError(
@@ -125,10 +124,11 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
             f"{folder} has format version {config['format_version']} and this coarsefine reads up to "
             f"{FORMAT_VERSION}: update coarsefine"
         )
+    record = _read_json(folder / RECORD) if RECORD in listed else _older_record(config)
     try:
         settings = validated(Settings, config["settings"], where=str(folder / "config.json"))
     except ConfigError as error:
-        made = config.get("versions", {}).get("coarsefine", "unknown")
+        made = record.get("versions", {}).get("coarsefine", "unknown")
         problems = [f"{problem} (the model was made by coarsefine {made})" for problem in error.problems]
         raise ArtifactError(
             [f"{problem}: use that version, or train again" for problem in problems], error.where
@@ -148,7 +148,6 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     neural = None
     if settings.encoder != "none":
         neural = _load_neural(folder, settings, tensors, device)
-    promises, neighbours = folder / "promises.json", folder / NEIGHBOURS
     model = Model(
         settings=settings,
         taxonomy=Taxonomy.from_yaml(folder / "taxonomy.yaml"),
@@ -165,17 +164,21 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
             fusions={name: Fusion(**values) for name, values in fusion["fine"].items()},
             neural_margins=settings.mode == "chained",
         ),
-        record=config["record"],
+        record=record,
         valid_keys=tensors.get("valid_keys", np.empty(0, dtype=np.uint64)),  # older models have none
-        promises=Promises.from_dict(_read_json(promises)) if promises.exists() else None,
-        neighbours=Neighbours.from_tensors(_load_tensors(neighbours)) if neighbours.exists() else None,
+        promises=Promises.from_dict(_read_json(folder / PROMISES)) if PROMISES in listed else None,
+        neighbours=Neighbours.from_tensors(_load_tensors(folder / NEIGHBOURS)) if NEIGHBOURS in listed else None,
     )
-    metrics = folder / "metrics.json"
-    return model, _read_json(metrics) if metrics.exists() else None
+    return model, _read_json(folder / METRICS) if METRICS in listed else None
 
 
-def check_manifest(folder: Path) -> None:
+def check_manifest(folder: Path) -> set[str]:
     """Compare every file with its checksum.
+
+    Returns
+    -------
+    set[str]
+        The files that belong to the model; what else lies in the folder is not read.
 
     Raises
     ------
@@ -188,7 +191,8 @@ def check_manifest(folder: Path) -> None:
             f"{folder} holds no model ({MANIFEST} is missing): name the folder that `train` or save_pretrained wrote"
         )
     problems = []
-    for name, digest in _read_json(manifest)["sha256"].items():
+    digests = _read_json(manifest)["sha256"]
+    for name, digest in digests.items():
         file = folder / name
         if not file.is_file():
             problems.append(f"{file} is missing: copy the model again")
@@ -196,23 +200,13 @@ def check_manifest(folder: Path) -> None:
             problems.append(f"{file} is damaged or was changed (SHA-256 differs from {MANIFEST}): copy the model again")
     if problems:
         raise ArtifactError(problems, where="damaged model")
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of what decides the figures of a model."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            found[name] = "unknown"
-    return found
+    return set(digests)
 
 
 def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: str) -> None:
     from safetensors.numpy import save_file
 
-    settings = model.settings.model_dump(exclude={"run_dir", "device", "n_jobs"})
+    settings = model.settings.model_dump(exclude=MACHINE)
     config = {
         "format": "coarsefine/model",
         "format_version": FORMAT_VERSION,
@@ -220,10 +214,9 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         "id2label": {str(i): label for i, label in enumerate(model.label_ids)},
         "label2id": {label: i for i, label in enumerate(model.label_ids)},
         "groups": list(model.group_ids),
-        "versions": package_versions(),
-        "record": model.record,
     }
     _write_json(folder / "config.json", config)
+    _write_json(folder / RECORD, model.record)
     model.taxonomy.to_yaml(folder / "taxonomy.yaml")
     router = model.router
     tensors = {"group_of": router.group_of, "train_counts": model.train_counts, "valid_keys": model.valid_keys}
@@ -253,12 +246,17 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
     fusions = {name: fusion.as_dict() for name, fusion in router.fusions.items()}
     _write_json(folder / "router.json", {"coarse": router.coarse_fusion.as_dict(), "fine": fusions})
     if model.promises is not None:
-        _write_json(folder / "promises.json", model.promises.as_dict())
+        _write_json(folder / PROMISES, model.promises.as_dict())
     if metrics is not None:
-        _write_json(folder / "metrics.json", metrics)
+        _write_json(folder / METRICS, metrics)
     (folder / "README.md").write_text(card, encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     _write_json(folder / MANIFEST, {"sha256": {str(path.relative_to(folder)): _sha256(path) for path in files}})
+
+
+def _older_record(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what models without a `run.json` tell of their training: no fingerprints, no hardware."""
+    return {**config["record"], "versions": config.get("versions", {})}
 
 
 def _load_neural(

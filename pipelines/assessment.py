@@ -149,12 +149,43 @@ def fitted_baselines(
     train_inputs = model.extractor.through_cache(texts, folder)
     n_jobs = model.settings.n_jobs
     gold = space.targets(documents.labels)
-    # Which min_df is stronger depends on the data by up to nine points; the baseline gets the better one.
-    svm = [svm_predictions(texts, targets, documents.texts, min_df=m, n_jobs=n_jobs) for m in SVM_MIN_DF]
-    answers = {SVM: max(svm, key=lambda answer: int((answer == gold).sum()))}
-    if train_inputs.vectors is not None and inputs.vectors is not None:
-        answers[LOGISTIC] = logistic_predictions(train_inputs.vectors, targets, inputs.vectors)
+    vectors = (train_inputs.vectors, inputs.vectors)
+    answers = flat_baselines(texts, targets, documents.texts, gold, *vectors, n_jobs=n_jobs)
     answers[CLASSIC] = classic_chain(model, train_inputs, targets, inputs, folder)
+    return answers
+
+
+def flat_baselines(
+    texts: Sequence[str],
+    targets: np.ndarray,
+    test_texts: Sequence[str],
+    gold: np.ndarray,
+    vectors: np.ndarray | None,
+    test_vectors: np.ndarray | None,
+    *,
+    n_jobs: int,
+) -> dict[str, np.ndarray]:
+    """Answers of TF-IDF with a linear SVM and, where there are vectors, of logistic regression on them.
+
+    Parameters
+    ----------
+    texts, targets, vectors
+        Training documents: texts, (documents,) columns of their labels and (documents, features).
+    test_texts, gold, test_vectors
+        The documents to answer.
+    n_jobs
+        Processes.
+
+    Returns
+    -------
+    dict[str, numpy.ndarray]
+        Name of the baseline -> (documents,) columns of its answers.
+    """
+    # Which min_df is stronger depends on the data by up to nine points; the baseline gets the better one.
+    svm = [svm_predictions(texts, targets, test_texts, min_df=m, n_jobs=n_jobs) for m in SVM_MIN_DF]
+    answers = {SVM: max(svm, key=lambda answer: int((answer == gold).sum()))}
+    if vectors is not None and test_vectors is not None:
+        answers[LOGISTIC] = logistic_predictions(vectors, targets, test_vectors)
     return answers
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
-from pipelines.documents import Documents, training_record
+from pipelines.documents import Documents
 from pipelines.features import FeatureExtractor
 from pipelines.label_space import LabelSpace
 from pipelines.model import Model
@@ -101,7 +101,7 @@ def fit_chained(
         train_counts=np.bincount(targets, minlength=len(space.label_ids)),
         extractor=FeatureExtractor(neural=features, vectorizer=vectorizer),
         router=router,
-        record=training_record(train, valid, history, clock),
+        record={"history": history},
         valid_keys=np.unique(valid.keys()),
         neighbours=neighbours,
     )

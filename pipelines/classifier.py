@@ -3,20 +3,17 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hierarchy.errors import ArtifactError, ConfigError
+from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
-from pipelines.artifacts import load_model, save_model
 from pipelines.documents import Documents
-from pipelines.model import Model
-from pipelines.parameters import Parameters
 from pipelines.paths import Prediction, paths_of
+from pipelines.pretrained import Pretrained
 
 if TYPE_CHECKING:
     from pipelines.evaluation.comparison import EvaluationReport
@@ -26,27 +23,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class HierarchicalClassifier(ClassifierMixin, Parameters):
+class HierarchicalClassifier(ClassifierMixin, Pretrained):
     """Two-stage text classifier: a coarse long-text model, a head for each group, and a router.
 
     Its parameters are those of `pipelines.parameters.Parameters`.
 
-    Attributes
-    ----------
-    classes_
-        Sorted ids of the labels that had training documents.
-    taxonomy_
-        The tree in use, every label of the documents placed.
-    model_
-        The trained parts.
-    metrics_
-        Figures of the last evaluation that was kept with the model, or None.
+    What it learns are the attributes of `pipelines.pretrained.Pretrained`.
     """
-
-    classes_: np.ndarray
-    taxonomy_: Taxonomy
-    model_: Model
-    metrics_: dict[str, Any] | None
 
     def fit(
         self,
@@ -87,11 +70,14 @@ class HierarchicalClassifier(ClassifierMixin, Parameters):
         """
         from pipelines.fitting import fit_model
         from pipelines.preparation import prepare_documents
+        from pipelines.records import CUT, with_sources
 
         settings = self._settings()
         train, valid = prepare_documents(texts, labels, validation, self.taxonomy, seed=settings.seed)
         with self._run_folder() as folder:
             fitted = fit_model(settings, self.taxonomy, train, valid, folder=folder)
+        if validation is None:
+            fitted = replace(fitted, record=with_sources(fitted.record, {"valid": CUT}))
         self._set(fitted, metrics=None)
         return self if calibration is None else self.calibrate(*calibration)
 
@@ -342,44 +328,6 @@ class HierarchicalClassifier(ClassifierMixin, Parameters):
             )
         self._set(model, metrics=None)
         return self
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write the model to a folder: JSON, YAML and safetensors, checksummed, whole or not at all."""
-        from pipelines.card import model_card
-
-        check_is_fitted(self)
-        save_model(self.model_, Path(folder), metrics=self.metrics_, card=model_card(self.model_, self.metrics_))
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path, *, device: str | None = None) -> Self:
-        """Read a model that `save_pretrained` wrote.
-
-        Parameters
-        ----------
-        folder
-            Its folder.
-        device
-            Torch device; None takes a GPU where there is one.
-
-        Raises
-        ------
-        ArtifactError
-            The folder is missing, is no model, or a file in it is damaged.
-        """
-        if not Path(folder).is_dir():
-            raise ArtifactError(f"no folder {folder}: name the folder that `train` or save_pretrained wrote")
-        model, metrics = load_model(Path(folder), device=device)
-        classifier = cls(model.taxonomy, **model.settings.model_dump(exclude={"device", "run_dir", "n_jobs"}))
-        classifier.device = device
-        classifier._set(model, metrics=metrics)
-        return classifier
-
-    def _set(self, model: Model, *, metrics: dict[str, Any] | None) -> None:
-        self.metrics_ = metrics
-        self.model_ = model
-        self.taxonomy_ = model.taxonomy
-        self.classes_ = np.array(sorted(model.label_ids))
-        self._columns = np.argsort(np.array(model.label_ids), kind="stable")
 
     def _readable(self, texts: Sequence[str]) -> Sequence[str]:
         from pipelines.preparation import check_texts

@@ -50,6 +50,23 @@ class Data(BaseModel):
     group: str | None = Field(None, description="column of the group; null where there is none")
 
 
+class CardFacts(BaseModel):
+    """What only a person knows, for the model card."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    licence: str | None = Field(
+        None, description="licence of the model, best as the hub names it (`apache-2.0`, `cc-by-4.0`)"
+    )
+    language: str | list[str] | None = Field(
+        None, description="languages of the documents, as codes (`en`, `zh`); null says that nobody has told"
+    )
+    contact: str | None = Field(None, description="whom to ask about the model")
+    notes: str | None = Field(
+        None, description="what else a reader must know: purpose, where the documents come from, who may use it"
+    )
+
+
 class Config(BaseModel):
     """What a config file holds; the command line reads it."""
 
@@ -63,6 +80,9 @@ class Config(BaseModel):
     data: Data = Field(default_factory=lambda: Data.model_validate({}), description="the documents")
     classifier: Settings = Field(
         default_factory=lambda: Settings.model_validate({}), description="the model and its training"
+    )
+    card: CardFacts = Field(
+        default_factory=lambda: CardFacts.model_validate({}), description="what the model card says beside the figures"
     )
     run: str | None = Field(
         None,
@@ -112,14 +132,10 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
     problems: list[str] = []
     where = "--set" if path is None else str(path)
     if path is not None:
-        entry = _composed(_file_text(path), where)
-        if isinstance(entry, Pairs):
-            values = _mapping(entry, "", places, problems)
-        elif entry is not None and not (isinstance(entry, Scalar) and _value(entry) is None):
-            raise ConfigError("a config is a mapping of keys to values: key: value", where)
+        values = read_mapping(path, places, problems)
     for override in overrides:
         _override(values, override, places, problems)
-    for section in [name for name in ("data", "classifier") if name in values and values[name] is None]:
+    for section in [name for name in ("data", "classifier", "card") if name in values and values[name] is None]:
         del values[section]  # all its keys are commented out
     try:
         config = validated(Config, values, where, places)
@@ -130,9 +146,38 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
     return config
 
 
-def _file_text(path: str | Path) -> str:
+def read_mapping(
+    path: str | Path, places: dict[str, str], problems: list[str], *, what: str = "config"
+) -> dict[str, Any]:
+    """Read a YAML file of keys and values, with numbers and truth values as a config has them.
+
+    Parameters
+    ----------
+    path
+        The file.
+    places
+        Is told where each dotted key stands (``line 12``).
+    problems
+        Is told of keys that stand twice, or are none.
+    what
+        The file is, for messages.
+
+    Raises
+    ------
+    ConfigError
+        There is no such file, or it holds something else.
+    """
+    entry = _composed(_file_text(path, what), str(path))
+    if isinstance(entry, Pairs):
+        return _mapping(entry, "", places, problems)
+    if entry is not None and not (isinstance(entry, Scalar) and _value(entry) is None):
+        raise ConfigError(f"a {what} is a mapping of keys to values: key: value", str(path))
+    return {}
+
+
+def _file_text(path: str | Path, what: str) -> str:
     if not Path(path).is_file():
-        raise ConfigError(f"there is no config file {str(path)!r} (paths start at the working directory {Path.cwd()})")
+        raise ConfigError(f"there is no {what} file {str(path)!r} (paths start at the working directory {Path.cwd()})")
     try:
         return read_text(path)
     except TaxonomyError as error:

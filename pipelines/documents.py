@@ -3,11 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-
-from stages.progress import Clock
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,3 @@ class Documents:
         """Return the documents at some places, in memory."""
         rows = None if self.rows is None else self.rows[places]
         return Documents([self.texts[int(i)] for i in places], [self.labels[int(i)] for i in places], rows)
-
-
-def training_record(
-    train: Documents, valid: Documents, history: list[dict[str, float]], clock: Clock
-) -> dict[str, Any]:
-    """Tell which documents served what and how the training went, JSON-ready, as the model keeps it."""
-    return {
-        "documents": {"train": len(train.texts), "valid": len(valid.texts)},
-        "history": history,
-        "seconds": clock.seconds,
-    }

@@ -1,6 +1,8 @@
 """From checked documents to a trained model: the encoder, the groups, then chained or joint training."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.chained import fit_chained
@@ -8,12 +10,22 @@ from pipelines.documents import Documents
 from pipelines.joint import fit_joint
 from pipelines.model import Model
 from pipelines.preparation import label_texts, place_labels
+from pipelines.records import run_record
 from pipelines.settings import Settings
 from stages.progress import Clock
 
+if TYPE_CHECKING:
+    from stages.trainer import Watch
+
 
 def fit_model(
-    settings: Settings, taxonomy: Taxonomy | None, train: Documents, valid: Documents, *, folder: Path
+    settings: Settings,
+    taxonomy: Taxonomy | None,
+    train: Documents,
+    valid: Documents,
+    *,
+    folder: Path,
+    watch: "Watch | None" = None,
 ) -> Model:
     """Train a model as the settings say.
 
@@ -27,6 +39,8 @@ def fit_model(
         As `prepare_documents` gives them.
     folder
         Run folder: what is finished there is not done again.
+    watch
+        Is told the figures of every evaluation of the neural training; what it raises ends the training.
 
     Raises
     ------
@@ -34,22 +48,35 @@ def fit_model(
         The encoder cannot be had, or fits neither settings nor documents.
     """
     clock = Clock()
-    if settings.encoder == "none":
-        taxonomy = place_labels(settings, taxonomy, train, None, clock)
-        return fit_chained(settings, taxonomy, train, valid, neural=None, folder=folder, clock=clock)
+    neural = content = None
+    if settings.encoder != "none":
+        from pipelines.encoders import load_encoder, resolve_trainable
+        from pipelines.neural import NeuralStage
 
-    from pipelines.encoders import load_encoder, resolve_trainable
-    from pipelines.neural import NeuralStage
-
-    with clock.step("encoder"):
-        encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, train))
-        trainable = resolve_trainable(settings, encoder, train.texts)
-        settings = settings.model_copy(update={"trainable": trainable})
-    neural = NeuralStage(settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder)
-    if trainable == "frozen":
-        with clock.step("vectors"):
-            neural.vectors(encoder, "training")
-            neural.vectors(encoder, "validation")
-    taxonomy = place_labels(settings, taxonomy, train, neural, clock)
-    fit = fit_joint if settings.mode == "joint" else fit_chained
-    return fit(settings, taxonomy, train, valid, neural=neural, folder=folder, clock=clock)
+        with clock.step("encoder"):
+            encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, train))
+            content = encoder.content_fingerprint()
+            trainable = resolve_trainable(settings, encoder, train.texts)
+            settings = settings.model_copy(update={"trainable": trainable})
+        neural = NeuralStage(
+            settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder, watch=watch
+        )
+        if trainable == "frozen":
+            with clock.step("vectors"):
+                neural.vectors(encoder, "training")
+                neural.vectors(encoder, "validation")
+    placed = place_labels(settings, taxonomy, train, neural, clock)
+    if settings.mode == "joint" and neural is not None:
+        model = fit_joint(settings, placed, train, valid, neural=neural, folder=folder, clock=clock)
+    else:
+        model = fit_chained(settings, placed, train, valid, neural=neural, folder=folder, clock=clock)
+    record = run_record(
+        model.settings,
+        taxonomy,
+        train,
+        valid,
+        encoder=content,
+        history=model.record["history"],
+        seconds=clock.seconds,
+    )
+    return replace(model, record=record)

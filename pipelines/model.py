@@ -37,7 +37,7 @@ class Model:
     router
         That to probabilities.
     record
-        Which documents served what, how training went, and what was refitted since; JSON-ready.
+        How it was made and what was refitted since, see `pipelines.records`; JSON-ready.
     valid_keys
         Hashes of the validation documents (`Documents.keys`): no row has seen these, so a refit can use them again.
     promises

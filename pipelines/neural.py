@@ -34,7 +34,7 @@ from stages.two_stage import TwoStageModel, rows_from_vectors
 from stages.vectors import SegmentVectors
 
 if TYPE_CHECKING:
-    from stages.trainer import Training
+    from stages.trainer import Training, Watch
 
 TRAINING_VERSION = 1  # of the code: another one trains anew instead of reading what an older one left
 # Settings that a training depends on, beside the encoder, the documents and their labels.
@@ -90,6 +90,8 @@ class NeuralStage:
         The documents.
     folder
         Run folder for cache and checkpoints.
+    watch
+        Is told the figures of every evaluation, as `stages.trainer.train_model` says; not of a warm-up.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class NeuralStage:
         train_texts: Sequence[str],
         valid_texts: Sequence[str],
         folder: Path,
+        watch: "Watch | None" = None,
     ) -> None:
         self.settings = settings
         self.pretrained = encoder
@@ -109,6 +112,7 @@ class NeuralStage:
         self.train_texts = train_texts
         self.valid_texts = valid_texts
         self.folder = folder
+        self.watch = watch
         self.rows: nn.Linear | None = None
         self._read: dict[tuple[int, str], SegmentVectors] = {}
 
@@ -227,6 +231,7 @@ class NeuralStage:
             folder=self.folder / f"{self.settings.mode}-{name}{self._key}",
             seed=self.settings.seed,
             sampler=make_sampler(self.settings, self._space, targets[rows]),
+            watch=None if name else self.watch,
         )
 
     def _fine_encoders(self) -> list[Encoder]:

@@ -15,6 +15,7 @@ from pipelines.documents import Documents
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
 from pipelines.neighbours import Neighbours
+from pipelines.records import with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
 from pipelines.router import Inputs, Router, fit_router
 from pipelines.rows import fit_group_rows, fit_heads, plan_rows
@@ -97,8 +98,7 @@ def refit(
                 valid_targets=space.targets(valid.labels),
                 coarse_fusion=None if plan.coarse else router.coarse_fusion,
             )
-    documents = {"train": len(train.texts), "valid": 0 if valid is None else len(valid.texts)}
-    entry = {**changes, "documents": documents, "history": history, "seconds": clock.seconds}
+    entry = {**changes, "history": history, "seconds": clock.seconds}
     if model.promises is not None:
         logger.warning("the promises of the model ended with the refit: calibrate it again")
     neighbours = None
@@ -112,7 +112,7 @@ def refit(
         train_counts=counts,
         extractor=extractor,
         router=router,
-        record={**model.record, "refits": [*model.record.get("refits", []), entry]},
+        record=with_refit(model.record, model.settings, entry, taxonomy, train, valid),
         valid_keys=np.setdiff1d(model.valid_keys, train.keys()) if valid is None else np.unique(valid.keys()),
         neighbours=neighbours,
     )

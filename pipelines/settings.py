@@ -16,6 +16,7 @@ Trainable = Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(
 
 JOINT_ONLY = ("fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs")
 CHAINED_ONLY = ("fine_features", "neural_C")
+MACHINE = {"device", "n_jobs", "run_dir"}  # what belongs to a machine and not to a model
 
 
 class Settings(BaseModel):

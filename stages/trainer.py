@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ from stages.processes import is_first, meet, n_processes
 from stages.two_stage import TwoStageModel
 
 logger = logging.getLogger(__name__)
+
+Watch: TypeAlias = Callable[[Mapping[str, float]], None]  # is told the figures of an evaluation
 
 DEFAULTS: dict[str, Any] = {
     "num_train_epochs": 12,
@@ -121,6 +123,12 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         )
 
 
+def training_default(name: str, *, encoder_trained: bool = False) -> Any:
+    """Return what a name of ``training`` is where nobody sets it: our default, or that of TrainingArguments."""
+    theirs = {f.name: f.default for f in fields(TrainingArguments)}
+    return {**theirs, **OWN_DEFAULTS, **DEFAULTS, **(ENCODER_DEFAULTS if encoder_trained else {})}.get(name)
+
+
 def _number_problems(settings: Mapping[str, Any]) -> list[str]:
     """Name numbers that are none: TrainingArguments takes them and fails after hours."""
     defaults = {f.name: f.default for f in fields(TrainingArguments)} | OWN_DEFAULTS
@@ -168,6 +176,7 @@ def train_model(
     folder: Path,
     seed: int,
     sampler: Sampler[int] | None = None,
+    watch: Watch | None = None,
 ) -> Training:
     """Train `model`; afterwards it holds the weights of its best epoch.
 
@@ -189,12 +198,17 @@ def train_model(
         Of order and dropout.
     sampler
         Draws the training documents of an epoch; None takes each once, in another order each epoch.
+    watch
+        Called with the figures of every evaluation in turn, also of those before an interruption and of a training that
+        is read back. What it raises ends the training, which can go on later.
     """
     weights, record = folder / "trained.safetensors", folder / "trained.json"
     if record.exists():
         load_model(model, weights)
         model.eval()
-        return Training(**json.loads(record.read_text(encoding="utf-8")))
+        finished = Training(**json.loads(record.read_text(encoding="utf-8")))
+        _Watched(watch).tell(finished.history)
+        return finished
 
     own = {name: settings.get(name, default) for name, default in OWN_DEFAULTS.items()}
     best = {"metric_for_best_model": "group_accuracy" if model.rows is None else "accuracy"}
@@ -202,7 +216,8 @@ def train_model(
     # The loss smooths its labels itself, on both levels.
     arguments = training_arguments({**best, **settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, seed)
     set_seed(seed)
-    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, sampler)]
+    watched = _Watched(watch)
+    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, sampler), watched]
     if arguments.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(own["early_stopping_patience"]))
     trainer = _Trainer(
@@ -228,6 +243,7 @@ def train_model(
     state = None if checkpoint is None else TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
     if state is not None and _has_stopped_early(state, own["early_stopping_patience"]):
         load_model(model, Path(state.best_model_checkpoint) / "model.safetensors")
+        watched.tell(state.log_history)
     else:
         if checkpoint:
             logger.info("training goes on from %s", checkpoint.name)
@@ -352,3 +368,25 @@ class _Tell(TrainerCallback):
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.loss.progress = state.global_step / max(state.max_steps, 1)
+
+
+class _Watched(TrainerCallback):
+    """Tells the caller of each evaluation, once."""
+
+    def __init__(self, watch: Watch | None) -> None:
+        self.watch = watch
+        self.told = 0
+
+    def tell(self, history: Sequence[Mapping[str, float]]) -> None:
+        if self.watch is None:
+            return
+        evaluations = [entry for entry in history if "eval_loss" in entry]
+        for evaluation in evaluations[self.told :]:
+            self.told += 1
+            self.watch(evaluation)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.tell(state.log_history)  # what a checkpoint remembers
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.tell(state.log_history)

@@ -212,3 +212,29 @@ def test_evidence_compares_the_choices_on_the_same_documents(benchmarks: None) -
     drops[:, 0] = drops[:, 1]
     assert not compare(drops)["met"]
     assert compare(-drops)["ratio"] is None
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_flips_are_seeded_and_stay_in_the_group_where_asked(english: Any) -> None:
+    from label_errors import flip
+
+    right = np.array(english.train[1])
+    group_of = {label.id: group.id for group in english.taxonomy.groups for label in group.labels}
+    for taxonomy in (None, english.taxonomy):
+        given = flip(right, taxonomy, 0.1, 0)
+        changed = np.flatnonzero(given != right)
+        assert len(changed) == round(0.1 * len(right))
+        assert (flip(right, taxonomy, 0.1, 0) == given).all()
+        same = [group_of[given[i]] == group_of[right[i]] for i in changed]
+        assert all(same) == (taxonomy is not None)
+
+
+def test_label_errors_finds_flips(data: str, tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    run(
+        "label_errors", "tiny", "--data", data, "--run", str(tmp_path / "run"), "--out", str(out), "--folds", "3",
+        "--kind", "uniform", "--set", "encoder=none", "--set", "n_jobs=1", "--set", "min_df=1",
+    )  # fmt: skip
+    found = json.loads(out.read_text(encoding="utf-8"))["figures"]["flips"]["uniform"]["variants"]["default"]
+    assert found["flipped"] == round(0.05 * 204)
+    assert 0 <= found["precision"] <= 1

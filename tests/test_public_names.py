@@ -4,6 +4,7 @@ import re
 
 import hierarchy
 import pipelines
+from pipelines.pretrained import Pretrained
 
 
 def test_hierarchy():
@@ -29,7 +30,7 @@ def test_pipelines():
 
 
 def test_the_face_of_the_classifier():
-    names = vars(pipelines.HierarchicalClassifier)
+    names = {**vars(Pretrained), **vars(pipelines.HierarchicalClassifier)}
     face = {name for name in names if not re.match("_|set_.*_request$", name)}  # scikit-learn makes the requests
     assert face == {
         "calibrate",
@@ -41,6 +42,7 @@ def test_the_face_of_the_classifier():
         "predict_paths",
         "predict_proba",
         "predict_sets",
+        "push_to_hub",
         "refit_groups",
         "save_pretrained",
     }

@@ -38,7 +38,9 @@ ANSWERED = {
     ("none", "unsure"): "Not answered: fine label and group are both unsure.",
     ("none", "out_of_scope"): "Not answered: the document seems to belong to no label.",
 }
-ModelArgument = Annotated[Path, typer.Argument(help="Folder that train wrote.")]
+ModelArgument = Annotated[
+    Path, typer.Argument(help="Folder that train wrote, or a model on the hub: org/name, org/name@revision.")
+]
 RoutingOption = Annotated[
     str | None, typer.Option("--routing", help="auto, exhaustive or beam; by default as the model was trained.")
 ]
@@ -60,6 +62,10 @@ def evaluate(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page to open in a browser.")
     ] = None,
+    label_errors: Annotated[
+        Path | None,
+        typer.Option("--label-errors", metavar="FILE", help="Show these label errors (of label-errors) on the page."),
+    ] = None,
     routing: RoutingOption = None,
     beam: BeamOption = None,
     device: DeviceOption = None,
@@ -72,6 +78,7 @@ def evaluate(
         from pipelines.cli.documents import Source, check_all, read_source, reports_shown
         from pipelines.config import load_config
         from pipelines.evaluation.report import render
+        from pipelines.label_review import read_review
 
         data = load_config(config, settings or []).data
         for written in (json_file, html):
@@ -79,6 +86,9 @@ def evaluate(
                 raise DataError(f"the folder of {written} does not exist: make it first")
         if html is not None:
             check_bokeh()
+        if label_errors is not None and html is None:
+            raise DataError("--label-errors is shown on the page: add --html FILE")
+        suspects = () if label_errors is None else read_review(label_errors)
         classifier = load_classifier(model, device=device, routing=routing, beam=beam)
         with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
             sources = {"test": Source(file, data.test_split)}
@@ -93,7 +103,7 @@ def evaluate(
             with reports_shown():
                 report = classifier.evaluate(test.documents["text"], test.labels, train=baselines, data=file)
                 if html is not None:
-                    report.to_html(html)
+                    report.to_html(html, label_errors=suspects)
         stdout().print(render(report))
         if json_file is not None:
             json_file.write_text(json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -150,12 +160,14 @@ def predict(
         if as_json:
             raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
         from pipelines.cli.documents import in_cli_words
+        from pipelines.hub import local_folder
         from pipelines.prediction import predict_file
 
-        _silence(model)
+        folder = local_folder(model)
+        _silence(folder)
         with in_cli_words(label="--id"):
             answered = predict_file(
-                model,
+                folder,
                 str(file),
                 out,
                 text=data.text,
@@ -207,10 +219,12 @@ def load_classifier(
 ) -> "HierarchicalClassifier":
     """Read a model, with the routing that the options ask for; None leaves it as the model has it."""
     from pipelines.classifier import HierarchicalClassifier
+    from pipelines.hub import local_folder
 
     _check_routing(routing)
-    _silence(model)
-    classifier = HierarchicalClassifier.from_pretrained(model, device=device)
+    folder = local_folder(model)
+    _silence(folder)
+    classifier = HierarchicalClassifier.from_pretrained(folder, device=device)
     if routing is not None:
         classifier.routing = routing
     if beam is not None:
@@ -236,6 +250,6 @@ def _check_routing(routing: str | None) -> None:
         raise ConfigError(f"--routing {routing}: use one of {', '.join(ROUTINGS)}")
 
 
-def _silence(model: Path) -> None:
-    if (model / "encoder").is_dir():
+def _silence(folder: Path) -> None:
+    if (folder / "encoder").is_dir():
         silence_weight_bars()

@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import answers, calibrating, demo, editing, evidence, refitting, taxonomy, training
+from pipelines.cli import (
+    answers,
+    calibrating,
+    cross_validation,
+    demo,
+    editing,
+    evidence,
+    label_errors,
+    pushing,
+    refitting,
+    taxonomy,
+    training,
+    tuning,
+)
 
 app = typer.Typer(
     name="coarsefine",
@@ -18,11 +31,15 @@ app = typer.Typer(
 editing.register(taxonomy.app)
 app.add_typer(taxonomy.app, name="taxonomy")
 app.command(epilog=training.EPILOG)(training.train)
+app.command(epilog=tuning.EPILOG)(tuning.tune)
 app.command(epilog=refitting.EPILOG)(refitting.refit)
 app.command(epilog=calibrating.EPILOG)(calibrating.calibrate)
 app.command(epilog=answers.EVALUATE_EPILOG)(answers.evaluate)
 app.command(epilog=answers.PREDICT_EPILOG)(answers.predict)
 app.command(epilog=evidence.EPILOG)(evidence.explain)
+app.command("cross-validate", epilog=cross_validation.EPILOG)(cross_validation.cross_validate)
+app.command("label-errors", epilog=label_errors.EPILOG)(label_errors.label_errors)
+app.command(epilog=pushing.EPILOG)(pushing.push)
 app.command(epilog=demo.EPILOG)(demo.demo)
 
 

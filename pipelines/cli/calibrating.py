@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,7 @@ def calibrate(
         from pipelines.artifacts import check_replaceable
         from pipelines.cli.documents import Source, check_all, read_source, reports_shown
         from pipelines.config import load_config
+        from pipelines.reproduction import with_calibration
 
         if out is None:
             raise DataError(f"name the folder of the calibrated model: -o NEW, or -o {model} to replace the old one")
@@ -73,6 +75,8 @@ def calibrate(
                     by_group=by_group,
                     false_alarms=false_alarms,
                 )
+        record = with_calibration(classifier.model_.record, file, data)
+        classifier.model_ = replace(classifier.model_, record=record)
         classifier.save_pretrained(out)
         assert classifier.model_.promises is not None  # noqa: S101 - calibrate has made them; for the type checker
         _show(classifier.model_.promises)

@@ -1,6 +1,7 @@
 """``coarsefine refit``: a trained model follows its edited taxonomy, without a full training."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,19 +62,23 @@ def refit(
 
 
 def _refit(
-    folder: Path, groups: list[str] | None, taxonomy: Path | None, out: Path, device: str | None, config: "Config"
+    model: Path, groups: list[str] | None, taxonomy: Path | None, out: Path, device: str | None, config: "Config"
 ) -> None:
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cli.documents import in_cli_words, read_taxonomy, reports_shown
     from pipelines.documents import Documents
     from pipelines.evaluation.report import render
+    from pipelines.hub import local_folder
+    from pipelines.records import with_test
     from pipelines.refit_plan import cut_validation
 
+    folder = local_folder(model)
     if (folder / "encoder").is_dir():
         silence_weight_bars()
     classifier = HierarchicalClassifier.from_pretrained(folder, device=device)
-    # Beside a model lies the run folder of its training, with vectors that are needed again.
-    config = config.model_copy(update={"run": config.run or f"{folder}.run"})
+    # Beside a model lies the run folder of its training, with vectors that are needed again; not beside a downloaded
+    # one.
+    config = config.model_copy(update={"run": config.run or f"{model if model.is_dir() else out}.run"})
     classifier.set_params(run_dir=config.run, n_jobs=config.classifier.n_jobs)
 
     def as_before(documents: Part) -> "tuple[np.ndarray, np.ndarray]":
@@ -94,6 +99,13 @@ def _refit(
         with reports_shown():
             report = classifier.evaluate(test.texts, test.labels, data=test.name)
         classifier.metrics_ = report.as_dict()
+        record = with_test(
+            classifier.model_.record,
+            Documents(test.texts, test.labels),
+            test.name,
+            train=Documents(training.texts, training.labels),
+        )
+        classifier.model_ = replace(classifier.model_, record=record)
         stdout().print(render(report))
     classifier.save_pretrained(out)
     for refitted in classifier.model_.record.get("refits", [])[refits:]:

@@ -49,6 +49,14 @@ def build(
         Path | None,
         typer.Option("--from", metavar="FILE", help="Earlier tree: only new labels are placed, all others stay."),
     ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions",
+            metavar="FILE",
+            help="Out-of-fold predictions of cross-validate: they tell what is confused, in place of a quick probe.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -57,6 +65,7 @@ def build(
     with session(goes_on="give the same command again"):
         from pipelines.cli.documents import read_taxonomy, training_vectors
         from pipelines.config import load_config
+        from pipelines.out_of_fold import read_out_of_fold
 
         loaded = load_config(config, settings or [])
         if out.suffix.lower() not in (".yaml", ".yml"):
@@ -67,9 +76,14 @@ def build(
         given = None if place is None else read_taxonomy(place)
         if given is not None and earlier is not None:
             given = read_taxonomy(earlier).with_labels(given)
+        if predictions is not None and loaded.data.train is None:
+            raise TaxonomyError("--predictions needs the documents that they are about: --set data.train=FILE")
+        confusions = None if predictions is None else read_out_of_fold(predictions).probe
         builder = builder_of(loaded)
         taxonomy, documents, texts = training_vectors(loaded, given)
-        built = builder.build(taxonomy, documents=documents, texts=texts, keep=earlier is not None)
+        built = builder.build(
+            taxonomy, documents=documents, texts=texts, keep=earlier is not None, confusions=confusions
+        )
         part = out.with_name(f".{out.name}.tmp")
         built.to_yaml(part)
         part.replace(out)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -13,7 +13,7 @@ from pipelines.cli.console import ConfigOption, SetOption, print_table, session,
 from stages.processes import first_goes_first, is_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -44,6 +44,7 @@ class Part:
     name: str
 
 
+ROLES = ("train", "valid", "calibration", "test")
 Cut: TypeAlias = "Callable[[Part], tuple[np.ndarray, np.ndarray]]"  # documents -> places in training and validation
 
 
@@ -74,7 +75,6 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     """
     from pipelines.artifacts import check_replaceable
     from pipelines.cli.documents import read_taxonomy, reports_shown
-    from pipelines.data.splits import stratified_split
     from pipelines.evaluation.report import render
 
     settings = config.settings()
@@ -86,15 +86,9 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
         check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
     from pipelines.classifier import HierarchicalClassifier
 
-    def stratified(part: Part) -> "tuple[np.ndarray, np.ndarray]":
-        kept, cut = stratified_split(part.labels, seed=settings.seed)
-        if not len(cut):
-            raise DataError("no label has 3 documents, so no validation part can be cut: set data.valid", part.name)
-        return kept, cut
-
     with first_goes_first():  # files are converted once
         taxonomy, parts = read_parts(
-            config, None if config.taxonomy is None else read_taxonomy(config.taxonomy), stratified
+            config, None if config.taxonomy is None else read_taxonomy(config.taxonomy), stratified(settings.seed)
         )
     training, validation, test = (parts[role] for role in ("train", "valid", "test"))
     calibration = parts.get("calibration")
@@ -106,6 +100,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
             validation=(validation.texts, validation.labels),
             calibration=None if calibration is None else (calibration.texts, calibration.labels),
         )
+    record_run(classifier, config, parts)
     seconds = dict(classifier.model_.record["seconds"])
     if not is_first():
         return classifier
@@ -121,11 +116,40 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     classifier.save_pretrained(config.output)
     rows = [(step, f"{spent / 60:.1f}") for step, spent in seconds.items()]
     print_table("Time", ("step", "minutes"), [*rows, ("together", f"{sum(seconds.values()) / 60:.1f}")])
+    stdout().print(f"Fingerprint of the run: {classifier.model_.record['fingerprint']}")
     logger.info("the model is in %s; the run folder %s can be deleted", config.output, config.run_folder)
     return classifier
 
 
-def read_parts(config: "Config", taxonomy: "Taxonomy | None", cut: "Cut") -> "tuple[Taxonomy, dict[str, Part]]":
+def record_run(classifier: "HierarchicalClassifier", config: "Config", parts: "dict[str, Part]") -> None:
+    """Put into the model's record what only the command knows: config, sources of the documents, facts for the card."""
+    from pipelines.documents import Documents
+    from pipelines.records import with_sources, with_test
+    from pipelines.reproduction import given
+
+    training, test = (Documents(parts[role].texts, parts[role].labels) for role in ("train", "test"))
+    record = with_sources(classifier.model_.record, {role: part.name for role, part in parts.items()})
+    record = with_test(record, test, parts["test"].name, train=training)
+    added = {"config": given(config), "card": config.card.model_dump(mode="json", exclude_none=True)}
+    classifier.model_ = replace(classifier.model_, record={**record, **added})
+
+
+def stratified(seed: int) -> Cut:
+    """Return what cuts a validation part as `fit` would, and refuses where it cannot."""
+    from pipelines.data.splits import stratified_split
+
+    def cut(part: Part) -> "tuple[np.ndarray, np.ndarray]":
+        kept, held_out = stratified_split(part.labels, seed=seed)
+        if not len(held_out):
+            raise DataError("no label has 3 documents, so no validation part can be cut: set data.valid", part.name)
+        return kept, held_out
+
+    return cut
+
+
+def read_parts(
+    config: "Config", taxonomy: "Taxonomy | None", cut: "Cut", roles: "Sequence[str]" = ROLES
+) -> "tuple[Taxonomy, dict[str, Part]]":
     """Read and check all documents that a config names; without a test part, validation stands for it.
 
     Parameters
@@ -136,6 +160,8 @@ def read_parts(config: "Config", taxonomy: "Taxonomy | None", cut: "Cut") -> "tu
         Whose labels they must have; None takes the tree of the training documents' columns.
     cut
         Cuts the training documents where no validation documents are named; an empty part is left out.
+    roles
+        Which documents are read.
     """
     from pipelines.cli.documents import Source, check_all, read_source, taxonomy_of
 
@@ -150,7 +176,7 @@ def read_parts(config: "Config", taxonomy: "Taxonomy | None", cut: "Cut") -> "tu
             ("calibration", data.calibration, data.calibration_split),
             ("test", data.test, data.test_split),
         )
-        if place is not None
+        if place is not None and role in roles
     }
     tables = {}
     problems = []
@@ -173,7 +199,7 @@ def read_parts(config: "Config", taxonomy: "Taxonomy | None", cut: "Cut") -> "tu
             for role, places in (("train", kept), ("valid", held_out)):
                 labels = [whole.labels[int(i)] for i in places]
                 parts[role] = Part(whole.documents.select(places)["text"], labels, f"a part of {data.train}")
-    if "test" not in parts and "valid" in parts:
+    if "test" in roles and "test" not in parts and "valid" in parts:
         valid = parts["valid"]
         logger.warning("no test documents are named (data.test): figures on validation documents are a little too good")
         parts["test"] = Part(valid.texts, valid.labels, f"validation documents ({valid.name}), used in training too")

@@ -23,6 +23,7 @@ from pipelines.trust.kept import KeptPromise
 
 if TYPE_CHECKING:
     from pipelines.evaluation.page.excerpts import Material
+    from pipelines.label_errors import LabelError
 
 SVM = "tf-idf + linear svm"
 LOGISTIC = "logistic regression on vectors"
@@ -131,11 +132,19 @@ class EvaluationReport:
         text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2, allow_nan=False)
         Path(path).write_text(text + "\n", encoding="utf-8")
 
-    def to_html(self, path: str | Path) -> None:
+    def to_html(self, path: str | Path, *, label_errors: "Sequence[tuple[LabelError, str]]" = ()) -> None:
         """Write the report as one page to open in a browser, which needs no network.
 
         With the model in memory it shows excerpts of documents; a report that was read from a file says what is left
         out.
+
+        Parameters
+        ----------
+        path
+            The file.
+        label_errors
+            Documents whose label may be wrong, as `pipelines.label_review.read_review` reads them, for a section of
+            their own.
 
         Raises
         ------
@@ -151,7 +160,7 @@ class EvaluationReport:
             raise DataError(f"the folder of {path} does not exist: make it first")
         part = path.with_name(f".{path.name}.tmp")
         # A text may hold half of a surrogate pair, which no encoding can write.
-        part.write_bytes(report_page(self).encode("utf-8", "replace"))
+        part.write_bytes(report_page(self, label_errors).encode("utf-8", "replace"))
         part.replace(path)
 
     def _margin(self, result: BaselineResult) -> float:

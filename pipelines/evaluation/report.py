@@ -47,27 +47,38 @@ def to_markdown(report: EvaluationReport) -> str:
     """Give the report as Markdown: a table each, then the verdict and the notes."""
     lines: list[str] = []
     for table in tables(report):
-        lines += [f"**{table.title}**", "", _markdown_row(table.columns)]
-        lines += ["|" + " --- |" + " ---: |" * (len(table.columns) - 1)]
-        lines += [_markdown_row(row) for row in table.rows]
-        lines += [""]
+        lines += [f"**{table.title}**", "", *markdown_table(table), ""]
     for line in (report.verdict, *report.notes):
         lines += [line, ""]
     return "\n".join(lines)
 
 
+def markdown_table(table: Table, *, text_columns: int = 1) -> list[str]:
+    """Give the lines of one table; figures stand to the right.
+
+    Parameters
+    ----------
+    table
+        Its title is left out.
+    text_columns
+        How many columns from the left are text.
+    """
+    sides = " --- |" * text_columns + " ---: |" * (len(table.columns) - text_columns)
+    return [_markdown_row(table.columns), f"|{sides}", *map(_markdown_row, table.rows)]
+
+
 def tables(report: EvaluationReport) -> list[Table]:
     """Give the tables of a report: figures, probabilities, promises, baselines, and the worst groups and labels."""
-    made = [_figures(report), _levels(report), _promises(report), _baselines(report)]
-    made += [_worst_groups(report), _worst_labels(report)]
+    made = [_figures(report), _levels(report), promises_table(report), baselines_table(report)]
+    made += [worst_groups(report), worst_labels(report)]
     return [table for table in made if table.rows]
 
 
 def _figures(report: EvaluationReport) -> Table:
     own = report.evaluation
     rows = [
-        ("accuracy", _with_span(report.accuracy)),
-        ("macro-F1", _with_span(report.macro_f1)),
+        ("accuracy", with_span(report.accuracy)),
+        ("macro-F1", with_span(report.macro_f1)),
         ("macro precision / recall", f"{own.macro.precision:.4f} / {own.macro.recall:.4f}"),
         ("weighted precision / recall / F1", _three(own.weighted)),
         ("micro precision / recall / F1", _three(own.micro)),
@@ -75,9 +86,7 @@ def _figures(report: EvaluationReport) -> Table:
     for name in ("head", "middle", "tail"):
         third = own.thirds[name]
         if third.train_counts is not None:
-            low, high = third.train_counts
-            span = f"{low}" if low == high else f"{low} to {high}"
-            what = f"{name} F1 ({third.labels} labels with {span} training documents)"
+            what = f"{name} F1 ({third.labels} labels with {span(*third.train_counts)} training documents)"
             rows.append((what, _figure(third.f1)))
     rows += [(f"top-{k} accuracy", f"{share:.4f}") for k, share in own.top_k.items()]
     left_out = f" ({own.auc.left_out} labels without positives left out)" if own.auc.left_out else ""
@@ -110,7 +119,7 @@ def _levels(report: EvaluationReport) -> Table:
         ("accuracy", lambda level: f"{level.accuracy:.4f}"),
         ("Brier score", lambda level: f"{level.brier:.4f}"),
         ("negative log-likelihood", lambda level: f"{level.nll:.4f}"),
-        ("expected calibration error (ECE)", lambda level: _with_span(level.ece)),
+        ("expected calibration error (ECE)", lambda level: with_span(level.ece)),
         ("ECE that 95% of calibrated models stay below", lambda level: f"{level.ece_calibrated:.4f}"),
         ("area under risk-coverage (AURC)", lambda level: f"{level.aurc:.4f}"),
     ]
@@ -118,7 +127,8 @@ def _levels(report: EvaluationReport) -> Table:
     return Table("Probabilities", ("figure", *(headings[name] for name in shown)), rows)
 
 
-def _promises(report: EvaluationReport) -> Table:
+def promises_table(report: EvaluationReport) -> Table:
+    """Give what was promised beside what was found."""
     rows = [
         (kept.what, f"{kept.promised:.4f}", _figure(kept.found), str(kept.documents), f"{kept.share:.4f}")
         for kept in report.promises
@@ -126,7 +136,8 @@ def _promises(report: EvaluationReport) -> Table:
     return Table("Promises", ("what", "promised", "found", "of", "share of the documents"), rows)
 
 
-def _baselines(report: EvaluationReport) -> Table:
+def baselines_table(report: EvaluationReport) -> Table:
+    """Give the model beside the other systems; no rows where none was measured."""
     rows = [
         (
             name,
@@ -146,10 +157,11 @@ def _baselines(report: EvaluationReport) -> Table:
     return Table("Beside other systems", columns, rows)
 
 
-def _worst_groups(report: EvaluationReport) -> Table:
+def worst_groups(report: EvaluationReport, shown: int = WORST) -> Table:
+    """Give the groups with the most wrong documents, at most `shown`."""
     rows = [row for row in report.evaluation.groups if row.accuracy is not None and row.accuracy < 1]
     rows.sort(key=lambda row: -row.support * (1 - (row.accuracy or 0.0)))
-    shown = [
+    cells = [
         (
             row.id,
             str(row.labels),
@@ -160,17 +172,18 @@ def _worst_groups(report: EvaluationReport) -> Table:
             _figure(row.head_errors),
             f"{row.mistaken_for} ({row.mistaken_count})" if row.mistaken_for else "",
         )
-        for row in rows[:WORST]
+        for row in rows[:shown]
     ]
     errors = ("routing errors", "head errors")
     columns = ("group", "labels", "documents", "accuracy", "group F1", *errors, "mistaken for")
-    return Table(f"Groups with the most wrong documents ({len(shown)} of {len(rows)})", columns, shown)
+    return Table(f"Groups with the most wrong documents ({len(cells)} of {len(rows)})", columns, cells)
 
 
-def _worst_labels(report: EvaluationReport) -> Table:
+def worst_labels(report: EvaluationReport, shown: int = WORST) -> Table:
+    """Give the labels with the most wrong documents, at most `shown`."""
     rows = [row for row in report.evaluation.labels if row.support and (row.recall or 0.0) < 1]
     rows.sort(key=lambda row: -row.support * (1 - (row.recall or 0.0)))
-    shown = [
+    cells = [
         (
             row.id,
             row.group,
@@ -181,10 +194,10 @@ def _worst_labels(report: EvaluationReport) -> Table:
             _figure(row.f1),
             f"{row.mistaken_for} ({row.mistaken_count})" if row.mistaken_for else "",
         )
-        for row in rows[:WORST]
+        for row in rows[:shown]
     ]
     columns = ("label", "group", "trained on", "documents", "precision", "recall", "F1", "mistaken for")
-    return Table(f"Labels with the most wrong documents ({len(shown)} of {len(rows)})", columns, shown)
+    return Table(f"Labels with the most wrong documents ({len(cells)} of {len(rows)})", columns, cells)
 
 
 def _figure(value: float | None) -> str:
@@ -195,7 +208,13 @@ def _three(scores: Scores) -> str:
     return f"{scores.precision:.4f} / {scores.recall:.4f} / {scores.f1:.4f}"
 
 
-def _with_span(interval: Interval) -> str:
+def span(low: int, high: int) -> str:
+    """Write a range of numbers, or the one number that it is."""
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def with_span(interval: Interval) -> str:
+    """Write a figure with its interval."""
     return f"{interval.value:.4f} ({interval.level:.0%} interval {interval.low:.4f} to {interval.high:.4f})"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from pipelines.documents import Documents
 from pipelines.model import Model
+from pipelines.records import with_promises
 from pipelines.trust.promises import Observed, Promises, make_promises, observe
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ def calibrate(
     )
     _tell(promises)
     settings = model.settings.model_copy(update={"routing": routing, "beam": beam})
-    return replace(model, promises=promises, settings=settings)
+    record = with_promises(model.record, settings, documents, promises)
+    return replace(model, promises=promises, settings=settings, record=record)
 
 
 def _tell(promises: Promises) -> None:

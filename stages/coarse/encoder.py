@@ -180,7 +180,18 @@ class Encoder(nn.Module):
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer, pooling and precision: what the vectors depend on."""
-        digest = hashlib.sha256(json.dumps([self.pooling, self._bf16()]).encode())
+        return self._content(hashlib.sha256(json.dumps([self.pooling, self._bf16()]).encode()))
+
+    def content_fingerprint(self) -> str:
+        """SHA-256 over weights and tokenizer alone: the same on every machine."""
+        return self._content(hashlib.sha256())
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder and its tokenizer as transformers does."""
+        self.transformer.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def _content(self, digest: "hashlib._Hash") -> str:
         tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
         # How the last call truncated and padded; the next call sets its own.
         del tokenizer["truncation"], tokenizer["padding"]
@@ -189,11 +200,6 @@ class Encoder(nn.Module):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
         return digest.hexdigest()
-
-    def save(self, folder: Path) -> None:
-        """Write the encoder and its tokenizer as transformers does."""
-        self.transformer.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
 
     def _pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
         if self.pooling == "cls":

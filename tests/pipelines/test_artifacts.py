@@ -90,7 +90,7 @@ def test_settings_and_tree_come_back(fitted, saved):
 def test_the_folder_is_as_described(fitted, saved):
     files = {str(p.relative_to(saved)) for p in saved.rglob("*") if p.is_file()}
     assert {
-        "config.json", "taxonomy.yaml", "model.safetensors", "vocabulary.json", "router.json", "README.md",
+        "config.json", "taxonomy.yaml", "model.safetensors", "vocabulary.json", "router.json", "README.md", "run.json",
         "manifest.json", "encoder/config.json", "encoder/model.safetensors", "encoder/tokenizer.json",
     } <= files  # fmt: skip
     assert not any(name.endswith((".bin", ".pt", ".pkl", ".npy", ".part")) for name in files)
@@ -99,7 +99,8 @@ def test_the_folder_is_as_described(fitted, saved):
     assert config["id2label"] == {str(i): label for i, label in enumerate(fitted.model_.label_ids)}
     assert config["label2id"] == {label: i for i, label in enumerate(fitted.model_.label_ids)}
     assert set(json.loads((saved / "manifest.json").read_text(encoding="utf-8"))["sha256"]) == files - {"manifest.json"}
-    assert str(Path.home()) not in json.dumps(config["record"])
+    record = json.loads((saved / "run.json").read_text(encoding="utf-8"))
+    assert str(Path.home()) not in json.dumps(record)
 
 
 def test_saving_replaces_an_older_model_and_leaves_nothing_beside_it(fitted_lexical, damaged):
@@ -204,4 +205,4 @@ def test_metrics_travel_with_the_model(fitted_lexical, english, tmp_path):
     written = json.loads((tmp_path / "model" / "metrics.json").read_text(encoding="utf-8"))
     assert HierarchicalClassifier.from_pretrained(tmp_path / "model").metrics_ == written
     assert written["evaluation"]
-    assert "## Figures" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "## How good it is" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")

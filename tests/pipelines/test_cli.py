@@ -17,7 +17,10 @@ from pipelines.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 NO_ENCODER = ("--set", "classifier.encoder=none", "--set", "classifier.n_jobs=1")
-COMMANDS = ("train", "evaluate", "predict", "explain", "demo", "taxonomy build", "taxonomy show", "taxonomy check")
+COMMANDS = (
+    "train", "tune", "evaluate", "predict", "explain", "push", "demo", "taxonomy build", "taxonomy show",
+    "taxonomy check",
+)  # fmt: skip
 
 
 @pytest.fixture

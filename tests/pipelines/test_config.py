@@ -8,6 +8,7 @@ from hierarchy.errors import ConfigError
 from pipelines.config import Config, load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+SPACE = CONFIGS / "tune.yaml"  # a search space
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def flat(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted({*CONFIGS.glob("*.yaml")} - {SPACE}), ids=lambda path: path.name)
 def test_every_shipped_config_loads(path):
     load_config(path)
 
@@ -50,7 +51,7 @@ def test_chained_names_every_key_with_its_default_and_a_comment():
     text = (CONFIGS / "chained.yaml").read_text(encoding="utf-8")
     written = {}
     for key, value in yaml.safe_load(text).items():
-        if key in ("data", "classifier"):
+        if key in ("data", "classifier", "card"):
             written |= {f"{key}.{inner}": found for inner, found in value.items()}
         else:
             written[key] = value

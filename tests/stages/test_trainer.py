@@ -54,7 +54,7 @@ def collate(items):
     return {"labels": torch.tensor(targets), "points": torch.from_numpy(np.stack(points))}
 
 
-def train(folder, seed=0, sampler=None, **settings):
+def train(folder, seed=0, sampler=None, watch=None, **settings):
     model = Net()
     result = train_model(
         model,
@@ -65,6 +65,7 @@ def train(folder, seed=0, sampler=None, **settings):
         folder=folder,
         seed=seed,
         sampler=sampler,
+        watch=watch,
     )
     return model, result
 
@@ -111,6 +112,33 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, c
     assert "training goes on from checkpoint-" in caplog.text
     assert weights(model) == uninterrupted[0]
     assert epochs(result) == uninterrupted[1]
+
+
+def test_the_caller_sees_every_evaluation_once_and_may_end_the_training(tmp_path, monkeypatch, uninterrupted):
+    def seen(evaluations):
+        return [(entry["epoch"], entry["eval_loss"], entry["eval_group_accuracy"]) for entry in evaluations]
+
+    told = []
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, watch=told.append)
+    assert seen(told) == uninterrupted[1][:2]
+
+    def ends(evaluation):
+        told.append(evaluation)
+        if len(told) == 3:
+            raise StopIteration
+
+    told.clear()
+    with pytest.raises(StopIteration):
+        train(tmp_path, watch=ends)
+    assert seen(told) == uninterrupted[1][:3]  # those before the interruption too
+    for _ in ("it goes on", "it is read back"):
+        told.clear()
+        model, _ = train(tmp_path, watch=told.append)
+        assert seen(told) == uninterrupted[1]
+        assert weights(model) == uninterrupted[0]
 
 
 def test_patience_goes_on_counting(tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
 """Puts the page together: headline, sections, plots, and the data of the table of labels."""
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hierarchy.picture.shell import check_bokeh, embedded, fill_page, headline
 from pipelines.evaluation.comparison import EvaluationReport
@@ -12,22 +13,28 @@ from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.levels import FINE, GROUP
 from pipelines.evaluation.page import sections
 from pipelines.evaluation.page.excerpts import pair_excerpts
+from pipelines.evaluation.page.label_errors import suspect_labels
 from pipelines.evaluation.page.pairs import confused_pairs
 from pipelines.evaluation.page.plots import confusion_plot, reliability_plot, risk_plot
 from pipelines.evaluation.page.words import name, points, share
+
+if TYPE_CHECKING:
+    from pipelines.label_errors import LabelError
 
 FOLDER = Path(__file__).parent
 # What would let a text leave its place, as JSON writes it: none of them can stand in a script as it is.
 UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
-def report_page(report: EvaluationReport) -> str:
+def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelError, str]]" = ()) -> str:
     """Draw a report as one HTML page that needs nothing beside it and no network.
 
     Parameters
     ----------
     report
         Fresh from an evaluation, with excerpts of wrongly answered documents; read from a file, without.
+    label_errors
+        Documents whose label may be wrong, each with an excerpt or an empty string.
 
     Raises
     ------
@@ -53,6 +60,7 @@ def report_page(report: EvaluationReport) -> str:
         sections.promises(report),
         sections.group_confusion(own, places),
         confused_pairs(own, names, excerpts),
+        suspect_labels(label_errors, names),
         sections.label_table(),
         sections.notes(_notes(report)),
     )

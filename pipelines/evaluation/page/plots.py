@@ -87,9 +87,15 @@ def _figure(name: str, height: int, x: str, y: str, top: float = 1.0) -> Any:
         min_border_right=14, x_range=(0, 1), y_range=(0, 1.04 * top), x_axis_label=x, y_axis_label=y,
         background_fill_color=PAPER, border_fill_color=PAPER, outline_line_color=None,
     )  # fmt: skip
-    plot.grid.grid_line_color = "#e9edf2"
     for axis in (plot.xaxis, plot.yaxis):
         axis.formatter = NumeralTickFormatter(format=PER_CENT)
+    return dressed(plot)
+
+
+def dressed(plot: Any) -> Any:
+    """Give a plot the plain axes that all plots have, and return it."""
+    plot.grid.grid_line_color = "#e9edf2"
+    for axis in (plot.xaxis, plot.yaxis):
         axis.axis_line_color = axis.major_tick_line_color = GREY
         axis.minor_tick_line_color = None
         axis.axis_label_text_font_style = "normal"

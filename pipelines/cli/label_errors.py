@@ -1,0 +1,138 @@
+"""``coarsefine label-errors``: documents whose label is probably wrong, for a person to review."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hierarchy.errors import DataError
+from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_json, print_table, session
+from pipelines.cli.cross_validation import (
+    GOES_ON,
+    FoldsOption,
+    GroupsOption,
+    IdOption,
+    RepeatsOption,
+    check_folder,
+    validated_folds,
+)
+
+if TYPE_CHECKING:
+    from pipelines.config import Config
+    from pipelines.label_errors import LabelError, LabelErrors
+
+logger = logging.getLogger(__name__)
+
+EPILOG = (
+    "Example: coarsefine label-errors out-of-fold.parquet -o label-errors.csv\n\n"
+    "coarsefine label-errors --set data.train=train.jsonl --text --top 100"
+)
+SHOWN = 20  # on the terminal; the file has all
+
+
+def label_errors(
+    predictions: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[PREDICTIONS]", help="Out-of-fold predictions; else the training documents are cross-validated."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="CSV file to review.")] = Path(
+        "label-errors.csv"
+    ),
+    top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N most suspicious documents.")] = None,
+    text: Annotated[bool, typer.Option("--text", help="Add the beginning of each text (from data.train).")] = False,
+    method: Annotated[
+        str, typer.Option("--method", help="count, noise_rate, class or both: which documents are named.")
+    ] = "count",
+    folds: FoldsOption = 5,
+    repeats: RepeatsOption = 1,
+    groups_column: GroupsOption = None,
+    id_column: IdOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Name documents whose label is probably wrong, the most suspicious first, with the label to put in its place.
+
+    Options about folds, sources and ids are for the case without PREDICTIONS. docs/data-quality.md says how to read
+    the list.
+    """
+    with session(goes_on=GOES_ON if predictions is None else ""):
+        from pipelines.config import load_config
+        from pipelines.label_errors import find_label_errors
+        from pipelines.label_review import write_review
+        from pipelines.out_of_fold import read_out_of_fold
+
+        if out.suffix.lower() != ".csv":
+            raise DataError(f"--out {out}: the list is written as CSV: end the name in .csv")
+        check_folder(out)
+        loaded = load_config(config, settings or [])
+        if text and loaded.data.train is None:
+            raise DataError("--text needs the documents: --set data.train=FILE")
+        if predictions is not None:
+            found = read_out_of_fold(predictions)
+        else:
+            found = validated_folds(loaded, folds, repeats, groups_column, id_column, baselines=False).predictions
+        errors = find_label_errors(found, method=method)
+        errors = replace(errors, found=errors.found[:top])
+        excerpts = _excerpts(loaded, errors.found) if text else {}
+        write_review(errors.found, out, excerpts)
+        if as_json:
+            lines = errors.as_dict()
+            for line, one in zip(lines["found"], errors.found, strict=True):
+                line |= {"text": excerpts[one.key]} if one.key in excerpts else {}
+            print_json(lines)
+        else:
+            _show(errors, excerpts)
+        logger.info("%d documents to review are in %s", len(errors.found), out)
+
+
+def _excerpts(config: "Config", found: "Sequence[LabelError]") -> dict[int, str]:
+    """Find the texts by their hashes, so that they need not stand where they stood."""
+    from pipelines.cli.documents import Source, read_source
+    from pipelines.documents import Documents
+    from pipelines.label_review import excerpt
+
+    data, wanted = config.data, {one.key for one in found}
+    table = read_source(Source(str(data.train), data.train_split), data, cache=config.run_folder / "documents")
+    excerpts = {}
+    for batch in table.select_columns(["text"]).iter(1000):
+        for key, text in zip(Documents(batch["text"], ()).keys().tolist(), batch["text"], strict=True):
+            if key in wanted:
+                excerpts[key] = excerpt(text)
+    if len(excerpts) < len(wanted):
+        logger.warning("%d of %d texts are not in %s", len(wanted) - len(excerpts), len(wanted), data.train)
+    return excerpts
+
+
+def _show(errors: "LabelErrors", excerpts: Mapping[int, str]) -> None:
+    across = sum(one.where == "other group" for one in errors.found)
+    rows = [
+        ("documents", f"{errors.documents}"),
+        ("wrong labels, as the confident joint estimates them", f"{errors.expected:.0f}"),
+        ("named", f"{len(errors.found)}"),
+        ("of these, to a label of another group", f"{across}"),
+    ]
+    if errors.left_out:
+        rows.append(("left out: no other document of their label was trained on", f"{errors.left_out}"))
+    print_table("Labels that may be wrong", ("what", "number"), rows)
+    columns = ("row", "label", "suggested", "where", "probability", "suggested one's")
+    lines = [
+        (
+            one.id or f"{one.row}",
+            one.label,
+            one.suggested,
+            one.where,
+            f"{one.probability:.3f}",
+            f"{one.suggested_probability:.3f}",
+            *((excerpts.get(one.key, ""),) if excerpts else ()),
+        )
+        for one in errors.found[:SHOWN]
+    ]
+    if lines:
+        title = f"The most suspicious ({len(lines)} of {len(errors.found)})"
+        print_table(title, (*columns, "text") if excerpts else columns, lines)

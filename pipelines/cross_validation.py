@@ -1,0 +1,276 @@
+"""Cross-validation: how good a classifier is on documents like these, how much that varies, and beside flat models.
+
+Everything is fitted in each fold: groups where none are given, n-grams, probes, rows, and the fusion, on a validation
+part that is cut from the fold's training side.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hierarchy.errors import ConfigError, DataError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.data.folds import deal_folds, number_sources
+from pipelines.data.splits import fingerprint
+from pipelines.documents import Documents
+from pipelines.evaluation.resampled import PairedTest, corrected_t_test
+from pipelines.fold import OWN, FoldPlan, FoldResult
+from pipelines.out_of_fold import OutOfFold, averaged, joined, read_with_metadata
+from pipelines.preparation import check_labels, check_taxonomy, label_texts
+from pipelines.settings import MACHINE, Settings
+from stages.processes import n_processes
+
+if TYPE_CHECKING:
+    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.shared_vectors import SharedVectors
+
+FIGURES = ("accuracy", "macro_f1")
+CODE_VERSION = 1  # of what a fold does: another one does not read what an older one left
+NO_MATTER = MACHINE | {"keep_neighbours"}  # settings that change no answer
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What a cross-validation found.
+
+    Attributes
+    ----------
+    folds, repeats
+        Of the documents.
+    documents, labels, sources
+        How many; `sources` is None where each document stands alone.
+    rare, single
+        Labels with fewer documents than folds, and those of them with one.
+    unlearned
+        Documents (of the first repeat) whose label had no training document in their fold: wrong in every system.
+    test_by_train
+        Documents tested by documents trained on, mean of the folds.
+    scores
+        {system: {``accuracy`` or ``macro_f1``: one figure a fold, repeat after repeat}}; the model comes first.
+    predictions
+        Every document once; of repeats the mean.
+    """
+
+    folds: int
+    repeats: int
+    documents: int
+    labels: int
+    sources: int | None
+    rare: int
+    single: int
+    unlearned: int
+    test_by_train: float
+    scores: dict[str, dict[str, tuple[float, ...]]]
+    predictions: OutOfFold
+
+    def mean(self, figure: str, system: str = OWN) -> float:
+        """Return the mean of a figure over all folds."""
+        return float(np.mean(self.scores[system][figure]))
+
+    def deviation(self, figure: str, system: str = OWN) -> float:
+        """Return the standard deviation of a figure over all folds."""
+        return float(np.std(self.scores[system][figure], ddof=1))
+
+    def test(self, figure: str, system: str) -> PairedTest:
+        """Test the difference of this model and another system, this model minus it."""
+        own, other = self.scores[OWN][figure], self.scores[system][figure]
+        return corrected_t_test(np.subtract(own, other).tolist(), self.test_by_train)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything but the predictions, ready for JSON."""
+        counts = ("folds", "repeats", "documents", "labels", "sources", "rare", "single", "unlearned", "test_by_train")
+        systems = {
+            system: {
+                figure: {
+                    "mean": self.mean(figure, system),
+                    "standard_deviation": self.deviation(figure, system),
+                    "folds": list(scores[figure]),
+                    **({} if system == OWN else {"model_minus_it": asdict(self.test(figure, system))}),
+                }
+                for figure in FIGURES
+            }
+            for system, scores in self.scores.items()
+        }
+        return {name: getattr(self, name) for name in counts} | {"systems": systems}
+
+
+def cross_validate(
+    classifier: "HierarchicalClassifier",
+    texts: Sequence[str],
+    labels: Sequence[str],
+    *,
+    folds: int = 5,
+    repeats: int = 1,
+    groups: Sequence[str | None] | None = None,
+    baselines: bool = True,
+) -> CrossValidation:
+    """Train on all folds but one, answer that one, and so on.
+
+    Parameters
+    ----------
+    classifier
+        Its parameters are taken, its training is not. With ``run_dir`` each finished fold is kept there, and the same
+        call goes on after it; vectors of the untrained encoder are computed once for all folds.
+    texts, labels
+        Documents and their fine labels, by id or by name.
+    folds, repeats
+        Each repeat deals the documents anew.
+    groups
+        Source of each document (a customer, a thread, a page); documents with the same one are never on both sides of
+        a split, that of validation included. A document whose source is None or empty stands alone.
+    baselines
+        Fit the flat models that have a training of their own. They train on the validation part as well.
+
+    Returns
+    -------
+    CrossValidation
+        Figures by fold, and the out-of-fold predictions, whose rows are places in `texts`.
+
+    Raises
+    ------
+    ConfigError
+        A setting is wrong.
+    DataError
+        The documents cannot be used, or cannot be shared out over so many folds.
+    EncoderError
+        The encoder cannot be had, or cannot read these documents.
+    """
+    settings, taxonomy = classifier._settings(), classifier.taxonomy
+    check_taxonomy(taxonomy)
+    if n_processes() > 1:
+        raise ConfigError("cross-validation trains its folds in one process: start it without torchrun")
+    if repeats < 1:
+        raise DataError(f"{repeats} repeats: use 1 or more")
+    if groups is not None and len(groups) != len(texts):
+        raise DataError(f"{len(texts)} texts and {len(groups)} groups: one group belongs to each text")
+    documents = Documents(*check_labels(texts, labels, taxonomy, where="documents"))
+    if len(set(documents.labels)) < 2:
+        raise DataError(
+            f"all documents have one label ({documents.labels[0]!r}): a classifier needs at least two labels"
+        )
+    assert documents.rows is not None  # noqa: S101 - check_labels gives them; this tells the type checker
+    sources = None if groups is None else [groups[int(row)] for row in documents.rows]
+    seeds = [settings.seed + repeat for repeat in range(repeats)]
+    dealt = [deal_folds(documents.labels, folds, seed=seed, sources=sources) for seed in seeds]
+    _tell_rare(documents.labels, folds)
+    with classifier._run_folder() as folder:
+        settings, encoder = _encoder(settings, taxonomy, documents)
+        kept = folder / f"folds-{_key(settings, taxonomy, documents, sources, folds, baselines, encoder)}"
+        files = [kept / f"repeat-{r + 1}-fold-{f + 1}.parquet" for r in range(repeats) for f in range(folds)]
+        missing = [place for place, file in enumerate(files) if not file.exists()]
+        if missing:
+            kept.mkdir(parents=True, exist_ok=True)
+            if len(missing) < len(files):
+                logger.info("%d of %d folds are there already", len(files) - len(missing), len(files))
+            shared = _shared(settings, encoder, documents, folder)
+            plan = FoldPlan(settings, taxonomy, documents, sources, baselines, shared)
+            for place in missing:
+                logger.info("fold %d of %d ...", place + 1, len(files))
+                repeat, fold = divmod(place, folds)
+                own = files[place].with_suffix(".run")
+                result = plan.run(dealt[repeat], fold, own, seed=seeds[repeat])
+                result.predictions.write(files[place], scores=result.scores, test_by_train=result.test_by_train)
+                shutil.rmtree(own, ignore_errors=True)
+        results = [_read(file) for file in files]
+    return _summary(results, documents, sources, taxonomy, folds)
+
+
+def _tell_rare(labels: Sequence[str], folds: int) -> None:
+    counts = Counter(labels).values()
+    rare, single = sum(count < folds for count in counts), sum(count == 1 for count in counts)
+    if rare:
+        logger.warning(
+            "%d of %d labels have fewer documents than folds: each document of theirs is still tested once%s",
+            rare, len(counts), f"; that of {single} labels is their only one, so it counts as wrong" if single else "",
+        )  # fmt: skip
+
+
+def _encoder(settings: Settings, taxonomy: Taxonomy | None, documents: Documents) -> tuple[Settings, Any]:
+    """Give the settings with ``trainable`` resolved on all documents, so that all folds do alike, and the encoder."""
+    if settings.encoder == "none":
+        return settings, None
+    from pipelines.encoders import load_encoder, resolve_trainable
+
+    encoder, segmenter = load_encoder(settings, documents.texts, label_texts(taxonomy, documents))
+    trainable = resolve_trainable(settings, encoder, documents.texts)
+    return settings.model_copy(update={"trainable": trainable}), (encoder, segmenter)
+
+
+def _shared(settings: Settings, encoder: Any, documents: Documents, folder: Path) -> "SharedVectors | None":
+    """Encode all documents once; an encoder that is trained jointly reads them anew in every step."""
+    if encoder is None or (settings.mode == "joint" and settings.trainable != "frozen"):
+        return None
+    from pipelines.shared_vectors import SharedVectors
+
+    return SharedVectors(settings, encoder[0], encoder[1], documents, folder)
+
+
+def _key(
+    settings: Settings,
+    taxonomy: Taxonomy | None,
+    documents: Documents,
+    sources: Sequence[str | None] | None,
+    folds: int,
+    baselines: bool,
+    encoder: Any,
+) -> str:
+    """Everything that a fold depends on; not the number of repeats, so that more can follow."""
+    made_by = [CODE_VERSION, version("scikit-learn")]
+    if encoder is not None:
+        made_by += [version("torch"), version("transformers"), encoder[0].fingerprint()]
+    parts = [
+        made_by,
+        settings.model_dump(exclude=NO_MATTER),
+        None if taxonomy is None else taxonomy.to_json(),
+        fingerprint(documents.texts, documents.labels),
+        sources,
+        [folds, baselines],
+    ]
+    return hashlib.sha256(json.dumps(parts, default=str).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _read(file: Path) -> FoldResult:
+    predictions, about = read_with_metadata(file)
+    return FoldResult(predictions, about["scores"], about["test_by_train"])
+
+
+def _summary(
+    results: Sequence[FoldResult],
+    documents: Documents,
+    sources: Sequence[str | None] | None,
+    taxonomy: Taxonomy | None,
+    folds: int,
+) -> CrossValidation:
+    counts = Counter(documents.labels).values()
+    one_tree = taxonomy is not None and not taxonomy.unplaced
+    repeats = []
+    for start in range(0, len(results), folds):
+        parts = [result.predictions for result in results[start : start + folds]]
+        repeats.append(joined(parts, [part.trees[0] for part in parts[: 1 if one_tree else folds]]))
+    systems = list(results[0].scores)
+    return CrossValidation(
+        folds=folds,
+        repeats=len(repeats),
+        documents=len(documents.labels),
+        labels=len(counts),
+        sources=None if sources is None else int(number_sources(sources).max()) + 1,
+        rare=sum(count < folds for count in counts),
+        single=sum(count == 1 for count in counts),
+        unlearned=int(np.isnan(repeats[0].own).sum()),
+        test_by_train=float(np.mean([result.test_by_train for result in results])),
+        scores={
+            system: {figure: tuple(result.scores[system][figure] for result in results) for figure in FIGURES}
+            for system in systems
+        },
+        predictions=averaged(repeats),
+    )

@@ -1,0 +1,147 @@
+"""One fold of a cross-validation: a model and flat baselines from its training side, and what they say of the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hierarchy.taxonomy import Taxonomy
+from pipelines.assessment import VARIANT_NAMES, flat_baselines
+from pipelines.data.folds import cut_validation
+from pipelines.documents import Documents
+from pipelines.evaluation.metrics import averaged_scores
+from pipelines.fitting import fit_model
+from pipelines.label_space import LabelSpace
+from pipelines.model import Model
+from pipelines.out_of_fold import OutOfFold, keep_best
+from pipelines.router import Inputs
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.shared_vectors import SharedVectors
+
+OWN = "this model"
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What came of a fold.
+
+    Attributes
+    ----------
+    predictions
+        Of the documents that were tested.
+    scores
+        {system: {``accuracy`` or ``macro_f1``: figure}}.
+    test_by_train
+        Documents tested by documents trained on, validation part included.
+    """
+
+    predictions: OutOfFold
+    scores: dict[str, dict[str, float]]
+    test_by_train: float
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """What all folds of a cross-validation have in common.
+
+    Attributes
+    ----------
+    settings, taxonomy
+        Of the classifier; ``trainable`` resolved.
+    documents
+        All of them, with their rows.
+    sources
+        Of each document, or None.
+    baselines
+        Whether flat models are fitted beside the model.
+    shared
+        Vectors of all documents by the untrained encoder; None where none are read.
+    """
+
+    settings: Settings
+    taxonomy: Taxonomy | None
+    documents: Documents
+    sources: Sequence[str | None] | None
+    baselines: bool
+    shared: "SharedVectors | None"
+
+    def run(self, fold_of: np.ndarray, fold: int, folder: Path, *, seed: int) -> FoldResult:
+        """Train on all folds but one, and answer that one.
+
+        Parameters
+        ----------
+        fold_of
+            (documents,) fold of each document.
+        fold
+            The one to answer.
+        folder
+            Run folder of this fold alone: a stopped one goes on there.
+        seed
+            Of the validation part.
+        """
+        inside, tested = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        sources = None if self.sources is None else [self.sources[int(i)] for i in inside]
+        kept, cut = cut_validation([self.documents.labels[int(i)] for i in inside], seed=seed, sources=sources)
+        train, valid, test = (self.documents.select(part) for part in (inside[kept], inside[cut], tested))
+        if self.shared is not None:
+            for part in (train, valid, test):
+                self.shared.copy(part.texts, folder)
+        model = fit_model(self.settings, self.taxonomy, train, valid, folder=folder)
+        inputs = model.extractor.through_cache(test.texts, folder)
+        routed = model.router.route(inputs, routing=self.settings.routing, beam=self.settings.beam)
+        answers = {OWN: routed.probabilities.argmax(1)}
+        if "no_tree" in model.router.fusions:
+            answers[VARIANT_NAMES["no_tree"]] = model.router.route(inputs, variant="no_tree").probabilities.argmax(1)
+        if self.baselines:
+            answers |= _flat_answers(model, train, valid, test, inputs, folder)
+        return FoldResult(
+            self._predictions(model, test, routed.probabilities, fold),
+            {system: _scores(model, test.labels, answer) for system, answer in answers.items()},
+            len(tested) / len(inside),
+        )
+
+    def _predictions(self, model: Model, test: Documents, probabilities: np.ndarray, fold: int) -> OutOfFold:
+        label_ids = tuple(sorted({*model.label_ids, *test.labels}))
+        place = {label: i for i, label in enumerate(label_ids)}
+        own = np.full(len(test.labels), np.nan, dtype=np.float32)
+        columns = LabelSpace(model.label_ids, model.group_ids, model.group_of).targets(test.labels)
+        known = np.flatnonzero(columns >= 0)
+        own[known] = probabilities[known, columns[known]]
+        tree = model.taxonomy
+        return OutOfFold(
+            label_ids=label_ids,
+            rows=np.arange(len(test.labels)) if test.rows is None else test.rows,
+            keys=test.keys(),
+            folds=np.full(len(test.labels), fold),
+            targets=np.array([place[label] for label in test.labels], dtype=np.int64),
+            own=own,
+            probabilities=keep_best(probabilities, [place[label] for label in model.label_ids], len(label_ids)),
+            trees=({label.id: group.id for group in tree.groups for label in group.labels},),
+        )
+
+
+def _flat_answers(
+    model: Model, train: Documents, valid: Documents, test: Documents, inputs: Inputs, folder: Path
+) -> dict[str, np.ndarray]:
+    """Answers of the flat models; they train on the validation part as well, having no other use for it."""
+    space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
+    texts, labels = [*train.texts, *valid.texts], [*train.labels, *valid.labels]
+    vectors = None
+    if model.extractor.neural is not None:
+        parts = (model.extractor.neural.through_cache(part.texts, folder)[0] for part in (train, valid))
+        vectors = np.concatenate(list(parts))
+    gold = space.targets(test.labels)
+    return flat_baselines(
+        texts, space.targets(labels), test.texts, gold, vectors, inputs.vectors, n_jobs=model.settings.n_jobs
+    )
+
+
+def _scores(model: Model, labels: Sequence[str], answer: np.ndarray) -> dict[str, float]:
+    """Accuracy and macro-F1; a label that the model does not know has a number like any other."""
+    place = {label: i for i, label in enumerate(model.label_ids)}
+    gold = np.array([place.setdefault(label, len(place)) for label in labels], dtype=np.int64)
+    return {"accuracy": float(np.mean(gold == answer)), "macro_f1": averaged_scores(gold, answer, "macro").f1}

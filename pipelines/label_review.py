@@ -1,0 +1,98 @@
+"""The CSV that a person reviews: one line a document whose label is probably wrong."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hierarchy.errors import DataError
+from pipelines.label_errors import LabelError
+
+COLUMNS = (
+    "row", "id", "label", "suggested", "group", "suggested_group", "where", "probability", "suggested_probability",
+    "score", "key", "text",
+)  # fmt: skip
+EXCERPT = 200  # characters
+
+
+def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mapping[int, str] | None = None) -> None:
+    """Write the CSV, whole or not at all.
+
+    Parameters
+    ----------
+    found
+        In the order of the file.
+    path
+        The file.
+    excerpts
+        Beginning of the text with each key, see `excerpt`; None leaves the column empty.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.tmp")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for one in found:
+                writer.writerow(
+                    (
+                        one.row, one.id, one.label, one.suggested, one.group, one.suggested_group, one.where,
+                        f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.score:.6g}",
+                        f"{one.key:016x}", (excerpts or {}).get(one.key, ""),
+                    )
+                )  # fmt: skip
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(
+            f"{path} cannot be written ({error.strerror or error}): free some space, or name another"
+        ) from error
+
+
+def read_review(path: str | Path) -> list[tuple[LabelError, str]]:
+    """Read the CSV: each document with its excerpt.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or a line of it is not what `write_review` writes.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"there is no file {str(path)!r}: name the one that label-errors wrote")
+    found = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(
+                f"this is no list of label errors: the columns {', '.join(missing)} are missing; name the file that "
+                "label-errors wrote",
+                str(path),
+            )
+        for line in reader:
+            try:
+                one = LabelError(
+                    row=int(line["row"]),
+                    id=line["id"] or None,
+                    key=int(line["key"], 16),
+                    label=line["label"],
+                    suggested=line["suggested"],
+                    group=line["group"] or None,
+                    suggested_group=line["suggested_group"] or None,
+                    probability=float(line["probability"]),
+                    suggested_probability=float(line["suggested_probability"]),
+                    score=float(line["score"]),
+                )
+            except (TypeError, ValueError) as error:
+                raise DataError(
+                    f"line {reader.line_num}: {error}: restore the line as label-errors wrote it, or delete it",
+                    str(path),
+                ) from None
+            found.append((one, line["text"] or ""))
+    return found
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= EXCERPT else f"{line[:EXCERPT].rstrip()}…"

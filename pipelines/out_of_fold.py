@@ -1,0 +1,293 @@
+"""Out-of-fold predictions: what models say of documents that they were not trained on, and their file.
+
+`cross_validate` makes them, `label-errors` and `taxonomy build` take them. The file is Parquet, one line a document,
+with the columns of `COLUMNS` and, where the documents carry ids, ``id``; docs/file-formats.md describes it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from hierarchy.errors import DataError
+from hierarchy.probe import Probe
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = "coarsefine/out-of-fold/1"
+METADATA = b"coarsefine"
+COLUMNS = ("row", "key", "fold", "label", "probability", "labels", "probabilities")
+TOP_K = 20  # labels kept of a document
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Out-of-fold predictions of some documents.
+
+    Attributes
+    ----------
+    label_ids
+        Every label that is given or kept for a document.
+    rows
+        (documents,) where each stands in its source.
+    keys
+        (documents,) uint64 hash of each text (`pipelines.documents.Documents.keys`).
+    folds
+        (documents,) in which each was tested; after repeats, in the first.
+    targets
+        (documents,) place in `label_ids` of the given label.
+    own
+        (documents,) float32 probability of the given label; NaN where its fold's model had no document of that label.
+    probabilities
+        (documents, labels) the most probable labels of each document, CSR float32.
+    trees
+        {label id: group id} of the model of each fold; one for all folds where the tree was given.
+    ids
+        Id of each document, where they carry one.
+    """
+
+    label_ids: tuple[str, ...]
+    rows: np.ndarray
+    keys: np.ndarray
+    folds: np.ndarray
+    targets: np.ndarray
+    own: np.ndarray
+    probabilities: sparse.csr_matrix
+    trees: tuple[Mapping[str, str], ...] = ()
+    ids: tuple[str | None, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def groups_of(self, document: int, *labels: str) -> tuple[str | None, ...]:
+        """Group of each label in the tree of the document's fold; None where it is not known."""
+        if not self.trees:
+            return (None,) * len(labels)
+        tree = self.trees[int(self.folds[document]) if len(self.trees) > 1 else 0]
+        return tuple(tree.get(label) for label in labels)
+
+    def probe(self, label_ids: Sequence[str]) -> Probe:
+        """Say of the documents what the builder's probe would, for labels in another order.
+
+        Parameters
+        ----------
+        label_ids
+            Ids of all labels that positions in the result speak of; documents of other labels are left out.
+
+        Raises
+        ------
+        DataError
+            No document has one of these labels.
+        """
+        position = {label: i for i, label in enumerate(label_ids)}
+        place = np.array([position.get(label, -1) for label in self.label_ids], dtype=np.int64)
+        used = np.flatnonzero(place[self.targets] >= 0)
+        if not len(used):
+            raise DataError("none of the out-of-fold predictions is about a document of these labels")
+        known = np.flatnonzero(place >= 0)
+        scores = self.probabilities[used][:, known]
+        scores = sparse.csr_matrix(
+            (scores.data, place[known][scores.indices], scores.indptr), shape=(len(used), len(label_ids))
+        )
+        targets = place[self.targets[used]]
+        best, kept = _best(scores)
+        sums = np.maximum(np.asarray(scores.sum(axis=1)).reshape(-1), 1e-12)
+        ones = np.ones(len(used), dtype=np.float32)
+        of_label = sparse.csr_matrix((ones, (targets, np.arange(len(used)))), shape=(len(label_ids), len(used)))
+        shares = sparse.diags(1 / sums) @ scores
+        counts = np.maximum(np.bincount(targets, minlength=len(label_ids)), 1)
+        confusion = np.asarray((of_label @ shares).todense(), dtype=np.float32) / counts[:, None].astype(np.float32)
+        return Probe(targets, best, kept, confusion)
+
+    def write(self, path: str | Path, **more: Any) -> None:
+        """Write the file, whole or not at all; `more` is kept in its metadata, JSON-ready."""
+        from pipelines.output import write_shard
+
+        write_shard(self._table(more), Path(path))
+
+    def _table(self, more: Mapping[str, Any]) -> "pa.Table":
+        import pyarrow as pa
+
+        order = np.lexsort((-self.probabilities.data, self._documents_of_entries()))
+        offsets = pa.array(self.probabilities.indptr, pa.int32())
+        names = pa.array(self.label_ids, pa.string())
+        columns = {
+            "row": pa.array(self.rows, pa.int64()),
+            "key": pa.array([f"{int(key):016x}" for key in self.keys], pa.string()),
+            "fold": pa.array(self.folds, pa.int32()),
+            "label": names.take(pa.array(self.targets)),
+            "probability": pa.array(self.own, pa.float32(), mask=np.isnan(self.own)),
+            "labels": pa.ListArray.from_arrays(offsets, names.take(pa.array(self.probabilities.indices[order]))),
+            "probabilities": pa.ListArray.from_arrays(
+                offsets, pa.array(self.probabilities.data[order].astype(np.float32), pa.float32())
+            ),
+        }
+        if self.ids is not None:
+            columns["id"] = pa.array(self.ids, pa.string())
+        about = {"format": FORMAT, "groups": [dict(tree) for tree in self.trees], **more}
+        return pa.table(columns).replace_schema_metadata({METADATA: json.dumps(about, ensure_ascii=False).encode()})
+
+    def _documents_of_entries(self) -> np.ndarray:
+        return np.repeat(np.arange(len(self)), np.diff(self.probabilities.indptr))
+
+
+def read_out_of_fold(path: str | Path) -> OutOfFold:
+    """Read the file that `OutOfFold.write` wrote.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it is none of these.
+    """
+    return read_with_metadata(path)[0]
+
+
+def read_with_metadata(path: str | Path) -> tuple[OutOfFold, dict[str, Any]]:
+    """Read the file and what else was kept in its metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not Path(path).is_file():
+        raise DataError(f"there is no file {str(path)!r} with out-of-fold predictions: cross-validate writes it")
+    try:
+        table = pq.read_table(path)
+        about = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise DataError(f"this is no Parquet file ({error}): name one that cross-validate wrote", str(path)) from None
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if about.get("format") != FORMAT or missing:
+        found = f"the columns {', '.join(missing)} are missing" if missing else f"its format is {about.get('format')!r}"
+        raise DataError(f"these are no out-of-fold predictions of {FORMAT}: {found}", str(path))
+    lists = table["labels"].combine_chunks()
+    names = lists.flatten().to_pylist()
+    given = table["label"].to_pylist()
+    label_ids = tuple(sorted({*names, *given}))
+    place = {label: i for i, label in enumerate(label_ids)}
+    indptr = np.concatenate([[0], np.cumsum(lists.value_lengths().to_numpy())])
+    indices = np.array([place[name] for name in names], dtype=np.int32)
+    data = table["probabilities"].combine_chunks().flatten().to_numpy().copy()  # Arrow's own cannot be sorted
+    probabilities = sparse.csr_matrix((data, indices, indptr), shape=(len(table), len(label_ids)))
+    probabilities.sort_indices()
+    predictions = OutOfFold(
+        label_ids=label_ids,
+        rows=table["row"].to_numpy(),
+        keys=np.array([int(key, 16) for key in table["key"].to_pylist()], dtype=np.uint64),
+        folds=table["fold"].to_numpy(),
+        targets=np.array([place[label] for label in given], dtype=np.int64),
+        own=table["probability"].to_numpy(),  # null gives NaN
+        probabilities=probabilities,
+        trees=tuple(about["groups"]),
+        ids=tuple(table["id"].to_pylist()) if "id" in table.column_names else None,
+    )
+    return predictions, about
+
+
+def joined(parts: Sequence[OutOfFold], trees: Sequence[Mapping[str, str]]) -> OutOfFold:
+    """Put the documents of several parts together, in the order of their rows.
+
+    Parameters
+    ----------
+    parts
+        With different documents.
+    trees
+        Of the whole.
+    """
+    label_ids = tuple(sorted({label for part in parts for label in part.label_ids}))
+    parts = [_with_labels(part, label_ids) for part in parts]
+    order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
+
+    def column(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])[order]
+
+    return OutOfFold(
+        label_ids=label_ids,
+        rows=column("rows"),
+        keys=column("keys"),
+        folds=column("folds"),
+        targets=column("targets"),
+        own=column("own"),
+        probabilities=sparse.vstack([part.probabilities for part in parts], format="csr")[order],
+        trees=tuple(trees),
+    )
+
+
+def averaged(repeats: Sequence[OutOfFold]) -> OutOfFold:
+    """Average the probabilities of several predictions of the same documents, whose folds and trees the first gives.
+
+    All labels of all repeats are kept; one that a repeat does not list counts as 0 there. The given label's probability
+    is the mean over the repeats whose model knew the label.
+    """
+    if len(repeats) == 1:
+        return repeats[0]
+    label_ids = tuple(sorted({label for one in repeats for label in one.label_ids}))
+    repeats = [_with_labels(one, label_ids) for one in repeats]
+    own = np.stack([one.own for one in repeats])  # (repeats, documents)
+    known = ~np.isnan(own)
+    mean = np.where(known, own, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    total = sum((one.probabilities for one in repeats[1:]), repeats[0].probabilities) / len(repeats)
+    return replace(
+        repeats[0],
+        own=np.where(known.any(axis=0), mean, np.nan).astype(np.float32),
+        probabilities=sparse.csr_matrix(total, dtype=np.float32),
+    )
+
+
+def keep_best(scores: np.ndarray, columns: Sequence[int], n_labels: int, k: int = TOP_K) -> sparse.csr_matrix:
+    """Keep the k most probable labels of each document.
+
+    Parameters
+    ----------
+    scores
+        (documents, columns) probabilities.
+    columns
+        Which label each column speaks of.
+    n_labels
+        How many labels there are.
+    k
+        Labels kept; one with probability 0 is not.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        (documents, labels) float32.
+    """
+    k = min(k, scores.shape[1])
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    data = np.take_along_axis(scores, best, axis=1).astype(np.float32)
+    places = (np.repeat(np.arange(len(scores)), k), np.asarray(columns, dtype=np.int64)[best].reshape(-1))
+    kept = sparse.csr_matrix((data.reshape(-1), places), shape=(len(scores), n_labels))
+    kept.eliminate_zeros()
+    kept.sort_indices()
+    return kept
+
+
+def _with_labels(part: OutOfFold, label_ids: tuple[str, ...]) -> OutOfFold:
+    if part.label_ids == label_ids:
+        return part
+    place = {label: i for i, label in enumerate(label_ids)}
+    new = np.array([place[label] for label in part.label_ids], dtype=np.int64)
+    own = part.probabilities
+    probabilities = sparse.csr_matrix((own.data, new[own.indices], own.indptr), shape=(len(part), len(label_ids)))
+    probabilities.sort_indices()
+    return replace(part, label_ids=label_ids, targets=new[part.targets], probabilities=probabilities)
+
+
+def _best(scores: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Give positions and scores of each document's labels, the best first, (documents, kept) each; 0 fills up."""
+    lengths = np.diff(scores.indptr)
+    width = max(int(lengths.max()), 1)
+    best = np.zeros((scores.shape[0], width), dtype=np.int32)
+    kept = np.zeros((scores.shape[0], width), dtype=np.float32)
+    for document, length in enumerate(lengths.tolist()):
+        part = slice(scores.indptr[document], scores.indptr[document + 1])
+        order = np.argsort(-scores.data[part], kind="stable")
+        best[document, :length] = scores.indices[part][order]
+        kept[document, :length] = scores.data[part][order]
+        if length:
+            best[document, length:] = best[document, 0]  # a label twice counts once
+    return best, kept

@@ -1,0 +1,154 @@
+"""How a model is made again: the command or the Python lines, the versions, and the fingerprint to expect."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipelines.config import WORDS, Config, Data
+from pipelines.evaluation.comparison import SVM
+from pipelines.records import CUT, Record, with_sources
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.model import Model
+
+AGAIN = "again"  # folder of the model that the commands make
+PLAIN = re.compile(r"[A-Za-z_./][\w./@+-]*")  # what YAML takes for text without quotes
+CALIBRATE = {"text", "label", "group", "calibration_split"}  # keys of `data` that the calibrate command reads
+
+
+def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]:
+    """Give the section of the model card that tells how to make the model again.
+
+    Parameters
+    ----------
+    model
+        With its record.
+    metrics
+        A report as a dict; tells whether baselines were fitted.
+    """
+    record = model.record
+    if "fingerprint" not in record:
+        return ["## How to reproduce", "", "An older coarsefine made this model and kept no record of the run."]
+    refits = record.get("refits", [])
+    expected = refits[0]["before"] if refits else record["fingerprint"]
+    machine, versions = record["hardware"], record["versions"]
+    lines = ["## How to reproduce", ""]
+    if refits:
+        lines += ["It was refitted since (see Data). These lines make the model before that:", ""]
+    lines += ["```bash", *_commands(record, metrics), "```"] if "config" in record else _python(model, expected)
+    spent = sum(record["seconds"].values()) / 60
+    peak = " and ".join(f"{size:,} MB ({what.replace('_', ' ')})" for what, size in record["peak_memory_mb"].items())
+    return [
+        *lines,
+        "",
+        f"Expect the run fingerprint `{expected}`: it stands for settings, documents, labels, taxonomy and encoder. "
+        "With these versions on the same machine the figures are the same; elsewhere they may differ in the last "
+        "digits, and after a training of the encoder by more.",
+        "",
+        f"- Versions: {', '.join(f'{name} {number}' for name, number in versions.items())}.",
+        f"- Machine: {machine['processor']}, {machine['cores']} cores, {_gigabytes(machine['memory_mb'])}, "
+        f"{machine['gpu'] or 'no GPU'}, {machine['system']}.",
+        f"- Training took {spent:.1f} minutes; peak memory {peak or 'unknown'}.",
+        "- Everything else about the run, figures by epoch too: `run.json`.",
+    ]
+
+
+def given(config: Config) -> dict[str, Any]:
+    """Return what of a config names taxonomy and documents, as the record keeps it; defaults are left out."""
+    return {"taxonomy": config.taxonomy, "data": config.data.model_dump(mode="json", exclude_defaults=True)}
+
+
+def with_calibration(record: Record, file: str, data: Data) -> Record:
+    """Add the file that `coarsefine calibrate` was given, and how it was read."""
+    record = with_sources(record, {"calibration": file})
+    if "config" not in record:  # trained in Python
+        return record
+    read = data.model_dump(mode="json", exclude_defaults=True, include=CALIBRATE)
+    return {**record, "config": {**record["config"], "calibrate": read}}
+
+
+def _commands(record: Record, metrics: Mapping[str, Any] | None) -> Iterator[str]:
+    data = record["config"]["data"]
+    processes = record["hardware"]["processes"]
+    start = "coarsefine" if processes == 1 else f"torchrun --nproc_per_node {processes} -m pipelines.cli"
+    bare = " --no-baselines" if metrics is not None and SVM not in metrics["baselines"] else ""
+    settings = [*_settings(record), f"output={AGAIN}"]
+    yield " \\\n    ".join([f"{start} train{bare}", *(f"--set {shlex.quote(setting)}" for setting in settings)])
+    promised = _promised(record)
+    if promised is not None and data.get("calibration") is None:
+        if "calibration" not in record.get("sources", {}):
+            yield "# then calibrated in Python, on the calibration documents named under Data"
+            return
+        source = record["sources"]["calibration"]
+        options = [f"--{name.replace('_', '-')} {value}" for name, value in promised.items()
+                   if value is not None and not isinstance(value, bool)]  # fmt: skip
+        options += ["--by-group"] if promised["by_group"] else []
+        options += [f"--{name} {record['settings'][name]}" for name in ("routing", "beam")]
+        read = record["config"].get("calibrate", {})
+        options += [f"--set {shlex.quote(f'data.{name}={_yaml(value)}')}" for name, value in read.items()]
+        yield " ".join([f"coarsefine calibrate {AGAIN} {shlex.quote(source)} -o {AGAIN}", *options])
+
+
+def _settings(record: Record) -> Iterator[str]:
+    """Every setting that is not its default, as ``--set`` takes it."""
+    config = record["config"]
+    if config.get("taxonomy") is not None:
+        yield f"taxonomy={_yaml(config['taxonomy'])}"
+    for name, value in config["data"].items():
+        if _promised(record) or not name.startswith("calibration"):
+            yield f"data.{name}={_yaml(value)}"
+    for name, value in _changed(record).items():
+        if name == "training":
+            yield from (f"classifier.training.{key}={_yaml(inner)}" for key, inner in value.items())
+        else:
+            yield f"classifier.{name}={_yaml(value)}"
+
+
+def _promised(record: Record) -> dict[str, Any] | None:
+    """Return what the model was asked to promise before any refit, which ends promises; None where nothing was."""
+    return None if record.get("refits") else record.get("promised")
+
+
+def _changed(record: Record) -> dict[str, Any]:
+    """Return the settings that are not their default."""
+    defaults = Settings.model_validate({}).model_dump(mode="json")
+    return {name: value for name, value in record["settings"].items() if value != defaults.get(name)}
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, str) and value not in WORDS and PLAIN.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)  # which is YAML too
+
+
+def _python(model: "Model", expected: str) -> list[str]:
+    record = model.record
+    with_tree = record["fingerprints"]["taxonomy"] is not None
+    tree = ['taxonomy = Taxonomy.from_yaml("taxonomy.yaml")  # of this folder'] if with_tree else []
+    settings = [f"    {name}={value!r}," for name, value in _changed(record).items()]
+    cut = record.get("sources", {}).get("valid") == CUT
+    arguments = ["texts", "labels", *([] if cut else ["validation=(valid_texts, valid_labels)"])]
+    lines = [
+        "```python",
+        *(["from hierarchy import Taxonomy"] if with_tree else []),
+        "from pipelines import HierarchicalClassifier",
+        "",
+        *tree,
+        "clf = HierarchicalClassifier(",
+        *(["    taxonomy,"] if with_tree else []),
+        *settings,
+        ")",
+        f"clf.fit({', '.join(arguments)})  # the documents named under Data",
+    ]
+    promised = _promised(record)
+    if promised is not None:
+        asked = [f"{name}={value!r}" for name, value in promised.items()]
+        lines.append(f"clf.calibrate(calibration_texts, calibration_labels, {', '.join(asked)})")
+    return [*lines, f'assert clf.model_.record["fingerprint"] == "{expected}"', "```"]
+
+
+def _gigabytes(megabytes: int | None) -> str:
+    return "memory unknown" if megabytes is None else f"{megabytes / 1000:.0f} GB"

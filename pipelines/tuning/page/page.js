@@ -1,0 +1,2 @@
+// Says when the plots stand.
+whenDrawn(() => { document.body.dataset.ready = "yes"; });

@@ -1,0 +1,161 @@
+"""The kinds of range that a search space is made of."""
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+INSIDE = 0.381966  # of the way from the low end to the high one: no round number, so that whole numbers show
+
+
+class FloatRange(BaseModel):
+    """Numbers from `low` to `high`; with `log` each factor is as likely as another, with `step` only some are drawn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    type: Literal["float"] = "float"
+    low: float
+    high: float
+    step: float | None = Field(None, gt=0)
+    log: bool = False
+
+    def problems(self) -> list[str]:
+        """Say why no value can be drawn, if so."""
+        return _end_problems(self)
+
+    def samples(self) -> list[Any]:
+        """Values that stand for all others in a check."""
+        inside = self.low + (self.step or INSIDE * (self.high - self.low))
+        return [self.low, self.high, inside]
+
+    def points(self) -> list[Any] | None:
+        """All values, for a grid; None where they cannot be counted."""
+        if self.step is None:
+            return None
+        steps = round((self.high - self.low) / self.step)
+        return [float(f"{self.low + i * self.step:.12g}") for i in range(steps + 1)]
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` can be drawn."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or _whole((value - self.low) / self.step)
+
+    def distribution(self) -> "BaseDistribution":
+        """Return the range in Optuna's words."""
+        from optuna.distributions import FloatDistribution
+
+        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+
+
+class IntRange(BaseModel):
+    """Whole numbers from `low` to `high`, each `step`-th one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    type: Literal["int"] = "int"
+    low: int
+    high: int
+    step: int = Field(1, ge=1)
+    log: bool = False
+
+    def problems(self) -> list[str]:
+        """Say why no value can be drawn, if so."""
+        return _end_problems(self)
+
+    def samples(self) -> list[Any]:
+        """Values that stand for all others in a check."""
+        return [self.low, self.high]
+
+    def points(self) -> list[Any] | None:
+        """All values, for a grid."""
+        return list(range(self.low, self.high + 1, self.step))
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` can be drawn."""
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0
+
+    def distribution(self) -> "BaseDistribution":
+        """Return the range in Optuna's words."""
+        from optuna.distributions import IntDistribution
+
+        return IntDistribution(self.low, self.high, log=self.log, step=self.step)
+
+
+class Choices(BaseModel):
+    """One of some values of any kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    type: Literal["categorical"] = "categorical"
+    choices: list[Any] = Field(min_length=1)
+
+    def problems(self) -> list[str]:
+        """Say why no value can be drawn, if so."""
+        written = [_as_json(value) for value in self.choices]
+        if len(written) == 1:
+            return [f"choices {written[0]} is one value only: set it in the config and leave it out here"]
+        twice = sorted({value for value in written if written.count(value) > 1})
+        return [f"choices name {value} twice: keep one" for value in twice]
+
+    def samples(self) -> list[Any]:
+        """Values that stand for all others in a check."""
+        return self.choices
+
+    def points(self) -> list[Any] | None:
+        """All values, for a grid."""
+        return self.choices
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` can be drawn."""
+        return _as_json(value) in map(_as_json, self.choices)
+
+    def distribution(self) -> "BaseDistribution":
+        """Return the range in Optuna's words."""
+        from optuna.distributions import CategoricalDistribution
+
+        return CategoricalDistribution([_as_json(value) for value in self.choices])
+
+
+Range = FloatRange | IntRange | Choices
+KINDS: dict[str, type[Range]] = {"float": FloatRange, "int": IntRange, "categorical": Choices}
+
+
+def to_storage(range_: Range, value: Any) -> Any:
+    """Return a value as Optuna keeps it: a choice as JSON, which tells 1, 1.0 and true apart and knows lists."""
+    return _as_json(value) if isinstance(range_, Choices) else value
+
+
+def from_storage(range_: Range, stored: Any) -> Any:
+    """Return a value as a config has it."""
+    return json.loads(stored) if isinstance(range_, Choices) else stored
+
+
+def _end_problems(ends: FloatRange | IntRange) -> list[str]:
+    low, high, problems = ends.low, ends.high, []
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return [f"the range from {low} to {high} has no end: give two numbers"]
+    if low > high:
+        return [f"the range from {low} to {high} is empty: low must be below high"]
+    if low == high:
+        return [f"the range from {low} to {high} is one value only: set it in the config and leave it out here"]
+    if ends.log and low <= 0:
+        problems.append(f"log needs a low above 0, not {low}: raise it, or leave log out")
+    if ends.log and ends.step not in (None, 1):
+        problems.append("log and step do not go together: leave one out")
+    elif ends.step is not None and not _whole((high - low) / ends.step):
+        problems.append(f"steps of {ends.step} do not lead from {low} to {high}: change one of them")
+    return problems
+
+
+def _whole(number: float) -> bool:
+    return math.isclose(number, round(number), abs_tol=1e-9)
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

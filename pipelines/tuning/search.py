@@ -1,0 +1,281 @@
+"""The search: trial after trial until the budget is spent, each a training as `fit` would do it."""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hierarchy.errors import ConfigError, DataError, EncoderError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.classifier import HierarchicalClassifier
+from pipelines.documents import Documents
+from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
+from pipelines.evaluation.metrics import averaged_scores
+from pipelines.fitting import fit_model
+from pipelines.model import Model
+from pipelines.preparation import check_labels, prepare_documents
+from pipelines.settings import Settings, validated
+from pipelines.tuning.space import Space, read_space
+from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
+from pipelines.tuning.trials import COMPLETE, FIGURES, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
+from stages.processes import n_processes
+from stages.progress import duration
+
+if TYPE_CHECKING:
+    import optuna
+
+    from stages.trainer import Watch
+
+TUNING_VERSION = 1  # of the code: trials of another one are not gone on with
+NO_MATTER = ("run_dir", "n_jobs", "device")  # settings that change no figure
+logger = logging.getLogger(__name__)
+
+
+def tune(
+    classifier: HierarchicalClassifier,
+    space: str | Path | Mapping[str, Any] | Space,
+    texts: Sequence[str],
+    labels: Sequence[str],
+    *,
+    validation: tuple[Sequence[str], Sequence[str]] | None = None,
+    test: tuple[Sequence[str], Sequence[str]] | None = None,
+    figure: str = "accuracy",
+    sampler: str = "tpe",
+    trials: int = 20,
+    minutes: float | None = None,
+    prune: bool = True,
+    after: Callable[[Tuning], None] | None = None,
+) -> Tuning:
+    """Try settings and keep what each reached on the validation documents.
+
+    A tune that was stopped goes on with the same call: finished trials are read from the run folder, and one that was
+    stopped half way is run again with the same values.
+
+    Parameters
+    ----------
+    classifier
+        Unfitted, with ``run_dir`` set. Its settings are trial 0; whatever is not searched stays as it is there. Trials
+        share what is cached in the run folder.
+    space
+        As for `pipelines.tuning.space.read_space`.
+    texts, labels, validation
+        As for `HierarchicalClassifier.fit`.
+    test
+        Texts and labels on which, at the end, trial 0 and the best trial are compared; nothing is chosen by them.
+    figure
+        What is maximised, of the fused answer on the validation documents: ``accuracy`` or ``macro_f1``.
+    sampler
+        ``tpe`` (Bergstra et al. 2011), ``random``, or ``grid`` in random order.
+    trials
+        How many there are in all, those of earlier calls included.
+    minutes
+        No trial is begun once the trials, those of earlier calls included, have taken this long.
+    prune
+        Stop a trial whose validation curve during the neural training lies in the lowest quarter.
+    after
+        Called after each trial.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the space or the settings, or of the other arguments; or another process runs this tune.
+    DataError
+        With every problem of the documents and labels.
+    MissingLibraryError
+        Optuna is not installed.
+    """
+    check_optuna()
+    settings = classifier._settings()
+    checked = read_space(space, settings)
+    check_options(settings, checked, figure=figure, sampler=sampler, trials=trials, minutes=minutes)
+    train, valid = prepare_documents(texts, labels, validation, classifier.taxonomy, seed=settings.seed)
+    held_out = None
+    if test is not None:
+        held_out = Documents(*check_labels(*test, classifier.taxonomy, where="test documents", keep_empty=True))
+    search = _Search(settings, checked, classifier.taxonomy, train, valid, figure, prune)
+    folder = search.folder / f"tune-{search.key(sampler)}"
+    with open_storage(folder, checked, sampler=sampler, seed=settings.seed) as storage:
+
+        def found(test: Comparison | None = None) -> Tuning:
+            return Tuning(checked, sampler, figure, settings.seed, tuple(storage.trials()), test)
+
+        done = found() if storage.trials() else None
+        while done is None or len(done.trials) < storage.limit(trials):
+            if minutes is not None and done is not None and done.seconds >= 60 * minutes:
+                logger.info("the %g minutes are spent after %d trials", minutes, len(done.trials))
+                break
+            number = 0 if done is None else len(done.trials)
+            logger.info("trial %d of %d ...", number, storage.limit(trials))
+            search.run(storage, number)
+            done = found()
+            logger.info("%s", _told(done))
+            if after is not None:
+                after(done)
+        return done if held_out is None else found(search.on_test(storage, done, held_out))
+
+
+def check_options(
+    settings: Settings, space: Space, *, figure: str, sampler: str, trials: int, minutes: float | None
+) -> None:
+    """Check what `tune` is asked for, beside space and settings; raises ConfigError with every problem."""
+    problems = sampler_problems(space, sampler)
+    if figure not in FIGURES:
+        problems.append(f"figure {figure!r} is not known: use one of {', '.join(FIGURES)}")
+    if trials < 1:
+        problems.append(f"trials {trials} leaves nothing to run: trial 0 is the given config, so give 2 or more")
+    if minutes is not None and not minutes > 0:
+        problems.append(f"minutes {minutes:g} leaves no time: give more than 0")
+    if settings.run_dir is None:
+        problems.append("trials are kept in the run folder: set run_dir")
+    if n_processes() > 1:
+        problems.append(f"{n_processes()} processes were started and trials run one after another: start one")
+    if problems:
+        raise ConfigError(problems)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What all trials have in common."""
+
+    settings: Settings
+    space: Space
+    taxonomy: Taxonomy | None
+    train: Documents
+    valid: Documents
+    figure: str
+    prune: bool
+
+    @property
+    def folder(self) -> Path:
+        return Path(str(self.settings.run_dir))
+
+    def key(self, sampler: str) -> str:
+        """Name the tune by all that its trials depend on; the budget is no part of it."""
+        settings = self.settings.model_dump(mode="json", exclude=set(NO_MATTER))
+        tree = None if self.taxonomy is None else self.taxonomy.to_yaml()
+        made_by = [TUNING_VERSION, settings, self.space.as_dict(), sampler, self.figure, self.prune, tree]
+        digest = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode())
+        for documents in (self.train, self.valid):
+            digest.update(documents.keys().tobytes())
+            digest.update(json.dumps(list(documents.labels)).encode())
+        return digest.hexdigest()[:16]
+
+    def run(self, storage: Storage, number: int) -> None:
+        """Train once, with values that `storage` proposes, and write down what came out."""
+        import optuna
+
+        proposed, params = storage.begin(number, self.space.values_of(self.settings))
+        if number:
+            logger.info("%s", ", ".join(f"{key}: {shown(value)}" for key, value in params.items()))
+        started = time.monotonic()
+        state, figures, reason = COMPLETE, {}, None
+        try:
+            model = self.fit({} if number == 0 else params, self._watch(proposed))
+            figures = _figures(model, self.valid, self.answers(model, self.valid))
+        except optuna.TrialPruned:
+            state = PRUNED
+        except (ConfigError, DataError, EncoderError) as error:
+            if number == 0:  # then it is the config that is wrong, and not what a trial made of it
+                raise
+            state, reason = REFUSED, str(error)
+        seconds = time.monotonic() - started
+        storage.finish(proposed, Trial(number, state, params, figures, [], seconds, reason), figures.get(self.figure))
+
+    def fit(self, params: Mapping[str, Any], watch: "Watch | None" = None) -> Model:
+        """Train with the values of a trial, through the run folder."""
+        settings = validated(Settings, self.space.applied(params, self.settings), "trial")
+        if settings.encoder != "none":
+            from stages.trainer import check_training
+
+            check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
+        return fit_model(settings, self.taxonomy, self.train, self.valid, folder=self.folder, watch=watch)
+
+    def answers(self, model: Model, documents: Documents) -> np.ndarray:
+        """Fused answers, (documents,) label ids."""
+        inputs = model.extractor.through_cache(documents.texts, self.folder)
+        routed = model.router.route(inputs, routing=model.settings.routing, beam=model.settings.beam)
+        return np.array(model.label_ids)[routed.probabilities.argmax(1)]
+
+    def on_test(self, storage: Storage, done: Tuning, test: Documents) -> Comparison:
+        """Compare trial 0 and the best trial on the test documents, once for each best trial."""
+        key = hashlib.sha256(test.keys().tobytes() + json.dumps(list(test.labels)).encode()).hexdigest()[:16]
+        looks: dict[str, Any] = dict(storage.study.user_attrs.get(f"test-{key}", {}))
+        best = done.best
+        if str(best.number) not in looks:
+            logger.info("trial 0 and trial %d on %d test documents ...", best.number, len(test.texts))
+            if looks:
+                logger.warning(
+                    "these test documents were looked at before, for another best trial: the more often, the less the "
+                    "figures say"
+                )
+            found = self._compared(best, test, looks=len(looks) + 1)
+            looks[str(best.number)] = asdict(found)
+            storage.study.set_user_attr(f"test-{key}", looks)
+        return Comparison.from_dict(looks[str(best.number)])
+
+    def _compared(self, best: Trial, test: Documents, *, looks: int) -> Comparison:
+        models = [self.fit(params) for params in ({}, best.params if best.number else {})]
+        answers = [self.answers(model, test) for model in models]
+        gold, first, chosen = _places(test.labels, *answers)
+        return Comparison(
+            best=best.number,
+            documents=len(gold),
+            first=_figures(models[0], test, answers[0]),
+            chosen=_figures(models[1], test, answers[1]),
+            differences={
+                "accuracy": paired_bootstrap(chosen == gold, first == gold, seed=self.settings.seed),
+                "macro_f1": paired_bootstrap_macro_f1(gold, chosen, first, seed=self.settings.seed),
+            },
+            looks=looks,
+        )
+
+    def _watch(self, proposed: "optuna.Trial") -> "Watch":
+        import optuna
+
+        # Joint training evaluates the labels themselves; one figure for all trials, so that curves can be compared.
+        joint = self.settings.mode == "joint" and "mode" not in self.space.ranges
+        curve = f"eval_{self.figure}" if joint else f"eval_group_{self.figure}"
+        seen = 0
+
+        def watch(evaluation: Mapping[str, float]) -> None:
+            nonlocal seen
+            seen += 1
+            proposed.report(evaluation[curve], step=seen)
+            if self.prune and proposed.should_prune():
+                raise optuna.TrialPruned
+
+        return watch
+
+
+def _figures(model: Model, documents: Documents, answers: np.ndarray) -> dict[str, float]:
+    gold, answered = _places(documents.labels, answers)
+    # A tree that is built has no place for a label without training documents.
+    home = dict(zip(model.taxonomy.label_ids, model.taxonomy.group_of.tolist(), strict=True))
+    groups = [(home.get(right), home[given]) for right, given in zip(documents.labels, answers.tolist(), strict=True)]
+    return {
+        "accuracy": float((answered == gold).mean()),
+        "macro_f1": averaged_scores(gold, answered, "macro").f1,
+        "group_accuracy": float(np.mean([right == given for right, given in groups])),
+    }
+
+
+def _places(*labels: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Turn lists of label ids, one id a document, into numbers: (lists, documents)."""
+    _, places = np.unique([list(ids) for ids in labels], return_inverse=True)
+    return places.reshape(len(labels), -1)
+
+
+def _told(done: Tuning) -> str:
+    last, best = done.trials[-1], done.best
+    name = done.figure.replace("macro_f1", "macro-F1")
+    told = f"{name} {last.figures[done.figure]:.4f}" if last.state == COMPLETE else last.state
+    if last.reason:
+        told += f" ({last.reason})"
+    ahead = f"best so far {best.figures[done.figure]:.4f}, trial {best.number}"
+    return f"trial {last.number}: {told}; {duration(last.seconds)}; {ahead}"

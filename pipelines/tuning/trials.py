@@ -1,0 +1,186 @@
+"""What a tune found: its trials, the best of them, and the config that comes out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.config import Config
+from pipelines.evaluation.bootstrap import Interval
+from pipelines.tuning.space import PREFIX, Space
+
+FIGURES = ("accuracy", "macro_f1")  # of the fused answer; one of them is maximised
+COMPLETE, PRUNED, REFUSED = "complete", "pruned", "refused"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training with the values that it tried.
+
+    Attributes
+    ----------
+    number
+        0 is the given config.
+    state
+        ``complete``; ``pruned`` where the validation curve was too low; ``refused`` where settings contradict each
+        other.
+    params
+        Searched key -> value. Trial 0 has what the config says, as far as it is known before the training.
+    figures
+        ``accuracy``, ``macro_f1`` and ``group_accuracy`` on the validation documents; empty unless complete.
+    curve
+        The figure of each evaluation during the neural training, by which a trial is pruned.
+    seconds
+        Wall time of the trial.
+    reason
+        Why it was refused.
+    """
+
+    number: int
+    state: str
+    params: dict[str, Any]
+    figures: dict[str, float]
+    curve: list[float]
+    seconds: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Trial 0 and the best trial on the test documents.
+
+    Attributes
+    ----------
+    best
+        Number of the best trial.
+    documents
+        Test documents.
+    first, chosen
+        Accuracy and macro-F1 of trial 0, and of the best.
+    differences
+        Figure -> the best trial minus trial 0, with its paired bootstrap interval.
+    looks
+        How many best trials were evaluated on these documents, this one included.
+    """
+
+    best: int
+    documents: int
+    first: dict[str, float]
+    chosen: dict[str, float]
+    differences: dict[str, Interval]
+    looks: int
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Comparison":
+        """Read what ``dataclasses.asdict`` gave."""
+        differences = {name: Interval(**interval) for name, interval in values["differences"].items()}
+        return cls(**{**values, "differences": differences})
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """All trials of a tune so far.
+
+    Attributes
+    ----------
+    space, sampler, figure, seed
+        What was asked for; `figure` was maximised.
+    trials
+        In their order.
+    test
+        Where the test documents were read at the end.
+    """
+
+    space: Space
+    sampler: str
+    figure: str
+    seed: int
+    trials: tuple[Trial, ...]
+    test: Comparison | None = None
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the highest figure on the validation documents, the earliest of equals."""
+        complete = [trial for trial in self.trials if trial.state == COMPLETE]
+        return max(complete, key=lambda trial: (trial.figures[self.figure], -trial.number))
+
+    @property
+    def seconds(self) -> float:
+        """What all trials took together."""
+        return sum(trial.seconds for trial in self.trials)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything ready for JSON."""
+        return {
+            "figure": self.figure,
+            "sampler": self.sampler,
+            "seed": self.seed,
+            "space": self.space.as_dict(),
+            "best": self.best.number,
+            "trials": [asdict(replace(trial, params=_full_keys(trial.params))) for trial in self.trials],
+            "test": None if self.test is None else asdict(self.test),
+        }
+
+    def write_json(self, path: str | Path) -> None:
+        """Write `as_dict` to a file, whole or not at all."""
+        _write(Path(path), json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+    def write_config(self, path: str | Path, config: Config) -> None:
+        """Write the best trial as a config that ``coarsefine train`` takes, with comments that say what it is.
+
+        Parameters
+        ----------
+        path
+            YAML file.
+        config
+            Of trial 0; what the best trial does not change stays as it is there.
+        """
+        best, first = self.best, self.trials[0]
+        changed = [f"{PREFIX}{key}" for key in best.params] if best.number else []
+        complete = sum(trial.state == COMPLETE for trial in self.trials)
+        lines = [
+            f"Trial {best.number} of {len(self.trials)} ({complete} complete) by coarsefine tune: the best by "
+            f"{self.figure} on the validation documents.",
+            f"There: accuracy {best.figures['accuracy']:.4f}, macro-F1 {best.figures['macro_f1']:.4f}; trial 0, the "
+            f"given config: {first.figures['accuracy']:.4f} and {first.figures['macro_f1']:.4f}.",
+            "The best of many on the same documents is a little too good: evaluate on test documents.",
+            f"Set by the trial: {', '.join(changed)}." if changed else "No trial was better than the given config.",
+            "",
+            "  coarsefine train --config THIS_FILE",
+        ]
+        comments = "".join(f"# {line}".rstrip() + "\n" for line in lines)
+        values = config.model_dump(mode="json", exclude_defaults=True)
+        values["run"] = str(config.run_folder)  # where all that this training needs is cached
+        values["classifier"] = _best_settings(config, best)
+        order = [name for name in Config.model_fields if name in values]
+        text = yaml.safe_dump({name: values[name] for name in order}, sort_keys=False, allow_unicode=True)
+        _write(Path(path), f"{comments}\n{text}")
+
+
+def _best_settings(config: Config, best: Trial) -> dict[str, Any]:
+    values = config.classifier.model_dump(mode="json", exclude_defaults=True)
+    if best.number:
+        for key, value in best.params.items():
+            section, _, name = key.rpartition(".")
+            (values.setdefault(section, {}) if section else values)[name] = value
+    return values
+
+
+def _full_keys(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{PREFIX}{key}": value for key, value in params.items()}
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.tmp")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def shown(value: Any) -> str:
+    """Write a value for a table: as YAML has it, long numbers shortened."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
