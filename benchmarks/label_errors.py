@@ -8,7 +8,6 @@ Example: python benchmarks/label_errors.py clinc150 --share 0.05 --seed 0
 """
 
 import argparse
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 PRECISION = 0.8
 KINDS = ("uniform", "same group")
+COLUMNS = ("flipped", "flagged", "precision", "recall", f"recall_at_{PRECISION:.0%}_precision", "right_suggestion")
 
 
 def main() -> None:
@@ -47,9 +47,6 @@ def main() -> None:
     write_record(options, figures)
 
 
-COLUMNS = ("flipped", "flagged", "precision", "recall", f"recall_at_{PRECISION:.0%}_precision", "right_suggestion")
-
-
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Flip and look, for each kind of flips.
 
@@ -74,12 +71,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind in options.kind or (KINDS if data.taxonomy is not None else KINDS[:1]):
         given = flip(right, data.taxonomy if kind == "same group" else None, options.share, options.seed)
-        started = time.monotonic()
         classifier = HierarchicalClassifier(data.taxonomy, **settings.model_dump())
         result = cross_validate(classifier, documents.texts, given.tolist(), folds=options.folds, baselines=False)
         wanted = [(m, r) for m in METHODS for r in RANKINGS] if options.variants else [(None, None)]
         found[kind] = {
-            "minutes": round((time.monotonic() - started) / 60, 2),
             "accuracy_on_given_labels": round(result.mean("accuracy"), 4),
             "variants": {
                 "default" if method is None else f"{method}, {ranking}": score(

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny import TINY
 
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
@@ -55,11 +56,6 @@ CHINESE = {
     "饮食": {"面条": "汤碗拉葱牛肉", "水果": "苹果甜香蕉梨", "茶叶": "泡绿红壶杯味"},
 }
 CHINESE_FILLER = "的了是在我有和就不人都一个上也很到说要去你会着没看好自己这"
-# What the fixtures' classifiers are made with.
-TINY = {
-    "trainable": "frozen", "precision": "fp32", "segment_tokens": 32, "overlap": 8, "n_jobs": 1,
-    "training": {"num_train_epochs": 2, "learning_rate": 5e-3},
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TINY
+from tiny import TINY
 from typer.testing import CliRunner
 
 from pipelines.cli import console

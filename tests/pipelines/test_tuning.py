@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import optuna
 import pytest
-from conftest import TINY
 from pages import Reader
 from sklearn.metrics import f1_score
+from tiny import TINY
 
 from hierarchy.errors import ConfigError, MissingLibraryError
 from pipelines.classifier import HierarchicalClassifier

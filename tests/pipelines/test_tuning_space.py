@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import TINY
+from tiny import TINY
 
 from hierarchy.errors import ConfigError
 from pipelines.config import load_config
