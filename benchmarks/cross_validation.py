@@ -23,7 +23,7 @@ def main() -> None:
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
-    from pipelines.cross_validation import cross_validate
+    from pipelines.cross_validation.validate import cross_validate
 
     changes = [f"classifier.{setting}" for setting in ("trainable=frozen", *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})

@@ -121,7 +121,7 @@ class CachedFeatures(NeuralFeatures):
 
 def leave_out(model: Any, text: str) -> tuple[np.ndarray, list[tuple[int, int]], np.ndarray]:
     """Share and characters of each segment, and the best label's probability: of the whole, then without each one."""
-    from pipelines.evidence import explain
+    from pipelines.evidence.explain import explain
 
     explanation = explain(model, text, top_k=1)
     spans = [(segment.start, segment.end) for segment in explanation.segments]

@@ -15,7 +15,7 @@ from harness import load_data, make_parser, prepare, print_table, write_record
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.out_of_fold import OutOfFold
+    from pipelines.cross_validation.out_of_fold import OutOfFold
 
 PRECISION = 0.8
 KINDS = ("uniform", "same group")
@@ -58,7 +58,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
-    from pipelines.cross_validation import cross_validate
+    from pipelines.cross_validation.validate import cross_validate
     from pipelines.label_errors import METHODS, RANKINGS
 
     changes = [f"classifier.{setting}" for setting in ("trainable=frozen", *options.set)]

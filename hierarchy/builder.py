@@ -127,7 +127,7 @@ class TaxonomyBuilder:
             leave no other way: `report_.moved` says which.
         confusions
             With documents: what is confused with what, in place of the builder's probe, for example
-            `pipelines.out_of_fold.OutOfFold.probe` of a cross-validated model.
+            `pipelines.cross_validation.out_of_fold.OutOfFold.probe` of a cross-validated model.
 
         Returns
         -------

@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from hierarchy.errors import ArtifactError, ConfigError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.calibration import Fusion
+from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
-from pipelines.neighbours import Neighbours
 from pipelines.router import Router
 from pipelines.settings import MACHINE, Settings, validated
 from pipelines.trust.promises import Promises

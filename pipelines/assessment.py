@@ -20,7 +20,6 @@ from pipelines.evaluation.comparison import (
 )
 from pipelines.evaluation.figures import evaluate_predictions
 from pipelines.evaluation.page.excerpts import Material
-from pipelines.label_space import LabelSpace
 from pipelines.model import Model
 from pipelines.router import Inputs, best_groups
 from pipelines.rows import fit_heads
@@ -65,8 +64,8 @@ def assess(
     """
     inputs = model.extractor.through_cache(documents.texts, folder)
     routed = model.router.route(inputs, routing=routing, beam=beam)
-    gold, gold_group = model.places(documents.labels)
-    group_ids, gold_group = _with_unseen_groups(model, documents.labels, gold_group)
+    gold, known_group = model.places(documents.labels)
+    group_ids, gold_group = _with_unseen_groups(model, documents.labels, known_group)
     unseen_groups = ((0, 0), (0, len(group_ids) - len(model.group_ids)))
     taxonomy = model.taxonomy
     evaluation = evaluate_predictions(
@@ -103,8 +102,7 @@ def assess(
         notes.append("baselines that need training were not fitted; give the training data to have them beside")
     promises: tuple[KeptPromise, ...] = ()
     if model.promises is not None and model.promises.routing == routed.routing:
-        places = model.places(documents.labels)
-        promises = kept_promises(model.promises, routed, documents.texts, *places, model.group_of)
+        promises = kept_promises(model.promises, routed, documents.texts, gold, known_group, model.group_of)
     elif model.promises is not None:
         notes.append(f"the model's promises were made with routing {model.promises.routing}, not with {routed.routing}")
     return compare(
@@ -142,7 +140,7 @@ def fitted_baselines(
     dict[str, numpy.ndarray]
         Name of the baseline -> (documents,) columns of its answers.
     """
-    space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
+    space = model.space
     targets = space.targets(train.labels)
     known = np.flatnonzero(targets >= 0)
     texts, targets = [train.texts[int(i)] for i in known], targets[known]
@@ -203,7 +201,7 @@ def classic_chain(model: Model, train_inputs: Inputs, targets: np.ndarray, input
     folder
         Run folder for the rows.
     """
-    space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
+    space = model.space
     problems = plan_problems("group", targets, space.group_of)
     fusion = model.router.fusions["full"]
     scores = np.zeros((len(inputs), len(space.label_ids)), dtype=np.float32)

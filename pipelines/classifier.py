@@ -17,7 +17,7 @@ from pipelines.pretrained import Pretrained
 
 if TYPE_CHECKING:
     from pipelines.evaluation.comparison import EvaluationReport
-    from pipelines.explanation import Explanation
+    from pipelines.evidence.explanation import Explanation
     from pipelines.trust.sets import PredictionSet
 
 logger = logging.getLogger(__name__)
@@ -218,7 +218,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         DataError
             The text is empty, or `against` is no label that the model answers with, or the best one itself.
         """
-        from pipelines.evidence import explain
+        from pipelines.evidence.explain import explain
 
         check_is_fitted(self)
         return explain(self.model_, text, against=against, top_k=top_k, routing=self.routing, beam=self.beam)

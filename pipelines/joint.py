@@ -7,10 +7,10 @@ import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.documents import Documents
+from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor
 from pipelines.label_space import LabelSpace
 from pipelines.model import Model
-from pipelines.neighbours import Neighbours
 from pipelines.router import Inputs, fit_router
 from pipelines.rows import fit_ngram_rows, plan_rows, read_ngrams
 from pipelines.settings import Settings

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from hierarchy.errors import ConfigError
-from pipelines.out_of_fold import OutOfFold
+from pipelines.cross_validation.out_of_fold import OutOfFold
 
 METHODS = ("count", "noise_rate", "class", "both")
 RANKINGS = ("self_confidence", "margin")

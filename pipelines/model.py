@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
+from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor
 from pipelines.label_space import LabelSpace
-from pipelines.neighbours import Neighbours
 from pipelines.router import Routed, Router
 from pipelines.settings import Settings
 from pipelines.trust.promises import Promises
@@ -63,16 +63,20 @@ class Model:
         """(labels,) place in `group_ids` of each label's group."""
         return self.router.group_of
 
+    @property
+    def space(self) -> LabelSpace:
+        """The labels that it answers with, and their groups."""
+        return LabelSpace(self.label_ids, self.group_ids, self.group_of)
+
     def places(self, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Find the column of each label and its group, (documents,) each.
 
         A label without training documents has no column: -1. Its group is -1 where that has no trained label either.
         """
-        space = LabelSpace(self.label_ids, self.group_ids, self.group_of)
         place = {group: i for i, group in enumerate(self.group_ids)}
         tree = self.taxonomy
         groups = [place.get(tree.group_ids[tree.group_of[tree.label_index(label)]], -1) for label in labels]
-        return space.targets(labels), np.array(groups, dtype=np.int64)
+        return self.space.targets(labels), np.array(groups, dtype=np.int64)
 
     def route_texts(
         self, texts: Sequence[str], *, routing: str | None = None, beam: int | None = None

@@ -193,7 +193,10 @@ def answer(model: "Model", documents: Block, options: PredictionOptions) -> "pa.
     group_names = {group.id: group.name for group in taxonomy.groups}
     lines: list[dict[str, Any]] = []
     for block, routed in model.route_texts(documents.texts, routing=options.routing, beam=options.beam):
-        found = [] if options.sets is None else sets_of(model, routed, documents.texts[block], options.sets)
+        sets: list[dict[str, Any]] = [{}] * len(routed.probabilities)
+        if options.sets is not None:
+            found = sets_of(model, routed, documents.texts[block], options.sets)
+            sets = [{"set_level": one.level, "set": one.ids} for one in found]
         for place, paths in enumerate(paths_of(model, routed, options.top_k), start=block.start):
             best = paths[0]
             group, label = best.path
@@ -215,11 +218,7 @@ def answer(model: "Model", documents: Block, options: PredictionOptions) -> "pa.
                         {"group": p.path[0], "label": p.path[1], "probability": _short(p.probability)} for p in paths
                     ],
                 }
-                | (
-                    {"set_level": found[place - block.start].level, "set": found[place - block.start].ids}
-                    if found
-                    else {}
-                )
+                | sets[place - block.start]
             )
     return pa.Table.from_pylist(lines, schema=output_schema(ids=options.ids, sets=options.sets is not None))
 

@@ -55,7 +55,7 @@ class Pretrained(Parameters):
         ConfigError
             `card` has an unknown key or a wrong value.
         """
-        from pipelines.card import model_card
+        from pipelines.card.write import model_card
         from pipelines.config import CardFacts
 
         check_is_fitted(self)

@@ -86,7 +86,7 @@ def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str]
     first = {space.group_ids[g] for label, g in zip(space.label_ids, space.group_of, strict=True) if label not in known}
     coarse = change.coarse or bool(first)
     if not coarse:  # where the tree only orders the same groups in another way, the scores keep their order
-        space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
+        space = model.space
     demanded = {*change.heads, *first} & set(space.group_ids)
     if groups is not None:
         chosen = _known(groups, space.group_ids)

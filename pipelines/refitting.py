@@ -12,9 +12,9 @@ from hierarchy.errors import DataError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.report import some
 from pipelines.documents import Documents
+from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
-from pipelines.neighbours import Neighbours
 from pipelines.records import with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
 from pipelines.router import Inputs, Router, fit_router

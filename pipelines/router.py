@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.special import logsumexp, softmax
+from scipy.special import logsumexp
 
 from hierarchy.errors import ConfigError
 from pipelines.calibration import Fusion, fit_fusion, fit_variants, log_coarse
@@ -130,7 +130,8 @@ class Router:
             routing = f"beam: {beam}"
             in_beam = best_groups(coarse, beam)
             scores = self._score_beam(inputs, fusion, coarse, in_beam)
-        return Routed(softmax(scores, axis=1), np.exp(coarse), in_beam, logsumexp(scores, axis=1), routing)
+        energy = logsumexp(scores, axis=1, keepdims=True)
+        return Routed(np.exp(scores - energy), np.exp(coarse), in_beam, energy[:, 0], routing)
 
     def scores(self, inputs: Inputs, coarse: np.ndarray, fusion: Fusion) -> np.ndarray:
         """Scores of all labels, (documents, labels) float32; `coarse` is what `log_coarse` gives."""

@@ -200,3 +200,15 @@ def _corpus(tree: dict[str, dict[str, list[str]]], filler: Sequence[str], space:
 
 def _names(taxonomy: Taxonomy) -> Iterable[str]:
     return [*(group.name for group in taxonomy.groups), *(label.name for label in taxonomy.labels)]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run a command inside this process; the log is left to pytest."""
+    from typer.testing import CliRunner
+
+    from pipelines.cli import console
+    from pipelines.cli.app import app
+
+    monkeypatch.setattr(console, "set_up_log", lambda: None)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])

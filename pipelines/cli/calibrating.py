@@ -53,9 +53,9 @@ def calibrate(
     """
     with session(goes_on="give the same command again"):
         from pipelines.artifacts import check_replaceable
+        from pipelines.card.reproduction import with_calibration
         from pipelines.cli.documents import Source, check_all, read_source, reports_shown
         from pipelines.config import load_config
-        from pipelines.reproduction import with_calibration
 
         if out is None:
             raise DataError(f"name the folder of the calibrated model: -o NEW, or -o {model} to replace the old one")

@@ -21,7 +21,7 @@ from pipelines.cli.console import (
 
 if TYPE_CHECKING:
     from pipelines.config import Config
-    from pipelines.cross_validation import CrossValidation
+    from pipelines.cross_validation.validate import CrossValidation
     from pipelines.evaluation.resampled import PairedTest
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def validated_folds(
     config
         Names documents, taxonomy, settings and run folder; of its documents only ``data.train`` is read.
     folds, repeats, baselines
-        As for `pipelines.cross_validation.cross_validate`.
+        As for `pipelines.cross_validation.validate.cross_validate`.
     groups_column, id_column
         Columns of source and id.
     """
@@ -109,7 +109,7 @@ def validated_folds(
         silence_weight_bars()
         check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.cross_validation import cross_validate
+    from pipelines.cross_validation.validate import cross_validate
 
     table = read_source(Source(data.train, data.train_split), data, cache=config.run_folder / "documents")
     taxonomy = taxonomy_of(table, data.train) if config.taxonomy is None else read_taxonomy(config.taxonomy)
@@ -161,7 +161,7 @@ def _column(config: "Config", column: str, option: str, rows: Sequence[int]) -> 
 
 
 def _show(result: "CrossValidation") -> None:
-    from pipelines.fold import OWN
+    from pipelines.cross_validation.fold import OWN
 
     rows = [("documents", f"{result.documents}"), ("labels", f"{result.labels}")]
     if result.sources is not None:

@@ -21,7 +21,7 @@ from pipelines.cli.console import (
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.config import Data
-    from pipelines.explanation import Explanation
+    from pipelines.evidence.explanation import Explanation
 
 EPILOG = 'Example: coarsefine explain model letters.csv --row 7, or: explain model --text "My card ..."'
 NGRAMS_SHOWN = 10  # for the best label, and as many against it

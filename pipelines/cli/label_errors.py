@@ -63,9 +63,9 @@ def label_errors(
     """
     with session(goes_on=GOES_ON if predictions is None else ""):
         from pipelines.config import load_config
+        from pipelines.cross_validation.out_of_fold import read_out_of_fold
         from pipelines.label_errors import find_label_errors
         from pipelines.label_review import write_review
-        from pipelines.out_of_fold import read_out_of_fold
 
         if out.suffix.lower() != ".csv":
             raise DataError(f"--out {out}: the list is written as CSV: end the name in .csv")

@@ -65,7 +65,7 @@ def build(
     with session(goes_on="give the same command again"):
         from pipelines.cli.documents import read_taxonomy, training_vectors
         from pipelines.config import load_config
-        from pipelines.out_of_fold import read_out_of_fold
+        from pipelines.cross_validation.out_of_fold import read_out_of_fold
 
         loaded = load_config(config, settings or [])
         if out.suffix.lower() not in (".yaml", ".yml"):

@@ -123,9 +123,9 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
 
 def record_run(classifier: "HierarchicalClassifier", config: "Config", parts: "dict[str, Part]") -> None:
     """Put into the model's record what only the command knows: config, sources of the documents, facts for the card."""
+    from pipelines.card.reproduction import given
     from pipelines.documents import Documents
     from pipelines.records import with_sources, with_test
-    from pipelines.reproduction import given
 
     training, test = (Documents(parts[role].texts, parts[role].labels) for role in ("train", "test"))
     record = with_sources(classifier.model_.record, {role: part.name for role, part in parts.items()})

@@ -43,16 +43,6 @@ def render(report: EvaluationReport) -> "RenderGroup":
     return Group(*parts)
 
 
-def to_markdown(report: EvaluationReport) -> str:
-    """Give the report as Markdown: a table each, then the verdict and the notes."""
-    lines: list[str] = []
-    for table in tables(report):
-        lines += [f"**{table.title}**", "", *markdown_table(table), ""]
-    for line in (report.verdict, *report.notes):
-        lines += [line, ""]
-    return "\n".join(lines)
-
-
 def markdown_table(table: Table, *, text_columns: int = 1) -> list[str]:
     """Give the lines of one table; figures stand to the right.
 

@@ -170,20 +170,23 @@ def tree_scores(probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.nd
         (documents, 1 + groups) score of each node, rising, and (documents, groups) the first node that holds each
         group.
     """
-    documents, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
-    mass = group_mass(probabilities, group_of)
-    ranked = mass.copy()
-    ranked[documents, group_of[best]] = np.inf  # its own group comes first, so that the nodes are nested
-    order = np.argsort(-ranked, axis=1, kind="stable")
+    top = probabilities.max(axis=1).astype(np.float64)
+    mass, order = group_mass(probabilities, group_of), group_order(probabilities, group_of)
     reached = np.cumsum(np.take_along_axis(mass, order, axis=1), axis=1)
-    top = probabilities[documents, best].astype(np.float64)
     reached = np.column_stack([top, np.maximum(reached, top[:, None])])
     reached = np.minimum(reached / reached[:, -1:], 1.0)
-    before = np.column_stack([np.zeros(len(documents)), reached[:, :-1]])
+    before = np.column_stack([np.zeros(len(top)), reached[:, :-1]])
     scores = before + uniforms[:, None] * (reached - before)
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(1, order.shape[1] + 1)[None], axis=1)
     return scores, place
+
+
+def group_order(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
+    """Order the groups of each document, (documents, groups): that of its best label, then the most probable ones."""
+    mass = group_mass(probabilities, group_of)
+    mass[np.arange(len(mass)), group_of[probabilities.argmax(axis=1)]] = np.inf  # so that the nodes are nested
+    return np.argsort(-mass, axis=1, kind="stable")
 
 
 def document_uniforms(texts: Sequence[str]) -> np.ndarray:

@@ -7,10 +7,9 @@ from typing import Literal
 import numpy as np
 
 from hierarchy.errors import ConfigError
-from pipelines.label_space import group_mass
 from pipelines.model import Model
 from pipelines.router import Routed
-from pipelines.trust.conformal import document_uniforms
+from pipelines.trust.conformal import document_uniforms, group_order
 
 WITHIN = ("labels", "tree")
 
@@ -75,9 +74,7 @@ def sets_of(
     if keep_best:
         nodes = np.maximum(nodes, 0)
     best = probabilities.argmax(axis=1)
-    mass = group_mass(probabilities, model.group_of)
-    mass[np.arange(len(mass)), model.group_of[best]] = np.inf
-    order = np.argsort(-mass, axis=1, kind="stable")
+    order = group_order(probabilities, model.group_of)
     return [
         PredictionSet("label", (model.label_ids[label],) if node == 0 else ())
         if node < 1

@@ -14,13 +14,14 @@ import numpy as np
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.data.splits import fingerprint
 from pipelines.documents import Documents
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 from pipelines.evaluation.metrics import averaged_scores
 from pipelines.fitting import fit_model
 from pipelines.model import Model
 from pipelines.preparation import check_labels, prepare_documents
-from pipelines.settings import Settings, validated
+from pipelines.settings import MACHINE, Settings, validated
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, FIGURES, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from stages.trainer import Watch
 
 TUNING_VERSION = 1  # of the code: trials of another one are not gone on with
-NO_MATTER = ("run_dir", "n_jobs", "device")  # settings that change no figure
 logger = logging.getLogger(__name__)
 
 
@@ -157,14 +157,11 @@ class _Search:
 
     def key(self, sampler: str) -> str:
         """Name the tune by all that its trials depend on; the budget is no part of it."""
-        settings = self.settings.model_dump(mode="json", exclude=set(NO_MATTER))
+        settings = self.settings.model_dump(mode="json", exclude=MACHINE)
         tree = None if self.taxonomy is None else self.taxonomy.to_yaml()
         made_by = [TUNING_VERSION, settings, self.space.as_dict(), sampler, self.figure, self.prune, tree]
-        digest = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode())
-        for documents in (self.train, self.valid):
-            digest.update(documents.keys().tobytes())
-            digest.update(json.dumps(list(documents.labels)).encode())
-        return digest.hexdigest()[:16]
+        documents = [fingerprint(part.texts, part.labels) for part in (self.train, self.valid)]
+        return hashlib.sha256(json.dumps([made_by, documents], sort_keys=True).encode()).hexdigest()[:16]
 
     def run(self, storage: Storage, number: int) -> None:
         """Train once, with values that `storage` proposes, and write down what came out."""
@@ -204,7 +201,7 @@ class _Search:
 
     def on_test(self, storage: Storage, done: Tuning, test: Documents) -> Comparison:
         """Compare trial 0 and the best trial on the test documents, once for each best trial."""
-        key = hashlib.sha256(test.keys().tobytes() + json.dumps(list(test.labels)).encode()).hexdigest()[:16]
+        key = fingerprint(test.texts, test.labels)[:16]
         looks: dict[str, Any] = dict(storage.study.user_attrs.get(f"test-{key}", {}))
         best = done.best
         if str(best.number) not in looks:

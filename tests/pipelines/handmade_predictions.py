@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from pipelines.out_of_fold import OutOfFold
+from pipelines.cross_validation.out_of_fold import OutOfFold
 
 
 def made(labels, probabilities, *, own=None, rows=None, **more):

@@ -6,14 +6,11 @@ import re
 import shlex
 
 import pytest
-from typer.testing import CliRunner
 
 from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
 from pipelines import HierarchicalClassifier
-from pipelines.card import model_card
-from pipelines.cli import console
-from pipelines.cli.app import app
+from pipelines.card.write import model_card
 
 SECTIONS = (
     "Use", "Model", "How good it is", "Where it fails", "Data", "Taxonomy", "Limits", "How to reproduce"
@@ -21,11 +18,11 @@ SECTIONS = (
 
 
 @pytest.fixture
-def cli(monkeypatch):
-    monkeypatch.setattr(console, "set_up_log", lambda: None)
+def cli(cli):
+    """The same, where only success will do."""
 
     def run(*arguments):
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        result = cli(*arguments)
         assert result.exit_code == 0, result.output
         return result
 

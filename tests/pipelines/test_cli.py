@@ -10,10 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
-from pipelines.cli import console
-from pipelines.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 NO_ENCODER = ("--set", "classifier.encoder=none", "--set", "classifier.n_jobs=1")
@@ -21,13 +17,6 @@ COMMANDS = (
     "train", "tune", "evaluate", "predict", "explain", "push", "demo", "taxonomy build", "taxonomy show",
     "taxonomy check",
 )  # fmt: skip
-
-
-@pytest.fixture
-def cli(monkeypatch):
-    """Run a command inside this process; the log is left to pytest."""
-    monkeypatch.setattr(console, "set_up_log", lambda: None)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def start(*arguments, **options) -> subprocess.Popen:

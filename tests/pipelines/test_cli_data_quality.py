@@ -12,13 +12,6 @@ from pipelines.cli.app import app
 from pipelines.label_review import COLUMNS
 
 
-@pytest.fixture
-def cli(monkeypatch):
-    """Run a command inside this process; the log is left to pytest."""
-    monkeypatch.setattr(console, "set_up_log", lambda: None)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
 @pytest.fixture(scope="module")
 def files(english, fitted_lexical, tmp_path_factory):
     """Train.jsonl with ids and sources, one label of it wrong; test.jsonl; taxonomy.yaml; and a model."""

@@ -3,11 +3,8 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
 from hierarchy import Taxonomy
-from pipelines.cli import console
-from pipelines.cli.app import app
 
 TEXT = """\
 groups:
@@ -22,9 +19,9 @@ COMMANDS = ("add", "move", "merge", "split", "retire", "rename", "diff")
 
 
 @pytest.fixture
-def cli(monkeypatch):
-    monkeypatch.setattr(console, "set_up_log", lambda: None)
-    return lambda *arguments: CliRunner().invoke(app, ["taxonomy", *(str(argument) for argument in arguments)])
+def cli(cli):
+    """The commands under ``taxonomy``."""
+    return lambda *arguments: cli("taxonomy", *arguments)
 
 
 @pytest.fixture

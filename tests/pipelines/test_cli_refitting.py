@@ -8,20 +8,10 @@ from pathlib import Path
 
 import pytest
 from edited_trees import edited
-from typer.testing import CliRunner
 
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.cli import console
-from pipelines.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def cli(monkeypatch):
-    """Run a command inside this process; the log is left to pytest."""
-    monkeypatch.setattr(console, "set_up_log", lambda: None)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -10,21 +10,11 @@ from pathlib import Path
 
 import pytest
 from tiny import TINY
-from typer.testing import CliRunner
 
-from pipelines.cli import console
-from pipelines.cli.app import app
 from pipelines.config import load_config
 
 ROOT = Path(__file__).parents[2]
 SPACE = "classifier.lexical_C: {type: float, low: 0.01, high: 10, log: true}\nclassifier.negatives: [all, group]\n"
-
-
-@pytest.fixture
-def cli(monkeypatch):
-    """Run a command inside this process; the log is left to pytest."""
-    monkeypatch.setattr(console, "set_up_log", lambda: None)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 
 from hierarchy import Taxonomy
 from hierarchy.errors import ConfigError, DataError
-from pipelines import fold as folds_module
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.cross_validation import cross_validate
+from pipelines.cross_validation import fold as folds_module
+from pipelines.cross_validation.fold import OWN
+from pipelines.cross_validation.validate import cross_validate
 from pipelines.evaluation.comparison import LOGISTIC, NO_TREE, SVM
-from pipelines.fold import OWN
 
 
 @pytest.fixture

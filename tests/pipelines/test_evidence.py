@@ -11,19 +11,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from hierarchy.errors import DataError
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
 from pipelines.calibration import Fusion
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.cli import console
-from pipelines.cli.app import app
-from pipelines.evidence import explain
-from pipelines.explanation import GRADIENT, RESCALED, UNDIVIDED
+from pipelines.evidence.explain import explain
+from pipelines.evidence.explanation import GRADIENT, RESCALED, UNDIVIDED
+from pipelines.evidence.shares import divide_over_segments, pooled_shares
 from pipelines.router import Inputs
-from pipelines.shares import divide_over_segments, pooled_shares
 from stages.coarse.presence import presence_effects
 from stages.lexical import ngrams
 from stages.vectors import pool_segments
@@ -313,12 +310,6 @@ def test_what_cannot_be_explained_is_told(fitted, english):
         explain(replace(fitted.model_, taxonomy=wider), text, against="y")
     with pytest.raises(ValueError, match="not fitted"):
         HierarchicalClassifier().explain(text)
-
-
-@pytest.fixture
-def cli(monkeypatch):
-    monkeypatch.setattr(console, "set_up_log", lambda: None)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_the_command_shows_and_writes_it(cli, saved, fitted, english, tmp_path):

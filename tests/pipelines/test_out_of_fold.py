@@ -7,7 +7,7 @@ from handmade_predictions import made
 
 from hierarchy import TaxonomyBuilder
 from hierarchy.errors import DataError
-from pipelines.out_of_fold import averaged, joined, keep_best, read_out_of_fold
+from pipelines.cross_validation.out_of_fold import averaged, joined, keep_best, read_out_of_fold
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.sources import ConfusedPair
 
 if TYPE_CHECKING:
-    from pipelines.evidence import Explanation
+    from pipelines.evidence.explain import Explanation
     from pipelines.model import Model
 
 CHARACTERS = 300
@@ -51,7 +51,7 @@ def pair_excerpts(material: Material, evaluation: Evaluation, pair: ConfusedPair
 
     Nothing is shown where the model has never seen the right label: it then has no evidence for it to compare with.
     """
-    from pipelines.evidence import explain
+    from pipelines.evidence.explain import explain
 
     if pair.gold not in material.model.label_ids:
         return []

@@ -8,7 +8,7 @@ import pytest
 from pipelines.evaluation.comparison import compare
 from pipelines.evaluation.figures import Evaluation, evaluate_predictions
 from pipelines.evaluation.levels import CURVE_POINTS, FINE, GROUP, TAIL, level_scores
-from pipelines.evaluation.report import to_markdown
+from pipelines.evaluation.report import markdown_table, tables
 from pipelines.evaluation.sources import ConfusedPair, Slice, error_slices
 
 # Two groups: kitchen = {kettle, toaster}, garden = {hose, rake}.
@@ -107,7 +107,8 @@ def test_levels_survive_json_and_stand_in_the_tables():
     again = Evaluation.from_dict(json.loads(json.dumps(result.as_dict(), allow_nan=False)))
     assert again == result
     assert (again.labels[3].name, again.labels[0].name) == ("Rakes", "")
-    markdown = to_markdown(compare(result, "shop", answers={}))
+    report = compare(result, "shop", answers={})
+    markdown = "\n".join(line for table in tables(report) for line in markdown_table(table))
     assert "| figure | fine label | group | documents of tail labels |" in markdown
     assert f"| Brier score | {result.levels[FINE].brier:.4f} |" in markdown
     assert "| accuracy | 0.6667 | 0.5000 | 0.5000 |" in markdown

@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from hierarchy import Group, Label, MissingLibraryError, Taxonomy
 from hierarchy.errors import DataError
-from pipelines import evidence
 from pipelines.cli import console
 from pipelines.cli.app import app
 from pipelines.evaluation.comparison import NO_TREE, SVM, EvaluationReport, compare
@@ -24,7 +23,8 @@ from pipelines.evaluation.figures import evaluate_predictions
 from pipelines.evaluation.page import report_page
 from pipelines.evaluation.page.excerpts import CHARACTERS, MARKS, Material, cut_excerpt, pair_excerpts
 from pipelines.evaluation.sources import ConfusedPair
-from pipelines.evidence import Explanation, NgramShare, SegmentShare
+from pipelines.evidence import explain as evidence
+from pipelines.evidence.explain import Explanation, NgramShare, SegmentShare
 
 MEGABYTE = 1_000_000
 STRANGE = (

@@ -10,7 +10,7 @@ import pytest
 from hierarchy.errors import ConfigError, DataError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.evaluation.comparison import EvaluationReport
-from pipelines.evaluation.report import to_markdown
+from pipelines.evaluation.report import promises_table
 from pipelines.trust.kept import kept_promises
 from pipelines.trust.promises import OutOfScope, Promises
 
@@ -158,7 +158,7 @@ def test_a_report_tells_what_became_of_the_promises(calibrated, english, tmp_pat
     assert [kept.what for kept in report.promises][:2] == ["fine answers", "group answers"]
     again = EvaluationReport.from_dict(json.loads(json.dumps(report.as_dict())))
     assert again.promises == report.promises
-    assert "| fine answers | 0.8000 |" in to_markdown(report)
+    assert promises_table(report).rows[0][:2] == ("fine answers", "0.8000")
     report.to_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "What the model promises" in page

@@ -14,11 +14,20 @@ from scipy.special import softmax
 
 from hierarchy.errors import DataError
 from pipelines.calibration import FLOOR
-from pipelines.explanation import GRADIENT, RESCALED, UNDIVIDED, Explanation, Neighbour, NgramShare, Part, SegmentShare
+from pipelines.evidence.explanation import (
+    GRADIENT,
+    RESCALED,
+    UNDIVIDED,
+    Explanation,
+    Neighbour,
+    NgramShare,
+    Part,
+    SegmentShare,
+)
+from pipelines.evidence.shares import Span, chords, divide_over_segments, pooled_shares, row_of, spans_of_ngrams
 from pipelines.model import Model
 from pipelines.paths import paths_of
 from pipelines.router import Inputs
-from pipelines.shares import Span, chords, divide_over_segments, pooled_shares, row_of, spans_of_ngrams
 from stages.rows import log_chance
 
 if TYPE_CHECKING:

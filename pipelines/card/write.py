@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.card_figures import figures, in_short, where_it_fails
+from pipelines.card.figures import figures, in_short, where_it_fails
+from pipelines.card.reproduction import reproduction
 from pipelines.config import CardFacts
 from pipelines.data.report import count
 from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.evaluation.report import Table, markdown_table, span
-from pipelines.reproduction import reproduction
 
 if TYPE_CHECKING:
     from pipelines.model import Model

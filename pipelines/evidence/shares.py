@@ -1,4 +1,4 @@
-"""How a score difference divides over segments and over n-grams: the arithmetic of `pipelines.evidence`.
+"""How a score difference divides over segments and over n-grams: the arithmetic of `pipelines.evidence.explain`.
 
 A *contrast* is a weight for each label (or group) that sums to 0: 1 for the label that is explained and -1 for the
 one it is compared with. A score difference is a contrast times scores.

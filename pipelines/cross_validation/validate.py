@@ -19,19 +19,19 @@ import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
+from pipelines.cross_validation.fold import OWN, FoldPlan, FoldResult
+from pipelines.cross_validation.out_of_fold import OutOfFold, averaged, joined, read_with_metadata
 from pipelines.data.folds import deal_folds, number_sources
 from pipelines.data.splits import fingerprint
 from pipelines.documents import Documents
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
-from pipelines.fold import OWN, FoldPlan, FoldResult
-from pipelines.out_of_fold import OutOfFold, averaged, joined, read_with_metadata
 from pipelines.preparation import check_labels, check_taxonomy, label_texts
 from pipelines.settings import MACHINE, Settings
 from stages.processes import n_processes
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.shared_vectors import SharedVectors
+    from pipelines.cross_validation.shared_vectors import SharedVectors
 
 FIGURES = ("accuracy", "macro_f1")
 CODE_VERSION = 1  # of what a fold does: another one does not read what an older one left
@@ -210,7 +210,7 @@ def _shared(settings: Settings, encoder: Any, documents: Documents, folder: Path
     """Encode all documents once; an encoder that is trained jointly reads them anew in every step."""
     if encoder is None or (settings.mode == "joint" and settings.trainable != "frozen"):
         return None
-    from pipelines.shared_vectors import SharedVectors
+    from pipelines.cross_validation.shared_vectors import SharedVectors
 
     return SharedVectors(settings, encoder[0], encoder[1], documents, folder)
 

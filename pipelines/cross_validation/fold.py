@@ -9,18 +9,17 @@ import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.assessment import VARIANT_NAMES, flat_baselines
+from pipelines.cross_validation.out_of_fold import OutOfFold, keep_best
 from pipelines.data.folds import cut_validation
 from pipelines.documents import Documents
 from pipelines.evaluation.metrics import averaged_scores
 from pipelines.fitting import fit_model
-from pipelines.label_space import LabelSpace
 from pipelines.model import Model
-from pipelines.out_of_fold import OutOfFold, keep_best
 from pipelines.router import Inputs
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from pipelines.shared_vectors import SharedVectors
+    from pipelines.cross_validation.shared_vectors import SharedVectors
 
 OWN = "this model"
 
@@ -108,7 +107,7 @@ class FoldPlan:
         label_ids = tuple(sorted({*model.label_ids, *test.labels}))
         place = {label: i for i, label in enumerate(label_ids)}
         own = np.full(len(test.labels), np.nan, dtype=np.float32)
-        columns = LabelSpace(model.label_ids, model.group_ids, model.group_of).targets(test.labels)
+        columns = model.space.targets(test.labels)
         known = np.flatnonzero(columns >= 0)
         own[known] = probabilities[known, columns[known]]
         tree = model.taxonomy
@@ -128,7 +127,7 @@ def _flat_answers(
     model: Model, train: Documents, valid: Documents, test: Documents, inputs: Inputs, folder: Path
 ) -> dict[str, np.ndarray]:
     """Answers of the flat models; they train on the validation part as well, having no other use for it."""
-    space = LabelSpace(model.label_ids, model.group_ids, model.group_of)
+    space = model.space
     texts, labels = [*train.texts, *valid.texts], [*train.labels, *valid.labels]
     vectors = None
     if model.extractor.neural is not None:
