@@ -69,7 +69,7 @@ def fit_chained(
         features = neural.features()
 
     with clock.step("n-grams"):
-        vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train.texts, valid.texts)
+        vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train, valid.texts)
 
     with clock.step("rows"), first_goes_first():
         problems = plan_rows(ngrams if vectors is None else vectors, targets, space, settings)
@@ -92,13 +92,13 @@ def fit_chained(
 
     neighbours = None
     if settings.keep_neighbours and vectors is not None:
-        neighbours = Neighbours.of(vectors, train.rows, targets)
+        neighbours = Neighbours.of(vectors, train, targets)
     return Model(
         settings=settings,
         taxonomy=taxonomy,
         label_ids=space.label_ids,
         group_ids=space.group_ids,
-        train_counts=np.bincount(targets, minlength=len(space.label_ids)),
+        train_counts=np.bincount(targets[: train.originals], minlength=len(space.label_ids)),
         extractor=FeatureExtractor(neural=features, vectorizer=vectorizer),
         router=router,
         record={"history": history},

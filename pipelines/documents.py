@@ -19,11 +19,19 @@ class Documents:
         Fine label id of each.
     rows
         (documents,) place of each in what the user gave; None where nobody asks.
+    copies
+        How many, behind the others, are augmented copies of these.
     """
 
     texts: Sequence[str]
     labels: Sequence[str]
     rows: np.ndarray | None = None
+    copies: int = 0
+
+    @property
+    def originals(self) -> int:
+        """How many documents, from the first, are no copies."""
+        return len(self.texts) - self.copies
 
     def keys(self) -> np.ndarray:
         """(documents,) uint64 hash of each text, by which a document is known again."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierarchy.taxonomy import Taxonomy
+from pipelines.augmentation import with_copies
 from pipelines.chained import fit_chained
 from pipelines.documents import Documents
 from pipelines.joint import fit_joint
@@ -48,13 +49,14 @@ def fit_model(
         The encoder cannot be had, or fits neither settings nor documents.
     """
     clock = Clock()
+    given, train = train, with_copies(train, settings)
     neural = content = None
     if settings.encoder != "none":
         from pipelines.encoders import load_encoder, resolve_trainable
         from pipelines.neural import NeuralStage
 
         with clock.step("encoder"):
-            encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, train))
+            encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, given))
             content = encoder.content_fingerprint()
             trainable = resolve_trainable(settings, encoder, train.texts)
             settings = settings.model_copy(update={"trainable": trainable})
@@ -65,7 +67,7 @@ def fit_model(
             with clock.step("vectors"):
                 neural.vectors(encoder, "training")
                 neural.vectors(encoder, "validation")
-    placed = place_labels(settings, taxonomy, train, neural, clock)
+    placed = place_labels(settings, taxonomy, given, neural, clock)
     if settings.mode == "joint" and neural is not None:
         model = fit_joint(settings, placed, train, valid, neural=neural, folder=folder, clock=clock)
     else:
@@ -73,7 +75,7 @@ def fit_model(
     record = run_record(
         model.settings,
         taxonomy,
-        train,
+        given,
         valid,
         encoder=content,
         history=model.record["history"],

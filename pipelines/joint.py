@@ -55,7 +55,7 @@ def fit_joint(
         valid_vectors, valid_logits = neural.read("validation")
 
     with clock.step("n-grams"):
-        vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train.texts, valid.texts)
+        vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train, valid.texts)
     lexical = group_rows = None
     if ngrams is not None:
         with clock.step("n-gram rows"), first_goes_first():
@@ -77,13 +77,13 @@ def fit_joint(
     neighbours = None
     if settings.keep_neighbours:
         with clock.step("vectors of training documents"):
-            neighbours = Neighbours.of(neural.read("training")[0], train.rows, targets)
+            neighbours = Neighbours.of(neural.read("training")[0], train, targets)
     return Model(
         settings=settings,
         taxonomy=taxonomy,
         label_ids=space.label_ids,
         group_ids=space.group_ids,
-        train_counts=np.bincount(targets, minlength=len(space.label_ids)),
+        train_counts=np.bincount(targets[: train.originals], minlength=len(space.label_ids)),
         extractor=FeatureExtractor(neural=neural.features(), vectorizer=vectorizer),
         router=router,
         record={"history": history},

@@ -28,6 +28,7 @@ from pipelines.modules import fine_encoders, freeze, make_document_model, make_l
 from pipelines.settings import Settings
 from stages.coarse.encoder import Encoder
 from stages.coarse.label_attention import group_text_embeddings
+from stages.coarse.segment_noise import SegmentNoise
 from stages.coarse.segments import Segmenter, chunked
 from stages.processes import first_goes_first, n_processes
 from stages.two_stage import TwoStageModel, rows_from_vectors
@@ -41,7 +42,8 @@ TRAINING_VERSION = 1  # of the code: another one trains anew instead of reading 
 TRAINING_SETTINGS = (
     "mode", "trainable", "aggregator", "aggregator_layers", "aggregator_heads", "label_attention", "dropout",
     "fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs", "imbalance", "imbalance_scope",
-    "imbalance_strength", "training", "seed", "segment_tokens", "overlap", "max_segments",
+    "imbalance_strength", "segment_dropout", "segment_shuffling", "training", "seed", "segment_tokens", "overlap",
+    "max_segments",
 )  # fmt: skip
 
 
@@ -128,9 +130,9 @@ class NeuralStage:
                 )
         return self._read[key]
 
-    def pretrained_pooled(self) -> np.ndarray:
-        """Pooled vectors of the training documents by the untrained encoder, (documents, features)."""
-        return self.vectors(self.pretrained, "training").pooled()
+    def pretrained_pooled(self, documents: int) -> np.ndarray:
+        """Pooled vectors of the first training documents by the untrained encoder, (documents, features)."""
+        return self.vectors(self.pretrained, "training").pooled()[:documents]
 
     def train(
         self, taxonomy: Taxonomy, space: LabelSpace, targets: np.ndarray, valid_targets: np.ndarray
@@ -154,7 +156,8 @@ class NeuralStage:
         self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(device)
         if self.settings.mode == "joint":
             self.rows = self._start_rows(taxonomy, space, targets).to(device)
-        parts = {"document_model": self.document_model, "rows": self.rows}
+        noise = SegmentNoise(dropout=self.settings.segment_dropout, shuffling=self.settings.segment_shuffling)
+        parts = {"document_model": self.document_model, "rows": self.rows, "noise": noise}
         loss = make_loss(self.settings, space, targets).to(device)
         if self.settings.trainable == "frozen":
             result = self._train(TwoStageModel(encoder=None, **parts, loss=loss), targets, valid_targets, {})
@@ -173,7 +176,7 @@ class NeuralStage:
                 TwoStageModel(encoder=self.encoder, **parts, loss=loss), targets, valid_targets, settings
             )
             self.encoder.precision = self.settings.precision
-        for module in (self.encoder, *parts.values()):
+        for module in (self.encoder, self.document_model, self.rows):
             if module is not None:
                 module.eval().requires_grad_(False)
         return result

@@ -25,7 +25,8 @@ class Parameters(BaseEstimator):
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
 lexical, min_df, prune, negatives, balance, neural_C, lexical_C, keep_neighbours, routing, beam, \
 n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, loss_schedule, row_start, \
-warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device, n_jobs, seed, run_dir
+warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, augment, word_dropout, augmented_copies, \
+segment_dropout, segment_shuffling, training, device, n_jobs, seed, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
     """
 
@@ -71,6 +72,11 @@ warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device
         imbalance: str = "none",
         imbalance_scope: str = "labels",
         imbalance_strength: float = 1.0,
+        augment: str | None = None,
+        word_dropout: float = 0.0,
+        augmented_copies: int = 1,
+        segment_dropout: float = 0.0,
+        segment_shuffling: float = 0.0,
         training: dict[str, Any] | None = None,
         device: str | None = None,
         n_jobs: int = -1,
@@ -116,6 +122,11 @@ warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, training, device
         self.imbalance = imbalance
         self.imbalance_scope = imbalance_scope
         self.imbalance_strength = imbalance_strength
+        self.augment = augment
+        self.word_dropout = word_dropout
+        self.augmented_copies = augmented_copies
+        self.segment_dropout = segment_dropout
+        self.segment_shuffling = segment_shuffling
         self.training = training
         self.device = device
         self.n_jobs = n_jobs

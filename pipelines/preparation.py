@@ -166,7 +166,9 @@ def place_labels(
             signals=settings.signals,
             seed=settings.seed,
         )
-        vectors = _lexical_vectors(train.texts, settings) if neural is None else neural.pretrained_pooled()
+        vectors = (
+            _lexical_vectors(train.texts, settings) if neural is None else neural.pretrained_pooled(len(train.texts))
+        )
         labels: Any = taxonomy if taxonomy is not None else sorted(set(train.labels))
         built = builder.build(labels, documents=(vectors, train.labels), texts=train.texts)
     placed = len(taxonomy.unplaced) if taxonomy is not None else len(built.labels)

@@ -103,7 +103,7 @@ def refit(
         logger.warning("the promises of the model ended with the refit: calibrate it again")
     neighbours = None
     if model.settings.keep_neighbours and inputs.vectors is not None:
-        neighbours = Neighbours.of(inputs.vectors, train.rows, targets)
+        neighbours = Neighbours.of(inputs.vectors, train, targets)
     return Model(
         settings=model.settings,
         taxonomy=taxonomy,

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from hierarchy.probe import probe_labels
+from pipelines.documents import Documents
 from pipelines.label_space import LabelSpace
 from pipelines.settings import Settings
 from stages.fine.bank import HeadBank
@@ -89,13 +90,16 @@ def fit_heads(
 
 
 def read_ngrams(
-    settings: Settings, texts: Sequence[str], valid_texts: Sequence[str]
+    settings: Settings, train: Documents, valid_texts: Sequence[str]
 ) -> tuple[NgramVectorizer | None, Features, Features]:
     """Fit the n-gram vocabulary on training documents and read both parts; all None with ``lexical: off``."""
     if not settings.lexical:
         return None, None, None
     vectorizer = NgramVectorizer(settings.min_df)
-    return vectorizer, vectorizer.fit_transform(texts, len(texts)), vectorizer.transform(valid_texts)
+    ngrams = vectorizer.fit_transform(train.texts[: train.originals], train.originals)
+    if train.copies:  # which count for no n-gram: a copy of a document would bear out what stands nowhere else
+        ngrams = sparse.vstack([ngrams, vectorizer.transform(train.texts[train.originals :])], format="csr")
+    return vectorizer, ngrams, vectorizer.transform(valid_texts)
 
 
 def fit_ngram_rows(

@@ -17,6 +17,7 @@ Trainable = Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(
 JOINT_ONLY = ("fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs")
 CHAINED_ONLY = ("fine_features", "neural_C")
 MACHINE = {"device", "n_jobs", "run_dir"}  # what belongs to a machine and not to a model
+COPIES = {"augment", "word_dropout", "augmented_copies"}  # what a training makes of its own documents
 
 
 class Settings(BaseModel):
@@ -126,6 +127,24 @@ class Settings(BaseModel):
         "not the groups",
     )
     imbalance_strength: float = Field(1.0, gt=0, le=1, description="1 evens out fully, towards 0 less")
+    augment: str | None = Field(
+        None,
+        pattern=r"^[\w.]+:\w+$",
+        description="your function (`module:function`) that gives another text for a training document, called with "
+        "the text and a numpy.random.Generator: synonyms, back-translation; the copies are trained on too",
+    )
+    word_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the words that copies of the training documents go without"
+    )
+    augmented_copies: int = Field(
+        1, ge=1, description="copies of each training document, where augment or word_dropout make any"
+    )
+    segment_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of a document's segments that a step of the neural training leaves out"
+    )
+    segment_shuffling: float = Field(
+        0.0, ge=0, le=1, description="share of documents whose segments change places in a step of the neural training"
+    )
     training: dict[str, Any] = Field(
         default_factory=dict,
         description="arguments of transformers.TrainingArguments by their own names, beside encoder_learning_rate, "
@@ -165,11 +184,22 @@ class Settings(BaseModel):
                 "keep_neighbours keeps vectors that an encoder makes and encoder is none: name an encoder, or leave it "
                 "out"
             )
+        if self.augmented_copies > 1 and not self.augments_text:
+            problems.append("augmented_copies would be plain repetitions: set augment or word_dropout as well")
+        if self.encoder == "none" and (self.segment_dropout or self.segment_shuffling):
+            problems.append("encoder: none has no segments to leave out or to shuffle: name an encoder")
+        if self.segment_shuffling and not self.aggregator:
+            problems.append("segment_shuffling does nothing without the aggregator: a mean has no order")
         if self.n_jobs == 0:
             problems.append("n_jobs 0 means no process at all: use 1, more, or -1 for one a core")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def augments_text(self) -> bool:
+        """Whether the training documents get copies."""
+        return self.augment is not None or self.word_dropout > 0
 
     @property
     def top_layers(self) -> int | None:

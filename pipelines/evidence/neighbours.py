@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.documents import Documents
+
 SHOWN = 5  # nearest documents of an explanation
 BLOCK = 65_536  # documents compared at a time
 
@@ -27,9 +29,11 @@ class Neighbours:
     labels: np.ndarray
 
     @classmethod
-    def of(cls, vectors: np.ndarray, rows: np.ndarray | None, labels: np.ndarray) -> "Neighbours":
-        """Keep documents; `rows` None stands for all in their order."""
-        return cls(vectors.astype(np.float16), np.arange(len(vectors)) if rows is None else rows, labels)
+    def of(cls, vectors: np.ndarray, documents: Documents, labels: np.ndarray) -> "Neighbours":
+        """Keep documents, without their augmented copies; `vectors` (documents, features), `labels` (documents,)."""
+        n = documents.originals
+        rows = np.arange(n) if documents.rows is None else documents.rows[:n]
+        return cls(vectors[:n].astype(np.float16), rows, labels[:n])
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, np.ndarray]) -> "Neighbours":
