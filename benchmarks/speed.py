@@ -279,7 +279,7 @@ def _chunks(classifier: "HierarchicalClassifier", texts: Sequence[str]) -> "list
     from stages.vectors import shard_bounds
 
     neural = _neural(classifier)
-    pad_id = neural.segmenter.tokenizer.pad_token_id or 0
+    pad_id = neural.encoder.pad_id
     return [
         chunk
         for first, end in shard_bounds(texts)

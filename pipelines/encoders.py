@@ -11,6 +11,7 @@ from hierarchy.errors import ConfigError, EncoderError, UnreadableError
 from pipelines.settings import Settings
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, unknown_token_share
+from stages.optimizer import layer_depths
 from stages.progress import duration
 
 UNKNOWN_TOKEN_SAMPLE = 2000  # documents looked at, spread over all
@@ -43,8 +44,10 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Sequence
             "made for another language; name one for yours (encoder: bert-base-chinese, xlm-roberta-base, ...), or use "
             "encoder: none, which needs no encoder at all"
         )
-    if settings.label_encoder is None:
-        check_label_texts(settings, encoder, label_texts)
+    reader = encoder
+    if settings.label_encoder is not None and label_texts:
+        reader = Encoder.from_pretrained(settings.label_encoder)
+    check_label_texts(settings, reader, label_texts)
     if settings.mode == "joint" and settings.row_start == "labels":
         share = unknown_token_share(encoder.tokenizer, label_texts)
         if share > UNKNOWN_TOKEN_LIMIT:
@@ -78,7 +81,7 @@ def resolve_trainable(settings: Settings, encoder: Encoder, texts: Sequence[str]
 
 def _check_sizes(settings: Settings, encoder: Encoder) -> None:
     problems = []
-    hidden, depth = encoder.hidden_size, encoder.transformer.config.num_hidden_layers
+    hidden, depth = encoder.hidden_size, max(layer_depths(encoder, "transformer.").values())
     if settings.aggregator and hidden % settings.aggregator_heads:
         problems.append(
             f"aggregator_heads {settings.aggregator_heads} does not divide the encoder's {hidden} dimensions: "

@@ -285,8 +285,8 @@ class NeuralStage:
     def _collate_texts(self, items: Sequence[tuple[str, int]]) -> dict[str, Any]:
         texts, targets = zip(*items, strict=True)
         segments = self.segmenter(texts)
-        pad_id = self.pretrained.tokenizer.pad_token_id or 0
-        chunks = chunked(segments.input_ids, tokens_per_chunk=self.settings.tokens_per_chunk, pad_id=pad_id)
+        chunk = self.settings.tokens_per_chunk
+        chunks = chunked(segments.input_ids, tokens_per_chunk=chunk, pad_id=self.pretrained.pad_id)
         return {
             "labels": torch.tensor(targets),
             "chunks": list(chunks),

@@ -46,8 +46,10 @@ def layer_depths(model: nn.Module, encoder_prefix: str) -> dict[str, int]:
     """Layers between each encoder parameter and the encoder's output, by name.
 
     The layers are the longest list of modules in the encoder. What comes before it (embeddings) lies below the first
-    layer, what comes after it (a last norm, a pooler) at the output.
+    layer, and so do embeddings that all layers read (relative positions); what else comes after it (a last norm, a
+    pooler) lies at the output.
     """
+    embeddings = {name for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     names = [name for name, _ in model.named_parameters() if name.startswith(encoder_prefix)]
     layers, count = _layers(model, encoder_prefix)
     depths, reached = {}, False
@@ -56,7 +58,7 @@ def layer_depths(model: nn.Module, encoder_prefix: str) -> dict[str, int]:
             reached = True
             depths[name] = count - 1 - int(name.removeprefix(f"{layers}.").split(".")[0])
         else:
-            depths[name] = 0 if reached else count
+            depths[name] = 0 if reached and name.rpartition(".")[0] not in embeddings else count
     return depths
 
 

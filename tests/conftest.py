@@ -4,6 +4,7 @@ Nothing is downloaded. An encoder has random weights, so its vectors are little 
 to tell these documents apart and to hold every property that a real encoder must hold.
 """
 
+import gc
 import os
 
 # Before any library starts its threads: tiny matrices are slower on several, and the machine has other work.
@@ -11,14 +12,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tiny import TINY
+from tiny import TINY, save_tiny_bert
 
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
@@ -66,6 +67,16 @@ class Corpus:
     train: tuple[list[str], list[str]]
     valid: tuple[list[str], list[str]]
     test: tuple[list[str], list[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _little_to_collect() -> Iterator[None]:
+    """Leave what is loaded by now out of the garbage collection that Trainer asks for after each training."""
+    import stages.trainer  # noqa: F401 - so that its libraries are loaded
+
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
@@ -156,25 +167,6 @@ def lengths(english: Corpus) -> list[str]:
     return ["", "kettle", *texts[:29], long[:12_000], "   ", *texts[29:], long[5_000:8_000], "printer ink " * 150]
 
 
-def save_tiny_bert(vocabulary: Sequence[str], folder: Path, *, hidden: int = 32) -> str:
-    """Save a BERT of 2 layers with random weights and its tokenizer."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder.mkdir(parents=True)
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=hidden, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=2 * hidden, max_position_embeddings=128,
-        initializer_range=0.05,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    BertModel(config).save_pretrained(folder)
-    tokens = {token: place for place, token in enumerate(vocabulary)}
-    BertTokenizerFast(vocab=tokens, model_max_length=128).save_pretrained(folder)
-    return str(folder)
-
-
 def _corpus(tree: dict[str, dict[str, list[str]]], filler: Sequence[str], space: str, endings: list[str]) -> Corpus:
     rng = np.random.default_rng(0)
     groups = tuple(
@@ -212,3 +204,23 @@ def cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
     monkeypatch.setattr(console, "set_up_log", lambda: None)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """A hub of this test's own, reached although all tests run offline; nothing is left in any cache."""
+    from hub_server import TOKEN, running_hub
+    from huggingface_hub import constants
+
+    with running_hub() as server:
+        # The library reads its environment once, when it is imported, and looks at these ever after.
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield server

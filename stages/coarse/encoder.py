@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hierarchy.embedded import embedded_encoder_path
 from hierarchy.errors import EncoderError
+from stages.coarse.loading import load_transformer
 from stages.coarse.segments import Chunk, Segmenter, chunked
-
-EMBEDDED = "embedded"
-POOLINGS = ("mean", "cls")
-PRECISIONS = ("auto", "fp32", "bf16")
-logger = logging.getLogger(__name__)
 
 
 class Encoder(nn.Module):
@@ -61,29 +54,10 @@ class Encoder(nn.Module):
         Raises
         ------
         EncoderError
-            It cannot be found or loaded, or it is a decoder or an encoder-decoder.
+            As `stages.coarse.loading.load_transformer` says.
         """
-        from safetensors import SafetensorError
-        from transformers import AutoConfig, AutoModel, AutoTokenizer
-
-        source = str(embedded_encoder_path()) if name == EMBEDDED else name
-        near = get_close_matches(name, (EMBEDDED, "none"), 1, cutoff=0.75)
-        if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
-            raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
-        try:
-            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-            _refuse_other_architectures(name, config)
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-            transformer = AutoModel.from_pretrained(source, trust_remote_code=False, dtype=torch.float32)
-        except EncoderError:
-            raise
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            cause = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise EncoderError(
-                f"encoder {name!r} cannot be loaded ({cause}): name a Hugging Face id that this "
-                "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
-            ) from error
-        return cls(transformer=transformer.eval(), tokenizer=tokenizer, pooling=pooling, precision=precision)
+        transformer, tokenizer = load_transformer(name)
+        return cls(transformer=transformer, tokenizer=tokenizer, pooling=pooling, precision=precision)
 
     @property
     def hidden_size(self) -> int:
@@ -97,10 +71,16 @@ class Encoder(nn.Module):
         limits = [int(self.tokenizer.model_max_length)]
         positions = getattr(config, "max_position_embeddings", None)
         if positions:
-            # RoBERTa counts positions from padding_idx + 1
-            offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
-            limits.append(positions - offset)
+            # RoBERTa and its kin count positions from padding_idx + 1
+            table = getattr(getattr(self.transformer, "embeddings", None), "position_embeddings", None)
+            padding = getattr(table, "padding_idx", None)
+            limits.append(positions if padding is None else positions - padding - 1)
         return min(limits)
+
+    @property
+    def pad_id(self) -> int:
+        """Token id that fills up what is shorter than its chunk."""
+        return self.tokenizer.pad_token_id or 0
 
     @property
     def device(self) -> torch.device:
@@ -158,9 +138,8 @@ class Encoder(nn.Module):
         numpy.ndarray
             (segments, hidden) float32.
         """
-        pad_id = self.tokenizer.pad_token_id or 0
         with torch.inference_mode():
-            chunks = chunked(input_ids, tokens_per_chunk=tokens_per_chunk, pad_id=pad_id)
+            chunks = chunked(input_ids, tokens_per_chunk=tokens_per_chunk, pad_id=self.pad_id)
             return self(chunks, len(input_ids)).cpu().numpy()
 
     def encode_texts(self, texts: Sequence[str], segmenter: Segmenter, *, tokens_per_chunk: int = 4096) -> np.ndarray:
@@ -222,24 +201,3 @@ def computes_bf16(device: torch.device) -> bool:
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def _refuse_other_architectures(name: str, config: Any) -> None:
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-    )
-
-    if config.is_encoder_decoder:
-        kind = "an encoder-decoder"
-    elif (
-        config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-        and config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    ):
-        kind = "a decoder, whose tokens do not see what follows"
-    else:
-        return
-    raise EncoderError(
-        f"encoder {name!r} ({config.model_type}) is {kind}: name an encoder such as bert-base-uncased, "
-        "bert-base-chinese, xlm-roberta-base or answerdotai/ModernBERT-base"
-    )

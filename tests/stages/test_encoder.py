@@ -1,10 +1,13 @@
 """The encoder: vectors that do not depend on their neighbours, and names that are refused with a remedy."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
+from tiny_encoders import FAMILIES, save_tiny
 
 from hierarchy.errors import EncoderError
 from stages.coarse.encoder import Encoder, computes_bf16
@@ -109,16 +112,26 @@ def test_positions_of_roberta_start_after_the_padding(tiny_encoder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "message"),
-    [("GPT2", r"'.*gpt2' \(gpt2\) is a decoder"), ("T5", r"'.*t5' \(t5\) is an encoder-decoder")],
+    ("kind", "settings", "message"),
+    [
+        ("GPT2", {"n_layer": 1}, r"'.*gpt2' \(gpt2\) is a decoder, whose tokens do not see what follows"),
+        ("Llama", {}, r"\(llama\) is a decoder"),
+        ("Qwen3", {}, r"\(qwen3\) is a decoder"),
+        ("Gemma3Text", {}, r"\(gemma3_text\) is a decoder"),
+        ("ModernBertDecoder", {}, r"\(modernbert-decoder\) is a decoder"),
+        ("Bert", {"is_decoder": True}, r"\(bert\) is a decoder"),
+        ("T5", {"num_layers": 1}, r"'.*t5' \(t5\) is an encoder-decoder"),
+        ("Bart", {}, r"\(bart\) is an encoder-decoder"),
+        ("ViT", {}, r"\(vit\) is not made for text alone"),
+        ("CLIP", {}, r"\(clip\) is not made for text alone"),
+    ],
 )
-def test_other_architectures_are_refused(tmp_path, kind, message):
+def test_other_architectures_are_refused(tmp_path, kind, settings, message):
     import transformers
 
-    sizes = {"n_layer": 1, "n_embd": 8, "n_head": 1} if kind == "GPT2" else {"num_layers": 1, "d_model": 8}
     folder = tmp_path / kind.lower()
-    getattr(transformers, f"{kind}Config")(vocab_size=30, **sizes).save_pretrained(folder)
-    with pytest.raises(EncoderError, match=f"{message}.*name an encoder such as"):
+    getattr(transformers, f"{kind}Config")(**settings).save_pretrained(folder)  # no weights: it is not read so far
+    with pytest.raises(EncoderError, match=f"{message}.*: name an encoder such as bert-base-uncased"):
         Encoder.from_pretrained(str(folder))
 
 
@@ -137,3 +150,48 @@ def test_damaged_weights_are_refused_by_name(tmp_path, tiny_encoder):
     (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(EncoderError, match=r"'.*cut' cannot be loaded"):
         Encoder.from_pretrained(str(folder))
+
+
+@pytest.mark.parametrize("model", ["FNet", "ConvBert"])
+def test_an_encoder_that_reads_padding_is_refused(tmp_path, english, model):
+    name = save_tiny(replace(FAMILIES["bert"], model=model), english.train[0], tmp_path / model)
+    with pytest.raises(EncoderError, match=rf"\({model.lower()}\) reads padding too.*neighbours: name an encoder"):
+        Encoder.from_pretrained(name)
+
+
+def test_weights_that_would_start_at_random_are_refused(tmp_path, tiny_encoder, wide_encoder):
+    narrow = Path(shutil.copytree(tiny_encoder, tmp_path / "narrow"))
+    shutil.copy(Path(wide_encoder) / "model.safetensors", narrow)
+    with pytest.raises(
+        EncoderError, match=r"'.*narrow': \d\d of its weights .*\(embeddings.*, \.\.\.\): save config.json"
+    ):
+        Encoder.from_pretrained(str(narrow))
+    lost = Path(shutil.copytree(tiny_encoder, tmp_path / "lost"))
+    weights = load_file(lost / "model.safetensors")
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, lost / "model.safetensors", {"format": "pt"})
+    with pytest.raises(EncoderError, match=r"'.*lost': 1 of .* \(encoder\.layer\.1\.output\.dense\.weight\): save"):
+        Encoder.from_pretrained(str(lost))
+
+
+def test_the_tokenizer_of_another_encoder_is_refused(tmp_path, tiny_encoder, chinese_encoder):
+    bare = Path(shutil.copytree(tiny_encoder, tmp_path / "bare"))
+    for name in ("tokenizer.json", "vocab.txt"):
+        (bare / name).unlink()
+    with pytest.raises(EncoderError, match=r"'.*bare' knows \d{3} tokens and its tokenizer 5: .* own tokenizer\.json"):
+        Encoder.from_pretrained(str(bare))
+    other = Path(shutil.copytree(chinese_encoder, tmp_path / "other"))
+    shutil.copy(Path(tiny_encoder) / "tokenizer.json", other)
+    with pytest.raises(EncoderError, match=r"'.*other' knows \d+ tokens and its tokenizer \d{3}: "):
+        Encoder.from_pretrained(str(other))
+    (bare / "tokenizer.json").write_text("{", encoding="utf-8")
+    with pytest.raises(EncoderError, match=r"'.*bare' cannot be loaded \("):
+        Encoder.from_pretrained(str(bare))
+
+
+def test_a_tokenizer_may_take_less_than_the_positions(tiny_encoder, tmp_path):
+    from transformers import AutoTokenizer
+
+    folder = shutil.copytree(tiny_encoder, tmp_path / "short")
+    AutoTokenizer.from_pretrained(tiny_encoder, model_max_length=40).save_pretrained(folder)
+    assert Encoder.from_pretrained(str(folder)).max_tokens == 40

@@ -1,0 +1,140 @@
+"""A pretrained encoder and its tokenizer by name, or one clear reason why the name gives none."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hierarchy.embedded import embedded_encoder_path
+from hierarchy.errors import EncoderError
+
+EMBEDDED = "embedded"
+OTHERS = "name an encoder such as bert-base-uncased, bert-base-chinese, xlm-roberta-base or answerdotai/ModernBERT-base"
+
+
+def load_transformer(name: str) -> tuple[nn.Module, Any]:
+    """Load an encoder and its tokenizer.
+
+    Parameters
+    ----------
+    name
+        ``embedded``, a local folder, or a Hugging Face id.
+
+    Returns
+    -------
+    tuple
+        The transformer in evaluation mode, float32, and its tokenizer.
+
+    Raises
+    ------
+    EncoderError
+        It cannot be found or loaded, weights are missing or the tokenizer is another model's, it is no encoder of text,
+        or a segment's vector would depend on the segments beside it.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    source = str(embedded_encoder_path()) if name == EMBEDDED else name
+    near = get_close_matches(name, (EMBEDDED, "none"), 1, cutoff=0.75)
+    if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
+        raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        _refuse_other_architectures(name, config)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        transformer, report = AutoModel.from_pretrained(
+            source,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # the report names them
+            output_loading_info=True,
+        )
+        _refuse_missing_weights(name, transformer, report)
+        _refuse_other_tokenizer(name, transformer, tokenizer)
+        _refuse_influence_of_padding(name, transformer, tokenizer)
+    except EncoderError:
+        raise
+    except Exception as error:  # tokenizers has no class of its own
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EncoderError(
+            f"encoder {name!r} cannot be loaded ({cause}): name a Hugging Face id that this "
+            "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
+        ) from error
+    return transformer.eval(), tokenizer
+
+
+def _refuse_other_architectures(name: str, config: Any) -> None:
+    if config.is_encoder_decoder:
+        kind = "an encoder-decoder"
+    elif _is_decoder(config):
+        kind = "a decoder, whose tokens do not see what follows"
+    elif not _reads_text_alone(config):
+        kind = "not made for text alone"
+    else:
+        return
+    raise EncoderError(f"encoder {name!r} ({config.model_type}) is {kind}: {OTHERS}")
+
+
+def _is_decoder(config: Any) -> bool:
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
+
+    if getattr(config, "is_decoder", False):  # of a family that has both, such as BERT
+        return True
+    if getattr(config, "use_bidirectional_attention", None) is True:  # an encoder made of a decoder: EmbeddingGemma
+        return False
+    writes, fills_in = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return config.model_type in writes and config.model_type not in fills_in
+
+
+def _reads_text_alone(config: Any) -> bool:
+    from transformers import MODEL_MAPPING
+
+    model = MODEL_MAPPING.get(type(config), None)
+    if model is None:  # AutoModel says what it thinks of that
+        return True
+    model = model[0] if isinstance(model, tuple) else model
+    return model.main_input_name == "input_ids" and model.input_modalities in ("text", ("text",))
+
+
+def _refuse_missing_weights(name: str, transformer: nn.Module, report: Mapping[str, Any]) -> None:
+    """Refuse weights that would start at random."""
+    absent = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    pooler = {key for key in absent if key.startswith("pooler.")}
+    for key in pooler:  # checkpoints of RoBERTa have none, and nothing reads it: the same in every load
+        nn.init.zeros_(transformer.get_parameter(key))
+    lost = sorted(absent - pooler)
+    if lost:
+        raise EncoderError(
+            f"encoder {name!r}: {len(lost)} of its weights are missing or do not have the size that config.json says "
+            f"({lost[0]}{', ...' if lost[1:] else ''}): save config.json and weights of the same model together"
+        )
+
+
+def _refuse_other_tokenizer(name: str, transformer: Any, tokenizer: Any) -> None:
+    """Refuse a tokenizer that lost its vocabulary, or has ids that the embeddings do not have."""
+    known = transformer.get_input_embeddings().weight.shape[0]
+    if not known / 2 <= len(tokenizer) <= known:
+        raise EncoderError(
+            f"encoder {name!r} knows {known} tokens and its tokenizer {len(tokenizer)}: save the encoder with its own "
+            "tokenizer.json"
+        )
+
+
+def _refuse_influence_of_padding(name: str, transformer: Any, tokenizer: Any) -> None:
+    """Refuse an encoder that has no eyes for the attention mask, as Fourier transforms and convolutions have none."""
+    ids = torch.tensor([tokenizer("a")["input_ids"]])  # (1, tokens)
+    padded = nn.functional.pad(ids, (0, 16), value=tokenizer.pad_token_id or 0)
+    mask = nn.functional.pad(torch.ones_like(ids), (0, 16))
+    with torch.inference_mode():
+        alone = transformer(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        beside = transformer(input_ids=padded, attention_mask=mask).last_hidden_state[:, : ids.shape[1]]
+    if (alone - beside).abs().max() > 1e-3 * alone.abs().max():
+        raise EncoderError(
+            f"encoder {name!r} ({transformer.config.model_type}) reads padding too, so that a document's prediction "
+            f"would depend on its neighbours: {OTHERS}"
+        )
