@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint docs clean
 
 demo: .venv/.installed
 	$(BIN)/coarsefine demo
@@ -20,6 +20,10 @@ lint: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: .venv/.installed
+	rm -rf build/api
+	$(BIN)/python docs/api.py build/api
+
 # torch goes first, so that nothing else chooses its version. A machine without a GPU can do without the CUDA libraries:
 # set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds, which its install page names.
 .venv/.installed: pyproject.toml constraints.txt
@@ -29,4 +33,4 @@ lint: .venv/.installed
 	touch $@
 
 clean:
-	rm -rf .venv demo demo_zh
+	rm -rf .venv build demo demo_zh

@@ -1,0 +1,1 @@
+"""What learns, on tensors and matrices: coarse and fine stage, n-grams, linear rows, trainer, vector cache."""

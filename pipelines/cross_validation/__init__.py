@@ -1,0 +1,1 @@
+"""Cross-validation: the spread of the figures, and what models say of documents they have not seen."""

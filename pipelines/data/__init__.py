@@ -1,0 +1,1 @@
+"""Documents: read from any source, checked against the taxonomy, split and dealt into folds."""

@@ -1,0 +1,1 @@
+"""Evidence: what in a document speaks for one label and against another."""

@@ -1,0 +1,1 @@
+"""The fine stage: linear heads that score the labels of all groups on one scale."""

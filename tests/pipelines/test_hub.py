@@ -2,42 +2,21 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hub_server import TOKEN, Repository, running_hub
+from hub_server import TOKEN, Repository
 
 from hierarchy.errors import ArtifactError
 from pipelines.artifacts import MANIFEST
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.config import load_config
 from pipelines.hub import local_folder, push_folder
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ["boil water in the kettle", "printer ink and paper", "the hose leaks"]
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """A hub of this test's own, reached although all tests run offline; nothing is left in any cache."""
-    from huggingface_hub import constants
-
-    with running_hub() as server:
-        # The library reads its environment once, when it is imported, and looks at these ever after.
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        yield server
 
 
 @pytest.fixture
@@ -170,19 +149,6 @@ def test_what_fails_is_told_in_one_line(hub, fitted_lexical, tmp_path):
     hub.repositories["team/empty"] = Repository(private=False)
     hub.repositories["team/empty"].change("config.json", b"{}")
     assert "team/empty on the hub is no model of coarsefine" in message(read, "team/empty")
-
-
-def test_the_examples_of_the_docs_run(hub, fitted_lexical, tmp_path):
-    text = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
-    (card,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    (tmp_path / "config.yaml").write_text(card, encoding="utf-8")
-    facts = load_config(tmp_path / "config.yaml").card
-    assert (facts.licence, facts.language) == ("apache-2.0", ["en", "zh"])
-    fitted_lexical.push_to_hub("my-org/tickets", revision="with-2026-labels")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    known = {"clf": fitted_lexical, "HierarchicalClassifier": HierarchicalClassifier}
-    exec(code, known)  # noqa: S102
-    assert known["clf"].predict(TEXTS).tolist() == fitted_lexical.predict(TEXTS).tolist()
 
 
 def test_without_network(hub, fitted_lexical, monkeypatch):
