@@ -4,7 +4,6 @@ Flips are uniform over all other labels, and, as a second row, over the other la
 harder to tell.
 
 Example: python benchmarks/label_errors.py clinc150 --share 0.05 --seed 0
-         python benchmarks/label_errors.py clinc150 --part valid --variants
 """
 
 import argparse
@@ -31,19 +30,14 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--part", choices=("train", "valid"), default="train", help="whose labels are flipped")
     parser.add_argument("--kind", choices=KINDS, action="append", help="of the flips (default: each)")
-    parser.add_argument("--variants", action="store_true", help="every method and ranking, to choose the defaults by")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the classifier")
     options = parser.parse_args()
     parts = ["label_errors", options.dataset, options.part, *(s.replace("=", "-") for s in options.set)]
     prepare(options, "-".join(parts))
     figures = measure(options)
-    rows = [
-        (f"{kind}, {name}", *(f"{f[column]}" for column in COLUMNS))
-        for kind, found in figures["flips"].items()
-        for name, f in found["variants"].items()
-    ]
+    rows = [(kind, *(f"{found[column]}" for column in COLUMNS)) for kind, found in figures["flips"].items()]
     title = f"{options.dataset} {options.part}: {options.share:.0%} of {figures['documents']} labels flipped"
-    print_table(title, ("flips, method and ranking", *COLUMNS), rows)
+    print_table(title, ("flips", *COLUMNS), rows)
     write_record(options, figures)
 
 
@@ -59,7 +53,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
     from pipelines.cross_validation.validate import cross_validate
-    from pipelines.label_errors import METHODS, RANKINGS
 
     changes = [f"classifier.{setting}" for setting in ("trainable=frozen", *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})
@@ -73,19 +66,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         given = flip(right, data.taxonomy if kind == "same group" else None, options.share, options.seed)
         classifier = HierarchicalClassifier(data.taxonomy, **settings.model_dump())
         result = cross_validate(classifier, documents.texts, given.tolist(), folds=options.folds, baselines=False)
-        wanted = [(m, r) for m in METHODS for r in RANKINGS] if options.variants else [(None, None)]
-        found[kind] = {
-            "accuracy_on_given_labels": round(result.mean("accuracy"), 4),
-            "variants": {
-                "default" if method is None else f"{method}, {ranking}": score(
-                    result.predictions,
-                    right,
-                    given,
-                    **({} if method is None else {"method": method, "ranking": ranking}),
-                )
-                for method, ranking in wanted
-            },
-        }
+        accuracy = round(result.mean("accuracy"), 4)
+        found[kind] = {"accuracy_on_given_labels": accuracy, **score(result.predictions, right, given)}
     return {"documents": len(right), "flips": found}
 
 
@@ -115,7 +97,7 @@ def flip(labels: np.ndarray, taxonomy: "Taxonomy | None", share: float, seed: in
     return flipped
 
 
-def score(predictions: "OutOfFold", right: np.ndarray, given: np.ndarray, **how: str) -> dict[str, Any]:
+def score(predictions: "OutOfFold", right: np.ndarray, given: np.ndarray) -> dict[str, Any]:
     """Compare what is found with what was flipped.
 
     Parameters
@@ -124,12 +106,10 @@ def score(predictions: "OutOfFold", right: np.ndarray, given: np.ndarray, **how:
         Out-of-fold, from the given labels.
     right, given
         Label ids by document.
-    how
-        Method and ranking; none takes the defaults.
     """
     from pipelines.label_errors import find_label_errors
 
-    errors = find_label_errors(predictions, **how)
+    errors = find_label_errors(predictions)
     wrong = right != given
     named = np.array([one.row for one in errors.found], dtype=np.int64)
     hits = wrong[named]

@@ -11,11 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from hierarchy.errors import ConfigError
 from pipelines.cross_validation.out_of_fold import OutOfFold
-
-METHODS = ("count", "noise_rate", "class", "both")
-RANKINGS = ("self_confidence", "margin")
 
 
 @dataclass(frozen=True)
@@ -33,9 +29,7 @@ class LabelError:
     group, suggested_group
         Their groups in the tree of the document's fold; None where no tree is known.
     probability, suggested_probability
-        Of the two labels.
-    score
-        What the list is sorted by: the lower, the more suspicious.
+        Of the two labels; the lower the first, the more suspicious the document.
     """
 
     row: int
@@ -47,7 +41,6 @@ class LabelError:
     suggested_group: str | None
     probability: float
     suggested_probability: float
-    score: float
 
     @property
     def where(self) -> str:
@@ -71,16 +64,12 @@ class LabelErrors:
         How many were not, since the models of their folds knew no document of their label.
     expected
         Wrong labels in all, as the confident joint estimates them.
-    method, ranking
-        As asked for.
     """
 
     found: tuple[LabelError, ...]
     documents: int
     left_out: int
     expected: float
-    method: str
-    ranking: str
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything, ready for JSON."""
@@ -91,31 +80,25 @@ class LabelErrors:
         }  # fmt: skip
 
 
-def find_label_errors(
-    predictions: OutOfFold, *, method: str = "count", ranking: str = "self_confidence"
-) -> LabelErrors:
+def find_label_errors(predictions: OutOfFold) -> LabelErrors:
     """Find documents whose label is probably wrong.
+
+    As many are named as the calibrated joint says there are wrong labels in all, those with the lowest probability of
+    their label; none whose given label is its most probable one. (The published variants that count by label or by pair
+    of labels round numbers near or below one where labels have few documents, and found fewer.)
 
     Parameters
     ----------
     predictions
         Out-of-fold, as `cross_validate` makes them.
-    method
-        Which documents are named; see `flagged`.
-    ranking
-        How they are sorted; see `suspicion`.
-
-    Raises
-    ------
-    ConfigError
-        The method or the ranking is not known.
     """
-    known = ~np.isnan(predictions.own)
-    scores = suspicion(predictions, ranking)
-    named = np.flatnonzero(flagged(predictions, method, ranking))
+    joint = calibrated_joint(predictions)
+    expected = float(joint.sum() - joint.diagonal().sum())
     suggested, probability = _best_other(predictions)
+    disputed = np.flatnonzero(probability > np.nan_to_num(predictions.own, nan=np.inf))
+    order = np.argsort(predictions.own[disputed], kind="stable")
     found = []
-    for document in named[np.argsort(scores[named], kind="stable")].tolist():
+    for document in disputed[order[: round(expected)]].tolist():
         label = predictions.label_ids[predictions.targets[document]]
         other = predictions.label_ids[suggested[document]]
         groups = predictions.groups_of(document, label, other)
@@ -130,12 +113,10 @@ def find_label_errors(
                 suggested_group=groups[1],
                 probability=float(predictions.own[document]),
                 suggested_probability=float(probability[document]),
-                score=float(scores[document]),
             )
         )
-    joint = calibrated_joint(predictions)
-    expected = float(joint.sum() - joint.diagonal().sum())
-    return LabelErrors(tuple(found), int(known.sum()), int((~known).sum()), expected, method, ranking)
+    known = int(np.count_nonzero(~np.isnan(predictions.own)))
+    return LabelErrors(tuple(found), known, len(predictions) - known, expected)
 
 
 def confident_labels(predictions: OutOfFold) -> np.ndarray:
@@ -181,104 +162,6 @@ def calibrated_joint(predictions: OutOfFold) -> sparse.csr_matrix:
     sums = np.asarray(joint.sum(axis=1)).reshape(-1)
     alone = sparse.diags(np.where(sums == 0, carried, 0).astype(np.float64))
     return sparse.csr_matrix(sparse.diags(carried / np.maximum(sums, 1)) @ joint + alone)
-
-
-def flagged(predictions: OutOfFold, method: str, ranking: str = "self_confidence") -> np.ndarray:
-    """Mark the documents that a method takes for wrongly labelled.
-
-    Parameters
-    ----------
-    predictions
-        Out-of-fold.
-    method
-        ``count``: as many as the calibrated joint says there are wrong labels in all, the most suspicious ones;
-        ``noise_rate``: of each pair (given, right) of labels as many documents as the calibrated joint says, those with
-        the largest margin between the two; ``class``: of each given label as many as its row says beside the diagonal,
-        those with the lowest probability of it; ``both``: what these two name. None names a document whose given label
-        is its most probable one.
-    ranking
-        What is suspicious, for ``count``; see `suspicion`.
-
-    Returns
-    -------
-    numpy.ndarray
-        (documents,) bool.
-
-    Raises
-    ------
-    ConfigError
-        The method is not known.
-    """
-    if method not in METHODS:
-        raise ConfigError(f"method {method!r} is not known: choose one of {', '.join(METHODS)}")
-    disputed = _best_other(predictions)[1] > np.nan_to_num(predictions.own, nan=np.inf)
-    joint = calibrated_joint(predictions)
-    marked = disputed
-    if method == "count":
-        places = np.flatnonzero(disputed)
-        order = np.argsort(suspicion(predictions, ranking)[places], kind="stable")
-        marked = np.zeros(len(predictions), dtype=bool)
-        marked[places[order[: round(float(joint.sum() - joint.diagonal().sum()))]]] = True
-    if method in ("noise_rate", "both"):
-        marked = marked & _by_noise_rate(predictions, joint)
-    if method in ("class", "both"):
-        marked = marked & _by_class(predictions, joint)
-    return marked
-
-
-def suspicion(predictions: OutOfFold, ranking: str) -> np.ndarray:
-    """Score documents, the lower the more suspicious: (documents,) float64, NaN where the given label is unknown.
-
-    Parameters
-    ----------
-    predictions
-        Out-of-fold.
-    ranking
-        ``self_confidence``: probability of the given label; ``margin``: that minus the probability of the best other
-        one.
-
-    Raises
-    ------
-    ConfigError
-        The ranking is not known.
-    """
-    if ranking not in RANKINGS:
-        raise ConfigError(f"ranking {ranking!r} is not known: choose one of {', '.join(RANKINGS)}")
-    own = predictions.own.astype(np.float64)
-    return own - _best_other(predictions)[1] if ranking == "margin" else own
-
-
-def _by_noise_rate(predictions: OutOfFold, joint: sparse.csr_matrix) -> np.ndarray:
-    marked = np.zeros(len(predictions), dtype=bool)
-    pairs = joint.tocoo()
-    members = _members(predictions)
-    by_label = predictions.probabilities.tocsc()
-    for given, right, expected in zip(pairs.row.tolist(), pairs.col.tolist(), pairs.data.tolist(), strict=True):
-        wanted = round(expected)
-        if given == right or not wanted:
-            continue
-        own = members[given]
-        other = np.asarray(by_label[own, right].todense()).reshape(-1)
-        margin = other - predictions.own[own]
-        best = np.argsort(-margin, kind="stable")[:wanted]
-        marked[own[best[other[best] > 0]]] = True
-    return marked
-
-
-def _by_class(predictions: OutOfFold, joint: sparse.csr_matrix) -> np.ndarray:
-    marked = np.zeros(len(predictions), dtype=bool)
-    wrong = np.asarray(joint.sum(axis=1)).reshape(-1) - joint.diagonal()
-    for given, own in enumerate(_members(predictions)):
-        marked[own[np.argsort(predictions.own[own], kind="stable")[: round(wrong[given])]]] = True
-    return marked
-
-
-def _members(predictions: OutOfFold) -> list[np.ndarray]:
-    """Places of the documents that carry each label and whose fold knows it."""
-    known = np.flatnonzero(~np.isnan(predictions.own))
-    order = known[np.argsort(predictions.targets[known], kind="stable")]
-    counts = np.bincount(predictions.targets[known], minlength=len(predictions.label_ids))
-    return np.split(order, np.cumsum(counts)[:-1])
 
 
 def _with_own(predictions: OutOfFold) -> sparse.csr_matrix:

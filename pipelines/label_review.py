@@ -9,7 +9,7 @@ from pipelines.label_errors import LabelError
 
 COLUMNS = (
     "row", "id", "label", "suggested", "group", "suggested_group", "where", "probability", "suggested_probability",
-    "score", "key", "text",
+    "key", "text",
 )  # fmt: skip
 EXCERPT = 200  # characters
 
@@ -36,8 +36,8 @@ def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mappin
                 writer.writerow(
                     (
                         one.row, one.id, one.label, one.suggested, one.group, one.suggested_group, one.where,
-                        f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.score:.6g}",
-                        f"{one.key:016x}", (excerpts or {}).get(one.key, ""),
+                        f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.key:016x}",
+                        (excerpts or {}).get(one.key, ""),
                     )
                 )  # fmt: skip
         part.replace(path)
@@ -81,7 +81,6 @@ def read_review(path: str | Path) -> list[tuple[LabelError, str]]:
                     suggested_group=line["suggested_group"] or None,
                     probability=float(line["probability"]),
                     suggested_probability=float(line["suggested_probability"]),
-                    score=float(line["score"]),
                 )
             except (TypeError, ValueError) as error:
                 raise DataError(

@@ -235,6 +235,6 @@ def test_label_errors_finds_flips(data: str, tmp_path: Path) -> None:
         "label_errors", "tiny", "--data", data, "--run", str(tmp_path / "run"), "--out", str(out), "--folds", "3",
         "--kind", "uniform", "--set", "encoder=none", "--set", "n_jobs=1", "--set", "min_df=1",
     )  # fmt: skip
-    found = json.loads(out.read_text(encoding="utf-8"))["figures"]["flips"]["uniform"]["variants"]["default"]
+    found = json.loads(out.read_text(encoding="utf-8"))["figures"]["flips"]["uniform"]
     assert found["flipped"] == round(0.05 * 204)
     assert 0 <= found["precision"] <= 1

@@ -45,9 +45,6 @@ def label_errors(
     ),
     top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N most suspicious documents.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Add the beginning of each text (from data.train).")] = False,
-    method: Annotated[
-        str, typer.Option("--method", help="count, noise_rate, class or both: which documents are named.")
-    ] = "count",
     folds: FoldsOption = 5,
     repeats: RepeatsOption = 1,
     groups_column: GroupsOption = None,
@@ -77,7 +74,7 @@ def label_errors(
             found = read_out_of_fold(predictions)
         else:
             found = validated_folds(loaded, folds, repeats, groups_column, id_column, baselines=False).predictions
-        errors = find_label_errors(found, method=method)
+        errors = find_label_errors(found)
         errors = replace(errors, found=errors.found[:top])
         excerpts = _excerpts(loaded, errors.found) if text else {}
         write_review(errors.found, out, excerpts)

@@ -108,8 +108,8 @@ def test_label_errors_from_predictions(cli, predictions, common, tmp_path):
     assert tuple(lines[0]) == COLUMNS
     assert all(line["text"] and line["label"] != line["suggested"] for line in lines)
     assert {line["where"] for line in lines} <= {"sibling", "other group"}
-    scores = [float(line["score"]) for line in lines]
-    assert scores == sorted(scores)
+    probabilities = [float(line["probability"]) for line in lines]
+    assert probabilities == sorted(probabilities)
     assert "Labels that may be wrong" in shown.stdout
     first = json.loads(cli("label-errors", predictions[0], "-o", out, "--top", 1, "--json").stdout)
     assert [one["id"] for one in first["found"]] == [lines[0]["id"]]
@@ -171,7 +171,6 @@ def test_bad_input_is_told(cli, files, predictions, common, tmp_path):
     assert "there is no file" in message("label-errors", tmp_path / "none.parquet", "-o", tmp_path / "errors.csv")
     assert "end the name in .csv" in message("label-errors", predictions[0], "-o", "errors.parquet")
     assert "--text needs the documents" in message("label-errors", predictions[0], "--text", "-o", tmp_path / "e.csv")
-    assert "choose one of" in message("label-errors", predictions[0], "--method", "guess", "-o", tmp_path / "e.csv")
     test = files / "test.jsonl"
     assert "add --html FILE" in message("evaluate", files / "model", test, "--label-errors", tmp_path / "e.csv")
     told = message(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from handmade_predictions import made
 
-from hierarchy.errors import ConfigError, DataError
-from pipelines.label_errors import METHODS, calibrated_joint, confident_labels, find_label_errors, flagged
+from hierarchy.errors import DataError
+from pipelines.label_errors import calibrated_joint, confident_labels, find_label_errors
 from pipelines.label_review import EXCERPT, excerpt, read_review, write_review
 
 
@@ -26,14 +26,13 @@ def test_the_confident_joint_of_a_case_worked_by_hand(by_hand):
     np.testing.assert_allclose(calibrated_joint(by_hand).toarray(), [[2, 1], [0, 3]])
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_finds_the_wrong_label_of_that_case(by_hand, method):
-    errors = find_label_errors(by_hand, method=method)
+def test_the_wrong_label_of_that_case_is_found(by_hand):
+    errors = find_label_errors(by_hand)
     assert [(one.row, one.id, one.label, one.suggested, one.where) for one in errors.found] == [
         (2, "w", "a", "b", "sibling")
     ]
     assert (errors.expected, errors.documents, errors.left_out) == (1, 6, 0)
-    assert errors.found[0].score == pytest.approx(0.2)
+    assert errors.found[0].probability == pytest.approx(0.2)
 
 
 def test_a_label_that_the_fold_did_not_know_is_left_out():
@@ -54,10 +53,9 @@ def flipped():
     return made([f"l{label}" for label in given], probabilities), wrong, right
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_flipped_labels_are_found(flipped, method):
+def test_flipped_labels_are_found(flipped):
     predictions, wrong, right = flipped
-    errors = find_label_errors(predictions, method=method)
+    errors = find_label_errors(predictions)
     named = np.array([one.row for one in errors.found])
     assert wrong[named].mean() > 0.7
     assert wrong[named].sum() >= 18
@@ -67,38 +65,16 @@ def test_flipped_labels_are_found(flipped, method):
     assert all(one.where == "" for one in hits)  # no tree is known
 
 
-def test_both_is_what_the_two_have_in_common(flipped):
+def test_the_most_suspicious_of_all_are_named_and_stand_first(flipped):
     predictions = flipped[0]
-    each = flagged(predictions, "noise_rate") & flagged(predictions, "class")
-    np.testing.assert_array_equal(flagged(predictions, "both"), each)
-
-
-def test_count_names_the_most_suspicious_of_all(flipped):
-    predictions, wrong, _ = flipped
-    errors = find_label_errors(predictions, method="count")
+    errors = find_label_errors(predictions)
     assert len(errors.found) == round(errors.expected)
-    named = flagged(predictions, "count")
-    disputed = np.asarray(predictions.probabilities.argmax(axis=1)).reshape(-1) != predictions.targets
-    assert (named & ~disputed).sum() == 0
-    assert predictions.own[named].max() <= predictions.own[disputed & ~named].min()
-    assert wrong[named].sum() >= max(wrong[flagged(predictions, m)].sum() for m in ("noise_rate", "class", "both"))
-
-
-def test_rankings_sort_the_same_documents_in_their_own_way(flipped):
-    rankings = ("margin", "self_confidence")
-    margin, own = (find_label_errors(flipped[0], method="both", ranking=ranking) for ranking in rankings)
-    assert {one.row for one in margin.found} == {one.row for one in own.found}
-    probabilities = [one.probability for one in own.found]
+    probabilities = [one.probability for one in errors.found]
     assert probabilities == sorted(probabilities)
-    scores = [one.probability - one.suggested_probability for one in margin.found]
-    assert scores == pytest.approx(sorted(scores))
-
-
-def test_unknown_words_are_refused(by_hand):
-    with pytest.raises(ConfigError, match="choose one of count, noise_rate"):
-        find_label_errors(by_hand, method="guess")
-    with pytest.raises(ConfigError, match="choose one of self_confidence"):
-        find_label_errors(by_hand, ranking="guess")
+    assert all(one.probability < one.suggested_probability for one in errors.found)
+    named = np.isin(np.arange(len(predictions)), [one.row for one in errors.found])
+    disputed = np.asarray(predictions.probabilities.argmax(axis=1)).reshape(-1) != predictions.targets
+    assert probabilities[-1] <= predictions.own[disputed & ~named].min()
 
 
 def test_the_list_is_read_as_it_was_written(by_hand, tmp_path):
@@ -108,7 +84,7 @@ def test_the_list_is_read_as_it_was_written(by_hand, tmp_path):
     ((one, text),) = read_review(file)
     assert text == 'a "quoted", text'
     assert (one.row, one.key, one.label, one.suggested, one.where) == (2, found[0].key, "a", "b", "sibling")
-    assert one.score == pytest.approx(found[0].score)
+    assert one.probability == pytest.approx(found[0].probability)
 
 
 def test_a_damaged_list_is_refused_with_its_line(by_hand, tmp_path):
