@@ -216,6 +216,7 @@ def peak_memory() -> dict[str, int]:
         unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
         for name, who in (("process", resource.RUSAGE_SELF), ("largest_child", resource.RUSAGE_CHILDREN)):
             found[name] = round(resource.getrusage(who).ru_maxrss * unit / MB)
+        found = {name: size for name, size in found.items() if size}  # 0: no child has ended yet
     if _gpu() is not None:
         found["gpu"] = round(sys.modules["torch"].cuda.max_memory_allocated() / MB)
     return found
