@@ -161,10 +161,12 @@ def _proposals(
 def _cover(g: int, weight: np.ndarray, lexicon: Lexicon, telling: Mapping[str, float]) -> list[_Part]:
     """Choose up to four words, each for the members that the words before it leave."""
     worth = {key: lexicon.worth(key, g) * (1 + telling.get(key, 0.0)) for key in lexicon.shared_words(g)}
-    # Pairs of ideographs from running text are often no words: they name only what has no other name.
+    # Running text is full of words that name nothing ("came", "him"): those that some label uses go before all others.
+    # Pairs of ideographs from it are often no words at all: they name only what has no other name.
+    known = {key: value for key, value in telling.items() if key in lexicon.members}
     others = {
         key: _DOCUMENTS * value
-        for key, value in sorted(telling.items())
+        for key, value in sorted((known or telling).items())
         if key not in worth and not (worth and unspaced(key))
     }
     parts: list[_Part] = []

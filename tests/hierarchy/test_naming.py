@@ -110,6 +110,13 @@ def test_documents_name_what_labels_do_not():
     assert words[0]["tire"] == 1.0 > words[0]["flat"] > 0
     assert list(words[1]) == ["bank", "money"]
     assert names(["L1", "L2", "L3"], ["L4", "L5"], words=words) == ["Tire & Flat", "Bank & Money"]
+
+
+def test_words_of_documents_that_labels_use_go_before_others():
+    words = [{"him": 1.0, "garage": 0.6, "came": 0.5}, {"bank": 1.0}]
+    labels = ["Flat tire", "Broken mirror", "Engine noise"], ["Lost card", "Bank closed", "Garage loan refused"]
+    assert names(*labels, words=words)[0] == "Garage"
+    assert "Him" in names(labels[0], labels[1][:2], words=words)[0]  # no label says any of them
     # Words of names stay first where they cover the group.
     assert names(["Wheel one", "Wheel two"], ["Loan one", "Loan two"], words=words) == ["Wheel", "Loan"]
 
