@@ -69,10 +69,10 @@ def test_rows_that_start_from_label_texts_know_these(tiny_classifier, english):
 
 def test_rows_that_start_from_centroids_know_documents(tiny_classifier, english):
     right = {
-        start: np.mean(started(tiny_classifier, english, start).predict(english.test[0]) == np.array(english.test[1]))
+        start: np.mean(started(tiny_classifier, english, start).predict(english.train[0]) == np.array(english.train[1]))
         for start in ("centroids", "random")
     }
-    assert right["centroids"] > right["random"] + 0.05
+    assert right["centroids"] > right["random"] + 0.15  # these are the documents that the centroids are made of
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pipelines.label_errors import LabelError
 def suspect(row, **changes):
     fields = {
         "row": row, "id": None, "key": row, "label": "a", "suggested": "b", "group": "g", "suggested_group": "h",
-        "probability": 0.01, "suggested_probability": 0.9, "score": 0.01,
+        "probability": 0.01, "suggested_probability": 0.9,
     }  # fmt: skip
     return LabelError(**fields | changes)
 
