@@ -68,6 +68,15 @@ def with_copies(documents: Documents, settings: Settings) -> Documents:
     )
 
 
+def for_rows(settings: Settings, documents: Documents) -> Settings:
+    """Return the settings that rows are fitted with: a document and its copies weigh together what it would alone.
+
+    Without that, copies would weaken the regularisation, as a larger C does.
+    """
+    share = documents.originals / len(documents.texts)
+    return settings.model_copy(update={"neural_C": settings.neural_C * share, "lexical_C": settings.lexical_C * share})
+
+
 def drop_words(text: str, rate: float, random: np.random.Generator) -> str:
     """Leave out each word at a rate, of scripts without spaces each character; one at least stays.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
+from pipelines.augmentation import for_rows
 from pipelines.documents import Documents
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor
@@ -71,14 +72,15 @@ def fit_chained(
     with clock.step("n-grams"):
         vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train, valid.texts)
 
+    of_rows = for_rows(settings, train)
     with clock.step("rows"), first_goes_first():
         problems = plan_rows(ngrams if vectors is None else vectors, targets, space, settings)
         bank = None
         if vectors is not None:
             bank = HeadBank.from_heads(
-                fit_heads(vectors, targets, problems, settings, folder, "neural rows"), space.offsets
+                fit_heads(vectors, targets, problems, of_rows, folder, "neural rows"), space.offsets
             )
-        lexical, group_rows = fit_ngram_rows(ngrams, targets, space, problems, settings, folder)
+        lexical, group_rows = fit_ngram_rows(ngrams, targets, space, problems, of_rows, folder)
 
     with clock.step("fusion"):
         router = fit_router(

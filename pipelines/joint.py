@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
+from pipelines.augmentation import for_rows
 from pipelines.documents import Documents
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor
@@ -60,7 +61,7 @@ def fit_joint(
     if ngrams is not None:
         with clock.step("n-gram rows"), first_goes_first():
             problems = plan_rows(ngrams, targets, space, settings)
-            lexical, group_rows = fit_ngram_rows(ngrams, targets, space, problems, settings, folder)
+            lexical, group_rows = fit_ngram_rows(ngrams, targets, space, problems, for_rows(settings, train), folder)
 
     bank = HeadBank(rows, space.offsets)
     with clock.step("fusion"):

@@ -179,6 +179,22 @@ def test_the_n_grams_of_copies_count_for_none(english):
     assert augmented.model_.extractor.vectorizer.vocabulary == plain.model_.extractor.vectorizer.vocabulary
 
 
+def unchanged(text, random):
+    return text
+
+
+def test_plain_copies_change_no_row(english):
+    """Rows of repeated documents are those of the documents: neither idf nor the strength of C moves."""
+    plain, repeated = (
+        HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, prune=0.0, **more)
+        .fit(*english.train, validation=english.valid)
+        .model_.router.lexical.rows
+        for more in ({}, {"augment": f"{HERE}:unchanged", "augmented_copies": 2})
+    )
+    difference = abs(plain.weight - repeated.weight).max()
+    assert difference < 0.05 * abs(plain.weight).max()  # liblinear stops a little before the optimum
+
+
 def test_a_loaded_model_names_no_code(english, tmp_path):
     classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, augment=f"{HERE}:shouting")
     classifier.fit(*english.train, validation=english.valid).save_pretrained(tmp_path / "model")
