@@ -57,7 +57,7 @@ def with_copies(documents: Documents, settings: Settings) -> Documents:
         for place, text in numbered:
             random = np.random.default_rng([settings.seed, number, place])
             if rewrite is not None:
-                text = _rewritten(rewrite, str(settings.augment), text, place, random)
+                text = _rewritten(rewrite, str(settings.augment), text, random)
             texts.append(drop_words(text, settings.word_dropout, random))
     logger.info("training documents: %d, and %d augmented copies", len(documents.texts), len(texts))
     return Documents(
@@ -118,16 +118,15 @@ def load_function(name: str) -> Rewrite:
     return function
 
 
-def _rewritten(rewrite: Rewrite, name: str, text: str, place: int, random: np.random.Generator) -> str:
+def _rewritten(rewrite: Rewrite, name: str, text: str, random: np.random.Generator) -> str:
+    begins = f"the training document that begins {text[:40]!r}"
     try:
         new = rewrite(text, random)
     except Exception as error:
-        raise DataError(
-            f"augment {name!r} failed on training document {place} ({type(error).__name__}: {error})"
-        ) from error
+        raise DataError(f"augment {name!r} failed on {begins} ({type(error).__name__}: {error})") from error
     if not isinstance(new, str) or not new.strip():
         raise DataError(
-            f"augment {name!r} made {new!r} of training document {place}: it takes a text and a "
+            f"augment {name!r} made {new!r} of {begins}: it takes a text and a "
             "numpy.random.Generator, and gives a text with words in it"
         )
     return new

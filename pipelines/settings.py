@@ -17,6 +17,10 @@ Trainable = Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(
 JOINT_ONLY = ("fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs")
 CHAINED_ONLY = ("fine_features", "neural_C")
 MACHINE = {"device", "n_jobs", "run_dir"}  # what belongs to a machine and not to a model
+FORMS = {  # what settings with a pattern ask for
+    "trainable": "write top_1, top_2 and so on for the last layers",
+    "augment": "write module:function, as in synonyms:swap",
+}
 COPIES = {"augment", "word_dropout", "augmented_copies"}  # what a training makes of its own documents
 
 
@@ -258,7 +262,7 @@ def _in_words(model: type[BaseModel], problem: Any) -> tuple[str, str, str]:
     if problem["type"] == "value_error":  # the validator of a whole section names its keys itself
         return key, f"{key}: ", message
     if problem["type"] == "string_pattern_mismatch":
-        message = "write top_1, top_2 and so on for the last layers"
+        message = FORMS[key.rpartition(".")[2]]
     if problem["type"] == "string_type":  # YAML reads no, 1.0 and null as other things than text
         message += "; put it in quotes"
     return key, f"{key} = {problem['input']!r}: ", f"{message[0].lower()}{message[1:]}"

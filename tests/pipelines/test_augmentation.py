@@ -13,7 +13,7 @@ from pipelines.augmentation import drop_words, load_function, with_copies
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.documents import Documents
 from pipelines.neural import NeuralStage
-from pipelines.settings import Settings
+from pipelines.settings import Settings, validated
 from stages.coarse.segment_noise import SegmentNoise
 
 DOCUMENTS = Documents(["one two three four", "five", "六七 eight", ""], ["a", "b", "c", "a"], np.array([4, 5, 7, 9]))
@@ -84,12 +84,13 @@ def test_functions_that_cannot_be_had_are_refused(name, message):
 
 
 def test_a_name_without_module_is_refused():
-    with pytest.raises(ValueError, match="augment"):
-        Settings(augment="shouting")
+    with pytest.raises(ConfigError, match=r"augment = 'shouting': write module:function"):
+        validated(Settings, {"augment": "shouting"}, "config.yaml")
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("failing", r"document 0 \(ValueError: no dictionary\)"), ("silent", "made ' ' of")]
+    ("name", "message"),
+    [("failing", r"begins 'one two three four' \(ValueError: no dictionary\)"), ("silent", "made ' ' of")],
 )
 def test_functions_that_fail_are_told_with_the_document(name, message):
     with pytest.raises(DataError, match=message):
