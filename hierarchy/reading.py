@@ -1,4 +1,4 @@
-"""Entrys of a YAML or JSON file → a tree, in every form that the file format allows; all problems at once."""
+"""Entries of a YAML or JSON file → a tree, in every form that the file format allows; all problems at once."""
 
 from collections.abc import Sequence
 from typing import Any
