@@ -42,6 +42,7 @@ BOTH: dict[str, dict[str, Any]] = {
     "imbalance: oversample": {"imbalance": "oversample"},
     "imbalance: oversample, half": {"imbalance": "oversample", "imbalance_strength": 0.5},
     "imbalance: undersample": {"imbalance": "undersample"},
+    "label_documents: off": {"label_documents": False},
     "word_dropout: 0.1": {"word_dropout": 0.1},
     "word_dropout: 0.3": {"word_dropout": 0.3},
     "segment_dropout: 0.2": {"segment_dropout": 0.2},

@@ -1,20 +1,20 @@
-"""More training documents from those that there are: copies with words left out, or rewritten by the user's function.
+"""More training documents: the labels' own texts, and copies with words left out or rewritten by the user's function.
 
-The copies stand behind the documents that they come from and are trained on like these, by every part of a model.
-What tells of the data itself reads the documents alone: groups that are built, n-grams that are counted, the numbers
-behind each label, nearest documents. Validation, calibration and test documents are never touched.
+They stand behind the documents that the user gave and are trained on like these, by every part of a model. What tells
+of the data itself reads the given documents alone: groups that are built, n-grams that are counted, the numbers behind
+each label, nearest documents. Validation, calibration and test documents are never touched.
 """
 
 import importlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
-from pipelines.documents import Documents
+from pipelines.documents import Documents, Extended
 from pipelines.settings import Settings
 from stages.lexical import UNSPACED
 from stages.progress import progress
@@ -61,19 +61,40 @@ def with_copies(documents: Documents, settings: Settings) -> Documents:
             texts.append(drop_words(text, settings.word_dropout, random))
     logger.info("training documents: %d, and %d augmented copies", len(documents.texts), len(texts))
     return Documents(
-        [*documents.texts, *texts],
+        Extended(documents.texts, texts),
         [*documents.labels] * (1 + copies),
         None if documents.rows is None else np.tile(documents.rows, 1 + copies),
-        copies=len(texts),
+        made=documents.made + len(texts),
     )
 
 
-def for_rows(settings: Settings, documents: Documents) -> Settings:
+def with_label_texts(documents: Documents, texts: Mapping[str, str]) -> Documents:
+    """Return training documents with the text of each of their labels behind them, as one more document of it.
+
+    A name says what a rare label is about where three documents do not.
+
+    Parameters
+    ----------
+    documents
+        Training documents.
+    texts
+        Label id -> text; labels without documents are left out.
+    """
+    labels = sorted(texts.keys() & set(documents.labels))
+    return Documents(
+        Extended(documents.texts, [texts[label] for label in labels]),
+        [*documents.labels, *labels],
+        None if documents.rows is None else np.concatenate([documents.rows, np.full(len(labels), -1)]),
+        made=documents.made + len(labels),
+    )
+
+
+def for_rows(settings: Settings) -> Settings:
     """Return the settings that rows are fitted with: a document and its copies weigh together what it would alone.
 
     Without that, copies would weaken the regularisation, as a larger C does.
     """
-    share = documents.originals / len(documents.texts)
+    share = 1 / (1 + settings.augmented_copies) if settings.augments_text else 1.0
     return settings.model_copy(update={"neural_C": settings.neural_C * share, "lexical_C": settings.lexical_C * share})
 
 

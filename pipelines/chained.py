@@ -72,7 +72,7 @@ def fit_chained(
     with clock.step("n-grams"):
         vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train, valid.texts)
 
-    of_rows = for_rows(settings, train)
+    of_rows = for_rows(settings)
     with clock.step("rows"), first_goes_first():
         problems = plan_rows(ngrams if vectors is None else vectors, targets, space, settings)
         bank = None
@@ -100,7 +100,7 @@ def fit_chained(
         taxonomy=taxonomy,
         label_ids=space.label_ids,
         group_ids=space.group_ids,
-        train_counts=np.bincount(targets[: train.originals], minlength=len(space.label_ids)),
+        train_counts=np.bincount(targets[: train.given], minlength=len(space.label_ids)),
         extractor=FeatureExtractor(neural=features, vectorizer=vectorizer),
         router=router,
         record={"history": history},

@@ -1,10 +1,42 @@
 """Documents with their labels, as every training takes them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import overload
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Extended(Sequence[str]):
+    """Texts with more texts behind them; none is copied."""
+
+    given: Sequence[str]
+    made: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.given) + len(self.made)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        """Return a text, or some in a list."""
+        edge = len(self.given)
+        places = range(len(self))[place]  # counts negative places from the end, and refuses one that lies outside
+        if isinstance(places, int):
+            return self.given[places] if places < edge else self.made[places - edge]
+        if places.step != 1:
+            return [self[i] for i in places]
+        start, stop = places.start, places.stop  # read in one go: from disk, text by text is slow
+        return [*self.given[start : min(stop, edge)], *self.made[max(start - edge, 0) : max(stop - edge, 0)]]
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the texts one after the other."""
+        return chain(self.given, self.made)
 
 
 @dataclass(frozen=True)
@@ -18,20 +50,20 @@ class Documents:
     labels
         Fine label id of each.
     rows
-        (documents,) place of each in what the user gave; None where nobody asks.
-    copies
-        How many, behind the others, are augmented copies of these.
+        (documents,) place of each in what the user gave, -1 of what was made; None where nobody asks.
+    made
+        How many, behind those that the user gave, were made for the training (`pipelines.augmentation`).
     """
 
     texts: Sequence[str]
     labels: Sequence[str]
     rows: np.ndarray | None = None
-    copies: int = 0
+    made: int = 0
 
     @property
-    def originals(self) -> int:
-        """How many documents, from the first, are no copies."""
-        return len(self.texts) - self.copies
+    def given(self) -> int:
+        """How many documents, from the first, the user gave."""
+        return len(self.texts) - self.made
 
     def keys(self) -> np.ndarray:
         """(documents,) uint64 hash of each text, by which a document is known again."""

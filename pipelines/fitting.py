@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierarchy.taxonomy import Taxonomy
-from pipelines.augmentation import with_copies
+from pipelines.augmentation import with_copies, with_label_texts
 from pipelines.chained import fit_chained
 from pipelines.documents import Documents
 from pipelines.joint import fit_joint
@@ -49,14 +49,18 @@ def fit_model(
         The encoder cannot be had, or fits neither settings nor documents.
     """
     clock = Clock()
-    given, train = train, with_copies(train, settings)
+    texts = label_texts(taxonomy, train)
+    given = train
+    if settings.label_documents:
+        train = with_label_texts(train, texts)
+    train = with_copies(train, settings)
     neural = content = None
     if settings.encoder != "none":
         from pipelines.encoders import load_encoder, resolve_trainable
         from pipelines.neural import NeuralStage
 
         with clock.step("encoder"):
-            encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, given))
+            encoder, segmenter = load_encoder(settings, train.texts, list(texts.values()))
             content = encoder.content_fingerprint()
             trainable = resolve_trainable(settings, encoder, train.texts)
             settings = settings.model_copy(update={"trainable": trainable})

@@ -61,7 +61,7 @@ def fit_joint(
     if ngrams is not None:
         with clock.step("n-gram rows"), first_goes_first():
             problems = plan_rows(ngrams, targets, space, settings)
-            lexical, group_rows = fit_ngram_rows(ngrams, targets, space, problems, for_rows(settings, train), folder)
+            lexical, group_rows = fit_ngram_rows(ngrams, targets, space, problems, for_rows(settings), folder)
 
     bank = HeadBank(rows, space.offsets)
     with clock.step("fusion"):
@@ -84,7 +84,7 @@ def fit_joint(
         taxonomy=taxonomy,
         label_ids=space.label_ids,
         group_ids=space.group_ids,
-        train_counts=np.bincount(targets[: train.originals], minlength=len(space.label_ids)),
+        train_counts=np.bincount(targets[: train.given], minlength=len(space.label_ids)),
         extractor=FeatureExtractor(neural=neural.features(), vectorizer=vectorizer),
         router=router,
         record={"history": history},

@@ -25,8 +25,8 @@ class Parameters(BaseEstimator):
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
 lexical, min_df, prune, negatives, balance, neural_C, lexical_C, keep_neighbours, routing, beam, \
 n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, loss_schedule, row_start, \
-warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, augment, word_dropout, augmented_copies, \
-segment_dropout, segment_shuffling, training, device, n_jobs, seed, run_dir
+warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, label_documents, augment, word_dropout, \
+augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, seed, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
     """
 
@@ -72,6 +72,7 @@ segment_dropout, segment_shuffling, training, device, n_jobs, seed, run_dir
         imbalance: str = "none",
         imbalance_scope: str = "labels",
         imbalance_strength: float = 1.0,
+        label_documents: bool = True,
         augment: str | None = None,
         word_dropout: float = 0.0,
         augmented_copies: int = 1,
@@ -122,6 +123,7 @@ segment_dropout, segment_shuffling, training, device, n_jobs, seed, run_dir
         self.imbalance = imbalance
         self.imbalance_scope = imbalance_scope
         self.imbalance_strength = imbalance_strength
+        self.label_documents = label_documents
         self.augment = augment
         self.word_dropout = word_dropout
         self.augmented_copies = augmented_copies

@@ -130,11 +130,11 @@ def prepare_documents(
     return train.select(kept), train.select(held_out)
 
 
-def label_texts(taxonomy: Taxonomy | None, train: Documents) -> list[str]:
-    """Return what an encoder will read of the labels; without a taxonomy their ids."""
+def label_texts(taxonomy: Taxonomy | None, train: Documents) -> dict[str, str]:
+    """Return what an encoder reads of each label, by its id; without a taxonomy that is the id."""
     if taxonomy is None:
-        return sorted(set(train.labels))
-    return [label.text for label in (*taxonomy.labels, *taxonomy.unplaced)]
+        return {label: label for label in sorted(set(train.labels))}
+    return {label.id: label.text for label in (*taxonomy.labels, *taxonomy.unplaced)}
 
 
 def place_labels(

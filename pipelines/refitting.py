@@ -10,11 +10,13 @@ import numpy as np
 
 from hierarchy.errors import DataError
 from hierarchy.taxonomy import Taxonomy
+from pipelines.augmentation import with_label_texts
 from pipelines.data.report import some
 from pipelines.documents import Documents
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
+from pipelines.preparation import label_texts
 from pipelines.records import with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
 from pipelines.router import Inputs, Router, fit_router
@@ -65,13 +67,16 @@ def refit(
     if not plan.heads and not plan.coarse:
         logger.info("refit: the model takes the new tree; no label came, went or moved, so no row changes")
         return replace(model, taxonomy=taxonomy)
-    space, targets = plan.space, plan.space.targets(train.labels)
-    counts = _counts(model, plan, targets)
+    counts = _counts(model, plan, plan.space.targets(train.labels))
     _check_validation(plan, valid)
     changes = _changes(model, plan)
     logger.info("refit: heads of %s%s", some(changes["groups"]) or "no group", ", coarse stage" * plan.coarse)
 
     settings = model.settings.model_copy(update={"n_jobs": n_jobs})
+    given = train
+    if settings.label_documents:
+        train = with_label_texts(train, label_texts(taxonomy, train))
+    space, targets = plan.space, plan.space.targets(train.labels)
     clock = Clock()
     extractor = model.extractor
     history: list[dict[str, float]] = []
@@ -112,8 +117,8 @@ def refit(
         train_counts=counts,
         extractor=extractor,
         router=router,
-        record=with_refit(model.record, model.settings, entry, taxonomy, train, valid),
-        valid_keys=np.setdiff1d(model.valid_keys, train.keys()) if valid is None else np.unique(valid.keys()),
+        record=with_refit(model.record, model.settings, entry, taxonomy, given, valid),
+        valid_keys=np.setdiff1d(model.valid_keys, given.keys()) if valid is None else np.unique(valid.keys()),
         neighbours=neighbours,
     )
 

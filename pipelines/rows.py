@@ -96,9 +96,9 @@ def read_ngrams(
     if not settings.lexical:
         return None, None, None
     vectorizer = NgramVectorizer(settings.min_df)
-    ngrams = vectorizer.fit_transform(train.texts[: train.originals], train.originals)
-    if train.copies:  # which count for no n-gram: a copy of a document would bear out what stands nowhere else
-        ngrams = sparse.vstack([ngrams, vectorizer.transform(train.texts[train.originals :])], format="csr")
+    ngrams = vectorizer.fit_transform(train.texts[: train.given], train.given)
+    if train.made:  # which counts for no n-gram: a copy of a document would bear out what stands nowhere else
+        ngrams = sparse.vstack([ngrams, vectorizer.transform(train.texts[train.given :])], format="csr")
     return vectorizer, ngrams, vectorizer.transform(valid_texts)
 
 

@@ -131,6 +131,11 @@ class Settings(BaseModel):
         "not the groups",
     )
     imbalance_strength: float = Field(1.0, gt=0, le=1, description="1 evens out fully, towards 0 less")
+    label_documents: bool = Field(
+        True,
+        description="the text of each label, name and description, is one more training document of it; without a "
+        "taxonomy that is its id",
+    )
     augment: str | None = Field(
         None,
         pattern=r"^[\w.]+:\w+$",

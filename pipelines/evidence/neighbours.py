@@ -30,8 +30,8 @@ class Neighbours:
 
     @classmethod
     def of(cls, vectors: np.ndarray, documents: Documents, labels: np.ndarray) -> "Neighbours":
-        """Keep documents, without their augmented copies; `vectors` (documents, features), `labels` (documents,)."""
-        n = documents.originals
+        """Keep the given documents; `vectors` (documents, features), `labels` (documents,)."""
+        n = documents.given
         rows = np.arange(n) if documents.rows is None else documents.rows[:n]
         return cls(vectors[:n].astype(np.float16), rows, labels[:n])
 

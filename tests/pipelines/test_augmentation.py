@@ -9,9 +9,9 @@ import torch
 from tiny import TINY
 
 from hierarchy.errors import ConfigError, DataError
-from pipelines.augmentation import drop_words, load_function, with_copies
+from pipelines.augmentation import drop_words, load_function, with_copies, with_label_texts
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.documents import Documents
+from pipelines.documents import Documents, Extended
 from pipelines.neural import NeuralStage
 from pipelines.settings import Settings, validated
 from stages.coarse.segment_noise import SegmentNoise
@@ -45,12 +45,12 @@ def test_copies_stand_behind_their_documents_and_depend_on_seed_number_and_place
     assert made.texts[:4] == DOCUMENTS.texts
     assert made.labels == DOCUMENTS.labels * 3
     assert made.rows.tolist() == DOCUMENTS.rows.tolist() * 3
-    assert (made.originals, made.copies) == (4, 8)
+    assert (made.given, made.made) == (4, 8)
     assert len(set(made.texts[4:])) == 8  # each copy is drawn anew
     first = Documents(DOCUMENTS.texts[:2], DOCUMENTS.labels[:2])
     assert with_copies(first, settings).texts[2:4] == made.texts[4:6]
-    assert with_copies(DOCUMENTS, settings).texts == made.texts
-    assert with_copies(DOCUMENTS, settings.model_copy(update={"seed": 1})).texts != made.texts
+    assert list(with_copies(DOCUMENTS, settings).texts) == list(made.texts)
+    assert with_copies(DOCUMENTS, settings.model_copy(update={"seed": 1})).texts[4:] != made.texts[4:]
 
 
 @pytest.mark.parametrize("text", ["one two three", "  a\nb\tc ", "六七八九", "六 seven八", "x", "", " \n"])
@@ -110,6 +110,25 @@ def test_augmentation_that_does_nothing_is_refused(settings, message):
         Settings(**settings)
 
 
+def test_label_texts_stand_behind_the_documents_of_labels_that_have_any():
+    made = with_label_texts(DOCUMENTS, {"a": "All of a", "c": "Sea", "d": "No document of it"})
+    assert list(made.texts) == [*DOCUMENTS.texts, "All of a", "Sea"]
+    assert made.labels == [*DOCUMENTS.labels, "a", "c"]
+    assert made.rows.tolist() == [4, 5, 7, 9, -1, -1]
+    assert (made.given, made.made) == (4, 2)
+
+
+def test_extended_texts_are_read_as_a_list_is():
+    both = Extended(("a", "b", "c"), ["d", "e"])
+    as_list = ["a", "b", "c", "d", "e"]
+    assert list(both) == as_list
+    assert [both[i] for i in range(-5, 5)] == as_list * 2
+    for part in (slice(None), slice(1, 4), slice(None, 3), slice(3, None), slice(4, 0, -2), slice(7, 9), slice(3, 1)):
+        assert both[part] == as_list[part]
+    with pytest.raises(IndexError):
+        both[5]
+
+
 def numbered(counts):
     """Segments that carry the number of their document and their place in it."""
     pairs = [(document, place) for document, count in enumerate(counts) for place in range(count)]
@@ -162,7 +181,9 @@ def test_copies_train_and_nothing_else_sees_them(english, tiny_encoder, monkeypa
     classifier.fit(*english.train, validation=english.valid)
     texts, labels = english.train
     assert read["train"][: len(texts)] == texts
-    assert len(read["train"]) == 2 * len(texts)
+    label_texts = {label.text for label in english.taxonomy.labels}
+    assert set(read["train"][len(texts) :][: len(label_texts)]) == label_texts
+    assert len(read["train"]) == 2 * (len(texts) + len(label_texts))
     assert read["valid"] == english.valid[0]
     counts = Counter(labels)
     assert classifier.model_.train_counts.tolist() == [counts[label] for label in classifier.model_.label_ids]
