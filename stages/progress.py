@@ -37,10 +37,10 @@ def progress(items: Iterable[T], *, total: int, what: str, unit: str) -> Iterato
         now = time.monotonic()
         if done and now - last >= SECONDS_BETWEEN_LINES:
             rate = done / (now - started)
+            told = f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
             logger.info(
-                "%s: %d of %d %s, %.1f a second, about %s left",
-                what, done, total, unit, rate, duration((total - done) / rate),
-            )  # fmt: skip
+                "%s: %d of %d %s, %s, about %s left", what, done, total, unit, told, duration((total - done) / rate)
+            )
             last = now
         yield item
 

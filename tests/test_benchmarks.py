@@ -104,7 +104,7 @@ def test_compare_writes_a_job_once(data: str, english: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize("method", ["flat_fused", "embeddings", "hiclass_lcpn_tfidf", "hiclass_lcppn_embeddings"])
 def test_compare_runs_the_peers(data: str, tiny_encoder: str, tmp_path: Path, method: str) -> None:
     if method.startswith("hiclass"):
-        pytest.importorskip("hiclass", reason='HiClass is not installed: pip install "coarsefine[peers]"')
+        pytest.importorskip("hiclass", reason="HiClass is not installed: pip install hiclass")
     run(
         "compare", "tiny", "--data", data, "--run", str(tmp_path / "run"), "--out", str(tmp_path), "--methods", method,
         "--encoder", tiny_encoder, "--layers", "1", "--flat", "num_train_epochs=2", "--flat", "learning_rate=1e-3",

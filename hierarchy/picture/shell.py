@@ -26,7 +26,7 @@ def check_bokeh() -> None:
         import bokeh.resources  # noqa: F401
     except ImportError:
         raise MissingLibraryError(
-            'the picture is drawn by Bokeh, which is not installed; install it with: pip install "coarsefine[html]"'
+            "the picture is drawn by Bokeh, which is not installed; install it with: pip install bokeh"
         ) from None
 
 

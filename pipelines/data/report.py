@@ -93,7 +93,7 @@ class DataReport:
             found += [f"  rows {some(c.rows)}: {some(c.labels)}: {c.text!r}" for c in self.conflicts]
         if self.without_documents:
             what = count(len(self.without_documents), "label")
-            found.append(f"{what} without documents, never predicted: {some(self.without_documents)}")
+            found.append(f"{what} without documents: {some(self.without_documents)}")
         if self.few:
             found.append(f"{count(len(self.few), 'label')} with 1 or 2 documents: {some(self.few)}")
         if self.folded:

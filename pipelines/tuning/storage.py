@@ -40,7 +40,7 @@ def check_optuna() -> None:
         import optuna  # noqa: F401
     except ImportError:
         raise MissingLibraryError(
-            'trials are proposed by Optuna, which is not installed; install it with: pip install "coarsefine[tune]"'
+            "trials are proposed by Optuna, which is not installed; install it with: pip install optuna filelock"
         ) from None
 
 

@@ -12,7 +12,8 @@ from hierarchy.embedded import embedded_encoder_path
 from hierarchy.errors import EncoderError
 
 EMBEDDED = "embedded"
-OTHERS = "name an encoder such as bert-base-uncased, bert-base-chinese, xlm-roberta-base or answerdotai/ModernBERT-base"
+KNOWN = ("bert-base-uncased", "bert-base-chinese", "xlm-roberta-base", "answerdotai/ModernBERT-base")
+OTHERS = f"name an encoder such as {', '.join(KNOWN[:-1])} or {KNOWN[-1]}"
 
 
 def load_transformer(name: str) -> tuple[nn.Module, Any]:
@@ -58,9 +59,11 @@ def load_transformer(name: str) -> tuple[nn.Module, Any]:
         raise
     except Exception as error:  # tokenizers has no class of its own
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        meant = [known for known in get_close_matches(name, KNOWN, 1, cutoff=0.85) if known != name]
         raise EncoderError(
             f"encoder {name!r} cannot be loaded ({cause}): name a Hugging Face id that this "
             "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
+            + "".join(f" (did you mean {known!r}?)" for known in meant)
         ) from error
     return transformer.eval(), tokenizer
 

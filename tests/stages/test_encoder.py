@@ -144,6 +144,11 @@ def test_a_folder_that_holds_no_encoder_is_refused_by_name(tmp_path, tiny_encode
         Encoder.from_pretrained(str(tmp_path / "bare"))
 
 
+def test_a_misspelt_name_is_told_the_right_one():
+    with pytest.raises(EncoderError, match=r"did you mean 'bert-base-chinese'\?"):
+        Encoder.from_pretrained("bert-base-chinise")
+
+
 def test_damaged_weights_are_refused_by_name(tmp_path, tiny_encoder):
     folder = Path(shutil.copytree(tiny_encoder, tmp_path / "cut"))
     weights = (folder / "model.safetensors").read_bytes()

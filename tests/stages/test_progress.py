@@ -28,7 +28,7 @@ def test_lines_with_rate_and_estimate_when_piped(monkeypatch, caplog):
     with caplog.at_level(logging.INFO):
         list(progress(range(7), total=7, what="vectors", unit="shards"))
     assert caplog.messages == [
-        "vectors: 1 of 7 shards, 0.1 a second, about 2.0 min left",
-        "vectors: 3 of 7 shards, 0.1 a second, about 53 s left",
-        "vectors: 5 of 7 shards, 0.1 a second, about 24 s left",
+        "vectors: 1 of 7 shards, 3.0 a minute, about 2.0 min left",
+        "vectors: 3 of 7 shards, 4.5 a minute, about 53 s left",
+        "vectors: 5 of 7 shards, 5.0 a minute, about 24 s left",
     ]

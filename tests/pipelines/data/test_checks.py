@@ -91,7 +91,7 @@ def test_clean_data_has_one_line_and_keeps_its_table():
     assert checked.report.without_documents == ("kitchen/Other", "hose", "garden/Other", "灯")
     assert checked.report.lines() == [
         "1,200 documents in 1 label (documents a label: 1,200 to 1,200, median 1,200)",
-        "4 labels without documents, never predicted: kitchen/Other, hose, garden/Other, 灯",
+        "4 labels without documents: kitchen/Other, hose, garden/Other, 灯",
     ]
 
 
