@@ -13,11 +13,11 @@ import numpy as np
 class Extended(Sequence[str]):
     """Texts with more texts behind them; none is copied."""
 
-    given: Sequence[str]
-    made: Sequence[str]
+    texts: Sequence[str]
+    more: Sequence[str]
 
     def __len__(self) -> int:
-        return len(self.given) + len(self.made)
+        return len(self.texts) + len(self.more)
 
     @overload
     def __getitem__(self, place: int) -> str: ...
@@ -25,18 +25,18 @@ class Extended(Sequence[str]):
     def __getitem__(self, place: slice) -> list[str]: ...
     def __getitem__(self, place: int | slice) -> str | list[str]:
         """Return a text, or some in a list."""
-        edge = len(self.given)
+        edge = len(self.texts)
         places = range(len(self))[place]  # counts negative places from the end, and refuses one that lies outside
         if isinstance(places, int):
-            return self.given[places] if places < edge else self.made[places - edge]
+            return self.texts[places] if places < edge else self.more[places - edge]
         if places.step != 1:
             return [self[i] for i in places]
         start, stop = places.start, places.stop  # read in one go: from disk, text by text is slow
-        return [*self.given[start : min(stop, edge)], *self.made[max(start - edge, 0) : max(stop - edge, 0)]]
+        return [*self.texts[start : min(stop, edge)], *self.more[max(start - edge, 0) : max(stop - edge, 0)]]
 
     def __iter__(self) -> Iterator[str]:
         """Give the texts one after the other."""
-        return chain(self.given, self.made)
+        return chain(self.texts, self.more)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from stages.vectors import SegmentVectors
 if TYPE_CHECKING:
     from stages.trainer import Training, Watch
 
-TRAINING_VERSION = 1  # of the code: another one trains anew instead of reading what an older one left
+TRAINING_VERSION = 2  # of the code: another one trains anew instead of reading what an older one left
 # Settings that a training depends on, beside the encoder, the documents and their labels.
 TRAINING_SETTINGS = (
     "mode", "trainable", "aggregator", "aggregator_layers", "aggregator_heads", "label_attention", "dropout",
@@ -217,6 +217,7 @@ class NeuralStage:
         collate: Callable[[Sequence[Any]], dict[str, Any]]
         train: Dataset
         valid: Dataset
+        lengths = None
         if model.encoder is None:
             train = _VectorData(self.vectors(self.pretrained, "training"), targets, rows)
             valid = _VectorData(self.vectors(self.pretrained, "validation"), valid_targets, valid_rows)
@@ -225,6 +226,7 @@ class NeuralStage:
             train = _TextData(self.train_texts, targets, rows)
             valid = _TextData(self.valid_texts, valid_targets, valid_rows)
             collate = self._collate_texts
+            lengths = np.array([len(text) for text in self.train_texts])[rows]  # characters: close to tokens, at once
         return train_model(
             model,
             train=train,
@@ -234,6 +236,7 @@ class NeuralStage:
             folder=self.folder / f"{self.settings.mode}-{name}{self._key}",
             seed=self.settings.seed,
             sampler=make_sampler(self.settings, self._space, targets[rows]),
+            lengths=lengths,
             watch=None if name else self.watch,
         )
 

@@ -28,6 +28,8 @@ from transformers.integrations import get_reporting_integration_callbacks
 from transformers.trainer_utils import set_seed
 
 from hierarchy.errors import ConfigError
+from stages.batches import LengthSampler
+from stages.imbalance import LabelSampler
 from stages.losses import HierarchicalLoss
 from stages.optimizer import parameter_groups
 from stages.processes import is_first, meet, n_processes
@@ -64,7 +66,7 @@ TAKEN = {
     "label_names": "they are fixed",
     "remove_unused_columns": "it is fixed",
     "resume_from_checkpoint": "the same command goes on by itself",
-    "train_sampling_strategy": "batches are packed by length already, and imbalance chooses the draw",
+    "train_sampling_strategy": "batches are of like length already, and imbalance chooses the draw",
 }
 COARSE_METRICS = ("group_accuracy", "group_macro_f1")
 FINE_METRICS = ("accuracy", "macro_f1")  # of a training that has fine rows
@@ -175,7 +177,8 @@ def train_model(
     settings: Mapping[str, Any],
     folder: Path,
     seed: int,
-    sampler: Sampler[int] | None = None,
+    sampler: LabelSampler | None = None,
+    lengths: np.ndarray | None = None,
     watch: Watch | None = None,
 ) -> Training:
     """Train `model`; afterwards it holds the weights of its best epoch.
@@ -198,6 +201,8 @@ def train_model(
         Of order and dropout.
     sampler
         Draws the training documents of an epoch; None takes each once, in another order each epoch.
+    lengths
+        (documents,) of the training documents, in any unit: those of a batch are of like length; None mixes them.
     watch
         Called with the figures of every evaluation in turn, also of those before an interruption and of a training that
         is read back. What it raises ends the training, which can go on later.
@@ -215,9 +220,13 @@ def train_model(
     on_cpu = next(model.parameters()).device.type == "cpu"
     # The loss smooths its labels itself, on both levels.
     arguments = training_arguments({**best, **settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, seed)
+    order: LabelSampler | LengthSampler | None = sampler
+    if lengths is not None:
+        at_once = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * n_processes()
+        order = LengthSampler(lengths, batch=at_once, draw=sampler, seed=seed)
     set_seed(seed)
     watched = _Watched(watch)
-    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, sampler), watched]
+    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, order), watched]
     if arguments.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(own["early_stopping_patience"]))
     trainer = _Trainer(
@@ -230,7 +239,7 @@ def train_model(
         preprocess_logits_for_metrics=best_of_each_level,
         callbacks=callbacks,
     )
-    trainer.sampler = sampler
+    trainer.sampler = order
     trainer.groups = parameter_groups(
         model,
         learning_rate=arguments.learning_rate,

@@ -1,0 +1,55 @@
+"""Batches of documents of like length: a short document is not padded to the length of a long one beside it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from stages.imbalance import LabelSampler
+
+BATCHES_SORTED = 50  # together: more pad less, fewer mix the documents better
+
+
+class LengthSampler(Sampler[int]):
+    """Gives an epoch's documents in an order in which those of a batch are of like length.
+
+    The documents are drawn at random, sorted by length within each `BATCHES_SORTED` batches, and the batches shuffled.
+
+    Parameters
+    ----------
+    lengths
+        (documents,) length of each, in any unit.
+    batch
+        Documents that are trained on together, on all processes.
+    draw
+        Which documents an epoch has; None takes each once.
+    seed
+        Of the order.
+    """
+
+    def __init__(self, lengths: np.ndarray, *, batch: int, draw: LabelSampler | None, seed: int) -> None:
+        self.lengths = lengths
+        self.batch = batch
+        self.draw = draw
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the draw; called before each epoch."""
+        self.epoch = epoch
+        if self.draw is not None:
+            self.draw.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.lengths) if self.draw is None else len(self.draw)
+
+    def __iter__(self) -> Iterator[int]:
+        random = np.random.default_rng([self.seed, self.epoch])
+        drawn = random.permutation(len(self.lengths)) if self.draw is None else np.array(list(self.draw))
+        together = BATCHES_SORTED * self.batch
+        parts = [drawn[start : start + together] for start in range(0, len(drawn), together)]
+        order = np.concatenate([part[np.argsort(-self.lengths[part], kind="stable")] for part in parts])
+        whole = len(order) // self.batch * self.batch  # the rest makes a smaller batch, which must come last
+        batches = order[:whole].reshape(-1, self.batch)
+        yield from random.permutation(batches).ravel().tolist()
+        yield from order[whole:].tolist()

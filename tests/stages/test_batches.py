@@ -1,0 +1,56 @@
+"""Batches of like length: every document as often as before, and little padding."""
+
+import numpy as np
+import pytest
+
+from stages.batches import LengthSampler
+from stages.imbalance import LabelSampler
+
+RANDOM = np.random.default_rng(0)
+LENGTHS = RANDOM.lognormal(4, 1, 1003).astype(int)
+
+
+def epoch_of(sampler, epoch):
+    sampler.set_epoch(epoch)
+    return list(sampler)
+
+
+def padded(order, batch):
+    return sum(len(order[i : i + batch]) * LENGTHS[order[i : i + batch]].max() for i in range(0, len(order), batch))
+
+
+@pytest.mark.parametrize("batch", [1, 16, 64, 5000])
+def test_each_epoch_has_every_document_once_in_another_order(batch):
+    sampler = LengthSampler(LENGTHS, batch=batch, draw=None, seed=3)
+    epochs = [epoch_of(sampler, epoch) for epoch in range(3)]
+    assert all(sorted(order) == list(range(len(LENGTHS))) for order in epochs)
+    assert len({tuple(order) for order in epochs}) == 3
+    assert len(sampler) == len(LENGTHS)
+    assert epoch_of(LengthSampler(LENGTHS, batch=batch, draw=None, seed=3), 1) == epochs[1]
+    assert epoch_of(LengthSampler(LENGTHS, batch=batch, draw=None, seed=4), 1) != epochs[1]
+
+
+def test_batches_pad_little_and_come_in_any_order_of_length():
+    order = np.array(epoch_of(LengthSampler(LENGTHS, batch=16, draw=None, seed=0), 0))
+    assert padded(order, 16) < 1.3 * LENGTHS.sum()
+    assert padded(RANDOM.permutation(len(LENGTHS)), 16) > 2 * LENGTHS.sum()
+    longest = [LENGTHS[order[i : i + 16]].max() for i in range(0, len(order) - 16, 16)]
+    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.4  # sorted it would be near 1
+
+
+def test_documents_are_mixed_anew_within_like_lengths():
+    sampler = LengthSampler(np.ones(1000, dtype=int), batch=10, draw=None, seed=0)
+    orders = [epoch_of(sampler, epoch) for epoch in (0, 1)]
+    first, second = ({frozenset(order[i : i + 10]) for i in range(0, 1000, 10)} for order in orders)
+    assert not first & second
+
+
+@pytest.mark.parametrize("undersample", [False, True])
+def test_a_draw_keeps_its_documents(undersample):
+    targets = np.repeat(np.arange(4), [600, 300, 100, 3])
+    draw = LabelSampler(targets, np.array([0.4, 0.8, 2.4, 80.0]), undersample=undersample, seed=0)
+    sampler = LengthSampler(LENGTHS, batch=16, draw=draw, seed=0)
+    for epoch in (0, 1):
+        drawn = epoch_of(draw, epoch)
+        assert sorted(epoch_of(sampler, epoch)) == sorted(drawn)
+        assert len(sampler) == len(drawn)
