@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -131,7 +132,7 @@ def compared() -> dict[str, dict[str, Runs]]:
         known = SETS.index(settings["dataset"]) if settings["dataset"] in SETS else len(SETS)
         return known, settings["dataset"], *encoder, order.index(settings["method"]), settings["changes"]
 
-    found: dict[str, dict[str, Runs]] = {}
+    trainings: dict[str, dict[tuple[str, tuple[str, ...]], Runs]] = {}  # setup -> method and changed settings -> runs
     for record in sorted(records, key=place):
         settings, figures = record["settings"], record["figures"]
         parts = "{train:,} training, {valid:,} validation, {test:,} test documents".format(**figures["documents"])
@@ -139,9 +140,31 @@ def compared() -> dict[str, dict[str, Runs]]:
         layers = f"; the encoder's first {settings['layers']} layers" if settings["layers"] else ""
         encoder = f"; encoder {settings['encoder']}" if settings["encoder"] != "embedded" else ""
         setup = f"**{settings['dataset']}**: {figures['labels']} labels{groups}; {parts}{encoder}{layers}"
-        method = ", ".join([METHODS[settings["method"]], *(f"`{change}`" for change in settings["changes"])])
-        found.setdefault(setup, {}).setdefault(method, {})[settings["seed"]] = record
-    return found
+        training = METHODS[settings["method"]], tuple(settings["changes"])
+        trainings.setdefault(setup, {}).setdefault(training, {})[settings["seed"]] = record
+    return {setup: _named(of_setup) for setup, of_setup in trainings.items()}
+
+
+def _named(trainings: dict[tuple[str, tuple[str, ...]], Runs]) -> dict[str, Runs]:
+    """Name trainings by their method, and by their changed settings too where a method has several."""
+    times = Counter(method for method, _ in trainings)
+    return {
+        ", ".join([method, *(f"`{change}`" for change in changes if times[method] > 1)]): runs
+        for (method, changes), runs in trainings.items()
+    }
+
+
+def _changes(methods: dict[str, Runs]) -> str:
+    """Say which settings the methods of a table were given."""
+    of_changes: dict[tuple[str, ...], list[str]] = {}
+    for method, runs in methods.items():
+        changes = next(iter(runs.values()))["settings"]["changes"]
+        if changes and "`" not in method:
+            of_changes.setdefault(tuple(changes), []).append(method)
+    return "".join(
+        f"\n\nSettings of {' and '.join(names)}: {', '.join(f'`{change}`' for change in changes)}."
+        for changes, names in of_changes.items()
+    )
 
 
 def compare() -> str:
@@ -149,7 +172,8 @@ def compare() -> str:
     head = ("method", "seeds", "accuracy", "macro-F1", "tail F1", "hierarchical F1", "training, minutes",
             "documents/s", "peak, GiB", "machine")  # fmt: skip
     blocks = [
-        f"{setup}\n\n{markdown(head, *([method, *_compared_row(runs)] for method, runs in methods.items()))}"
+        f"{setup}{_changes(methods)}\n\n"
+        + markdown(head, *([method, *_compared_row(runs)] for method, runs in methods.items()))
         for setup, methods in compared().items()
     ]
     return "\n\n".join(blocks) or NO_RESULTS
