@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierarchy.taxonomy import Taxonomy
-from pipelines.augmentation import with_copies, with_label_texts
+from pipelines.augmentation import with_copies
 from pipelines.chained import fit_chained
 from pipelines.documents import Documents
 from pipelines.joint import fit_joint
 from pipelines.model import Model
-from pipelines.preparation import label_texts, place_labels
+from pipelines.preparation import label_texts, place_labels, with_label_documents
 from pipelines.records import run_record
 from pipelines.settings import Settings
 from stages.progress import Clock
@@ -49,18 +49,15 @@ def fit_model(
         The encoder cannot be had, or fits neither settings nor documents.
     """
     clock = Clock()
-    texts = label_texts(taxonomy, train)
     given = train
-    if settings.label_documents:
-        train = with_label_texts(train, texts)
-    train = with_copies(train, settings)
+    train = with_copies(with_label_documents(settings, taxonomy, given), settings)
     neural = content = None
     if settings.encoder != "none":
         from pipelines.encoders import load_encoder, resolve_trainable
         from pipelines.neural import NeuralStage
 
         with clock.step("encoder"):
-            encoder, segmenter = load_encoder(settings, train.texts, list(texts.values()))
+            encoder, segmenter = load_encoder(settings, train.texts, list(label_texts(taxonomy, given).values()))
             content = encoder.content_fingerprint()
             trainable = resolve_trainable(settings, encoder, train.texts)
             settings = settings.model_copy(update={"trainable": trainable})

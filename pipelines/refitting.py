@@ -10,13 +10,12 @@ import numpy as np
 
 from hierarchy.errors import DataError
 from hierarchy.taxonomy import Taxonomy
-from pipelines.augmentation import with_label_texts
 from pipelines.data.report import some
 from pipelines.documents import Documents
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
-from pipelines.preparation import label_texts
+from pipelines.preparation import with_label_documents
 from pipelines.records import with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
 from pipelines.router import Inputs, Router, fit_router
@@ -74,8 +73,7 @@ def refit(
 
     settings = model.settings.model_copy(update={"n_jobs": n_jobs})
     given = train
-    if settings.label_documents:
-        train = with_label_texts(train, label_texts(taxonomy, train))
+    train = with_label_documents(settings, taxonomy, given)
     space, targets = plan.space, plan.space.targets(train.labels)
     clock = Clock()
     extractor = model.extractor

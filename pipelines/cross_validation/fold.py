@@ -15,6 +15,7 @@ from pipelines.documents import Documents
 from pipelines.evaluation.metrics import averaged_scores
 from pipelines.fitting import fit_model
 from pipelines.model import Model
+from pipelines.preparation import with_label_documents
 from pipelines.router import Inputs
 from pipelines.settings import Settings
 
@@ -87,7 +88,8 @@ class FoldPlan:
         kept, cut = cut_validation([self.documents.labels[int(i)] for i in inside], seed=seed, sources=sources)
         train, valid, test = (self.documents.select(part) for part in (inside[kept], inside[cut], tested))
         if self.shared is not None:
-            for part in (train, valid, test):
+            trained_on = with_label_documents(self.settings, self.taxonomy, train)
+            for part in (trained_on, train, valid, test):  # flat models train on the documents alone
                 self.shared.copy(part.texts, folder)
         model = fit_model(self.settings, self.taxonomy, train, valid, folder=folder)
         inputs = model.extractor.through_cache(test.texts, folder)

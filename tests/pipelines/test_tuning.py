@@ -290,6 +290,6 @@ def test_the_page_shows_every_trial_and_needs_nothing_beside_it():
 
 def test_what_is_missing_is_named_with_its_remedy(lexical, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(MissingLibraryError, match=r'install it with: pip install "coarsefine\[tune\]"'):
+    with pytest.raises(MissingLibraryError, match="install it with: pip install optuna filelock"):
         lexical()
     assert optuna.__version__
