@@ -249,7 +249,8 @@ def test_two_processes_agree_with_one(english, tiny_encoder, tmp_path):
     run(*words("one", 16))
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone")
     assert run(*launcher, *words("two", 8)).stdout.count("Evaluation on") == 1  # the first speaks for both
-    assert np.allclose(rows(tmp_path / "one"), rows(tmp_path / "two"), atol=5e-3)
+    # Weights up to 6; the last batch of two processes is filled up with documents of the first.
+    assert np.allclose(rows(tmp_path / "one"), rows(tmp_path / "two"), atol=1e-2)
     first, second = (HierarchicalClassifier.from_pretrained(tmp_path / name) for name in ("one", "two"))
     assert np.abs(first.predict_proba(english.test[0]) - second.predict_proba(english.test[0])).max() < 0.01
 
