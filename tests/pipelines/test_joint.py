@@ -234,7 +234,9 @@ def test_a_killed_training_ends_with_the_same_weights(english, tiny_encoder, tmp
 
 
 def test_two_processes_agree_with_one(english, tiny_encoder, tmp_path):
-    files(english, tmp_path)
+    # Two processes fill a last small batch up with documents of the first, one does not: here every batch is full.
+    full = (len(english.train[0]) + len(english.taxonomy.label_ids)) // 16 * 16 - len(english.taxonomy.label_ids)
+    files(replace(english, train=tuple(part[-full:] for part in english.train)), tmp_path)
     encoder = tmp_path / "encoder"
     shutil.copytree(tiny_encoder, encoder)
     sure = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}  # dropout differs by process
@@ -249,10 +251,9 @@ def test_two_processes_agree_with_one(english, tiny_encoder, tmp_path):
     run(*words("one", 16))
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone")
     assert run(*launcher, *words("two", 8)).stdout.count("Evaluation on") == 1  # the first speaks for both
-    # Weights up to 6; the last batch of two processes is filled up with documents of the first.
-    assert np.allclose(rows(tmp_path / "one"), rows(tmp_path / "two"), atol=1e-2)
+    assert np.allclose(rows(tmp_path / "one"), rows(tmp_path / "two"), atol=1e-3)
     first, second = (HierarchicalClassifier.from_pretrained(tmp_path / name) for name in ("one", "two"))
-    assert np.abs(first.predict_proba(english.test[0]) - second.predict_proba(english.test[0])).max() < 0.01
+    assert np.abs(first.predict_proba(english.test[0]) - second.predict_proba(english.test[0])).max() < 1e-3
 
 
 def test_early_stopping_restores_the_best_epoch(tiny_classifier, english):
