@@ -39,9 +39,9 @@ from pipelines.calibration import fit_variants, fuse
 from pipelines.config import load_config
 from pipelines.settings import Settings
 from stages.lexical import NgramVectorizer
-from stages.optimizer import parameter_groups
 from stages.rows import Problem, Rows, fit_rows, log_chance
-from stages.trainer import last_checkpoint
+from stages.training.optimizer import parameter_groups
+from stages.training.trainer import last_checkpoint
 
 MAX_TOKENS = 512
 DEFAULTS: dict[str, Any] = {

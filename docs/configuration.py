@@ -105,7 +105,7 @@ def field_table(fields: dict[str, FieldInfo]) -> str:
 
 def training_table() -> str:
     """Return a Markdown table of the defaults of ``classifier.training``."""
-    from stages.trainer import DEFAULTS, ENCODER_DEFAULTS, OWN_DEFAULTS
+    from stages.training.arguments import DEFAULTS, ENCODER_DEFAULTS, OWN_DEFAULTS
 
     always = {**OWN_DEFAULTS, **DEFAULTS}
     rows = [

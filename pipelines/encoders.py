@@ -11,8 +11,8 @@ from hierarchy.errors import ConfigError, EncoderError, UnreadableError
 from pipelines.settings import Settings
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, unknown_token_share
-from stages.optimizer import layer_depths
 from stages.progress import duration
+from stages.training.optimizer import layer_depths
 
 UNKNOWN_TOKEN_SAMPLE = 2000  # documents looked at, spread over all
 FULL_TRAINING_LIMIT = 30 * 60  # seconds that `auto` is ready to spend on the encoder
@@ -67,7 +67,7 @@ def resolve_trainable(settings: Settings, encoder: Encoder, texts: Sequence[str]
     lengths = [min(len(ids), most) for ids in encoder.tokenizer(some, verbose=False)["input_ids"]]
     tokens = float(np.mean(lengths)) * len(texts)
     matrices = sum(p.numel() for n, p in encoder.transformer.named_parameters() if p.ndim > 1 and "embedding" not in n)
-    from stages.trainer import ENCODER_DEFAULTS  # loads Trainer, which prediction does not need
+    from stages.training.arguments import ENCODER_DEFAULTS  # loads transformers' training, prediction needs none
 
     epochs = settings.training.get("num_train_epochs", ENCODER_DEFAULTS["num_train_epochs"])
     # 6 operations a parameter and token: forward and backward (Kaplan et al. 2020)

@@ -16,7 +16,7 @@ from pipelines.settings import Settings
 from stages.progress import Clock
 
 if TYPE_CHECKING:
-    from stages.trainer import Watch
+    from stages.training.trainer import Watch
 
 
 def fit_model(

@@ -9,9 +9,9 @@ from stages.coarse.aggregator import Aggregator
 from stages.coarse.encoder import Encoder
 from stages.coarse.label_attention import LabelAttention
 from stages.coarse.model import DocumentModel
-from stages.imbalance import LabelSampler, label_ratio, logit_shifts
-from stages.losses import HierarchicalLoss
-from stages.optimizer import layer_depths
+from stages.training.imbalance import LabelSampler, label_ratio, logit_shifts
+from stages.training.losses import HierarchicalLoss
+from stages.training.optimizer import layer_depths
 
 
 def make_document_model(settings: Settings, hidden: int, group_embeddings: torch.Tensor) -> DocumentModel:

@@ -35,7 +35,7 @@ from stages.two_stage import TwoStageModel, rows_from_vectors
 from stages.vectors import SegmentVectors
 
 if TYPE_CHECKING:
-    from stages.trainer import Training, Watch
+    from stages.training.trainer import Training, Watch
 
 TRAINING_VERSION = 2  # of the code: another one trains anew instead of reading what an older one left
 # Settings that a training depends on, beside the encoder, the documents and their labels.
@@ -93,7 +93,7 @@ class NeuralStage:
     folder
         Run folder for cache and checkpoints.
     watch
-        Is told the figures of every evaluation, as `stages.trainer.train_model` says; not of a warm-up.
+        Is told the figures of every evaluation, as `stages.training.trainer.train_model` says; not of a warm-up.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class NeuralStage:
         targets, valid_targets
             (documents,) label of each document; -1 leaves one out.
         """
-        from stages.trainer import ENCODER_DEFAULTS
+        from stages.training.arguments import ENCODER_DEFAULTS
 
         embeddings = self._group_embeddings(taxonomy, space)
         self._space = space
@@ -211,7 +211,7 @@ class NeuralStage:
         settings: dict[str, Any],
         name: str = "",
     ) -> "Training":
-        from stages.trainer import train_model
+        from stages.training.trainer import train_model
 
         rows, valid_rows = np.flatnonzero(targets >= 0), np.flatnonzero(valid_targets >= 0)
         collate: Callable[[Sequence[Any]], dict[str, Any]]

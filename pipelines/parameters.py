@@ -141,7 +141,7 @@ augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, 
         values["training"] = values["training"] or {}
         settings = validated(Settings, values, where="HierarchicalClassifier")
         if settings.encoder != "none":
-            from stages.trainer import check_training
+            from stages.training.arguments import check_training
 
             check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
         return settings

@@ -10,7 +10,7 @@ from stages.coarse.encoder import Encoder
 from stages.coarse.model import DocumentModel
 from stages.coarse.segment_noise import SegmentNoise
 from stages.coarse.segments import Chunk
-from stages.losses import HierarchicalLoss
+from stages.training.losses import HierarchicalLoss
 
 START_SCALE = 20.0  # of cosines, so that a softmax over hundreds of labels can be sure
 

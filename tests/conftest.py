@@ -72,7 +72,7 @@ class Corpus:
 @pytest.fixture(scope="session", autouse=True)
 def _little_to_collect() -> Iterator[None]:
     """Leave what is loaded by now out of the garbage collection that Trainer asks for after each training."""
-    import stages.trainer  # noqa: F401 - so that its libraries are loaded
+    import stages.training.trainer  # noqa: F401 - so that its libraries are loaded
 
     gc.freeze()
     yield

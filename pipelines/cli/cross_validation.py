@@ -104,7 +104,7 @@ def validated_folds(
     if data.train is None:
         raise DataError("no documents are named: set data.train in the config, or --set data.train=FILE")
     if settings.encoder != "none":
-        from stages.trainer import check_training
+        from stages.training.arguments import check_training
 
         silence_weight_bars()
         check_training(settings.training, joint=settings.mode == "joint", device=settings.device)

@@ -80,7 +80,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     settings = config.settings()
     check_replaceable(Path(config.output))
     if settings.encoder != "none":
-        from stages.trainer import check_training
+        from stages.training.arguments import check_training
 
         silence_weight_bars()
         check_training(settings.training, joint=settings.mode == "joint", device=settings.device)

@@ -31,7 +31,7 @@ from stages.progress import duration
 if TYPE_CHECKING:
     import optuna
 
-    from stages.trainer import Watch
+    from stages.training.trainer import Watch
 
 TUNING_VERSION = 1  # of the code: trials of another one are not gone on with
 logger = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ class _Search:
         """Train with the values of a trial, through the run folder."""
         settings = validated(Settings, self.space.applied(params, self.settings), "trial")
         if settings.encoder != "none":
-            from stages.trainer import check_training
+            from stages.training.arguments import check_training
 
             check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
         return fit_model(settings, self.taxonomy, self.train, self.valid, folder=self.folder, watch=watch)

@@ -136,7 +136,7 @@ def _key_problems(key: Any, settings: Settings) -> Iterator[str]:
 def _nearest(name: str, settings: Settings) -> str:
     known = [f"{PREFIX}{field}" for field in Settings.model_fields if field not in REFUSED]
     if settings.encoder != "none":
-        from stages.trainer import DEFAULTS, OWN_DEFAULTS
+        from stages.training.arguments import DEFAULTS, OWN_DEFAULTS
 
         known += [f"{PREFIX}training.{inner}" for inner in (*DEFAULTS, *OWN_DEFAULTS)]
     ends = [key for key in known if key.rpartition(".")[2] == name.rpartition(".")[2]]
@@ -185,7 +185,7 @@ def _value_problems(key: str, range_: Range, settings: Settings, where: str) -> 
 
 
 def _training_problems(name: str, range_: Range, settings: Settings) -> list[str]:
-    from stages.trainer import check_training, training_default
+    from stages.training.arguments import check_training, training_default
 
     problems = []
     for value in range_.samples():
@@ -225,7 +225,7 @@ def _check_combinations(space: Space, settings: Settings, where: str) -> None:
 def _training_default(name: str, settings: Settings) -> Any:
     if settings.encoder == "none":
         return None
-    from stages.trainer import ENCODER_DEFAULTS, training_default
+    from stages.training.arguments import ENCODER_DEFAULTS, training_default
 
     if name in ENCODER_DEFAULTS and settings.trainable == "auto":
         return None  # known only once the documents are counted

@@ -13,8 +13,9 @@ from pipelines.classifier import HierarchicalClassifier
 from pipelines.label_space import LabelSpace
 from pipelines.rows import fit_heads, probe_confusion
 from pipelines.settings import Settings
-from stages import trainer, vectors
+from stages import vectors
 from stages.rows import Problem
+from stages.training import trainer
 
 ROOT = Path(__file__).parents[2]
 SHORT = {"num_train_epochs": 1, "learning_rate": 5e-3, "encoder_learning_rate": 1e-3}

@@ -9,7 +9,7 @@ from hierarchy.errors import EncoderError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.modules import freeze
 from stages.coarse.encoder import Encoder
-from stages.optimizer import parameter_groups
+from stages.training.optimizer import parameter_groups
 
 TWO_STEPS = {"max_steps": 2, "learning_rate": 5e-3, "encoder_learning_rate": 1e-3}
 

@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 
 from hierarchy.errors import ConfigError, EncoderError
 from pipelines.classifier import HierarchicalClassifier
-from stages.trainer import last_checkpoint
+from stages.training.trainer import last_checkpoint
 
 ROOT = Path(__file__).parents[2]
 SHORT = {"num_train_epochs": 2, "learning_rate": 5e-3, "encoder_learning_rate": 1e-3}

@@ -252,7 +252,7 @@ def test_a_stopped_refit_goes_on(tiny_classifier, english, tmp_path, monkeypatch
         patched.setattr("pipelines.refitting.fit_router", None)
         with pytest.raises(TypeError):
             copy.copy(classifier).refit_groups(*call, validation=english.valid)
-    monkeypatch.setattr("stages.trainer.Trainer", None)
+    monkeypatch.setattr("stages.training.trainer.Trainer", None)
     monkeypatch.setattr("stages.vectors.VectorCache._write", None)
     monkeypatch.setattr("pipelines.rows.seconds_of_one_row", None)
     refitted = copy.copy(classifier).refit_groups(*call, validation=english.valid)

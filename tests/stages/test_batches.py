@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from stages.batches import LengthSampler
-from stages.imbalance import LabelSampler
+from stages.training.batches import LengthSampler
+from stages.training.imbalance import LabelSampler
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = RANDOM.lognormal(4, 1, 1003).astype(int)

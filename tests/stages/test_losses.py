@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from stages.imbalance import label_ratio, logit_shifts
-from stages.losses import HierarchicalLoss
+from stages.training.imbalance import label_ratio, logit_shifts
+from stages.training.losses import HierarchicalLoss
 
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])
 

@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from hierarchy.errors import ConfigError
-from stages import trainer
-from stages.imbalance import LabelSampler
-from stages.losses import HierarchicalLoss
-from stages.trainer import best_of_each_level, check_training, level_metrics, train_model, training_arguments
+from stages.training import trainer
+from stages.training.arguments import DEFAULTS, check_training, training_arguments
+from stages.training.imbalance import LabelSampler
+from stages.training.losses import HierarchicalLoss
+from stages.training.metrics import best_of_each_level, level_metrics
+from stages.training.trainer import train_model
 
 SETTINGS = {"num_train_epochs": 4, "per_device_train_batch_size": 8, "learning_rate": 1e-2}
 
@@ -199,7 +201,7 @@ def test_unknown_arguments_are_all_named_with_the_nearest():
 def test_settings_go_over_the_defaults(tmp_path):
     arguments = training_arguments({"learning_rate": 0.5, "encoder_learning_rate": 1.0}, tmp_path, 7)
     assert (arguments.learning_rate, arguments.seed) == (0.5, 7)
-    assert arguments.num_train_epochs == trainer.DEFAULTS["num_train_epochs"]
+    assert arguments.num_train_epochs == DEFAULTS["num_train_epochs"]
     assert arguments.label_names == ["labels"]
     assert not arguments.remove_unused_columns
 
@@ -321,6 +323,6 @@ def test_figures_and_services_that_are_not_there_are_refused():
 
 
 def test_one_process_does_not_drive_several_gpus(monkeypatch):
-    monkeypatch.setattr("stages.trainer.TrainingArguments.n_gpu", 2)
+    monkeypatch.setattr("stages.training.arguments.TrainingArguments.n_gpu", 2)
     with pytest.raises(ConfigError, match="torchrun --nproc_per_node 2"):
         check_training({})

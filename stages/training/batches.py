@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
-from stages.imbalance import LabelSampler
+from stages.training.imbalance import LabelSampler
 
 BATCHES_SORTED = 50  # together: more pad less, fewer mix the documents better
 

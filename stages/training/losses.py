@@ -25,7 +25,7 @@ class HierarchicalLoss(nn.Module):
     label_weights
         (labels,) weight of a document of each label in both terms.
     group_shifts, label_shifts
-        (groups,) and (labels,) added to the logits in the loss only (`stages.imbalance.logit_shifts`).
+        (groups,) and (labels,) added to the logits in the loss only (`stages.training.imbalance.logit_shifts`).
     smoothing
         Share of a target that goes to the other labels (and groups).
     """

@@ -1,155 +1,33 @@
-"""Every training of a neural part goes through here: transformers' Trainer with our defaults and its own names."""
+"""Every training of a neural part goes through here: transformers' Trainer, resumable, with the best epoch kept."""
 
 import functools
 import json
 import logging
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from safetensors.torch import load_model, save_model
-from sklearn.metrics import accuracy_score, f1_score
 from torch.utils.data import Dataset, Sampler
-from transformers import (
-    EarlyStoppingCallback,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerState,
-    TrainingArguments,
-)
-from transformers.integrations import get_reporting_integration_callbacks
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState
 from transformers.trainer_utils import set_seed
 
-from hierarchy.errors import ConfigError
-from stages.batches import LengthSampler
-from stages.imbalance import LabelSampler
-from stages.losses import HierarchicalLoss
-from stages.optimizer import parameter_groups
-from stages.processes import is_first, meet, n_processes
+from stages.processes import is_first, n_processes
+from stages.training.arguments import OWN_DEFAULTS, training_arguments
+from stages.training.batches import LengthSampler
+from stages.training.imbalance import LabelSampler
+from stages.training.losses import HierarchicalLoss
+from stages.training.metrics import COARSE_METRICS, FINE_METRICS, best_of_each_level, level_metrics
+from stages.training.optimizer import parameter_groups
 from stages.two_stage import TwoStageModel
 
 logger = logging.getLogger(__name__)
 
 Watch: TypeAlias = Callable[[Mapping[str, float]], None]  # is told the figures of an evaluation
-
-DEFAULTS: dict[str, Any] = {
-    "num_train_epochs": 12,
-    "per_device_train_batch_size": 64,
-    "per_device_eval_batch_size": 128,
-    "learning_rate": 1e-3,
-    "weight_decay": 0.01,
-    "warmup_steps": 0.1,
-    "lr_scheduler_type": "cosine",
-    "eval_strategy": "epoch",
-    "save_strategy": "epoch",
-    "save_total_limit": 1,
-    "load_best_model_at_end": True,
-    "logging_strategy": "epoch",
-    "report_to": "none",
-}
-# Of a training that moves the encoder too.
-ENCODER_DEFAULTS: dict[str, Any] = {"num_train_epochs": 5, "per_device_train_batch_size": 16}
-# Ours, beside the names of TrainingArguments.
-OWN_DEFAULTS: dict[str, Any] = {"encoder_learning_rate": 3e-5, "layer_decay": 1.0, "early_stopping_patience": 3}
-# Set here, or by a setting of the classifier.
-TAKEN = {
-    "output_dir": "`run` (run_dir in Python) names the folder",
-    "seed": "set classifier.seed",
-    "use_cpu": "set classifier.device",
-    "label_names": "they are fixed",
-    "remove_unused_columns": "it is fixed",
-    "resume_from_checkpoint": "the same command goes on by itself",
-    "train_sampling_strategy": "batches are of like length already, and imbalance chooses the draw",
-}
-COARSE_METRICS = ("group_accuracy", "group_macro_f1")
-FINE_METRICS = ("accuracy", "macro_f1")  # of a training that has fine rows
-
-
-def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: str | None = None) -> None:
-    """Check `settings` against TrainingArguments and our own names, before any work.
-
-    Parameters
-    ----------
-    settings
-        As a user gave them.
-    joint
-        Whether fine rows are trained too, so that their figures can choose the best epoch.
-    device
-        Torch device; None takes a GPU where there is one.
-
-    Raises
-    ------
-    ConfigError
-        A name that nobody knows, with the nearest that is known; a value that TrainingArguments refuses; a figure
-        that evaluations do not have; a service of `report_to` that is not installed; several GPUs in one process.
-    """
-    known = {f.name for f in fields(TrainingArguments)} | set(OWN_DEFAULTS)
-    problems = []
-    for name in settings:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f", did you mean {near[0]!r}?" if near else ""
-            problems.append(f"training.{name} is not an argument of transformers.TrainingArguments{hint}")
-        elif name in TAKEN:
-            problems.append(f"training.{name} cannot be set here: {TAKEN[name]}")
-    problems += _number_problems(settings)
-    metrics = ("loss", *COARSE_METRICS, *(FINE_METRICS if joint else ()))
-    chosen = settings.get("metric_for_best_model")
-    if chosen is not None and str(chosen).removeprefix("eval_") not in metrics:
-        problems.append(
-            f"training.metric_for_best_model {chosen!r} is not evaluated: choose one of {', '.join(metrics)}"
-        )
-    if problems:
-        raise ConfigError(problems)
-    try:
-        on_cpu = (device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cpu"
-        if n_processes() > 1:
-            meet(on_cpu=on_cpu)
-        arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), seed=0)
-        for callback in get_reporting_integration_callbacks(arguments.report_to):
-            callback()
-    except (ValueError, TypeError, RuntimeError, ImportError) as error:
-        raise ConfigError(f"training: {error}: see the documentation of transformers.TrainingArguments") from error
-    if arguments.n_gpu > 1:
-        raise ConfigError(
-            f"one process would drive {arguments.n_gpu} GPUs, which is slow and changes the batch: start one process "
-            f"a GPU (torchrun --nproc_per_node {arguments.n_gpu} -m pipelines.cli train ...), or show it one "
-            "(CUDA_VISIBLE_DEVICES=0)"
-        )
-
-
-def training_default(name: str, *, encoder_trained: bool = False) -> Any:
-    """Return what a name of ``training`` is where nobody sets it: our default, or that of TrainingArguments."""
-    theirs = {f.name: f.default for f in fields(TrainingArguments)}
-    return {**theirs, **OWN_DEFAULTS, **DEFAULTS, **(ENCODER_DEFAULTS if encoder_trained else {})}.get(name)
-
-
-def _number_problems(settings: Mapping[str, Any]) -> list[str]:
-    """Name numbers that are none: TrainingArguments takes them and fails after hours."""
-    defaults = {f.name: f.default for f in fields(TrainingArguments)} | OWN_DEFAULTS
-    problems = [
-        f"training.{name} = {value!r} is not a number"
-        for name, value in settings.items()
-        if isinstance(defaults.get(name), int | float)
-        and not isinstance(defaults[name], bool)
-        and (isinstance(value, bool) or not isinstance(value, int | float))
-    ]
-    own = {**OWN_DEFAULTS, **{name: value for name, value in settings.items() if name in OWN_DEFAULTS}}
-    if not problems:
-        if own["encoder_learning_rate"] <= 0:
-            problems.append(f"training.encoder_learning_rate {own['encoder_learning_rate']} must be above 0")
-        if not 0 < own["layer_decay"] <= 1:
-            problems.append(f"training.layer_decay {own['layer_decay']} must be above 0 and at most 1")
-        if own["early_stopping_patience"] < 1:
-            problems.append(f"training.early_stopping_patience {own['early_stopping_patience']} must be 1 or more")
-    return problems
 
 
 @dataclass(frozen=True)
@@ -194,7 +72,7 @@ def train_model(
     collate
         Documents to a batch: a dict with ``labels`` (documents,), their fine labels, first.
     settings
-        Arguments of transformers.TrainingArguments by name, and those of `OWN_DEFAULTS`.
+        Arguments of transformers.TrainingArguments by name, and those of `stages.training.arguments.OWN_DEFAULTS`.
     folder
         For checkpoints and for what comes out.
     seed
@@ -284,24 +162,6 @@ class _Trainer(Trainer):
         return self.optimizer
 
 
-def training_arguments(settings: Mapping[str, Any], folder: Path, seed: int) -> Any:
-    """Our defaults, overridden by `settings`, as TrainingArguments."""
-    given = {name: value for name, value in settings.items() if name not in OWN_DEFAULTS}
-    return TrainingArguments(
-        **{
-            "output_dir": str(folder),
-            "seed": seed,
-            "disable_tqdm": not sys.stderr.isatty(),
-            "restore_callback_states_from_checkpoint": True,  # patience goes on counting where it stopped
-            "remove_unused_columns": False,  # the collator knows which columns there are
-            "label_names": ["labels"],
-            "dataloader_pin_memory": torch.cuda.is_available(),
-            **DEFAULTS,
-            **given,
-        }
-    )
-
-
 def _has_stopped_early(state: TrainerState, patience: int) -> bool:
     """Whether a training was killed after its last evaluation and before its end: Trainer would go on with it."""
     callback = state.stateful_callbacks.get("EarlyStoppingCallback")
@@ -320,30 +180,6 @@ def last_checkpoint(folder: Path) -> Path | None:
             continue
         return checkpoint
     return None
-
-
-def best_of_each_level(logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
-    """Keep of an evaluation batch only the answers, (documents, levels): all logits of all documents are too many."""
-    return torch.stack([level.argmax(1) for level in logits], dim=1)
-
-
-def level_metrics(prediction: Any, *, group_of: np.ndarray) -> dict[str, float]:
-    """Accuracy and macro-F1 of an evaluation, of the groups and, where there are fine rows, of the labels.
-
-    Parameters
-    ----------
-    prediction
-        Trainer's: answers (documents, levels) as `best_of_each_level` makes them, and fine labels (documents,).
-    group_of
-        (labels,) group of each label.
-    """
-    fine = prediction.label_ids
-    levels = zip((COARSE_METRICS, FINE_METRICS), (group_of[fine], fine), strict=True)
-    figures: dict[str, float] = {}
-    for ((accuracy, macro_f1), right), answers in zip(levels, prediction.predictions.T, strict=False):
-        figures[accuracy] = float(accuracy_score(right, answers))
-        figures[macro_f1] = float(f1_score(right, answers, average="macro", zero_division=0))
-    return figures
 
 
 class _LogEpochs(TrainerCallback):
