@@ -108,7 +108,7 @@ def training_vectors(settings: "Settings", data: DataSet) -> np.ndarray:
     from pipelines.features import cached_vectors
     from pipelines.preparation import label_texts
 
-    encoder, segmenter = load_encoder(settings, data.train.texts, list(label_texts(data.taxonomy, data.train).values()))
+    encoder, segmenter = load_encoder(settings, data.train.texts, label_texts(data.taxonomy, data.train).values())
     folder = Path(str(settings.run_dir))
     return cached_vectors(data.train.texts, encoder, segmenter, settings.tokens_per_chunk, folder).pooled()
 

@@ -93,7 +93,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     settings = load_config(None, changes).classifier
     space = LabelSpace.of(data.taxonomy, data.train.labels)
     gold = space.group_of[space.targets(data.test.labels)]
-    encoder, segmenter = load_encoder(settings, data.train.texts, list(label_texts(data.taxonomy, data.train).values()))
+    encoder, segmenter = load_encoder(settings, data.train.texts, label_texts(data.taxonomy, data.train).values())
 
     def encoded(texts: Any) -> "SegmentVectors":
         return cached_vectors(texts, encoder, segmenter, settings.tokens_per_chunk, options.run)

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ CORE_FLOPS = 28e9  # of training a core is good for: MiniLM-L6 in fp32 trains ab
 logger = logging.getLogger(__name__)
 
 
-def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Sequence[str]) -> tuple[Encoder, Segmenter]:
+def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable[str]) -> tuple[Encoder, Segmenter]:
     """Load encoder and segmenter, and check that they fit the settings and can read the texts, before any long work.
 
     Raises
@@ -44,6 +44,7 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Sequence
             "made for another language; name one for yours (encoder: bert-base-chinese, xlm-roberta-base, ...), or use "
             "encoder: none, which needs no encoder at all"
         )
+    label_texts = list(label_texts)
     reader = encoder
     if settings.label_encoder is not None and label_texts:
         reader = Encoder.from_pretrained(settings.label_encoder)

@@ -57,7 +57,7 @@ def fit_model(
         from pipelines.neural import NeuralStage
 
         with clock.step("encoder"):
-            encoder, segmenter = load_encoder(settings, train.texts, list(label_texts(taxonomy, given).values()))
+            encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, given).values())
             content = encoder.content_fingerprint()
             trainable = resolve_trainable(settings, encoder, train.texts)
             settings = settings.model_copy(update={"trainable": trainable})

@@ -201,7 +201,7 @@ def _encoder(settings: Settings, taxonomy: Taxonomy | None, documents: Documents
         return settings, None
     from pipelines.encoders import load_encoder, resolve_trainable
 
-    encoder, segmenter = load_encoder(settings, documents.texts, list(label_texts(taxonomy, documents).values()))
+    encoder, segmenter = load_encoder(settings, documents.texts, label_texts(taxonomy, documents).values())
     trainable = resolve_trainable(settings, encoder, documents.texts)
     return settings.model_copy(update={"trainable": trainable}), (encoder, segmenter)
 

@@ -74,7 +74,9 @@ def calibrate(
 def _tell(promises: Promises) -> None:
     back_off = promises.back_off
     for what, threshold in (("fine", back_off.fine), ("group", back_off.group)):
-        if threshold is None:
+        if what == "group" and back_off.fine == 0:
+            logger.info("every document gets a fine answer, so none stops at its group")
+        elif threshold is None:
             logger.warning(
                 "no %s answer keeps precision %g on the %d calibration documents, so none is given: promise a lower "
                 "precision, or bring more documents",

@@ -130,6 +130,14 @@ def test_the_share_of_false_alarms_is_kept(calibrated, english):
     assert isinstance(promises.out_of_scope, OutOfScope)
 
 
+def test_where_all_get_a_fine_answer_nothing_is_said_against_the_groups(fitted, english, caplog):
+    with caplog.at_level("INFO"):
+        calibrated = copy.copy(fitted).calibrate(*english.train, precision=0.3, delta=0.2)
+    assert calibrated.model_.promises.back_off.fine == 0
+    assert "every document gets a fine answer" in caplog.text
+    assert "no group answer keeps" not in caplog.text
+
+
 def test_a_refit_ends_the_promises(fitted_lexical, english, caplog):
     classifier = copy.copy(fitted_lexical).calibrate(*english.test, precision=0.8, delta=0.2)
     with caplog.at_level("WARNING"):
