@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from compare import plain, scores, validation_cut
+from compare import long_documents, plain, scores, validation_cut
 from harness import DataSet, load_data, make_parser, prepare, print_table, write_record
 from paired import difference, resampled
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
 
 BASE = "unchanged"
-LONG = 512  # tokens
 BOTH: dict[str, dict[str, Any]] = {
     BASE: {},
     "no aggregator": {"aggregator": False},
@@ -98,7 +97,7 @@ def main() -> None:
     data = load_data(options.dataset, options.data, cache=run / "documents", limit=options.documents)
     train, valid = validation_cut(data)
     data = replace(data, train=train, valid=valid)
-    figures: dict[str, Any] = {"long_documents": int(long_documents(data).sum())}
+    figures: dict[str, Any] = {"long_documents": int(long_documents(data.test.texts).sum())}
     kept = {name: VARIANTS[options.mode][name] for name in options.variants or VARIANTS[options.mode]}
     predictions = {seed: dict(predict_all(options, data, {BASE: {}, **kept}, seed, run)) for seed in options.seeds}
     figures["variants"] = summary(data, predictions)
@@ -188,7 +187,7 @@ def summary(data: DataSet, predictions: dict[int, dict[str, dict[str, np.ndarray
     places = {
         part: np.array([place[label] for label in getattr(data, part).labels]) for part in ("train", "valid", "test")
     }
-    long = long_documents(data)
+    long = long_documents(data.test.texts)
     found: dict[str, Any] = {}
     base: dict[int, np.ndarray] = {}
     for name in next(iter(predictions.values())):
@@ -213,17 +212,6 @@ def summary(data: DataSet, predictions: dict[int, dict[str, dict[str, np.ndarray
         entry["difference"] = difference(resamples, base)
         found[name] = entry
     return found
-
-
-def long_documents(data: DataSet) -> np.ndarray:
-    """Mark the test documents of more than 512 tokens of the embedded encoder."""
-    from transformers import AutoTokenizer
-
-    from hierarchy.embedded import embedded_encoder_path
-
-    tokenizer = AutoTokenizer.from_pretrained(embedded_encoder_path())
-    lengths = [len(tokenizer(text, verbose=False)["input_ids"]) for text in data.test.texts]
-    return np.array(lengths) > LONG
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 JOINT = "configs/joint.yaml"
 OURS: dict[str, dict[str, Any]] = {
     "joint": {"trainable": "all"},  # over JOINT
+    "joint_neural": {"trainable": "all", "lexical": False},  # over JOINT
     "joint_frozen": {"mode": "joint", "trainable": "frozen"},
     "chained_all": {"trainable": "all"},
     "chained": {"trainable": "frozen"},
@@ -46,6 +48,8 @@ OURS: dict[str, dict[str, Any]] = {
 }
 FLAT = ("flat", "flat_fused")
 METHODS = (*OURS, *FLAT, *PEERS)
+TRAINED_BY = {"joint_neural": "joint", "classic": "chained_all", "flat_fused": "flat"}  # the same encoder training
+LONG = 512  # tokens
 
 
 def main() -> None:
@@ -83,9 +87,9 @@ def main() -> None:
 
 
 def jobs(methods: Sequence[str], seeds: Sequence[int]) -> Iterator[tuple[str, int]]:
-    """Give method and seed of each job; what is not random gets one seed, and flat goes before what builds on it."""
+    """Give method and seed of each job: what is not random gets one seed, what trains for others goes first."""
     for seed in seeds:
-        for method in dict.fromkeys(m for name in methods for m in (FLAT if name == "flat_fused" else (name,))):
+        for method in dict.fromkeys(m for name in methods for m in (TRAINED_BY.get(name, name), name)):
             if method not in PEERS or seed == seeds[0]:
                 yield method, seed
 
@@ -118,8 +122,10 @@ def run_job(options: argparse.Namespace, method: str, seed: int) -> None:
         changes=options.changes,
         folder=run / method / "-".join([*setup_of(options), *plain(options.changes), str(seed)]),
     )
+    trained = replace(job, folder=run / TRAINED_BY.get(method, method) / job.folder.name)
+    earlier = {} if method not in TRAINED_BY else spent_in(trained.folder)
     with Spent(job.folder):
-        fitted = fit(method, job)
+        fitted = fit(method, trained)
     labels = sorted({*train.labels, *valid.labels, *data.test.labels})
     place = {label: i for i, label in enumerate(labels)}
 
@@ -129,7 +135,7 @@ def run_job(options: argparse.Namespace, method: str, seed: int) -> None:
 
     figures: dict[str, Any] = {
         "valid": scored(valid, fitted.predict(valid.texts)),
-        "training": together(fitted.earlier, spent_in(job.folder)),
+        "training": together(earlier, spent_in(job.folder)),
         "random": method not in PEERS,
         "labels": len(labels),
         "groups": None if data.taxonomy is None else len(data.taxonomy.groups),
@@ -144,6 +150,7 @@ def run_job(options: argparse.Namespace, method: str, seed: int) -> None:
         # Places in the sorted labels, for the bootstrap.
         figures["gold"] = [place[label] for label in data.test.labels]
         figures["predicted"] = [place[label] for label in predicted]
+        figures["long"] = np.flatnonzero(long_documents(data.test.texts)).tolist()
     for part in ("valid",) if options.validation_only else ("valid", "test"):
         told = f"accuracy {figures[part]['accuracy']:.4f}, macro-F1 {figures[part]['macro_f1']:.4f}"
         print(f"{options.dataset}, {method}, seed {seed}, {part}: {told}")
@@ -158,7 +165,7 @@ def fit(method: str, job: Job) -> Fitted:
         import flat
 
         return {"flat": flat.fit_flat, "flat_fused": flat.fit_fused}[method](job)
-    return fit_ours(job, OURS[method], ROOT / JOINT if method == "joint" else None)
+    return fit_ours(job, OURS[method], ROOT / JOINT if method in ("joint", "joint_neural") else None)
 
 
 def fit_ours(job: Job, given: dict[str, Any], config: Path | None = None) -> Fitted:
@@ -167,7 +174,7 @@ def fit_ours(job: Job, given: dict[str, Any], config: Path | None = None) -> Fit
     Parameters
     ----------
     job
-        Its `changes` go over `given`.
+        Its `changes` go over `given`; its folder keeps the training.
     given
         The settings that make the method.
     config
@@ -217,6 +224,16 @@ def scores(
         "thirds": {name: third.f1 for name, third in thirds.items()},
         "hierarchical_f1": hierarchical,
     }
+
+
+def long_documents(texts: Sequence[str]) -> np.ndarray:
+    """Mark the documents of more than 512 tokens of the embedded encoder, (documents,) bool."""
+    from transformers import AutoTokenizer
+
+    from hierarchy.embedded import embedded_encoder_path
+
+    tokenizer = AutoTokenizer.from_pretrained(embedded_encoder_path())
+    return np.array([len(tokenizer(text, verbose=False)["input_ids"]) > LONG for text in texts])
 
 
 def validation_cut(data: DataSet) -> tuple["Documents", "Documents"]:

@@ -15,12 +15,11 @@ layer_decay: ...         each layer learns at this share of the rate of the laye
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from jobs import Fitted, Job, spent_in
+from jobs import Fitted, Job
 from safetensors.torch import load_model, save_model
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils.class_weight import compute_class_weight
@@ -252,11 +251,10 @@ def fit_flat(job: Job) -> Fitted:
 def fit_fused(job: Job) -> Fitted:
     """Fuse the flat model with this project's n-gram rows, by two weights fitted on validation documents.
 
-    The flat model is that of the method `flat` with the same seed and settings; it is trained here where it is missing.
+    The flat model is that of the method `flat` with the same seed and settings, in its folder; trained where it is
+    missing.
     """
-    flat_job = replace(job, folder=job.folder.parents[1] / "flat" / job.folder.name)
-    earlier = spent_in(flat_job.folder) if (flat_job.folder / WEIGHTS).exists() else {}
-    flat = FlatModel(flat_job).fit()
+    flat = FlatModel(job).fit()
     vectorizer, rows = _ngram_rows(job)
 
     def experts(texts: Sequence[str]) -> dict[str, np.ndarray]:
@@ -267,7 +265,6 @@ def fit_fused(job: Job) -> Fitted:
     return Fitted(
         lambda texts: job.labels[fuse(experts(texts), fusion).argmax(axis=1)],
         {**flat.settings, "fusion": fusion.as_dict()},
-        earlier,
     )
 
 

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -38,7 +38,7 @@ class Job:
     changes
         ``KEY=VALUE`` each: settings of the method that are not its defaults.
     folder
-        For what a stopped job goes on from; named ``.../METHOD/REST``.
+        For what a stopped job goes on from.
     """
 
     seed: int
@@ -70,13 +70,10 @@ class Fitted:
         Texts to label ids, one each.
     settings
         What was trained, settings chosen on validation documents among them.
-    earlier
-        What another job had spent on a part of it, as `spent_in` gives it.
     """
 
     predict: Callable[[Sequence[str]], Sequence[str]]
     settings: dict[str, Any]
-    earlier: Mapping[str, float] = field(default_factory=dict)
 
 
 class Spent:

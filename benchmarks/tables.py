@@ -33,6 +33,7 @@ TREES = ("clinc150", "attack_procedures", "dc_code")
 SETS = ("attack_procedures", "dc_code", "clinc150", "banking77", "tw_laws")
 METHODS = {
     "joint": "this project, joint",
+    "joint_neural": "this project, joint, without n-grams",
     "joint_frozen": "this project, joint, frozen encoder",
     "chained_all": "this project, chained, encoder trained",
     "chained": "this project, chained, frozen encoder",
@@ -169,17 +170,27 @@ def _changes(methods: dict[str, Runs]) -> str:
 
 def compare() -> str:
     """Figures of each method on each data set, mean over the seeds."""
-    head = ("method", "seeds", "accuracy", "macro-F1", "tail F1", "hierarchical F1", "training, minutes",
-            "documents/s", "peak, GiB", "machine")  # fmt: skip
-    blocks = [
-        f"{setup}{_changes(methods)}\n\n"
-        + markdown(head, *([method, *_compared_row(runs)] for method, runs in methods.items()))
-        for setup, methods in compared().items()
-    ]
+    blocks = []
+    for setup, methods in compared().items():
+        long = _long_documents(methods)
+        head = ("method", "seeds", "accuracy", "macro-F1", "tail F1", "hierarchical F1", *_long_head(long),
+                "training, minutes", "documents/s", "peak, GiB", "machine")  # fmt: skip
+        rows = ([method, *_compared_row(runs, long)] for method, runs in methods.items())
+        blocks.append(f"{setup}{_changes(methods)}\n\n{markdown(head, *rows)}")
     return "\n\n".join(blocks) or NO_RESULTS
 
 
-def _compared_row(runs: Runs) -> list[str]:
+def _long_documents(methods: dict[str, Runs]) -> list[int]:
+    """Return the places of the test documents over 512 tokens, the same in every record of a set."""
+    long: list[int] = next(iter(next(iter(methods.values())).values()))["figures"]["long"]
+    return long
+
+
+def _long_head(long: Sequence[int]) -> list[str]:
+    return [f"accuracy, {len(long):,} documents over 512 tokens"] if long else []
+
+
+def _compared_row(runs: Runs, long: Sequence[int]) -> list[str]:
     figures = [record["figures"] for record in runs.values()]
     tests = [part["test"] for part in figures]
     training = [part["training"] for part in figures]
@@ -192,11 +203,16 @@ def _compared_row(runs: Runs) -> list[str]:
         *(spread([part[name] for part in tests]) for name in ("accuracy", "macro_f1")),
         spread([part["thirds"]["tail"] for part in tests]),
         spread([part["hierarchical_f1"] for part in tests]),
+        *([spread([_share_right(part, long) for part in figures])] if long else []),
         f"{mean(part['seconds'] for part in training) / 60:.1f}",
         f"{mean(part['documents_per_second'] for part in figures):,.0f}",
         peak,
         ", ".join(sorted(machines)),
     ]
+
+
+def _share_right(figures: dict[str, Any], places: Sequence[int]) -> float:
+    return mean(figures["gold"][place] == figures["predicted"][place] for place in places)
 
 
 def spread(values: Sequence[float | None]) -> str:
@@ -211,34 +227,42 @@ def compare_differences() -> str:
     """Joint training less each other method, paired over seeds and test documents."""
     blocks = []
     for setup, methods in compared().items():
-        rows = list(_difference_rows(methods))
+        long = _long_documents(methods)
+        rows = list(_difference_rows(methods, long))
         if rows:
-            blocks.append(f"{setup}\n\n{markdown(('', 'less', 'seeds', 'accuracy', 'macro-F1'), *rows)}")
+            head = ("", "less", "seeds", "accuracy", "macro-F1", *_long_head(long))
+            blocks.append(f"{setup}\n\n{markdown(head, *rows)}")
     return "\n\n".join(blocks) or NO_RESULTS
 
 
-def _difference_rows(methods: dict[str, Runs]) -> Iterator[list[str]]:
+def _difference_rows(methods: dict[str, Runs], long: Sequence[int]) -> Iterator[list[str]]:
     import numpy as np
     from paired import difference, resampled
 
-    joints = [method for method in methods if method.split(", `")[0] == METHODS["joint"]]
-    if not joints:
-        return
-    scores = {
-        method: {seed: resampled(*(np.array(record["figures"][name]) for name in ("gold", "predicted")))
-                 for seed, record in runs.items()}
-        for method, runs in methods.items()
-    }  # fmt: skip
-    for joint in joints:
+    def scored(places: Any) -> dict[str, dict[int, np.ndarray]]:
+        return {
+            method: {seed: resampled(*(np.array(record["figures"][name])[places] for name in ("gold", "predicted")))
+                     for seed, record in runs.items()}
+            for method, runs in methods.items()
+        }  # fmt: skip
+
+    parts = [scored(slice(None)), *([scored(long)] if long else [])]
+    for joint in methods:
+        if joint.split(", `")[0] not in (METHODS["joint"], METHODS["joint_neural"]):
+            continue
         for other, runs in methods.items():
-            if any(record["figures"]["random"] for record in runs.values()):
-                b = scores[other]
-            else:  # one run stands for every seed
-                b = dict.fromkeys(scores[joint], next(iter(scores[other].values())))
-            seeds = scores[joint].keys() & b.keys()
-            if other != joint and seeds:
-                found = difference({s: scores[joint][s] for s in seeds}, {s: b[s] for s in seeds})
-                yield [joint, other, str(len(seeds)), points(found["accuracy"]), points(found["macro_f1"])]
+            cells: list[str] = []
+            for part in parts:
+                a, b = part[joint], part[other]
+                if not any(record["figures"]["random"] for record in runs.values()):
+                    b = dict.fromkeys(a, next(iter(b.values())))  # one run stands for every seed
+                seeds = a.keys() & b.keys()
+                if other != joint and seeds:
+                    found = difference({s: a[s] for s in seeds}, {s: b[s] for s in seeds})
+                    figures = ("accuracy",) if cells else ("accuracy", "macro_f1")
+                    cells += [*([] if cells else [str(len(seeds))]), *(points(found[name]) for name in figures)]
+            if cells:
+                yield [joint, other, *cells]
 
 
 def ablations() -> str:
