@@ -8,48 +8,18 @@ Example: python benchmarks/tables.py
 import argparse
 import json
 import re
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
+from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, read, spread
+from compare_tables import compare, compare_differences, compare_trained
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))  # where a test loads this file by its path, too
-RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TABLE = re.compile(r"(?<=<!-- table: )(\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
-REAL_DATA = {
-    "clinc150": "intents, 150 labels",
-    "banking77": "banking questions, 77 labels",
-    "attack_procedures": "attack techniques, 353 labels",
-    "dc_code": "statutes, 553 labels, long",
-    "tw_laws --set encoder=none": "laws in Chinese",
-}
 TREES = ("clinc150", "attack_procedures", "dc_code")
-SETS = ("attack_procedures", "dc_code", "clinc150", "banking77", "tw_laws")
-METHODS = {
-    "joint": "this project, joint",
-    "joint_neural": "this project, joint, without n-grams",
-    "joint_frozen": "this project, joint, frozen encoder",
-    "chained_all": "this project, chained, encoder trained",
-    "chained": "this project, chained, frozen encoder",
-    "classic": "classic recipe: rows inside each group, hard route",
-    "flat": "flat fine-tuning (transformers)",
-    "flat_fused": "flat fine-tuning, fused with n-gram rows",
-    "svm": "TF-IDF + LinearSVC",
-    "embeddings": "embeddings + logistic regression",
-    "hiclass_lcpn_tfidf": "HiClass per node, TF-IDF",
-    "hiclass_lcppn_tfidf": "HiClass per parent node, TF-IDF",
-    "hiclass_lcpn_embeddings": "HiClass per node, embeddings",
-    "hiclass_lcppn_embeddings": "HiClass per parent node, embeddings",
-}
-NO_RESULTS = "*No results yet.*"
-
-Runs = dict[int, dict[str, Any]]  # records by seed
 
 
 def main() -> None:
@@ -62,18 +32,6 @@ def main() -> None:
 def filled(text: str) -> str:
     """Return a page's text with each table made anew."""
     return TABLE.sub(lambda found: f"{found[1]} -->\n\n{TABLES[found[1]]()}\n\n", text)
-
-
-def read(name: str) -> dict[str, Any]:
-    """Return the figures of one file in `results`."""
-    figures: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["figures"]
-    return figures
-
-
-def markdown(*rows: Sequence[str]) -> str:
-    """Return a Markdown table; the first row is its head."""
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([lines[0], "| " + " | ".join(["---"] * len(rows[0])) + " |", *lines[1:]])
 
 
 def real_data() -> str:
@@ -102,12 +60,6 @@ def group_trees() -> str:
     return markdown(head, *rows)
 
 
-def points(difference: dict[str, float]) -> str:
-    """Return a paired difference in points with its interval."""
-    value, low, high = (f"{100 * difference[key]:+z.1f}" for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})".replace("-", "−")
-
-
 def label_groups() -> str:
     """Agreement of made groups with human ones, by method."""
     sets = read("label_groups")
@@ -118,151 +70,6 @@ def label_groups() -> str:
         rows.append([method, *(f"{score['ami']:.3f} ({score['ratio']:.1f})" for score in scores)])
     told = [f"{name} ({part['labels']})" + (" *" if part["chose the method"] else "") for name, part in sets.items()]
     return markdown(("method", *told), *rows)
-
-
-@cache
-def compared() -> dict[str, dict[str, Runs]]:
-    """Return what `compare.py` wrote: setup in words -> method in words -> seed -> record."""
-    records = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((RESULTS / "compare").glob("*.json"))]
-    records = [r for r in records if "test" in r["figures"] and r["settings"]["documents"] is None]
-    order = list(METHODS)
-
-    def place(record: dict[str, Any]) -> tuple[Any, ...]:
-        settings = record["settings"]
-        encoder = settings["encoder"] != "embedded", settings["encoder"], settings["layers"] or 0
-        known = SETS.index(settings["dataset"]) if settings["dataset"] in SETS else len(SETS)
-        return known, settings["dataset"], *encoder, order.index(settings["method"]), settings["changes"]
-
-    trainings: dict[str, dict[tuple[str, tuple[str, ...]], Runs]] = {}  # setup -> method and changed settings -> runs
-    for record in sorted(records, key=place):
-        settings, figures = record["settings"], record["figures"]
-        parts = "{train:,} training, {valid:,} validation, {test:,} test documents".format(**figures["documents"])
-        groups = f" in {figures['groups']} groups" if figures["groups"] else ", no groups given"
-        layers = f"; the encoder's first {settings['layers']} layers" if settings["layers"] else ""
-        encoder = f"; encoder {settings['encoder']}" if settings["encoder"] != "embedded" else ""
-        setup = f"**{settings['dataset']}**: {figures['labels']} labels{groups}; {parts}{encoder}{layers}"
-        training = METHODS[settings["method"]], tuple(settings["changes"])
-        trainings.setdefault(setup, {}).setdefault(training, {})[settings["seed"]] = record
-    return {setup: _named(of_setup) for setup, of_setup in trainings.items()}
-
-
-def _named(trainings: dict[tuple[str, tuple[str, ...]], Runs]) -> dict[str, Runs]:
-    """Name trainings by their method, and by their changed settings too where a method has several."""
-    times = Counter(method for method, _ in trainings)
-    return {
-        ", ".join([method, *(f"`{change}`" for change in changes if times[method] > 1)]): runs
-        for (method, changes), runs in trainings.items()
-    }
-
-
-def _changes(methods: dict[str, Runs]) -> str:
-    """Say which settings the methods of a table were given."""
-    of_changes: dict[tuple[str, ...], list[str]] = {}
-    for method, runs in methods.items():
-        changes = next(iter(runs.values()))["settings"]["changes"]
-        if changes and "`" not in method:
-            of_changes.setdefault(tuple(changes), []).append(method)
-    return "".join(
-        f"\n\nSettings of {' and '.join(names)}: {', '.join(f'`{change}`' for change in changes)}."
-        for changes, names in of_changes.items()
-    )
-
-
-def compare() -> str:
-    """Figures of each method on each data set, mean over the seeds."""
-    blocks = []
-    for setup, methods in compared().items():
-        long = _long_documents(methods)
-        head = ("method", "seeds", "accuracy", "macro-F1", "tail F1", "hierarchical F1", *_long_head(long),
-                "training, minutes", "documents/s", "peak, GiB", "machine")  # fmt: skip
-        rows = ([method, *_compared_row(runs, long)] for method, runs in methods.items())
-        blocks.append(f"{setup}{_changes(methods)}\n\n{markdown(head, *rows)}")
-    return "\n\n".join(blocks) or NO_RESULTS
-
-
-def _long_documents(methods: dict[str, Runs]) -> list[int]:
-    """Return the places of the test documents over 512 tokens, the same in every record of a set."""
-    long: list[int] = next(iter(next(iter(methods.values())).values()))["figures"]["long"]
-    return long
-
-
-def _long_head(long: Sequence[int]) -> list[str]:
-    return [f"accuracy, {len(long):,} documents over 512 tokens"] if long else []
-
-
-def _compared_row(runs: Runs, long: Sequence[int]) -> list[str]:
-    figures = [record["figures"] for record in runs.values()]
-    tests = [part["test"] for part in figures]
-    training = [part["training"] for part in figures]
-    peak = f"{max(part['gib'] for part in training):.1f}"
-    if "gpu_gib" in training[0]:
-        peak += f" + {max(part['gpu_gib'] for part in training):.1f} on the GPU"
-    machines = {m.get("gpu") or f"{m['cores']} cores" for m in (record["machine"] for record in runs.values())}
-    return [
-        str(len(runs)) if figures[0]["random"] else "not random",
-        *(spread([part[name] for part in tests]) for name in ("accuracy", "macro_f1")),
-        spread([part["thirds"]["tail"] for part in tests]),
-        spread([part["hierarchical_f1"] for part in tests]),
-        *([spread([_share_right(part, long) for part in figures])] if long else []),
-        f"{mean(part['seconds'] for part in training) / 60:.1f}",
-        f"{mean(part['documents_per_second'] for part in figures):,.0f}",
-        peak,
-        ", ".join(sorted(machines)),
-    ]
-
-
-def _share_right(figures: dict[str, Any], places: Sequence[int]) -> float:
-    return mean(figures["gold"][place] == figures["predicted"][place] for place in places)
-
-
-def spread(values: Sequence[float | None]) -> str:
-    """Return mean and standard deviation in percent; nothing where a figure is not defined."""
-    known = [100 * value for value in values if value is not None]
-    if not known:
-        return ""
-    return f"{mean(known):.1f} ± {stdev(known):.1f}" if len(known) > 1 else f"{known[0]:.1f}"
-
-
-def compare_differences() -> str:
-    """Joint training less each other method, paired over seeds and test documents."""
-    blocks = []
-    for setup, methods in compared().items():
-        long = _long_documents(methods)
-        rows = list(_difference_rows(methods, long))
-        if rows:
-            head = ("", "less", "seeds", "accuracy", "macro-F1", *_long_head(long))
-            blocks.append(f"{setup}\n\n{markdown(head, *rows)}")
-    return "\n\n".join(blocks) or NO_RESULTS
-
-
-def _difference_rows(methods: dict[str, Runs], long: Sequence[int]) -> Iterator[list[str]]:
-    import numpy as np
-    from paired import difference, resampled
-
-    def scored(places: Any) -> dict[str, dict[int, np.ndarray]]:
-        return {
-            method: {seed: resampled(*(np.array(record["figures"][name])[places] for name in ("gold", "predicted")))
-                     for seed, record in runs.items()}
-            for method, runs in methods.items()
-        }  # fmt: skip
-
-    parts = [scored(slice(None)), *([scored(long)] if long else [])]
-    for joint in methods:
-        if joint.split(", `")[0] not in (METHODS["joint"], METHODS["joint_neural"]):
-            continue
-        for other, runs in methods.items():
-            cells: list[str] = []
-            for part in parts:
-                a, b = part[joint], part[other]
-                if not any(record["figures"]["random"] for record in runs.values()):
-                    b = dict.fromkeys(a, next(iter(b.values())))  # one run stands for every seed
-                seeds = a.keys() & b.keys()
-                if other != joint and seeds:
-                    found = difference({s: a[s] for s in seeds}, {s: b[s] for s in seeds})
-                    figures = ("accuracy",) if cells else ("accuracy", "macro_f1")
-                    cells += [*([] if cells else [str(len(seeds))]), *(points(found[name]) for name in figures)]
-            if cells:
-                yield [joint, other, *cells]
 
 
 def ablations() -> str:
@@ -416,6 +223,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ablations": ablations,
     "compare": compare,
     "compare_differences": compare_differences,
+    "compare_trained": compare_trained,
 }
 
 if __name__ == "__main__":

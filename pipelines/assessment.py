@@ -96,11 +96,11 @@ def assess(
     elif stored:
         earlier = dict(EvaluationReport.from_dict(stored).baselines)
         notes.append(
-            "baselines that need training are shown as stored with the model; evaluate fits them anew where it is "
-            "given the training data"
+            "baselines that need training are shown as stored with the model; evaluate fits them anew, given the "
+            "training data"
         )
     else:
-        notes.append("baselines that need training were left out; evaluate fits them where it is given the training data")
+        notes.append("baselines that need training were left out; evaluate fits them, given the training data")
     promises: tuple[KeptPromise, ...] = ()
     if model.promises is not None and model.promises.routing == routed.routing:
         promises = kept_promises(model.promises, routed, documents.texts, gold, known_group, model.group_of)

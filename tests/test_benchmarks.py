@@ -13,7 +13,7 @@ import pytest
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = {"harness", "jobs", "peers", "flat", "paired"}  # what scripts import
+SHARED = {"harness", "jobs", "peers", "flat", "paired", "cells", "compare_tables"}  # what scripts import
 SCRIPTS = sorted({file.stem for file in (ROOT / "benchmarks").glob("*.py")} - SHARED)
 
 
@@ -166,7 +166,7 @@ def test_the_bootstrap_over_seeds_agrees_with_the_evaluations(benchmarks: None) 
 
 
 def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import tables
+    import compare_tables as tables
 
     rng = np.random.default_rng(0)
     gold = rng.integers(5, size=200)
@@ -176,6 +176,7 @@ def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch
         ("joint", 1, 0.9),
         ("flat", 0, 0.5),
         ("flat", 1, 0.5),
+        ("flat_fused", 0, 0.6),
         ("svm", 0, 0.7),
     ):
         predicted = np.where(rng.random(200) < share, gold, rng.integers(5, size=200))
@@ -196,7 +197,7 @@ def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     tables.compared.cache_clear()
     try:
-        table, differences = tables.compare(), tables.compare_differences()
+        table, differences, short = tables.compare(), tables.compare_differences(), tables.compare_trained()
     finally:
         tables.compared.cache_clear()
     assert "**clinc150**: 5 labels, no groups given; 1,000 training" in table
@@ -205,9 +206,9 @@ def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch
     assert "| TF-IDF + LinearSVC | not random |" in table
     assert "| 1.5 | 1,234 | 1.2 | 2 cores |" in table
     rows = [line for line in differences.splitlines() if line.startswith("| this project, joint |")]
-    assert len(rows) == 2
-    assert all("| 2 | +" in row for row in rows)  # the one run of the SVM stands for both seeds
+    assert ["| 2 | +" in row for row in rows] == [True, False, True]  # the one run of the SVM stands for both seeds
     assert all(row.count(" to ") == 3 for row in rows)  # accuracy, macro-F1, and accuracy on long documents
+    assert "| intents, 150 labels; encoder's first 3 layers | 2 |" in short
 
 
 def test_evidence_compares_the_choices_on_the_same_documents(benchmarks: None) -> None:

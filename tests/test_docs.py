@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -18,7 +19,9 @@ def anchors(page: Path) -> set[str]:
 
 
 def script(path: str) -> ModuleType:
-    """Load a script that lies outside the packages."""
+    """Load a script that lies outside the packages, with its folder at hand as where it is run."""
+    if str((ROOT / path).parent) not in sys.path:
+        sys.path.append(str((ROOT / path).parent))
     spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

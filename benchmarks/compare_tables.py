@@ -1,0 +1,193 @@
+"""The tables of what `compare.py` wrote, for `tables.py`."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, spread
+from paired import difference, resampled
+
+METHODS = {
+    "joint": "this project, joint",
+    "joint_neural": "this project, joint, without n-grams",
+    "joint_frozen": "this project, joint, frozen encoder",
+    "chained_all": "this project, chained, encoder trained",
+    "chained": "this project, chained, frozen encoder",
+    "classic": "classic recipe: rows inside each group, hard route",
+    "flat": "flat fine-tuning (transformers)",
+    "flat_fused": "flat fine-tuning, fused with n-gram rows",
+    "svm": "TF-IDF + LinearSVC",
+    "embeddings": "embeddings + logistic regression",
+    "hiclass_lcpn_tfidf": "HiClass per node, TF-IDF",
+    "hiclass_lcppn_tfidf": "HiClass per parent node, TF-IDF",
+    "hiclass_lcpn_embeddings": "HiClass per node, embeddings",
+    "hiclass_lcppn_embeddings": "HiClass per parent node, embeddings",
+}
+
+Runs = dict[int, dict[str, Any]]  # records by seed
+
+
+@cache
+def compared() -> dict[str, dict[str, Runs]]:
+    """Return what `compare.py` wrote: setup in words -> method in words -> seed -> record."""
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((RESULTS / "compare").glob("*.json"))]
+    records = [r for r in records if "test" in r["figures"] and r["settings"]["documents"] is None]
+    order = list(METHODS)
+
+    def place(record: dict[str, Any]) -> tuple[Any, ...]:
+        settings = record["settings"]
+        encoder = settings["encoder"] != "embedded", settings["encoder"], settings["layers"] or 0
+        known = SETS.index(settings["dataset"]) if settings["dataset"] in SETS else len(SETS)
+        return known, settings["dataset"], *encoder, order.index(settings["method"]), settings["changes"]
+
+    trainings: dict[str, dict[tuple[str, tuple[str, ...]], Runs]] = {}  # setup -> method and changed settings -> runs
+    for record in sorted(records, key=place):
+        settings, figures = record["settings"], record["figures"]
+        parts = "{train:,} training, {valid:,} validation, {test:,} test documents".format(**figures["documents"])
+        groups = f" in {figures['groups']} groups" if figures["groups"] else ", no groups given"
+        layers = f"; the encoder's first {settings['layers']} layers" if settings["layers"] else ""
+        encoder = f"; encoder {settings['encoder']}" if settings["encoder"] != "embedded" else ""
+        setup = f"**{settings['dataset']}**: {figures['labels']} labels{groups}; {parts}{encoder}{layers}"
+        training = METHODS[settings["method"]], tuple(settings["changes"])
+        trainings.setdefault(setup, {}).setdefault(training, {})[settings["seed"]] = record
+    return {setup: _named(of_setup) for setup, of_setup in trainings.items()}
+
+
+def _named(trainings: dict[tuple[str, tuple[str, ...]], Runs]) -> dict[str, Runs]:
+    """Name trainings by their method, and by their changed settings too where a method has several."""
+    times = Counter(method for method, _ in trainings)
+    return {
+        ", ".join([method, *(f"`{change}`" for change in changes if times[method] > 1)]): runs
+        for (method, changes), runs in trainings.items()
+    }
+
+
+def _changes(methods: dict[str, Runs]) -> str:
+    """Say which settings the methods of a table were given."""
+    of_changes: dict[tuple[str, ...], list[str]] = {}
+    for method, runs in methods.items():
+        changes = next(iter(runs.values()))["settings"]["changes"]
+        if changes and "`" not in method:
+            of_changes.setdefault(tuple(changes), []).append(method)
+    return "".join(
+        f"\n\nSettings of {' and '.join(names)}: {', '.join(f'`{change}`' for change in changes)}."
+        for changes, names in of_changes.items()
+    )
+
+
+def compare() -> str:
+    """Figures of each method on each data set, mean over the seeds."""
+    blocks = []
+    for setup, methods in compared().items():
+        long = _long_documents(methods)
+        head = ("method", "seeds", "accuracy", "macro-F1", "tail F1", "hierarchical F1", *_long_head(long),
+                "training, minutes", "documents/s", "peak, GiB", "machine")  # fmt: skip
+        rows = ([method, *_compared_row(runs, long)] for method, runs in methods.items())
+        blocks.append(f"{setup}{_changes(methods)}\n\n{markdown(head, *rows)}")
+    return "\n\n".join(blocks) or NO_RESULTS
+
+
+def _long_documents(methods: dict[str, Runs]) -> list[int]:
+    """Return the places of the test documents over 512 tokens, the same in every record of a set."""
+    long: list[int] = next(iter(next(iter(methods.values())).values()))["figures"]["long"]
+    return long
+
+
+def _long_head(long: Sequence[int]) -> list[str]:
+    return [f"accuracy, {len(long):,} documents over 512 tokens"] if long else []
+
+
+def _compared_row(runs: Runs, long: Sequence[int]) -> list[str]:
+    figures = [record["figures"] for record in runs.values()]
+    tests = [part["test"] for part in figures]
+    training = [part["training"] for part in figures]
+    peak = f"{max(part['gib'] for part in training):.1f}"
+    if "gpu_gib" in training[0]:
+        peak += f" + {max(part['gpu_gib'] for part in training):.1f} on the GPU"
+    machines = {m.get("gpu") or f"{m['cores']} cores" for m in (record["machine"] for record in runs.values())}
+    return [
+        str(len(runs)) if figures[0]["random"] else "not random",
+        *(spread([part[name] for part in tests]) for name in ("accuracy", "macro_f1")),
+        spread([part["thirds"]["tail"] for part in tests]),
+        spread([part["hierarchical_f1"] for part in tests]),
+        *([spread([_share_right(part, long) for part in figures])] if long else []),
+        f"{mean(part['seconds'] for part in training) / 60:.1f}",
+        f"{mean(part['documents_per_second'] for part in figures):,.0f}",
+        peak,
+        ", ".join(sorted(machines)),
+    ]
+
+
+def _share_right(figures: dict[str, Any], places: Sequence[int]) -> float:
+    return mean(figures["gold"][place] == figures["predicted"][place] for place in places)
+
+
+def compare_differences() -> str:
+    """Joint training less each other method, paired over seeds and test documents."""
+    blocks = []
+    for setup, methods in compared().items():
+        long = _long_documents(methods)
+        rows = list(_difference_rows(methods, long))
+        if rows:
+            head = ("", "less", "seeds", "accuracy", "macro-F1", *_long_head(long))
+            blocks.append(f"{setup}\n\n{markdown(head, *rows)}")
+    return "\n\n".join(blocks) or NO_RESULTS
+
+
+def compare_trained() -> str:
+    """Joint training beside flat fine-tuning, where each was measured with one choice of settings."""
+    columns = [METHODS[method] for method in ("joint", "flat", "flat_fused")]
+    rows = []
+    for setup, methods in compared().items():
+        if all(method in methods for method in columns):
+            told = REAL_DATA[setup.split("**")[1]]
+            cut = re.search("encoder's first .*", setup)  # layers
+            lead = next(cells for cells in _difference_rows(methods, []) if cells[:2] == columns[:2])
+            tests = [[record["figures"]["test"] for record in methods[method].values()] for method in columns]
+            scores = [
+                " / ".join(spread([part[figure] for part in parts]) for figure in ("accuracy", "macro_f1"))
+                for parts in tests
+            ]
+            rows.append([f"{told}; {cut[0]}" if cut else told, lead[2], *scores, *lead[3:]])
+    head = (
+        "data",
+        "seeds",
+        "joint",
+        "flat fine-tuning",
+        "flat, fused with n-grams",
+        "joint − flat, accuracy",
+        "macro-F1",
+    )
+    return markdown(head, *rows) if rows else NO_RESULTS
+
+
+def _difference_rows(methods: dict[str, Runs], long: Sequence[int]) -> Iterator[list[str]]:
+    def scored(places: Any) -> dict[str, dict[int, np.ndarray]]:
+        return {
+            method: {seed: resampled(*(np.array(record["figures"][name])[places] for name in ("gold", "predicted")))
+                     for seed, record in runs.items()}
+            for method, runs in methods.items()
+        }  # fmt: skip
+
+    parts = [scored(slice(None)), *([scored(long)] if long else [])]
+    for joint in methods:
+        if joint.split(", `")[0] not in (METHODS["joint"], METHODS["joint_neural"]):
+            continue
+        for other, runs in methods.items():
+            cells: list[str] = []
+            for part in parts:
+                a, b = part[joint], part[other]
+                if not any(record["figures"]["random"] for record in runs.values()):
+                    b = dict.fromkeys(a, next(iter(b.values())))  # one run stands for every seed
+                seeds = a.keys() & b.keys()
+                if other != joint and seeds:
+                    found = difference({s: a[s] for s in seeds}, {s: b[s] for s in seeds})
+                    figures = ("accuracy",) if cells else ("accuracy", "macro_f1")
+                    cells += [*([] if cells else [str(len(seeds))]), *(points(found[name]) for name in figures)]
+            if cells:
+                yield [joint, other, *cells]
