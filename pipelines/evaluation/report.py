@@ -83,8 +83,8 @@ def _figures(report: EvaluationReport) -> Table:
     rows += [
         (f"macro AUC-ROC{left_out}", _figure(own.auc.value)),
         ("hierarchical precision / recall / F1", _three(own.hierarchical)),
-        ("group accuracy", f"{own.group_accuracy:.4f}"),
-        ("group macro-F1", f"{own.group_macro_f1:.4f}"),
+        ("group accuracy, of the answered label", f"{own.group_accuracy:.4f}"),
+        ("group macro-F1, of the answered label", f"{own.group_macro_f1:.4f}"),
     ]
     if own.coarse_accuracy is not None:
         rows.append(("group accuracy of the coarse stage alone", f"{own.coarse_accuracy:.4f}"))
@@ -102,7 +102,7 @@ def _figures(report: EvaluationReport) -> Table:
 
 def _levels(report: EvaluationReport) -> Table:
     levels = report.evaluation.levels or {}
-    headings = {FINE: "fine label", GROUP: "group", TAIL: "documents of tail labels"}
+    headings = {FINE: "fine label", GROUP: "most probable group", TAIL: "documents of tail labels"}
     shown = {name: levels[name] for name in LEVELS if name in levels}
     lines: list[tuple[str, Callable[[LevelScores], str]]] = [
         ("documents", lambda level: str(level.documents)),
