@@ -141,29 +141,21 @@ def compare_differences() -> str:
 
 def compare_trained() -> str:
     """Joint training beside flat fine-tuning, where each was measured with one choice of settings."""
-    columns = [METHODS[method] for method in ("joint", "flat", "flat_fused")]
+    joint, *flat = (METHODS[method] for method in ("joint", "flat", "flat_fused"))
     rows = []
     for setup, methods in compared().items():
-        if all(method in methods for method in columns):
-            told = REAL_DATA[setup.split("**")[1]]
-            cut = re.search("encoder's first .*", setup)  # layers
-            lead = next(cells for cells in _difference_rows(methods, []) if cells[:2] == columns[:2])
-            tests = [[record["figures"]["test"] for record in methods[method].values()] for method in columns]
-            scores = [
-                " / ".join(spread([part[figure] for part in parts]) for figure in ("accuracy", "macro_f1"))
-                for parts in tests
-            ]
-            rows.append([f"{told}; {cut[0]}" if cut else told, lead[2], *scores, *lead[3:]])
-    head = (
-        "data",
-        "seeds",
-        "joint",
-        "flat fine-tuning",
-        "flat, fused with n-grams",
-        "joint − flat, accuracy",
-        "macro-F1",
-    )
-    return markdown(head, *rows) if rows else NO_RESULTS
+        if not all(method in methods for method in (joint, *flat)):
+            continue
+        cut = re.search("encoder's first .*", setup)  # layers
+        told = "; ".join([REAL_DATA[setup.split("**")[1]], *([cut[0]] if cut else [])])
+        leads = {other: cells for of, other, _, *cells in _difference_rows(methods, []) if of == joint}
+        for method in (joint, *flat):
+            tests = [record["figures"]["test"] for record in methods[method].values()]
+            scores = [spread([part[figure] for part in tests]) for figure in ("accuracy", "macro_f1")]
+            rows.append([told, method, str(len(tests)), *scores, *leads.get(method, ["", ""])])
+    lead = "joint − this, points"
+    head = ("data", "encoder fully trained", "seeds", "accuracy", lead, "macro-F1", lead)
+    return markdown(head, *([*row[:4], row[5], row[4], row[6]] for row in rows)) if rows else NO_RESULTS
 
 
 def _difference_rows(methods: dict[str, Runs], long: Sequence[int]) -> Iterator[list[str]]:

@@ -72,7 +72,7 @@ def train_model(
     collate
         Documents to a batch: a dict with ``labels`` (documents,), their fine labels, first.
     settings
-        Arguments of transformers.TrainingArguments by name, and those of `stages.training.arguments.OWN_DEFAULTS`.
+        Arguments of transformers.TrainingArguments by name, and those of `OWN_DEFAULTS`.
     folder
         For checkpoints and for what comes out.
     seed

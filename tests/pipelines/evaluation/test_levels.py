@@ -109,6 +109,6 @@ def test_levels_survive_json_and_stand_in_the_tables():
     assert (again.labels[3].name, again.labels[0].name) == ("Rakes", "")
     report = compare(result, "shop", answers={})
     markdown = "\n".join(line for table in tables(report) for line in markdown_table(table))
-    assert "| figure | fine label | group | documents of tail labels |" in markdown
+    assert "| figure | fine label | most probable group | documents of tail labels |" in markdown
     assert f"| Brier score | {result.levels[FINE].brier:.4f} |" in markdown
     assert "| accuracy | 0.6667 | 0.5000 | 0.5000 |" in markdown
