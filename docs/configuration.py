@@ -28,9 +28,9 @@ each, in [configs/chained.yaml](../configs/chained.yaml): copy it and keep the l
 - An unknown key, a key that stands twice and a wrong value are told all at once, each with its line, before any work.
 - In Python the keys of `classifier:` are the arguments of `HierarchicalClassifier`.
 """
-DATA = """`train` reads all of it; `taxonomy build` and `taxonomy check` read `train` and the columns; `evaluate` and
-`predict` name their files themselves and read the columns from here (and `test_split`, `train_split`). What the files
-may look like: [file formats](file-formats.md).
+DATA = """`train` reads all of it; `tune`, `refit`, `cross-validate`, `label-errors` and the `taxonomy` commands read
+`train` and the columns; `evaluate`, `predict`, `calibrate` and `explain` name their files themselves and read the
+columns from here (and the splits). What the files may look like: [file formats](file-formats.md).
 """
 CARD = """The model card (`README.md` of the model) says it as it stands here; it changes no figure and no fingerprint.
 In Python: `save_pretrained(folder, card={"licence": "apache-2.0"})`.

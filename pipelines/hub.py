@@ -109,16 +109,30 @@ def push_folder(
             revision=revision,
             commit_message=commit_message or f"Model {folder.name}",
             allow_patterns=names,
-            delete_patterns=list(SAFE),  # what an earlier model had and this one has not
+            delete_patterns=_earlier(repo_id, revision, token),
         )
     return str(commit.commit_url)
 
 
-def _safe(manifest: Path, name: str) -> list[str]:
+def _earlier(repo_id: str, revision: str | None, token: str | bool | None) -> list[str]:
+    """Files of the model that stands there already; none where there is none."""
+    from huggingface_hub import snapshot_download
+
+    found = Path(snapshot_download(repo_id, revision=revision, token=token, allow_patterns=[MANIFEST]))
+    return (_listed(found / MANIFEST) or []) if (found / MANIFEST).exists() else []
+
+
+def _listed(manifest: Path) -> list[str] | None:
     try:
-        listed = [*json.loads(manifest.read_text(encoding="utf-8"))["sha256"], MANIFEST]
+        return [*json.loads(manifest.read_text(encoding="utf-8"))["sha256"], MANIFEST]
     except (ValueError, KeyError, TypeError):
-        raise ArtifactError(f"{MANIFEST} of {name} on the hub cannot be read: ask its owner to push it again") from None
+        return None
+
+
+def _safe(manifest: Path, name: str) -> list[str]:
+    listed = _listed(manifest)
+    if listed is None:
+        raise ArtifactError(f"{MANIFEST} of {name} on the hub cannot be read: ask its owner to push it again")
     unsafe = [file for file in listed if not any(fnmatch(file, pattern) for pattern in SAFE)]
     if unsafe:
         raise ArtifactError(

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -32,11 +33,12 @@ from stages.coarse.segment_noise import SegmentNoise
 from stages.coarse.segments import Segmenter, chunked
 from stages.processes import first_goes_first, n_processes
 from stages.two_stage import TwoStageModel, rows_from_vectors
-from stages.vectors import SegmentVectors
+from stages.vectors import SegmentVectors, shard_bounds
 
 if TYPE_CHECKING:
     from stages.training.trainer import Training, Watch
 
+logger = logging.getLogger(__name__)
 TRAINING_VERSION = 2  # of the code: another one trains anew instead of reading what an older one left
 # Settings that a training depends on, beside the encoder, the documents and their labels.
 TRAINING_SETTINGS = (
@@ -157,6 +159,10 @@ class NeuralStage:
         if self.settings.mode == "joint":
             self.rows = self._start_rows(taxonomy, space, targets).to(device)
         noise = SegmentNoise(dropout=self.settings.segment_dropout, shuffling=self.settings.segment_shuffling)
+        if noise.active and not self._has_long_documents():
+            logger.warning(
+                "segment_dropout and segment_shuffling change nothing: no training document has a second segment"
+            )
         parts = {"document_model": self.document_model, "rows": self.rows, "noise": noise}
         loss = make_loss(self.settings, space, targets).to(device)
         if self.settings.trainable == "frozen":
@@ -244,6 +250,10 @@ class NeuralStage:
         if self.encoder is self.pretrained:
             return [self.pretrained]
         return fine_encoders(self.settings.fine_features, trained=self.encoder, pretrained=self.pretrained)
+
+    def _has_long_documents(self) -> bool:
+        blocks = (self.train_texts[start:end] for start, end in shard_bounds(self.train_texts))
+        return any((self.segmenter(texts).counts > 1).any() for texts in blocks)
 
     def _label_reader(self) -> tuple[Encoder, Segmenter]:
         if self.settings.label_encoder is None:

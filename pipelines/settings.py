@@ -96,7 +96,9 @@ class Settings(BaseModel):
         "auto", description="score every label, or those of the best groups only; auto: beam above 10,000 labels"
     )
     beam: int = Field(3, ge=1, description="groups that the beam keeps")
-    n_groups: int | Literal["auto"] = Field("auto", description="groups to build where the taxonomy has none")
+    n_groups: int | Literal["auto"] = Field(
+        "auto", description="groups in all where labels have none, kept ones counted"
+    )
     min_group_size: int = Field(5, ge=1, description="labels that a built group has at least")
     max_group_size: int = Field(40, ge=1, description="labels that a built group has at most")
     signals: dict[str, float] | None = Field(

@@ -121,7 +121,7 @@ def _promise_lines(promises: Promises) -> list[str]:
         if answers
         else f"no answer keeps precision {back_off.precision:g} on these documents: the model abstains always",
         f"conformal sets hold the right label {conformal.coverage:.0%} of the time"
-        + (", in every group apart" if conformal.groups else ""),
+        + ("; sets of labels in every group apart" if conformal.groups else ""),
     ]
     if promises.out_of_scope is not None:
         lines.append(f"at most {promises.out_of_scope.false_alarms:.1%} of documents in scope seem out of scope")

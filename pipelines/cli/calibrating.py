@@ -33,7 +33,7 @@ def calibrate(
     delta: Annotated[float, typer.Option("--delta", help="Probability that the promise does not hold.")] = 0.1,
     coverage: Annotated[float, typer.Option("--coverage", help="How often a set holds the right label.")] = 0.9,
     by_group: Annotated[
-        bool, typer.Option("--by-group", help="The coverage holds for the documents of every group apart.")
+        bool, typer.Option("--by-group", help="The coverage of sets of labels holds in every group apart.")
     ] = False,
     false_alarms: Annotated[
         float | None,

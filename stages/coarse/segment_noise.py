@@ -20,6 +20,11 @@ class SegmentNoise(nn.Module):
         self.dropout = dropout
         self.shuffling = shuffling
 
+    @property
+    def active(self) -> bool:
+        """Whether there is noise at all."""
+        return bool(self.dropout or self.shuffling)
+
     def forward(self, segments: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Return other segments and counts, in the same form.
 
@@ -30,7 +35,7 @@ class SegmentNoise(nn.Module):
         counts
             (documents,) segments of each document.
         """
-        if not self.training or not (self.dropout or self.shuffling):
+        if not (self.training and self.active):
             return segments, counts
         device = segments.device
         counts = counts.to(device)

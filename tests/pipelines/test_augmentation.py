@@ -166,6 +166,14 @@ def test_segment_noise_is_of_the_training_alone():
     assert untouched[1] is counts
 
 
+@pytest.mark.parametrize("tokens", [16, 128])
+def test_segment_noise_on_short_documents_alone_is_told(english, tiny_encoder, caplog, tokens):
+    given = {**TINY, "segment_tokens": tokens, "segment_shuffling": 0.5}
+    classifier = HierarchicalClassifier(english.taxonomy, encoder=tiny_encoder, **given)
+    classifier.fit(*english.train, validation=english.valid)
+    assert ("no training document has a second segment" in caplog.text) == (tokens == 128)
+
+
 def test_copies_train_and_nothing_else_sees_them(english, tiny_encoder, monkeypatch):
     read = {}
     init = NeuralStage.__init__

@@ -43,11 +43,12 @@ def test_what_comes_down_is_what_went_up(hub, which, request, tmp_path):
 
 def test_a_second_push_takes_away_what_the_model_no_longer_has(hub, fitted, fitted_lexical):
     fitted.push_to_hub("team/shop")
-    hub.repositories["team/shop"].change("NOTICE.txt", b"not ours")
+    for name in ("NOTICE.txt", "data/prices.json"):
+        hub.repositories["team/shop"].change(name, b"not ours")
     fitted_lexical.push_to_hub("team/shop")
     repository = hub.repositories["team/shop"]
     files = repository.commits[repository.branches["main"]]
-    assert "NOTICE.txt" in files
+    assert {"NOTICE.txt", "data/prices.json"} <= set(files)
     assert not any(name.startswith("encoder/") for name in files)
     assert HierarchicalClassifier.from_pretrained("team/shop").encoder == "none"
 
