@@ -77,6 +77,8 @@ ROUTES: dict[str, dict[str, Any]] = {
     **{f"beam: {k}": {"routing": "beam", "beam": k} for k in (1, 2, 3, 5)},
 }
 
+BOTH_EXPERTS = ("no_ngrams", "neither")  # need both experts
+
 
 def main() -> None:
     """Train every variant with every seed and compare it with the unchanged model."""
@@ -133,15 +135,17 @@ def predict_all(
     """
     folder = run / "ablations" / "-".join([options.mode, *plain(options.set), str(options.documents or "all")])
     folder.mkdir(parents=True, exist_ok=True)
+    alone = {"encoder=none", "lexical=false"} & set(options.set)  # one expert: without it there is no model
+    routes = {n: route for n, route in ROUTES.items() if not (alone and route.get("variant") in BOTH_EXPERTS)}
     for name, changes in variants.items():
-        names = [name, *ROUTES] if name == BASE else [name]
+        names = [name, *routes] if name == BASE else [name]
         files = {n: folder / f"{plain([n])[0]}-{seed}.json" for n in names}
         if not all(file.exists() for file in files.values()):
             print(f"{name}, seed {seed}", flush=True)
             classifier = train(options, data, changes, seed, run)
             for n, file in files.items():
                 parts = {part: getattr(data, part).texts for part in ("valid", "test")}
-                answers = {part: answer(classifier, texts, ROUTES.get(n, {}), run) for part, texts in parts.items()}
+                answers = {part: answer(classifier, texts, routes.get(n, {}), run) for part, texts in parts.items()}
                 part = file.with_suffix(".part")
                 part.write_text(json.dumps(answers), encoding="utf-8")
                 part.replace(file)
@@ -173,8 +177,6 @@ def answer(classifier: "HierarchicalClassifier", texts: Any, route: dict[str, An
 
     model = classifier.model_
     router = replace(model.router, fusions={**model.router.fusions, "plain": Fusion(1.0, 1.0, 1.0)})
-    if route.get("variant", "plain") not in router.fusions:  # without n-grams there is no model without n-grams
-        route = {}
     routed = router.route(model.extractor.through_cache(texts, run), **route)
     return [model.label_ids[place] for place in routed.probabilities.argmax(1)]
 

@@ -50,6 +50,7 @@ FLAT = ("flat", "flat_fused")
 METHODS = (*OURS, *FLAT, *PEERS)
 TRAINED_BY = {"joint_neural": "joint", "classic": "chained_all", "flat_fused": "flat"}  # the same encoder training
 LONG = 512  # tokens
+FIXED = ("encoder", "precision", "run_dir", "seed")  # the same for all methods, or named by other options
 
 
 def main() -> None:
@@ -69,6 +70,9 @@ def main() -> None:
     parser.add_argument("--validation-only", action="store_true", help="for the choice of settings")
     parser.add_argument("--here", action="store_true", help="run the first method and seed in this process")
     options = parser.parse_args()
+    taken = [change for change in options.set if change.partition("=")[0] in FIXED]
+    if taken:
+        parser.error(f"--set {' '.join(taken)}: {', '.join(FIXED)} are not for --set; --encoder and --seeds name them")
     if options.here:
         run_job(options, options.methods[0], options.seeds[0])
         return

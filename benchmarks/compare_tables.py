@@ -148,9 +148,10 @@ def compare_trained() -> str:
             continue
         cut = re.search("encoder's first .*", setup)  # layers
         told = "; ".join([REAL_DATA[setup.split("**")[1]], *([cut[0]] if cut else [])])
+        paired = set.intersection(*(set(methods[method]) for method in (joint, *flat)))  # seeds
         leads = {other: cells for of, other, _, *cells in _difference_rows(methods, []) if of == joint}
         for method in (joint, *flat):
-            tests = [record["figures"]["test"] for record in methods[method].values()]
+            tests = [record["figures"]["test"] for seed, record in methods[method].items() if seed in paired]
             scores = [spread([part[figure] for part in tests]) for figure in ("accuracy", "macro_f1")]
             rows.append([told, method, str(len(tests)), *scores, *leads.get(method, ["", ""])])
     lead = "joint − this, points"

@@ -12,6 +12,8 @@ head_learning_rate: ...  of the output layer
 layer_decay: ...         each layer learns at this share of the rate of the layer above it
 """
 
+import hashlib
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -36,6 +38,7 @@ from transformers.trainer_utils import set_seed
 
 from pipelines.calibration import fit_variants, fuse
 from pipelines.config import load_config
+from pipelines.data.splits import fingerprint
 from pipelines.settings import Settings
 from stages.lexical import NgramVectorizer
 from stages.rows import Problem, Rows, fit_rows, log_chance
@@ -86,6 +89,7 @@ class FlatModel:
         self.job = job
         self.tokenizer = AutoTokenizer.from_pretrained(job.encoder)
         self.max_tokens = min(MAX_TOKENS, int(self.tokenizer.model_max_length))
+        self.folder = job.folder / self._key()
         set_seed(job.seed)  # of the output layer
         self.model = make_model(job.encoder, job.labels, self.own["pooling"])
         self.trainer = self._make_trainer()
@@ -97,7 +101,7 @@ class FlatModel:
 
     def fit(self) -> "FlatModel":
         """Train, go on with a stopped training, or read back one that has ended."""
-        weights, checkpoints = self.job.folder / WEIGHTS, self.job.folder / "checkpoints"
+        weights, checkpoints = self.folder / WEIGHTS, self.folder / "checkpoints"
         if weights.exists():
             load_model(self.model, weights, device=str(self.trainer.args.device))
             return self
@@ -111,16 +115,28 @@ class FlatModel:
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Scores (documents, labels) float32."""
-        # Grouped by length, Trainer would give its predictions in that order instead of the documents'.
+        # Trainer does not put back what it groups by length itself.
         self.trainer.args.train_sampling_strategy = "random"
-        return np.asarray(self.trainer.predict(self._tokenized(texts)).predictions)
+        documents = self._tokenized(texts)
+        order = sorted(range(len(documents)), key=lambda place: -len(documents[place]["input_ids"]))
+        found = np.asarray(self.trainer.predict([documents[place] for place in order]).predictions)
+        logits = np.empty_like(found)
+        logits[order] = found
+        return logits
+
+    def _key(self) -> str:
+        """Name what a training depends on: another one must not be read back for it."""
+        digest = hashlib.sha256(json.dumps([self.settings, self.job.encoder], sort_keys=True, default=str).encode())
+        for part in (self.job.train, self.job.valid):
+            digest.update(fingerprint(part.texts, part.labels).encode())
+        return digest.hexdigest()[:16]
 
     def _make_trainer(self) -> Trainer:
         job = self.job
         targets, valid_targets = job.targets(job.train), job.targets(job.valid)
         known = np.flatnonzero(valid_targets >= 0)
         arguments = TrainingArguments(
-            output_dir=str(job.folder / "checkpoints"),
+            output_dir=str(self.folder / "checkpoints"),
             seed=job.seed,
             disable_tqdm=not sys.stderr.isatty(),
             **self.arguments,

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from stages.training.trainer import Training, Watch
 
 logger = logging.getLogger(__name__)
-TRAINING_VERSION = 2  # of the code: another one trains anew instead of reading what an older one left
+TRAINING_VERSION = 3  # of the code: another one trains anew instead of reading what an older one left
+OF_THE_ENCODER = ("encoder_learning_rate", "layer_decay", "gradient_checkpointing")  # in `training`
 # Settings that a training depends on, beside the encoder, the documents and their labels.
 TRAINING_SETTINGS = (
     "mode", "trainable", "aggregator", "aggregator_layers", "aggregator_heads", "label_attention", "dropout",
@@ -166,6 +167,7 @@ class NeuralStage:
         parts = {"document_model": self.document_model, "rows": self.rows, "noise": noise}
         loss = make_loss(self.settings, space, targets).to(device)
         if self.settings.trainable == "frozen":
+            self._tell_idle_settings()
             result = self._train(TwoStageModel(encoder=None, **parts, loss=loss), targets, valid_targets, {})
         else:
             if self.settings.mode == "joint" and self.settings.warm_up_epochs:
@@ -250,6 +252,12 @@ class NeuralStage:
         if self.encoder is self.pretrained:
             return [self.pretrained]
         return fine_encoders(self.settings.fine_features, trained=self.encoder, pretrained=self.pretrained)
+
+    def _tell_idle_settings(self) -> None:
+        idle = [f"training.{name}" for name in OF_THE_ENCODER if name in self.settings.training]
+        idle += ["warm_up_epochs"] if self.settings.warm_up_epochs else []
+        if idle:
+            logger.info("the encoder stays as it is, so %s: without effect", ", ".join(idle))
 
     def _has_long_documents(self) -> bool:
         blocks = (self.train_texts[start:end] for start, end in shard_bounds(self.train_texts))

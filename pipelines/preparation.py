@@ -120,8 +120,9 @@ def prepare_documents(
     if validation is not None:
         valid = Documents(*check_labels(*validation, taxonomy, where="validation documents"))
         _report_unseen(valid.labels, set(train.labels))
+        warn_of_repeats(valid.texts, train, what="validation documents")
         return train, valid
-    kept, held_out = stratified_split(train.labels, seed=seed)
+    kept, held_out = stratified_split(train.labels, seed=seed, keys=train.keys())
     if not len(held_out):
         raise DataError(
             "no label has 3 documents, so no validation part can be cut: give validation=(texts, labels), or more "
@@ -129,6 +130,26 @@ def prepare_documents(
         )
     logger.info("validation: %d of %d training documents, stratified", len(held_out), len(train.labels))
     return train.select(kept), train.select(held_out)
+
+
+def warn_of_repeats(texts: Sequence[str], train: Documents, *, what: str) -> None:
+    """Say how many documents stand among the training documents too.
+
+    Parameters
+    ----------
+    texts
+        Documents that are to tell how good the model is on new ones.
+    train
+        The training documents.
+    what
+        What the documents are, for the message.
+    """
+    repeats = int(np.isin(Documents(check_texts(texts), ()).keys(), train.keys()).sum())
+    if repeats:
+        logger.warning(
+            "%d of the %d %s stand among the training documents: what rests on them is too good; leave them out",
+            repeats, len(texts), what,
+        )  # fmt: skip
 
 
 def label_texts(taxonomy: Taxonomy | None, train: Documents) -> dict[str, str]:

@@ -32,6 +32,8 @@ class TwoStageModel(nn.Module):
         On the segments, in training; None for none.
     """
 
+    accepts_loss_kwargs = False  # the loss is a mean over a batch: Trainer divides it by the batches of a step
+
     def __init__(
         self,
         *,

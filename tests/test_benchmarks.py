@@ -143,6 +143,60 @@ def test_flat_keeps_the_order_of_the_documents(
     np.testing.assert_allclose(again.logits(texts), model.logits(texts), atol=1e-6)
 
 
+def test_flat_has_its_tricks_right(benchmarks: None, english: Any, tiny_encoder: str, tmp_path: Path) -> None:
+    import torch
+    from flat import FlatModel
+    from jobs import Job
+    from torch.nn.functional import cross_entropy
+
+    from pipelines.documents import Documents
+
+    few = tuple(part[-100:] for part in english.train)  # labels of unlike frequency
+    changes = ("pooling=mean", "logit_adjustment=0.5", "class_weights=balanced", "learning_rate=1e-4",
+               "head_learning_rate=1e-3", "layer_decay=0.5")  # fmt: skip
+    job = Job(0, Documents(*few), Documents(*english.valid), english.taxonomy, tiny_encoder, changes, tmp_path)
+    flat = FlatModel(job)
+    shares = torch.from_numpy(np.bincount(job.targets(job.train)) / 100)
+
+    logits, gold = torch.randn(8, len(shares), dtype=torch.float64), torch.arange(8) % len(shares)
+    each = cross_entropy(logits + 0.5 * shares.log(), gold, reduction="none") / (len(shares) * shares[gold])
+    loss = flat.trainer.compute_loss_func
+    assert loss({"logits": logits}, gold).item() == pytest.approx(each.mean().item())
+    halves = [loss({"logits": logits[half]}, gold[half], 8) for half in (slice(3), slice(3, None))]
+    assert sum(halves).item() == pytest.approx(each.mean().item())  # accumulated
+
+    read = flat.tokenizer(["kettle lid", "kettle boil water steam spout"], padding=True, return_tensors="pt")
+    model = flat.model.cpu().eval()
+    hidden = model.encoder(**read).last_hidden_state
+    means = torch.stack([row[mask.bool()].mean(0) for row, mask in zip(hidden, read["attention_mask"], strict=True)])
+    assert torch.allclose(model(**read)["logits"], model.classifier(means), atol=1e-5)
+
+    rate_of = {id(p): group["lr"] for group in flat.trainer.optimizer.param_groups for p in group["params"]}
+    rates = {name: rate_of[id(parameter)] for name, parameter in model.named_parameters()}
+    assert rates["classifier.weight"] == 1e-3
+    assert rates["encoder.encoder.layer.1.output.dense.weight"] == 1e-4
+    assert rates["encoder.encoder.layer.0.output.dense.weight"] == pytest.approx(5e-5)
+    assert rates["encoder.embeddings.word_embeddings.weight"] == pytest.approx(2.5e-5)
+
+
+def test_flat_does_not_read_back_another_training(
+    benchmarks: None, english: Any, tiny_encoder: str, tmp_path: Path
+) -> None:
+    from flat import FlatModel
+    from jobs import Job
+
+    from pipelines.documents import Documents
+
+    train, valid = Documents(*english.train), Documents(*english.valid)
+    other = Documents(train.texts, [train.labels[-1], *train.labels[1:]])
+    folders = {
+        FlatModel(Job(0, documents, valid, english.taxonomy, tiny_encoder, changes, tmp_path)).folder
+        for documents in (train, other)
+        for changes in (("num_train_epochs=1",), ("num_train_epochs=2",))
+    }
+    assert len(folders) == 4
+
+
 def test_the_bootstrap_over_seeds_agrees_with_the_evaluations(benchmarks: None) -> None:
     from paired import difference, resampled
 

@@ -137,9 +137,11 @@ def record_run(classifier: "HierarchicalClassifier", config: "Config", parts: "d
 def stratified(seed: int) -> Cut:
     """Return what cuts a validation part as `fit` would, and refuses where it cannot."""
     from pipelines.data.splits import stratified_split
+    from pipelines.documents import Documents
 
     def cut(part: Part) -> "tuple[np.ndarray, np.ndarray]":
-        kept, held_out = stratified_split(part.labels, seed=seed)
+        keys = Documents(part.texts, part.labels).keys()
+        kept, held_out = stratified_split(part.labels, seed=seed, keys=keys)
         if not len(held_out):
             raise DataError("no label has 3 documents, so no validation part can be cut: set data.valid", part.name)
         return kept, held_out

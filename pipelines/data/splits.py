@@ -11,7 +11,9 @@ FEWEST = 3  # a label with fewer documents stays in training as a whole
 KEPT = 2  # documents of each label that training keeps in any case
 
 
-def stratified_split(labels: Sequence[str], fraction: float = 0.1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def stratified_split(
+    labels: Sequence[str], fraction: float = 0.1, seed: int = 0, *, keys: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Cut a part from labelled documents, with every label in it by its share.
 
     A label with n documents is owed `fraction` · n of them, and at most n - 2. It gives that number rounded
@@ -26,6 +28,9 @@ def stratified_split(labels: Sequence[str], fraction: float = 0.1, seed: int = 0
         The share to cut, of the documents whose labels have 3 or more.
     seed
         Decides the draw; the same seed and labels give the same parts.
+    keys
+        (documents,) what documents with the same text have in common. A document that was drawn for validation while
+        its repetition stayed in training goes back there, unless none would be left; None compares no texts.
 
     Returns
     -------
@@ -60,7 +65,13 @@ def stratified_split(labels: Sequence[str], fraction: float = 0.1, seed: int = 0
     first = np.repeat(np.cumsum(sizes) - sizes, sizes)
     rank = np.arange(len(codes)) - first  # (documents,) place of each among those of its label
     cut = rank < take[codes[by_label]]
-    return np.sort(by_label[~cut]), np.sort(by_label[cut])
+    kept, held_out = np.sort(by_label[~cut]), np.sort(by_label[cut])
+    if keys is None:
+        return kept, held_out
+    repeated = np.isin(keys[held_out], keys[kept])
+    if repeated.all():
+        return kept, held_out
+    return np.sort(np.concatenate([kept, held_out[repeated]])), held_out[~repeated]
 
 
 def fingerprint(texts: Iterable[str], labels: Iterable[str | None]) -> str:

@@ -42,6 +42,12 @@ TAKEN = {
     "label_names": "they are fixed",
     "remove_unused_columns": "it is fixed",
     "resume_from_checkpoint": "the same command goes on by itself",
+    "batch_eval_metrics": "figures are of all validation documents together",
+    "eval_do_concat_batches": "figures are of all validation documents together",
+    "prediction_loss_only": "figures are always computed",
+    "include_for_metrics": "figures need predictions alone",
+    "neftune_noise_alpha": "the noise is for decoders; `dropout` of the classifier is there",
+    "save_only_model": "without the optimizer a stopped training cannot go on",
     "train_sampling_strategy": "batches are of like length already, and imbalance chooses the draw",
 }
 
@@ -79,6 +85,10 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
     if chosen is not None and str(chosen).removeprefix("eval_") not in metrics:
         problems.append(
             f"training.metric_for_best_model {chosen!r} is not evaluated: choose one of {', '.join(metrics)}"
+        )
+    if "early_stopping_patience" in settings and settings.get("load_best_model_at_end") is False:
+        problems.append(
+            "training.early_stopping_patience does nothing with load_best_model_at_end: false: leave it out"
         )
     if problems:
         raise ConfigError(problems)

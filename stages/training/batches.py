@@ -8,12 +8,14 @@ from torch.utils.data import Sampler
 from stages.training.imbalance import LabelSampler
 
 BATCHES_SORTED = 50  # together: more pad less, fewer mix the documents better
+FEWEST_PARTS = 4  # that an epoch is sorted in, so that few documents are mixed too
 
 
 class LengthSampler(Sampler[int]):
     """Gives an epoch's documents in an order in which those of a batch are of like length.
 
-    The documents are drawn at random, sorted by length within each `BATCHES_SORTED` batches, and the batches shuffled.
+    The documents are drawn at random, sorted by length within each `BATCHES_SORTED` batches (fewer where that would be
+    more than a quarter of them), and the batches shuffled. The rest, a smaller last batch, has documents of any length.
 
     Parameters
     ----------
@@ -46,10 +48,10 @@ class LengthSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.epoch])
         drawn = random.permutation(len(self.lengths)) if self.draw is None else np.array(list(self.draw))
-        together = BATCHES_SORTED * self.batch
-        parts = [drawn[start : start + together] for start in range(0, len(drawn), together)]
-        order = np.concatenate([part[np.argsort(-self.lengths[part], kind="stable")] for part in parts])
-        whole = len(order) // self.batch * self.batch  # the rest makes a smaller batch, which must come last
-        batches = order[:whole].reshape(-1, self.batch)
-        yield from random.permutation(batches).ravel().tolist()
-        yield from order[whole:].tolist()
+        drawn, rest = np.split(drawn, [len(drawn) // self.batch * self.batch])
+        together = self.batch * max(1, min(BATCHES_SORTED, len(drawn) // (FEWEST_PARTS * self.batch)))
+        parts = (drawn[start : start + together] for start in range(0, len(drawn), together))
+        order = [part[np.argsort(-self.lengths[part], kind="stable")].reshape(-1, self.batch) for part in parts]
+        if order:
+            yield from random.permutation(np.concatenate(order)).ravel().tolist()
+        yield from rest.tolist()

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState
 from transformers.trainer_utils import set_seed
 
-from stages.processes import is_first, n_processes
+from stages.processes import first_goes_first, is_first, n_processes
 from stages.training.arguments import OWN_DEFAULTS, training_arguments
 from stages.training.batches import LengthSampler
 from stages.training.imbalance import LabelSampler
@@ -59,7 +59,7 @@ def train_model(
     lengths: np.ndarray | None = None,
     watch: Watch | None = None,
 ) -> Training:
-    """Train `model`; afterwards it holds the weights of its best epoch.
+    """Train `model`; afterwards it holds the weights of its best epoch (`load_best_model_at_end`, on by default).
 
     A training that was stopped goes on from its last checkpoint in `folder`; one that ended is read back from there.
 
@@ -127,7 +127,7 @@ def train_model(
     )
     trainer.remove_callback(PrinterCallback)  # it prints bare dicts; _LogEpochs says the same in words
     checkpoint = last_checkpoint(folder)
-    state = None if checkpoint is None else TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    state = None if checkpoint is None else _state_of(checkpoint)
     if state is not None and _has_stopped_early(state, own["early_stopping_patience"]):
         load_model(model, Path(state.best_model_checkpoint) / "model.safetensors")
         watched.tell(state.log_history)
@@ -160,6 +160,20 @@ class _Trainer(Trainer):
             optimizer, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             self.optimizer = optimizer(self.groups, **options)
         return self.optimizer
+
+
+def _state_of(checkpoint: Path) -> TrainerState:
+    """Read the state; where the run folder was moved, its note of the best checkpoint goes with it."""
+    file = checkpoint / "trainer_state.json"
+    with first_goes_first():
+        state = TrainerState.load_from_json(str(file))
+        best = state.best_model_checkpoint
+        if best is not None and Path(best).parent != checkpoint.parent:
+            state.best_model_checkpoint = str(checkpoint.parent / Path(best).name)
+            part = file.with_suffix(".part")
+            state.save_to_json(str(part))
+            part.replace(file)
+    return state
 
 
 def _has_stopped_early(state: TrainerState, patience: int) -> bool:

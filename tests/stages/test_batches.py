@@ -1,5 +1,7 @@
 """Batches of like length: every document as often as before, and little padding."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -38,11 +40,18 @@ def test_batches_pad_little_and_come_in_any_order_of_length():
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.4  # sorted it would be near 1
 
 
-def test_documents_are_mixed_anew_within_like_lengths():
-    sampler = LengthSampler(np.ones(1000, dtype=int), batch=10, draw=None, seed=0)
+@pytest.mark.parametrize("documents", [100, 403, 3000])
+def test_documents_meet_others_in_the_next_epoch(documents):
+    sampler = LengthSampler(np.arange(documents), batch=10, draw=None, seed=0)
     orders = [epoch_of(sampler, epoch) for epoch in (0, 1)]
-    first, second = ({frozenset(order[i : i + 10]) for i in range(0, 1000, 10)} for order in orders)
-    assert not first & second
+    first, second = (
+        {pair for i in range(0, documents, 10) for pair in combinations(sorted(order[i : i + 10]), 2)}
+        for order in orders
+    )
+    assert len(first & second) < 0.3 * len(first)
+    for order in orders:  # the last batch is no shorter than the others
+        rest = order[documents // 10 * 10 :]
+        assert not rest or documents / 5 < np.mean(rest) < documents * 4 / 5
 
 
 @pytest.mark.parametrize("undersample", [False, True])

@@ -245,6 +245,24 @@ def test_accumulated_steps_are_one_large_step(tmp_path):
     assert not torch.allclose(large, end("8x1", **{**exact, "per_device_train_batch_size": 8}), atol=1e-3)
 
 
+@pytest.mark.parametrize("patience", [2, 10])
+def test_a_run_folder_that_was_moved_still_gives_its_best_epoch(tmp_path, monkeypatch, patience):
+    settings = {"learning_rate": 0.5, "num_train_epochs": 5, "early_stopping_patience": patience}
+    model, result = train(tmp_path / "whole", **settings)
+    with monkeypatch.context() as patched:  # killed after the last checkpoint
+        patched.setattr(trainer, "save_model", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "first", **settings)
+    (tmp_path / "first").rename(tmp_path / "second")
+    again, read = train(tmp_path / "second", **settings)
+    assert weights(again) == weights(model)
+    assert read.best_metric == result.best_metric
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
 def test_a_sampler_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkeypatch):
     def sampler():
         return LabelSampler(Points(60, 1, 1.5).targets, np.array([1.0, 2.0, 0.5]), undersample=False, seed=3)
@@ -304,6 +322,11 @@ def test_the_optimizer_is_the_one_that_is_named(tmp_path, monkeypatch):
         ({"num_train_epochs": True}, "training.num_train_epochs = True is not a number"),
         ({"layer_decay": 0}, "training.layer_decay 0 must be above 0"),
         ({"encoder_learning_rate": None}, "training.encoder_learning_rate = None is not a number"),
+        ({"save_only_model": True}, "training.save_only_model cannot be set here"),
+        (
+            {"early_stopping_patience": 2, "load_best_model_at_end": False},
+            "early_stopping_patience does nothing with load_best_model_at_end: false",
+        ),
         ({"early_stopping_patience": 0}, "training.early_stopping_patience 0 must be 1 or more"),
     ],
 )

@@ -35,6 +35,17 @@ def test_split_properties(labels, fraction, seed):
     assert np.array_equal(again[1], validation)
 
 
+@given(labels=LABELS, texts=st.integers(1, 60), seed=st.integers(0, 5))
+def test_no_text_stands_on_both_sides(labels, texts, seed):
+    keys = np.random.default_rng(seed).integers(0, texts, len(labels))
+    training, validation = stratified_split(labels, 0.3, seed, keys=keys)
+    plain = stratified_split(labels, 0.3, seed)
+    assert sorted([*training, *validation]) == list(range(len(labels)))
+    assert set(validation) <= set(plain[1])
+    apart = [i for i in plain[1] if keys[i] not in set(keys[plain[0]])]
+    assert validation.tolist() == (apart or plain[1].tolist())
+
+
 def test_small_labels_contribute_by_their_size():
     labels = [f"{size}/{k}" for size in range(3, 10) for k in range(300) for _ in range(size)]
     _, validation = stratified_split(labels, 0.1, seed=3)
