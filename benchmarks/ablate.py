@@ -41,6 +41,8 @@ BOTH: dict[str, dict[str, Any]] = {
     "imbalance: oversample": {"imbalance": "oversample"},
     "imbalance: oversample, half": {"imbalance": "oversample", "imbalance_strength": 0.5},
     "imbalance: undersample": {"imbalance": "undersample"},
+    "prior_correction: 0": {"prior_correction": 0.0},
+    "prior_correction: 0.5": {"prior_correction": 0.5},
     "label_documents: off": {"label_documents": False},
     "word_dropout: 0.1": {"word_dropout": 0.1},
     "word_dropout: 0.3": {"word_dropout": 0.3},

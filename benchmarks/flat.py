@@ -40,6 +40,7 @@ from pipelines.calibration import fit_variants, fuse
 from pipelines.config import load_config
 from pipelines.data.splits import fingerprint
 from pipelines.settings import Settings
+from stages.frequencies import label_ratio
 from stages.lexical import NgramVectorizer
 from stages.rows import Problem, Rows, fit_rows, log_chance
 from stages.training.optimizer import parameter_groups
@@ -287,16 +288,19 @@ def fit_fused(job: Job) -> Fitted:
 def _ngram_rows(job: Job) -> tuple[NgramVectorizer, Rows]:
     settings = Settings()
     vectorizer = NgramVectorizer(settings.min_df)
+    targets = job.targets(job.train)
     rows = fit_rows(
         vectorizer.fit_transform(job.train.texts, len(job.train.texts)),
-        job.targets(job.train),
+        targets,
         [Problem(np.array([label])) for label in range(len(job.labels))],
         C=settings.lexical_C,
         balance=settings.balance,
         prune=settings.prune,
         n_jobs=settings.n_jobs,
     )
-    return vectorizer, Rows.stack(list(rows))
+    no_groups = np.zeros(len(job.labels), dtype=np.int64)
+    factors = label_ratio(np.bincount(targets), no_groups, "labels", settings.prior_correction)
+    return vectorizer, Rows.stack(list(rows)).with_chances_times(factors)
 
 
 def _figures(prediction: Any) -> dict[str, float]:

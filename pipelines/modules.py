@@ -9,7 +9,8 @@ from stages.coarse.aggregator import Aggregator
 from stages.coarse.encoder import Encoder
 from stages.coarse.label_attention import LabelAttention
 from stages.coarse.model import DocumentModel
-from stages.training.imbalance import LabelSampler, label_ratio, logit_shifts
+from stages.frequencies import label_ratio
+from stages.training.imbalance import LabelSampler, logit_shifts
 from stages.training.losses import HierarchicalLoss
 from stages.training.optimizer import layer_depths
 

@@ -23,7 +23,7 @@ class Parameters(BaseEstimator):
         Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
     mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
-lexical, min_df, prune, negatives, balance, neural_C, lexical_C, keep_neighbours, routing, beam, \
+lexical, min_df, prune, negatives, balance, prior_correction, neural_C, lexical_C, keep_neighbours, routing, beam, \
 n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, loss_schedule, row_start, \
 warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, label_documents, augment, word_dropout, \
 augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, seed, run_dir
@@ -55,6 +55,7 @@ augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, 
         prune: float = 0.01,
         negatives: str = "auto",
         balance: float = 0.25,
+        prior_correction: float = 0.2,
         neural_C: float = 1.0,
         lexical_C: float = 1.0,
         keep_neighbours: bool = False,
@@ -106,6 +107,7 @@ augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, 
         self.prune = prune
         self.negatives = negatives
         self.balance = balance
+        self.prior_correction = prior_correction
         self.neural_C = neural_C
         self.lexical_C = lexical_C
         self.keep_neighbours = keep_neighbours

@@ -19,7 +19,7 @@ from pipelines.preparation import with_label_documents
 from pipelines.records import with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
 from pipelines.router import Inputs, Router, fit_router
-from pipelines.rows import fit_group_rows, fit_heads, plan_rows
+from pipelines.rows import chance_factors, fit_group_rows, fit_heads, plan_rows
 from pipelines.settings import Settings
 from stages.progress import Clock
 
@@ -199,6 +199,9 @@ def _with_heads(
         bank = getattr(router, expert)
         if bank is not None:
             fitted = fit_heads(features, targets, chosen, settings, folder, what)
+            if expert == "lexical":
+                factors = chance_factors(targets, space, settings)
+                fitted = [rows.with_chances_times(factors[p.labels]) for rows, p in zip(fitted, chosen, strict=True)]
             heads = dict(zip(plan.heads, fitted, strict=True))
             router = replace(router, **{expert: bank.with_heads(heads, space.offsets, places)})
     return router

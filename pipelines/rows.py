@@ -17,6 +17,7 @@ from pipelines.label_space import LabelSpace
 from pipelines.settings import Settings
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
+from stages.frequencies import label_ratio
 from stages.lexical import NgramVectorizer, reduced
 from stages.progress import duration, progress
 from stages.rows import Features, Problem, Rows, fit_rows, seconds_of_one_row
@@ -124,8 +125,27 @@ def fit_ngram_rows(
     if ngrams is None:
         return None, None
     heads = fit_heads(ngrams, targets, problems, settings, folder, "n-gram rows")
+    rows = Rows.stack(heads).with_chances_times(chance_factors(targets, space, settings))
     group_rows = fit_group_rows(ngrams, space.groups(targets), len(space.group_ids), settings, folder)
-    return HeadBank.from_heads(heads, space.offsets), group_rows
+    return HeadBank(rows, space.offsets), group_rows
+
+
+def chance_factors(targets: np.ndarray, space: LabelSpace, settings: Settings) -> np.ndarray:
+    """Return what the chances of the n-gram rows are multiplied by, (labels,) float64: more where a label is rare.
+
+    A chance that was learned where labels have the shares p is that of even shares q, once it is multiplied by q / p
+    and normalised (Saerens et al. 2002); `settings.prior_correction` is the power of that ratio. It acts before the
+    floor of `log_chance`: where no n-gram speaks for a rare label, no chance is made up.
+
+    Parameters
+    ----------
+    targets
+        (documents,) label of each document.
+    space, settings
+        Labels, and how much is corrected.
+    """
+    counts = np.bincount(targets[targets >= 0], minlength=len(space.label_ids)).clip(min=1)
+    return label_ratio(counts, space.group_of, "labels", settings.prior_correction)
 
 
 def fit_group_rows(ngrams: Features, targets: np.ndarray, n_groups: int, settings: Settings, folder: Path) -> Rows:

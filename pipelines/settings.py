@@ -85,6 +85,13 @@ class Settings(BaseModel):
         le=1,
         description="a rare label's documents weigh (negatives / positives) to this power in its row; 0 all alike",
     )
+    prior_correction: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="a label's chance by its n-gram row is multiplied by (even share / its share of the documents) to "
+        "this power; 0 leaves it as it is",
+    )
     neural_C: float = Field(1.0, gt=0, description="inverse regularisation of the neural rows")
     lexical_C: float = Field(1.0, gt=0, description="inverse regularisation of the n-gram rows")
     keep_neighbours: bool = Field(

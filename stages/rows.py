@@ -54,6 +54,12 @@ class Rows:
     def __getitem__(self, labels: slice | np.ndarray) -> "Rows":
         return Rows(self.weight[labels], self.bias[labels])
 
+    def with_chances_times(self, factors: np.ndarray) -> "Rows":
+        """Return rows that stand for `factors` (labels,) times the chance, (1 + margin) / 2, that these stand for."""
+        factors = factors.astype(np.float32)
+        # Sparse rows stay sparse, and dense ones dense.
+        return Rows(sparse.diags(factors, format="csr") @ self.weight, factors * (1 + self.bias) - 1)
+
     def tensors(self, prefix: str) -> dict[str, np.ndarray]:
         """Arrays by name, as they are saved."""
         if not sparse.issparse(self.weight):

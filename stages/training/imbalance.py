@@ -1,8 +1,6 @@
 """What a training does about rare labels: weights, shifted logits, or another draw of documents.
 
-All of it comes from two frequencies of a label: p, its share of the training documents, and q, the share that it
-should count: every label alike, every group alike, or every label alike among its siblings while groups keep their
-share.
+All of it comes from the ratio of two frequencies of a label (`stages.frequencies.label_ratio`).
 """
 
 from collections.abc import Iterator
@@ -10,38 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch.utils.data import Sampler
-
-
-def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: float = 1.0) -> np.ndarray:
-    """How much more each label should count than it does, (q / p) to the power of `strength`.
-
-    Parameters
-    ----------
-    counts
-        (labels,) training documents of each label, at least 1.
-    group_of
-        (labels,) group of each label.
-    scope
-        ``labels``: every label alike. ``groups``: every group alike, its labels in their own proportions.
-        ``siblings``: every label of a group alike, groups in their own proportions.
-    strength
-        1 evens the labels out, 0 leaves them as they are.
-
-    Returns
-    -------
-    numpy.ndarray
-        (labels,) float64; its mean over documents is 1.
-    """
-    p = counts / counts.sum()
-    of_group = np.bincount(group_of, p)[group_of]  # share of each label's group
-    siblings = np.bincount(group_of)[group_of]
-    q = {
-        "labels": np.full(len(p), 1 / len(p)),
-        "groups": p / of_group / len(np.unique(group_of)),
-        "siblings": of_group / siblings,
-    }[scope]
-    ratio = (q / p) ** strength
-    return ratio / (p * ratio).sum()
 
 
 def logit_shifts(ratio: np.ndarray, counts: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -168,9 +168,10 @@ def test_segment_noise_is_of_the_training_alone():
 
 @pytest.mark.parametrize("tokens", [16, 128])
 def test_segment_noise_on_short_documents_alone_is_told(english, tiny_encoder, caplog, tokens):
-    given = {**TINY, "segment_tokens": tokens, "segment_shuffling": 0.5}
+    given = {**TINY, "segment_tokens": tokens, "overlap": 4, "segment_shuffling": 0.5}
     classifier = HierarchicalClassifier(english.taxonomy, encoder=tiny_encoder, **given)
-    classifier.fit(*english.train, validation=english.valid)
+    texts, labels = english.train
+    classifier.fit([" ".join(text.split()[:20]) for text in texts], labels, validation=english.valid)
     assert ("no training document has a second segment" in caplog.text) == (tokens == 128)
 
 

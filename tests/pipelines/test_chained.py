@@ -279,3 +279,27 @@ def test_the_probe_reads_both_kinds_of_features(fitted, english, which):
     assert confusion.shape == (3, 3)
     assert np.allclose(confusion.sum(1), 1)
     assert (confusion.argmax(1) == np.arange(3)).all()
+
+
+def test_rare_labels_are_given_more_chance_by_their_n_grams(english):
+    texts, labels = english.train
+    rare = labels[0]
+    kept = [i for i, label in enumerate(labels) if label != rare] + [
+        i for i, label in enumerate(labels) if label == rare
+    ][:4]
+    documents = ([texts[i] for i in kept], [labels[i] for i in kept])
+
+    def chances(documents, **settings):
+        classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, **settings)
+        model = classifier.fit(*documents, validation=english.valid).model_
+        rows = model.router.lexical.rows
+        return rows.score(model.extractor(english.test[0]).ngrams) / 2 + 0.5, model.label_ids.index(rare)
+
+    (plain, place), (corrected, _) = (chances(documents, prior_correction=power) for power in (0.0, 0.5))
+    factors = np.median(corrected / plain, axis=0)
+    np.testing.assert_allclose(corrected, plain * factors, rtol=1e-3, atol=1e-6)
+    counts = np.bincount(LabelSpace.of(english.taxonomy, labels).targets(documents[1])) + 1  # the label's text
+    np.testing.assert_allclose(factors / factors[place], (counts / counts[place]) ** -0.5, rtol=1e-3)
+    assert factors[place] > 1.5 > 1 > np.delete(factors, place).max()
+    even = [chances(english.train, prior_correction=power)[0] for power in (0.0, 0.5)]
+    np.testing.assert_allclose(*even, rtol=1e-3, atol=1e-6)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.training.imbalance import LabelSampler, label_ratio, logit_shifts
+from stages.frequencies import label_ratio
+from stages.training.imbalance import LabelSampler, logit_shifts
 
 COUNTS = np.array([100, 10, 40, 5, 5, 20])
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from stages.fine.bank import HeadBank
-from stages.rows import Problem, Rows, fit_rows, seconds_of_one_row
+from stages.rows import CHANCE_FLOOR, Problem, Rows, fit_rows, log_chance, seconds_of_one_row
 
 LABELS = 9
 
@@ -166,3 +166,17 @@ def test_bank_gives_the_same_scores_whole_and_by_group(seed, is_sparse):
     for group, expected in enumerate([heads[3], heads[0], other]):
         assert changed.head(group).bias.tobytes() == expected.bias.tobytes()
         assert changed.head(group).score(features).tobytes() == expected.score(features).tobytes()
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_chances_are_multiplied(kind, request):
+    features, targets = request.getfixturevalue(kind)
+    (rows,) = fit_rows(features, targets, ALL)
+    factors = np.linspace(0.3, 3.0, LABELS)
+    corrected = rows.with_chances_times(factors)
+    chances = (1 + rows.score(features)) / 2 * factors
+    np.testing.assert_allclose(
+        np.exp(log_chance(corrected.score(features))), np.maximum(chances, CHANCE_FLOOR), rtol=1e-4
+    )
+    assert type(corrected.weight) is type(rows.weight)
+    assert corrected.weight.dtype == corrected.bias.dtype == np.float32

@@ -1,0 +1,38 @@
+"""How much more a label should count than it does.
+
+That is the ratio of two frequencies: q, the share that it should have, and p, its share of the training documents.
+"""
+
+import numpy as np
+
+
+def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: float = 1.0) -> np.ndarray:
+    """How much more each label should count than it does, (q / p) to the power of `strength`.
+
+    Parameters
+    ----------
+    counts
+        (labels,) training documents of each label, at least 1.
+    group_of
+        (labels,) group of each label.
+    scope
+        ``labels``: every label alike. ``groups``: every group alike, its labels in their own proportions.
+        ``siblings``: every label of a group alike, groups in their own proportions.
+    strength
+        1 evens the labels out, 0 leaves them as they are.
+
+    Returns
+    -------
+    numpy.ndarray
+        (labels,) float64; its mean over documents is 1.
+    """
+    p = counts / counts.sum()
+    of_group = np.bincount(group_of, p)[group_of]  # share of each label's group
+    siblings = np.bincount(group_of)[group_of]
+    q = {
+        "labels": np.full(len(p), 1 / len(p)),
+        "groups": p / of_group / len(np.unique(group_of)),
+        "siblings": of_group / siblings,
+    }[scope]
+    ratio = (q / p) ** strength
+    return ratio / (p * ratio).sum()
