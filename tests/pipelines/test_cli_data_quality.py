@@ -78,7 +78,8 @@ def test_the_predictions_carry_rows_and_ids_of_the_file(predictions):
     assert all(len(found) == 1 for found in folds.values())
 
 
-def test_cross_validate_goes_on_and_gives_json(cli, files, common, tmp_path, caplog):
+@pytest.mark.usefixtures("predictions")  # its folds are there already
+def test_cross_validate_goes_on_and_gives_json(cli, common, tmp_path, caplog):
     arguments = (
         "cross-validate",
         *common,

@@ -86,7 +86,8 @@ def test_a_beam_of_all_groups_is_the_exhaustive_answer(case, variant):
     whole = router.route(inputs, variant=variant)
     for k in (groups, groups + 5):
         beam = router.route(inputs, routing="beam", beam=k, variant=variant)
-        assert np.abs(beam.probabilities - whole.probabilities).max() < 1e-6
+        # Scores around 20 are rounded to 1e-6 in float32, and the exponential hands that on.
+        assert np.allclose(beam.probabilities, whole.probabilities, rtol=1e-5, atol=1e-7)
         assert beam.in_beam.all()
     assert np.allclose(whole.beam_mass, 1, atol=1e-6)
 
