@@ -69,13 +69,13 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             The encoder cannot be had, or cannot read these documents.
         """
         from pipelines.fitting import fit_model
-        from pipelines.preparation import prepare_documents, warn_of_repeats
+        from pipelines.preparation import check_texts, prepare_documents, warn_of_repeats
         from pipelines.records import CUT, with_sources
 
         settings = self._settings()
         train, valid = prepare_documents(texts, labels, validation, self.taxonomy, seed=settings.seed)
         if calibration is not None:
-            warn_of_repeats(calibration[0], train, what="calibration documents")
+            warn_of_repeats(check_texts(calibration[0]), train, what="calibration documents")
         with self._run_folder() as folder:
             fitted = fit_model(settings, self.taxonomy, train, valid, folder=folder)
         if validation is None:

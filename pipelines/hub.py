@@ -119,13 +119,13 @@ def _earlier(repo_id: str, revision: str | None, token: str | bool | None) -> li
     from huggingface_hub import snapshot_download
 
     found = Path(snapshot_download(repo_id, revision=revision, token=token, allow_patterns=[MANIFEST]))
-    return (_listed(found / MANIFEST) or []) if (found / MANIFEST).exists() else []
+    return _listed(found / MANIFEST) or []
 
 
 def _listed(manifest: Path) -> list[str] | None:
     try:
         return [*json.loads(manifest.read_text(encoding="utf-8"))["sha256"], MANIFEST]
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -144,7 +144,7 @@ def warn_of_repeats(texts: Sequence[str], train: Documents, *, what: str) -> Non
     what
         What the documents are, for the message.
     """
-    repeats = int(np.isin(Documents(check_texts(texts), ()).keys(), train.keys()).sum())
+    repeats = int(np.isin(Documents(texts, ()).keys(), train.keys()).sum())
     if repeats:
         logger.warning(
             "%d of the %d %s stand among the training documents: what rests on them is too good; leave them out",

@@ -316,3 +316,12 @@ def test_empty_documents_are_left_out_of_training_and_reported(english, caplog):
         classifier.fit(["", "  ", *texts], ["lamps", "lamps", *labels], validation=english.valid)
     assert any("training documents" in m and "2 " in m and "empty" in m for m in caplog.messages)
     assert classifier.model_.train_counts.sum() == len(texts)
+
+
+def test_documents_that_serve_twice_are_told(english, caplog):
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1)
+    some = tuple(part[:90] for part in english.train)
+    both = tuple([*one, *other] for one, other in zip(some, english.test, strict=True))
+    classifier.fit(*english.train, validation=both, calibration=some)
+    assert f"90 of the {len(both[0])} validation documents stand among the training documents" in caplog.text
+    assert "90 of the 90 calibration documents stand among the training documents" in caplog.text

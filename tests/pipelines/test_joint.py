@@ -285,3 +285,9 @@ def test_early_stopping_restores_the_best_epoch(tiny_classifier, english):
     vectors = classifier.model_.extractor(english.valid[0]).vectors
     predicted = np.array(classifier.model_.label_ids)[classifier.model_.router.neural.score(vectors).argmax(1)]
     assert f1_score(english.valid[1], predicted, average="macro", zero_division=0) == pytest.approx(best, abs=1e-6)
+
+
+def test_what_a_frozen_encoder_makes_idle_is_told(tiny_classifier, english, caplog):
+    with caplog.at_level("INFO"):
+        joint(tiny_classifier, english, trainable="frozen", training={**ONE, "layer_decay": 0.5})
+    assert "so training.encoder_learning_rate, training.layer_decay: without effect" in caplog.text

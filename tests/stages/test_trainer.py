@@ -247,8 +247,11 @@ def test_accumulated_steps_are_one_large_step(tmp_path):
 
 @pytest.mark.parametrize("patience", [2, 10])
 def test_a_run_folder_that_was_moved_still_gives_its_best_epoch(tmp_path, monkeypatch, patience):
-    settings = {"learning_rate": 0.5, "num_train_epochs": 5, "early_stopping_patience": patience}
+    settings = {"learning_rate": 0.3, "num_train_epochs": 8, "early_stopping_patience": patience}
+    settings["metric_for_best_model"] = "loss"
     model, result = train(tmp_path / "whole", **settings)
+    losses = [loss for _, loss, _ in epochs(result)]
+    assert min(losses) < losses[-1]  # the last epoch is not the best one
     with monkeypatch.context() as patched:  # killed after the last checkpoint
         patched.setattr(trainer, "save_model", stop)
         with pytest.raises(KeyboardInterrupt):
