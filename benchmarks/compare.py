@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from harness import ROOT, DataSet, load_data, make_parser, prepare, write_record
-from jobs import Fitted, Job, Spent, encoder_folder, spent_in, together
+from jobs import Fitted, Job, Spent, cuts_of, encoder_folder, spent_in, together
 from peers import PEERS
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def main() -> None:
     )
     parser.add_argument("--encoder", type=Path, default=Path("embedded"), help="embedded, a folder, or none")
     parser.add_argument("--layers", type=int, help="only the first layers of the encoder, for all methods alike")
+    parser.add_argument("--no-attention-dropout", action="store_true", help="in the encoder, for all methods alike")
     parser.add_argument("--documents", type=int, help="at most this many of each part, for a quick look")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for this project's methods")
     parser.add_argument("--flat", action="append", default=[], metavar="KEY=VALUE", help="for flat fine-tuning")
@@ -122,7 +123,9 @@ def run_job(options: argparse.Namespace, method: str, seed: int) -> None:
         train=train,
         valid=valid,
         taxonomy=data.taxonomy,
-        encoder=encoder_folder(str(options.encoder), options.layers, run),
+        encoder=encoder_folder(
+            str(options.encoder), run, layers=options.layers, no_attention_dropout=options.no_attention_dropout
+        ),
         changes=options.changes,
         folder=run / method / "-".join([*setup_of(options), *plain(options.changes), str(seed)]),
     )
@@ -258,9 +261,9 @@ def changes_of(options: argparse.Namespace, method: str) -> tuple[str, ...]:
 def setup_of(options: argparse.Namespace) -> list[str]:
     """Return what all methods have in common, as parts of a file name."""
     encoder = [] if str(options.encoder) == "embedded" else [options.encoder.name]
-    layers = [] if options.layers is None else [f"{options.layers}layers"]
+    cuts = cuts_of(layers=options.layers, no_attention_dropout=options.no_attention_dropout)
     documents = [] if options.documents is None else [f"{options.documents}documents"]
-    return [options.dataset, *encoder, *layers, *documents]
+    return [options.dataset, *encoder, *cuts, *documents]
 
 
 def out_file(options: argparse.Namespace, method: str, seed: int) -> Path:

@@ -41,7 +41,8 @@ def compared() -> dict[str, dict[str, Runs]]:
 
     def place(record: dict[str, Any]) -> tuple[Any, ...]:
         settings = record["settings"]
-        encoder = settings["encoder"] != "embedded", settings["encoder"], settings["layers"] or 0
+        cuts = settings["layers"] or 0, settings.get("no_attention_dropout", False)  # the option is newer than records
+        encoder = settings["encoder"] != "embedded", settings["encoder"], *cuts
         known = SETS.index(settings["dataset"]) if settings["dataset"] in SETS else len(SETS)
         return known, settings["dataset"], *encoder, order.index(settings["method"]), settings["changes"]
 
@@ -51,8 +52,9 @@ def compared() -> dict[str, dict[str, Runs]]:
         parts = "{train:,} training, {valid:,} validation, {test:,} test documents".format(**figures["documents"])
         groups = f" in {figures['groups']} groups" if figures["groups"] else ", no groups given"
         layers = f"; the encoder's first {settings['layers']} layers" if settings["layers"] else ""
+        dropout = "; no dropout on its attention weights" if settings.get("no_attention_dropout") else ""
         encoder = f"; encoder {settings['encoder']}" if settings["encoder"] != "embedded" else ""
-        setup = f"**{settings['dataset']}**: {figures['labels']} labels{groups}; {parts}{encoder}{layers}"
+        setup = f"**{settings['dataset']}**: {figures['labels']} labels{groups}; {parts}{encoder}{layers}{dropout}"
         training = METHODS[settings["method"]], tuple(settings["changes"])
         trainings.setdefault(setup, {}).setdefault(training, {})[settings["seed"]] = record
     return {setup: _named(of_setup) for setup, of_setup in trainings.items()}
@@ -109,7 +111,7 @@ def _compared_row(runs: Runs, long: Sequence[int]) -> list[str]:
     peak = f"{max(part['gib'] for part in training):.1f}"
     if "gpu_gib" in training[0]:
         peak += f" + {max(part['gpu_gib'] for part in training):.1f} on the GPU"
-    machines = {m.get("gpu") or f"{m['cores']} cores" for m in (record["machine"] for record in runs.values())}
+    machines = {_machine(record["machine"]) for record in runs.values()}
     return [
         str(len(runs)) if figures[0]["random"] else "not random",
         *(spread([part[name] for part in tests]) for name in ("accuracy", "macro_f1")),
@@ -121,6 +123,12 @@ def _compared_row(runs: Runs, long: Sequence[int]) -> list[str]:
         peak,
         ", ".join(sorted(machines)),
     ]
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    threads = machine["omp_num_threads"] or machine["cores"]
+    alone = "" if int(threads) == machine["cores"] else f", {threads} thread"
+    return machine.get("gpu") or f"{machine['cores']} cores{alone}"
 
 
 def _share_right(figures: dict[str, Any], places: Sequence[int]) -> float:

@@ -60,6 +60,7 @@ DEFAULTS: dict[str, Any] = {
     "load_best_model_at_end": True,
     "metric_for_best_model": "accuracy",
     "report_to": "none",
+    "use_cpu": not torch.cuda.is_available(),  # else bf16 is refused on a processor
     "dataloader_pin_memory": torch.cuda.is_available(),
 }
 OWN_DEFAULTS: dict[str, Any] = {

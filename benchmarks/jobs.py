@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.documents import Documents
 
 SECONDS_BETWEEN_NOTES = 5.0
+ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")  # names in the configs of transformers
 
 
 @dataclass(frozen=True)
@@ -130,38 +131,53 @@ def together(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]
     return {"seconds": seconds} | {name: max(a.get(name, 0.0), b.get(name, 0.0)) for name in peaks}
 
 
-def encoder_folder(encoder: str, layers: int | None, run: Path) -> str:
-    """Return the folder of the encoder, cut to its first layers if asked for.
+def encoder_folder(encoder: str, run: Path, *, layers: int | None = None, no_attention_dropout: bool = False) -> str:
+    """Return the folder of the encoder, cut as asked for.
 
     Parameters
     ----------
     encoder
         ``embedded``, a folder, or ``none``, which is returned as it is.
-    layers
-        How many of the first layers stay; None keeps the encoder whole.
     run
         Run folder, where the cut copy is kept.
+    layers
+        How many of the first layers stay; None keeps the encoder whole.
+    no_attention_dropout
+        Train without dropout on the attention weights: with it a processor cannot use its fused attention.
     """
     from hierarchy.embedded import embedded_encoder_path
 
     if encoder == "none":
         return encoder
     source = embedded_encoder_path() if encoder == "embedded" else Path(encoder)
-    if layers is None:
+    cuts = cuts_of(layers=layers, no_attention_dropout=no_attention_dropout)
+    if not cuts:
         return str(source)
-    folder = run / f"{Path(encoder).name}-{layers}layers"
+    folder = run / "-".join([Path(encoder).name, *cuts])
     if not folder.exists():
         from transformers import AutoConfig, AutoModel
 
-        depth = AutoConfig.from_pretrained(source).num_hidden_layers
-        if not 0 < layers <= depth:
-            sys.exit(f"--layers {layers}: this encoder has {depth} layers")
+        config = AutoConfig.from_pretrained(source)
+        if layers is not None:
+            if not 0 < layers <= config.num_hidden_layers:
+                sys.exit(f"--layers {layers}: this encoder has {config.num_hidden_layers} layers")
+            config.num_hidden_layers = layers
+        if no_attention_dropout:
+            name = next((name for name in ATTENTION_DROPOUT if hasattr(config, name)), None)
+            if name is None:
+                sys.exit(f"--no-attention-dropout: the config of {encoder} has none of {', '.join(ATTENTION_DROPOUT)}")
+            setattr(config, name, 0.0)
         part = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(source, part)  # with the tokenizer, and what sentence-transformers reads
-        AutoModel.from_pretrained(source, num_hidden_layers=layers).save_pretrained(part)
+        AutoModel.from_pretrained(source, config=config).save_pretrained(part)
         part.replace(folder)
     return str(folder)
+
+
+def cuts_of(*, layers: int | None, no_attention_dropout: bool) -> list[str]:
+    """Name the cuts of an encoder, as parts of a file name."""
+    return [f"{layers}layers"] * (layers is not None) + ["no_attention_dropout"] * no_attention_dropout
 
 
 def _gpu_peak() -> dict[str, float]:
