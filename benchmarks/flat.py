@@ -47,6 +47,10 @@ from stages.training.optimizer import parameter_groups
 from stages.training.trainer import last_checkpoint
 
 MAX_TOKENS = 512
+OF_THE_MACHINE = {
+    "use_cpu": not torch.cuda.is_available(),  # left out, a processor is refused bf16
+    "dataloader_pin_memory": torch.cuda.is_available(),
+}
 DEFAULTS: dict[str, Any] = {
     "num_train_epochs": 10,
     "per_device_train_batch_size": 32,
@@ -60,8 +64,7 @@ DEFAULTS: dict[str, Any] = {
     "load_best_model_at_end": True,
     "metric_for_best_model": "accuracy",
     "report_to": "none",
-    "use_cpu": not torch.cuda.is_available(),  # else bf16 is refused on a processor
-    "dataloader_pin_memory": torch.cuda.is_available(),
+    **OF_THE_MACHINE,
 }
 OWN_DEFAULTS: dict[str, Any] = {
     "pooling": "default",
@@ -105,7 +108,6 @@ class FlatModel:
         """Train, go on with a stopped training, or read back one that has ended."""
         weights, checkpoints = self.folder / WEIGHTS, self.folder / "checkpoints"
         if weights.exists():
-            load_model(self.model, weights, device=str(self.trainer.args.device))
             return self
         checkpoint = last_checkpoint(checkpoints)
         self.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -116,12 +118,18 @@ class FlatModel:
         return self
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Scores (documents, labels) float32."""
-        # Trainer does not put back what it groups by length itself.
-        self.trainer.args.train_sampling_strategy = "random"
+        """Scores (documents, labels) float32, computed in fp32 whatever the training was."""
+        model = make_model(self.job.encoder, self.job.labels, self.own["pooling"])
+        load_model(model, self.folder / WEIGHTS)
+        plain = {name: self.arguments[name] for name in ("per_device_eval_batch_size", *OF_THE_MACHINE)}
+        reader = Trainer(
+            model=model,
+            args=TrainingArguments(output_dir=str(self.folder), report_to="none", disable_tqdm=True, **plain),
+            data_collator=DataCollatorWithPadding(self.tokenizer),
+        )
         documents = self._tokenized(texts)
         order = sorted(range(len(documents)), key=lambda place: -len(documents[place]["input_ids"]))
-        found = np.asarray(self.trainer.predict([documents[place] for place in order]).predictions)
+        found = np.asarray(reader.predict([documents[place] for place in order]).predictions)
         logits = np.empty_like(found)
         logits[order] = found
         return logits
