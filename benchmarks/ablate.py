@@ -46,12 +46,16 @@ BOTH: dict[str, dict[str, Any]] = {
     "label_documents: off": {"label_documents": False},
     "word_dropout: 0.1": {"word_dropout": 0.1},
     "word_dropout: 0.3": {"word_dropout": 0.3},
+}
+# Left out where no document is long: on single segments they do nothing.
+OF_SEGMENTS = {
     "segment_dropout: 0.2": {"segment_dropout": 0.2},
     "segment_shuffling: 0.5": {"segment_shuffling": 0.5},
 }
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "chained": {
         **BOTH,
+        **OF_SEGMENTS,
         "negatives: candidates": {"negatives": "candidates"},
         "negatives: group": {"negatives": "group"},
         "balance: 0": {"balance": 0.0},
@@ -59,6 +63,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "joint": {
         **BOTH,
+        **OF_SEGMENTS,
         "fine_loss: path": {"fine_loss": "path"},
         "fine_loss: group": {"fine_loss": "group"},
         "row_start: random": {"row_start": "random"},
@@ -103,6 +108,8 @@ def main() -> None:
     data = replace(data, train=train, valid=valid)
     figures: dict[str, Any] = {"long_documents": int(long_documents(data.test.texts).sum())}
     kept = {name: VARIANTS[options.mode][name] for name in options.variants or VARIANTS[options.mode]}
+    if not figures["long_documents"]:
+        kept = {name: changes for name, changes in kept.items() if name not in OF_SEGMENTS}
     predictions = {seed: dict(predict_all(options, data, {BASE: {}, **kept}, seed, run)) for seed in options.seeds}
     figures["variants"] = summary(data, predictions)
     print_table(
