@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -167,11 +168,14 @@ def encoder_folder(encoder: str, run: Path, *, layers: int | None = None, no_att
             if name is None:
                 sys.exit(f"--no-attention-dropout: the config of {encoder} has none of {', '.join(ATTENTION_DROPOUT)}")
             setattr(config, name, 0.0)
-        part = folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(source, part)  # with the tokenizer, and what sentence-transformers reads
-        AutoModel.from_pretrained(source, config=config).save_pretrained(part)
-        part.replace(folder)
+        with TemporaryDirectory(dir=run) as part:  # of this process alone: another job may want the same encoder
+            copied = shutil.copytree(source, Path(part) / "encoder")  # tokenizer, and what sentence-transformers reads
+            AutoModel.from_pretrained(source, config=config).save_pretrained(copied)
+            try:
+                copied.replace(folder)
+            except OSError:
+                if not folder.exists():  # else the other job was quicker
+                    raise
     return str(folder)
 
 
