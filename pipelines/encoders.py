@@ -31,7 +31,12 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable
         The encoder cannot be had or does not fit, or more than 5 % of the tokens are unknown to it.
     """
     device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    encoder = Encoder.from_pretrained(settings.encoder, pooling=settings.pooling, precision=settings.precision)
+    encoder = Encoder.from_pretrained(
+        settings.encoder,
+        pooling=settings.pooling,
+        precision=settings.precision,
+        attention_dropout=settings.attention_dropout,
+    )
     segmenter = encoder.segmenter(
         segment_tokens=settings.segment_tokens, overlap=settings.overlap, max_segments=settings.max_segments
     )

@@ -44,9 +44,9 @@ OF_THE_ENCODER = ("encoder_learning_rate", "layer_decay", "gradient_checkpointin
 # Settings that a training depends on, beside the encoder, the documents and their labels.
 TRAINING_SETTINGS = (
     "mode", "trainable", "aggregator", "aggregator_layers", "aggregator_heads", "label_attention", "dropout",
-    "fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs", "imbalance", "imbalance_scope",
-    "imbalance_strength", "segment_dropout", "segment_shuffling", "training", "seed", "segment_tokens", "overlap",
-    "max_segments",
+    "attention_dropout", "fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs", "imbalance",
+    "imbalance_scope", "imbalance_strength", "segment_dropout", "segment_shuffling", "training", "seed",
+    "segment_tokens", "overlap", "max_segments",
 )  # fmt: skip
 
 
@@ -256,6 +256,7 @@ class NeuralStage:
     def _tell_idle_settings(self) -> None:
         idle = [f"training.{name}" for name in OF_THE_ENCODER if name in self.settings.training]
         idle += ["warm_up_epochs"] if self.settings.warm_up_epochs else []
+        idle += ["attention_dropout"] if self.settings.attention_dropout is not None else []
         if idle:
             logger.info("the encoder stays as it is, so %s: without effect", ", ".join(idle))
 

@@ -23,10 +23,10 @@ class Parameters(BaseEstimator):
         Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
     mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
-lexical, min_df, prune, negatives, balance, prior_correction, neural_C, lexical_C, keep_neighbours, routing, beam, \
-n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, loss_schedule, row_start, \
-warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, label_documents, augment, word_dropout, \
-augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, seed, run_dir
+attention_dropout, lexical, min_df, prune, negatives, balance, prior_correction, neural_C, lexical_C, \
+keep_neighbours, routing, beam, n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, \
+loss_schedule, row_start, warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, label_documents, augment, \
+word_dropout, augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, seed, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
     """
 
@@ -50,6 +50,7 @@ augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, 
         aggregator_heads: int = 4,
         label_attention: bool = True,
         dropout: float = 0.1,
+        attention_dropout: float | None = None,
         lexical: bool = True,
         min_df: int = 2,
         prune: float = 0.01,
@@ -102,6 +103,7 @@ augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, 
         self.aggregator_heads = aggregator_heads
         self.label_attention = label_attention
         self.dropout = dropout
+        self.attention_dropout = attention_dropout
         self.lexical = lexical
         self.min_df = min_df
         self.prune = prune

@@ -69,6 +69,13 @@ class Settings(BaseModel):
     aggregator_heads: int = Field(4, ge=1, description="attention heads of an aggregator layer")
     label_attention: bool = Field(True, description="attention over the group embeddings (off is for ablation)")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout rate above the encoder")
+    attention_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="dropout rate of the encoder's attention weights where it is trained; null keeps its own. With 0 "
+        "a processor trains it about twice as fast",
+    )
     lexical: bool = Field(True, description="the n-gram expert beside the neural one")
     min_df: int = Field(2, ge=1, description="training documents that an n-gram must stand in")
     prune: float = Field(

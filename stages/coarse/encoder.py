@@ -41,7 +41,9 @@ class Encoder(nn.Module):
         self.precision = precision
 
     @classmethod
-    def from_pretrained(cls, name: str, *, pooling: str = "mean", precision: str = "auto") -> "Encoder":
+    def from_pretrained(
+        cls, name: str, *, pooling: str = "mean", precision: str = "auto", attention_dropout: float | None = None
+    ) -> "Encoder":
         """Load an encoder by name.
 
         Parameters
@@ -50,13 +52,15 @@ class Encoder(nn.Module):
             ``embedded``, a local folder, or a Hugging Face id.
         pooling, precision
             As for the class.
+        attention_dropout
+            As for `stages.coarse.loading.load_transformer`.
 
         Raises
         ------
         EncoderError
             As `stages.coarse.loading.load_transformer` says.
         """
-        transformer, tokenizer = load_transformer(name)
+        transformer, tokenizer = load_transformer(name, attention_dropout=attention_dropout)
         return cls(transformer=transformer, tokenizer=tokenizer, pooling=pooling, precision=precision)
 
     @property

@@ -16,13 +16,15 @@ KNOWN = ("bert-base-uncased", "bert-base-chinese", "xlm-roberta-base", "answerdo
 OTHERS = f"name an encoder such as {', '.join(KNOWN[:-1])} or {KNOWN[-1]}"
 
 
-def load_transformer(name: str) -> tuple[nn.Module, Any]:
+def load_transformer(name: str, *, attention_dropout: float | None = None) -> tuple[nn.Module, Any]:
     """Load an encoder and its tokenizer.
 
     Parameters
     ----------
     name
         ``embedded``, a local folder, or a Hugging Face id.
+    attention_dropout
+        Dropout rate of its attention weights in training; None keeps its own.
 
     Returns
     -------
@@ -33,7 +35,7 @@ def load_transformer(name: str) -> tuple[nn.Module, Any]:
     ------
     EncoderError
         It cannot be found or loaded, weights are missing or the tokenizer is another model's, it is no encoder of text,
-        or a segment's vector would depend on the segments beside it.
+        a segment's vector would depend on the segments beside it, or its config has no dropout rate of attention.
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
@@ -44,9 +46,12 @@ def load_transformer(name: str) -> tuple[nn.Module, Any]:
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         _refuse_other_architectures(name, config)
+        if attention_dropout is not None:
+            setattr(config, _attention_dropout_of(name, config), attention_dropout)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         transformer, report = AutoModel.from_pretrained(
             source,
+            config=config,
             trust_remote_code=False,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,  # the report names them
@@ -78,6 +83,17 @@ def _refuse_other_architectures(name: str, config: Any) -> None:
     else:
         return
     raise EncoderError(f"encoder {name!r} ({config.model_type}) is {kind}: {OTHERS}")
+
+
+def _attention_dropout_of(name: str, config: Any) -> str:
+    known = ("attention_probs_dropout_prob", "attention_dropout")  # in all families of transformers
+    found = next((field for field in known if hasattr(config, field)), None)
+    if found is None:
+        raise EncoderError(
+            f"encoder {name!r} ({config.model_type}) has no dropout rate of attention weights ({' or '.join(known)}) "
+            "in its config: leave attention_dropout out"
+        )
+    return found
 
 
 def _is_decoder(config: Any) -> bool:

@@ -1,7 +1,11 @@
 """Every family of encoders by its name alone: trained, saved, read again, and the same answers."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
+import torch
 from tiny_encoders import FAMILIES, save_tiny
 from torch import nn
 
@@ -84,6 +88,19 @@ def test_layers_are_found(named, encoder):
     assert last <= moved
     embeddings = {n for n, module in encoder.transformer.named_modules() if isinstance(module, nn.Embedding)}
     assert not moved & (first | {f"{name}.weight" for name in embeddings})
+
+
+def test_dropout_of_attention_can_be_switched_off(named, tmp_path):
+    """Where no other dropout is left, two passes in training differ by that of attention alone."""
+    shutil.copytree(named[1], tmp_path / "encoder")
+    config = tmp_path / "encoder" / "config.json"
+    rates = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({n: 0.0 if "dropout" in n and v is not None else v for n, v in rates.items()}))
+    for rate in (0.0, 0.5):
+        encoder = Encoder.from_pretrained(str(tmp_path / "encoder"), precision="fp32", attention_dropout=rate).train()
+        ids = encoder.tokenizer(["kettle boil water steam spout"], return_tensors="pt")["input_ids"]
+        one, other = (encoder.transformer(input_ids=ids).last_hidden_state for _ in range(2))
+        assert torch.equal(one, other) == (rate == 0)
 
 
 @pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.pooler])

@@ -289,5 +289,6 @@ def test_early_stopping_restores_the_best_epoch(tiny_classifier, english):
 
 def test_what_a_frozen_encoder_makes_idle_is_told(tiny_classifier, english, caplog):
     with caplog.at_level("INFO"):
-        joint(tiny_classifier, english, trainable="frozen", training={**ONE, "layer_decay": 0.5})
-    assert "so training.encoder_learning_rate, training.layer_decay: without effect" in caplog.text
+        joint(tiny_classifier, english, trainable="frozen", attention_dropout=0.0, training={**ONE, "layer_decay": 0.5})
+    idle = "training.encoder_learning_rate, training.layer_decay, attention_dropout"
+    assert f"so {idle}: without effect" in caplog.text

@@ -164,6 +164,14 @@ def test_an_encoder_that_reads_padding_is_refused(tmp_path, english, model):
         Encoder.from_pretrained(name)
 
 
+def test_attention_dropout_needs_an_encoder_that_has_it(tmp_path):
+    from transformers import FNetConfig
+
+    FNetConfig().save_pretrained(tmp_path)
+    with pytest.raises(EncoderError, match=r"\(fnet\) has no dropout rate of attention.*leave attention_dropout out"):
+        Encoder.from_pretrained(str(tmp_path), attention_dropout=0.0)
+
+
 def test_weights_that_would_start_at_random_are_refused(tmp_path, tiny_encoder, wide_encoder):
     narrow = Path(shutil.copytree(tiny_encoder, tmp_path / "narrow"))
     shutil.copy(Path(wide_encoder) / "model.safetensors", narrow)
