@@ -154,7 +154,7 @@ def compare_trained() -> str:
     for setup, methods in compared().items():
         if not all(method in methods for method in (joint, *flat)):
             continue
-        cut = re.search("encoder's first .*", setup)  # layers
+        cut = re.search("encoder's first [^;]*", setup)  # layers
         told = "; ".join([REAL_DATA[setup.split("**")[1]], *([cut[0]] if cut else [])])
         paired = set.intersection(*(set(methods[method]) for method in (joint, *flat)))  # seeds
         leads = {other: cells for of, other, _, *cells in _difference_rows(methods, []) if of == joint}

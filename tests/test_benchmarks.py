@@ -237,8 +237,8 @@ def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch
         scores = {"accuracy": float((gold == predicted).mean()), "macro_f1": 0.5, "hierarchical_f1": None}
         record = {
             "settings": {"dataset": "clinc150", "encoder": "embedded", "layers": 3, "documents": None,
-                         "method": method, "seed": seed, "changes": []},
-            "machine": {"cores": 2},
+                         "no_attention_dropout": True, "method": method, "seed": seed, "changes": []},
+            "machine": {"cores": 2, "omp_num_threads": "1" if method == "svm" else None},
             "figures": {
                 "labels": 5, "groups": None, "random": method != "svm", "documents_per_second": 1234.5,
                 "documents": {"train": 1000, "valid": 100, "test": 200}, "training": {"seconds": 90.0, "gib": 1.25},
@@ -255,10 +255,12 @@ def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch
     finally:
         tables.compared.cache_clear()
     assert "**clinc150**: 5 labels, no groups given; 1,000 training" in table
+    assert "the encoder's first 3 layers; no dropout on its attention weights" in table
     assert "| flat fine-tuning (transformers) | 2 |" in table
     assert "| accuracy, 50 documents over 512 tokens |" in table
     assert "| TF-IDF + LinearSVC | not random |" in table
     assert "| 1.5 | 1,234 | 1.2 | 2 cores |" in table
+    assert "| 1.5 | 1,234 | 1.2 | 2 cores, 1 thread |" in table
     rows = [line for line in differences.splitlines() if line.startswith("| this project, joint |")]
     assert ["| 2 | +" in row for row in rows] == [True, False, True]  # the one run of the SVM stands for both seeds
     assert all(row.count(" to ") == 3 for row in rows)  # accuracy, macro-F1, and accuracy on long documents
