@@ -126,9 +126,9 @@ def _compared_row(runs: Runs, long: Sequence[int]) -> list[str]:
 
 
 def _machine(machine: dict[str, Any]) -> str:
-    threads = machine["omp_num_threads"] or machine["cores"]
-    alone = "" if int(threads) == machine["cores"] else f", {threads} thread"
-    return machine.get("gpu") or f"{machine['cores']} cores{alone}"
+    threads = machine["omp_num_threads"]  # as the environment had it
+    fewer = "" if threads in (None, str(machine["cores"])) else f", {threads} thread{'s' if threads != '1' else ''}"
+    return machine.get("gpu") or f"{machine['cores']} cores{fewer}"
 
 
 def _share_right(figures: dict[str, Any], places: Sequence[int]) -> float:

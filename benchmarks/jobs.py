@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pipelines.documents import Documents
 
 SECONDS_BETWEEN_NOTES = 5.0
-ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")  # names in the configs of transformers
 
 
 @dataclass(frozen=True)
@@ -158,19 +157,16 @@ def encoder_folder(encoder: str, run: Path, *, layers: int | None = None, no_att
     if not folder.exists():
         from transformers import AutoConfig, AutoModel
 
-        config = AutoConfig.from_pretrained(source)
-        if layers is not None:
-            if not 0 < layers <= config.num_hidden_layers:
-                sys.exit(f"--layers {layers}: this encoder has {config.num_hidden_layers} layers")
-            config.num_hidden_layers = layers
-        if no_attention_dropout:
-            name = next((name for name in ATTENTION_DROPOUT if hasattr(config, name)), None)
-            if name is None:
-                sys.exit(f"--no-attention-dropout: the config of {encoder} has none of {', '.join(ATTENTION_DROPOUT)}")
-            setattr(config, name, 0.0)
+        from stages.coarse.loading import load_transformer
+
+        depth = AutoConfig.from_pretrained(source).num_hidden_layers
+        if layers is not None and not 0 < layers <= depth:
+            sys.exit(f"--layers {layers}: this encoder has {depth} layers")
         with TemporaryDirectory(dir=run) as part:  # of this process alone: another job may want the same encoder
             copied = shutil.copytree(source, Path(part) / "encoder")  # tokenizer, and what sentence-transformers reads
-            AutoModel.from_pretrained(source, config=config).save_pretrained(copied)
+            AutoModel.from_pretrained(source, num_hidden_layers=layers or depth).save_pretrained(copied)
+            if no_attention_dropout:
+                load_transformer(str(copied), attention_dropout=0.0)[0].save_pretrained(copied)
             try:
                 copied.replace(folder)
             except OSError:
