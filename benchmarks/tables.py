@@ -30,15 +30,35 @@ def main() -> None:
 
 
 def filled(text: str) -> str:
-    """Return a page's text with each table made anew."""
-    return TABLE.sub(lambda found: f"{found[1]} -->\n\n{TABLES[found[1]]()}\n\n", text)
+    """Return a page's text with each table made anew, and below it which version was measured."""
+    return TABLE.sub(lambda found: f"{found[1]} -->\n\n{TABLES[found[1]]()}\n\n{measured(found[1])}\n\n", text)
+
+
+def measured(table: str) -> str:
+    """Say which versions of the project the records of a table were made with, and when."""
+    records = [
+        json.loads(file.read_text(encoding="utf-8"))
+        for pattern in RECORDS.get(table, (f"{table}-*.json",))
+        for file in RESULTS.glob(pattern)
+    ]
+    dates: dict[str, list[str]] = {}
+    for record in records:
+        # Records of the first version do not name it.
+        dates.setdefault(record["versions"].get("coarsefine", "0.1.0"), []).append(record["date"])
+    spans = (f"{v} ({min(d)}{f' to {max(d)}' if min(d) != max(d) else ''})" for v, d in sorted(dates.items()))
+    return f"Measured with version {', '.join(spans)}."
+
+
+def record_name(arguments: str) -> str:
+    """Name the record that `real_data.py` writes when it is called with some arguments."""
+    return "real_data-" + re.sub(r"[ =]+(--set )?", "-", arguments)
 
 
 def real_data() -> str:
     """Accuracy and macro-F1 on each data set beside the linear SVM."""
     rows = []
     for arguments, told in REAL_DATA.items():
-        figures = read("real_data-" + re.sub(r"[ =]+(--set )?", "-", arguments))
+        figures = read(record_name(arguments))
         both = figures["model"], figures["baselines"]["tf-idf + linear svm"]
         scores = [f"{part['accuracy']:.3f} / {part['macro_f1']:.3f}" for part in both]
         rows.append((told, f"`python benchmarks/real_data.py {arguments}`", *scores))
@@ -224,6 +244,16 @@ TABLES: dict[str, Callable[[], str]] = {
     "compare": compare,
     "compare_differences": compare_differences,
     "compare_trained": compare_trained,
+}
+
+RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is made of, where its name does not say
+    "calibration": ("trust-*.json",),
+    "promises": ("trust-*.json",),
+    "out_of_scope": ("trust-*.json",),
+    "real_data": tuple(f"{record_name(arguments)}.json" for arguments in REAL_DATA),
+    "label_groups": ("label_groups.json",),
+    "ablations": ("ablate-*.json",),
+    **dict.fromkeys(("compare", "compare_differences", "compare_trained"), ("compare/*.json",)),
 }
 
 if __name__ == "__main__":
