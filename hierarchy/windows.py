@@ -1,7 +1,7 @@
 """Long texts in overlapping windows of tokens: every token stands in one.
 
-Tokenizers can cut windows themselves, and some of their versions lose tokens over it: 0.23.1 and 0.23.2 give two windows
-of a text, however long it is. So texts are tokenized whole, and windows are cut here.
+Tokenizers can cut windows themselves, and some of their versions lose tokens over it: 0.23.1 and 0.23.2 give two of a
+text, however long it is. So texts are tokenized whole, and windows are cut here.
 """
 
 from collections.abc import Iterator

@@ -97,7 +97,7 @@ class Segmenter:
         return self._spread([(offsets[first][0], offsets[end - 1][1]) for first, end in self._bounds(len(offsets))])
 
     def __call__(self, texts: Sequence[str]) -> Segments:
-        """Cut `texts` into segments; an empty text becomes one of special tokens, or of padding where there are none."""
+        """Cut `texts` into segments; an empty text becomes one of special tokens, else of padding."""
         input_ids: list[list[int]] = []
         counts, dropped, tokens = [], [], 0
         for start in range(0, len(texts), TEXTS_PER_CALL):
