@@ -12,11 +12,10 @@ head_learning_rate: ...  of the output layer
 layer_decay: ...         each layer learns at this share of the rate of the layer above it
 """
 
-import hashlib
-import json
 import shutil
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -40,6 +39,7 @@ from pipelines.calibration import fit_variants, fuse
 from pipelines.config import load_config
 from pipelines.data.splits import fingerprint
 from pipelines.settings import Settings
+from stages.cache_keys import cache_key
 from stages.frequencies import label_ratio
 from stages.lexical import NgramVectorizer
 from stages.rows import Problem, Rows, fit_rows, log_chance
@@ -136,10 +136,10 @@ class FlatModel:
 
     def _key(self) -> str:
         """Name what a training depends on: another one must not be read back for it."""
-        digest = hashlib.sha256(json.dumps([self.settings, self.job.encoder], sort_keys=True, default=str).encode())
-        for part in (self.job.train, self.job.valid):
-            digest.update(fingerprint(part.texts, part.labels).encode())
-        return digest.hexdigest()[:16]
+        documents = [fingerprint(part.texts, part.labels) for part in (self.job.train, self.job.valid)]
+        versions = {name: version(name) for name in ("tokenizers", "torch", "transformers")}
+        asked = {"settings": self.settings, "encoder": self.job.encoder, "seed": self.job.seed}
+        return cache_key(**asked, documents=documents, versions=versions)[:16]
 
     def _make_trainer(self) -> Trainer:
         job = self.job

@@ -12,6 +12,7 @@ import numpy as np
 
 from hierarchy.embedded import embedded_encoder_path
 from hierarchy.errors import EncoderError
+from hierarchy.windows import TEXTS_PER_CALL, whole_tokens, window_bounds
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ Documents = tuple[Sequence[str] | np.ndarray, Sequence[str]]
 """(texts or vectors, label id of each)."""
 
 MAX_UNKNOWN = 0.05  # above this share of unknown tokens an encoder reads noise
+SPARE_TOKENS = 6  # of a window: a word that is cut in two may take a few tokens more than the whole word did
 
 
 class TextEncoder(Protocol):
@@ -82,20 +84,39 @@ class SentenceEncoder:
         tuple
             The windows as text, and for each the position of its text.
         """
-        # A word that is cut in two may take a few tokens more than the whole word did: leave room for them.
-        length = self.model.max_seq_length - 8
         windows: list[str] = []
         owner: list[int] = []
-        for start in range(0, len(texts), 256):
-            part = list(texts[start : start + 256])
-            found = self.model.tokenizer(
-                part, truncation=True, max_length=length, stride=min(self.overlap, length // 4),
-                return_overflowing_tokens=True, return_offsets_mapping=True, add_special_tokens=False,
-            )  # fmt: skip
-            for i, spans in zip(found["overflow_to_sample_mapping"], found["offset_mapping"], strict=True):
-                windows.append(part[i][spans[0][0] : spans[-1][1]] if spans else "")
-                owner.append(start + int(i))
+        for start in range(0, len(texts), TEXTS_PER_CALL):
+            part = list(texts[start : start + TEXTS_PER_CALL])
+            for place, own in enumerate(self._cut(part, max(1, self._room() - SPARE_TOKENS)), start):
+                windows += own
+                owner += [place] * len(own)
         return windows, np.asarray(owner, dtype=np.int64)
+
+    def _cut(self, texts: list[str], size: int) -> list[list[str]]:
+        """Cut texts into windows of at most `size` tokens, none with more tokens than the model reads."""
+        overlap = min(self.overlap, size // 4)
+        cut = []
+        for text, spans in zip(texts, self._tokens(texts, "offset_mapping"), strict=True):
+            bounds = window_bounds(len(spans), size, overlap)
+            windows = [text[spans[first][0] : spans[end - 1][1]] if spans else "" for first, end in bounds]
+            cut.append([part for window in windows for part in self._fitted(window, size)])
+        return cut
+
+    def _fitted(self, window: str, size: int) -> list[str]:
+        """Cut a window again that has more tokens, read by itself, than it had in its text."""
+        if size == 1 or len(self._tokens([window], "input_ids")[0]) <= self._room():
+            return [window]
+        return self._cut([window], size // 2)[0]
+
+    def _room(self) -> int:
+        """Tokens of a text that the model reads beside its special tokens and its prompt; it drops what is above."""
+        prompt = (self.model.prompts or {}).get(self.model.default_prompt_name) or ""
+        around = self.model.tokenizer.num_special_tokens_to_add() + len(self._tokens([prompt], "input_ids")[0])
+        return int(self.model.max_seq_length - around)
+
+    def _tokens(self, texts: list[str], wanted: str) -> list[list[Any]]:
+        return whole_tokens(self.model.tokenizer, texts, return_offsets_mapping=wanted == "offset_mapping")[wanted]
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Return the share of tokens that the tokenizer does not know.
@@ -110,9 +131,8 @@ class SentenceEncoder:
         float
             Between 0 and 1.
         """
-        tokenizer = self.model.tokenizer
-        tokens = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        unknown = sum(ids.count(tokenizer.unk_token_id) for ids in tokens)
+        tokens = self._tokens(list(texts), "input_ids")
+        unknown = sum(ids.count(self.model.tokenizer.unk_token_id) for ids in tokens)
         return unknown / max(1, sum(len(ids) for ids in tokens))
 
 

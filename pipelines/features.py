@@ -1,6 +1,5 @@
 """Texts into what the router reads: vectors for the neural rows, group logits and n-grams."""
 
-import json
 import logging
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.router import Inputs
+from stages.cache_keys import cache_key
 from stages.lexical import NgramVectorizer
 from stages.vectors import SegmentVectors, VectorCache, pool_segments, shard_bounds
 
@@ -188,9 +188,15 @@ def warn_of_dropped_tokens(texts: Sequence[str], segmenter: "Segmenter", *, what
 
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
     """Everything but the texts that segment vectors depend on."""
-    windows = [segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments]
-    versions = [version("torch"), version("transformers"), version("tokenizers")]
-    return json.dumps([encoder.fingerprint(), windows, versions, "float32"])
+    from stages.coarse.encoder import ENCODING_VERSION
+    from stages.coarse.segments import WINDOWS_VERSION
+
+    return cache_key(
+        code=[WINDOWS_VERSION, ENCODING_VERSION],
+        versions={name: version(name) for name in ("tokenizers", "torch", "transformers")},
+        encoder=encoder.fingerprint(),
+        windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments],
+    )
 
 
 def read_cached_documents(model: "DocumentModel", vectors: SegmentVectors) -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,9 @@
 """The neural side of a training: the encoder, its cached vectors, and what is trained on groups and labels."""
 
 import copy
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +24,12 @@ from pipelines.features import (
 from pipelines.label_space import LabelSpace
 from pipelines.modules import fine_encoders, freeze, make_document_model, make_loss, make_sampler
 from pipelines.settings import Settings
+from pipelines.training_key import training_key
 from stages.coarse.encoder import Encoder
 from stages.coarse.label_attention import group_text_embeddings
 from stages.coarse.segment_noise import SegmentNoise
 from stages.coarse.segments import Segmenter, chunked
-from stages.processes import first_goes_first, n_processes
+from stages.processes import first_goes_first
 from stages.two_stage import TwoStageModel, rows_from_vectors
 from stages.vectors import SegmentVectors, shard_bounds
 
@@ -39,15 +37,7 @@ if TYPE_CHECKING:
     from stages.training.trainer import Training, Watch
 
 logger = logging.getLogger(__name__)
-TRAINING_VERSION = 3  # of the code: another one trains anew instead of reading what an older one left
 OF_THE_ENCODER = ("encoder_learning_rate", "layer_decay", "gradient_checkpointing")  # in `training`
-# Settings that a training depends on, beside the encoder, the documents and their labels.
-TRAINING_SETTINGS = (
-    "mode", "trainable", "aggregator", "aggregator_layers", "aggregator_heads", "label_attention", "dropout",
-    "attention_dropout", "fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs", "imbalance",
-    "imbalance_scope", "imbalance_strength", "segment_dropout", "segment_shuffling", "training", "seed",
-    "segment_tokens", "overlap", "max_segments",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -153,7 +143,16 @@ class NeuralStage:
 
         embeddings = self._group_embeddings(taxonomy, space)
         self._space = space
-        self._key = self._training_key(taxonomy, space, targets, valid_targets, embeddings)
+        self._key = training_key(
+            self.settings,
+            encoder=self.pretrained,
+            segmenter=self.segmenter,
+            taxonomy=taxonomy,
+            space=space,
+            group_embeddings=embeddings,
+            train=(self.train_texts, targets),
+            valid=(self.valid_texts, valid_targets),
+        )
         torch.manual_seed(self.settings.seed)
         device = self.pretrained.device
         self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(device)
@@ -314,25 +313,6 @@ class NeuralStage:
             "chunks": list(chunks),
             "counts": torch.from_numpy(segments.counts),
         }
-
-    def _training_key(
-        self,
-        taxonomy: Taxonomy,
-        space: LabelSpace,
-        targets: np.ndarray,
-        valid_targets: np.ndarray,
-        embeddings: torch.Tensor,
-    ) -> str:
-        texts = [taxonomy.labels[taxonomy.label_index(label)].text for label in space.label_ids]
-        made_by = [TRAINING_VERSION, version("torch"), version("transformers"), n_processes()]
-        settings = [getattr(self.settings, name) for name in TRAINING_SETTINGS]
-        digest = hashlib.sha256(json.dumps([made_by, settings, space.label_ids, texts], default=str).encode())
-        digest.update(self.pretrained.fingerprint().encode())
-        for array in (targets, valid_targets, space.group_of, embeddings.cpu().numpy()):
-            digest.update(np.ascontiguousarray(array).data)
-        for text in (*self.train_texts, *self.valid_texts):
-            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-        return digest.hexdigest()[:16]
 
 
 def _collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:

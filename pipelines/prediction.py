@@ -19,6 +19,7 @@ from hierarchy.errors import ArtifactError, ConfigError, DataError
 from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
+from pipelines.made_by import code_and_libraries
 from pipelines.output import check_out, write_out, write_shard
 from stages.progress import progress
 
@@ -266,7 +267,7 @@ def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
     empty: list[int] = []
     read = n_shards = n_empty = 0
 
-    def texts_and_ids() -> Iterator[tuple[str, str | None]]:
+    def texts_and_places() -> Iterator[tuple[str, str]]:
         nonlocal read, n_shards, n_empty
         for block in _blocks(documents):
             n_shards += 1
@@ -276,10 +277,10 @@ def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
                     n_empty += 1
                     if len(empty) < EMPTY_SHOWN:
                         empty.append(row)
-                yield text, given
+                yield text, json.dumps([row, given])
 
-    left, right = tee(texts_and_ids())
-    key = fingerprint((text for text, _ in left), (given for _, given in right))
+    left, right = tee(texts_and_places())
+    key = fingerprint((text for text, _ in left), (place for _, place in right))
     if read != len(documents):
         raise DataError(f"the table on disk holds {read} documents and not {len(documents)}: use --restart", where)
     if n_empty:
@@ -325,7 +326,12 @@ def _batches(documents: "Dataset") -> Iterator[dict[str, list[Any]]]:
 def _claim(parts: Path, identity: dict[str, Any]) -> None:
     """Write down what the parts belong to, or check that it is the same as before."""
     file = parts / STATE
-    state = {"format": STATE_FORMAT, "shard": [SHARD_DOCUMENTS, SHARD_CHARACTERS], **identity}
+    state = {
+        "format": STATE_FORMAT,
+        "shard": [SHARD_DOCUMENTS, SHARD_CHARACTERS],
+        "versions": code_and_libraries(),
+        **identity,
+    }
     if not file.exists():
         part = file.with_suffix(".tmp")
         part.write_text(json.dumps(state, indent=1), encoding="utf-8")
@@ -339,7 +345,8 @@ def _claim(parts: Path, identity: dict[str, Any]) -> None:
     if changed:
         raise DataError(
             f"{parts} holds an unfinished run that differs in: {', '.join(changed)}; run it with the same documents, "
-            "model and options to go on, name another output file, or throw it away with --restart (restart=True)"
+            "model, options and versions to go on, name another output file, or throw it away with --restart "
+            "(restart=True)"
         )
 
 

@@ -1,9 +1,8 @@
 """Rows that liblinear fits, each kept in the run folder as soon as it is finished."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from hierarchy.probe import probe_labels
 from pipelines.documents import Documents
 from pipelines.label_space import LabelSpace
 from pipelines.settings import Settings
+from stages.cache_keys import cache_key
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
 from stages.frequencies import label_ratio
 from stages.lexical import NgramVectorizer, reduced
 from stages.progress import duration, progress
-from stages.rows import Features, Problem, Rows, fit_rows, seconds_of_one_row
+from stages.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, seconds_of_one_row
 
 logger = logging.getLogger(__name__)
 
@@ -184,22 +184,16 @@ def _fit_missing(
 
 
 def _features_key(features: Features, options: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
-    arrays = (features.data, features.indices, features.indptr) if sparse.issparse(features) else (features,)
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:16]
+    """Name what all rows over some features depend on."""
+    made_by = {"code": ROWS_VERSION, "solver": SOLVER, "scikit-learn": version("scikit-learn")}
+    return cache_key(made_by=made_by, options=options, features=features)[:16]
 
 
 def _row_keys(problem: Problem, targets: np.ndarray) -> Iterator[str]:
     """Name each row by what it is fitted on, whatever its label is called and wherever it stands in the tree."""
-    common = hashlib.sha256()
-    for array in (problem.documents, problem.weights):
-        common.update(b"-" if array is None else np.ascontiguousarray(array).data)
+    negatives = cache_key(documents=problem.documents, weights=problem.weights)
     for label in problem.labels:
-        own = common.copy()
-        own.update(np.packbits(targets == label).data)
-        yield own.hexdigest()[:24]
+        yield cache_key(negatives=negatives, documents=len(targets), positives=np.packbits(targets == label))[:24]
 
 
 def _cores() -> int:

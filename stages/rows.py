@@ -19,8 +19,8 @@ from joblib import Parallel, delayed
 from scipy import sparse
 
 Features: TypeAlias = Any  # numpy.ndarray or scipy.sparse.csr_matrix: scipy has no types to tell them apart by
-TOLERANCE = 0.01  # liblinear's own default for this solver
-MAX_ITERATIONS = 1000
+ROWS_VERSION = 2  # of the code that fits and prunes rows: those of an older one are not read from a run folder
+SOLVER = {"tol": 0.01, "max_iter": 1000, "dual": True, "random_state": 0}  # 0.01 is liblinear's own default for it
 CHANCE_FLOOR = 0.015  # of the probability that a margin stands for: below, margins say nothing more
 M_TRIM_THRESHOLD, M_TOP_PAD = -1, -2  # of glibc's malloc.h
 
@@ -216,7 +216,7 @@ def _fit_row(
         return np.zeros(features.shape[1]), 1.0 if positive.all() else -1.0
     negative_weight = weights[~positive].sum()
     document_weights = np.where(positive, max(1.0, negative_weight / positive.sum()) ** balance, weights)
-    svm = LinearSVC(C=C, tol=TOLERANCE, max_iter=MAX_ITERATIONS, dual=True, random_state=0)
+    svm = LinearSVC(C=C, **SOLVER)
     with warnings.catch_warnings():
         # A row that stops at the limit is as good in practice; thousands of warnings help nobody.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -7,7 +7,6 @@ shard. Nothing is ever read that was not written whole.
 
 import errno
 import functools
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hierarchy.errors import DataError
+from stages.cache_keys import cache_key, texts_digest
 from stages.progress import progress
 
 SHARD_DOCUMENTS = 1024
@@ -168,12 +168,7 @@ class VectorCache:
         )
 
     def _name(self, texts: Sequence[str]) -> str:
-        digest = hashlib.sha256(self.key.encode())
-        for text in texts:
-            raw = text.encode("utf-8", "surrogatepass")
-            digest.update(len(raw).to_bytes(8, "little"))
-            digest.update(raw)
-        return digest.hexdigest()[:40]
+        return cache_key(depends_on=self.key, texts=texts_digest(texts))[:40]
 
     def _vectors_file(self, name: str) -> Path:
         return self.folder / f"{name}.npy"

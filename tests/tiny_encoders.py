@@ -112,6 +112,7 @@ def _roberta_tokenizer(texts: Sequence[str]) -> Any:
 
 
 def _modernbert_tokenizer(texts: Sequence[str]) -> Any:
+    from tokenizers import Tokenizer
     from tokenizers.processors import BertProcessing
     from transformers import PreTrainedTokenizerFast
 
@@ -119,8 +120,8 @@ def _modernbert_tokenizer(texts: Sequence[str]) -> Any:
     pieces = _byte_pairs(texts, MODERNBERT_TOKENS)
     pieces.post_processor = BertProcessing((last, pieces.token_to_id(last)), (first, pieces.token_to_id(first)))
     return PreTrainedTokenizerFast(
-        tokenizer_object=pieces, unk_token=unknown, cls_token=first, sep_token=last, pad_token=padding,
-        mask_token=mask, model_input_names=["input_ids", "attention_mask"],
+        tokenizer_object=Tokenizer.from_str(pieces.to_str()), unk_token=unknown, cls_token=first, sep_token=last,
+        pad_token=padding, mask_token=mask, model_input_names=["input_ids", "attention_mask"],
     )  # fmt: skip
 
 

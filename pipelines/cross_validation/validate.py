@@ -4,14 +4,11 @@ Everything is fitted in each fold: groups where none are given, n-grams, probes,
 part that is cut from the fold's training side.
 """
 
-import hashlib
-import json
 import logging
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +22,11 @@ from pipelines.data.folds import deal_folds, number_sources
 from pipelines.data.splits import fingerprint
 from pipelines.documents import Documents
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
+from pipelines.features import vector_key
+from pipelines.made_by import code_and_libraries, encoder_contents, function_sources
 from pipelines.preparation import check_labels, check_taxonomy, label_texts, with_label_documents
 from pipelines.settings import MACHINE, Settings
+from stages.cache_keys import cache_key
 from stages.processes import n_processes
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pipelines.cross_validation.shared_vectors import SharedVectors
 
 FIGURES = ("accuracy", "macro_f1")
-CODE_VERSION = 1  # of what a fold does: another one does not read what an older one left
 NO_MATTER = MACHINE | {"keep_neighbours"}  # settings that change no answer
 logger = logging.getLogger(__name__)
 
@@ -225,18 +224,20 @@ def _key(
     encoder: Any,
 ) -> str:
     """Everything that a fold depends on; not the number of repeats, so that more can follow."""
-    made_by = [CODE_VERSION, version("scikit-learn")]
     if encoder is not None:
-        made_by += [version("torch"), version("transformers"), encoder[0].fingerprint()]
-    parts = [
-        made_by,
-        settings.model_dump(exclude=NO_MATTER),
-        None if taxonomy is None else taxonomy.to_json(),
-        fingerprint(documents.texts, documents.labels),
-        sources,
-        [folds, baselines],
-    ]
-    return hashlib.sha256(json.dumps(parts, default=str).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        encoder = [vector_key(*encoder), encoder[0].dropout_rates()]
+    return cache_key(
+        made_by=code_and_libraries(),
+        encoder=encoder,
+        label_encoder=encoder_contents([settings.label_encoder]),
+        augment=function_sources([settings.augment]),
+        settings=settings.model_dump(exclude=NO_MATTER),
+        taxonomy=None if taxonomy is None else taxonomy.to_json(),
+        documents=fingerprint(documents.texts, documents.labels),
+        sources=sources,
+        folds=folds,
+        baselines=baselines,
+    )[:16]
 
 
 def _read(file: Path) -> FoldResult:

@@ -1,10 +1,8 @@
 """The search: trial after trial until the budget is spent, each a training as `fit` would do it."""
 
-import hashlib
-import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +17,14 @@ from pipelines.documents import Documents
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 from pipelines.evaluation.metrics import averaged_scores
 from pipelines.fitting import fit_model
+from pipelines.made_by import code_and_libraries, encoder_contents, function_sources
 from pipelines.model import Model
 from pipelines.preparation import check_labels, prepare_documents
 from pipelines.settings import MACHINE, Settings, validated
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, FIGURES, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
+from stages.cache_keys import cache_key
 from stages.processes import n_processes
 from stages.progress import duration
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from stages.training.trainer import Watch
 
-TUNING_VERSION = 1  # of the code: trials of another one are not gone on with
 logger = logging.getLogger(__name__)
 
 
@@ -157,11 +156,24 @@ class _Search:
 
     def key(self, sampler: str) -> str:
         """Name the tune by all that its trials depend on; the budget is no part of it."""
-        settings = self.settings.model_dump(mode="json", exclude=MACHINE)
-        tree = None if self.taxonomy is None else self.taxonomy.to_yaml()
-        made_by = [TUNING_VERSION, settings, self.space.as_dict(), sampler, self.figure, self.prune, tree]
-        documents = [fingerprint(part.texts, part.labels) for part in (self.train, self.valid)]
-        return hashlib.sha256(json.dumps([made_by, documents], sort_keys=True).encode()).hexdigest()[:16]
+        return cache_key(
+            made_by=code_and_libraries(),
+            encoders=encoder_contents(self._tried("encoder", "label_encoder")),
+            augment=function_sources(self._tried("augment")),
+            settings=self.settings.model_dump(exclude=MACHINE),
+            space=self.space.as_dict(),
+            sampler=sampler,
+            figure=self.figure,
+            prune=self.prune,
+            taxonomy=None if self.taxonomy is None else self.taxonomy.to_json(),
+            documents=[fingerprint(part.texts, part.labels) for part in (self.train, self.valid)],
+        )[:16]
+
+    def _tried(self, *settings: str) -> Iterator[str | None]:
+        for name in settings:
+            yield getattr(self.settings, name)
+            if name in self.space.ranges:
+                yield from self.space.ranges[name].samples()
 
     def run(self, storage: Storage, number: int) -> None:
         """Train once, with values that `storage` proposes, and write down what came out."""

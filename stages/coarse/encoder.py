@@ -15,6 +15,10 @@ from hierarchy.errors import EncoderError
 from stages.coarse.loading import load_transformer
 from stages.coarse.segments import Chunk, Segmenter, chunked
 
+ENCODING_VERSION = 1  # of the code from token ids to vectors: what an older one left in a cache is not read
+# In an encoder's config, what its vectors do not depend on; nor do they on rates of dropout.
+NOT_READ = {"_name_or_path", "architectures", "transformers_version", "dtype", "id2label", "label2id"}
+
 
 class Encoder(nn.Module):
     """A pretrained transformer with its tokenizer, giving one vector a segment.
@@ -162,8 +166,14 @@ class Encoder(nn.Module):
         return unit.astype(np.float32)
 
     def fingerprint(self) -> str:
-        """SHA-256 over weights, tokenizer, pooling and precision: what the vectors depend on."""
-        return self._content(hashlib.sha256(json.dumps([self.pooling, self._bf16()]).encode()))
+        """SHA-256 over weights, tokenizer, config, pooling and precision: what the vectors depend on."""
+        config = {name: value for name, value in self._config().items() if "dropout" not in name}
+        read = json.dumps([self.pooling, self._bf16(), config], sort_keys=True, default=str)
+        return self._content(hashlib.sha256(read.encode()))
+
+    def dropout_rates(self) -> dict[str, Any]:
+        """Rates of dropout by the names of the config: what a training of the encoder depends on beside its vectors."""
+        return {name: value for name, value in self._config().items() if "dropout" in name}
 
     def content_fingerprint(self) -> str:
         """SHA-256 over weights and tokenizer alone: the same on every machine."""
@@ -173,6 +183,9 @@ class Encoder(nn.Module):
         """Write the encoder and its tokenizer as transformers does."""
         self.transformer.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+    def _config(self) -> dict[str, Any]:
+        return {name: value for name, value in self.transformer.config.to_dict().items() if name not in NOT_READ}
 
     def _content(self, digest: "hashlib._Hash") -> str:
         tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from hierarchy.errors import EncoderError
+from hierarchy.windows import TEXTS_PER_CALL, whole_tokens, window_bounds
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 UNKNOWN_TOKEN_LIMIT = 0.05  # above this share the tokenizer was made for other texts
 ALIKE = 0.85  # of a chunk's longest segment: shorter ones go into the next chunk
 MIN_CHUNK_TOKENS = 512  # below this a forward pass costs more than the padding
-TEXTS_PER_CALL = 256  # of the tokenizer: enough to keep its threads busy, little memory
+WINDOWS_VERSION = 2  # of the code that cuts: what an older one left in a cache is not read
+NO_TOKEN = 2**32 - 1  # the largest id that fits a tokenizer's type, far above any vocabulary
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -75,11 +77,12 @@ class Segmenter:
                 f"the tokenizer {type(tokenizer).__name__} is not a fast one, so it cannot cut windows: "
                 "save the encoder with its tokenizer.json (AutoTokenizer.from_pretrained(..., use_fast=True))"
             )
-        room = segment_tokens - tokenizer.num_special_tokens_to_add()
-        if overlap >= room:
+        self._before, self._after = _special_tokens(tokenizer)
+        self._room = segment_tokens - len(self._before) - len(self._after)
+        if overlap >= self._room:
             raise EncoderError(
                 f"overlap {overlap} leaves no step forward in segments of {segment_tokens} tokens "
-                f"({room} without special tokens): make overlap smaller or segment_tokens larger"
+                f"({self._room} without special tokens): make overlap smaller or segment_tokens larger"
             )
         self.tokenizer = tokenizer
         self.segment_tokens = segment_tokens
@@ -88,24 +91,19 @@ class Segmenter:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Characters (start, end) of `text` from the first to the last token of each segment, special tokens aside."""
-        encoded = self._cut([text], return_offsets_mapping=True, return_special_tokens_mask=True)
-        spans = []
-        for offsets, special in zip(encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True):
-            own = [offset for offset, extra in zip(offsets, special, strict=True) if not extra]
-            spans.append((own[0][0], own[-1][1]) if own else (0, 0))
-        return self._spread(spans)
+        offsets = whole_tokens(self.tokenizer, [text], return_offsets_mapping=True)["offset_mapping"][0]
+        if not offsets:
+            return [(0, 0)]
+        return self._spread([(offsets[first][0], offsets[end - 1][1]) for first, end in self._bounds(len(offsets))])
 
     def __call__(self, texts: Sequence[str]) -> Segments:
-        """Cut `texts` into segments; an empty text becomes one segment of special tokens."""
+        """Cut `texts` into segments; an empty text becomes one of special tokens, else of padding."""
         input_ids: list[list[int]] = []
         counts, dropped, tokens = [], [], 0
         for start in range(0, len(texts), TEXTS_PER_CALL):
             part = list(texts[start : start + TEXTS_PER_CALL])
-            encoded = self._cut(part)
-            windows: list[list[list[int]]] = [[] for _ in part]
-            for document, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
-                windows[document].append(ids)
-            for all_of_one in windows:
+            for ids in whole_tokens(self.tokenizer, part)["input_ids"]:
+                all_of_one = self._windows(ids)
                 kept = self._spread(all_of_one)
                 total = sum(map(len, all_of_one))
                 tokens += total
@@ -114,17 +112,13 @@ class Segmenter:
                 input_ids.extend(kept)
         return Segments(input_ids, np.array(counts, dtype=np.int64), tokens, np.array(dropped, dtype=np.int64))
 
-    def _cut(self, texts: list[str], **wanted: bool) -> Any:
-        return self.tokenizer(
-            texts,
-            truncation=True,
-            max_length=self.segment_tokens,
-            stride=self.overlap,
-            return_overflowing_tokens=True,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            **wanted,
-        )
+    def _windows(self, ids: list[int]) -> list[list[int]]:
+        if not ids and not self._before and not self._after:  # an encoder has to read something
+            ids = [self.tokenizer.pad_token_id or 0]
+        return [[*self._before, *ids[first:end], *self._after] for first, end in self._bounds(len(ids))]
+
+    def _bounds(self, tokens: int) -> Iterator[tuple[int, int]]:
+        return window_bounds(tokens, self._room, self.overlap)
 
     def _spread(self, windows: list[T]) -> list[T]:
         if self.max_segments is None or len(windows) <= self.max_segments:
@@ -140,7 +134,7 @@ def unknown_token_share(tokenizer: Any, texts: Sequence[str]) -> float:
     unknown = total = 0
     for start in range(0, len(texts), TEXTS_PER_CALL):
         part = list(texts[start : start + TEXTS_PER_CALL])
-        for ids in tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]:
+        for ids in whole_tokens(tokenizer, part)["input_ids"]:
             total += len(ids)
             unknown += ids.count(tokenizer.unk_token_id)
     return unknown / max(total, 1)
@@ -194,3 +188,17 @@ def chunked(input_ids: list[list[int]], *, tokens_per_chunk: int, pad_id: int) -
         mask = np.arange(longest) < lengths[index, None]
         yield Chunk(torch.from_numpy(index), torch.from_numpy(padded), torch.from_numpy(mask.astype(np.int64)))
         start += len(index)
+
+
+def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """Ids that the tokenizer's own post-processor puts before and after the tokens of a text."""
+    from tokenizers import Encoding
+
+    processor = tokenizer.backend_tokenizer.post_processor
+    if processor is None:
+        return [], []
+    one = Encoding()
+    one.pad(1, pad_id=NO_TOKEN)  # a text of one token, which stands out among those put around it
+    ids = processor.process(one).ids
+    place = ids.index(NO_TOKEN)
+    return ids[:place], ids[place + 1 :]

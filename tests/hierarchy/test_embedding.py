@@ -12,28 +12,27 @@ from hierarchy.embedding import SentenceEncoder, embed_texts, ngram_vectors, uni
 
 
 class Words:
-    """A tokenizer of one token a word, with the four settings that the encoder uses."""
+    """A tokenizer of one token a word; where a text begins with `+`, that word has one token a character."""
 
     unk_token_id = 0
 
-    def __call__(self, texts, truncation=False, max_length=0, stride=0, add_special_tokens=True, **_):
+    def __call__(self, texts, return_offsets_mapping=False, **_):
         spans = [_spans(text) for text in texts]
-        if not truncation:
-            words = [[text[a:b] for a, b in s] for text, s in zip(texts, spans, strict=True)]
-            return {"input_ids": [[0 if word.startswith("?") else 1 for word in row] for row in words]}
-        offsets, owner = [], []
-        for i, s in enumerate(spans):
-            starts = range(0, max(1, len(s) - stride), max_length - stride)
-            offsets += [s[start : start + max_length] for start in starts]
-            owner += [i] * len(starts)
-        return {"offset_mapping": offsets, "overflow_to_sample_mapping": owner}
+        if return_offsets_mapping:
+            return {"offset_mapping": spans}
+        words = [[text[a:b] for a, b in s] for text, s in zip(texts, spans, strict=True)]
+        return {"input_ids": [[0 if word.startswith("?") else 1 for word in row] for row in words]}
+
+    def num_special_tokens_to_add(self):
+        return 2
 
 
 def _spans(text):
     spans, at = [], 0
     for word in text.split():
         at = text.index(word, at)
-        spans.append((at, at + len(word)))
+        whole = spans or not word.startswith("+")
+        spans += [(at, at + len(word))] if whole else [(at + i, at + i + 1) for i in range(len(word))]
         at += len(word)
     return spans
 
@@ -43,6 +42,8 @@ class Counting:
 
     max_seq_length = 28
     tokenizer = Words()
+    prompts = None
+    default_prompt_name = None
 
     def encode(self, windows, **_):
         return np.array([[len(window.split()), window.split().count("end")] for window in windows], dtype=np.float32)
@@ -57,6 +58,24 @@ def test_no_part_of_a_document_is_cut_off():
     assert owner.tolist().count(1) == owner.tolist().count(2) == 1
     assert encoder([text])[0, 1] > 0
     assert encoder(["short", text])[0] == pytest.approx(encoder(["short"])[0])
+
+
+def test_a_window_that_alone_has_more_tokens_is_cut_again():
+    """As where the end of a long word, with which a window begins, is no word of the vocabulary."""
+    encoder = SentenceEncoder(Counting(), overlap=4)
+    text = "word " * 16 + "+" * 200 + " word" * 30 + " end"
+    windows, owner = encoder.windows(["short", text])
+    assert max(len(_spans(window)) for window in windows) <= 26
+    assert sum(window.count("+") for window in windows) >= 200
+    assert sum(window.count("end") for window in windows) == 1
+    assert owner.tolist() == [0] + [1] * (len(windows) - 1)
+
+
+def test_a_prompt_takes_its_tokens_from_the_window():
+    model = Counting()
+    model.prompts, model.default_prompt_name = {"search": "find what is like this :"}, "search"
+    text = " ".join(["word"] * 300)
+    assert max(len(w.split()) for w in SentenceEncoder(model, overlap=4).windows([text])[0]) <= 14
 
 
 def test_texts_that_the_encoder_cannot_read_go_through_ngrams(monkeypatch, caplog):

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from hierarchy.taxonomy import Taxonomy
+from pipelines import rows
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.label_space import LabelSpace
 from pipelines.rows import fit_heads, probe_confusion
 from pipelines.settings import Settings
 from stages import vectors
-from stages.rows import Problem
+from stages.rows import SOLVER, Problem
 from stages.training import trainer
 
 ROOT = Path(__file__).parents[2]
@@ -206,6 +208,17 @@ def test_a_second_fit_in_the_same_run_folder_does_nothing_twice(tiny_classifier,
     same(tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid), first)
 
 
+def test_another_split_of_the_same_documents_is_another_training(tiny_classifier, english, tmp_path):
+    places = np.random.default_rng(0).permutation(len(english.train[0]))
+    texts, labels = ([part[i] for i in places] for part in english.train)
+    fits = []
+    for first in (100, 60):
+        classifier = tiny_classifier(label_documents=False, lexical=False, run_dir=str(tmp_path / "run"))
+        fits.append(classifier.fit(texts[:first], labels[:first], validation=(texts[first:], labels[first:])))
+    assert arrays(fits[0]) != arrays(fits[1])
+    assert len([*(tmp_path / "run").glob("chained-*")]) == 2
+
+
 def test_evaluation_and_refit_read_the_vectors_of_the_run(tiny_classifier, english, tmp_path, monkeypatch):
     classifier = tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid)
     classifier.save_pretrained(tmp_path / "model")
@@ -256,6 +269,62 @@ def test_finished_heads_are_kept(tmp_path, monkeypatch):
     fit_heads(features, targets[::-1], problems, settings, tmp_path / "parts", "rows")
     fit_heads(features, targets, problems, Settings(n_jobs=1, neural_C=2.0), tmp_path / "parts", "rows")
     assert len(asked) == 1 + 3 + 3
+
+
+@pytest.fixture
+def fit_counted(tmp_path, monkeypatch):
+    """Fit rows through one run folder; return how many were not there yet."""
+    real = rows.fit_rows
+    asked = []
+    monkeypatch.setattr(rows, "fit_rows", lambda f, t, p, **o: asked.extend(p) or real(f, t, p, **o))
+    rng = np.random.default_rng(0)
+    features, targets = rng.normal(size=(60, 5)).astype(np.float32), rng.integers(0, 3, 60)
+
+    def fit(features=features, targets=targets, problem=None, **settings):
+        problem = Problem(np.arange(3)) if problem is None else problem
+        fit_heads(features, targets, [problem], Settings(n_jobs=1, **settings), tmp_path / "run", "rows")
+        count = sum(len(p.labels) for p in asked)
+        asked.clear()
+        return count
+
+    fit.features, fit.targets = features, targets
+    assert (fit(), fit()) == (3, 0)
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        (rows, "ROWS_VERSION", 99),
+        (rows, "version", lambda library: "0"),
+        *((rows, "SOLVER", {**SOLVER, name: v}) for name, v in {"tol": 0.1, "max_iter": 5, "random_state": 1}.items()),
+    ],
+)
+def test_rows_of_other_code_or_another_solver_are_not_read(fit_counted, monkeypatch, place, name, value):
+    monkeypatch.setattr(place, name, value)
+    assert (fit_counted(), fit_counted()) == (3, 0)
+
+
+def test_rows_of_other_features_or_documents_are_not_read(fit_counted):
+    features, targets = fit_counted.features, fit_counted.targets
+    documents = np.arange(30)
+    others = [
+        {"features": features.astype(np.float64)},
+        {"features": features.view(np.int32)},
+        {"features": features[:, :4]},
+        {"features": np.hstack([features, features])},
+        {"features": sparse.csr_matrix(features)},
+        {"targets": (targets + (np.arange(60) == 7)) % 3},
+        {"problem": Problem(np.arange(3), documents)},
+        {"problem": Problem(np.arange(3), documents.view(np.float64).astype(np.int64) + 5)},
+        {"problem": Problem(np.arange(3), documents, np.full(30, 0.5))},
+        {"problem": Problem(np.arange(3), None, np.full(60, 0.5))},
+        {"neural_C": 2.0},
+        {"balance": 0.5},
+    ]
+    assert [fit_counted(**other) > 0 for other in others] == [True] * len(others)
+    assert [fit_counted(**other) for other in others] == [0] * len(others)
+    assert fit_counted(prune=0.5, min_df=1, lexical_C=2.0, n_groups=3, seed=1) == 0  # none of which dense rows read
 
 
 # Parts

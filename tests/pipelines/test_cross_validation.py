@@ -9,6 +9,7 @@ from hierarchy import Taxonomy
 from hierarchy.errors import ConfigError, DataError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.cross_validation import fold as folds_module
+from pipelines.cross_validation import validate
 from pipelines.cross_validation.fold import OWN
 from pipelines.cross_validation.validate import cross_validate
 from pipelines.evaluation.comparison import LOGISTIC, NO_TREE, SVM
@@ -19,7 +20,8 @@ def lexical(english, tmp_path):
     """Make a classifier of n-grams alone, with a run folder."""
 
     def make(taxonomy=english.taxonomy, **settings):
-        return HierarchicalClassifier(taxonomy, encoder="none", n_jobs=1, run_dir=str(tmp_path / "run"), **settings)
+        settings = {"n_jobs": 1, **settings}
+        return HierarchicalClassifier(taxonomy, encoder="none", run_dir=str(tmp_path / "run"), **settings)
 
     return make
 
@@ -96,6 +98,25 @@ def test_a_stopped_run_goes_on_and_a_changed_one_begins_anew(lexical, english, t
     assert len(trainings) == 9  # the second repeat alone
     run(balance=0.5)
     assert len(trainings) == 13
+    run(n_jobs=2)
+    assert len(trainings) == 13
+    monkeypatch.setattr(validate, "code_and_libraries", lambda: {"code": "another"})
+    run()
+    assert len(trainings) == 17
+
+
+def test_folds_are_kept_for_encoders_and_functions_as_they_are(lexical, english, trainings, monkeypatch):
+    texts, labels = (part[::3] for part in english.train)
+
+    def run():
+        cross_validate(lexical(), texts, labels, folds=2, baselines=False)
+        return len(trainings)
+
+    assert (run(), run()) == (2, 2)
+    monkeypatch.setattr(validate, "encoder_contents", lambda names: {"a/label-encoder": "changed on the hub"})
+    assert run() == 4
+    monkeypatch.setattr(validate, "function_sources", lambda names: {"synonyms:swap": "edited"})
+    assert run() == 6
 
 
 def test_the_run_folder_does_not_change_the_answers(english, lexical):

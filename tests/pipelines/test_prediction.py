@@ -124,7 +124,7 @@ def test_a_stopped_run_goes_on_where_it_was(model, documents, tmp_path, monkeypa
     assert out.read_bytes() == whole.read_bytes()
 
 
-@pytest.mark.parametrize("change", ["documents", "options"])
+@pytest.mark.parametrize("change", ["documents", "rows", "options", "versions"])
 def test_another_run_is_not_mixed_in(model, documents, tmp_path, monkeypatch, change):
     out = tmp_path / "out.jsonl"
     with monkeypatch.context() as patch:
@@ -132,12 +132,18 @@ def test_another_run_is_not_mixed_in(model, documents, tmp_path, monkeypatch, ch
         with pytest.raises(KeyboardInterrupt):
             predict_file(model, documents, out)
     options = {"top_k": 1} if change == "options" else {}
+    lines = documents.read_text(encoding="utf-8")
     if change == "documents":
-        documents.write_text(documents.read_text(encoding="utf-8") + '{"text": "one more"}\n', encoding="utf-8")
-    with pytest.raises(DataError, match=rf"differs in: {'top_k' if options else 'documents'}; .*--restart"):
+        documents.write_text(lines + '{"text": "one more"}\n', encoding="utf-8")
+    if change == "rows":  # the same documents, which stand somewhere else
+        documents.write_text("\n" + lines, encoding="utf-8")
+    if change == "versions":
+        monkeypatch.setattr(prediction, "code_and_libraries", lambda: {"code": "another"})
+    told = {"options": "top_k", "rows": "documents"}.get(change, change)
+    with pytest.raises(DataError, match=rf"differs in: {told}; .*--restart"):
         predict_file(model, documents, out, **options)
     answered = predict_file(model, documents, out, restart=True, **options)
-    assert len(read_jsonl(out)) == answered == len(documents.read_text(encoding="utf-8").splitlines())
+    assert len(read_jsonl(out)) == answered == documents.read_text(encoding="utf-8").count('{"text"')
 
 
 def test_an_output_that_cannot_be_finished_leaves_the_earlier_one(model, documents, tmp_path, monkeypatch):

@@ -118,6 +118,25 @@ def test_another_question_is_another_tune(lexical, english):
     assert found.trials[0].figures != other.trials[0].figures
 
 
+def test_trials_are_kept_for_code_encoders_and_functions_as_they_are(lexical, monkeypatch, tmp_path):
+    def tunes():
+        lexical(trials=1)
+        return len([*(tmp_path / "run").glob("tune-*")])
+
+    assert (tunes(), tunes()) == (1, 1)
+    for number, what in enumerate(("code_and_libraries", "encoder_contents", "function_sources"), start=2):
+        monkeypatch.setattr(search, what, lambda *_: "changed")
+        assert tunes() == number
+
+
+def test_all_encoders_and_functions_that_are_tried_are_looked_at(lexical, monkeypatch):
+    asked = []
+    monkeypatch.setattr(search, "encoder_contents", lambda names: asked.extend(names))
+    monkeypatch.setattr(search, "function_sources", lambda names: asked.extend(names))
+    lexical({"classifier.label_encoder": ["one/model", "another"], "classifier.augment": ["a:b", None]}, trials=1)
+    assert {*asked} == {"none", "one/model", "another", "a:b", None}
+
+
 def test_a_combination_that_is_refused_is_a_trial_and_says_why(lexical):
     space = {"classifier.max_group_size": {"type": "int", "low": 1, "high": 4}}
     found = lexical(space, settings={"min_group_size": 4, "max_group_size": 8}, sampler="grid", trials=5)

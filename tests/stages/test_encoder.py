@@ -80,6 +80,28 @@ def test_fingerprint_sees_what_vectors_depend_on(tiny_encoder, encoder, wide_enc
     assert Encoder.from_pretrained(str(tmp_path / "copy"), precision="fp32").fingerprint() == encoder.fingerprint()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("num_attention_heads", 2), ("layer_norm_eps", 0.1), ("hidden_act", "relu")]
+)
+def test_fingerprint_sees_the_config(tiny_encoder, encoder, tmp_path, name, value):
+    import json
+    import shutil
+
+    shutil.copytree(tiny_encoder, tmp_path / "other")
+    config = tmp_path / "other" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text(encoding="utf-8")), name: value}), encoding="utf-8")
+    other = Encoder.from_pretrained(str(tmp_path / "other"), precision="fp32")
+    assert other.fingerprint() != encoder.fingerprint()
+    ids = encoder.segmenter(segment_tokens=32, overlap=3)(["kettle boil water steam"]).input_ids
+    assert not np.array_equal(other.encode(ids), encoder.encode(ids))
+
+
+def test_dropout_is_none_of_what_vectors_depend_on(tiny_encoder, encoder):
+    other = Encoder.from_pretrained(tiny_encoder, precision="fp32", attention_dropout=0.5)
+    assert other.fingerprint() == encoder.fingerprint()
+    assert other.dropout_rates() != encoder.dropout_rates()
+
+
 def test_label_texts_become_unit_vectors_one_by_one(encoder):
     segmenter = encoder.segmenter(segment_tokens=16, overlap=4)
     texts = ["kettle", "printer ink " * 30, ""]

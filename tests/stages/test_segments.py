@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_encoders import FAMILIES
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from hierarchy.errors import EncoderError
 from stages.coarse.segments import Segmenter, chunked, unknown_token_share
 
+# Tokens that stand before and after a text, in families without an encoder of their own among the tests.
+AROUND = {"t5": ([], ["</s>"]), "xlnet": ([], ["</s>", "<s>"]), "llama": (["<s>"], []), "gpt": ([], [])}
 LENGTHS = st.lists(st.integers(1, 256), min_size=1, max_size=200)
 
 
@@ -29,11 +34,25 @@ def tokenizer(tiny_encoder):
     return AutoTokenizer.from_pretrained(tiny_encoder)
 
 
-@settings(deadline=None, max_examples=40)
-@given(words=st.lists(st.integers(0, 400), max_size=60), size=st.integers(9, 40), overlap=st.integers(0, 6))
-def test_segments_cover_every_token_and_overlap_as_stated(tokenizer, english, words, size, overlap):
+@pytest.fixture(scope="module", params=[*FAMILIES, *AROUND])
+def of_family(request, english):
+    """A tokenizer of each family, with the ids that it puts before and after a text."""
+    tokenizer = FAMILIES.get(request.param, FAMILIES["roberta"]).tokenizer(english.train[0])
+    if request.param in FAMILIES:
+        return tokenizer, [tokenizer.cls_token_id], [tokenizer.sep_token_id]
+    before, after = AROUND[request.param]
+    backend = tokenizer.backend_tokenizer
+    special = [(token, backend.token_to_id(token)) for token in {*before, *after}]
+    backend.post_processor = TemplateProcessing(single=[*before, "$A", *after], special_tokens=special)
+    return tokenizer, *(tokenizer.convert_tokens_to_ids(tokens) for tokens in (before, after))
+
+
+@settings(deadline=None, max_examples=20)
+@given(words=st.lists(st.integers(0, 400), min_size=1, max_size=60), size=st.integers(9, 40), overlap=st.integers(0, 6))
+def test_windows_hold_every_token_and_overlap_as_stated(of_family, english, words, size, overlap):
+    tokenizer, before, after = of_family
     known = " ".join(english.train[0]).split()
-    texts = ["", " ".join(known[w] for w in words), "kettle"]
+    texts = [" ".join(known[w] for w in words) + "?" * len(words), "kettle"]
     segments = Segmenter(tokenizer, segment_tokens=size, overlap=overlap)(texts)
     assert segments.counts.sum() == len(segments.input_ids)
     assert segments.counts.min() >= 1
@@ -43,15 +62,66 @@ def test_segments_cover_every_token_and_overlap_as_stated(tokenizer, english, wo
         bare = []
         for window in windows:
             assert len(window) <= size
-            assert window[0] == tokenizer.cls_token_id
-            assert window[-1] == tokenizer.sep_token_id
-            bare.append(window[1:-1])
-        for before, after in pairwise(bare):
-            assert len(before) == size - 2
-            assert before[len(before) - overlap :] == after[:overlap]
-            assert len(after) > overlap
+            assert window[: len(before)] == before
+            assert window[len(window) - len(after) :] == after
+            bare.append(window[len(before) : len(window) - len(after)])
+        for one, following in pairwise(bare):
+            assert len(one) == size - len(before) - len(after)
+            assert one[len(one) - overlap :] == following[:overlap]
+            assert len(following) > overlap
         joined = bare[0] + [token for window in bare[1:] for token in window[overlap:]]
-        assert joined == tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert joined == whole(tokenizer, text)["input_ids"]
+
+
+def test_an_empty_text_is_one_window_that_can_be_read(of_family):
+    tokenizer, before, after = of_family
+    segments = Segmenter(tokenizer)(["", "kettle"])
+    assert segments.input_ids[0] == (before + after or [tokenizer.pad_token_id])
+    assert segments.counts.tolist() == [1, 1]
+    assert Segmenter(tokenizer).spans("") == [(0, 0)]
+
+
+@settings(deadline=None, max_examples=10)
+@given(words=st.lists(st.integers(0, 400), min_size=1, max_size=60), overlap=st.integers(0, 6))
+def test_spans_are_those_of_the_windows(of_family, english, words, overlap):
+    tokenizer, before, after = of_family
+    known = " ".join(english.train[0]).split()
+    text = "  " + "  ".join(known[w] for w in words).title()
+    segmenter = Segmenter(tokenizer, segment_tokens=12, overlap=overlap)
+    windows, spans = segmenter([text]).input_ids, segmenter.spans(text)
+    read = whole(tokenizer, text)
+    first, ends = 0, []
+    for window in windows:
+        tokens = len(window) - len(before) - len(after)
+        ends.append((read["offset_mapping"][first][0], read["offset_mapping"][first + tokens - 1][1]))
+        first += tokens - overlap
+    assert spans == ends
+    assert spans[-1][1] == len(text)
+
+
+@pytest.mark.parametrize("words", [1, 3, 300])  # as many words as one can count, or one that never ends
+def test_windows_do_not_depend_on_how_a_tokenizer_was_saved_or_called(of_family, words):
+    tokenizer, *_ = of_family
+    text = " ".join(["kettle" * (900 // words)] * words)
+    segmenter = Segmenter(tokenizer, segment_tokens=24, overlap=4)
+    windows = segmenter([text, ""]).input_ids
+    tokenizer.backend_tokenizer.enable_truncation(8)
+    tokenizer.backend_tokenizer.enable_padding(length=64)
+    tokenizer.truncation_side = "left"
+    assert Segmenter(tokenizer, segment_tokens=24, overlap=4)([text, ""]).input_ids == windows
+    tokenizer([text, "kettle"], truncation=True, max_length=5, padding=True)
+    assert segmenter([text, ""]).input_ids == windows
+    assert len(segmenter.spans(text)) == len(windows) - 1
+    tokenizer.truncation_side = "right"
+
+
+def whole(tokenizer, text):
+    """What the tokenizer makes of a text with nothing around it, without any call that could cut it."""
+    read = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    read.no_truncation()
+    read.no_padding()
+    encoded = read.encode(text, add_special_tokens=False)
+    return {"input_ids": encoded.ids, "offset_mapping": encoded.offsets}
 
 
 @pytest.mark.parametrize("kept", [1, 2, 3, 7])
@@ -66,30 +136,6 @@ def test_max_segments_spreads_over_the_whole_document(tokenizer, kept):
     assert some.counts.tolist() == [kept, 1]
     assert some.tokens == whole.tokens
     assert some.dropped.tolist() == [sum(map(len, windows)) - sum(map(len, picked)), 0]
-
-
-@settings(deadline=None, max_examples=40)
-@given(words=st.lists(st.integers(0, 400), max_size=60), size=st.integers(9, 40), overlap=st.integers(0, 6))
-def test_spans_hold_the_tokens_of_each_segment(tokenizer, english, words, size, overlap):
-    known = " ".join(english.train[0]).split()
-    text = "  " + "  ".join(known[w] for w in words).title()
-    segmenter = Segmenter(tokenizer, segment_tokens=size, overlap=overlap)
-    windows = segmenter([text]).input_ids
-    spans = segmenter.spans(text)
-    assert len(spans) == len(windows)
-    if not words:
-        assert spans == [(0, 0)]
-        return
-    whole = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    assert spans[0][0] == 2
-    assert spans[-1][1] == len(text)
-    for (start, end), window in zip(spans, windows, strict=True):
-        within = [
-            token
-            for token, (first, last) in zip(whole["input_ids"], whole["offset_mapping"], strict=True)
-            if start <= first and last <= end
-        ]
-        assert within == window[1:-1]
 
 
 def test_spans_of_chinese_are_characters(chinese_encoder):
