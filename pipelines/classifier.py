@@ -296,7 +296,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         Raises
         ------
         ConfigError
-            The model was trained jointly.
+            The model was trained jointly; or with ``augment``, and the classifier, once loaded, names no function.
         DataError
             A group is unknown or one that the change demands is left out, a label has no documents or is not in the
             tree, validation documents are needed, or there is nothing to do.
@@ -327,6 +327,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
                 taxonomy=tree,
                 folder=folder,
                 n_jobs=self.n_jobs,
+                augment=self.augment,
             )
         self._set(model, metrics=None)
         return self

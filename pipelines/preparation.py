@@ -11,7 +11,7 @@ import numpy as np
 from hierarchy.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.taxonomy import Taxonomy
-from pipelines.augmentation import with_label_texts
+from pipelines.augmentation import with_copies, with_label_texts
 from pipelines.data.checks import check_documents
 from pipelines.data.splits import stratified_split
 from pipelines.documents import Documents
@@ -162,6 +162,11 @@ def label_texts(taxonomy: Taxonomy | None, train: Documents) -> dict[str, str]:
 def with_label_documents(settings: Settings, taxonomy: Taxonomy | None, train: Documents) -> Documents:
     """Return training documents with the text of each label behind them, unless ``label_documents`` is off."""
     return with_label_texts(train, label_texts(taxonomy, train)) if settings.label_documents else train
+
+
+def training_documents(settings: Settings, taxonomy: Taxonomy | None, given: Documents) -> Documents:
+    """Return what all rows and the coarse stage are trained on: the given documents, label texts, then the copies."""
+    return with_copies(with_label_documents(settings, taxonomy, given), settings)
 
 
 def place_labels(

@@ -129,7 +129,8 @@ def cut_validation(model: Model, documents: Documents) -> tuple[np.ndarray, np.n
         return np.arange(len(keys)), np.empty(0, dtype=np.int64)
     covered = {*model.label_ids, *(documents.labels[int(i)] for i in np.flatnonzero(held_out))}
     first = np.array([i for i, label in enumerate(documents.labels) if label not in covered], dtype=np.int64)
-    _, cut = stratified_split([documents.labels[int(i)] for i in first], seed=model.settings.seed)
+    labels = [documents.labels[int(i)] for i in first]
+    _, cut = stratified_split(labels, seed=model.settings.seed, keys=keys[first])
     held_out[first[cut]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 

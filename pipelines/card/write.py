@@ -217,6 +217,8 @@ def _refit_line(refit: Mapping[str, Any]) -> str:
     if refit["coarse"]:
         done.append("the coarse stage")
     changed = [f"labels {what}: {_listed(refit[what])}" for what in ("added", "removed", "moved") if refit[what]]
+    if "augment" in refit:
+        changed.append(f"copies rewritten by `{refit['augment']}`")
     documents = refit["documents"]
     return (
         f"Refitted since then: {' and '.join(done)}, on {documents['train']} training and {documents['valid']} "

@@ -24,6 +24,7 @@ IN_CLI_WORDS = {
     "with text=...": "with --set data.text=...",
     "with label=...": "with --set data.label=...",
     "with group=...": "with --set data.group=...",
+    "with set_params(augment=...)": "with --set classifier.augment=module:function",
     "with split=...": "with --set data.train_split=... (or valid_split, calibration_split, test_split)",
 }
 

@@ -79,7 +79,8 @@ def _refit(
     # Beside a model lies the run folder of its training, with vectors that are needed again; not beside a downloaded
     # one.
     config = config.model_copy(update={"run": config.run or f"{model if model.is_dir() else out}.run"})
-    classifier.set_params(run_dir=config.run, n_jobs=config.classifier.n_jobs)
+    settings = config.classifier
+    classifier.set_params(run_dir=config.run, n_jobs=settings.n_jobs, augment=settings.augment)
 
     def as_before(documents: Part) -> "tuple[np.ndarray, np.ndarray]":
         return cut_validation(classifier.model_, Documents(documents.texts, documents.labels))
