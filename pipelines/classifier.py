@@ -282,8 +282,8 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         Parameters
         ----------
         groups
-            Ids of the groups; None takes those whose labels came, went or moved, or got the documents of a label that
-            is gone.
+            Ids or names of the groups; None takes those whose labels came, went or moved, or got the documents of a
+            label that is gone.
         texts, labels
             The whole training data as it is now: other groups' documents are the negatives.
         taxonomy

@@ -88,7 +88,7 @@ def check_labels(
         )
     table = Dataset.from_dict({"text": list(texts), "label": list(labels), "row": range(len(texts))})
     checked = check_documents(table, taxonomy, where=where, keep_empty=keep_empty)
-    for line in checked.report.lines():
+    for line in checked.report.lines(taxonomy):
         report_logger.info("%s: %s", where, line)
     return checked.documents["text"], checked.labels, np.array(checked.documents["row"], dtype=np.int64)
 
@@ -119,7 +119,7 @@ def prepare_documents(
         )
     if validation is not None:
         valid = Documents(*check_labels(*validation, taxonomy, where="validation documents"))
-        _report_unseen(valid.labels, set(train.labels))
+        report_unseen(valid.labels, set(train.labels), taxonomy)
         warn_of_repeats(valid.texts, train, what="validation documents")
         return train, valid
     kept, held_out = stratified_split(train.labels, seed=seed, keys=train.keys())
@@ -244,10 +244,27 @@ def _lexical_vectors(texts: Sequence[str], settings: Settings) -> np.ndarray:
     return reduced(NgramVectorizer(settings.min_df).fit_transform(texts, len(texts)), seed=settings.seed)
 
 
-def _report_unseen(labels: Sequence[str], known: set[str]) -> None:
-    unseen = sorted(set(labels) - known)
-    if not unseen:
+def report_unseen(labels: Sequence[str], known: set[str], taxonomy: Taxonomy | None) -> None:
+    """Warn of validation documents whose label the model never answers with.
+
+    Parameters
+    ----------
+    labels
+        Of the validation documents.
+    known
+        Labels with training documents.
+    taxonomy
+        Names the labels; None where nothing does.
+
+    Raises
+    ------
+    DataError
+        No validation document has one of the known labels.
+    """
+    missing = sorted(set(labels) - known)
+    if not missing:
         return
+    unseen = missing if taxonomy is None else [taxonomy.label_named(label) for label in missing]
     if not known.intersection(labels):
         raise DataError(
             f"no validation document has a label that training documents have (they have {unseen[0]!r}"

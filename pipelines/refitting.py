@@ -16,7 +16,7 @@ from pipelines.documents import Documents
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
-from pipelines.preparation import training_documents
+from pipelines.preparation import report_unseen, training_documents, warn_of_repeats
 from pipelines.records import with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
 from pipelines.router import Inputs, Router, fit_router
@@ -74,9 +74,10 @@ def refit(
         return replace(model, taxonomy=taxonomy)
     settings = _settings(model, n_jobs=n_jobs, augment=augment)
     counts = _counts(model, plan, plan.space.targets(train.labels))
-    _check_validation(plan, valid)
+    _check_validation(plan, train, valid)
     changes = _changes(model, plan)
-    logger.info("refit: heads of %s%s", some(changes["groups"]) or "no group", ", coarse stage" * plan.coarse)
+    heads = some([taxonomy.group_named(group) for group in changes["groups"]])
+    logger.info("refit: heads of %s%s", heads or "no group", ", coarse stage" * plan.coarse)
 
     given = train
     train = training_documents(settings, taxonomy, given)
@@ -151,11 +152,13 @@ def _settings(model: Model, *, n_jobs: int, augment: str | None) -> Settings:
 def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
     """Training documents behind each row, (labels,); refuses a label without any, and tells of rows left behind."""
     space = plan.space
+    labels = [plan.taxonomy.label_named(label) for label in space.label_ids]
+    groups = [plan.taxonomy.group_named(group) for group in space.group_ids]
     counts = np.bincount(targets, minlength=len(space.label_ids))
     empty = np.flatnonzero((plan.refitted | plan.coarse) & (counts == 0))
     if len(empty):
         raise DataError(
-            f"labels have no documents ({some([repr(space.label_ids[i]) for i in empty])}): give the whole training "
+            f"labels have no documents ({some([repr(labels[i]) for i in empty])}): give the whole training "
             "data, or take these labels out of the tree"
         )
     known = dict(zip(model.label_ids, model.train_counts.tolist(), strict=True))
@@ -165,21 +168,22 @@ def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
         logger.warning(
             "rows that stay as they are were fitted on another number of documents (%s); to fit these again, name "
             "their groups: %s",
-            some([f"{space.label_ids[i]!r}: {before[i]}, now {counts[i]}" for i in stale]),
-            some([space.group_ids[group] for group in np.unique(space.group_of[stale])]),
+            some([f"{labels[i]!r}: {before[i]}, now {counts[i]}" for i in stale]),
+            some([groups[group] for group in np.unique(space.group_of[stale])]),
         )
     return np.where(plan.refitted, counts, before)
 
 
-def _check_validation(plan: Plan, valid: Documents | None) -> None:
+def _check_validation(plan: Plan, train: Documents, valid: Documents | None) -> None:
     if valid is None:
         if plan.coarse:
             raise DataError(
                 "labels came, went or moved, so the fusion must be fitted again, and fewer than half of the documents "
                 "that validated the model are among these: give validation documents with validation=..."
             )
-    elif not (plan.space.targets(valid.labels) >= 0).any():
-        raise DataError("no validation document has a label of the model: give validation documents of its labels")
+        return
+    report_unseen(valid.labels, set(plan.space.label_ids), plan.taxonomy)
+    warn_of_repeats(valid.texts, train, what="validation documents")
 
 
 def _train_coarse(

@@ -1,5 +1,6 @@
 """The figures of a model card: how good, how far to trust the probabilities, where it fails."""
 
+from hierarchy.nodes import named
 from pipelines.evaluation.comparison import FLAT, EvaluationReport
 from pipelines.evaluation.levels import FINE
 from pipelines.evaluation.report import (
@@ -32,7 +33,7 @@ def in_short(report: EvaluationReport | None) -> list[tuple[str, str]]:
     ]
     if own.accuracy < 1:
         worst = sorted(own.groups, key=lambda row: row.support * (1 - (row.accuracy or 0)), reverse=True)
-        names = [row.name or row.id for row in worst if row.support and (row.accuracy or 0) < 1][:3]
+        names = [named(row) for row in worst if row.support and (row.accuracy or 0) < 1][:3]
         rows.append(("where it fails most", ", ".join(names)))
     return rows
 
@@ -93,7 +94,8 @@ def where_it_fails(report: EvaluationReport | None) -> list[str]:
         if table.rows:
             lines += ["", f"**{table.title}**", "", *markdown_table(table)]
     if own.pairs:
-        pairs = [f"{pair.gold} for {pair.predicted} ({pair.count})" for pair in own.pairs[:WORST]]
+        names = {row.id: named(row) for row in own.labels}
+        pairs = [f"{names[pair.gold]} for {names[pair.predicted]} ({pair.count})" for pair in own.pairs[:WORST]]
         lines += ["", f"Most often mistaken, the right label first: {'; '.join(pairs)}."]
     return lines
 

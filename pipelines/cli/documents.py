@@ -87,7 +87,7 @@ def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "
             except DataError as error:
                 problems += [f"{place}: {problem}" for problem in error.problems]
                 continue
-            for line in checked[role].report.lines():
+            for line in checked[role].report.lines(taxonomy):
                 logger.info("%s: %s", place, line)
         if problems:
             raise DataError(problems)

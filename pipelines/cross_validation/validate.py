@@ -257,7 +257,7 @@ def _summary(
     for start in range(0, len(results), folds):
         parts = [result.predictions for result in results[start : start + folds]]
         repeats.append(joined(parts, [part.trees[0] for part in parts[: 1 if one_tree else folds]]))
-    systems = list(results[0].scores)
+    systems, predictions = list(results[0].scores), averaged(repeats)
     return CrossValidation(
         folds=folds,
         repeats=len(repeats),
@@ -272,5 +272,5 @@ def _summary(
             system: {figure: tuple(result.scores[system][figure] for result in results) for figure in FIGURES}
             for system in systems
         },
-        predictions=averaged(repeats),
+        predictions=predictions if taxonomy is None else predictions.named_by(taxonomy),
     )
