@@ -69,13 +69,16 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             The encoder cannot be had, or cannot read these documents.
         """
         from pipelines.fitting import fit_model
-        from pipelines.preparation import check_texts, prepare_documents, warn_of_repeats
+        from pipelines.preparation import check_texts, prepare_documents
         from pipelines.records import CUT, with_sources
+        from pipelines.repeats import warn_of_repeats
 
         settings = self._settings()
         train, valid = prepare_documents(texts, labels, validation, self.taxonomy, seed=settings.seed)
         if calibration is not None:
-            warn_of_repeats(check_texts(calibration[0]), train, what="calibration documents")
+            calibrating = check_texts(calibration[0])
+            for seen, where in ((train, "training"), (valid, "validation")):
+                warn_of_repeats(calibrating, seen, what="calibration documents", where=where)
         with self._run_folder() as folder:
             fitted = fit_model(settings, self.taxonomy, train, valid, folder=folder)
         if validation is None:

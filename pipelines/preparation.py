@@ -15,6 +15,7 @@ from pipelines.augmentation import with_copies, with_label_texts
 from pipelines.data.checks import check_documents
 from pipelines.data.splits import stratified_split
 from pipelines.documents import Documents
+from pipelines.repeats import warn_of_repeats
 from pipelines.settings import Settings
 from stages.progress import Clock
 
@@ -130,26 +131,6 @@ def prepare_documents(
         )
     logger.info("validation: %d of %d training documents, stratified", len(held_out), len(train.labels))
     return train.select(kept), train.select(held_out)
-
-
-def warn_of_repeats(texts: Sequence[str], train: Documents, *, what: str) -> None:
-    """Say how many documents stand among the training documents too.
-
-    Parameters
-    ----------
-    texts
-        Documents that are to tell how good the model is on new ones.
-    train
-        The training documents.
-    what
-        What the documents are, for the message.
-    """
-    repeats = int(np.isin(Documents(texts, ()).keys(), train.keys()).sum())
-    if repeats:
-        logger.warning(
-            "%d of the %d %s stand among the training documents: what rests on them is too good; leave them out",
-            repeats, len(texts), what,
-        )  # fmt: skip
 
 
 def label_texts(taxonomy: Taxonomy | None, train: Documents) -> dict[str, str]:

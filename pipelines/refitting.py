@@ -16,9 +16,10 @@ from pipelines.documents import Documents
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
-from pipelines.preparation import report_unseen, training_documents, warn_of_repeats
+from pipelines.preparation import report_unseen, training_documents
 from pipelines.records import with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
+from pipelines.repeats import warn_of_repeats
 from pipelines.router import Inputs, Router, fit_router
 from pipelines.rows import chance_factors, fit_group_rows, fit_heads, plan_rows
 from pipelines.settings import Settings

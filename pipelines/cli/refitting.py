@@ -10,7 +10,7 @@ import typer
 from hierarchy.errors import DataError
 from pipelines.cli.answers import DeviceOption, ModelArgument
 from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, stdout
-from pipelines.cli.training import Part, read_parts
+from pipelines.cli.training import Part, read_parts, warn_of_seen_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +88,8 @@ def _refit(
     tree = classifier.taxonomy_ if taxonomy is None else read_taxonomy(taxonomy)
     tree, parts = read_parts(config, tree, as_before)
     training, valid, test = parts["train"], parts.get("valid"), parts.get("test")
+    repeats = warn_of_seen_parts(parts, "test")
+    warn_of_seen_parts(parts, "calibration")
     validation = None if valid is None else (valid.texts, valid.labels)
     refits = len(classifier.model_.record.get("refits", []))
     with reports_shown(), in_cli_words(validation="--set data.valid"):
@@ -98,7 +100,7 @@ def _refit(
         logger.warning("no test or validation documents (data.test, data.valid): the new model has no figures")
     else:
         with reports_shown():
-            report = classifier.evaluate(test.texts, test.labels, data=test.name)
+            report = classifier.evaluate(test.texts, test.labels, data=test.name).noting(repeats)
         classifier.metrics_ = report.as_dict()
         record = with_test(
             classifier.model_.record,

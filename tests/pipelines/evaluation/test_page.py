@@ -143,7 +143,7 @@ def test_differences_are_said_as_the_interval_allows(shop):
     same = make_report(wrong=0.0)
     equal = compare(same.evaluation, "x", answers={SVM: same.evaluation.predicted})
     told = words(report_page(equal))
-    assert "not clearly different+0.0 points (+0.0 to +0.0)" in told
+    assert "level+0.0 points (+0.0 to +0.0)" in told
     assert "There are none: every answer is right." in told
 
 
