@@ -168,8 +168,7 @@ def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
         if key == "name" and was != now:
             yield f"the taxonomy was named {_shown(was)}, now {_shown(now)}"
         elif was != now:
-            if key.endswith("_link"):
-                was, now = _named_links(old, was), _named_links(new, now)
+            was, now = [_named(old, x) for x in was], [_named(old if key == "retired" else new, x) for x in now]
             changes = [("gone", x) for x in was if x not in now] + [("new", x) for x in now if x not in was]
             yield f"{key}: {', '.join(f'{_shown(x)} is {word}' for word, x in changes) or 'another order'}"
     if _reordered(old.groups, new.groups):
@@ -180,8 +179,8 @@ def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
         yield "labels stand in another order"
 
 
-def _named_links(tree: Taxonomy, links: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    return [tuple(map(tree.label_named, link)) for link in links]
+def _named(tree: Taxonomy, member: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    return tree.label_named(member) if isinstance(member, str) else tuple(map(tree.label_named, member))
 
 
 def _reordered(old: Sequence[Any], new: Sequence[Any]) -> bool:

@@ -115,9 +115,8 @@ def prepare_documents(
     check_taxonomy(taxonomy)
     train = Documents(*check_labels(texts, labels, taxonomy, where="training documents"))
     if len(set(train.labels)) < 2:
-        raise DataError(
-            f"all training documents have one label ({train.labels[0]!r}): a classifier needs at least two labels"
-        )
+        label = train.labels[0] if taxonomy is None else taxonomy.label_named(train.labels[0])
+        raise DataError(f"all training documents have one label ({label!r}): a classifier needs at least two labels")
     if validation is not None:
         valid = Documents(*check_labels(*validation, taxonomy, where="validation documents"))
         report_unseen(valid.labels, set(train.labels), taxonomy)

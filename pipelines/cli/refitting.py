@@ -46,7 +46,8 @@ def refit(
     """Fit the heads of some groups again and, where labels came, went or moved, the coarse stage; the rest stays.
 
     Give the whole training data as data.train. The encoder and the n-grams stay as trained, and so do all settings of
-    the model. A refit that was stopped goes on where it was when the same command is given again.
+    the model; a function of classifier.augment must be named again. A refit that was stopped goes on where it was when
+    the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
         from pipelines.artifacts import check_replaceable
@@ -69,7 +70,7 @@ def _refit(
     from pipelines.documents import Documents
     from pipelines.evaluation.report import render
     from pipelines.hub import local_folder
-    from pipelines.records import with_test
+    from pipelines.records import with_sources, with_test
     from pipelines.refit_plan import cut_validation
 
     folder = local_folder(model)
@@ -95,7 +96,10 @@ def _refit(
     with reports_shown(), in_cli_words(validation="--set data.valid"):
         classifier.refit_groups(groups, training.texts, training.labels, tree, validation=validation)
         if "calibration" in parts:
-            classifier.calibrate(parts["calibration"].texts, parts["calibration"].labels)
+            calibration = parts["calibration"]
+            classifier.calibrate(calibration.texts, calibration.labels)
+            record = with_sources(classifier.model_.record, {"calibration": calibration.name})
+            classifier.model_ = replace(classifier.model_, record=record)
     if test is None:
         logger.warning("no test or validation documents (data.test, data.valid): the new model has no figures")
     else:

@@ -155,9 +155,8 @@ def cross_validate(
         raise DataError(f"{len(texts)} texts and {len(groups)} groups: one group belongs to each text")
     documents = Documents(*check_labels(texts, labels, taxonomy, where="documents"))
     if len(set(documents.labels)) < 2:
-        raise DataError(
-            f"all documents have one label ({documents.labels[0]!r}): a classifier needs at least two labels"
-        )
+        label = documents.labels[0] if taxonomy is None else taxonomy.label_named(documents.labels[0])
+        raise DataError(f"all documents have one label ({label!r}): a classifier needs at least two labels")
     assert documents.rows is not None  # noqa: S101 - check_labels gives them; this tells the type checker
     sources = None if groups is None else [groups[int(row)] for row in documents.rows]
     seeds = [settings.seed + repeat for repeat in range(repeats)]
