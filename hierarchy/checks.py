@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from hierarchy.nodes import Label, Tree
+from hierarchy.nodes import Label, Tree, named
 
 Key = tuple[str | int, ...]
 """A place in a tree: ("group", i), ("label", i, j), ("unplaced", j), ("must_link", i), ("retired", i) ...
@@ -147,18 +147,19 @@ def _check_groups(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
     for i, group in enumerate(tree.groups):
         line = lines.get(("group", i))
         if not group.labels and ("dropped", i) not in lines:
-            yield line, f"group '{group.name}' is empty; give it labels or remove it"
+            yield line, f"group '{named(group)}' is empty; give it labels or remove it"
         low, high = group.min_size, group.max_size
         for field, value in (("min_size", low), ("max_size", high)):
             if value is not None and value < 1:
-                yield line, f"{field} of group '{group.name}' is {value}; it must be 1 or more"
+                yield line, f"{field} of group '{named(group)}' is {value}; it must be 1 or more"
         if low is not None and high is not None and low > high:
-            yield line, f"group '{group.name}' has min_size {low} above max_size {high}; swap or change them"
+            yield line, f"group '{named(group)}' has min_size {low} above max_size {high}; swap or change them"
 
 
 def _check_links(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
     home = {label.id: (key[1] if key[0] == "label" else None) for key, label in _labels(tree)}
     ids = list(home)
+    called = {label.id: named(label) for _, label in _labels(tree)}
     for field in ("must_link", "cannot_link"):
         for i, link in enumerate(getattr(tree, field)):
             line = lines.get((field, i))
@@ -177,26 +178,23 @@ def _check_links(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
         component_of.update(dict.fromkeys(component, number))
         places = {pinned(member): member for member in component if pinned(member) is not None}
         if len(places) > 1:
-            named = " and ".join(f"'{member}'" for member in places.values())
+            joined = " and ".join(f"'{called[member]}'" for member in places.values())
             line = next((lines.get(("must_link", i)) for i, x in enumerate(tree.must_link) if x[0] in component), None)
             yield (
                 line,
-                f"must_link joins {named}, which stand in different pinned groups; move one or drop the link",
+                f"must_link joins {joined}, which stand in different pinned groups; move one or drop the link",
             )
     for i, link in enumerate(tree.cannot_link):
         members = [member for member in dict.fromkeys(link) if member in home]
         for position, left in enumerate(members):
             for right in members[position + 1 :]:
-                line = lines.get(("cannot_link", i))
+                line, pair = lines.get(("cannot_link", i)), f"'{called[left]}' and '{called[right]}'"
                 if left in component_of and component_of[left] == component_of.get(right):
-                    yield (
-                        line,
-                        f"cannot_link parts '{left}' and '{right}', which must_link joins; drop one of the two",
-                    )
+                    yield line, f"cannot_link parts {pair}, which must_link joins; drop one of the two"
                 elif pinned(left) is not None and pinned(left) == pinned(right):
-                    group = tree.groups[pinned(left) or 0].name
+                    group = named(tree.groups[pinned(left) or 0])
                     yield (
                         line,
-                        f"cannot_link parts '{left}' and '{right}', which are both pinned in group '{group}'; "
+                        f"cannot_link parts {pair}, which are both pinned in group '{group}'; "
                         "move one or drop the entry",
                     )

@@ -1,10 +1,10 @@
 """What differs between two taxonomies, and which parts of a model trained on the old one must be refitted."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hierarchy.nodes import Group, Label
+from hierarchy.nodes import Group, Label, named
 from hierarchy.taxonomy import Taxonomy
 
 _SETTINGS = ("built", "frozen_name", "min_size", "max_size")
@@ -31,6 +31,8 @@ class TaxonomyDiff:
         Ids of the groups of the new tree that got or lost a label: their heads must be refitted.
     other
         What else differs, in words: settings of groups, links, retired ids, the order.
+    label_names, group_names
+        What a person is shown of the labels and groups of both trees, by their ids: the new name where both have one.
     """
 
     added: tuple[tuple[str, str | None], ...] = ()
@@ -44,6 +46,8 @@ class TaxonomyDiff:
     described_groups: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
+    label_names: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    group_names: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def empty(self) -> bool:
@@ -56,23 +60,34 @@ class TaxonomyDiff:
         return bool(self.added or self.removed or self.moved or self.groups_added or self.groups_removed)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything, with `empty` and `coarse`, as JSON would hold it."""
-        return {"empty": self.empty, "coarse": self.coarse} | asdict(self)
+        """Return everything but the names, with `empty` and `coarse`, as JSON would hold it."""
+        content = asdict(self)
+        del content["label_names"], content["group_names"]
+        return {"empty": self.empty, "coarse": self.coarse} | content
 
     def lines(self) -> list[str]:
         """Return the changes in words, one a line; none where the trees are equal."""
         return [
-            *(f"group '{group}' is new" for group in self.groups_added),
-            *(f"group '{group}' is gone" for group in self.groups_removed),
-            *(f"label '{label}' is new in {_place(group)}" for label, group in self.added),
-            *(f"label '{label}' is gone from {_place(group)}" for label, group in self.removed),
-            *(f"label '{label}' moved from {_place(old)} to {_place(new)}" for label, old, new in self.moved),
+            *(f"{self._group(group)} is new" for group in self.groups_added),
+            *(f"{self._group(group)} is gone" for group in self.groups_removed),
+            *(f"{self._label(label)} is new in {self._group(group)}" for label, group in self.added),
+            *(f"{self._label(label)} is gone from {self._group(group)}" for label, group in self.removed),
+            *(
+                f"{self._label(label)} moved from {self._group(old)} to {self._group(new)}"
+                for label, old, new in self.moved
+            ),
             *(f"group '{group}' was named '{old}', now '{new}'" for group, old, new in self.renamed_groups),
             *(f"label '{label}' was named '{old}', now '{new}'" for label, old, new in self.renamed_labels),
-            *(f"group '{group}' has another description" for group in self.described_groups),
-            *(f"label '{label}' has another description" for label in self.described),
+            *(f"{self._group(group)} has another description" for group in self.described_groups),
+            *(f"{self._label(label)} has another description" for label in self.described),
             *self.other,
         ]
+
+    def _label(self, label_id: str) -> str:
+        return f"label '{self.label_names.get(label_id, label_id)}'"
+
+    def _group(self, group_id: str | None) -> str:
+        return "no group" if group_id is None else f"group '{self.group_names.get(group_id, group_id)}'"
 
 
 def diff(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
@@ -112,11 +127,9 @@ def diff(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
         described_groups=_described(groups_before, groups),
         heads=tuple(group for group in groups if group in touched),
         other=tuple(_other(old, new)),
+        label_names={x: named(label) for x, label in (labels_before | labels).items()},
+        group_names={x: named(group) for x, group in (groups_before | groups).items()},
     )
-
-
-def _place(group: str | None) -> str:
-    return "no group" if group is None else f"group '{group}'"
 
 
 def _labels(tree: Taxonomy) -> dict[str, Label]:
@@ -149,20 +162,25 @@ def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
         for setting in _SETTINGS if group.id in before else ():
             was, now = getattr(before[group.id], setting), getattr(group, setting)
             if was != now:
-                yield f"group '{group.id}': {setting} was {_shown(was)}, now {_shown(now)}"
-    for field in _FIELDS:
-        was, now = getattr(old, field), getattr(new, field)
-        if field == "name" and was != now:
+                yield f"group '{named(group)}': {setting} was {_shown(was)}, now {_shown(now)}"
+    for key in _FIELDS:
+        was, now = getattr(old, key), getattr(new, key)
+        if key == "name" and was != now:
             yield f"the taxonomy was named {_shown(was)}, now {_shown(now)}"
         elif was != now:
+            was, now = [_named(old, x) for x in was], [_named(old if key == "retired" else new, x) for x in now]
             changes = [("gone", x) for x in was if x not in now] + [("new", x) for x in now if x not in was]
-            yield f"{field}: {', '.join(f'{_shown(x)} is {word}' for word, x in changes) or 'another order'}"
+            yield f"{key}: {', '.join(f'{_shown(x)} is {word}' for word, x in changes) or 'another order'}"
     if _reordered(old.groups, new.groups):
         yield "the groups stand in another order"
     after = _groups(new)
     pairs = [(group.labels, after[group.id].labels) for group in old.groups if group.id in after]
     if any(_reordered(was, now) for was, now in [*pairs, (old.unplaced, new.unplaced)]):
         yield "labels stand in another order"
+
+
+def _named(tree: Taxonomy, member: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    return tree.label_named(member) if isinstance(member, str) else tuple(map(tree.label_named, member))
 
 
 def _reordered(old: Sequence[Any], new: Sequence[Any]) -> bool:

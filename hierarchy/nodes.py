@@ -7,6 +7,7 @@ one name stands in several places.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,23 @@ class Tree:
     must_link: tuple[tuple[str, ...], ...] = ()
     cannot_link: tuple[tuple[str, ...], ...] = ()
     retired: tuple[str, ...] = ()
+
+
+class Named(Protocol):
+    """What has an id and a name: a label, a group, or a row of a table about one."""
+
+    @property
+    def id(self) -> str:
+        """What files and programs use."""
+
+    @property
+    def name(self) -> str:
+        """What people read; empty where it is not known."""
+
+
+def named(node: Named) -> str:
+    """Return what a person is shown of a label or a group: its name, with its id in brackets where that is another."""
+    return node.id if node.name in ("", node.id) else f"{node.name} ({node.id})"
 
 
 def with_default_ids(groups: Sequence[Group], unplaced: Sequence[Label]) -> tuple[tuple[Group, ...], tuple[Label, ...]]:

@@ -8,7 +8,7 @@ import numpy as np
 from hierarchy.checks import link_components
 from hierarchy.clustering import Place, balanced_assignment, constrained
 from hierarchy.errors import TaxonomyError
-from hierarchy.nodes import Group, Label
+from hierarchy.nodes import Group, Label, named
 from hierarchy.sizes import Kept
 from hierarchy.taxonomy import Taxonomy
 
@@ -89,14 +89,16 @@ class Plan:
         for link in self.taxonomy.cannot_link:
             for a, b in combinations(link, 2):
                 if a in pinned and pinned.get(b) == pinned[a]:
-                    name = self.kept[pinned[a]].name
-                    problems.append(f"cannot_link parts '{a}' and '{b}', yet must_link draws both into group '{name}'")
+                    name, (first, second) = named(self.kept[pinned[a]]), map(self.taxonomy.label_named, (a, b))
+                    problems.append(
+                        f"cannot_link parts '{first}' and '{second}', yet must_link draws both into group '{name}'"
+                    )
         for g, group in enumerate(self.kept):
             count = int((self.home == g).sum())
             if group.max_size is not None and count > group.max_size:
-                ids = ", ".join(f"'{label.id}'" for label, h in zip(self.fixed, self.home, strict=True) if h == g)
+                labels = ", ".join(f"'{named(self.fixed[i])}'" for i in np.flatnonzero(self.home == g))
                 problems.append(
-                    f"group '{group.name}' has max_size {group.max_size}, but {count} labels are pinned: {ids}"
+                    f"group '{named(group)}' has max_size {group.max_size}, but {count} labels are pinned: {labels}"
                 )
         if problems:
             raise TaxonomyError(problems, where=self.taxonomy.name or "taxonomy")
@@ -127,8 +129,10 @@ class Plan:
         ]
         for unit_ in units:
             if len(unit_) > largest:
-                ids = ", ".join(f"'{self.free[i].id}'" for i in unit_)
-                raise TaxonomyError(f"must_link joins {len(unit_)} labels, but a group takes {largest} at most: {ids}")
+                labels = ", ".join(f"'{named(self.free[i])}'" for i in unit_)
+                raise TaxonomyError(
+                    f"must_link joins {len(unit_)} labels, but a group takes {largest} at most: {labels}"
+                )
         apart, barred = [], []
         for link in self.taxonomy.cannot_link:
             for a, b in combinations(link, 2):
@@ -149,4 +153,5 @@ class Plan:
     def named_links(self) -> str:
         """Return the labels under links, for a message."""
         ids = dict.fromkeys(x for link in (*self.taxonomy.must_link, *self.taxonomy.cannot_link) for x in link)
-        return f" (labels under links: {', '.join(repr(x) for x in list(ids)[:20])})" if ids else ""
+        labels = ", ".join(repr(self.taxonomy.label_named(x)) for x in list(ids)[:20])
+        return f" (labels under links: {labels})" if ids else ""

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from hierarchy import files
 from hierarchy.checks import find_problems, in_words
 from hierarchy.errors import TaxonomyError
 from hierarchy.matching import LabelMatcher
-from hierarchy.nodes import Group, Label, Tree, with_default_ids
+from hierarchy.nodes import Group, Label, Tree, named, with_default_ids
 
 __all__ = ["Group", "Label", "Taxonomy"]
 
@@ -88,8 +88,10 @@ class Taxonomy(Tree):
         except KeyError:
             pass
         if any(label.id == label_id for label in self.unplaced):
-            raise TaxonomyError(f"label '{label_id}' stands in no group yet; place it with TaxonomyBuilder")
-        raise TaxonomyError(f"the taxonomy has no label '{label_id}'{_nearest(self.nearest(label_id))}")
+            label = self.label_named(label_id)
+            raise TaxonomyError(f"label '{label}' stands in no group yet; place it with TaxonomyBuilder")
+        near = map(self.label_named, self.nearest(label_id))
+        raise TaxonomyError(f"the taxonomy has no label '{label_id}'{_nearest(near)}")
 
     def group_index(self, group_id: str) -> int:
         """Return the position of a group in `groups`.
@@ -102,7 +104,7 @@ class Taxonomy(Tree):
         try:
             return self._group_positions[group_id]
         except KeyError:
-            near = LabelMatcher(Tree(unplaced=tuple(Label(g.id, g.name) for g in self.groups))).nearest(group_id)
+            near = map(self.group_named, self.nearest_groups(group_id))
             raise TaxonomyError(f"the taxonomy has no group '{group_id}'{_nearest(near)}") from None
 
     def resolve(self, label: str, group: str | None = None) -> str | None:
@@ -112,6 +114,18 @@ class Taxonomy(Tree):
     def nearest(self, label: str, n: int = 3) -> list[str]:
         """Return the ids of at most `n` labels whose id or name is most like a string."""
         return self._matcher.nearest(label, n)
+
+    def nearest_groups(self, group: str, n: int = 3) -> list[str]:
+        """Return the ids of at most `n` groups whose id or name is most like a string."""
+        return LabelMatcher(Tree(unplaced=tuple(Label(g.id, g.name) for g in self.groups))).nearest(group, n)
+
+    def label_named(self, label_id: str) -> str:
+        """Return what a person is shown of a label (`hierarchy.nodes.named`); the id where it is not in the tree."""
+        return self._named_labels.get(label_id, label_id)
+
+    def group_named(self, group_id: str) -> str:
+        """Return what a person is shown of a group (`hierarchy.nodes.named`); the id where it is not in the tree."""
+        return self._named_groups.get(group_id, group_id)
 
     def with_labels(self, other: "Taxonomy") -> "Taxonomy":
         """Return this taxonomy with the labels of another one that it lacks, unplaced.
@@ -216,6 +230,14 @@ class Taxonomy(Tree):
         return {group_id: i for i, group_id in enumerate(self.group_ids)}
 
     @cached_property
+    def _named_labels(self) -> dict[str, str]:
+        return {label.id: named(label) for label in (*self.labels, *self.unplaced)}
+
+    @cached_property
+    def _named_groups(self) -> dict[str, str]:
+        return {group.id: named(group) for group in self.groups}
+
+    @cached_property
     def _matcher(self) -> LabelMatcher:
         return LabelMatcher(self)
 
@@ -238,5 +260,6 @@ def _not_text(what: str, values: Sequence[Any]) -> list[str]:
     ]
 
 
-def _nearest(near: list[str]) -> str:
-    return "; nearest: " + ", ".join(f"'{name}'" for name in near) if near else ""
+def _nearest(near: Iterable[str]) -> str:
+    names = ", ".join(f"'{name}'" for name in near)
+    return f"; nearest: {names}" if names else ""

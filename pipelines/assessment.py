@@ -15,12 +15,14 @@ from pipelines.evaluation.comparison import (
     NO_NGRAMS,
     NO_TREE,
     SVM,
+    BaselineResult,
     EvaluationReport,
     compare,
 )
 from pipelines.evaluation.figures import evaluate_predictions
 from pipelines.evaluation.page.excerpts import Material
 from pipelines.model import Model
+from pipelines.repeats import warn_of_seen
 from pipelines.router import Inputs, best_groups
 from pipelines.rows import fit_heads
 from pipelines.trust.kept import KeptPromise, kept_promises
@@ -62,6 +64,7 @@ def assess(
     stored
         An earlier report as a dict.
     """
+    notes = warn_of_seen(model, documents, what="test documents", train=train)
     inputs = model.extractor.through_cache(documents.texts, folder)
     routed = model.router.route(inputs, routing=routing, beam=beam)
     gold, known_group = model.places(documents.labels)
@@ -89,18 +92,17 @@ def assess(
         for variant in model.router.fusions
         if variant != "full"
     }
-    notes = []
-    earlier: dict[str, Any] = {}
+    earlier: dict[str, BaselineResult] = {}
     if train is not None:
         answers |= fitted_baselines(model, train, documents, inputs, folder)
     elif stored:
-        earlier = dict(EvaluationReport.from_dict(stored).baselines)
+        told = EvaluationReport.from_dict(stored).baselines
+        earlier = {name: result for name, result in told.items() if name not in VARIANT_NAMES.values()}
+    if earlier:
         notes.append(
             "baselines that need training are shown as stored with the model; evaluate fits them anew, given the "
             "training data"
         )
-    else:
-        notes.append("baselines that need training were left out; evaluate fits them, given the training data")
     promises: tuple[KeptPromise, ...] = ()
     if model.promises is not None and model.promises.routing == routed.routing:
         promises = kept_promises(model.promises, routed, documents.texts, gold, known_group, model.group_of)

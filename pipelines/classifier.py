@@ -69,13 +69,16 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             The encoder cannot be had, or cannot read these documents.
         """
         from pipelines.fitting import fit_model
-        from pipelines.preparation import check_texts, prepare_documents, warn_of_repeats
+        from pipelines.preparation import check_texts, prepare_documents
         from pipelines.records import CUT, with_sources
+        from pipelines.repeats import warn_of_repeats
 
         settings = self._settings()
         train, valid = prepare_documents(texts, labels, validation, self.taxonomy, seed=settings.seed)
         if calibration is not None:
-            warn_of_repeats(check_texts(calibration[0]), train, what="calibration documents")
+            calibrating = check_texts(calibration[0])
+            for seen, where in ((train, "training"), (valid, "validation")):
+                warn_of_repeats(calibrating, seen, what="calibration documents", where=where)
         with self._run_folder() as folder:
             fitted = fit_model(settings, self.taxonomy, train, valid, folder=folder)
         if validation is None:
@@ -282,8 +285,8 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         Parameters
         ----------
         groups
-            Ids of the groups; None takes those whose labels came, went or moved, or got the documents of a label that
-            is gone.
+            Ids or names of the groups; None takes those whose labels came, went or moved, or got the documents of a
+            label that is gone.
         texts, labels
             The whole training data as it is now: other groups' documents are the negatives.
         taxonomy
@@ -296,7 +299,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         Raises
         ------
         ConfigError
-            The model was trained jointly.
+            The model was trained jointly; or with ``augment``, and the classifier, once loaded, names no function.
         DataError
             A group is unknown or one that the change demands is left out, a label has no documents or is not in the
             tree, validation documents are needed, or there is nothing to do.
@@ -327,6 +330,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
                 taxonomy=tree,
                 folder=folder,
                 n_jobs=self.n_jobs,
+                augment=self.augment,
             )
         self._set(model, metrics=None)
         return self

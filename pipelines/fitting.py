@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierarchy.taxonomy import Taxonomy
-from pipelines.augmentation import with_copies
 from pipelines.chained import fit_chained
 from pipelines.documents import Documents
 from pipelines.joint import fit_joint
 from pipelines.model import Model
-from pipelines.preparation import label_texts, place_labels, with_label_documents
+from pipelines.preparation import label_texts, place_labels, training_documents
 from pipelines.records import run_record
 from pipelines.settings import Settings
 from stages.progress import Clock
@@ -50,7 +49,7 @@ def fit_model(
     """
     clock = Clock()
     given = train
-    train = with_copies(with_label_documents(settings, taxonomy, given), settings)
+    train = training_documents(settings, taxonomy, given)
     neural = content = None
     if settings.encoder != "none":
         from pipelines.encoders import load_encoder, resolve_trainable

@@ -30,6 +30,8 @@ class LabelError:
         Their groups in the tree of the document's fold; None where no tree is known.
     probability, suggested_probability
         Of the two labels; the lower the first, the more suspicious the document.
+    label_name, suggested_name, group_name, suggested_group_name
+        For readers; empty where they are not known.
     """
 
     row: int
@@ -41,6 +43,10 @@ class LabelError:
     suggested_group: str | None
     probability: float
     suggested_probability: float
+    label_name: str = ""
+    suggested_name: str = ""
+    group_name: str = ""
+    suggested_group_name: str = ""
 
     @property
     def where(self) -> str:
@@ -98,6 +104,7 @@ def find_label_errors(predictions: OutOfFold) -> LabelErrors:
     disputed = np.flatnonzero(probability > np.nan_to_num(predictions.own, nan=np.inf))
     order = np.argsort(predictions.own[disputed], kind="stable")
     found = []
+    labels, homes = predictions.label_names, predictions.group_names
     for document in disputed[order[: round(expected)]].tolist():
         label = predictions.label_ids[predictions.targets[document]]
         other = predictions.label_ids[suggested[document]]
@@ -113,6 +120,10 @@ def find_label_errors(predictions: OutOfFold) -> LabelErrors:
                 suggested_group=groups[1],
                 probability=float(predictions.own[document]),
                 suggested_probability=float(probability[document]),
+                label_name=labels.get(label, label),
+                suggested_name=labels.get(other, other),
+                group_name=homes.get(groups[0] or "", groups[0] or ""),
+                suggested_group_name=homes.get(groups[1] or "", groups[1] or ""),
             )
         )
     known = int(np.count_nonzero(~np.isnan(predictions.own)))

@@ -11,6 +11,7 @@ COLUMNS = (
     "row", "id", "label", "suggested", "group", "suggested_group", "where", "probability", "suggested_probability",
     "key", "text",
 )  # fmt: skip
+NAMES = ("label_name", "suggested_name", "group_name", "suggested_group_name")  # for readers; the others have ids
 EXCERPT = 200  # characters
 
 
@@ -31,13 +32,13 @@ def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mappin
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
+            writer.writerow(COLUMNS + NAMES)
             for one in found:
                 writer.writerow(
                     (
                         one.row, one.id, one.label, one.suggested, one.group, one.suggested_group, one.where,
                         f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.key:016x}",
-                        (excerpts or {}).get(one.key, ""),
+                        (excerpts or {}).get(one.key, ""), *(getattr(one, name) for name in NAMES),
                     )
                 )  # fmt: skip
         part.replace(path)
@@ -81,6 +82,7 @@ def read_review(path: str | Path) -> list[tuple[LabelError, str]]:
                     suggested_group=line["suggested_group"] or None,
                     probability=float(line["probability"]),
                     suggested_probability=float(line["suggested_probability"]),
+                    **{name: line.get(name) or "" for name in NAMES},
                 )
             except (TypeError, ValueError) as error:
                 raise DataError(

@@ -11,10 +11,11 @@ import numpy as np
 from hierarchy.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.taxonomy import Taxonomy
-from pipelines.augmentation import with_label_texts
+from pipelines.augmentation import with_copies, with_label_texts
 from pipelines.data.checks import check_documents
 from pipelines.data.splits import stratified_split
 from pipelines.documents import Documents
+from pipelines.repeats import warn_of_repeats
 from pipelines.settings import Settings
 from stages.progress import Clock
 
@@ -88,7 +89,7 @@ def check_labels(
         )
     table = Dataset.from_dict({"text": list(texts), "label": list(labels), "row": range(len(texts))})
     checked = check_documents(table, taxonomy, where=where, keep_empty=keep_empty)
-    for line in checked.report.lines():
+    for line in checked.report.lines(taxonomy):
         report_logger.info("%s: %s", where, line)
     return checked.documents["text"], checked.labels, np.array(checked.documents["row"], dtype=np.int64)
 
@@ -114,12 +115,11 @@ def prepare_documents(
     check_taxonomy(taxonomy)
     train = Documents(*check_labels(texts, labels, taxonomy, where="training documents"))
     if len(set(train.labels)) < 2:
-        raise DataError(
-            f"all training documents have one label ({train.labels[0]!r}): a classifier needs at least two labels"
-        )
+        label = train.labels[0] if taxonomy is None else taxonomy.label_named(train.labels[0])
+        raise DataError(f"all training documents have one label ({label!r}): a classifier needs at least two labels")
     if validation is not None:
         valid = Documents(*check_labels(*validation, taxonomy, where="validation documents"))
-        _report_unseen(valid.labels, set(train.labels))
+        report_unseen(valid.labels, set(train.labels), taxonomy)
         warn_of_repeats(valid.texts, train, what="validation documents")
         return train, valid
     kept, held_out = stratified_split(train.labels, seed=seed, keys=train.keys())
@@ -132,26 +132,6 @@ def prepare_documents(
     return train.select(kept), train.select(held_out)
 
 
-def warn_of_repeats(texts: Sequence[str], train: Documents, *, what: str) -> None:
-    """Say how many documents stand among the training documents too.
-
-    Parameters
-    ----------
-    texts
-        Documents that are to tell how good the model is on new ones.
-    train
-        The training documents.
-    what
-        What the documents are, for the message.
-    """
-    repeats = int(np.isin(Documents(texts, ()).keys(), train.keys()).sum())
-    if repeats:
-        logger.warning(
-            "%d of the %d %s stand among the training documents: what rests on them is too good; leave them out",
-            repeats, len(texts), what,
-        )  # fmt: skip
-
-
 def label_texts(taxonomy: Taxonomy | None, train: Documents) -> dict[str, str]:
     """Return what an encoder reads of each label, by its id; without a taxonomy that is the id."""
     if taxonomy is None:
@@ -162,6 +142,11 @@ def label_texts(taxonomy: Taxonomy | None, train: Documents) -> dict[str, str]:
 def with_label_documents(settings: Settings, taxonomy: Taxonomy | None, train: Documents) -> Documents:
     """Return training documents with the text of each label behind them, unless ``label_documents`` is off."""
     return with_label_texts(train, label_texts(taxonomy, train)) if settings.label_documents else train
+
+
+def training_documents(settings: Settings, taxonomy: Taxonomy | None, given: Documents) -> Documents:
+    """Return what all rows and the coarse stage are trained on: the given documents, label texts, then the copies."""
+    return with_copies(with_label_documents(settings, taxonomy, given), settings)
 
 
 def place_labels(
@@ -239,10 +224,27 @@ def _lexical_vectors(texts: Sequence[str], settings: Settings) -> np.ndarray:
     return reduced(NgramVectorizer(settings.min_df).fit_transform(texts, len(texts)), seed=settings.seed)
 
 
-def _report_unseen(labels: Sequence[str], known: set[str]) -> None:
-    unseen = sorted(set(labels) - known)
-    if not unseen:
+def report_unseen(labels: Sequence[str], known: set[str], taxonomy: Taxonomy | None) -> None:
+    """Warn of validation documents whose label the model never answers with.
+
+    Parameters
+    ----------
+    labels
+        Of the validation documents.
+    known
+        Labels with training documents.
+    taxonomy
+        Names the labels; None where nothing does.
+
+    Raises
+    ------
+    DataError
+        No validation document has one of the known labels.
+    """
+    missing = sorted(set(labels) - known)
+    if not missing:
         return
+    unseen = missing if taxonomy is None else [taxonomy.label_named(label) for label in missing]
     if not known.intersection(labels):
         raise DataError(
             f"no validation document has a label that training documents have (they have {unseen[0]!r}"

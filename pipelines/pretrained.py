@@ -14,7 +14,7 @@ from pipelines.artifacts import load_model, save_model
 from pipelines.hub import local_folder, push_folder
 from pipelines.model import Model
 from pipelines.parameters import Parameters
-from pipelines.settings import COPIES, MACHINE, validated
+from pipelines.settings import CODE, MACHINE, validated
 
 
 class Pretrained(Parameters):
@@ -90,8 +90,8 @@ class Pretrained(Parameters):
             There is no such folder or model, it is no model of ours, or a file in it is damaged.
         """
         loaded, metrics = load_model(local_folder(model, revision=revision, token=token), device=device)
-        # A model that comes from elsewhere names no code (augment) that a later fit would run.
-        classifier = cls(loaded.taxonomy, **loaded.settings.model_dump(exclude=MACHINE | COPIES))
+        # A model that comes from elsewhere names no code (augment) that a later fit or refit would run.
+        classifier = cls(loaded.taxonomy, **loaded.settings.model_dump(exclude=MACHINE | CODE))
         classifier.device = device
         classifier._set(loaded, metrics=metrics)
         return classifier

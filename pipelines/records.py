@@ -162,9 +162,14 @@ def run_fingerprint(record: Record) -> str:
         "fingerprints": {name: value for name, value in record["fingerprints"].items() if name != "test"},
         "processes": record["hardware"]["processes"],  # a batch is as many times larger
         "promised": record.get("promised"),
-        "refits": [[refit["groups"], refit["coarse"], refit["fingerprints"]] for refit in record.get("refits", [])],
+        "refits": [_decisive(refit) for refit in record.get("refits", [])],
     }
     return _sha256(json.dumps(decisive, sort_keys=True, default=str))
+
+
+def _decisive(refit: Mapping[str, Any]) -> list[Any]:
+    """Return what decides the result of a refit; its other settings are those of the training."""
+    return [refit[name] for name in ("groups", "coarse", "fingerprints", "augment") if name in refit]
 
 
 def package_versions() -> dict[str, str]:

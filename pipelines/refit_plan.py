@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 
 from hierarchy.diff import diff
+from hierarchy.editing.draft import find_group
 from hierarchy.errors import DataError, TaxonomyError
+from hierarchy.nodes import named
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.report import some
 from pipelines.data.splits import stratified_split
@@ -55,8 +56,8 @@ def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str]
     model
         The trained model.
     groups
-        Ids of the groups that are asked for; None for those that the change demands, and where labels are gone, those
-        of labels that have more documents now.
+        Ids or names of the groups that are asked for; None for those that the change demands, and where labels are
+        gone, those of labels that have more documents now.
     labels
         Label id of each training document.
     taxonomy
@@ -71,11 +72,11 @@ def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str]
         A label of the tree stands in no group.
     """
     if taxonomy.unplaced:
-        loose = some([label.id for label in taxonomy.unplaced])
+        loose = some([named(label) for label in taxonomy.unplaced])
         raise TaxonomyError(f"labels stand in no group yet ({loose}): give each a group, then refit")
     change = diff(model.taxonomy, taxonomy)
     present = set(labels)
-    empty = [label for label, _ in change.added if label not in present]
+    empty = [taxonomy.label_named(label) for label, _ in change.added if label not in present]
     if empty:
         raise DataError(
             f"labels are new in the tree and have no training documents ({some(empty)}): give them documents, or "
@@ -89,14 +90,15 @@ def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str]
         space = model.space
     demanded = {*change.heads, *first} & set(space.group_ids)
     if groups is not None:
-        chosen = _known(groups, space.group_ids)
+        chosen = _known(groups, space.group_ids, taxonomy)
     elif change.removed:  # their documents may have gone to other labels, as in a merge
         chosen = demanded | _grown(model, space, labels)
     else:
         chosen = demanded
-    if demanded - chosen:
+    forgotten = sorted(taxonomy.group_named(group) for group in demanded - chosen)
+    if forgotten:
         raise DataError(
-            f"labels came, went or moved in groups that are not named ({some(sorted(demanded - chosen))}): "
+            f"labels came, went or moved in groups that are not named ({some(forgotten)}): "
             "name these too, or name no group to refit all that the change demands"
         )
     if not chosen and change.empty and not coarse:
@@ -129,7 +131,8 @@ def cut_validation(model: Model, documents: Documents) -> tuple[np.ndarray, np.n
         return np.arange(len(keys)), np.empty(0, dtype=np.int64)
     covered = {*model.label_ids, *(documents.labels[int(i)] for i in np.flatnonzero(held_out))}
     first = np.array([i for i, label in enumerate(documents.labels) if label not in covered], dtype=np.int64)
-    _, cut = stratified_split([documents.labels[int(i)] for i in first], seed=model.settings.seed)
+    labels = [documents.labels[int(i)] for i in first]
+    _, cut = stratified_split(labels, seed=model.settings.seed, keys=keys[first])
     held_out[first[cut]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
@@ -145,11 +148,15 @@ def _grown(model: Model, space: LabelSpace, labels: Sequence[str]) -> set[str]:
     }
 
 
-def _known(groups: Sequence[str], group_ids: Sequence[str]) -> set[str]:
+def _known(groups: Sequence[str], group_ids: Sequence[str], taxonomy: Taxonomy) -> set[str]:
+    """Return the ids of groups that are named by id or by name."""
     if isinstance(groups, str):
         raise DataError("groups is a single string: put it into a list")
-    unknown = [group for group in groups if group not in group_ids]
+    found = {word: group for word in groups if (group := find_group(taxonomy, word)) and group.id in group_ids}
+    unknown = [word for word in groups if word not in found]
     if unknown:
-        near = {group: ", ".join(get_close_matches(group, group_ids, 3)) or "none" for group in unknown}
-        raise DataError([f"no group {group!r} in this model; nearest: {names}" for group, names in near.items()])
-    return set(groups)
+        near = {word: ", ".join(map(taxonomy.group_named, taxonomy.nearest_groups(word))) for word in unknown}
+        raise DataError(
+            [f"no group {word!r} in this model; nearest: {names or 'none'}" for word, names in near.items()]
+        )
+    return {group.id for group in found.values()}

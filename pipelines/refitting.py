@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from hierarchy.errors import DataError
+from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
+from pipelines.augmentation import for_rows, load_function
 from pipelines.data.report import some
 from pipelines.documents import Documents
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
-from pipelines.preparation import with_label_documents
+from pipelines.preparation import report_unseen, training_documents
 from pipelines.records import with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
+from pipelines.repeats import warn_of_repeats
 from pipelines.router import Inputs, Router, fit_router
 from pipelines.rows import chance_factors, fit_group_rows, fit_heads, plan_rows
 from pipelines.settings import Settings
@@ -35,6 +37,7 @@ def refit(
     taxonomy: Taxonomy,
     folder: Path,
     n_jobs: int,
+    augment: str | None,
 ) -> Model:
     """Fit the rows of some groups and, where labels came, went or moved, the coarse stage and the fusion.
 
@@ -56,9 +59,13 @@ def refit(
         Run folder: its cache is used, and what is finished there is not done again.
     n_jobs
         Processes that fit rows.
+    augment
+        The function that rewrites copies, where the model was trained with one: the caller names it, no model does.
 
     Raises
     ------
+    ConfigError
+        `augment` is missing or names no function, or the model was trained without.
     DataError, TaxonomyError
         As `plan_refit` says; or a label lacks documents, or there are no validation documents.
     """
@@ -66,14 +73,15 @@ def refit(
     if not plan.heads and not plan.coarse:
         logger.info("refit: the model takes the new tree; no label came, went or moved, so no row changes")
         return replace(model, taxonomy=taxonomy)
+    settings = _settings(model, n_jobs=n_jobs, augment=augment)
     counts = _counts(model, plan, plan.space.targets(train.labels))
-    _check_validation(plan, valid)
+    _check_validation(plan, train, valid)
     changes = _changes(model, plan)
-    logger.info("refit: heads of %s%s", some(changes["groups"]) or "no group", ", coarse stage" * plan.coarse)
+    heads = some([taxonomy.group_named(group) for group in changes["groups"]])
+    logger.info("refit: heads of %s%s", heads or "no group", ", coarse stage" * plan.coarse)
 
-    settings = model.settings.model_copy(update={"n_jobs": n_jobs})
     given = train
-    train = with_label_documents(settings, taxonomy, given)
+    train = training_documents(settings, taxonomy, given)
     space, targets = plan.space, plan.space.targets(train.labels)
     clock = Clock()
     extractor = model.extractor
@@ -84,11 +92,12 @@ def refit(
         extractor = FeatureExtractor(neural=neural, vectorizer=extractor.vectorizer)
     with clock.step("vectors and n-grams"):
         inputs = extractor.through_cache(train.texts, folder)
+    of_rows = for_rows(settings)
     with clock.step("rows"):
-        router = _with_heads(model, plan, inputs, targets, settings, folder)
+        router = _with_heads(model, plan, inputs, targets, of_rows, folder)
         if plan.coarse and inputs.ngrams is not None:
             group_targets, n_groups = space.groups(targets), len(space.group_ids)
-            group_rows = fit_group_rows(inputs.ngrams, group_targets, n_groups, settings, folder)
+            group_rows = fit_group_rows(inputs.ngrams, group_targets, n_groups, of_rows, folder)
             router = replace(router, group_rows=group_rows)
     if valid is not None:
         with clock.step("fusion"):
@@ -102,6 +111,8 @@ def refit(
                 coarse_fusion=None if plan.coarse else router.coarse_fusion,
             )
     entry = {**changes, "history": history, "seconds": clock.seconds}
+    if augment is not None:
+        entry["augment"] = augment
     if model.promises is not None:
         logger.warning("the promises of the model ended with the refit: calibrate it again")
     neighbours = None
@@ -121,14 +132,34 @@ def refit(
     )
 
 
+def _settings(model: Model, *, n_jobs: int, augment: str | None) -> Settings:
+    """Return the settings of the model, with the caller's processes and the caller's function."""
+    trained = model.settings.augment
+    if trained is not None and augment is None:
+        raise ConfigError(
+            f"the model was trained on copies that augment {trained!r} rewrote, and a loaded model names no code that "
+            "runs: name the function yourself with set_params(augment=...)"
+        )
+    if trained is None and augment is not None:
+        raise ConfigError(
+            f"augment {augment!r} is set and the model was trained without: a refit trains as the model was trained, "
+            "so leave it out, or train again"
+        )
+    if augment is not None:
+        load_function(augment)
+    return model.settings.model_copy(update={"n_jobs": n_jobs, "augment": augment})
+
+
 def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
     """Training documents behind each row, (labels,); refuses a label without any, and tells of rows left behind."""
     space = plan.space
+    labels = [plan.taxonomy.label_named(label) for label in space.label_ids]
+    groups = [plan.taxonomy.group_named(group) for group in space.group_ids]
     counts = np.bincount(targets, minlength=len(space.label_ids))
     empty = np.flatnonzero((plan.refitted | plan.coarse) & (counts == 0))
     if len(empty):
         raise DataError(
-            f"labels have no documents ({some([repr(space.label_ids[i]) for i in empty])}): give the whole training "
+            f"labels have no documents ({some([repr(labels[i]) for i in empty])}): give the whole training "
             "data, or take these labels out of the tree"
         )
     known = dict(zip(model.label_ids, model.train_counts.tolist(), strict=True))
@@ -138,21 +169,22 @@ def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
         logger.warning(
             "rows that stay as they are were fitted on another number of documents (%s); to fit these again, name "
             "their groups: %s",
-            some([f"{space.label_ids[i]!r}: {before[i]}, now {counts[i]}" for i in stale]),
-            some([space.group_ids[group] for group in np.unique(space.group_of[stale])]),
+            some([f"{labels[i]!r}: {before[i]}, now {counts[i]}" for i in stale]),
+            some([groups[group] for group in np.unique(space.group_of[stale])]),
         )
     return np.where(plan.refitted, counts, before)
 
 
-def _check_validation(plan: Plan, valid: Documents | None) -> None:
+def _check_validation(plan: Plan, train: Documents, valid: Documents | None) -> None:
     if valid is None:
         if plan.coarse:
             raise DataError(
                 "labels came, went or moved, so the fusion must be fitted again, and fewer than half of the documents "
                 "that validated the model are among these: give validation documents with validation=..."
             )
-    elif not (plan.space.targets(valid.labels) >= 0).any():
-        raise DataError("no validation document has a label of the model: give validation documents of its labels")
+        return
+    report_unseen(valid.labels, set(plan.space.label_ids), plan.taxonomy)
+    warn_of_repeats(valid.texts, train, what="validation documents")
 
 
 def _train_coarse(

@@ -9,7 +9,7 @@ from hierarchy.diff import TaxonomyDiff, diff
 from hierarchy.editing.links import broken_links, relinked
 from hierarchy.errors import TaxonomyError
 from hierarchy.matching import fold
-from hierarchy.nodes import Group, Label
+from hierarchy.nodes import Group, Label, named
 from hierarchy.taxonomy import Taxonomy
 
 
@@ -92,7 +92,7 @@ class Draft:
         elif alike:
             self.problems.append(f"several labels are named '{word}'; say which by its id: {', '.join(alike)}")
         else:
-            near = ", ".join(f"'{x}'" for x in self.old.nearest(word))
+            near = ", ".join(f"'{self.old.label_named(x)}'" for x in self.old.nearest(word))
             self.problems.append(f"there is no label '{word}'; {f'nearest: {near}' if near else 'nothing is like it'}")
         return Label("", word)
 
@@ -125,7 +125,7 @@ class Draft:
         """Note a problem where another group has this name."""
         found = [g for g in self.groups.values() if g.id != own and fold(name) in (fold(g.id), fold(g.name))]
         if found:
-            self.problems.append(f"there is a group '{found[0].name}' already; choose another name, or merge the two")
+            self.problems.append(f"there is a group '{named(found[0])}' already; choose another name, or merge the two")
 
     def take(self, ids: set[str]) -> None:
         """Take labels out of their groups."""
@@ -144,7 +144,7 @@ class Draft:
 
     def called(self, home: str | None) -> str:
         """Return a group's name, for a message."""
-        return "no group" if home is None else f"group '{self.groups[home].name}'"
+        return "no group" if home is None else f"group '{named(self.groups[home])}'"
 
     def check(self) -> None:
         """Raise TaxonomyError where there are problems."""
@@ -162,9 +162,9 @@ class Draft:
             size, was = len(group.labels), before.get(group.id, 0)
             limits = f"change it in the file, or choose other labels (it would have {size})"
             if group.max_size is not None and size > max(was, group.max_size):
-                self.problems.append(f"group '{group.name}' has max_size {group.max_size}; {limits}")
+                self.problems.append(f"group '{named(group)}' has max_size {group.max_size}; {limits}")
             if group.min_size is not None and size < min(was, group.min_size):
-                self.problems.append(f"group '{group.name}' has min_size {group.min_size}; {limits}")
+                self.problems.append(f"group '{named(group)}' has min_size {group.min_size}; {limits}")
         self.problems += links.problems
         self.problems += broken_links(links.must_link, links.cannot_link, groups, self.old)
         self.check()

@@ -15,7 +15,7 @@ import numpy as np
 from hierarchy.editing.draft import Draft, Edited
 from hierarchy.editing.links import within
 from hierarchy.naming import group_names
-from hierarchy.nodes import Label
+from hierarchy.nodes import Label, named
 from hierarchy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def place(edited: Edited, builder: "TaxonomyBuilder", documents: "Documents | No
     )
     built = builder.build(part, documents=documents, keep=True)
     unplaced = tuple(label for label in new.unplaced if label.id in waiting)
-    notes = [f"'{label}' had to move: the size limits left no other place" for label, *_ in builder.report_.moved]
+    moved = [new.label_named(label) for label, *_ in builder.report_.moved]
+    notes = [f"'{label}' had to move: the size limits left no other place" for label in moved]
     return replace(edited, new=replace(new, groups=built.groups, unplaced=unplaced), notes=(*edited.notes, *notes))
 
 
@@ -114,7 +115,7 @@ def merge_labels(taxonomy: Taxonomy, sources: Sequence[str], target: str) -> Edi
     if taker in gone:
         work.problems.append(f"label '{target}' cannot be merged into itself; name another label")
     for label in gone:
-        work.notes.append(f"documents labelled '{label.id}' must be labelled '{taker.id}' from now on")
+        work.notes.append(f"documents labelled '{named(label)}' must be labelled '{named(taker)}' from now on")
     work.retire({label.id: (taker.id,) for label in gone})
     return work.done()
 
@@ -136,7 +137,7 @@ def split_off(taxonomy: Taxonomy, group: str, labels: Sequence[str], name: str) 
     work = Draft(taxonomy)
     source = work.group(group)
     found = [work.label(word, group) for word in dict.fromkeys(labels)]
-    outside = [label.id for label in found if source and label.id and work.home[label.id] != source]
+    outside = [named(label) for label in found if source and label.id and work.home[label.id] != source]
     work.problems += [f"label '{label}' is not in group '{group}'; move it there first" for label in outside]
     new = work.new_group(name, behind=source)
     work.take({label.id for label in found})
@@ -208,8 +209,8 @@ def split_label(taxonomy: Taxonomy, label: str, into: Sequence[Label]) -> Edited
     siblings[at:at] = new
     work.home |= {part.id: home for part in new}
     work.retire({old.id: tuple(part.id for part in new)})
-    named = " or ".join(f"'{part.id}'" for part in new)
-    work.notes.append(f"documents labelled '{old.id}' must be labelled {named} from now on")
+    parts = " or ".join(f"'{named(part)}'" for part in new)
+    work.notes.append(f"documents labelled '{named(old)}' must be labelled {parts} from now on")
     return work.done()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 from hierarchy.checks import link_components
-from hierarchy.nodes import Group, Tree
+from hierarchy.nodes import Group, Tree, named
 
 Links = tuple[tuple[str, ...], ...]
 
@@ -91,21 +91,22 @@ def within(links: Links, ids: Iterable[str]) -> Links:
 
 def _broken(must_link: Links, cannot_link: Links, groups: Sequence[Group]) -> Iterator[str]:
     home = {label.id: group for group in groups for label in group.labels}
+    called = {label.id: named(label) for group in groups for label in group.labels}
     for component in link_components(must_link):
         places: dict[str, str] = {}
         for member in component:
             if member in home:
                 places.setdefault(home[member].id, member)
         if len(places) > 1:
-            named = " and ".join(f"'{member}' (group '{home[member].name}')" for member in places.values())
-            yield f"must_link joins {named}; move them together, or take the entry out of the file first"
+            joined = " and ".join(f"'{called[x]}' (group '{named(home[x])}')" for x in places.values())
+            yield f"must_link joins {joined}; move them together, or take the entry out of the file first"
     for link in cannot_link:
         for left, right in combinations(link, 2):
             if left in home and right in home and home[left].id == home[right].id:
-                group = home[left].name
+                group = named(home[left])
                 yield (
-                    f"cannot_link parts '{left}' and '{right}', which would both stand in group '{group}'; "
-                    "move one elsewhere, or take the entry out of the file first"
+                    f"cannot_link parts '{called[left]}' and '{called[right]}', which would both stand in group "
+                    f"'{group}'; move one elsewhere, or take the entry out of the file first"
                 )
 
 

@@ -167,7 +167,7 @@
       const strong = document.createElement("strong");
       strong.textContent = names[chosen];
       const signed = value => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
-      const parts = [` ${ids[chosen] ? `[${ids[chosen]}] ` : ""}in ${groupNames[home[chosen]]}`];
+      const parts = [` ${ids[chosen] ? `(${ids[chosen]}) ` : ""}in ${groupNames[home[chosen]]}`];
       const documents = labels.data.documents && column("documents")[chosen];
       if (documents !== undefined) parts.push(documents === 1 ? "1 document" : `${documents} documents`);
       if (documents > 0) {
@@ -220,7 +220,7 @@
       matches.replaceChildren(...found.slice(0, 12).map(([, i]) => {
         const button = document.createElement("button"), group = document.createElement("small");
         group.textContent = groupNames[home[i]];
-        button.append(names[i], group);
+        button.append(ids[i] ? `${names[i]} (${ids[i]})` : names[i], group);
         button.onclick = () => pick(i);
         const item = document.createElement("li");
         item.append(button);

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hierarchy.embedding import Documents, Embed
 from hierarchy.measures import Measures, measure
+from hierarchy.nodes import named
 from hierarchy.picture.heat import HEAT_GROUPS
 from hierarchy.picture.plots import plots, shade_range
 from hierarchy.picture.shell import check_bokeh, embedded, fill_page, headline, html_table
@@ -116,22 +117,20 @@ def _plot_sections(measures: Measures, places: dict[str, str]) -> list[str]:
 def _lists(measures: Measures, quality: TaxonomyQuality) -> list[str]:
     taxonomy = measures.taxonomy
     position = {label_id: i for i, label_id in enumerate(taxonomy.label_ids)}
-    names = {label.id: label.name for label in (*taxonomy.labels, *taxonomy.unplaced)}
-    group_names = {group.id: group.name for group in taxonomy.groups}
 
     def label(label_id: str) -> str:
-        name = escape(names[label_id])
+        name = escape(taxonomy.label_named(label_id))
         if label_id not in position:
             return name
         return f'<button class="link" data-label="{position[label_id]}">{name}</button>'
 
     def group(group_id: str) -> str:
-        return escape(group_names[group_id])
+        return escape(taxonomy.group_named(group_id))
 
     def placed(label_id: str) -> str:
         if label_id not in position:
             return f"{label(label_id)} (in no group yet)"
-        return f"{label(label_id)} in {escape(taxonomy.groups[taxonomy.group_of[position[label_id]]].name)}"
+        return f"{label(label_id)} in {escape(named(taxonomy.groups[taxonomy.group_of[position[label_id]]]))}"
 
     few = quality.few_documents or {}
     lists = [

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from hierarchy.measures import Measures
+from hierarchy.nodes import named
 from hierarchy.picture.heat import heat_cells
 from hierarchy.picture.label_map import label_map
 from hierarchy.picture.shell import SHADES
@@ -127,7 +128,7 @@ def _group_columns(measures: Measures, places: np.ndarray) -> dict[str, Any]:
     centres = _centres(places, taxonomy.group_of)
     sizes = np.diff(taxonomy.offsets)
     return {
-        "name": [group.name for group in taxonomy.groups],
+        "name": [named(group) for group in taxonomy.groups],
         "size": sizes.astype(np.int32),
         "x": centres[:, 0],
         "y": centres[:, 1],

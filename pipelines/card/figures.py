@@ -1,6 +1,7 @@
 """The figures of a model card: how good, how far to trust the probabilities, where it fails."""
 
-from pipelines.evaluation.comparison import FLAT, EvaluationReport
+from hierarchy.nodes import named
+from pipelines.evaluation.comparison import FLAT, BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE
 from pipelines.evaluation.report import (
     Table,
@@ -24,17 +25,23 @@ def in_short(report: EvaluationReport | None) -> list[tuple[str, str]]:
     if report is None:
         return [("how good it is", "not measured")]
     own = report.evaluation
-    flat = {name: report.baselines[name].accuracy for name in FLAT if name in report.baselines}
-    best = max(flat, key=lambda name: flat[name], default=None)
+    flat = {name: report.baselines[name] for name in FLAT if name in report.baselines}
+    best = max(flat, key=lambda name: flat[name].accuracy, default=None)
     rows = [
         ("how good it is", f"{report.accuracy.value:.1%} of {report.documents} documents right ({report.data})"),
-        ("beside flat models", "not measured" if best is None else f"{flat[best]:.1%} for the best of them, {best}"),
+        ("beside flat models", "not compared: none was fitted" if best is None else _best(best, flat[best])),
     ]
     if own.accuracy < 1:
         worst = sorted(own.groups, key=lambda row: row.support * (1 - (row.accuracy or 0)), reverse=True)
-        names = [row.name or row.id for row in worst if row.support and (row.accuracy or 0) < 1][:3]
+        names = [named(row) for row in worst if row.support and (row.accuracy or 0) < 1][:3]
         rows.append(("where it fails most", ", ".join(names)))
     return rows
+
+
+def _best(name: str, result: BaselineResult) -> str:
+    standing = {"better": ", better than this model", "level": ", level with this model"}.get(result.standing, "")
+    where = f" (measured earlier, on {result.data})" if result.source == "stored" else ""
+    return f"{result.accuracy:.1%} for the best of them, {name}{standing}{where}"
 
 
 def figures(report: EvaluationReport | None, promises: Promises | None) -> list[str]:
@@ -93,7 +100,8 @@ def where_it_fails(report: EvaluationReport | None) -> list[str]:
         if table.rows:
             lines += ["", f"**{table.title}**", "", *markdown_table(table)]
     if own.pairs:
-        pairs = [f"{pair.gold} for {pair.predicted} ({pair.count})" for pair in own.pairs[:WORST]]
+        names = {row.id: named(row) for row in own.labels}
+        pairs = [f"{names[pair.gold]} for {names[pair.predicted]} ({pair.count})" for pair in own.pairs[:WORST]]
         lines += ["", f"Most often mistaken, the right label first: {'; '.join(pairs)}."]
     return lines
 

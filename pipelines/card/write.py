@@ -19,9 +19,10 @@ from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.evaluation.report import Table, markdown_table, span
 
 if TYPE_CHECKING:
+    from hierarchy.taxonomy import Taxonomy
     from pipelines.model import Model
 
-SHOWN = 20  # ids of a list, rows of a table
+SHOWN = 20  # names of a list, rows of a table
 FEW = 5  # training documents below which a label counts as rare
 DIGITS = 16  # of a fingerprint that a person compares; run.json has all 64
 HUB_LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -117,7 +118,7 @@ def _model(model: "Model") -> list[str]:
 
 
 def _data(model: "Model", facts: CardFacts) -> list[str]:
-    record, counts = model.record, model.train_counts
+    record, counts, tree = model.record, model.train_counts, model.taxonomy
     sources, prints = record.get("sources", {}), record.get("fingerprints", {})
     rows = [
         (ROLES[role], str(sources.get(role, "not told")), str(number), f"`{str(prints.get(role, 'unknown'))[:DIGITS]}`")
@@ -125,8 +126,9 @@ def _data(model: "Model", facts: CardFacts) -> list[str]:
     ]
     table = Table("", ("documents for", "source", "documents", "fingerprint"), rows)
     rare = np.flatnonzero(counts < FEW)
-    rarest = [f"{model.label_ids[i]} ({counts[i]})" for i in rare[np.argsort(counts[rare], kind="stable")]]
-    silent = sorted(set(model.taxonomy.label_ids) - set(model.label_ids))
+    rare = rare[np.argsort(counts[rare], kind="stable")]
+    rarest = [f"{tree.label_named(model.label_ids[i])} ({counts[i]})" for i in rare]
+    silent = [tree.label_named(x) for x in sorted(set(tree.label_ids) - set(model.label_ids))]
     spread = span(counts.min(), counts.max()) + (f", median {np.median(counts):g}" if np.ptp(counts) else "")
     lines = [
         "## Data",
@@ -145,14 +147,14 @@ def _data(model: "Model", facts: CardFacts) -> list[str]:
         lines.append(f"- {count(len(rarest), 'label')} with fewer than {FEW} training documents: {_listed(rarest)}.")
     if silent:
         lines.append(f"- {count(len(silent), 'label')} without training documents, never predicted: {_listed(silent)}.")
-    return [*lines, *(f"- {_refit_line(refit)}" for refit in record.get("refits", []))]
+    return [*lines, *(f"- {_refit_line(refit, tree)}" for refit in record.get("refits", []))]
 
 
 def _taxonomy(model: "Model") -> list[str]:
     tree, sizes = model.taxonomy, np.bincount(model.group_of, minlength=len(model.group_ids))
     documents = np.bincount(model.group_of, weights=model.train_counts, minlength=len(model.group_ids)).astype(int)
     order = np.argsort(-documents, kind="stable")[:SHOWN]
-    names = [tree.groups[tree.group_index(model.group_ids[i])].name for i in order]
+    names = [tree.group_named(model.group_ids[i]) for i in order]
     rows = [(name, str(sizes[i]), str(documents[i])) for name, i in zip(names, order, strict=True)]
     built = sum(group.built for group in tree.groups)
     by_whom = {0: "all given by people", len(tree.groups): "all built from the labels by the builder"}.get(
@@ -211,12 +213,16 @@ def _languages(facts: CardFacts) -> list[str]:
     return [facts.language] if isinstance(facts.language, str) else list(facts.language or ())
 
 
-def _refit_line(refit: Mapping[str, Any]) -> str:
+def _refit_line(refit: Mapping[str, Any], tree: "Taxonomy") -> str:
     """Say what a refit did, as `pipelines.refitting.refit` records it."""
-    done = [f"the heads of {_listed(refit['groups'])}"] if refit["groups"] else []
+    groups = [tree.group_named(group) for group in refit["groups"]]
+    done = [f"the heads of {_listed(groups)}"] if groups else []
     if refit["coarse"]:
         done.append("the coarse stage")
-    changed = [f"labels {what}: {_listed(refit[what])}" for what in ("added", "removed", "moved") if refit[what]]
+    labels = {what: [tree.label_named(label) for label in refit[what]] for what in ("added", "removed", "moved")}
+    changed = [f"labels {what}: {_listed(names)}" for what, names in labels.items() if names]
+    if "augment" in refit:
+        changed.append(f"copies rewritten by `{refit['augment']}`")
     documents = refit["documents"]
     return (
         f"Refitted since then: {' and '.join(done)}, on {documents['train']} training and {documents['valid']} "
@@ -224,5 +230,5 @@ def _refit_line(refit: Mapping[str, Any]) -> str:
     )
 
 
-def _listed(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:SHOWN]) + (f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

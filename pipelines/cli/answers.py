@@ -5,7 +5,7 @@ import logging
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -197,21 +197,16 @@ def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, s
     taxonomy = classifier.taxonomy_
     rows = []
     for path in paths:
-        group = taxonomy.groups[taxonomy.group_index(path.path[0])]
-        label = taxonomy.labels[taxonomy.label_index(path.path[1])]
+        group, label = taxonomy.group_named(path.path[0]), taxonomy.label_named(path.path[1])
         figures = (path.probability, path.group_probability, path.coarse_probability)
-        rows.append((named(label), named(group), *(f"{figure:.3f}" for figure in figures)))
+        rows.append((label, group, *(f"{figure:.3f}" for figure in figures)))
     columns = ("label", "group", "probability", "of the group", "by the coarse stage")
     print_table(f"Beam mass {paths[0].beam_mass:.3f}" if paths[0].beam_mass < 1 else "", columns, rows)
     if classifier.model_.promises is not None:
         stdout().print(Text(ANSWERED[paths[0].level, paths[0].reason]))
     if found is not None:
-        stdout().print(Text(f"Set of {found.level}s: {', '.join(found.ids)}"))
-
-
-def named(node: Any) -> str:
-    """Return the name of a label or group, with its id where that is another."""
-    return node.name if node.name == node.id else f"{node.name} ({node.id})"
+        name = taxonomy.label_named if found.level == "label" else taxonomy.group_named
+        stdout().print(Text(f"Set of {found.level}s: {', '.join(map(name, found.ids))}"))
 
 
 def load_classifier(

@@ -183,7 +183,7 @@ def _show(result: "CrossValidation") -> None:
         ],
     )
     print_table(
-        "Mean ± standard deviation over the folds, and the model's lead (corrected resampled t-test)",
+        "Mean ± standard deviation over the folds, and the model minus the others (corrected resampled t-test)",
         ("system", "accuracy", "model minus it, points", "macro-F1", "model minus it, points"),
         [
             (
@@ -204,4 +204,5 @@ def _show(result: "CrossValidation") -> None:
 
 def _lead(test: "PairedTest") -> str:
     chance = "p < 0.001" if test.p < 0.001 else f"p = {test.p:.3f}"
-    return f"{100 * test.difference:+.1f} ({100 * test.low:+.1f} to {100 * test.high:+.1f}), {chance}"
+    level = "" if test.excludes_zero else ", level"
+    return f"{100 * test.difference:+.1f} ({100 * test.low:+.1f} to {100 * test.high:+.1f}), {chance}{level}"

@@ -24,6 +24,7 @@ IN_CLI_WORDS = {
     "with text=...": "with --set data.text=...",
     "with label=...": "with --set data.label=...",
     "with group=...": "with --set data.group=...",
+    "with set_params(augment=...)": "with --set classifier.augment=module:function",
     "with split=...": "with --set data.train_split=... (or valid_split, calibration_split, test_split)",
 }
 
@@ -86,7 +87,7 @@ def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "
             except DataError as error:
                 problems += [f"{place}: {problem}" for problem in error.problems]
                 continue
-            for line in checked[role].report.lines():
+            for line in checked[role].report.lines(taxonomy):
                 logger.info("%s: %s", place, line)
         if problems:
             raise DataError(problems)

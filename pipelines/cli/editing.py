@@ -213,7 +213,7 @@ def diff(
         for line in found.lines() or ["the two trees are equal"]:
             typer.echo(line)
         if not found.empty:
-            typer.echo(_refit(found.heads, found.coarse, new))
+            typer.echo(_refit([found.group_names[head] for head in found.heads], found.coarse, new))
 
 
 def _run(file: Path, edit: "Callable[[Taxonomy], Edited]", dry_run: bool) -> None:
@@ -232,7 +232,7 @@ def _run(file: Path, edit: "Callable[[Taxonomy], Edited]", dry_run: bool) -> Non
             typer.echo("\n".join(lines))
         for line in edited.lines():
             typer.echo(line)
-        typer.echo(_refit(edited.heads, edited.diff.coarse, file))
+        typer.echo(_refit([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
         if edited.new.unplaced:
             typer.echo(
                 f"{len(edited.new.unplaced)} labels stand in no group: a training, or `taxonomy build`, places them"

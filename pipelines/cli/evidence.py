@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.errors import DataError
-from pipelines.cli.answers import BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier, named
+from pipelines.cli.answers import BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier
 from pipelines.cli.console import (
     ConfigOption,
     JsonOption,
@@ -82,12 +82,7 @@ def _document(file: str, row: int, data: "Data") -> str:
 
 
 def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
-    def label(name: str) -> str:
-        return named(taxonomy.labels[taxonomy.label_index(name)])
-
-    def group(name: str) -> str:
-        return named(taxonomy.groups[taxonomy.group_index(name)])
-
+    label, group = taxonomy.label_named, taxonomy.group_named
     print_table(
         "Paths",
         ("label", "group", "probability"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.errors import DataError
+from hierarchy.nodes import Label, named
 from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_json, print_table, session
 from pipelines.cli.cross_validation import (
     GOES_ON,
@@ -59,6 +60,7 @@ def label_errors(
     the list.
     """
     with session(goes_on=GOES_ON if predictions is None else ""):
+        from pipelines.cli.documents import read_taxonomy
         from pipelines.config import load_config
         from pipelines.cross_validation.out_of_fold import read_out_of_fold
         from pipelines.label_errors import find_label_errors
@@ -74,6 +76,8 @@ def label_errors(
             found = read_out_of_fold(predictions)
         else:
             found = validated_folds(loaded, folds, repeats, groups_column, id_column, baselines=False).predictions
+        if loaded.taxonomy is not None:  # names may have changed since
+            found = found.named_by(read_taxonomy(loaded.taxonomy))
         errors = find_label_errors(found)
         errors = replace(errors, found=errors.found[:top])
         excerpts = _excerpts(loaded, errors.found) if text else {}
@@ -121,8 +125,8 @@ def _show(errors: "LabelErrors", excerpts: Mapping[int, str]) -> None:
     lines = [
         (
             one.id or f"{one.row}",
-            one.label,
-            one.suggested,
+            named(Label(one.label, one.label_name)),
+            named(Label(one.suggested, one.suggested_name)),
             one.where,
             f"{one.probability:.3f}",
             f"{one.suggested_probability:.3f}",

@@ -7,24 +7,25 @@ from pipelines.cli.console import print_table
 if TYPE_CHECKING:
     from hierarchy.agreement import Agreement
     from hierarchy.quality import TaxonomyQuality
+    from hierarchy.taxonomy import Taxonomy
 
 SHOWN = 10  # rows of each list; --json gives all that were listed
 
 
-def print_quality(quality: "TaxonomyQuality", agreement: "Agreement | None" = None) -> None:
+def print_quality(quality: "TaxonomyQuality", taxonomy: "Taxonomy", agreement: "Agreement | None" = None) -> None:
     """Print the figures, the agreement with a reference where there is one, and the lists that are not empty.
 
     Parameters
     ----------
-    quality
-        Of a taxonomy.
+    quality, taxonomy
+        The figures, and the tree that they are about.
     agreement
         With a reference.
     """
     print_table("Taxonomy", ("figure", "value"), _figures(quality))
     if agreement is not None:
         print_table("Against the reference", ("figure", "value"), _agreement(agreement))
-    for title, columns, rows in _lists(quality):
+    for title, columns, rows in _lists(quality, taxonomy):
         if rows:
             shown = f" ({SHOWN} of {len(rows)})" if len(rows) > SHOWN else ""
             print_table(title + shown, columns, rows[:SHOWN])
@@ -60,39 +61,45 @@ def _agreement(agreement: "Agreement") -> list[tuple[str, str]]:
     ]
 
 
-def _lists(quality: "TaxonomyQuality") -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+def _lists(
+    quality: "TaxonomyQuality", taxonomy: "Taxonomy"
+) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    label, group = taxonomy.label_named, taxonomy.group_named
     return [
         (
             "Labels nearer to another group",
             ("label", "group", "nearer to", "margin"),
-            [(m.label, m.group, m.better, f"{m.margin:+.3f}") for m in quality.misfits],
+            [(label(m.label), group(m.group), group(m.better), f"{m.margin:+.3f}") for m in quality.misfits],
         ),
         (
             "Labels whose documents go into another group more than to their siblings",
             ("label", "group", "sent to", "documents", "share", "to siblings"),
             [
-                (s.label, s.group, s.better, f"{s.documents}", f"{s.share:.0%}", f"{s.siblings:.0%}")
+                (
+                    *(label(s.label), group(s.group), group(s.better)),
+                    *(f"{s.documents}", f"{s.share:.0%}", f"{s.siblings:.0%}"),
+                )
                 for s in quality.strays or ()
             ],
         ),
         (
             "Names that are nearly the same",
             ("label", "label", "cosine"),
-            [(a, b, f"{cosine:.2f}") for a, b, cosine in quality.near_duplicates],
+            [(label(a), label(b), f"{cosine:.2f}") for a, b, cosine in quality.near_duplicates],
         ),
         (
             "Labels that are taken for each other",
             ("label", "label", "share", "share back"),
-            [(p.label, p.other, f"{p.share:.0%}", f"{p.share_back:.0%}") for p in quality.mixed_up or ()],
+            [(label(p.label), label(p.other), f"{p.share:.0%}", f"{p.share_back:.0%}") for p in quality.mixed_up or ()],
         ),
         (
             "Groups taken for others",
             ("group", "taken for", "share of its documents"),
-            [(a, b, f"{share:.1%}") for a, b, share in quality.confusions or ()],
+            [(group(a), group(b), f"{share:.1%}") for a, b, share in quality.confusions or ()],
         ),
         (
             "Labels with few documents",
             ("label", "documents"),
-            [(label, f"{count}") for label, count in (quality.few_documents or {}).items()],
+            [(label(few), f"{count}") for few, count in (quality.few_documents or {}).items()],
         ),
     ]

@@ -10,7 +10,7 @@ import typer
 from hierarchy.errors import DataError
 from pipelines.cli.answers import DeviceOption, ModelArgument
 from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, stdout
-from pipelines.cli.training import Part, read_parts
+from pipelines.cli.training import Part, read_parts, warn_of_seen_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,8 @@ def refit(
     """Fit the heads of some groups again and, where labels came, went or moved, the coarse stage; the rest stays.
 
     Give the whole training data as data.train. The encoder and the n-grams stay as trained, and so do all settings of
-    the model. A refit that was stopped goes on where it was when the same command is given again.
+    the model; a function of classifier.augment must be named again. A refit that was stopped goes on where it was when
+    the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
         from pipelines.artifacts import check_replaceable
@@ -69,7 +70,7 @@ def _refit(
     from pipelines.documents import Documents
     from pipelines.evaluation.report import render
     from pipelines.hub import local_folder
-    from pipelines.records import with_test
+    from pipelines.records import with_sources, with_test
     from pipelines.refit_plan import cut_validation
 
     folder = local_folder(model)
@@ -79,7 +80,8 @@ def _refit(
     # Beside a model lies the run folder of its training, with vectors that are needed again; not beside a downloaded
     # one.
     config = config.model_copy(update={"run": config.run or f"{model if model.is_dir() else out}.run"})
-    classifier.set_params(run_dir=config.run, n_jobs=config.classifier.n_jobs)
+    settings = config.classifier
+    classifier.set_params(run_dir=config.run, n_jobs=settings.n_jobs, augment=settings.augment)
 
     def as_before(documents: Part) -> "tuple[np.ndarray, np.ndarray]":
         return cut_validation(classifier.model_, Documents(documents.texts, documents.labels))
@@ -87,17 +89,22 @@ def _refit(
     tree = classifier.taxonomy_ if taxonomy is None else read_taxonomy(taxonomy)
     tree, parts = read_parts(config, tree, as_before)
     training, valid, test = parts["train"], parts.get("valid"), parts.get("test")
+    repeats = warn_of_seen_parts(parts, "test")
+    warn_of_seen_parts(parts, "calibration")
     validation = None if valid is None else (valid.texts, valid.labels)
     refits = len(classifier.model_.record.get("refits", []))
     with reports_shown(), in_cli_words(validation="--set data.valid"):
         classifier.refit_groups(groups, training.texts, training.labels, tree, validation=validation)
         if "calibration" in parts:
-            classifier.calibrate(parts["calibration"].texts, parts["calibration"].labels)
+            calibration = parts["calibration"]
+            classifier.calibrate(calibration.texts, calibration.labels)
+            record = with_sources(classifier.model_.record, {"calibration": calibration.name})
+            classifier.model_ = replace(classifier.model_, record=record)
     if test is None:
         logger.warning("no test or validation documents (data.test, data.valid): the new model has no figures")
     else:
         with reports_shown():
-            report = classifier.evaluate(test.texts, test.labels, data=test.name)
+            report = classifier.evaluate(test.texts, test.labels, data=test.name).noting(repeats)
         classifier.metrics_ = report.as_dict()
         record = with_test(
             classifier.model_.record,

@@ -3,11 +3,12 @@
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hierarchy.errors import TaxonomyError
+from hierarchy.nodes import named
 from pipelines.cli.console import (
     ConfigOption,
     JsonOption,
@@ -91,7 +92,7 @@ def build(
         if as_json:
             print_json(asdict(builder.report_))
         else:
-            _print_build(builder.report_)
+            _print_build(builder.report_, built)
 
 
 @app.command(epilog="Example: coarsefine taxonomy show taxonomy.yaml --html taxonomy.html --set data.train=train.jsonl")
@@ -169,7 +170,7 @@ def check(
         if as_json:
             print_json(quality.as_dict() | ({"reference": against.as_dict()} if against else {}))
         else:
-            print_quality(quality, against)
+            print_quality(quality, taxonomy, against)
 
 
 def builder_of(config: "Config") -> "TaxonomyBuilder":
@@ -199,21 +200,17 @@ def _print_tree(taxonomy: "Taxonomy", title: str) -> None:
 
     sizes = f"{len(taxonomy.labels)} labels in {len(taxonomy.groups)} groups"
     tree = Tree(Text(f"{taxonomy.name or title}: {sizes}", style="bold"))
-    branches = [(_named(group), group.labels) for group in taxonomy.groups]
+    branches = [(named(group), group.labels) for group in taxonomy.groups]
     if taxonomy.unplaced:
         branches.append(("in no group yet", taxonomy.unplaced))
     for name, labels in branches:
         branch = tree.add(Text(f"{name} ({len(labels)})", style="bold"))
         for label in labels:
-            branch.add(Text(_named(label)))
+            branch.add(Text(named(label)))
     stdout().print(tree)
 
 
-def _named(node: Any) -> str:
-    return node.name if node.name == node.id else f"{node.name} [{node.id}]"
-
-
-def _print_build(report: "BuildReport") -> None:
+def _print_build(report: "BuildReport", built: "Taxonomy") -> None:
     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in report.signals.items())
     rows = [("number of groups", f"{report.n_groups}"), ("why", report.rule)]
     print_table("Build", ("what", "value"), rows + ([("signals", weights)] if weights else []))
@@ -224,4 +221,5 @@ def _print_build(report: "BuildReport") -> None:
             [(f"{groups}", f"{recall:.3f}") for groups, recall in report.curve],
         )
     if report.moved:
-        print_table("Labels that had to move", ("label", "from", "to"), report.moved)
+        moved = [(built.label_named(x), *map(built.group_named, groups)) for x, *groups in report.moved]
+        print_table("Labels that had to move", ("label", "from", "to"), moved)

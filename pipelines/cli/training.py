@@ -91,7 +91,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
             config, None if config.taxonomy is None else read_taxonomy(config.taxonomy), stratified(settings.seed)
         )
     training, validation, test = (parts[role] for role in ("train", "valid", "test"))
-    calibration = parts.get("calibration")
+    calibration, repeats = parts.get("calibration"), warn_of_seen_parts(parts, "test")
     classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
     with reports_shown():
         classifier.fit(
@@ -109,7 +109,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     logger.info("evaluation on %s%s ...", test.name, " with baselines" if baselines else "")
     fitting = (training.texts, training.labels) if baselines else None
     with reports_shown():
-        report = classifier.evaluate(test.texts, test.labels, train=fitting, data=test.name)
+        report = classifier.evaluate(test.texts, test.labels, train=fitting, data=test.name).noting(repeats)
     seconds["evaluation"] = time.monotonic() - started
     classifier.metrics_ = report.as_dict()
     stdout().print(render(report))  # before the model is written: a full disk must not cost the figures
@@ -132,6 +132,20 @@ def record_run(classifier: "HierarchicalClassifier", config: "Config", parts: "d
     record = with_test(record, test, parts["test"].name, train=training)
     added = {"config": given(config), "card": config.card.model_dump(mode="json", exclude_none=True)}
     classifier.model_ = replace(classifier.model_, record={**record, **added})
+
+
+def warn_of_seen_parts(parts: "dict[str, Part]", role: str) -> list[str]:
+    """Warn, before the long work, of documents of a role that stand in training or validation; return what was said."""
+    from pipelines.documents import Documents
+    from pipelines.repeats import warn_of_repeats
+
+    told: list[str] = []
+    if role in parts:
+        for other, where in (("train", "training"), ("valid", "validation")):
+            if other in parts and parts[other].texts is not parts[role].texts:  # where one stands for both, it is told
+                seen = Documents(parts[other].texts, parts[other].labels)
+                told += warn_of_repeats(parts[role].texts, seen, what=f"{role} documents", where=where)
+    return told
 
 
 def stratified(seed: int) -> Cut:

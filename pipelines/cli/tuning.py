@@ -140,7 +140,8 @@ def _show_test(test: "Comparison") -> None:
     rows = []
     for figure, name in (("accuracy", "accuracy"), ("macro_f1", "macro-F1")):
         gap = test.differences[figure]
-        difference = f"{100 * gap.value:+.2f} points ({100 * gap.low:+.2f} to {100 * gap.high:+.2f})"
+        level = "" if gap.excludes_zero else ", level"
+        difference = f"{100 * gap.value:+.2f} points ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}){level}"
         rows.append((name, f"{test.first[figure]:.4f}", f"{test.chosen[figure]:.4f}", difference))
     title = f"Test, {test.documents} documents; look {test.looks} at them"
     print_table(title, ("figure", "trial 0", f"trial {test.best}, the best", "difference (95% interval)"), rows)

@@ -6,7 +6,7 @@ with the columns of `COLUMNS` and, where the documents carry ids, ``id``; docs/f
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from scipy import sparse
 
 from hierarchy.errors import DataError
 from hierarchy.probe import Probe
+from hierarchy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,8 @@ class OutOfFold:
         (documents, labels) the most probable labels of each document, CSR float32.
     trees
         {label id: group id} of the model of each fold; one for all folds where the tree was given.
+    label_names, group_names
+        Their names by id, as far as they are known.
     ids
         Id of each document, where they carry one.
     """
@@ -59,6 +62,8 @@ class OutOfFold:
     own: np.ndarray
     probabilities: sparse.csr_matrix
     trees: tuple[Mapping[str, str], ...] = ()
+    label_names: Mapping[str, str] = field(default_factory=dict)
+    group_names: Mapping[str, str] = field(default_factory=dict)
     ids: tuple[str | None, ...] | None = None
 
     def __len__(self) -> int:
@@ -70,6 +75,12 @@ class OutOfFold:
             return (None,) * len(labels)
         tree = self.trees[int(self.folds[document]) if len(self.trees) > 1 else 0]
         return tuple(tree.get(label) for label in labels)
+
+    def named_by(self, taxonomy: Taxonomy) -> "OutOfFold":
+        """Return the same with the names that a tree has now."""
+        labels = {label.id: label.name for label in (*taxonomy.labels, *taxonomy.unplaced)}
+        groups = {group.id: group.name for group in taxonomy.groups}
+        return replace(self, label_names={**self.label_names, **labels}, group_names={**self.group_names, **groups})
 
     def probe(self, label_ids: Sequence[str]) -> Probe:
         """Say of the documents what the builder's probe would, for labels in another order.
@@ -129,7 +140,8 @@ class OutOfFold:
         }
         if self.ids is not None:
             columns["id"] = pa.array(self.ids, pa.string())
-        about = {"format": FORMAT, "groups": [dict(tree) for tree in self.trees], **more}
+        names = {"labels": dict(self.label_names), "groups": dict(self.group_names)}
+        about = {"format": FORMAT, "groups": [dict(tree) for tree in self.trees], "names": names, **more}
         return pa.table(columns).replace_schema_metadata({METADATA: json.dumps(about, ensure_ascii=False).encode()})
 
     def _documents_of_entries(self) -> np.ndarray:
@@ -182,6 +194,8 @@ def read_with_metadata(path: str | Path) -> tuple[OutOfFold, dict[str, Any]]:
         own=table["probability"].to_numpy(),  # null gives NaN
         probabilities=probabilities,
         trees=tuple(about["groups"]),
+        label_names=about.get("names", {}).get("labels", {}),
+        group_names=about.get("names", {}).get("groups", {}),
         ids=tuple(table["id"].to_pylist()) if "id" in table.column_names else None,
     )
     return predictions, about

@@ -154,9 +154,8 @@ def cross_validate(
         raise DataError(f"{len(texts)} texts and {len(groups)} groups: one group belongs to each text")
     documents = Documents(*check_labels(texts, labels, taxonomy, where="documents"))
     if len(set(documents.labels)) < 2:
-        raise DataError(
-            f"all documents have one label ({documents.labels[0]!r}): a classifier needs at least two labels"
-        )
+        label = documents.labels[0] if taxonomy is None else taxonomy.label_named(documents.labels[0])
+        raise DataError(f"all documents have one label ({label!r}): a classifier needs at least two labels")
     assert documents.rows is not None  # noqa: S101 - check_labels gives them; this tells the type checker
     sources = None if groups is None else [groups[int(row)] for row in documents.rows]
     seeds = [settings.seed + repeat for repeat in range(repeats)]
@@ -258,7 +257,7 @@ def _summary(
     for start in range(0, len(results), folds):
         parts = [result.predictions for result in results[start : start + folds]]
         repeats.append(joined(parts, [part.trees[0] for part in parts[: 1 if one_tree else folds]]))
-    systems = list(results[0].scores)
+    systems, predictions = list(results[0].scores), averaged(repeats)
     return CrossValidation(
         folds=folds,
         repeats=len(repeats),
@@ -273,5 +272,5 @@ def _summary(
             system: {figure: tuple(result.scores[system][figure] for result in results) for figure in FIGURES}
             for system in systems
         },
-        predictions=averaged(repeats),
+        predictions=predictions if taxonomy is None else predictions.named_by(taxonomy),
     )

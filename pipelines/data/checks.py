@@ -7,6 +7,7 @@ import numpy as np
 
 from hierarchy.errors import DataError
 from hierarchy.matching import fold
+from hierarchy.nodes import named
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.label_problems import find_label_problems
 from pipelines.data.report import Conflict, DataReport
@@ -143,11 +144,11 @@ def _written_differently(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) 
             continue
         if label not in (label_id, known[label_id].name):
             folded += documents
-            folded_as[f"{label!r} as {label_id!r}"] = None
+            folded_as[f"{label!r} as {taxonomy.label_named(label_id)!r}"] = None
         place = home.get(label_id)
         if group is not None and place is not None and fold(group) not in (fold(place.id), fold(place.name)):
             mismatches += documents
-            mismatched[f"{label_id!r} in {group!r}, not {place.id!r}"] = None
+            mismatched[f"{taxonomy.label_named(label_id)!r} in {group!r}, not {named(place)!r}"] = None
     return {
         "folded": folded,
         "folded_as": tuple(folded_as),

@@ -85,7 +85,7 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
         found.append(f"{rest} that stand under several groups")
     shown, rest = _commonest(unknown)
     for case in shown:
-        near = ", ".join(repr(name) for name in taxonomy.nearest(case.label))
+        near = ", ".join(repr(taxonomy.label_named(near)) for near in taxonomy.nearest(case.label))
         if case.label in taxonomy.retired:
             remedy = "it is retired"
         else:

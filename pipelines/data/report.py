@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hierarchy.taxonomy import Taxonomy
 
 SHOWN = 10  # names and rows in a line; as_dict has all that was kept
 
@@ -75,8 +78,12 @@ class DataReport:
         """Return everything as a dictionary that JSON can hold."""
         return asdict(self)
 
-    def lines(self) -> list[str]:
-        """Return the report as plain lines, the figures first and then each finding that there is."""
+    def lines(self, taxonomy: "Taxonomy | None" = None) -> list[str]:
+        """Return the report as plain lines, the figures first and then each finding; `taxonomy` names the labels."""
+
+        def named(ids: Sequence[str]) -> Sequence[str]:
+            return ids if taxonomy is None else [taxonomy.label_named(label_id) for label_id in ids]
+
         found = [
             f"{count(self.used, 'document')} in {count(self.labels, 'label')} "
             f"(documents a label: {self.fewest:,} to {self.most:,}, median {self.median:,g})"
@@ -90,12 +97,12 @@ class DataReport:
             found.append(f"{self.duplicates:,} {what} an earlier one and its label (kept)")
         if self.conflicting:
             found.append(f"{count(self.conflicting, 'document')} whose text also has another label (kept):")
-            found += [f"  rows {some(c.rows)}: {some(c.labels)}: {c.text!r}" for c in self.conflicts]
+            found += [f"  rows {some(c.rows)}: {some(named(c.labels))}: {c.text!r}" for c in self.conflicts]
         if self.without_documents:
             what = count(len(self.without_documents), "label")
-            found.append(f"{what} without documents: {some(self.without_documents)}")
+            found.append(f"{what} without documents: {some(named(self.without_documents))}")
         if self.few:
-            found.append(f"{count(len(self.few), 'label')} with 1 or 2 documents: {some(self.few)}")
+            found.append(f"{count(len(self.few), 'label')} with 1 or 2 documents: {some(named(self.few))}")
         if self.folded:
             what = count(self.folded, "document")
             found.append(f"{what} with a label that is written differently: {some(self.folded_as)}")

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -32,7 +32,13 @@ NO_NGRAMS = "no n-grams (c = 0)"
 NEITHER = "neither"
 CLASSIC = "classic chain"
 BASELINES = (SVM, LOGISTIC, NO_TREE, NO_NGRAMS, NEITHER, CLASSIC)  # in the order of a report
-FLAT = (SVM, LOGISTIC, NO_TREE, NEITHER)  # those that make no use of groups
+FLAT = (SVM, LOGISTIC)  # models of their own that know no groups
+GROUPS_IGNORED = (NO_TREE, NEITHER)  # this model's own rows: to beat these says nothing about a flat model
+NOT_COMPARED = (
+    "Not compared with a flat model: none was fitted beside this one; evaluate fits them, given the training documents."
+)
+COMPARED_EARLIER = "Not compared with a flat model on these documents, only earlier."
+Standing: TypeAlias = Literal["better", "level", "worse", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,16 @@ class BaselineResult:
     macro_f1_difference: Interval | None = None
     source: Literal["fitted", "stored"] = "fitted"
     data: str = ""
+
+    @property
+    def standing(self) -> Standing:
+        """Whether it is clearly better or worse than the system, level (the interval holds 0), or not known."""
+        difference = self.accuracy_difference
+        if difference is None:
+            return "unknown"
+        if not difference.excludes_zero:
+            return "level"
+        return "better" if difference.value < 0 else "worse"
 
     def stored(self) -> "BaselineResult":
         """Give the same figures, marked as measured earlier."""
@@ -89,16 +105,22 @@ class EvaluationReport:
 
     @property
     def verdict(self) -> str:
-        """Say in plain words whether a flat baseline has the higher accuracy, with the interval."""
+        """Say in plain words whether a flat model is better, with the interval, and no more than was measured."""
         flat = {name: self.baselines[name] for name in FLAT if name in self.baselines}
+        ignored = {name: self.baselines[name] for name in GROUPS_IGNORED if name in self.baselines}
+        told = [self._sentence(name, one) for name, one in (flat | ignored).items() if one.standing == "better"]
         if not flat:
-            return "No flat baseline was measured."
-        margins = {name: self._margin(result) for name, result in flat.items()}
-        winners = [name for name in flat if margins[name] < 0]
-        if winners:
-            return " ".join(self._sentence(name, flat[name]) for name in winners)
-        closest = min(flat, key=lambda name: margins[name])
-        return f"No flat baseline has a higher accuracy. {self._sentence(closest, flat[closest])}"
+            return " ".join([NOT_COMPARED, *told])
+        if not told:
+            closest = min(flat, key=lambda name: self._margin(flat[name]))
+            nobody = flat[closest].standing == "worse"
+            told = ["No flat baseline has a higher accuracy."] if nobody else []
+            told.append(self._sentence(closest, flat[closest]))
+        return " ".join([COMPARED_EARLIER, *told] if all(one.source == "stored" for one in flat.values()) else told)
+
+    def noting(self, lines: Sequence[str]) -> "EvaluationReport":
+        """Return the report with more notes; those that it has already are not said twice."""
+        return dataclasses.replace(self, notes=tuple(dict.fromkeys((*self.notes, *lines))))
 
     def as_dict(self) -> dict[str, Any]:
         """Give the report ready for JSON; answers of single documents are left out."""
@@ -178,11 +200,13 @@ class EvaluationReport:
         if interval is None:
             lead = "Flat may win: " if margin < 0 else ""
             return f"{lead}{who}, on other documents; refit the baseline to compare."
-        lead = "Flat wins: " if margin < 0 else ""
-        points = "the two are level" if margin == 0 else f"{100 * margin:+.1f} points for this model"
-        chance = "" if interval.excludes_zero else ", which holds zero: this may be chance"
+        points = f"{100 * margin:+.1f} points for this model"
         span = f"{interval.level:.0%} interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
-        return f"{lead}{who}: {points} ({span}{chance})."
+        if result.standing == "level":
+            return f"No flat baseline wins: {who}: the two are level ({points}, {span}, which holds zero)."
+        wins = "Flat wins: " if name in FLAT else "This model is better without its groups: "
+        lead = wins if result.standing == "better" else ""
+        return f"{lead}{who}: {points} ({span})."
 
 
 def compare(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hierarchy.nodes import named
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.evaluation.comparison import BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
@@ -149,18 +150,19 @@ def baselines_table(report: EvaluationReport) -> Table:
 
 def worst_groups(report: EvaluationReport, shown: int = WORST) -> Table:
     """Give the groups with the most wrong documents, at most `shown`."""
+    names = {row.id: named(row) for row in report.evaluation.groups}
     rows = [row for row in report.evaluation.groups if row.accuracy is not None and row.accuracy < 1]
     rows.sort(key=lambda row: -row.support * (1 - (row.accuracy or 0.0)))
     cells = [
         (
-            row.id,
+            names[row.id],
             str(row.labels),
             str(row.support),
             _figure(row.accuracy),
             _figure(row.f1),
             _figure(row.routing_errors),
             _figure(row.head_errors),
-            f"{row.mistaken_for} ({row.mistaken_count})" if row.mistaken_for else "",
+            f"{names[row.mistaken_for]} ({row.mistaken_count})" if row.mistaken_for else "",
         )
         for row in rows[:shown]
     ]
@@ -171,18 +173,20 @@ def worst_groups(report: EvaluationReport, shown: int = WORST) -> Table:
 
 def worst_labels(report: EvaluationReport, shown: int = WORST) -> Table:
     """Give the labels with the most wrong documents, at most `shown`."""
+    names = {row.id: named(row) for row in report.evaluation.labels}
+    groups = {row.id: named(row) for row in report.evaluation.groups}
     rows = [row for row in report.evaluation.labels if row.support and (row.recall or 0.0) < 1]
     rows.sort(key=lambda row: -row.support * (1 - (row.recall or 0.0)))
     cells = [
         (
-            row.id,
-            row.group,
+            names[row.id],
+            groups[row.group],
             str(row.train_count),
             str(row.support),
             _figure(row.precision),
             _figure(row.recall),
             _figure(row.f1),
-            f"{row.mistaken_for} ({row.mistaken_count})" if row.mistaken_for else "",
+            f"{names[row.mistaken_for]} ({row.mistaken_count})" if row.mistaken_for else "",
         )
         for row in rows[:shown]
     ]

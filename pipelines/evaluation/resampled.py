@@ -32,6 +32,11 @@ class PairedTest:
     high: float
     level: float = 0.95
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether one is clearly better than the other; else the two are level."""
+        return self.low > 0 or self.high < 0
+
 
 def corrected_t_test(differences: Sequence[float], test_by_train: float, *, level: float = 0.95) -> PairedTest:
     """Test whether two systems differ, from their differences on the folds of one data set.

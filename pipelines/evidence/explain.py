@@ -220,7 +220,7 @@ def _column(model: Model, label: str) -> int:
         return model.label_ids.index(found)
     if found is not None:
         raise DataError(f"label {label!r} had no training documents, so it has no score to compare with: name another")
-    nearest = ", ".join(map(repr, model.taxonomy.nearest(label))) or "none"
+    nearest = ", ".join(repr(model.taxonomy.label_named(near)) for near in model.taxonomy.nearest(label)) or "none"
     raise DataError(f"label {label!r} is not in the taxonomy; nearest: {nearest}")
 
 

@@ -3,11 +3,10 @@
 import logging
 from dataclasses import replace
 
-import numpy as np
-
 from pipelines.documents import Documents
 from pipelines.model import Model
 from pipelines.records import with_promises
+from pipelines.repeats import warn_of_seen
 from pipelines.trust.promises import Observed, Promises, make_promises, observe
 
 logger = logging.getLogger(__name__)
@@ -43,14 +42,7 @@ def calibrate(
     ConfigError, DataError
         As `make_promises` says.
     """
-    seen = int(np.isin(documents.keys(), model.valid_keys).sum())
-    if seen:
-        logger.warning(
-            "%d of the %d calibration documents have served validation: promises rest on documents that nothing has "
-            "seen, and are a little too good otherwise",
-            seen,
-            len(documents.texts),
-        )
+    warn_of_seen(model, documents, what="calibration documents")
     gold, gold_group = model.places(documents.labels)
     parts = []
     for block, routed in model.route_texts(documents.texts, routing=routing, beam=beam):

@@ -20,6 +20,7 @@ from pipelines.fitting import fit_model
 from pipelines.made_by import code_and_libraries, encoder_contents, function_sources
 from pipelines.model import Model
 from pipelines.preparation import check_labels, prepare_documents
+from pipelines.repeats import warn_of_repeats
 from pipelines.settings import MACHINE, Settings, validated
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
@@ -97,6 +98,8 @@ def tune(
     held_out = None
     if test is not None:
         held_out = Documents(*check_labels(*test, classifier.taxonomy, where="test documents", keep_empty=True))
+        for seen, where in ((train, "training"), (valid, "validation")):
+            warn_of_repeats(held_out.texts, seen, what="test documents", where=where)
     search = _Search(settings, checked, classifier.taxonomy, train, valid, figure, prune)
     folder = search.folder / f"tune-{search.key(sampler)}"
     with open_storage(folder, checked, sampler=sampler, seed=settings.seed) as storage:

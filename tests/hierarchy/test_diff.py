@@ -35,12 +35,12 @@ def test_labels_that_come_go_and_move():
     )  # fmt: skip
     assert found.coarse
     assert found.lines() == [
-        "group 'n' is new",
-        "group 'h' is gone",
-        "label 'e' is new in group 'g'",
-        "label 'c' is gone from group 'h'",
-        "label 'b' moved from group 'g' to group 'n'",
-        "label 'd' moved from no group to group 'n'",
+        "group 'N (n)' is new",
+        "group 'H (h)' is gone",
+        "label 'E (e)' is new in group 'G (g)'",
+        "label 'C (c)' is gone from group 'H (h)'",
+        "label 'B (b)' moved from group 'G (g)' to group 'N (n)'",
+        "label 'D (d)' moved from no group to group 'N (n)'",
     ]
     assert json.loads(json.dumps(found.as_dict()))["heads"] == ["g", "n"]
 
@@ -67,10 +67,10 @@ def test_everything_else_is_told_too():
         name="shop", must_link=(("a", "b"),), retired=("x",),
     )  # fmt: skip
     assert diff(OLD, new).lines() == [
-        "group 'h': built was false, now true",
-        "group 'h': max_size was not set, now 3",
+        "group 'H (h)': built was false, now true",
+        "group 'H (h)': max_size was not set, now 3",
         "the taxonomy was named not set, now shop",
-        "must_link: [a, b] is new",
+        "must_link: [A (a), B (b)] is new",
         "retired: x is new",
         "the groups stand in another order",
         "labels stand in another order",

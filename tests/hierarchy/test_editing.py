@@ -54,7 +54,7 @@ def test_add_refuses_all_at_once():
         "group 'Kitchen' has a label named 'Kettles' already",
     )
     refused(lambda: editing.add(TREE, labels("Rakes"), "Gardn"), "there is no group 'Gardn'; did you mean 'Garden'?")
-    refused(lambda: editing.add(TREE, labels("Rakes", "Forks"), "g"), "group 'Garden' has max_size 3")
+    refused(lambda: editing.add(TREE, labels("Rakes", "Forks"), "g"), "group 'Garden (g)' has max_size 3")
     refused(lambda: editing.add(TREE, labels("Rakes"), "kitchen", new_group=True), "there is a group 'Kitchen' already")
 
 
@@ -168,4 +168,4 @@ def test_rename():
     assert editing.rename_group(TREE, "Office", "Desk").new.groups[2] == Group(
         "Office", "Desk", labels=labels("Pens"), built=True, frozen_name=True
     )
-    refused(lambda: editing.rename_group(TREE, "Office", "garden"), "there is a group 'Garden' already")
+    refused(lambda: editing.rename_group(TREE, "Office", "garden"), "there is a group 'Garden (g)' already")

@@ -249,4 +249,4 @@ def test_names_with_bars_and_line_breaks_do_not_break_tables(fitted_lexical, eng
 
     groups = [replace(group, name=f"{group.name} | a\nb") for group in english.taxonomy.groups]
     model = replace(fitted_lexical.model_, taxonomy=Taxonomy(groups=tuple(groups)))
-    assert r"| kitchen \| a b | 4 | 68 |" in model_card(model, None)
+    assert r"| kitchen \| a b (kitchen) | 4 | 68 |" in model_card(model, None)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli import console
 from pipelines.cli.app import app
-from pipelines.label_review import COLUMNS
+from pipelines.label_review import COLUMNS, NAMES
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_label_errors_from_predictions(cli, predictions, common, tmp_path):
     assert shown.exit_code == 0, shown.stderr
     with out.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
-    assert tuple(lines[0]) == COLUMNS
+    assert tuple(lines[0]) == COLUMNS + NAMES
     assert all(line["text"] and line["label"] != line["suggested"] for line in lines)
     assert {line["where"] for line in lines} <= {"sibling", "other group"}
     probabilities = [float(line["probability"]) for line in lines]

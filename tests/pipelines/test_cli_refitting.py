@@ -73,6 +73,39 @@ def test_the_command_finds_the_validation_documents_again(cli, files):
     assert refits[0]["documents"] == {"train": 204, "valid": 48}
 
 
+def louder(text, random):
+    return f"{text} {random.integers(9)}"
+
+
+def test_the_command_names_the_function_that_rewrites_copies(cli, files, english):
+    name, model = f"{__name__}:louder", files / "augmented"
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, augment=name, augmented_copies=2)
+    classifier.fit(*english.train, validation=english.valid).save_pretrained(model)
+    command = ["refit", model, "--groups", "garden", "-o", files / "new", *ONE_JOB, *data(files, "train", "valid")]
+    refused = cli(*command)
+    assert refused.exit_code == 2
+    assert "name the function yourself with --set classifier.augment=module:function" in refused.stderr
+    assert not (files / "new").exists()
+    done = cli(*command, "--set", f"classifier.augment={name}")
+    assert done.exit_code == 0, done.stderr
+    refitted, before = (HierarchicalClassifier.from_pretrained(x).model_.router for x in (files / "new", model))
+    for rows in ("lexical", "group_rows"):
+        one, other = (getattr(router, rows) for router in (refitted, before))
+        one, other = (x.rows if rows == "lexical" else x for x in (one, other))
+        assert all((one.tensors("r")[n] == other.tensors("r")[n]).all() for n in one.tensors("r"))
+
+
+def test_the_record_of_the_command_names_its_calibration_documents(cli, files):
+    with (files / "calibration.jsonl").open("w", encoding="utf-8") as file:
+        for part in ("valid", "test"):
+            file.write((files / f"{part}.jsonl").read_text(encoding="utf-8"))
+    result = cli("refit", files / "model", "--taxonomy", files / "edited.yaml", "-o", files / "new", *ONE_JOB,
+                 *data(files, "train", "valid", "calibration"))  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    sources = json.loads((files / "new" / "run.json").read_text(encoding="utf-8"))["sources"]
+    assert sources["calibration"] == str(files / "calibration.jsonl")
+
+
 def test_bad_input_of_the_command(cli, files):
     model, tree, out = files / "model", ("--taxonomy", files / "edited.yaml"), ("-o", files / "new")
 

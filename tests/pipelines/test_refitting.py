@@ -106,6 +106,82 @@ def test_figures_of_the_old_model_are_dropped(fitted_lexical, english):
     assert classifier.refit_groups(["garden"], *english.train).metrics_ is None
 
 
+# What fit trains on, refit trains on
+
+
+def marked(text, random):
+    return f"{text} {random.integers(3)}"
+
+
+MARKED = f"{__name__}:marked"
+AUGMENTED = {
+    "words left out": {"word_dropout": 0.2, "augmented_copies": 2},
+    "a function": {"augment": MARKED},
+    "both, no label documents": {"augment": MARKED, "word_dropout": 0.1, "label_documents": False},
+    "no copies, no label documents": {"label_documents": False},
+}
+
+
+@pytest.mark.parametrize("name", AUGMENTED)
+def test_a_refit_of_all_groups_fits_the_rows_of_fit(name, english, tmp_path):
+    given = {"encoder": "none", "n_jobs": 1, "prior_correction": 0.5, **AUGMENTED[name]}
+    classifier = HierarchicalClassifier(english.taxonomy, **given).fit(*english.train, validation=english.valid)
+    classifier.save_pretrained(tmp_path / "model")
+    for again in (copy.copy(classifier), HierarchicalClassifier.from_pretrained(tmp_path / "model")):
+        again.set_params(augment=classifier.augment, n_jobs=1)
+        again.refit_groups(english.taxonomy.group_ids, *english.train, validation=english.valid)
+        assert parts(again) == parts(classifier)
+        settings = [c.model_.record["settings"] for c in (again, classifier)]
+        assert settings[0] == settings[1]
+        assert again.model_.record["refits"][0].get("augment") == classifier.augment
+
+
+def test_after_a_move_the_coarse_stage_and_its_rows_read_the_copies_too(tiny_classifier, english):
+    classifier = tiny_classifier(word_dropout=0.2, augmented_copies=2, keep_neighbours=True)
+    classifier.fit(*english.train, validation=english.valid)
+    tree = edited(english.taxonomy, move={"lamps": "kitchen", "seeds": "office"})
+    refitted = copy.copy(classifier).refit_groups(None, *english.train, tree, validation=english.valid)
+    trained = HierarchicalClassifier(**{**classifier.get_params(), "taxonomy": tree})
+    trained.fit(*english.train, validation=english.valid)
+    assert parts(refitted) == parts(trained)
+    neighbours = [c.model_.neighbours.rows.tolist() for c in (refitted, trained)]
+    assert neighbours[0] == neighbours[1] == list(range(len(english.train[0])))
+
+
+def test_a_loaded_model_runs_no_function_that_the_caller_has_not_named(english, fitted_lexical, tmp_path):
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, augment=MARKED, word_dropout=0.1)
+    classifier.fit(*english.train, validation=english.valid).save_pretrained(tmp_path / "model")
+    loaded = HierarchicalClassifier.from_pretrained(tmp_path / "model")
+    assert (loaded.augment, loaded.word_dropout, loaded.augmented_copies) == (None, 0.1, 1)
+    with pytest.raises(ConfigError, match=rf"augment '{MARKED}' rewrote.*with set_params\(augment=\.\.\.\)"):
+        loaded.refit_groups(["garden"], *english.train)
+    with pytest.raises(ConfigError, match="cannot be imported"):
+        loaded.set_params(augment="no_such:function").refit_groups(["garden"], *english.train)
+    renamed = replace(english.taxonomy, groups=tuple(replace(g, name=g.id.title()) for g in english.taxonomy.groups))
+    assert loaded.set_params(augment=None).refit_groups(None, *english.train, renamed).taxonomy_ == renamed
+    plain = copy.copy(fitted_lexical).set_params(augment=MARKED)
+    with pytest.raises(ConfigError, match="the model was trained without"):
+        plain.refit_groups(["garden"], *english.train)
+
+
+def test_card_and_fingerprint_tell_which_function_a_refit_ran(english, tmp_path):
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, augment=MARKED)
+    classifier.fit(*english.train, validation=english.valid)
+    prints = set()
+    for number, name in enumerate((MARKED, f"{__name__}:unmarked")):
+        again = copy.copy(classifier).set_params(augment=name).refit_groups(["garden"], *english.train)
+        again.save_pretrained(tmp_path / str(number))
+        prints.add(again.model_.record["fingerprint"])
+        card = (tmp_path / str(number) / "README.md").read_text(encoding="utf-8")
+        assert f"copies rewritten by `{name}`" in card
+        assert again.model_.record["settings"]["augment"] == MARKED  # as trained
+    assert len(prints) == 2
+
+
+def unmarked(text, random):
+    return text
+
+
 # After an edit of the tree
 
 

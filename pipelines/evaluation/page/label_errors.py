@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from hierarchy.nodes import Label, named
 from hierarchy.picture.shell import html_table
 from pipelines.evaluation.page.sections import section
 from pipelines.evaluation.page.words import counted, name, share
@@ -21,7 +22,7 @@ def suspect_labels(found: "Sequence[tuple[LabelError, str]]", names: Mapping[str
     found
         Each with its excerpt or an empty string, the most suspicious first.
     names
-        Label id -> name.
+        Label id -> name, of the labels of the report; others have the name that the list gives them.
     """
     if not found:
         return ""
@@ -35,8 +36,8 @@ def suspect_labels(found: "Sequence[tuple[LabelError, str]]", names: Mapping[str
     rows = [
         (
             name(one.id or f"row {one.row}") + (f"<br><small>{name(excerpt)}</small>" if excerpt else ""),
-            f"{_named(one.label, names)}<br><small>{share(one.probability)}</small>",
-            f"{_named(one.suggested, names)}<br><small>{share(one.suggested_probability)}</small>",
+            f"{_named(one.label, one.label_name, names)}<br><small>{share(one.probability)}</small>",
+            f"{_named(one.suggested, one.suggested_name, names)}<br><small>{share(one.suggested_probability)}</small>",
             one.where,
         )
         for one, excerpt in found[:SHOWN]
@@ -45,5 +46,5 @@ def suspect_labels(found: "Sequence[tuple[LabelError, str]]", names: Mapping[str
     return section("Labels that may be wrong", text, f'<div class="box">{html_table(columns, rows, figures=0)}</div>')
 
 
-def _named(label: str, names: Mapping[str, str]) -> str:
-    return name(names.get(label, label))
+def _named(label: str, earlier: str, names: Mapping[str, str]) -> str:
+    return name(names.get(label, named(Label(label, earlier))))

@@ -6,7 +6,7 @@
   const MORE = 150; // rows that are added when the reader gets to the end
   const box = document.getElementById("labels"), body = box.querySelector("tbody");
   const told = document.getElementById("found"), search = document.getElementById("search");
-  const folded = labels.name.map((name, i) => `${name}\n${labels.id[i]}\n${groupNames[labels.group[i]]}`.toLowerCase());
+  const folded = labels.name.map((name, i) => `${name}\n${groupNames[labels.group[i]]}`.toLowerCase());
   const named = {
     name: i => labels.name[i],
     group: i => groupNames[labels.group[i]],
@@ -28,11 +28,6 @@
       made.className = "n";
       const share = ["recall", "precision", "f1"].includes(key);
       made.textContent = what === null ? "–" : share ? `${(100 * what).toFixed(0)}%` : what.toLocaleString("en");
-    }
-    if (key === "name" && labels.id[i]) {
-      const id = document.createElement("small");
-      id.textContent = labels.id[i];
-      made.append(document.createElement("br"), id);
     }
     return made;
   }

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hierarchy.nodes import named
 from hierarchy.picture.shell import check_bokeh, embedded, fill_page, headline
 from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.evaluation.figures import Evaluation
@@ -50,7 +51,7 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
     if heat is not None:
         drawn["heat"] = heat
     script, places = embedded(drawn) if drawn else ("", {})
-    names = {row.id: row.name or row.id for row in own.labels}
+    names = {row.id: named(row) for row in own.labels}
     excerpts = None if report.material is None else partial(pair_excerpts, report.material, own)
     parts = (  # in the order of reading; one that has nothing to say is empty
         sections.in_short(report),
@@ -118,10 +119,9 @@ def _data(own: Evaluation, names: dict[str, str]) -> dict[str, Any]:
     group_place = {row.id: i for i, row in enumerate(own.groups)}
     rows = own.labels
     return {
-        "groups": [row.name or row.id for row in own.groups],
+        "groups": [named(row) for row in own.groups],
         "labels": {
             "name": [names[row.id] for row in rows],
-            "id": ["" if names[row.id] == row.id else row.id for row in rows],
             "group": [group_place[row.group] for row in rows],
             "trained": [row.train_count for row in rows],
             "documents": [row.support for row in rows],

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from html import escape
 
+from hierarchy.nodes import named
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.page.excerpts import CHARACTERS, EXCERPTS, Excerpt
 from pipelines.evaluation.page.sections import section
@@ -53,7 +54,7 @@ def confused_pairs(
 
 
 def _group(own: Evaluation, group_id: str) -> str:
-    return next((row.name or row.id for row in own.groups if row.id == group_id), group_id)
+    return next((named(row) for row in own.groups if row.id == group_id), group_id)
 
 
 def _quoted(excerpt: Excerpt) -> str:

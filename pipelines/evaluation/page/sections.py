@@ -4,7 +4,17 @@ from collections.abc import Mapping, Sequence
 
 from hierarchy.picture.heat import HEAT_GROUPS
 from hierarchy.picture.shell import html_table
-from pipelines.evaluation.comparison import CLASSIC, LOGISTIC, NEITHER, NO_NGRAMS, NO_TREE, SVM, EvaluationReport
+from pipelines.evaluation.comparison import (
+    CLASSIC,
+    FLAT,
+    LOGISTIC,
+    NEITHER,
+    NO_NGRAMS,
+    NO_TREE,
+    NOT_COMPARED,
+    SVM,
+    EvaluationReport,
+)
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
 from pipelines.evaluation.page.words import difference, name, points, share, span
@@ -50,19 +60,28 @@ def in_short(report: EvaluationReport) -> str:
         f"If every label counts alike, however rare it is, the score (macro-F1) is {share(report.macro_f1.value)}, "
         f"between {span(report.macro_f1)}.",
     ]
-    better = []
-    for other, result in report.baselines.items():
-        margin = result.accuracy_difference
-        if margin is not None and margin.value < 0:
-            better.append(name(other) + ("" if margin.excludes_zero else " (which may be chance)"))
-        elif margin is None and result.accuracy > own.accuracy:
-            better.append(f"{name(other)} (on other documents)")
-    if better:
-        lines.append(f"More often right than this model {'is' if len(better) == 1 else 'are'}: {', '.join(better)}.")
-    elif report.baselines:
-        lines.append("No other system in the table below is right more often.")
+    lines += _standings(report)
     text = "".join(f'<p class="lead">{line}</p>' for line in lines)
     return section("In short", text, _beside(report))
+
+
+def _standings(report: EvaluationReport) -> list[str]:
+    """Say which systems are better and which are level, and no more than was measured."""
+    better, level = [], []
+    for other, result in report.baselines.items():
+        where = " (measured earlier, on other documents)" if result.source == "stored" else ""
+        if result.standing == "better" or (result.standing == "unknown" and result.accuracy > report.accuracy.value):
+            better.append(name(other) + where)
+        elif result.standing == "level":
+            level.append(name(other) + where)
+    lines = [] if any(one in report.baselines for one in FLAT) else [NOT_COMPARED]
+    if better:
+        lines.append(f"More often right than this model {'is' if len(better) == 1 else 'are'}: {', '.join(better)}.")
+    if level:
+        lines.append(f"Level with this model, so that chance alone may divide them: {', '.join(level)}.")
+    if not (lines or better or level):
+        lines.append("No other system in the table below is right more often.")
+    return lines
 
 
 def _beside(report: EvaluationReport) -> str:

@@ -31,7 +31,7 @@ def difference(interval: Interval | None) -> str:
         return "not comparable<br><small>measured on other documents</small>"
     ends = f"{signed_points(interval.low)} to {signed_points(interval.high)}"
     if not interval.excludes_zero:
-        return f"not clearly different<br><small>{signed_points(interval.value)} points ({ends})</small>"
+        return f"level<br><small>{signed_points(interval.value)} points ({ends})</small>"
     return f"{points(interval.value)} points {'better' if interval.value > 0 else 'worse'}<br><small>({ends})</small>"
 
 

@@ -69,8 +69,9 @@ def test_labels_are_resolved_and_everything_odd_is_counted():
     ]  # fmt: skip
     assert report.few == ("garden/Other", "hose", "kitchen/Other", "灯")
     assert report.without_documents == ()
-    assert (report.folded, report.folded_as) == (1, ("'ＨＯＳＥ' as 'hose'",))
-    assert (report.group_mismatches, report.mismatched) == (1, ("'kettle' in 'garden', not 'kitchen'",))
+    assert (report.folded, report.folded_as) == (1, ("'ＨＯＳＥ' as 'Hoses (hose)'",))
+    elsewhere = "'Kettles (kettle)' in 'garden', not 'Kitchen (kitchen)'"
+    assert (report.group_mismatches, report.mismatched) == (1, (elsewhere,))
     assert json.loads(json.dumps(report.as_dict()))["conflicts"][0]["rows"] == [0, 1, 2]
     assert report.lines() == [
         "8 documents in 5 labels (documents a label: 1 to 3, median 1)",
@@ -79,9 +80,12 @@ def test_labels_are_resolved_and_everything_odd_is_counted():
         "3 documents whose text also has another label (kept):",
         "  rows 0, 1, 2: hose, kettle: 'boils water'",
         "4 labels with 1 or 2 documents: garden/Other, hose, kitchen/Other, 灯",
-        "1 document with a label that is written differently: 'ＨＯＳＥ' as 'hose'",
-        "1 document in another group than in the taxonomy, which decides: 'kettle' in 'garden', not 'kitchen'",
+        "1 document with a label that is written differently: 'ＨＯＳＥ' as 'Hoses (hose)'",
+        f"1 document in another group than in the taxonomy, which decides: {elsewhere}",
     ]
+    named = report.lines(TAXONOMY)
+    assert named[4] == "  rows 0, 1, 2: Hoses (hose), Kettles (kettle): 'boils water'"
+    assert "Other (garden/Other), Hoses (hose)" in named[5]
 
 
 def test_clean_data_has_one_line_and_keeps_its_table():
@@ -123,7 +127,7 @@ def test_everything_that_stops_comes_at_once():
         "label 'Other' (1 document, first in row 3) stands under several groups, "
         "of which the data's group 'cellar' is none; "
         "name the group column with group=..., or write the id: kitchen/Other, garden/Other",
-        "label 'Ketles' (2 documents, first in row 4) is not in the taxonomy; nearest: 'kettle'",
+        "label 'Ketles' (2 documents, first in row 4) is not in the taxonomy; nearest: 'Kettles (kettle)'",
         "label 'zzzz' (1 document, first in row 6) is not in the taxonomy; nothing in it is alike",
         "label 'samovar' (1 document, first in row 7) is not in the taxonomy; it is retired",
     ]

@@ -10,16 +10,24 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_recall_fscore_support, roc_auc_score
 
 from hierarchy.errors import DataError
+from pipelines.card.figures import in_short
 from pipelines.evaluation import bootstrap, metrics
 from pipelines.evaluation.comparison import (
     BASELINES,
+    CLASSIC,
+    COMPARED_EARLIER,
+    LOGISTIC,
+    NEITHER,
     NO_NGRAMS,
+    NO_TREE,
+    NOT_COMPARED,
     SVM,
     BaselineResult,
     EvaluationReport,
     compare,
 )
 from pipelines.evaluation.figures import Evaluation, evaluate_predictions
+from pipelines.evaluation.page import report_page
 from pipelines.evaluation.report import baselines_table, markdown_table, render, tables
 
 # Two groups: kitchen = {kettle, toaster}, garden = {hose, rake}.
@@ -289,11 +297,33 @@ def test_verdict_says_that_flat_wins():
 
 
 def test_verdict_says_when_flat_does_not_win():
-    report = report_with(np.array([0, 0, 0, 0, 1, 1]))
+    right = evaluate(probabilities=np.eye(4)[GOLD])
+    report = compare(right, "shop test", answers={SVM: (GOLD + 1) % 4, LOGISTIC: (GOLD + 2) % 4})
     assert report.verdict.startswith("No flat baseline has a higher accuracy. tf-idf + linear svm reaches")
-    assert "which holds zero: this may be chance" in report.verdict
-    assert "the two are level" in report_with(PROBABILITIES.argmax(axis=1)).verdict
-    assert compare(evaluate(), "", answers={NO_NGRAMS: GOLD}).verdict == "No flat baseline was measured."
+
+
+@pytest.mark.parametrize("answer", [[0, 0, 0, 0, 1, 1], PROBABILITIES.argmax(axis=1), [0, 1, 1, 3, 3, 3]])
+def test_an_interval_that_holds_zero_is_level_and_nobody_wins(answer):
+    report = report_with(np.array(answer))
+    assert report.baselines[SVM].standing == "level"
+    assert report.verdict.startswith("No flat baseline wins: tf-idf + linear svm reaches")
+    assert "the two are level" in report.verdict
+    assert "which holds zero)." in report.verdict
+    assert "higher accuracy" not in report.verdict
+    [beside] = [value for what, value in in_short(report) if what == "beside flat models"]
+    assert beside.endswith("tf-idf + linear svm, level with this model")
+
+
+@pytest.mark.parametrize("answers", [{}, {NO_NGRAMS: GOLD}, {NO_TREE: (GOLD + 1) % 4, NEITHER: GOLD, CLASSIC: GOLD}])
+def test_without_a_flat_model_nothing_is_claimed_about_one(answers):
+    report = compare(evaluate(), "", answers=answers)
+    assert report.verdict.startswith(NOT_COMPARED)
+    assert "flat baseline" not in report.verdict
+    assert "Flat wins" not in report.verdict
+    assert ("This model is better without its groups: neither reaches" in report.verdict) == (NEITHER in answers)
+    assert ("beside flat models", "not compared: none was fitted") in in_short(report)
+    assert NOT_COMPARED in report_page(report)
+    assert "right more often" not in report_page(report)
 
 
 def test_stored_baselines_name_their_documents():
@@ -301,8 +331,13 @@ def test_stored_baselines_name_their_documents():
     report = compare(evaluate(), "new", answers={NO_NGRAMS: GOLD}, stored=earlier)
     assert list(report.baselines) == [SVM, NO_NGRAMS] == [n for n in BASELINES if n in (SVM, NO_NGRAMS)]
     assert (report.baselines[SVM].source, report.baselines[SVM].data) == ("stored", "shop test")
-    assert "Flat wins" in report.verdict
-    assert "on shop test" in report.verdict
+    assert report.verdict.startswith(
+        f"{COMPARED_EARLIER} Flat wins: tf-idf + linear svm reaches accuracy 1.0000 on shop"
+    )
+    assert "tf-idf + linear svm, better than this model (measured earlier, on shop test)" in str(in_short(report))
+    assert "(measured earlier, on other documents)" in report_page(report)
+    level = compare(evaluate(), "new", answers={}, stored=report_with(PROBABILITIES.argmax(axis=1)).baselines)
+    assert level.verdict.startswith(f"{COMPARED_EARLIER} No flat baseline wins")
     assert "earlier, on shop test" in str(baselines_table(report).rows)
     bare = {SVM: BaselineResult(0.9, 0.9, source="stored", data="old")}
     assert "Flat may win" in compare(evaluate(), "new", answers={}, stored=bare).verdict

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from hierarchy import Group, Label, MissingLibraryError, Taxonomy
 from hierarchy.errors import DataError
+from hierarchy.nodes import named
 from pipelines.cli import console
 from pipelines.cli.app import app
 from pipelines.evaluation.comparison import NO_TREE, SVM, EvaluationReport, compare
@@ -142,7 +143,7 @@ def test_differences_are_said_as_the_interval_allows(shop):
     same = make_report(wrong=0.0)
     equal = compare(same.evaluation, "x", answers={SVM: same.evaluation.predicted})
     told = words(report_page(equal))
-    assert "not clearly different+0.0 points (+0.0 to +0.0)" in told
+    assert "level+0.0 points (+0.0 to +0.0)" in told
     assert "There are none: every answer is right." in told
 
 
@@ -150,16 +151,16 @@ def test_the_table_of_labels_holds_the_rows(shop):
     report, page = shop
     data = data_of(page)
     rows = report.evaluation.labels
-    assert data["groups"] == [group.name for group in report.evaluation.groups]
+    assert data["groups"] == [named(group) for group in report.evaluation.groups]
     labels = data["labels"]
-    assert labels["name"] == [row.name for row in rows]
+    assert labels["name"] == [named(row) for row in rows]
     assert labels["wrong"] == [round(row.support * (1 - row.recall)) for row in rows]
     assert sum(labels["wrong"]) == int((~report.evaluation.correct).sum())
-    assert [labels["name"][i] if i >= 0 else None for i in labels["mistaken"]] == [row.mistaken_for for row in rows]
+    assert [rows[i].id if i >= 0 else None for i in labels["mistaken"]] == [row.mistaken_for for row in rows]
     shown = [
         attrs["data-key"] for tag, attrs in Reader(report_page(report)).tags if tag == "th" and "data-key" in attrs
     ]
-    assert set(shown) == set(labels) - {"id"}
+    assert set(shown) == set(labels)
 
 
 def test_strange_names_and_documents_are_text(evidence_everywhere):
@@ -171,6 +172,7 @@ def test_strange_names_and_documents_are_text(evidence_everywhere):
     reader = Reader(page)
     assert [tag for tag, _ in reader.tags] == [tag for tag, _ in usual.tags]  # not one tag more, nor fewer
     assert not any(attr.startswith("on") for _, attrs in reader.tags for attr in attrs)
+    names = [f"{name} (l{i})" for i, name in enumerate(names)]
     assert data_of(page)["labels"]["name"] == names
     shown = "".join(reader.text)
     assert f"Evaluation on {STRANGE[0]}" in shown

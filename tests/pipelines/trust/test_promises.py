@@ -120,7 +120,7 @@ def test_validation_documents_are_told(fitted, english, caplog):
     texts, labels = english.valid
     with caplog.at_level("WARNING"):
         copy.copy(fitted).calibrate(texts, labels, precision=0.6, delta=0.4, coverage=0.5)
-    assert f"{len(texts)} of the {len(texts)} calibration documents have served validation" in caplog.text
+    assert f"{len(texts)} of the {len(texts)} calibration documents stand among the validation documents" in caplog.text
 
 
 def test_the_share_of_false_alarms_is_kept(calibrated, english):
