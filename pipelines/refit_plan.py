@@ -146,8 +146,6 @@ def _grown(model: Model, space: LabelSpace, labels: Sequence[str]) -> set[str]:
 
 
 def _known(groups: Sequence[str], group_ids: Sequence[str]) -> set[str]:
-    if isinstance(groups, str):
-        raise DataError("groups is a single string: put it into a list")
     unknown = [group for group in groups if group not in group_ids]
     if unknown:
         near = {group: ", ".join(get_close_matches(group, group_ids, 3)) or "none" for group in unknown}
