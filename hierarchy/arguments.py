@@ -44,7 +44,7 @@ def column(values: Any, name: str) -> Sequence[Any]:
     if hasattr(values, "tolist") and hasattr(values, "ndim"):
         return _from_array(values, name)
     for method in ("tolist", "to_pylist", "to_list"):  # arrays of pandas, of Arrow, and series of polars
-        if hasattr(values, method):
+        if hasattr(values, method) and hasattr(values, "__len__"):
             return list(getattr(values, method)())
     if isinstance(values, Sequence):
         return _with_slices(values)
@@ -210,9 +210,9 @@ def _with_slices(values: Sequence[Any]) -> Sequence[Any]:
 def _no_column(values: Any, name: str) -> str:
     what = _article(type(values).__name__)
     if isinstance(values, Mapping):
-        first = next(iter(values), None)
-        example = f", {name}[{first!r}]" if values else ""
-        return f"{what} with the keys {_listed(list(values))}: give one of its values{example}"
+        if not values:
+            return f"{what} without keys: give a list"
+        return f"{what} with the keys {_listed(list(values))}: give one of its values, {name}[{next(iter(values))!r}]"
     if isinstance(values, Set):
         return f"{what}, which has no order: give a list"
     if hasattr(values, "__next__"):
@@ -223,7 +223,7 @@ def _no_column(values: Any, name: str) -> str:
 
 
 def _article(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+    return f"{'an' if noun[:1].lower() in 'aeiou' or noun == 'ndarray' else 'a'} {noun}"
 
 
 def _listed(names: Sequence[Any]) -> str:

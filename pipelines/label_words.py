@@ -1,6 +1,7 @@
 """The words that a caller says labels with: ids, names or whole numbers.
 
-The model knows ids; `predict` answers in words. A word is what `fit` was given for a label. A model keeps the words that differ from its ids (`Model.words`).
+The model knows ids; `predict` answers in words. A word is what `fit` was given for a label; a model keeps the words
+that differ from its ids (`Model.words`).
 """
 
 from collections import Counter
