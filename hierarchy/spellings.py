@@ -1,13 +1,13 @@
 """One way to write what is written in several: strings that differ in case, width or white space alone."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from hierarchy.matching import fold
 
 Pair: TypeAlias = tuple[str, str | None]  # a label and its group, as the data has them
-SHOWN = 10  # spellings of one string that a line names
+SHOWN = 10  # spellings of one string that a line names, and lines; the rest is counted
 
 
 def one_spelling(counts: Mapping[str, int], known: Collection[str] = ()) -> dict[str, str]:
@@ -60,6 +60,13 @@ def spelling_lines(what: str, written: Iterable[tuple[str, str, int]]) -> list[s
     return lines
 
 
+def capped(lines: Sequence[str], what: str) -> list[str]:
+    """Return the first lines, and how many labels or groups, `what`, have one more."""
+    more = len(lines) - SHOWN
+    rest = [f"and {more:,} more {what}{'' if more == 1 else 's'} written in several ways"] if more > 0 else []
+    return [*lines[:SHOWN], *rest]
+
+
 def merged_pairs(pairs: Mapping[Pair, int]) -> tuple[set[Pair], list[str], list[str]]:
     """Give labels and groups one spelling each.
 
@@ -71,7 +78,7 @@ def merged_pairs(pairs: Mapping[Pair, int]) -> tuple[set[Pair], list[str], list[
     Returns
     -------
     tuple
-        The pairs that are left, and what `spelling_lines` says of labels, and of groups.
+        The pairs that are left, and what `spelling_lines` says of labels, and of groups; of many the first.
     """
     labels: Counter[str] = Counter()
     groups: Counter[str] = Counter()
@@ -85,4 +92,5 @@ def merged_pairs(pairs: Mapping[Pair, int]) -> tuple[set[Pair], list[str], list[
 
 
 def _lines(what: str, counts: Mapping[str, int], spelling: Mapping[str, str]) -> list[str]:
-    return spelling_lines(what, ((spelling[text], text, documents) for text, documents in counts.items()))
+    written = ((spelling[text], text, documents) for text, documents in counts.items())
+    return capped(spelling_lines(what, written), what)

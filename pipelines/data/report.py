@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hierarchy.spellings import capped
+
 SHOWN = 10  # names and rows in a line; as_dict has all that was kept
 
 
@@ -96,9 +98,7 @@ class DataReport:
             found.append(f"{what} without documents: {some(self.without_documents)}")
         if self.few:
             found.append(f"{count(len(self.few), 'label')} with 1 or 2 documents: {some(self.few)}")
-        found += self.folded_as[:SHOWN]
-        if len(self.folded_as) > SHOWN:
-            found.append(f"and {count(len(self.folded_as) - SHOWN, 'more label')} written in several ways")
+        found += capped(self.folded_as, "label")
         if self.group_mismatches:
             what = count(self.group_mismatches, "document")
             found.append(f"{what} in another group than in the taxonomy, which decides: {some(self.mismatched)}")

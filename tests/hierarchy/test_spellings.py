@@ -73,6 +73,14 @@ def test_a_tree_from_data_merges_labels_and_groups_and_tells(caplog):
     ]
 
 
+def test_many_are_capped(caplog):
+    labels = [way.format(i) for i in range(12) for way in ("label {}", "LABEL {}", "label {}")]
+    with caplog.at_level(logging.WARNING):
+        assert len(Taxonomy.from_data(labels).unplaced) == 12
+    assert len(caplog.messages) == 11
+    assert caplog.messages[-1] == "and 2 more labels written in several ways"
+
+
 def test_a_switch_keeps_them_apart(caplog):
     labels, groups = ["refund", "refund ", "REFUND"], ["Money", "money", "Money"]
     with caplog.at_level(logging.WARNING):
