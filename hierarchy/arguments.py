@@ -196,7 +196,7 @@ def _from_array(values: Any, name: str) -> list[Any]:
         raise DataError(f"{name} is {what} of one value and no dimension: put it into a list")
     if values.ndim == 2 and shape[1] == 1:
         return list(np.asarray(values).reshape(-1).tolist())
-    raise DataError(f"{name} is {what} of shape {shape}: give one column, {name}[:, 0]")
+    raise DataError(f"{name} is {what} of shape {shape}: give one column, for example {name}[:, 0]")
 
 
 def _with_slices(values: Sequence[Any]) -> Sequence[Any]:

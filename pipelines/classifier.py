@@ -227,7 +227,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
 
         check_is_fitted(self)
         if against is not None:
-            (label,) = self._ids_of([against])
+            (label,) = self._ids_of(check_words([against], "against"))
             against = str(against) if label is None else label
         return explain(self.model_, text, against=against, top_k=top_k, routing=self.routing, beam=self.beam)
 

@@ -31,8 +31,8 @@ def check_words(labels: Any, name: str = "labels") -> list[Word]:
     for place, word in enumerate(words):
         if type(word) not in KINDS:
             raise DataError(
-                f"{name}[{place}] is {word!r} ({type(word).__name__}): labels are text or whole numbers, one a "
-                "document: convert it with str(...) or int(...), or leave the document out"
+                f"{name}[{place}] is {word!r} ({type(word).__name__}): labels are text or whole numbers: convert it "
+                "with str(...) or int(...), or leave the document out"
             )
         if type(word) is not type(words[0]):
             raise DataError(
@@ -43,7 +43,7 @@ def check_words(labels: Any, name: str = "labels") -> list[Word]:
 
 
 def words_given(labels: Sequence[Word], *parts: Documents) -> dict[str, Word]:
-    """Find the word of each label id: the one that was given most, of equals the id itself or the first.
+    """Find the word of each label id: the one that was given most, not counting blanks around it.
 
     Parameters
     ----------
@@ -55,14 +55,24 @@ def words_given(labels: Sequence[Word], *parts: Documents) -> dict[str, Word]:
     Returns
     -------
     dict[str, Word]
-        Of every label that has a document.
+        Of every label that has a document. Of equally common words the id itself or the first in order; with blanks
+        around it only where it was never given without.
     """
     counts: Counter[tuple[str, Word]] = Counter()
     for part in parts:
         rows = range(len(part.labels)) if part.rows is None else part.rows.tolist()
         counts.update((label, labels[row]) for label, row in zip(part.labels, rows, strict=True))
+    bare: Counter[tuple[str, Word]] = Counter()
+    for (label, word), documents in counts.items():
+        bare[label, _bare(word)] += documents
+
+    def rank(key: tuple[str, Word]) -> tuple[Any, ...]:
+        label, word = key
+        core = _bare(word)
+        return -bare[label, core], core != label, core, word != core, -counts[key], word
+
     found: dict[str, Word] = {}
-    for label, word in sorted(counts, key=lambda key: (-counts[key], key[1] != key[0], key[1])):
+    for label, word in sorted(counts, key=rank):
         found.setdefault(label, word)
     return found
 
@@ -136,6 +146,10 @@ def ids_said(words: Iterable[Word], taxonomy: Taxonomy, by_word: Mapping[Word, s
             means[word] = taxonomy.resolve(str(word)) or by_word.get(word)
         found.append(means[word])
     return found
+
+
+def _bare(word: Word) -> Word:
+    return word.strip() if isinstance(word, str) else word
 
 
 def _plain(label: Any) -> Any:

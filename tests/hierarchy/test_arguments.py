@@ -120,7 +120,7 @@ def refused():
         (pd.NA, "texts is a NAType: give a list"),
         (Path("file.txt"), "Path: give a list"),
         (np.array("one"), "texts is an ndarray of one value and no dimension: put it into a list"),
-        (np.array([VALUES, VALUES]), "texts is an ndarray of shape (2, 3): give one column, texts[:, 0]"),
+        (np.array([VALUES, VALUES]), "texts is an ndarray of shape (2, 3): give one column, for example texts[:, 0]"),
         (np.zeros((2, 2, 2)), "shape (2, 2, 2)"),
         (pd.DataFrame(two), f"texts is a DataFrame {several}"),
         (pd.DataFrame({str(i): VALUES for i in range(9)}), "'0', '1', '2', '3', '4' and 4 more: give one"),

@@ -18,7 +18,10 @@ from hierarchy.errors import ArtifactError, DataError
 from hierarchy.taxonomy import Group, Label, Taxonomy
 from pipelines.artifacts import load_model
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.label_words import check_words, joined_words, word_problem
+from pipelines.cross_validation.validate import cross_validate
+from pipelines.documents import Documents
+from pipelines.label_words import check_words, joined_words, word_problem, words_given
+from pipelines.tuning.search import tune
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +118,21 @@ def test_a_label_written_in_several_ways_is_said_in_the_commonest(named, english
         assert classifier.score(texts, written) == classifier.score(texts, labels) > 0.9
 
 
-def test_blanks_that_every_label_carries_come_back(english):
-    texts, labels = english.train
+def test_blanks_are_said_only_where_every_label_carries_them():
+    def words(*given, ids="a"):
+        return words_given(given, Documents([""] * len(given), list(ids) * len(given)))
+
+    assert words(" a", " a", "a ") == {"a": " a"}
+    assert words(" a", " a", "a") == {"a": "a"}
+    assert words("a ", " a", "A", "A", "a") == {"a": "a"}
+    assert words("B", "A", "A ", "B") == {"a": "A"}  # of equally common ones the first in order
+    assert words("x", "x", "a", "a") == {"a": "a"}  # or the id itself
+    assert words("x", "x", "a") == {"a": "x"}
+    assert words(7, 7, 8) == {"a": 7}
+
+
+def test_labels_that_all_carry_blanks_come_back_with_them(english):
+    texts, labels = few(english)
     classifier = lexical().fit(texts, [f" {label}" for label in labels])
     assert classifier.classes_.tolist() == sorted({f" {label}" for label in labels})
     assert set(classifier.model_.label_ids) == set(labels)
@@ -214,6 +230,8 @@ def test_numbers_are_taken_everywhere(english, codes):
     assert classifier.classes_.tolist() == list(range(12))
     runner_up = int(classifier.predict_paths(test[0][:1], top_k=2)[0][1].path[1])
     assert classifier.explain(test[0][0], against=runner_up).against == str(runner_up)
+    with pytest.raises(DataError, match=r"against\[0\] is \['a'\] \(list\): labels are text or whole numbers"):
+        classifier.explain(test[0][0], against=["a"])
 
 
 def test_later_documents_are_matched_with_merged_labels(english):
@@ -227,6 +245,26 @@ def test_later_documents_are_matched_with_merged_labels(english):
     assert classifier.model_.label_ids == plain.model_.label_ids
     assert np.array_equal(classifier.predict_proba(texts), plain.predict_proba(texts))
     assert classifier.evaluate(*test).evaluation.accuracy == pytest.approx(classifier.score(*test))
+
+
+def test_a_cross_validation_counts_merged_labels(english):
+    texts, labels = few(english)
+    written = [f"{label} " if i % 3 else label.upper() for i, label in enumerate(labels)]
+    for classifier, expected in ((lexical(), 3), (lexical(merge_spellings=False), 6)):
+        result = cross_validate(classifier, texts, written, folds=2, baselines=False)
+        assert (result.labels, len(result.predictions.label_ids)) == (expected, expected)
+    assert set(cross_validate(lexical(), texts, written, folds=2, baselines=False).predictions.label_ids) == set(labels)
+
+
+def test_a_tune_matches_all_documents_with_merged_labels(english, tmp_path):
+    texts, labels = few(english)
+    classifier = lexical(run_dir=str(tmp_path))
+    shout = (texts, [label.upper() for label in labels])
+    found = tune(
+        classifier, {"classifier.lexical_C": [0.5, 1.0]}, texts, labels, validation=shout, test=shout, trials=1
+    )
+    assert found.best.figures["accuracy"] > 0.9
+    assert found.test.first["accuracy"] > 0.9
 
 
 def test_a_switch_keeps_spellings_apart(english):
