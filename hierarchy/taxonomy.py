@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -186,10 +187,11 @@ class Taxonomy(Tree):
         problems = _not_text("target", targets) + _not_text("group", [group or "" for group in groups])
         if problems:
             raise TaxonomyError(problems, where="from_data")
-        pairs: Collection[Pair] = Counter(zip(targets, groups, strict=True))
+        counts = Counter(zip(targets, groups, strict=True))
+        pairs: Collection[Pair] = counts
         if merge_spellings:
-            pairs, *lines = merged_pairs(Counter(pairs))
-            for line in (*lines[0], *lines[1]):
+            pairs, *told = merged_pairs(counts)
+            for line in chain(*told):
                 logger.warning("%s", line)
         placed: dict[str, set[str]] = defaultdict(set)
         for target, group in pairs:

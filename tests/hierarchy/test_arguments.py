@@ -12,6 +12,7 @@ import pytest
 from hierarchy.arguments import column, document_columns, pair, whole_number
 from hierarchy.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError
+from hierarchy.quality import taxonomy_quality
 from hierarchy.taxonomy import Taxonomy
 
 VALUES = ["one", "two", "three"]
@@ -212,6 +213,20 @@ def test_a_builder_takes_what_a_column_is():
     ):
         with pytest.raises(DataError, match=message):
             builder.build(**{"labels": labels, **wrong})
+
+
+def test_figures_of_a_tree_take_what_a_column_is():
+    pd = pytest.importorskip("pandas")
+    tree = Taxonomy.from_data(["red wine", "white wine", "hose"], ["drink", "drink", "garden"])
+    texts = [f"{label} {word}" for label in tree.label_ids for word in ("old", "new", "good")]
+    labels = [label for label in tree.label_ids for _ in range(3)]
+    expected = taxonomy_quality(tree, (texts, labels), encoder="none")
+    frame = pd.DataFrame({"text": texts, "label": labels}, index=range(9, 0, -1))
+    assert taxonomy_quality(tree, (frame["text"], frame[["label"]]), encoder="none").as_dict() == expected.as_dict()
+    with pytest.raises(DataError, match="9 documents and 8 labels"):
+        taxonomy_quality(tree, (texts, labels[1:]), encoder="none")
+    with pytest.raises(DataError, match="documents is a DataFrame: give a pair"):
+        taxonomy_quality(tree, frame, encoder="none")
 
 
 def test_vectors_of_documents_stay_as_they_are():
