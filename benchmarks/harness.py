@@ -99,7 +99,8 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
         tables = {r: t.select([i for i, label in enumerate(t["label"]) if label in known]) for r, t in tables.items()}
     parts: dict[str, Documents] = {}
     for role, table in tables.items():
-        checked = check_documents(table, taxonomy, where=f"{name} {role}", keep_empty=role == "test")
+        known = set(parts["train"].labels) if parts else ()
+        checked = check_documents(table, taxonomy, where=f"{name} {role}", keep_empty=role == "test", known=known)
         parts[role] = Documents(checked.documents["text"], checked.labels)
     return DataSet(name, taxonomy, parts["train"], parts.get("valid"), parts["test"])
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from hierarchy.arguments import column, document_columns, label_text
 from hierarchy.clustering import Clusters, cluster
 from hierarchy.embedding import Documents, Embed, reduced, unit
 from hierarchy.errors import DataError, TaxonomyError
@@ -102,7 +103,7 @@ class TaxonomyBuilder:
 
     def build(
         self,
-        labels: Sequence[str | Label] | Taxonomy,
+        labels: Sequence[str | int | Label] | Taxonomy,
         documents: Documents | None = None,
         *,
         texts: Sequence[str] | None = None,
@@ -136,11 +137,14 @@ class TaxonomyBuilder:
 
         Raises
         ------
+        DataError
+            Labels, documents or texts are no columns of values, or differ in number.
         TaxonomyError
             Where sizes, links and pinned labels contradict each other.
         """
         weights = self._check()
         taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
+        documents, texts = document_columns(documents, texts)
         plan = Plan.of(taxonomy, keep_groups=keep, pin_built=keep)
         if not plan.free:
             self.report_ = BuildReport(len(taxonomy.groups), "every label stands in a group already")
@@ -354,8 +358,11 @@ def _heir(labels: Sequence[Label], groups: Sequence[Group], kept: Sequence[Group
     return None
 
 
-def _unplaced(labels: Sequence[str | Label]) -> Taxonomy:
-    made = [label if isinstance(label, Label) else Label("", str(label)) for label in labels]
+def _unplaced(labels: Sequence[str | int | Label]) -> Taxonomy:
+    made = [
+        label if isinstance(label, Label) else Label("", label_text(label, "labels", place))
+        for place, label in enumerate(column(labels, "labels"))
+    ]
     return Taxonomy(unplaced=with_default_ids([], made)[1])
 
 

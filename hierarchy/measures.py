@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hierarchy.arguments import document_columns
 from hierarchy.embedding import Documents, Embed, embed_texts, unit
 from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.probe import Probe
@@ -101,13 +102,15 @@ def measure(
     TaxonomyError
         Where no label stands in a group.
     DataError
-        Where fewer than two documents have a label that stands in a group.
+        Where documents and labels are no columns of one length, or fewer than two documents have a label that stands
+        in a group.
     """
     if not taxonomy.groups:
         raise TaxonomyError("no label stands in a group yet; place the labels with TaxonomyBuilder first")
     by_id = None
-    if documents is not None:
-        X, targets = _placed(documents, taxonomy, embed, encoder, seed)
+    given, _ = document_columns(documents, None)
+    if given is not None:
+        X, targets = _placed(given, taxonomy, embed, encoder, seed)
         by_id = (X, [taxonomy.label_ids[target] for target in targets])
     signals = label_signals(taxonomy.labels, by_id, embed, encoder, seed)
     vectors = signals.blend(MEANING)
@@ -120,10 +123,8 @@ def _placed(
     """Keep the documents whose label is placed: their vectors and label positions."""
     contents, targets = documents
     position = {label_id: i for i, label_id in enumerate(taxonomy.label_ids)}
-    ids = {target: taxonomy.resolve(target) for target in dict.fromkeys(str(target) for target in targets)}
-    found = np.array([position.get(ids[str(target)] or "", -1) for target in targets], dtype=np.int64)
-    if len(contents) != len(found):
-        raise DataError(f"{len(contents)} documents but {len(found)} targets; there must be one a document")
+    ids = {target: taxonomy.resolve(target) for target in dict.fromkeys(targets)}
+    found = np.array([position.get(ids[target] or "", -1) for target in targets], dtype=np.int64)
     kept = np.flatnonzero(found >= 0)
     if len(kept) < 2:
         raise DataError(f"only {len(kept)} documents have a label that stands in a group; two or more are needed")

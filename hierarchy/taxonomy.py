@@ -1,21 +1,23 @@
 """The taxonomy: groups and their fine labels, frozen, with the index arrays that everything else stands on."""
 
 import logging
-import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from hierarchy import files
+from hierarchy.arguments import column, is_missing
 from hierarchy.checks import find_problems, in_words
 from hierarchy.errors import TaxonomyError
 from hierarchy.matching import LabelMatcher
 from hierarchy.nodes import Group, Label, Tree, named, with_default_ids
+from hierarchy.spellings import Pair, merged_pairs
 
 __all__ = ["Group", "Label", "Taxonomy"]
 
@@ -163,7 +165,9 @@ class Taxonomy(Tree):
         return cls(**vars(files.read_file(path)))
 
     @classmethod
-    def from_data(cls, targets: Sequence[str], groups: Sequence[str | None] | None = None) -> Self:
+    def from_data(
+        cls, targets: Sequence[str], groups: Sequence[str | None] | None = None, *, merge_spellings: bool = True
+    ) -> Self:
         """Make the tree that a data set's columns hold.
 
         Parameters
@@ -173,26 +177,39 @@ class Taxonomy(Tree):
         groups
             The group of each document, None where it is not known. A label without any group stays unplaced;
             one that stands under several groups becomes a label `group/name` in each.
+        merge_spellings
+            Take labels, and groups, that differ in case, width and white space alone for one: the commonest spelling
+            stands, without blanks around it, and the log says what was taken for what.
 
         Returns
         -------
         Taxonomy
             Groups and labels in alphabetical order, so that the order of documents does not matter.
+
+        Raises
+        ------
+        DataError
+            One of the two is no column of values.
+        TaxonomyError
+            A label or a group is no text, or there is not one group a document.
         """
-        placed: dict[str, set[str]] = defaultdict(set)
-        problems = _not_text("target", targets)
-        if groups is not None:
-            if len(groups) != len(targets):
-                raise TaxonomyError(f"{len(targets)} targets but {len(groups)} groups; there must be one a document")
-            groups = [None if _missing(group) else group for group in groups]
-            problems += _not_text("group", [group or "" for group in groups])
+        targets = column(targets, "targets")
+        groups = [None] * len(targets) if groups is None else column(groups, "groups")
+        if len(groups) != len(targets):
+            raise TaxonomyError(f"{len(targets)} targets but {len(groups)} groups; there must be one a document")
+        groups = [None if is_missing(group) else group for group in groups]
+        problems = _not_text("target", targets) + _not_text("group", [group or "" for group in groups])
         if problems:
             raise TaxonomyError(problems, where="from_data")
-        for row, target in enumerate(targets):
-            group = groups[row] if groups is not None else None
-            places = placed[str(target)]
-            if group is not None:
-                places.add(str(group))
+        counts = Counter(zip(targets, groups, strict=True))
+        pairs: Collection[Pair] = counts
+        if merge_spellings:
+            pairs, *told = merged_pairs(counts)
+            for line in chain(*told):
+                logger.warning("%s", line)
+        placed: dict[str, set[str]] = defaultdict(set)
+        for target, group in pairs:
+            placed[str(target)].update(() if group is None else (str(group),))
         members: dict[str, list[Label]] = defaultdict(list)
         for target in sorted(placed):
             for group in placed[target]:
@@ -240,13 +257,6 @@ class Taxonomy(Tree):
     @cached_property
     def _matcher(self) -> LabelMatcher:
         return LabelMatcher(self)
-
-
-def _missing(value: Any) -> bool:
-    if isinstance(value, str):
-        return not value.strip()
-    # pandas marks missing text with None, NaN or <NA>, by version and by column type.
-    return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
 
 
 def _not_text(what: str, values: Sequence[Any]) -> list[str]:

@@ -17,6 +17,7 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.calibration import Fusion
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
+from pipelines.label_words import Word, word_problem
 from pipelines.model import Model
 from pipelines.router import Router
 from pipelines.settings import MACHINE, Settings, validated
@@ -168,6 +169,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
         valid_keys=tensors.get("valid_keys", np.empty(0, dtype=np.uint64)),  # older models have none
         promises=Promises.from_dict(_read_json(folder / PROMISES)) if PROMISES in listed else None,
         neighbours=Neighbours.from_tensors(_load_tensors(folder / NEIGHBOURS)) if NEIGHBOURS in listed else None,
+        words=_words(config, label_ids, folder),
     )
     return model, _read_json(folder / METRICS) if METRICS in listed else None
 
@@ -215,6 +217,8 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         "label2id": {label: i for i, label in enumerate(model.label_ids)},
         "groups": list(model.group_ids),
     }
+    if model.words:
+        config["words"] = dict(model.words)
     _write_json(folder / "config.json", config)
     _write_json(folder / RECORD, model.record)
     model.taxonomy.to_yaml(folder / "taxonomy.yaml")
@@ -252,6 +256,15 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
     (folder / "README.md").write_text(card, encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     _write_json(folder / MANIFEST, {"sha256": {str(path.relative_to(folder)): _sha256(path) for path in files}})
+
+
+def _words(config: Mapping[str, Any], label_ids: tuple[str, ...], folder: Path) -> dict[str, Word]:
+    """Return the words that `predict` answers with where they are no ids; models without any have no such key."""
+    words = config.get("words", {})
+    problem = word_problem(words, label_ids) if isinstance(words, dict) else "they are no mapping of ids to words"
+    if problem:
+        raise ArtifactError(f"the words of the labels contradict the model: {problem}", str(folder / "config.json"))
+    return words
 
 
 def _older_record(config: Mapping[str, Any]) -> dict[str, Any]:

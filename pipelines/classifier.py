@@ -3,15 +3,18 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hierarchy.errors import ConfigError
+from hierarchy.arguments import column, same_length, whole_number
+from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
+from pipelines.data.report import some
 from pipelines.documents import Documents
+from pipelines.label_words import Word, check_words, differing, joined_words, words_given
 from pipelines.paths import Prediction, paths_of
 from pipelines.pretrained import Pretrained
 
@@ -34,10 +37,10 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
     def fit(
         self,
         texts: Sequence[str],
-        labels: Sequence[str],
+        labels: Sequence[Word],
         *,
-        validation: tuple[Sequence[str], Sequence[str]] | None = None,
-        calibration: tuple[Sequence[str], Sequence[str]] | None = None,
+        validation: tuple[Sequence[str], Sequence[Word]] | None = None,
+        calibration: tuple[Sequence[str], Sequence[Word]] | None = None,
     ) -> Self:
         """Train on documents and their fine labels.
 
@@ -46,7 +49,8 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         texts
             Documents of any length.
         labels
-            Fine label of each, by id or by name.
+            Fine label of each: ids or names, text or whole numbers. What is given here is what `predict` answers; of a
+            label that is written in several ways, the commonest.
         validation
             Texts and labels for early stopping and fusion; None cuts a stratified tenth from the training data,
             where labels with fewer than 3 documents stay whole.
@@ -69,27 +73,30 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             The encoder cannot be had, or cannot read these documents.
         """
         from pipelines.fitting import fit_model
-        from pipelines.preparation import check_texts, prepare_documents
+        from pipelines.preparation import check_calibration, prepare_documents
         from pipelines.records import CUT, with_sources
         from pipelines.repeats import warn_of_repeats
 
         settings = self._settings()
-        train, valid = prepare_documents(texts, labels, validation, self.taxonomy, seed=settings.seed)
+        train, valid = prepare_documents(
+            texts, labels, validation, self.taxonomy, seed=settings.seed, merge_spellings=settings.merge_spellings
+        )
+        words = words_given(check_words(labels), train, *([valid] if validation is None else []))
         if calibration is not None:
-            calibrating = check_texts(calibration[0])
+            calibrating = check_calibration(calibration, self.taxonomy, words)
             for seen, where in ((train, "training"), (valid, "validation")):
-                warn_of_repeats(calibrating, seen, what="calibration documents", where=where)
+                warn_of_repeats(calibrating.texts, seen, what="calibration documents", where=where)
         with self._run_folder() as folder:
             fitted = fit_model(settings, self.taxonomy, train, valid, folder=folder)
         if validation is None:
             fitted = replace(fitted, record=with_sources(fitted.record, {"valid": CUT}))
-        self._set(fitted, metrics=None)
+        self._set(replace(fitted, words=differing(words, fitted.label_ids)), metrics=None)
         return self if calibration is None else self.calibrate(*calibration)
 
     def calibrate(
         self,
         texts: Sequence[str],
-        labels: Sequence[str],
+        labels: Sequence[Word],
         *,
         precision: float = 0.95,
         delta: float = 0.1,
@@ -118,15 +125,11 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         DataError
             The documents are too few for what is promised; says how many it takes.
         """
-        from pipelines.preparation import check_labels
         from pipelines.trust.calibrate import calibrate
 
-        check_is_fitted(self)
-        where = "calibration documents"
-        documents = Documents(*check_labels(texts, labels, self.taxonomy_, where=where, keep_empty=True))
         self.model_ = calibrate(
             self.model_,
-            documents,
+            self._documents(texts, labels, where="calibration documents"),
             routing=self.routing,
             beam=self.beam,
             precision=precision,
@@ -143,7 +146,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         Returns
         -------
         numpy.ndarray
-            (documents,) label ids.
+            (documents,) of `classes_`: labels in the words that `fit` was given.
         """
         probabilities = self.predict_proba(texts)
         return self.classes_[probabilities.argmax(1)]
@@ -163,7 +166,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         return answer
 
     def predict_paths(self, texts: Sequence[str], top_k: int = 1) -> list[list[Prediction]]:
-        """Most probable paths of each document, best first.
+        """Most probable paths of each document, best first, as ids of group and label.
 
         Parameters
         ----------
@@ -175,9 +178,9 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         Raises
         ------
         ConfigError
-            The model's promises were made with another routing.
+            `top_k` is no whole number from 1 up, or the model's promises were made with another routing.
         """
-        texts = self._readable(texts)
+        texts, top_k = self._readable(texts), whole_number(top_k, "top_k")
         found: list[list[Prediction]] = []
         for _, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
             found.extend(paths_of(self.model_, routed, top_k))
@@ -206,7 +209,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             found.extend(sets_of(self.model_, routed, texts[block], within, keep_best=keep_best))
         return found
 
-    def explain(self, text: str, *, against: str | None = None, top_k: int = 3) -> "Explanation":
+    def explain(self, text: str, *, against: Word | None = None, top_k: int = 3) -> "Explanation":
         """Say what in a document speaks for its best label and against another: segments, n-grams, near documents.
 
         Parameters
@@ -214,7 +217,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         text
             One document.
         against
-            Fine label to compare with, by id or by name; None takes the runner-up.
+            Fine label to compare with, by id, by name or in the words of `fit`; None takes the runner-up.
         top_k
             Paths listed.
 
@@ -226,14 +229,50 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         from pipelines.evidence.explain import explain
 
         check_is_fitted(self)
+        if against is not None:
+            (label,) = self._ids_of(check_words([against], "against"))
+            against = str(against) if label is None else label
         return explain(self.model_, text, against=against, top_k=top_k, routing=self.routing, beam=self.beam)
+
+    def score(self, texts: Sequence[str], labels: Sequence[Word], sample_weight: Any = None) -> float:
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        texts, labels
+            Documents and their fine labels, by id, by name or in the words of `fit`. A label that the model does not
+            know counts as wrong.
+        sample_weight
+            (documents,) what each counts; None counts all alike.
+
+        Raises
+        ------
+        DataError
+            There are no documents, or not one label a document.
+        """
+        from sklearn.metrics import accuracy_score
+
+        texts, said = self._readable(texts), check_words(labels)
+        same_length(texts, said, ("texts", "labels"))
+        if not len(texts):
+            raise DataError("there are no documents to score")
+        place = {label: i for i, label in enumerate(self._labels)}
+        gold = np.array([-1 if label is None else place.get(label, -1) for label in self._ids_of(said)])
+        if (gold < 0).any():
+            unknown = sorted({repr(word) for word, known in zip(said, gold, strict=True) if known < 0})
+            logger.warning(
+                "%d of %d documents count as wrong, having labels that the model does not know: %s",
+                (gold < 0).sum(), len(gold), some(unknown),
+            )  # fmt: skip
+        answers = self.predict_proba(texts).argmax(1)
+        return float(accuracy_score(gold, answers, sample_weight=sample_weight))
 
     def evaluate(
         self,
         texts: Sequence[str],
-        labels: Sequence[str],
+        labels: Sequence[Word],
         *,
-        train: tuple[Sequence[str], Sequence[str]] | None = None,
+        train: tuple[Sequence[str], Sequence[Word]] | None = None,
         data: str = "documents",
     ) -> "EvaluationReport":
         """Compare predictions with the right labels, and with what flat models would have said.
@@ -249,13 +288,12 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             Name of the documents, for the report.
         """
         from pipelines.assessment import assess
-        from pipelines.preparation import check_labels
+        from pipelines.preparation import check_pair
 
-        check_is_fitted(self)
-        documents = Documents(*check_labels(texts, labels, self.taxonomy_, where=data, keep_empty=True))
+        documents = self._documents(texts, labels, where=data)
         train_documents = None
         if train is not None:
-            train_documents = Documents(*check_labels(*train, self.taxonomy_, where="train"))
+            train_documents = check_pair(train, "train", self.taxonomy_, where="train", words=self._by_word)
         with self._run_folder() as folder:
             settings = self.model_.settings.model_copy(update={"n_jobs": self.n_jobs})
             return assess(
@@ -273,10 +311,10 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         self,
         groups: Sequence[str] | None,
         texts: Sequence[str],
-        labels: Sequence[str],
+        labels: Sequence[Word],
         taxonomy: Taxonomy | None = None,
         *,
-        validation: tuple[Sequence[str], Sequence[str]] | None = None,
+        validation: tuple[Sequence[str], Sequence[Word]] | None = None,
     ) -> Self:
         """Fit the rows of some groups again, after an edit of the tree the coarse stage too, and leave all else.
 
@@ -306,7 +344,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         TaxonomyError
             A label of the tree stands in no group.
         """
-        from pipelines.preparation import check_labels, check_taxonomy
+        from pipelines.preparation import check_labels, check_pair, check_taxonomy
         from pipelines.refit_plan import cut_validation
         from pipelines.refitting import refit
 
@@ -314,17 +352,19 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         if self.model_.settings.mode == "joint":
             raise ConfigError("refit needs vectors that stay; mode: joint trains them with the rows: train again")
         check_taxonomy(taxonomy)
+        chosen = None if groups is None else column(groups, "groups")
         tree = self.taxonomy_ if taxonomy is None else taxonomy
-        train = Documents(*check_labels(texts, labels, tree, where="training documents"))
+        train = Documents(*check_labels(texts, labels, tree, where="training documents", words=self._by_word))
+        words = words_given(check_words(labels), train)
         if validation is not None:
-            valid = Documents(*check_labels(*validation, tree, where="validation documents"))
+            valid = check_pair(validation, "validation", tree, where="validation documents", words=self._by_word)
         else:
             kept, held_out = cut_validation(self.model_, train)
             train, valid = train.select(kept), train.select(held_out)
         with self._run_folder() as folder:
             model = refit(
                 self.model_,
-                groups,
+                chosen,
                 train,
                 valid if len(valid.texts) else None,
                 taxonomy=tree,
@@ -332,7 +372,8 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
                 n_jobs=self.n_jobs,
                 augment=self.augment,
             )
-        self._set(model, metrics=None)
+        words = joined_words(self.model_.spoken, words, model.label_ids, model.taxonomy)
+        self._set(replace(model, words=words), metrics=None)
         return self
 
     def _readable(self, texts: Sequence[str]) -> Sequence[str]:
@@ -340,3 +381,12 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
 
         check_is_fitted(self)
         return check_texts(texts)
+
+    def _documents(self, texts: Sequence[str], labels: Sequence[Word], *, where: str) -> Documents:
+        """Check documents that the fitted model is measured on."""
+        from pipelines.preparation import check_labels
+
+        check_is_fitted(self)
+        return Documents(
+            *check_labels(texts, labels, self.taxonomy_, where=where, keep_empty=True, words=self._by_word)
+        )

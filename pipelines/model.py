@@ -1,6 +1,6 @@
 """A trained two-stage model: what `fit` makes, what an artifact holds, what prediction needs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor
 from pipelines.label_space import LabelSpace
+from pipelines.label_words import Word
 from pipelines.router import Routed, Router
 from pipelines.settings import Settings
 from pipelines.trust.promises import Promises
@@ -44,6 +45,8 @@ class Model:
         What calibration documents allow; None without.
     neighbours
         What is kept of the training documents; None without ``keep_neighbours``.
+    words
+        Label id -> what a Python caller says for it, where that is another: `pipelines.label_words`.
     """
 
     settings: Settings
@@ -57,6 +60,7 @@ class Model:
     valid_keys: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
     promises: Promises | None = None
     neighbours: Neighbours | None = None
+    words: Mapping[str, Word] = field(default_factory=dict)
 
     @property
     def group_of(self) -> np.ndarray:
@@ -67,6 +71,11 @@ class Model:
     def space(self) -> LabelSpace:
         """The labels that it answers with, and their groups."""
         return LabelSpace(self.label_ids, self.group_ids, self.group_of)
+
+    @property
+    def spoken(self) -> dict[str, Word]:
+        """The word of each of `label_ids`."""
+        return {label: self.words.get(label, label) for label in self.label_ids}
 
     def places(self, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Find the column of each label and its group, (documents,) each.

@@ -25,8 +25,9 @@ class Parameters(BaseEstimator):
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
 attention_dropout, lexical, min_df, prune, negatives, balance, prior_correction, neural_C, lexical_C, \
 keep_neighbours, routing, beam, n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, \
-loss_schedule, row_start, warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, label_documents, augment, \
-word_dropout, augmented_copies, segment_dropout, segment_shuffling, training, device, n_jobs, seed, run_dir
+loss_schedule, row_start, warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, merge_spellings, \
+label_documents, augment, word_dropout, augmented_copies, segment_dropout, segment_shuffling, training, device, \
+n_jobs, seed, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
     """
 
@@ -74,6 +75,7 @@ word_dropout, augmented_copies, segment_dropout, segment_shuffling, training, de
         imbalance: str = "none",
         imbalance_scope: str = "labels",
         imbalance_strength: float = 1.0,
+        merge_spellings: bool = True,
         label_documents: bool = True,
         augment: str | None = None,
         word_dropout: float = 0.0,
@@ -127,6 +129,7 @@ word_dropout, augmented_copies, segment_dropout, segment_shuffling, training, de
         self.imbalance = imbalance
         self.imbalance_scope = imbalance_scope
         self.imbalance_strength = imbalance_strength
+        self.merge_spellings = merge_spellings
         self.label_documents = label_documents
         self.augment = augment
         self.word_dropout = word_dropout

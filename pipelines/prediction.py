@@ -15,6 +15,7 @@ from itertools import repeat, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hierarchy.arguments import whole_number
 from hierarchy.errors import ArtifactError, ConfigError, DataError
 from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
@@ -127,10 +128,12 @@ def predict_file(
     ArtifactError
         The model cannot be read.
     ConfigError
-        The model's promises were made with another routing, or sets are asked of a model without calibration.
+        `top_k` is no whole number, the model's promises were made with another routing, or sets are asked of a model
+        without calibration.
     """
     from pipelines.artifacts import load_model
 
+    top_k = whole_number(top_k, "top_k")
     out = Path(out)
     check_out(out)
     model_key = _model_key(Path(model_folder))

@@ -2,12 +2,14 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hierarchy.arguments import column, pair, same_length
 from hierarchy.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.taxonomy import Taxonomy
@@ -15,6 +17,7 @@ from pipelines.augmentation import with_copies, with_label_texts
 from pipelines.data.checks import check_documents
 from pipelines.data.splits import stratified_split
 from pipelines.documents import Documents
+from pipelines.label_words import Word, check_words, ids_said
 from pipelines.repeats import warn_of_repeats
 from pipelines.settings import Settings
 from stages.progress import Clock
@@ -27,43 +30,72 @@ logger = logging.getLogger(__name__)
 report_logger = logging.getLogger(f"{__name__}.report")  # apart, for callers that show the report themselves
 
 
-def check_texts(texts: Sequence[str]) -> Sequence[str]:
-    """Return `texts` as a sequence of strings.
+def check_texts(texts: Any, name: str = "texts") -> Sequence[str]:
+    """Return `texts` as a sequence of strings: what `hierarchy.arguments.column` takes.
 
     Raises
     ------
     DataError
-        A bare string, or an item that is no string, with its place.
+        They are no column, or an item is no string; `name` says which argument.
     """
-    if isinstance(texts, str):
-        raise DataError("texts is a single string: put it into a list")
-    texts = _in_memory(texts)
+    texts = column(texts, name)
     broken = False
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(
-                f"texts[{place}] is {text!r} ({type(text).__name__}), not a string: leave it out or fill it in"
+                f"{name}[{place}] is {text!r} ({type(text).__name__}), not a string: leave it out or fill it in"
             )
         broken = broken or LONE_SURROGATES.search(text) is not None
     # Half a character, as broken JSON escapes leave it, is no UTF-8: a tokenizer would stop at it.
     return [LONE_SURROGATES.sub("\ufffd", text) for text in texts] if broken else texts
 
 
+def check_text(text: Any) -> str:
+    """Return one document.
+
+    Raises
+    ------
+    DataError
+        It is no string.
+    """
+    if not isinstance(text, str):
+        raise DataError(f"text is {text!r:.80} ({type(text).__name__}): give one document, a string")
+    return check_texts([text])[0]
+
+
 def check_labels(
-    texts: Sequence[str], labels: Sequence[str], taxonomy: Taxonomy | None, *, where: str, keep_empty: bool = False
+    texts: Any,
+    labels: Any,
+    taxonomy: Taxonomy | None,
+    *,
+    where: str,
+    keep_empty: bool = False,
+    names: tuple[str, str] = ("texts", "labels"),
+    words: Mapping[Word, str] = MappingProxyType({}),
+    merge_spellings: bool = True,
+    known: Collection[str] = (),
+    report: bool = True,
 ) -> tuple[Sequence[str], list[str], np.ndarray]:
     """Find the label id of each document and log what is odd about the data.
 
     Parameters
     ----------
     texts, labels
-        Documents and their labels, by id or by name.
+        Documents and their labels: ids, names, or whole numbers.
     taxonomy
-        Whose labels they must be; None takes them as they are.
+        Whose labels they must be; None allows any.
     where
         What the documents are, for messages.
     keep_empty
         Keep documents without text, as an evaluation must.
+    names
+        Of the two arguments, for messages.
+    words
+        Word -> label id, for labels that the taxonomy does not find: what a classifier was fitted with.
+    merge_spellings, known
+        As for `pipelines.data.checks.check_documents`.
+    report
+        Log what is odd.
 
     Returns
     -------
@@ -77,21 +109,27 @@ def check_labels(
     """
     from datasets import Dataset
 
-    texts, labels = check_texts(texts), _in_memory(labels)
-    if len(texts) != len(labels):
-        raise DataError(f"{len(texts)} texts and {len(labels)} labels: one label belongs to each text", where)
+    texts, given = check_texts(texts, names[0]), check_words(labels, names[1])
+    same_length(texts, given, ("texts", "labels"), where)
     if not len(texts):
         raise DataError("there are no documents", where)
-    wrong = next(((i, label) for i, label in enumerate(labels) if not isinstance(label, str)), None)
-    if wrong:
-        raise DataError(
-            f"labels[{wrong[0]}] is {wrong[1]!r}, not a string: labels are ids or names, use str(...)", where
-        )
-    table = Dataset.from_dict({"text": list(texts), "label": list(labels), "row": range(len(texts))})
-    checked = check_documents(table, taxonomy, where=where, keep_empty=keep_empty)
-    for line in checked.report.lines(taxonomy):
+    said = [str(word) for word in given]
+    if taxonomy is not None and words:
+        ids = ids_said(given, taxonomy, words)
+        said = [name if label is None else label for label, name in zip(ids, said, strict=True)]
+    table = Dataset.from_dict({"text": list(texts), "label": said, "row": range(len(texts))})
+    checked = check_documents(
+        table, taxonomy, where=where, keep_empty=keep_empty, merge_spellings=merge_spellings, known=known
+    )
+    for line in checked.report.lines(taxonomy) if report else ():
         report_logger.info("%s: %s", where, line)
     return checked.documents["text"], checked.labels, np.array(checked.documents["row"], dtype=np.int64)
+
+
+def check_pair(given: Any, name: str, taxonomy: Taxonomy | None, *, where: str, **options: Any) -> Documents:
+    """Check a pair (texts, labels), the argument `name`; the rest as for `check_labels`."""
+    texts, labels = pair(given, name)
+    return Documents(*check_labels(texts, labels, taxonomy, where=where, names=(f"{name}[0]", f"{name}[1]"), **options))
 
 
 def check_taxonomy(taxonomy: Any) -> None:
@@ -104,22 +142,19 @@ def check_taxonomy(taxonomy: Any) -> None:
 
 
 def prepare_documents(
-    texts: Sequence[str],
-    labels: Sequence[str],
-    validation: tuple[Sequence[str], Sequence[str]] | None,
-    taxonomy: Taxonomy | None,
-    *,
-    seed: int,
+    texts: Any, labels: Any, validation: Any, taxonomy: Taxonomy | None, *, seed: int, merge_spellings: bool
 ) -> tuple[Documents, Documents]:
     """Check training and validation documents; cut a validation part where none is given."""
     check_taxonomy(taxonomy)
-    train = Documents(*check_labels(texts, labels, taxonomy, where="training documents"))
+    merge: dict[str, Any] = {"merge_spellings": merge_spellings}
+    train = Documents(*check_labels(texts, labels, taxonomy, where="training documents", **merge))
     if len(set(train.labels)) < 2:
         label = train.labels[0] if taxonomy is None else taxonomy.label_named(train.labels[0])
         raise DataError(f"all training documents have one label ({label!r}): a classifier needs at least two labels")
     if validation is not None:
-        valid = Documents(*check_labels(*validation, taxonomy, where="validation documents"))
-        report_unseen(valid.labels, set(train.labels), taxonomy)
+        known = set(train.labels)
+        valid = check_pair(validation, "validation", taxonomy, where="validation documents", known=known, **merge)
+        report_unseen(valid.labels, known, taxonomy)
         warn_of_repeats(valid.texts, train, what="validation documents")
         return train, valid
     kept, held_out = stratified_split(train.labels, seed=seed, keys=train.keys())
@@ -130,6 +165,23 @@ def prepare_documents(
         )
     logger.info("validation: %d of %d training documents, stratified", len(held_out), len(train.labels))
     return train.select(kept), train.select(held_out)
+
+
+def check_calibration(calibration: Any, taxonomy: Taxonomy | None, words: Mapping[str, Word]) -> Documents:
+    """Return calibration documents; refuse before the training what `calibrate` would refuse after it.
+
+    Parameters
+    ----------
+    calibration
+        Texts and labels.
+    taxonomy
+        Whose labels they must be; None takes those of the training documents.
+    words
+        Word of each label id.
+    """
+    where, by_word = "calibration documents", {word: label for label, word in words.items()}
+    tree = Taxonomy.from_data(list(words), merge_spellings=False) if taxonomy is None else taxonomy
+    return check_pair(calibration, "calibration", tree, where=where, keep_empty=True, words=by_word, report=False)
 
 
 def label_texts(taxonomy: Taxonomy | None, train: Documents) -> dict[str, str]:
@@ -254,8 +306,3 @@ def report_unseen(labels: Sequence[str], known: set[str], taxonomy: Taxonomy | N
         "validation documents: %d have labels with no training documents, which are never predicted: %s%s",
         sum(label not in known for label in labels), ", ".join(map(repr, unseen[:5])), " ..." if unseen[5:] else "",
     )  # fmt: skip
-
-
-def _in_memory(values: Any) -> Any:
-    # Arrays and series give plain Python values; a column of a dataset stays on disk.
-    return values.tolist() if hasattr(values, "tolist") else values

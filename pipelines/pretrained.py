@@ -1,10 +1,10 @@
 """Saving, loading and publishing a classifier, the way transformers does it."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -12,9 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from hierarchy.taxonomy import Taxonomy
 from pipelines.artifacts import load_model, save_model
 from pipelines.hub import local_folder, push_folder
+from pipelines.label_words import Word, ids_said
 from pipelines.model import Model
 from pipelines.parameters import Parameters
 from pipelines.settings import CODE, MACHINE, validated
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 
 class Pretrained(Parameters):
@@ -23,7 +27,7 @@ class Pretrained(Parameters):
     Attributes
     ----------
     classes_
-        Sorted ids of the labels that had training documents.
+        The labels that had training documents, in the words that `fit` was given (ids, names or whole numbers), sorted.
     taxonomy_
         The tree in use, every label of the documents placed.
     model_
@@ -131,5 +135,19 @@ class Pretrained(Parameters):
         self.metrics_ = metrics
         self.model_ = model
         self.taxonomy_ = model.taxonomy
-        self.classes_ = np.array(sorted(model.label_ids))
-        self._columns = np.argsort(np.array(model.label_ids), kind="stable")
+        words = list(model.spoken.values())
+        self._columns = np.array(sorted(range(len(words)), key=words.__getitem__))
+        self._labels = [model.label_ids[column] for column in self._columns]
+        self._by_word = dict(zip(words, model.label_ids, strict=True))
+        self.classes_ = np.array([words[column] for column in self._columns])
+
+    def _ids_of(self, labels: Sequence[Word]) -> list[str | None]:
+        """Return the id of each label, None of one that the taxonomy does not know."""
+        return ids_said(labels, self.taxonomy_, self._by_word)
+
+    def __sklearn_tags__(self) -> "Tags":
+        """Tell scikit-learn that it takes texts, and no arrays of numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags

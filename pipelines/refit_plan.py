@@ -150,8 +150,6 @@ def _grown(model: Model, space: LabelSpace, labels: Sequence[str]) -> set[str]:
 
 def _known(groups: Sequence[str], group_ids: Sequence[str], taxonomy: Taxonomy) -> set[str]:
     """Return the ids of groups that are named by id or by name."""
-    if isinstance(groups, str):
-        raise DataError("groups is a single string: put it into a list")
     found = {word: group for word in groups if (group := find_group(taxonomy, word)) and group.id in group_ids}
     unknown = [word for word in groups if word not in found]
     if unknown:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import logsumexp
 
+from hierarchy.arguments import whole_number
 from hierarchy.errors import ConfigError
 from pipelines.calibration import Fusion, fit_fusion, fit_variants, log_coarse
 from pipelines.label_space import LabelSpace
@@ -242,9 +243,13 @@ def best_groups(coarse: np.ndarray, k: int) -> np.ndarray:
     -------
     numpy.ndarray
         (documents, groups) bool with k True in each row.
+
+    Raises
+    ------
+    ConfigError
+        `k` is no whole number from 1 up.
     """
-    if k < 1:
-        raise ConfigError(f"beam {k} keeps no group: set it to 1 or more")
+    k = whole_number(k, "beam")
     order = np.argsort(-coarse, axis=1, kind="stable")[:, :k]
     marked = np.zeros(coarse.shape, dtype=bool)
     np.put_along_axis(marked, order, True, axis=1)

@@ -147,6 +147,11 @@ class Settings(BaseModel):
         "not the groups",
     )
     imbalance_strength: float = Field(1.0, gt=0, le=1, description="1 evens out fully, towards 0 less")
+    merge_spellings: bool = Field(
+        True,
+        description="labels that differ in case, width and white space alone are one, spelled as most documents spell "
+        "it, and so are the groups of a group column; off keeps each as written; a taxonomy decides by itself",
+    )
     label_documents: bool = Field(
         True,
         description="the text of each label, name and description, is one more training document of it; without a "

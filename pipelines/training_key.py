@@ -9,7 +9,7 @@ import torch
 from hierarchy.taxonomy import Taxonomy
 from pipelines.features import vector_key
 from pipelines.label_space import LabelSpace
-from pipelines.settings import COPIES, MACHINE, Settings
+from pipelines.settings import MACHINE, Settings
 from stages.cache_keys import array_digest, cache_key, texts_digest
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Segmenter
@@ -23,7 +23,7 @@ NO_MATTER = (
     MACHINE  # where it runs
     | {"encoder", "pooling", "precision"}  # the fingerprint of the encoder says what they come to
     | {"label_encoder"}  # the embeddings of the groups are in the key
-    | {"label_documents", *COPIES}  # the documents that they make are in it
+    | {"label_documents", "augment", "word_dropout", "augmented_copies"}  # the documents that they make are in it
     | {"n_groups", "min_group_size", "max_group_size", "signals"}  # the groups that they make are in it
     | {"fine_features", "neural_C", "negatives", "balance"}  # of rows that are fitted afterwards
     | {"lexical", "lexical_C", "min_df", "prune", "prior_correction"}  # of the n-grams

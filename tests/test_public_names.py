@@ -45,6 +45,7 @@ def test_the_face_of_the_classifier():
         "push_to_hub",
         "refit_groups",
         "save_pretrained",
+        "score",
     }
 
 

@@ -112,7 +112,10 @@ def validated_folds(
     from pipelines.cross_validation.validate import cross_validate
 
     table = read_source(Source(data.train, data.train_split), data, cache=config.run_folder / "documents")
-    taxonomy = taxonomy_of(table, data.train) if config.taxonomy is None else read_taxonomy(config.taxonomy)
+    if config.taxonomy is None:
+        taxonomy = taxonomy_of(table, data.train, merge_spellings=settings.merge_spellings)
+    else:
+        taxonomy = read_taxonomy(config.taxonomy)
     checked = check_all({"train": (data.train, table)}, taxonomy)["train"]
     rows = checked.documents["row"][:]
     groups = None if groups_column is None else _column(config, groups_column, "--groups-column", rows)

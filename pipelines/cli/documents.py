@@ -1,13 +1,15 @@
 """Documents for the commands: read and checked, with messages in the words of the command line."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierarchy.errors import CoarsefineError, DataError, TaxonomyError
+from hierarchy.spellings import Pair, merged_pairs
 from hierarchy.taxonomy import Taxonomy
 from pipelines.config import Config, Data
 
@@ -94,7 +96,7 @@ def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "
     return checked
 
 
-def taxonomy_of(documents: "Dataset", place: str) -> Taxonomy:
+def taxonomy_of(documents: "Dataset", place: str, *, merge_spellings: bool) -> Taxonomy:
     """Return the tree that the columns of documents hold; labels without a group stay unplaced.
 
     Parameters
@@ -103,17 +105,25 @@ def taxonomy_of(documents: "Dataset", place: str) -> Taxonomy:
         With the column ``label`` and, where there is one, ``group``.
     place
         Where they come from, for messages.
+    merge_spellings
+        Whether labels, and groups, that differ in case, width and white space alone are one. Of groups it is logged;
+        of labels `check_all` says it.
     """
-    pairs: dict[tuple[str, str | None], None] = {}
+    pairs: Counter[Pair] = Counter()
     columns = [name for name in ("label", "label_count", "group") if name in documents.column_names]
     for batch in documents.select_columns(columns).iter(1000):
         groups = batch.get("group") or [None] * len(batch["label"])
         for label, labels, group in zip(batch["label"], batch["label_count"], groups, strict=True):
             if label is not None and labels == 1:  # the others are told by the check
-                pairs[label, group] = None
+                pairs[label, group if group and group.strip() else None] += 1
     if not pairs:
         raise DataError("no document has one label", place)
-    return Taxonomy.from_data([label for label, _ in pairs], [group for _, group in pairs])
+    left: Collection[Pair] = pairs
+    if merge_spellings:
+        left, _, lines = merged_pairs(pairs)
+        for line in lines:
+            logger.warning("%s: %s", place, line)
+    return Taxonomy.from_data([label for label, _ in left], [group for _, group in left], merge_spellings=False)
 
 
 def training_vectors(
@@ -145,7 +155,8 @@ def training_vectors(
     from pipelines.preparation import document_vectors
 
     documents = read_source(Source(config.data.train, config.data.train_split), config.data, cache=None)
-    taxonomy = taxonomy or taxonomy_of(documents, config.data.train)
+    if taxonomy is None:
+        taxonomy = taxonomy_of(documents, config.data.train, merge_spellings=config.classifier.merge_spellings)
     checked = check_all({"train": (config.data.train, documents)}, taxonomy)["train"]
     texts = checked.documents["text"]
     return taxonomy, (document_vectors(texts, config.classifier, config.run_folder), checked.labels), texts

@@ -204,7 +204,7 @@ def read_parts(
     if problems:
         raise DataError(problems)
     if taxonomy is None:
-        taxonomy = taxonomy_of(tables["train"][1], data.train)
+        taxonomy = taxonomy_of(tables["train"][1], data.train, merge_spellings=config.classifier.merge_spellings)
     checked = check_all(tables, taxonomy)
     parts = {role: _part(found, sources[role]) for role, found in checked.items()}
     if "valid" not in parts:

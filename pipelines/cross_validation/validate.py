@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hierarchy.arguments import same_length, whole_number
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.cross_validation.fold import OWN, FoldPlan, FoldResult
 from pipelines.cross_validation.out_of_fold import OutOfFold, averaged, joined, read_with_metadata
-from pipelines.data.folds import deal_folds, number_sources
+from pipelines.data.folds import check_sources, deal_folds, number_sources
 from pipelines.data.splits import fingerprint
 from pipelines.documents import Documents
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
 from pipelines.features import vector_key
 from pipelines.made_by import code_and_libraries, encoder_contents, function_sources
-from pipelines.preparation import check_labels, check_taxonomy, label_texts, with_label_documents
+from pipelines.preparation import check_labels, check_taxonomy, check_texts, label_texts, with_label_documents
 from pipelines.settings import MACHINE, Settings
 from stages.cache_keys import cache_key
 from stages.processes import n_processes
@@ -121,7 +122,7 @@ def cross_validate(
         Its parameters are taken, its training is not. With ``run_dir`` each finished fold is kept there, and the same
         call goes on after it; vectors of the untrained encoder are computed once for all folds.
     texts, labels
-        Documents and their fine labels, by id or by name.
+        Documents and their fine labels, as for `HierarchicalClassifier.fit`; the result speaks ids.
     folds, repeats
         Each repeat deals the documents anew.
     groups
@@ -148,16 +149,18 @@ def cross_validate(
     check_taxonomy(taxonomy)
     if n_processes() > 1:
         raise ConfigError("cross-validation trains its folds in one process: start it without torchrun")
-    if repeats < 1:
-        raise DataError(f"{repeats} repeats: use 1 or more")
-    if groups is not None and len(groups) != len(texts):
-        raise DataError(f"{len(texts)} texts and {len(groups)} groups: one group belongs to each text")
-    documents = Documents(*check_labels(texts, labels, taxonomy, where="documents"))
+    folds, repeats = whole_number(folds, "folds", least=2), whole_number(repeats, "repeats")
+    texts = check_texts(texts)
+    given = None if groups is None else check_sources(groups)
+    if given is not None:
+        same_length(texts, given, ("texts", "groups"))
+    merge = settings.merge_spellings
+    documents = Documents(*check_labels(texts, labels, taxonomy, where="documents", merge_spellings=merge))
     if len(set(documents.labels)) < 2:
         label = documents.labels[0] if taxonomy is None else taxonomy.label_named(documents.labels[0])
         raise DataError(f"all documents have one label ({label!r}): a classifier needs at least two labels")
     assert documents.rows is not None  # noqa: S101 - check_labels gives them; this tells the type checker
-    sources = None if groups is None else [groups[int(row)] for row in documents.rows]
+    sources = None if given is None else [given[int(row)] for row in documents.rows]
     seeds = [settings.seed + repeat for repeat in range(repeats)]
     dealt = [deal_folds(documents.labels, folds, seed=seed, sources=sources) for seed in seeds]
     _tell_rare(documents.labels, folds)

@@ -1,5 +1,7 @@
 """Checks documents and their labels against the taxonomy before any long work starts."""
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ import numpy as np
 from hierarchy.errors import DataError
 from hierarchy.matching import fold
 from hierarchy.nodes import named
+from hierarchy.spellings import one_spelling, spelling_lines
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.label_problems import find_label_problems
 from pipelines.data.report import Conflict, DataReport
@@ -40,7 +43,13 @@ class Checked:
 
 
 def check_documents(
-    documents: "Dataset", taxonomy: Taxonomy | None = None, *, where: str = "", keep_empty: bool = False
+    documents: "Dataset",
+    taxonomy: Taxonomy | None = None,
+    *,
+    where: str = "",
+    keep_empty: bool = False,
+    merge_spellings: bool = True,
+    known: Collection[str] = (),
 ) -> Checked:
     """Find the label of every document, and everything that is odd about the data.
 
@@ -49,11 +58,15 @@ def check_documents(
     documents
         What `pipelines.data.reading.read_documents` returns; of its columns, ``text`` and ``label`` must be there.
     taxonomy
-        Its labels, placed or not, are the ones that the data may have; None takes labels as they are.
+        Its labels, placed or not, are the ones that the data may have; None allows any.
     where
         The source, for messages.
     keep_empty
         Keep documents without text, as an evaluation must; training leaves them out.
+    merge_spellings
+        Without a taxonomy: take labels that differ in case, width and white space alone for one.
+    known
+        Without a taxonomy: labels of other documents, whose spelling is taken over.
 
     Returns
     -------
@@ -69,7 +82,7 @@ def check_documents(
     if "label" not in documents.column_names:
         raise DataError("the documents were read without labels; name the label column with label=...", where)
     scan = scan_documents(documents, keep_empty)
-    ids = [label if taxonomy is None else taxonomy.resolve(label, group) for label, group in scan.pairs]
+    ids = _ids(scan, taxonomy, known, merge_spellings=merge_spellings)
     problems = find_label_problems(scan, taxonomy, ids)
     if problems:
         raise DataError(problems, where)
@@ -81,7 +94,7 @@ def check_documents(
     codes = of_pair[scan.pair[kept]]
     used = documents if len(kept) == len(documents) else documents.select(kept)
     counts = np.bincount(codes, minlength=len(label_ids))
-    known = [] if taxonomy is None else [label.id for label in (*taxonomy.labels, *taxonomy.unplaced)]
+    of_tree = [] if taxonomy is None else [label.id for label in (*taxonomy.labels, *taxonomy.unplaced)]
     report = DataReport(
         documents=len(documents),
         used=len(used),
@@ -91,10 +104,11 @@ def check_documents(
         most=int(counts.max()),
         empty=scan.n_empty,
         empty_rows=tuple(scan.empty),
-        without_documents=tuple(label_id for label_id in known if label_id not in code_of),
+        without_documents=tuple(label_id for label_id in of_tree if label_id not in code_of),
         few=tuple(label_ids[code] for code in np.flatnonzero(counts < FEW)),
         **_repeated(used, label_ids, codes, scan.hashes[kept], scan.rows[kept]),
-        **({} if taxonomy is None else _written_differently(scan, taxonomy, ids)),
+        **_written_differently(scan, taxonomy, ids),
+        **({} if taxonomy is None else _in_other_groups(scan, taxonomy, ids)),
     )
     return Checked(used, [label_ids[code] for code in codes], report)
 
@@ -132,26 +146,44 @@ def _repeated(
     }
 
 
-def _written_differently(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> dict[str, Any]:
-    """Count labels that only folding found, and groups other than the taxonomy's."""
-    known = {label.id: label for label in (*taxonomy.labels, *taxonomy.unplaced)}
-    home = {label.id: group for group in taxonomy.groups for label in group.labels}
-    folded, mismatches = 0, 0
-    folded_as: dict[str, None] = {}
-    mismatched: dict[str, None] = {}
-    for (label, group), label_id, documents in zip(scan.pairs, ids, scan.counts, strict=True):
+def _ids(scan: Scan, taxonomy: Taxonomy | None, known: Collection[str], *, merge_spellings: bool) -> list[str | None]:
+    """Find the label id of each pair of the scan, None where it has no meaning."""
+    if taxonomy is not None:
+        return [taxonomy.resolve(label, group) for label, group in scan.pairs]
+    if not merge_spellings:
+        return [label for label, _ in scan.pairs]
+    counts: Counter[str] = Counter()
+    for (label, _), documents in zip(scan.pairs, scan.counts, strict=True):
+        counts[label] += documents
+    spelling = one_spelling(counts, known)
+    return [spelling[label] for label, _ in scan.pairs]
+
+
+def _written_differently(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | None]) -> dict[str, Any]:
+    """Count labels that only folding found, and say how they are written."""
+    names = {} if taxonomy is None else {label.id: label.name for label in (*taxonomy.labels, *taxonomy.unplaced)}
+    folded = 0
+    written = []
+    for (label, _), label_id, documents in zip(scan.pairs, ids, scan.counts, strict=True):
         if label_id is None:
             continue
-        if label not in (label_id, known[label_id].name):
-            folded += documents
-            folded_as[f"{label!r} as {taxonomy.label_named(label_id)!r}"] = None
+        exact = label in (label_id, names.get(label_id))
+        folded += 0 if exact else documents
+        shown = label_id if taxonomy is None else taxonomy.label_named(label_id)
+        written.append((shown, shown if exact else label, documents))
+    return {"folded": folded, "folded_as": tuple(spelling_lines("label", written))}
+
+
+def _in_other_groups(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> dict[str, Any]:
+    """Count documents in groups other than the taxonomy's."""
+    home = {label.id: group for group in taxonomy.groups for label in group.labels}
+    mismatches = 0
+    mismatched: dict[str, None] = {}
+    for (_, group), label_id, documents in zip(scan.pairs, ids, scan.counts, strict=True):
+        if label_id is None or group is None:
+            continue
         place = home.get(label_id)
-        if group is not None and place is not None and fold(group) not in (fold(place.id), fold(place.name)):
+        if place is not None and fold(group) not in (fold(place.id), fold(place.name)):
             mismatches += documents
             mismatched[f"{taxonomy.label_named(label_id)!r} in {group!r}, not {named(place)!r}"] = None
-    return {
-        "folded": folded,
-        "folded_as": tuple(folded_as),
-        "group_mismatches": mismatches,
-        "mismatched": tuple(mismatched),
-    }
+    return {"group_mismatches": mismatches, "mismatched": tuple(mismatched)}

@@ -2,9 +2,12 @@
 
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
+from hierarchy.arguments import column, is_missing
 from hierarchy.errors import DataError
 from hierarchy.probe import fold_of
 from pipelines.data.splits import stratified_split
@@ -109,6 +112,28 @@ def cut_validation(
             "has; use more folds, or documents from more sources"
         )
     return np.flatnonzero(~cut), np.flatnonzero(cut)
+
+
+def check_sources(sources: Any, name: str = "groups") -> list[str | None]:
+    """Return the source of each document as text, None where there is none (None, NaN or empty).
+
+    Raises
+    ------
+    DataError
+        They are no column of text or whole numbers.
+    """
+    found: list[str | None] = []
+    for place, source in enumerate(column(sources, name)):
+        if is_missing(source):
+            found.append(None)
+        elif isinstance(source, str | Integral):
+            found.append(str(source))
+        else:
+            raise DataError(
+                f"{name}[{place}] is {source!r} ({type(source).__name__}): sources are text or whole numbers, None "
+                "where a document stands alone"
+            )
+    return found
 
 
 def number_sources(sources: Sequence[str | None]) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from hierarchy.matching import fold
+from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.report import count, some
 from pipelines.data.scan import Pair, Scan
@@ -61,9 +62,9 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
     """Describe the pairs without a meaning: ambiguous ones, then unknown ones, the commonest first."""
     if None not in ids:
         return []
-    by_name: dict[str, list[str]] = defaultdict(list)
+    by_name: dict[str, list[Label]] = defaultdict(list)
     for label in (*taxonomy.labels, *taxonomy.unplaced):
-        by_name[fold(label.name)].append(label.id)
+        by_name[fold(label.name)].append(label)
     ambiguous: dict[Pair, _Case] = {}
     unknown: dict[Pair, _Case] = {}
     for pair, label_id, documents, row in zip(scan.pairs, ids, scan.counts, scan.first_rows, strict=True):
@@ -77,7 +78,13 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
     shown, rest = _commonest(ambiguous)
     found = []
     for case in shown:
-        candidates = some(by_name[fold(case.label)])
+        labels = by_name[fold(case.label)]
+        candidates = some([label.id for label in labels])
+        if len({label.name for label in labels}) == len(labels):
+            found.append(
+                f"{case} fits several that differ in case, width or white space alone; write one: {candidates}"
+            )
+            continue
         said = "" if case.group is None else f", of which the data's group {case.group!r} is none"
         remedy = f"name the group column with group=..., or write the id: {candidates}"
         found.append(f"{case} stands under several groups{said}; {remedy}")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from hierarchy.spellings import capped
+
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
 
@@ -50,8 +52,8 @@ class DataReport:
     without_documents, few
         Ids of the taxonomy's labels without a document; ids of labels with one or two.
     folded, folded_as
-        Documents whose label was found only without regard to case, width and white space, and what was
-        taken for what.
+        Documents whose label was found only without regard to case, width and white space, and for each such label a
+        line that says how it is written.
     group_mismatches, mismatched
         Documents whose group is not the one in which the taxonomy has the label, and the cases.
     """
@@ -103,9 +105,7 @@ class DataReport:
             found.append(f"{what} without documents: {some(named(self.without_documents))}")
         if self.few:
             found.append(f"{count(len(self.few), 'label')} with 1 or 2 documents: {some(named(self.few))}")
-        if self.folded:
-            what = count(self.folded, "document")
-            found.append(f"{what} with a label that is written differently: {some(self.folded_as)}")
+        found += capped(self.folded_as, "label")
         if self.group_mismatches:
             what = count(self.group_mismatches, "document")
             found.append(f"{what} in another group than in the taxonomy, which decides: {some(self.mismatched)}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import softmax
 
+from hierarchy.arguments import whole_number
 from hierarchy.errors import DataError
 from pipelines.calibration import FLOOR
 from pipelines.evidence.explanation import (
@@ -63,9 +64,12 @@ def explain(
 
     Raises
     ------
+    ConfigError
+        `top_k` is no whole number from 1 up.
     DataError
         The text is empty, or `against` is no label that the model answers with, or the best one itself.
     """
+    top_k = whole_number(top_k, "top_k")
     document = _Document(model, _checked(text))
     inputs, router = document.inputs, model.router
     routed = router.route(
@@ -190,9 +194,9 @@ class _Document:
 
 
 def _checked(text: str) -> str:
-    from pipelines.preparation import check_texts
+    from pipelines.preparation import check_text
 
-    (text,) = check_texts([text])
+    text = check_text(text)
     if not text.strip():
         raise DataError("the text is empty: give one document with words")
     return text

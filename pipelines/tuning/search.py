@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from pipelines.evaluation.metrics import averaged_scores
 from pipelines.fitting import fit_model
 from pipelines.made_by import code_and_libraries, encoder_contents, function_sources
 from pipelines.model import Model
-from pipelines.preparation import check_labels, prepare_documents
+from pipelines.preparation import check_pair, prepare_documents
 from pipelines.repeats import warn_of_repeats
 from pipelines.settings import MACHINE, Settings, validated
 from pipelines.tuning.space import Space, read_space
@@ -94,10 +95,14 @@ def tune(
     settings = classifier._settings()
     checked = read_space(space, settings)
     check_options(settings, checked, figure=figure, sampler=sampler, trials=trials, minutes=minutes)
-    train, valid = prepare_documents(texts, labels, validation, classifier.taxonomy, seed=settings.seed)
+    merge: dict[str, Any] = {"merge_spellings": settings.merge_spellings}
+    train, valid = prepare_documents(texts, labels, validation, classifier.taxonomy, seed=settings.seed, **merge)
     held_out = None
     if test is not None:
-        held_out = Documents(*check_labels(*test, classifier.taxonomy, where="test documents", keep_empty=True))
+        known = {*train.labels, *valid.labels}
+        held_out = check_pair(
+            test, "test", classifier.taxonomy, where="test documents", keep_empty=True, known=known, **merge
+        )
         for seen, where in ((train, "training"), (valid, "validation")):
             warn_of_repeats(held_out.texts, seen, what="test documents", where=where)
     search = _Search(settings, checked, classifier.taxonomy, train, valid, figure, prune)
@@ -129,7 +134,9 @@ def check_options(
     problems = sampler_problems(space, sampler)
     if figure not in FIGURES:
         problems.append(f"figure {figure!r} is not known: use one of {', '.join(FIGURES)}")
-    if trials < 1:
+    if not isinstance(trials, Integral) or isinstance(trials, bool):
+        problems.append(f"trials is {trials!r}: give a whole number")
+    elif trials < 1:
         problems.append(f"trials {trials} leaves nothing to run: trial 0 is the given config, so give 2 or more")
     if minutes is not None and not minutes > 0:
         problems.append(f"minutes {minutes:g} leaves no time: give more than 0")

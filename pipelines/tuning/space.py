@@ -18,6 +18,7 @@ PREFIX = "classifier."
 REFUSED = {  # settings that are none of a search
     "run_dir": "the trials share one run folder; `run` names it (run_dir in Python)",
     "seed": "a seed is chance: the best one is the luckiest on these validation documents",
+    "merge_spellings": "it decides which labels there are, before any trial",
 }
 COMBINATIONS = 64  # drawn to see whether settings contradict each other
 EXAMPLE = "write {type: float, low: 0.1, high: 10, log: true}, {type: int, low: 1, high: 4} or a list of choices"

@@ -189,7 +189,7 @@ def test_settings_of_prediction_can_be_changed_after_fit_and_are_checked(fitted_
     assert (one > 0).sum() == 4
     with pytest.raises(ConfigError, match="routing 'best' is not known: choose one of auto, exhaustive, beam"):
         routed(fitted_lexical, routing="best").predict(["kettle"])
-    with pytest.raises(ConfigError, match="beam 0 keeps no group: set it to 1 or more"):
+    with pytest.raises(ConfigError, match="beam is 0: give a whole number from 1 up"):
         routed(fitted_lexical, routing="beam", beam=0).predict(["kettle"])
 
 
@@ -236,7 +236,9 @@ def test_bad_labels(unread, english):
     texts, labels = english.train
     with pytest.raises(DataError, match=rf"{len(texts)} texts and {len(texts) - 1} labels: one label belongs"):
         unread.fit(texts, labels[1:])
-    with pytest.raises(DataError, match=r"labels\[0\] is 3, not a string.*use str"):
+    with pytest.raises(
+        DataError, match=r"labels\[0\] is 3 \(whole numbers\) and labels\[1\] is 'kettles' \(text\): .*str"
+    ):
         unread.fit(texts, [3, *labels[1:]])
     with pytest.raises(DataError, match=r"labels\[2\] is None"):
         unread.fit(texts, [*labels[:2], None, *labels[3:]])

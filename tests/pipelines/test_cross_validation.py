@@ -199,8 +199,6 @@ def test_an_encoder_that_is_trained_is_trained_in_each_fold(tiny_classifier, eng
 
 def test_bad_input_is_told_before_any_work(lexical, english):
     for arguments, told in (
-        ({"folds": 1}, "two or more"),
-        ({"repeats": 0}, "0 repeats"),
         ({"groups": ["a"]}, "48 texts and 1 groups"),
         ({"groups": ["a"] * 48}, "1 sources cannot make 5 folds"),
     ):
@@ -210,3 +208,7 @@ def test_bad_input_is_told_before_any_work(lexical, english):
         cross_validate(lexical(None), ["a", "b", "c"], ["x"] * 3)
     with pytest.raises(ConfigError, match="beem"):
         cross_validate(lexical(routing="beem"), *english.valid)
+    for wrong in ({"folds": 1}, {"folds": 2.5}, {"repeats": 0}, {"repeats": True}):
+        ((name, value),) = wrong.items()
+        with pytest.raises(ConfigError, match=f"{name} is {value}: give a whole number from"):
+            cross_validate(lexical(), *english.valid, **wrong)

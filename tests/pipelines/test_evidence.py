@@ -299,7 +299,7 @@ def test_what_cannot_be_explained_is_told(fitted, english):
     text = english.test[0][0]
     with pytest.raises(DataError, match="the text is empty"):
         fitted.explain("  \n")
-    with pytest.raises(DataError, match=r"texts\[0\] is 3 \(int\), not a string"):
+    with pytest.raises(DataError, match=r"text is 3 \(int\): give one document, a string"):
         fitted.explain(3)
     with pytest.raises(DataError, match=r"label 'kettle' is not in the taxonomy; nearest: 'kettles'"):
         fitted.explain(text, against="kettle")

@@ -156,8 +156,8 @@ def test_a_routing_or_beam_that_does_not_exist_is_refused():
     router, inputs = random_case(0)
     with pytest.raises(ValueError, match=r"routing 'bem'.*auto, exhaustive, beam"):
         router.route(inputs, routing="bem")
-    for beam in (0, -1):
-        with pytest.raises(ValueError, match=f"beam {beam}.*1 or more"):
+    for beam in (0, -1, 2.5, True):
+        with pytest.raises(ValueError, match=f"beam is {beam}: give a whole number from 1 up"):
             router.route(inputs, routing="beam", beam=beam)
 
 

@@ -69,7 +69,8 @@ def test_labels_are_resolved_and_everything_odd_is_counted():
     ]  # fmt: skip
     assert report.few == ("garden/Other", "hose", "kitchen/Other", "灯")
     assert report.without_documents == ()
-    assert (report.folded, report.folded_as) == (1, ("'ＨＯＳＥ' as 'Hoses (hose)'",))
+    folded_as = "label 'Hoses (hose)' (2 documents) is also written 'ＨＯＳＥ' (1): taken for one"
+    assert (report.folded, report.folded_as) == (1, (folded_as,))
     elsewhere = "'Kettles (kettle)' in 'garden', not 'Kitchen (kitchen)'"
     assert (report.group_mismatches, report.mismatched) == (1, (elsewhere,))
     assert json.loads(json.dumps(report.as_dict()))["conflicts"][0]["rows"] == [0, 1, 2]
@@ -80,7 +81,7 @@ def test_labels_are_resolved_and_everything_odd_is_counted():
         "3 documents whose text also has another label (kept):",
         "  rows 0, 1, 2: hose, kettle: 'boils water'",
         "4 labels with 1 or 2 documents: garden/Other, hose, kitchen/Other, 灯",
-        "1 document with a label that is written differently: 'ＨＯＳＥ' as 'Hoses (hose)'",
+        folded_as,
         f"1 document in another group than in the taxonomy, which decides: {elsewhere}",
     ]
     named = report.lines(TAXONOMY)
@@ -99,10 +100,39 @@ def test_clean_data_has_one_line_and_keeps_its_table():
     ]
 
 
-def test_without_a_taxonomy_labels_are_taken_as_they_are():
-    checked = check_documents(documents(("a", "007"), ("b", "7"), ("c", " 7"), group=None))
-    assert checked.labels == ["007", "7", " 7"]
+def test_without_a_taxonomy_labels_that_fold_alike_are_one():
+    rows = documents(("a", "007"), ("b", "7"), ("c", " 7"), ("d", "\u00a0７"), ("e", "7"), ("f", "x"), group=None)
+    checked = check_documents(rows)
+    assert checked.labels == ["007", "7", "7", "7", "7", "x"]
     assert checked.report.without_documents == ()
+    assert checked.report.folded == 2
+    assert checked.report.folded_as == (
+        "label '7' (4 documents) is also written ' 7' (1), '\\xa0７' (1): taken for one",
+    )
+    kept = check_documents(rows, merge_spellings=False)
+    assert kept.labels == ["007", "7", " 7", "\u00a0７", "7", "x"]
+    assert kept.report.folded_as == ()
+
+
+def test_later_documents_take_the_spelling_that_is_known():
+    checked = check_documents(documents(("a", "HOSE "), ("b", "HOSE "), ("c", "new")), known={"hose", "kettle"})
+    assert checked.labels == ["hose", "hose", "new"]
+
+
+def test_many_spellings_are_capped():
+    rows = [("x", label) for i in range(13) for label in (f"l{i}", f"L{i}")]
+    lines = check_documents(documents(*rows, group=None)).report.lines()
+    assert sum("taken for one" in line for line in lines) == 10
+    assert lines[-1] == "and 3 more labels written in several ways"
+
+
+def test_a_tree_that_holds_both_spellings_keeps_both():
+    tree = Taxonomy(unplaced=(Label("us", "us"), Label("US", "US"), Label("L1", "Ａ b"), Label("L2", "a b")))
+    checked = check_documents(documents(("a", "us"), ("b", "US"), ("c", "Ａ b"), ("d", "a b")), tree)
+    assert checked.labels == ["us", "US", "L1", "L2"]
+    assert checked.report.folded == 0
+    with pytest.raises(DataError, match=r"label 'Us' \(1 document, .*fits several that differ in case.*: us, US"):
+        check_documents(documents(("a", "Us")), tree)
 
 
 def test_everything_that_stops_comes_at_once():

@@ -1,0 +1,231 @@
+"""What a Python caller hands over as one column of values: lists, arrays, series, tables of one column, and no others.
+
+Whatever can be iterated is not yet a column: a table gives the names of its columns, a mapping its keys, a set has no
+order, and a generator can be read once. Those are refused in one sentence with the remedy. No library of tables is
+imported; its objects are known by what they can do.
+"""
+
+import math
+from collections.abc import Mapping, Sequence, Set
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from hierarchy.errors import ConfigError, DataError
+
+NAMED = 5  # columns or keys that a message names
+
+
+def column(values: Any, name: str) -> Sequence[Any]:
+    """Return values as a sequence that can be read again and in parts.
+
+    Parameters
+    ----------
+    values
+        A list, a tuple or another sequence; an array of one dimension or of one column; a series, an index, a
+        categorical; an Arrow array; a table of one column. Arrays and series give plain Python values; a column of a
+        dataset stays on disk.
+    name
+        Of the argument, for messages.
+
+    Raises
+    ------
+    DataError
+        It is no column; says what it is, and what to give.
+    """
+    if isinstance(values, list | tuple):
+        return values
+    if values is None or isinstance(values, str | bytes | bytearray | memoryview):
+        raise DataError(f"{name} is {_alone(values)}")
+    columns = _columns(values)
+    if columns is not None:
+        return column(values[_only(columns, values, name)], name)
+    if hasattr(values, "tolist") and hasattr(values, "ndim"):
+        return _from_array(values, name)
+    for method in ("tolist", "to_pylist", "to_list"):  # arrays of pandas, of Arrow, and series of polars
+        if hasattr(values, method) and hasattr(values, "__len__"):
+            return list(getattr(values, method)())
+    if isinstance(values, Sequence):
+        return _with_slices(values)
+    raise DataError(f"{name} is {_no_column(values, name)}")
+
+
+def same_length(first: Sequence[Any], second: Sequence[Any], names: tuple[str, str], where: str = "") -> None:
+    """Refuse two columns that do not belong together.
+
+    Parameters
+    ----------
+    first, second
+        One value of each belongs to each document.
+    names
+        What they hold, in the plural.
+    where
+        What the documents are, for the message.
+
+    Raises
+    ------
+    DataError
+        Their lengths differ.
+    """
+    if len(first) != len(second):
+        of_each, each = names[1].removesuffix("s"), names[0].removesuffix("s")
+        raise DataError(
+            f"{len(first)} {names[0]} and {len(second)} {names[1]}: one {of_each} belongs to each {each}", where
+        )
+
+
+def label_text(label: Any, name: str, place: int) -> str:
+    """Return a label of a column as text.
+
+    Raises
+    ------
+    DataError
+        It is neither text nor a whole number.
+    """
+    if isinstance(label, str | Integral):
+        return str(label)
+    raise DataError(
+        f"{name}[{place}] is {label!r} ({type(label).__name__}): labels are text or whole numbers: convert it with "
+        "str(...), or leave it out"
+    )
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value of a column stands for none: None, NaN, or text without a character."""
+    if isinstance(value, str):
+        return not value.strip()
+    # pandas marks missing text with None, NaN or <NA>, by version and by column type.
+    return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
+
+
+def pair(values: Any, name: str) -> tuple[Any, Any]:
+    """Return the two parts of a pair (texts, labels).
+
+    Raises
+    ------
+    DataError
+        It is no tuple or list of two.
+    """
+    if isinstance(values, tuple | list) and len(values) == 2:
+        return values[0], values[1]
+    what = _article(type(values).__name__)
+    size = f" of {len(values)}" if isinstance(values, tuple | list) else ""
+    raise DataError(f"{name} is {what}{size}: give a pair, {name}=(texts, labels)")
+
+
+def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] | None, Sequence[Any] | None]:
+    """Return what a builder is told of documents as columns of one length.
+
+    Parameters
+    ----------
+    documents
+        A pair (texts or vectors, labels), or None.
+    texts
+        Of the documents, or None.
+
+    Returns
+    -------
+    tuple
+        The same; vectors, (documents, dimensions), stay as they are.
+
+    Raises
+    ------
+    DataError
+        One of them is no column, or they differ in number.
+    """
+    if documents is None:
+        return None, texts
+    contents, labels = pair(documents, "documents")
+    if not (isinstance(contents, np.ndarray) and contents.dtype.kind in "fiu"):
+        contents = column(contents, "documents[0]")
+    said = [label_text(label, "documents[1]", place) for place, label in enumerate(column(labels, "documents[1]"))]
+    same_length(contents, said, ("documents", "labels"))
+    if texts is not None:
+        texts = column(texts, "texts")
+        same_length(contents, texts, ("documents", "texts"))
+    return (contents, said), texts
+
+
+def whole_number(value: Any, name: str, *, least: int = 1) -> int:
+    """Return a whole number.
+
+    Raises
+    ------
+    ConfigError
+        It is none, or less than `least`.
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
+        return int(value)
+    raise ConfigError(f"{name} is {value!r}: give a whole number from {least} up")
+
+
+def _alone(value: Any) -> str:
+    if value is None:
+        return "None: give a list"
+    return f"a single {'string' if isinstance(value, str) else type(value).__name__}: put it into a list"
+
+
+def _columns(values: Any) -> list[Any] | None:
+    """Return the names of a table's columns, None where it is no table."""
+    if isinstance(values, Mapping) or not hasattr(values, "__len__"):  # a lazy or streamed table has no length
+        return None
+    for attribute in ("column_names", "columns"):
+        names = getattr(values, attribute, None)
+        if names is not None and not callable(names):
+            return list(names)
+    return None
+
+
+def _only(names: list[Any], table: Any, name: str) -> Any:
+    if len(names) == 1:
+        return names[0]
+    what = _article(type(table).__name__)
+    if not names:
+        raise DataError(f"{name} is {what} without columns: give a list")
+    raise DataError(f"{name} is {what} with the columns {_listed(names)}: give one of them, {name}[{names[0]!r}]")
+
+
+def _from_array(values: Any, name: str) -> list[Any]:
+    """Give the values of an array or series of one dimension or one column."""
+    if values.ndim == 1:
+        return list(values.tolist())
+    what = _article(type(values).__name__)
+    shape = tuple(int(size) for size in values.shape)
+    if values.ndim == 0:
+        raise DataError(f"{name} is {what} of one value and no dimension: put it into a list")
+    if values.ndim == 2 and shape[1] == 1:
+        return list(np.asarray(values).reshape(-1).tolist())
+    raise DataError(f"{name} is {what} of shape {shape}: give one column, for example {name}[:, 0]")
+
+
+def _with_slices(values: Sequence[Any]) -> Sequence[Any]:
+    try:
+        values[0:0]
+    except (TypeError, ValueError, KeyError):  # a deque, for one
+        return list(values)
+    return values
+
+
+def _no_column(values: Any, name: str) -> str:
+    what = _article(type(values).__name__)
+    if isinstance(values, Mapping):
+        if not values:
+            return f"{what} without keys: give a list"
+        return f"{what} with the keys {_listed(list(values))}: give one of its values, {name}[{next(iter(values))!r}]"
+    if isinstance(values, Set):
+        return f"{what}, which has no order: give a list"
+    if hasattr(values, "__next__"):
+        return f"{what}, which can be read only once: give list({name})"
+    if hasattr(values, "__iter__"):
+        return f"{what}, which is no sequence: give list({name})"
+    return f"{what}: give a list"
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' or noun == 'ndarray' else 'a'} {noun}"
+
+
+def _listed(names: Sequence[Any]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(map(repr, names[:NAMED])) + more
