@@ -1,4 +1,4 @@
-"""Half characters: lone surrogates, as a broken JSON escape leaves them of an emoji. They cannot be written as UTF-8."""
+"""Half characters: lone surrogates, which a broken escape leaves of an emoji. They cannot be written as UTF-8."""
 
 import re
 

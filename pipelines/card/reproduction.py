@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 AGAIN = "again"  # folder of the model that the commands make
 PLAIN = re.compile(r"[A-Za-z_./][\w./@+-]*")  # what YAML takes for text without quotes
-CALIBRATE = {"text", "label", "group", "calibration_split"}  # keys of `data` that the calibrate command reads
+# Keys of `data` that the calibrate command reads.
+CALIBRATE = {"text", "label", "group", "quoting", "delimiter", "encoding", "calibration_split"}
 
 
 def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]:

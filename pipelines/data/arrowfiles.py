@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hierarchy.errors import DataError
 from pipelines.data.columns import Columns, other_names, to_document
 
 if TYPE_CHECKING:

@@ -66,7 +66,8 @@ class Columns:
             near = [column] if column in names else [name for name in names if fold(name) == fold(column)]
             if len(near) > 1:
                 raise DataError(_ambiguous(near, self.argument(column)))
-            found |= {column: name for name in near}
+            if near:
+                found[column] = near[0]
         return found
 
     def check(self, available: Iterable[str]) -> dict[str, str]:
@@ -174,7 +175,7 @@ def refuse_half(value: str, column: str, place: str) -> None:
     """
     if has_half(value):
         raise DataError(
-            f"{place}: column {column!r} holds {ascii(value)}, with half a character (as a broken escape leaves it): "
+            f"{place}: column {column!r} holds {value!a}, with half a character (as a broken escape leaves it): "
             "write the whole one"
         )
 

@@ -10,6 +10,7 @@ from pipelines.data.formats import TextFormat
 DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 IN_QUOTES = 'must stand in double quotes, with each quote inside it written twice ("")'
 UNQUOTED = "where quotes are characters like all others, read it with quoting='none'"
+EXCERPT = 60  # characters
 MAX_FIELD = 2**31 - 1  # characters; the csv module's own limit of 131,072 is less than a long document
 Row = tuple[int, list[str]]  # the line on which it begins, and its cells
 
@@ -79,7 +80,7 @@ class Swallowed:
             return
         self.rows.append((start, start + len(lines) - 1))
         if self.delimiter == "\t":
-            raise DataError(self._message(*self.rows[-1]))
+            raise DataError(f"{self._message(*self.rows[-1])}. It begins {lines[0][:EXCERPT]!r}")
 
     def notes(self) -> list[str]:
         """Return what to tell at the end of the file."""
@@ -90,9 +91,9 @@ class Swallowed:
 
     def _message(self, first: int, last: int) -> str:
         return (
-            f"lines {first} to {last} are one row, since a quote opens in the first and closes in the last of them, but "
-            f"each alone has the {self.width + 1} fields of the header: {UNQUOTED}, and with quoting='double' where "
-            "they are one row indeed"
+            f"lines {first} to {last} are one row, from a quote in the first to a quote in the last of them, but each "
+            f"alone has the {self.width + 1} fields of the header: {UNQUOTED}, and with quoting='double' where they "
+            "are one row indeed"
         )
 
 

@@ -7,7 +7,8 @@ from hierarchy.errors import DataError
 
 Quoting: TypeAlias = Literal["auto", "double", "none"]
 QUOTINGS: tuple[str, ...] = get_args(Quoting)
-TAB_NAMES = ("\\t", "tab")  # as a command line has it
+TAB = "tab"
+TAB_NAMES = (TAB, "\\t")  # as a command line has it
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierarchy.errors import DataError
-from hierarchy.local_paths import expanded, local_path
+from hierarchy.local_paths import local_path
 from pipelines.data.arrowfiles import ARROW_SUFFIXES, INFO, class_names, read_arrow_files, splits_of, to_documents
 from pipelines.data.columns import Columns, did_you_mean, other_names
 from pipelines.data.formats import TextFormat
@@ -124,8 +124,8 @@ def _from_folder(path: Path, columns: Columns, split: str | None, cache_dir: Pat
     with readable_errors(where):
         splits = splits_of(path)
         if splits is None:
-            files = sorted(p.name for p in path.iterdir() if text_suffix(p) or p.suffix.lower() in ARROW_SUFFIXES)
-            named = f"name one of its files: {', '.join(files[:20])}" if files else f"name a file ({READABLE})"
+            near = sorted(p.name for p in path.iterdir() if text_suffix(p) or p.suffix.lower() in ARROW_SUFFIXES)
+            named = f"name one of its files: {', '.join(near[:20])}" if near else f"name a file ({READABLE})"
             raise DataError(f"the folder was not saved by the datasets library; {named}", where)
         files = splits[_choose_split(list(splits), split, where)]
         info = files[0].with_name(INFO) if files and files[0].with_name(INFO).is_file() else None

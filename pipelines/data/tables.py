@@ -24,7 +24,7 @@ ROWS_IN_MEMORY = 200  # written at a time; documents may be long
 HEALED_LISTED = 5  # rows
 VERSION = 2  # of what readers make of a source: raise it when they would give other documents or notes
 Documents: TypeAlias = Iterator[dict[str, Any]]
-Reader: TypeAlias = Callable[[list[str]], Documents]  # is given a list for notes: what a person should know of the source
+Reader: TypeAlias = Callable[[list[str]], Documents]  # it adds to the list what a person should know of the source
 logger = logging.getLogger(__name__)
 
 

@@ -101,18 +101,16 @@ def _wrong_byte(path: Path, encoding: str) -> str:
                 place = offset + len(chunk) - len(error.object) + error.start
                 wrong = f"byte 0x{error.object[error.start]:02x} at offset {place}"
                 return (
-                    f"line {line}: {wrong} is not {encoding.upper()}; save the file as UTF-8, or say how it was written, "
-                    "with encoding='gb18030' (or big5, cp1252)"
+                    f"line {line}: {wrong} is not {encoding.upper()}; save the file as UTF-8, or read it as it was "
+                    "written, with encoding='gb18030' (or big5, cp1252)"
                 )
             except UnicodeError as error:  # some codecs do not say where
-                return f"near line {line}: this is not {encoding.upper()} ({error}): name the encoding, or save it as UTF-8"
+                return f"after line {line}: this is not {encoding.upper()} ({error}); save the file as UTF-8"
             offset += len(chunk)
             chunk = file.read(CHUNK)
 
 
-def _from_table(
-    rows: Iterator[tuple[int, list[str]]], columns: Columns, notes: list[str]
-) -> Iterator[dict[str, Any]]:
+def _from_table(rows: Iterator[tuple[int, list[str]]], columns: Columns, notes: list[str]) -> Iterator[dict[str, Any]]:
     header = next(rows, (0, []))[1]
     if not header:
         return
