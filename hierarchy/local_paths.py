@@ -1,6 +1,7 @@
 """Paths as a person writes them: ``~`` is the home folder, wherever a path comes in."""
 
 import os.path
+import re
 from pathlib import Path
 
 
@@ -22,3 +23,9 @@ def expanded(path: str) -> str:
 def local_path(path: str | Path) -> Path:
     """Return the `Path` that a caller means, see `expanded`."""
     return Path(expanded(str(path)))
+
+
+def for_others(words: str) -> str:
+    """Return words with ``~`` for the home folder at the beginning of paths: others need not know whose it is."""
+    home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111 - pathlib stops where there is none
+    return re.sub(rf"(^|[\s(]){re.escape(home)}/", r"\1~/", words) if home not in ("", "~") else words

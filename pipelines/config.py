@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from hierarchy.characters import has_half
 from hierarchy.errors import ConfigError, TaxonomyError
 from hierarchy.files import read_text
 from hierarchy.local_paths import expanded, local_path
@@ -61,7 +62,7 @@ class Data(BaseModel):
     )
     encoding: str = Field(
         "utf-8",
-        description="of CSV, TSV and JSON: `utf-8`, `utf-16`, `gb18030`, `big5`, `cp1252` or another of Python's",
+        description="of CSV, TSV and JSON: `utf-8`, `utf-16`, `gb18030`, `big5`, `cp1252` or another codec of Python",
     )
 
     @field_validator("train", "valid", "calibration", "test")
@@ -101,6 +102,14 @@ class CardFacts(BaseModel):
     notes: str | None = Field(
         None, description="what else a reader must know: purpose, where the documents come from, who may use it"
     )
+
+    @field_validator("*")
+    @classmethod
+    def _whole(cls, fact: str | list[str] | None) -> str | list[str] | None:
+        for text in [fact] if isinstance(fact, str) else fact or []:
+            if has_half(text):
+                raise ValueError(f"{text!a} holds half a character, which no file can hold: write it whole")
+        return fact
 
 
 class Config(BaseModel):

@@ -1,7 +1,6 @@
 """What the user hands in, checked and completed: texts, labels, the split, and labels that stand in no group."""
 
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hierarchy.builder import TaxonomyBuilder
+from hierarchy.characters import has_half, healed, refuse_half
 from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.augmentation import with_label_texts
@@ -21,7 +21,6 @@ from stages.progress import Clock
 if TYPE_CHECKING:
     from pipelines.neural import NeuralStage
 
-LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 logger = logging.getLogger(__name__)
 report_logger = logging.getLogger(f"{__name__}.report")  # apart, for callers that show the report themselves
 
@@ -43,9 +42,9 @@ def check_texts(texts: Sequence[str]) -> Sequence[str]:
             raise DataError(
                 f"texts[{place}] is {text!r} ({type(text).__name__}), not a string: leave it out or fill it in"
             )
-        broken = broken or LONE_SURROGATES.search(text) is not None
+        broken = broken or has_half(text)
     # Half a character, as broken JSON escapes leave it, is no UTF-8: a tokenizer would stop at it.
-    return [LONE_SURROGATES.sub("\ufffd", text) for text in texts] if broken else texts
+    return [healed(text) for text in texts] if broken else texts
 
 
 def check_labels(
@@ -86,6 +85,8 @@ def check_labels(
         raise DataError(
             f"labels[{wrong[0]}] is {wrong[1]!r}, not a string: labels are ids or names, use str(...)", where
         )
+    for place, label in enumerate(labels):
+        refuse_half(label, f"labels[{place}]")
     table = Dataset.from_dict({"text": list(texts), "label": list(labels), "row": range(len(texts))})
     checked = check_documents(table, taxonomy, where=where, keep_empty=keep_empty)
     for line in checked.report.lines():

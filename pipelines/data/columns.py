@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hierarchy.characters import has_half
+from hierarchy.characters import refuse_half
 from hierarchy.errors import DataError
 from hierarchy.matching import fold
 
@@ -163,23 +163,6 @@ def to_document(record: Mapping[str, Any], columns: Columns, row: int, place: st
     return document
 
 
-def refuse_half(value: str, column: str, place: str) -> None:
-    """Raise a DataError where a label, group or id holds half a character.
-
-    Parameters
-    ----------
-    value
-        The label, group or id.
-    column, place
-        Where it stands, for the message.
-    """
-    if has_half(value):
-        raise DataError(
-            f"{place}: column {column!r} holds {value!a}, with half a character (as a broken escape leaves it): "
-            "write the whole one"
-        )
-
-
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the options nearest to `word`, or an empty text."""
     by_lower = {option.lower(): option for option in options}
@@ -192,7 +175,7 @@ def _labels(cell: Any, column: str, place: str) -> tuple[str | None, int]:
     cells = cell if isinstance(cell, list | tuple) else [cell]
     found = [value for item in cells if (value := _scalar(item, column, place)) and value.strip()]
     for value in found:
-        refuse_half(value, column, place)
+        refuse_half(value, f"{place}: column {column!r}")
     if len(found) > 1:
         return json.dumps(found, ensure_ascii=False), len(found)
     return (found[0], 1) if found else (None, 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hierarchy.errors import DataError
-from hierarchy.local_paths import local_path
+from hierarchy.local_paths import for_others, local_path
 from pipelines.evaluation.bootstrap import (
     Interval,
     bootstrap_interval,
@@ -225,6 +225,7 @@ def compare(
     DataError
         If `evaluation` was read from a file, which keeps no answers of single documents.
     """
+    data = for_others(data)
     gold, predicted, correct = evaluation.answers
     results = {name: result.stored() for name, result in (stored or {}).items()}
     for name, answer in answers.items():
