@@ -25,8 +25,6 @@ IN_CLI_WORDS = {
     "with text=...": "with --set data.text=...",
     "with label=...": "with --set data.label=...",
     "with group=...": "with --set data.group=...",
-    "with quoting='none'": "with --set data.quoting=none",
-    "with quoting='double'": "with --set data.quoting=double",
     "with delimiter=...": "with --set data.delimiter=...",
     "with encoding='": "with --set data.encoding='",
     "with split=...": "with --set data.train_split=... (or valid_split, calibration_split, test_split)",

@@ -113,14 +113,15 @@ class Columns:
 
 
 def other_names(found: Mapping[str, str]) -> list[str]:
-    """Say which columns were taken that are not called as wanted.
+    """Say in one note, if at all, which columns were taken that are not called as wanted.
 
     Parameters
     ----------
     found
         As `Columns.find` returns it.
     """
-    return [f"there is no column {column!r}: {name!r} is read" for column, name in found.items() if name != column]
+    pairs = ", ".join(f"{name!r} for {column!r}" for column, name in found.items() if name != column)
+    return [f"columns whose names differ in case, width or blanks are read: {pairs}"] if pairs else []
 
 
 def _ambiguous(names: list[str], argument: str) -> str:

@@ -9,7 +9,7 @@ from pipelines.data.formats import TextFormat
 
 DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 IN_QUOTES = 'must stand in double quotes, with each quote inside it written twice ("")'
-UNQUOTED = "where quotes are characters like all others, read it with quoting='none'"
+UNQUOTED = "where quotes are characters like all others, set data.quoting=none (in Python quoting='none')"
 EXCERPT = 60  # characters
 MAX_FIELD = 2**31 - 1  # characters; the csv module's own limit of 131,072 is less than a long document
 Row = tuple[int, list[str]]  # the line on which it begins, and its cells
@@ -43,7 +43,7 @@ def read_rows(lines: Iterator[str], default: str, text_format: TextFormat, notes
         delimiter = ";"  # as spreadsheets write it in half of Europe
     name = DELIMITER_NAMES.get(delimiter, repr(delimiter))
     if text_format.quoting == "none":
-        yield from _checked(_plain_rows(lines, delimiter), f"with quoting='none' no field can hold {name}")
+        yield from _checked(_plain_rows(lines, delimiter), f"without quoting no field can hold {name}")
         return
     swallowed = Swallowed(delimiter) if text_format.quoting == "auto" else None
     remedy = f"a field with {name}, a line break or a quote inside {IN_QUOTES}; {UNQUOTED}"
@@ -92,8 +92,8 @@ class Swallowed:
     def _message(self, first: int, last: int) -> str:
         return (
             f"lines {first} to {last} are one row, from a quote in the first to a quote in the last of them, but each "
-            f"alone has the {self.width + 1} fields of the header: {UNQUOTED}, and with quoting='double' where they "
-            "are one row indeed"
+            f"alone has the {self.width + 1} fields of the header: {UNQUOTED}; where they are one row indeed, "
+            "data.quoting=double"
         )
 
 

@@ -34,7 +34,9 @@ SWALLOWED = {
 @pytest.mark.parametrize("name", SWALLOWED)
 def test_rows_that_quotes_swallow_in_a_tsv_are_refused(name, tmp_path):
     content, place = SWALLOWED[name]
-    with pytest.raises(DataError, match=rf"{place} are one row.* with quoting='none'.* quoting='double'.*It begins "):
+    with pytest.raises(
+        DataError, match=rf"{place} are one row.* set data.quoting=none .*, data.quoting=double.*It begins "
+    ):
         rows(tmp_path / "d.tsv", content)
     assert any("\n" in cell for row in rows(tmp_path / "d.tsv", content, quoting="double") for cell in row)
 
@@ -44,7 +46,7 @@ def test_without_quoting_each_line_is_a_row(tmp_path):
     content = 'text\tlabel\r\n"Great" they said\tA\r\n\r\n""\t"B"\r\na\rb \u2028 c\tC\r\n'
     expected = [('"Great" they said', "A"), ('""', '"B"'), ("a\rb \u2028 c", "C")]
     assert rows(tmp_path / "e.tsv", content, quoting="none") == expected
-    with pytest.raises(DataError, match=r"line 3: 3 fields, but the header names 2; with quoting='none' no field can"):
+    with pytest.raises(DataError, match=r"line 3: 3 fields, but the header names 2; without quoting no field can"):
         rows(tmp_path / "f.tsv", "text\tlabel\na\tA\nb\tB\tc\n", quoting="none")
 
 
@@ -52,7 +54,7 @@ def test_without_quoting_each_line_is_a_row(tmp_path):
     "content", ['text\tlabel\n"Great" they said\tA\n', 'text\tlabel\n"open\tA\nb\tB\n', 'text\tlabel\n"b\nc"\td\tC\n']
 )
 def test_other_errors_of_quotes_name_the_remedy(content, tmp_path):
-    with pytest.raises(DataError, match=r"^.*d\.tsv: line 2: .* with quoting='none'"):
+    with pytest.raises(DataError, match=r"^.*d\.tsv: line 2: .* set data.quoting=none"):
         rows(tmp_path / "d.tsv", content)
 
 
@@ -77,7 +79,7 @@ def test_a_csv_that_could_be_read_without_quotes_is_read_and_reported(tmp_path, 
         caplog.clear()
         with caplog.at_level(logging.WARNING):
             assert len(rows(tmp_path / "d.csv", content, cache_dir=tmp_path / "cache")) == 2
-        assert re.search(r"lines 2 to 4 are one row.* quoting='none'", caplog.text)
+        assert re.search(r"lines 2 to 4 are one row.* set data.quoting=none", caplog.text)
         assert len(caplog.records) == 1
     caplog.clear()
     assert rows(tmp_path / "d.csv", content, quoting="none") == RAW_ROWS
