@@ -23,7 +23,8 @@ each, in [configs/chained.yaml](../configs/chained.yaml): copy it and keep the l
 
 - A config is one YAML file, given with `--config FILE`. `--set key=value` is stronger than the file, takes dotted keys
   (`--set classifier.encoder=none`), can be repeated and does without a file.
-- Relative paths start at the working directory, wherever the file stands.
+- Relative paths start at the working directory, wherever the file stands; a path that begins with `~` starts at the
+  home folder.
 - A value that YAML would take for something else (`no`, `on`, `null`) needs quotes where text is meant.
 - An unknown key, a key that stands twice and a wrong value are told all at once, each with its line, before any work.
 - In Python the keys of `classifier:` are the arguments of `HierarchicalClassifier`.

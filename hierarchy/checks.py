@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from hierarchy.characters import has_half
 from hierarchy.nodes import Label, Tree, named
 
 Key = tuple[str | int, ...]
@@ -89,6 +90,9 @@ def _check_names(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
     nodes = [*((("group", i), group) for i, group in enumerate(tree.groups)), *_labels(tree)]
     if not any(True for _ in _labels(tree)):
         yield None, "there are no labels at all; list them under 'labels:' or in a group"
+    for what, value in (("name of the taxonomy", tree.name), *(("retired id", word) for word in tree.retired)):
+        if isinstance(value, str) and has_half(value):
+            yield None, f"the {what} {value!r} holds half a character and cannot be saved as UTF-8"
     for key, node in nodes:
         what = "group" if key[0] == "group" else "label"
         for field in ("id", "name", "description"):
@@ -100,15 +104,11 @@ def _check_names(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
                 )
             elif not value.strip() and field != "description":
                 yield lines.get(key), f"a {what} has an empty {field}; give it one or remove the entry"
-            elif not value.isprintable() and _unwritable(value):
+            elif has_half(value):
                 yield (
                     lines.get(key),
                     f"the {field} {value!r} holds half a character and cannot be saved as UTF-8",
                 )
-
-
-def _unwritable(value: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _check_ids(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from hierarchy.embedded import embedded_encoder_path
 from hierarchy.errors import EncoderError
+from hierarchy.local_paths import expanded
 from hierarchy.windows import TEXTS_PER_CALL, whole_tokens, window_bounds
 
 logger = logging.getLogger(__name__)
@@ -154,7 +155,7 @@ def load_encoder(encoder: str = "embedded") -> TextEncoder:
     EncoderError
         Where it cannot be found or loaded.
     """
-    place = str(embedded_encoder_path()) if encoder == "embedded" else encoder
+    place = str(embedded_encoder_path()) if encoder == "embedded" else expanded(encoder)
     from sentence_transformers import SentenceTransformer
 
     try:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hierarchy.errors import TaxonomyError
+from hierarchy.local_paths import local_path
 from hierarchy.nodes import Tree
 from hierarchy.reading import read_tree
 from hierarchy.syntax import compose_json, compose_yaml
@@ -47,7 +48,7 @@ def read_text(path: str | Path) -> str:
     """Read a UTF-8 file (a byte order mark is fine); raises TaxonomyError that names the first wrong byte."""
     where = Path(path).name
     try:
-        data = Path(path).read_bytes()
+        data = local_path(path).read_bytes()
     except OSError as error:
         raise TaxonomyError(f"'{path}' cannot be read ({error.strerror}); check the path") from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -66,7 +67,7 @@ def read_text(path: str | Path) -> str:
 def write_text(text: str, path: str | Path | None) -> str:
     """Write text as UTF-8 where a path is given, and return it."""
     if path is not None:
-        Path(path).write_bytes(text.encode())
+        local_path(path).write_bytes(text.encode())
     return text
 
 

@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from hierarchy.characters import has_half
 from hierarchy.errors import ConfigError, TaxonomyError
 from hierarchy.files import read_text
+from hierarchy.local_paths import expanded, local_path
 from hierarchy.syntax import Entry, Items, Pairs, Scalar, compose_yaml
+from pipelines.data.formats import TAB, Quoting, checked_delimiter, checked_encoding
 from pipelines.settings import Settings, validated
 
 WORDS: dict[str, bool | None] = {
@@ -48,6 +51,40 @@ class Data(BaseModel):
     text: str | list[str] = Field("text", description="column of the text, or a list of columns that make it together")
     label: str = Field("label", description="column of the fine label")
     group: str | None = Field(None, description="column of the group; null where there is none")
+    quoting: Quoting = Field(
+        "auto",
+        description="of CSV and TSV: `auto`, cells may stand in double quotes, and quotes that seem to hold whole "
+        "rows are refused (TSV) or reported (CSV); `double`, what stands in quotes is trusted; `none`, quotes are "
+        "characters like all others",
+    )
+    delimiter: str | None = Field(
+        None, description="of CSV and TSV, one character (`tab` for a tab); null goes by suffix and header"
+    )
+    encoding: str = Field(
+        "utf-8",
+        description="of CSV, TSV and JSON: `utf-8`, `utf-16`, `gb18030`, `big5`, `cp1252` or another codec of Python",
+    )
+
+    @field_validator("train", "valid", "calibration", "test")
+    @classmethod
+    def _expanded(cls, place: str | None) -> str | None:
+        return None if place is None else expanded(place)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, written: str | None) -> str | None:
+        # By its name, which is written and read everywhere without quotes.
+        return None if written is None else TAB if checked_delimiter(written) == "\t" else written
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        return checked_encoding(name)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How every source is read, as arguments of `read_documents` and `predict_file`; label and group are apart."""
+        return self.model_dump(include={"text", "quoting", "delimiter", "encoding"})
 
 
 class CardFacts(BaseModel):
@@ -65,6 +102,14 @@ class CardFacts(BaseModel):
     notes: str | None = Field(
         None, description="what else a reader must know: purpose, where the documents come from, who may use it"
     )
+
+    @field_validator("*")
+    @classmethod
+    def _whole(cls, fact: str | list[str] | None) -> str | list[str] | None:
+        for text in [fact] if isinstance(fact, str) else fact or []:
+            if has_half(text):
+                raise ValueError(f"{text!a} holds half a character, which no file can hold: write it whole")
+        return fact
 
 
 class Config(BaseModel):
@@ -90,6 +135,11 @@ class Config(BaseModel):
         "the output folder's name with .run behind it",
     )
     output: str = Field("model", description="folder of the trained model")
+
+    @field_validator("taxonomy", "run", "output")
+    @classmethod
+    def _expanded(cls, place: str | None) -> str | None:
+        return None if place is None else expanded(place)
 
     @model_validator(mode="after")
     def _one_run_folder(self) -> "Config":
@@ -176,7 +226,7 @@ def read_mapping(
 
 
 def _file_text(path: str | Path, what: str) -> str:
-    if not Path(path).is_file():
+    if not local_path(path).is_file():
         raise ConfigError(f"there is no {what} file {str(path)!r} (paths start at the working directory {Path.cwd()})")
     try:
         return read_text(path)

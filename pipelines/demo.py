@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from hierarchy import Taxonomy
 from hierarchy.errors import ConfigError
+from hierarchy.local_paths import local_path
 from pipelines.demo_letters import Letter, Sources, Style
 
 FOLDER = Path(__file__).parent.parent / "configs" / "demo"
@@ -122,7 +123,7 @@ def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -
     """
     if language not in PLANS:
         raise ConfigError(f"language={language!r}: the demo corpus is there in {' and '.join(PLANS)}")
-    plan, folder = PLANS[language], Path(folder)
+    plan, folder = PLANS[language], local_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     taxonomy_path = FOLDER / f"taxonomy{plan.suffix}.yaml"
     taxonomy = Taxonomy.from_yaml(taxonomy_path)

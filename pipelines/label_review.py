@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hierarchy.errors import DataError
+from hierarchy.local_paths import local_path
 from pipelines.label_errors import LabelError
 
 COLUMNS = (
@@ -27,7 +28,7 @@ def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mappin
     excerpts
         Beginning of the text with each key, see `excerpt`; None leaves the column empty.
     """
-    path = Path(path)
+    path = local_path(path)
     part = path.with_name(f".{path.name}.tmp")
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
@@ -57,7 +58,7 @@ def read_review(path: str | Path) -> list[tuple[LabelError, str]]:
     DataError
         There is no such file, or a line of it is not what `write_review` writes.
     """
-    path = Path(path)
+    path = local_path(path)
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r}: name the one that label-errors wrote")
     found = []

@@ -39,7 +39,7 @@ def write_shard(table: "pa.Table", file: Path) -> None:
 
     part = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
-        pq.write_table(table, part)
+        pq.write_table(table, part.absolute())  # pyarrow takes some relative names for addresses ("s3:x")
         part.replace(file)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -51,11 +51,11 @@ def write_out(shards: Sequence[Path], out: Path) -> None:
     import pyarrow.parquet as pq
 
     part = out.with_name(f".{out.name}.tmp")
-    tables = (pq.read_table(shard) for shard in shards)
+    tables = (pq.read_table(shard.absolute()) for shard in shards)
     try:
         if out.suffix.lower() == ".parquet":
             first = next(tables)
-            with pq.ParquetWriter(part, first.schema) as writer:
+            with pq.ParquetWriter(part.absolute(), first.schema) as writer:
                 for table in chain([first], tables):
                     writer.write_table(table)
         else:

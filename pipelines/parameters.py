@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from hierarchy.errors import ConfigError
+from hierarchy.local_paths import local_path
 from hierarchy.taxonomy import Taxonomy
 from pipelines.settings import Settings, validated
 from stages.processes import n_processes
@@ -156,7 +157,7 @@ n_jobs, seed, run_dir
     @contextmanager
     def _run_folder(self) -> Iterator[Path]:
         if self.run_dir is not None:
-            yield Path(self.run_dir)
+            yield local_path(self.run_dir)
             return
         if n_processes() > 1:
             raise ConfigError("several processes share what they do in a run folder: set run_dir")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hierarchy.arguments import whole_number
 from hierarchy.errors import ArtifactError, ConfigError, DataError
+from hierarchy.local_paths import local_path
 from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
@@ -85,6 +86,9 @@ def predict_file(
     text: str | Sequence[str] = "text",
     id_column: str | None = None,
     split: str | None = None,
+    quoting: str = "auto",
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
     top_k: int = 3,
     routing: str | None = None,
     beam: int | None = None,
@@ -98,7 +102,7 @@ def predict_file(
     ----------
     model_folder
         As `save_pretrained` wrote it.
-    source, text, split
+    source, text, split, quoting, delimiter, encoding
         As for `pipelines.data.reading.read_documents`.
     out
         A file that ends in .jsonl, .csv or .parquet; an earlier one is replaced when the new one is whole.
@@ -134,9 +138,9 @@ def predict_file(
     from pipelines.artifacts import load_model
 
     top_k = whole_number(top_k, "top_k")
-    out = Path(out)
+    out, model_folder = local_path(out), local_path(model_folder)
     check_out(out)
-    model_key = _model_key(Path(model_folder))
+    model_key = _model_key(model_folder)
     parts = out.with_name(f"{out.name}.parts")
     _check_parts(parts)
     if restart:
@@ -144,7 +148,10 @@ def predict_file(
     fresh = not parts.exists()
     parts.mkdir(exist_ok=True)
     try:
-        documents = read_documents(source, text=text, label=id_column, split=split, cache_dir=parts / TABLE)
+        documents = read_documents(
+            source, text=text, label=id_column, split=split, quoting=quoting, delimiter=delimiter, encoding=encoding,
+            cache_dir=parts / TABLE,
+        )  # fmt: skip
         options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)
         documents_key, n_shards = _examine(documents, str(source))
         _claim(parts, {"documents": documents_key, "model": model_key, **asdict(options)})
@@ -157,7 +164,7 @@ def predict_file(
     if len(missing) < n_shards:
         logger.info("%d of %d shards are there already", n_shards - len(missing), n_shards)
     if missing:
-        model, _ = load_model(Path(model_folder), device=device)
+        model, _ = load_model(model_folder, device=device)
         to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
         try:
             for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):

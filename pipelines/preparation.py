@@ -1,7 +1,6 @@
 """What the user hands in, checked and completed: texts, labels, the split, and labels that stand in no group."""
 
 import logging
-import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +10,7 @@ import numpy as np
 
 from hierarchy.arguments import column, pair, same_length
 from hierarchy.builder import TaxonomyBuilder
+from hierarchy.characters import has_half, healed, refuse_half
 from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.augmentation import with_copies, with_label_texts
@@ -25,7 +25,6 @@ from stages.progress import Clock
 if TYPE_CHECKING:
     from pipelines.neural import NeuralStage
 
-LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 logger = logging.getLogger(__name__)
 report_logger = logging.getLogger(f"{__name__}.report")  # apart, for callers that show the report themselves
 
@@ -45,9 +44,9 @@ def check_texts(texts: Any, name: str = "texts") -> Sequence[str]:
             raise DataError(
                 f"{name}[{place}] is {text!r} ({type(text).__name__}), not a string: leave it out or fill it in"
             )
-        broken = broken or LONE_SURROGATES.search(text) is not None
+        broken = broken or has_half(text)
     # Half a character, as broken JSON escapes leave it, is no UTF-8: a tokenizer would stop at it.
-    return [LONE_SURROGATES.sub("\ufffd", text) for text in texts] if broken else texts
+    return [healed(text) for text in texts] if broken else texts
 
 
 def check_text(text: Any) -> str:
@@ -114,6 +113,8 @@ def check_labels(
     if not len(texts):
         raise DataError("there are no documents", where)
     said = [str(word) for word in given]
+    for place, label in enumerate(said):
+        refuse_half(label, f"{names[1]}[{place}]")
     if taxonomy is not None and words:
         ids = ids_said(given, taxonomy, words)
         said = [name if label is None else label for label, name in zip(ids, said, strict=True)]

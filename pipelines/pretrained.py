@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from hierarchy.local_paths import local_path
 from hierarchy.taxonomy import Taxonomy
 from pipelines.artifacts import load_model, save_model
 from pipelines.hub import local_folder, push_folder
@@ -66,7 +67,7 @@ class Pretrained(Parameters):
         if card is not None:
             facts = validated(CardFacts, card, where="card").model_dump(exclude_none=True)
             self.model_ = replace(self.model_, record={**self.model_.record, "card": facts})
-        save_model(self.model_, Path(folder), metrics=self.metrics_, card=model_card(self.model_, self.metrics_))
+        save_model(self.model_, local_path(folder), metrics=self.metrics_, card=model_card(self.model_, self.metrics_))
 
     @classmethod
     def from_pretrained(

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from hierarchy.local_paths import for_others
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.splits import fingerprint
 from pipelines.documents import Documents
@@ -147,7 +148,8 @@ def with_test(record: Record, documents: Documents, source: str, *, train: Docum
 
 def with_sources(record: Record, sources: Mapping[str, str]) -> Record:
     """Add where documents come from, by their role, in words."""
-    return {**record, "sources": {**record.get("sources", {}), **sources}}
+    told = {role: for_others(source) for role, source in sources.items()}
+    return {**record, "sources": {**record.get("sources", {}), **told}}
 
 
 def run_fingerprint(record: Record) -> str:

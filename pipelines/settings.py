@@ -4,9 +4,19 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hierarchy.errors import ConfigError
+from hierarchy.local_paths import expanded
 from hierarchy.signals import signal_problems
 
 M = TypeVar("M", bound=BaseModel)
@@ -225,6 +235,11 @@ class Settings(BaseModel):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @field_validator("encoder", "label_encoder", "run_dir")
+    @classmethod
+    def _expanded(cls, place: str | None) -> str | None:
+        return None if place is None else expanded(place)
 
     @property
     def augments_text(self) -> bool:

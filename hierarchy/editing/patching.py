@@ -18,6 +18,7 @@ from hierarchy.editing.pieces import group_piece, key_piece, label_data, moved_p
 from hierarchy.editing.series import CannotPatch, Page, Piece, Series
 from hierarchy.errors import TaxonomyError
 from hierarchy.files import read_text
+from hierarchy.local_paths import local_path
 from hierarchy.nodes import Group, Label, Tree
 from hierarchy.reading import TOP_KEYS, read_tree
 from hierarchy.syntax import Items, Pairs, compose_yaml
@@ -71,7 +72,7 @@ def patched(text: str, new: Tree, where: str = "taxonomy.yaml") -> str:
 
 def check_editable(path: str | Path) -> None:
     """Refuse a file that is not edited in place; raises TaxonomyError with the remedy."""
-    path = Path(path)
+    path = local_path(path)
     if path.is_dir():
         raise TaxonomyError(f"{str(path)!r} is a folder; edit the taxonomy file that the model was trained with")
     if path.suffix.lower() not in (".yaml", ".yml"):
@@ -106,7 +107,7 @@ def patch_file(path: str | Path, edited: Edited, *, write: bool = True) -> tuple
         Where the file is no YAML, holds something else by now, or cannot be edited in place.
     """
     check_editable(path)
-    file = Path(path).resolve()
+    file = local_path(path).resolve()
     text = read_text(file)
     if read_tree(compose_yaml(text, file.name), file.name) != _bare(edited.old):
         raise TaxonomyError("the file was changed while the edit was made: nothing is written; try again", str(path))

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hierarchy.local_paths import for_others
 from pipelines.config import WORDS, Config, Data
 from pipelines.evaluation.comparison import SVM
 from pipelines.records import CUT, Record, with_sources
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 AGAIN = "again"  # folder of the model that the commands make
 PLAIN = re.compile(r"[A-Za-z_./][\w./@+-]*")  # what YAML takes for text without quotes
-CALIBRATE = {"text", "label", "group", "calibration_split"}  # keys of `data` that the calibrate command reads
+# Keys of `data` that the calibrate command reads.
+CALIBRATE = {"text", "label", "group", "quoting", "delimiter", "encoding", "calibration_split"}
 
 
 def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]:
@@ -58,7 +60,11 @@ def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]
 
 def given(config: Config) -> dict[str, Any]:
     """Return what of a config names taxonomy and documents, as the record keeps it; defaults are left out."""
-    return {"taxonomy": config.taxonomy, "data": config.data.model_dump(mode="json", exclude_defaults=True)}
+    data = config.data.model_dump(mode="json", exclude_defaults=True)
+    return {
+        "taxonomy": None if config.taxonomy is None else for_others(config.taxonomy),
+        "data": {name: for_others(value) if isinstance(value, str) else value for name, value in data.items()},
+    }
 
 
 def with_calibration(record: Record, file: str, data: Data) -> Record:

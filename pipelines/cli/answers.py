@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.errors import ConfigError, DataError
+from hierarchy.local_paths import expanded
 from pipelines.cli.console import (
     ConfigOption,
     JsonOption,
@@ -52,9 +53,10 @@ DeviceOption = Annotated[
 
 def evaluate(
     model: ModelArgument,
-    file: Annotated[str, typer.Argument(help="Documents with their labels.")],
+    file: Annotated[str, typer.Argument(parser=expanded, help="Documents with their labels.")],
     train: Annotated[
-        str | None, typer.Option("--train", metavar="FILE", help="Training documents, to fit the baselines on.")
+        str | None,
+        typer.Option("--train", metavar="FILE", parser=expanded, help="Training documents, to fit the baselines on."),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file as JSON.")
@@ -111,7 +113,7 @@ def evaluate(
 
 def predict(
     model: ModelArgument,
-    file: Annotated[str | None, typer.Argument(help="Documents.")] = None,
+    file: Annotated[str | None, typer.Argument(parser=expanded, help="Documents.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Output: .jsonl, .csv or .parquet.")
     ] = None,
@@ -170,7 +172,7 @@ def predict(
                 folder,
                 str(file),
                 out,
-                text=data.text,
+                **data.reading,
                 id_column=id_column,
                 split=data.test_split,
                 top_k=top_k,

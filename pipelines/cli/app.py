@@ -18,8 +18,9 @@ from pipelines.cli import (
     training,
     tuning,
 )
+from pipelines.cli.console import CommandLine
 
-app = typer.Typer(
+app = CommandLine(
     name="coarsefine",
     help="Two-stage text classification: hundreds of labels, long documents, one taxonomy.",
     epilog="Example: coarsefine demo",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.errors import DataError
+from hierarchy.local_paths import expanded
 from pipelines.cli.answers import BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier
 from pipelines.cli.console import ConfigOption, SetOption, print_table, session
 
@@ -22,7 +23,10 @@ EPILOG = "Example: coarsefine calibrate model calibration.jsonl -o model --preci
 
 def calibrate(
     model: ModelArgument,
-    file: Annotated[str, typer.Argument(help="Documents with their labels, seen by neither training nor validation.")],
+    file: Annotated[
+        str,
+        typer.Argument(parser=expanded, help="Documents with their labels, seen by neither training nor validation."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the calibrated model; MODEL itself to replace."),

@@ -5,14 +5,16 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
 
 from hierarchy.errors import CoarsefineError
+from hierarchy.local_paths import local_path
 from stages.processes import is_first
 
 if TYPE_CHECKING:
@@ -29,7 +31,25 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="One setting, over what the file says; can be repeated."),
 ]
+Command = TypeVar("Command", bound=Callable[..., Any])
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class CommandLine(typer.Typer):
+    """Commands in whose paths ``~`` is the home folder; a shell leaves it as it is in ``--out=~/x``."""
+
+    def command(self, *args: Any, **options: Any) -> "Callable[[Command], Command]":
+        """Register a command, with `local_path` as the reader of each of its paths."""
+        register = super().command(*args, **options)
+
+        def registered(command: Command) -> Command:
+            for parameter in signature(command).parameters.values():
+                described: tuple[Any, ...] = get_args(parameter.annotation)  # the type, and typer's option or argument
+                if described and Path in (described[0], *get_args(described[0])):
+                    described[1].parser = local_path
+            return register(command)
+
+        return registered
 
 
 @contextmanager

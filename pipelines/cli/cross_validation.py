@@ -156,7 +156,7 @@ def _column(config: "Config", column: str, option: str, rows: Sequence[int]) -> 
     data = config.data
     with in_cli_words(label=option):
         table = read_documents(
-            str(data.train), text=data.text, label=column, split=data.train_split,
+            str(data.train), **data.reading, label=column, split=data.train_split,
             cache_dir=config.run_folder / "documents",
         )  # fmt: skip
     value_of = dict(zip(table["row"], table["label"], strict=True))

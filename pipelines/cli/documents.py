@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierarchy.errors import CoarsefineError, DataError, TaxonomyError
+from hierarchy.local_paths import local_path
 from hierarchy.spellings import Pair, merged_pairs
 from hierarchy.taxonomy import Taxonomy
 from pipelines.config import Config, Data
@@ -27,6 +28,8 @@ IN_CLI_WORDS = {
     "with label=...": "with --set data.label=...",
     "with group=...": "with --set data.group=...",
     "with set_params(augment=...)": "with --set classifier.augment=module:function",
+    "with delimiter=...": "with --set data.delimiter=...",
+    "with encoding='": "with --set data.encoding='",
     "with split=...": "with --set data.train_split=... (or valid_split, calibration_split, test_split)",
 }
 
@@ -63,7 +66,7 @@ def read_source(source: Source, data: Data, *, cache: Path | None) -> "Dataset":
 
     with in_cli_words():
         return read_documents(
-            source.place, text=data.text, label=data.label, group=data.group, split=source.split, cache_dir=cache
+            source.place, **data.reading, label=data.label, group=data.group, split=source.split, cache_dir=cache
         )
 
 
@@ -164,7 +167,7 @@ def training_vectors(
 
 def read_taxonomy(place: str | Path) -> Taxonomy:
     """Read a taxonomy from its file, or from the folder of a model."""
-    path = Path(place)
+    path = local_path(place)
     if path.is_dir():
         path = path / "taxonomy.yaml"
     if not path.exists():

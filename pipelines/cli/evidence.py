@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.errors import DataError
+from hierarchy.local_paths import expanded
 from pipelines.cli.answers import BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier
 from pipelines.cli.console import (
     ConfigOption,
@@ -30,7 +31,7 @@ CHARACTERS_SHOWN = 60
 
 def explain(
     model: ModelArgument,
-    file: Annotated[str | None, typer.Argument(help="Documents; --row names one of them.")] = None,
+    file: Annotated[str | None, typer.Argument(parser=expanded, help="Documents; --row names one of them.")] = None,
     row: Annotated[
         int | None, typer.Option("--row", metavar="N", help="Row of the document, as predictions and messages name it.")
     ] = None,
@@ -73,7 +74,7 @@ def _document(file: str, row: int, data: "Data") -> str:
     with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
         with in_cli_words():
             documents = read_documents(
-                file, text=data.text, label=None, split=data.test_split, cache_dir=Path(folder) / "table"
+                file, **data.reading, label=None, split=data.test_split, cache_dir=Path(folder) / "table"
             )
         rows = documents["row"][:]
         if row not in rows:

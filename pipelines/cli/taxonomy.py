@@ -10,6 +10,7 @@ import typer
 from hierarchy.errors import TaxonomyError
 from hierarchy.nodes import named
 from pipelines.cli.console import (
+    CommandLine,
     ConfigOption,
     JsonOption,
     SetOption,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-app = typer.Typer(help="Build, show, check and edit label trees.", no_args_is_help=True, rich_markup_mode=None)
+app = CommandLine(help="Build, show, check and edit label trees.", no_args_is_help=True, rich_markup_mode=None)
 
 FileArgument = Annotated[Path, typer.Argument(help="Taxonomy (.yaml, .json, .csv, .tsv) or the folder of a model.")]
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from hierarchy.errors import DataError
+from hierarchy.local_paths import local_path
 from hierarchy.probe import Probe
 from hierarchy.taxonomy import Taxonomy
 
@@ -119,7 +120,7 @@ class OutOfFold:
         """Write the file, whole or not at all; `more` is kept in its metadata, JSON-ready."""
         from pipelines.output import write_shard
 
-        write_shard(self._table(more), Path(path))
+        write_shard(self._table(more), local_path(path))
 
     def _table(self, more: Mapping[str, Any]) -> "pa.Table":
         import pyarrow as pa
@@ -164,10 +165,11 @@ def read_with_metadata(path: str | Path) -> tuple[OutOfFold, dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not Path(path).is_file():
+    path = local_path(path)
+    if not path.is_file():
         raise DataError(f"there is no file {str(path)!r} with out-of-fold predictions: cross-validate writes it")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path.absolute())  # pyarrow takes some relative names for addresses ("s3:x")
         about = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
     except (pa.ArrowException, ValueError, OSError) as error:
         raise DataError(f"this is no Parquet file ({error}): name one that cross-validate wrote", str(path)) from None

@@ -2,11 +2,13 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hierarchy.characters import refuse_half
 from hierarchy.errors import DataError
+from hierarchy.matching import fold
 
 PART_SEPARATOR = "\n\n"  # between the columns that make one text
 
@@ -36,29 +38,95 @@ class Columns:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The columns that are read where they exist."""
-        return self.required if self.group is None else (*self.required, self.group)
+        """The columns that are read where they exist, each once."""
+        names = self.required if self.group is None else (*self.required, self.group)
+        return tuple(dict.fromkeys(names))
 
-    def check(self, available: Iterable[str], where: str) -> None:
-        """Raise a DataError that names every required column that is not there.
+    def find(self, available: Iterable[str]) -> dict[str, str]:
+        """Return the name that each wanted column has in a source: its own, else one that differs in case or width.
 
         Parameters
         ----------
         available
             The names of the source's columns.
-        where
-            The source, for the message.
+
+        Returns
+        -------
+        dict
+            Wanted name -> name in the source; what the source lacks is left out.
+
+        Raises
+        ------
+        DataError
+            Where several columns differ from a wanted one, that is not there, in nothing else.
+        """
+        names = list(dict.fromkeys(available))
+        found: dict[str, str] = {}
+        for column in self.wanted:
+            near = [column] if column in names else [name for name in names if fold(name) == fold(column)]
+            if len(near) > 1:
+                raise DataError(_ambiguous(near, self.argument(column)))
+            if near:
+                found[column] = near[0]
+        return found
+
+    def check(self, available: Iterable[str]) -> dict[str, str]:
+        """Return what `find` returns, after a check that every required column is there.
+
+        Raises
+        ------
+        DataError
+            That names every required column that is not there, and every one that stands there twice.
         """
         names = list(available)
-        shown = ", ".join(repr(name) for name in names[:50]) or "none"
+        found = self.find(names)
+        listed = ", ".join(repr(name) for name in names[:50]) or "none"
         problems = [
-            f"there is no column {column!r}{did_you_mean(column, names)}. The columns are {shown}; "
-            f"name the right one with {'label' if column == self.label else 'text'}=..."
+            f"there is no column {column!r}{did_you_mean(column, names)}. The columns are {listed}; "
+            f"name the right one with {self.argument(column)}=..."
             for column in self.required
-            if column not in names
+            if column not in found
         ]
+        twice = sorted({name for name in found.values() if names.count(name) > 1})
+        problems += [f"the column {name!r} stands there twice; rename one of them" for name in twice]
         if problems:
-            raise DataError(problems, where)
+            raise DataError(problems)
+        return found
+
+    def refuse_two(self, taken: Iterable[tuple[str, str]], available: Collection[str]) -> None:
+        """Raise a DataError where some records have a column by its name, and others by one like it.
+
+        Parameters
+        ----------
+        taken
+            (wanted name, name in the source) where the two differ.
+        available
+            The names of all columns of the source.
+        """
+        for column, name in sorted(taken):
+            if column in available:
+                raise DataError(_ambiguous([column, name], self.argument(column)))
+
+    def argument(self, column: str) -> str:
+        """Return which argument names a column."""
+        return "text" if column in self.text else "label" if column == self.label else "group"
+
+
+def other_names(found: Mapping[str, str]) -> list[str]:
+    """Say in one note, if at all, which columns were taken that are not called as wanted.
+
+    Parameters
+    ----------
+    found
+        As `Columns.find` returns it.
+    """
+    pairs = ", ".join(f"{name!r} for {column!r}" for column, name in found.items() if name != column)
+    return [f"columns whose names differ in case, width or blanks are read: {pairs}"] if pairs else []
+
+
+def _ambiguous(names: list[str], argument: str) -> str:
+    listed = " and ".join(map(repr, names))
+    return f"the columns {listed} differ in case, width or blanks only; name the one that is meant with {argument}=..."
 
 
 def to_document(record: Mapping[str, Any], columns: Columns, row: int, place: str) -> dict[str, Any]:
@@ -67,7 +135,7 @@ def to_document(record: Mapping[str, Any], columns: Columns, row: int, place: st
     Parameters
     ----------
     record
-        Column names and values.
+        Column names, as `columns` has them, and values.
     columns
         Which columns hold what.
     row
@@ -84,7 +152,7 @@ def to_document(record: Mapping[str, Any], columns: Columns, row: int, place: st
     Raises
     ------
     DataError
-        Where a cell holds something that is neither a text nor a single value.
+        Where a cell holds something that is neither a text nor a single value, or half a character in a label or group.
     """
     parts = [_scalar(record.get(column), column, place) or "" for column in columns.text]
     text = parts[0] if len(parts) == 1 else PART_SEPARATOR.join(part for part in parts if part.strip())
@@ -107,6 +175,8 @@ def _labels(cell: Any, column: str, place: str) -> tuple[str | None, int]:
     """Return the label of a cell and how many labels the cell holds."""
     cells = cell if isinstance(cell, list | tuple) else [cell]
     found = [value for item in cells if (value := _scalar(item, column, place)) and value.strip()]
+    for value in found:
+        refuse_half(value, f"{place}: column {column!r}")
     if len(found) > 1:
         return json.dumps(found, ensure_ascii=False), len(found)
     return (found[0], 1) if found else (None, 0)

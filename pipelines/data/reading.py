@@ -8,20 +8,24 @@ wrote them: ``007``, ``NA``, ``1.0`` and ``2024-01-01`` stay what they are.
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierarchy.errors import DataError
-from pipelines.data.columns import Columns, did_you_mean
-from pipelines.data.tables import ROWS_IN_MEMORY, VERSION, convert, features, first_line, readable_errors
+from hierarchy.local_paths import local_path
+from pipelines.data.arrowfiles import ARROW_SUFFIXES, INFO, class_names, read_arrow_files, splits_of, to_documents
+from pipelines.data.columns import Columns, did_you_mean, other_names
+from pipelines.data.formats import TextFormat
+from pipelines.data.tables import Documents, first_line, readable_errors, stored_table, table_in_memory, table_key
 from pipelines.data.textfiles import read_text_file, text_suffix
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-ARROW_SUFFIXES = (".parquet", ".arrow")
 READABLE = ".csv, .tsv, .jsonl, .json (each also with .gz), .parquet, .arrow"
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?(:[\w.-]+)?")  # name, owner/name, owner/name:config
+ROWS_AT_ONCE = 200
 logger = logging.getLogger(__name__)
 
 
@@ -32,6 +36,9 @@ def read_documents(
     label: str | None = "label",
     group: str | None = None,
     split: str | None = None,
+    quoting: str = "auto",
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
     cache_dir: str | Path | None = None,
 ) -> "Dataset":
     """Read documents, whatever they stand in.
@@ -49,15 +56,19 @@ def read_documents(
         The column of the group. Where the source lacks it, all groups are null and a warning says so.
     split
         Which split, where the source has several.
+    quoting, delimiter
+        Of CSV and TSV files, as for `pipelines.data.formats.TextFormat`.
+    encoding
+        Of CSV, TSV and JSON files.
     cache_dir
-        Where the table is written; by default where the `datasets` library keeps its own.
+        Where the table is written; None takes a folder that goes when this process ends.
 
     Returns
     -------
     datasets.Dataset
-        Memory-mapped, with the string columns ``text``, ``label`` and ``group``, the integer column ``row``
-        (the line in a CSV, TSV or JSON-lines file, counted from 1; else the index, counted from 0) and the
-        integer column ``label_count`` (several labels in one cell stand in ``label`` as a JSON list).
+        Memory-mapped (in memory where the source is), with the string columns ``text``, ``label`` and ``group``, the
+        integer column ``row`` (the line in a CSV, TSV or JSON-lines file, counted from 1; else the index, counted from
+        0) and the integer column ``label_count`` (several labels in one cell stand in ``label`` as a JSON list).
 
     Raises
     ------
@@ -65,20 +76,22 @@ def read_documents(
         Where the source is missing, empty, damaged, of an unknown kind, or lacks a column.
     """
     columns = Columns((text,) if isinstance(text, str) else tuple(text), label, group)
+    text_format = TextFormat(quoting, delimiter, encoding)
     if not columns.text:
         raise DataError("text names no column")
+    cache_dir = None if cache_dir is None else local_path(cache_dir)
     if not isinstance(source, str | Path):
         where = "the given dataset"
-        documents = convert(_one_split(source, split, where), columns, where, cache_dir)
+        documents = _from_dataset(_one_split(source, split, where), columns, where, cache_dir)
     else:
-        path = Path(source).expanduser()
+        path = local_path(source)
         where = str(path)
         if path.is_file():
-            documents = _from_file(path, columns, split, cache_dir)
+            documents = _from_file(path, columns, split, text_format, cache_dir)
         elif path.is_dir():
-            documents = convert(_from_folder(path, split), columns, where, cache_dir)
+            documents = _from_folder(path, columns, split, cache_dir)
         elif isinstance(source, str) and _is_hub_name(source):
-            documents = convert(_from_hub(source, split, cache_dir), columns, where, cache_dir)
+            documents = _from_dataset(_from_hub(source, split, cache_dir), columns, where, cache_dir)
         else:
             raise DataError(_file_missing(path))
     if group is not None and documents.data.column("group").null_count == len(documents):
@@ -86,56 +99,63 @@ def read_documents(
     return documents
 
 
-def _from_file(path: Path, columns: Columns, split: str | None, cache_dir: str | Path | None) -> "Dataset":
+def _from_file(
+    path: Path, columns: Columns, split: str | None, text_format: TextFormat, cache_dir: Path | None
+) -> "Dataset":
+    where = str(path)
     if split is not None:
-        raise DataError(f"split={split!r} was asked for, but a file has no splits; leave it out", str(path))
-    if text_suffix(path) is not None:
-        return _from_text_file(path, columns, cache_dir)
-    suffix = path.suffix.lower()
-    if suffix not in ARROW_SUFFIXES:
-        raise DataError(f"the suffix {path.suffix!r} is not known; use one of {READABLE}", str(path))
-    from datasets import load_dataset
-
-    with readable_errors(str(path)):
-        loaded = load_dataset(
-            suffix[1:], data_files=str(path), split="train", cache_dir=str(cache_dir) if cache_dir else None
-        )
-    return convert(loaded, columns, str(path), cache_dir)
-
-
-def _from_text_file(path: Path, columns: Columns, cache_dir: str | Path | None) -> "Dataset":
-    from datasets import Dataset
-
-    stat = path.stat()
-    if not stat.st_size:
-        raise DataError("the file is empty: name one with documents, or check how it was written", str(path))
-    with readable_errors(str(path)):
-        return Dataset.from_generator(
-            read_text_file,
-            features=features(columns),
-            gen_kwargs={
-                "path": str(path.resolve()),
-                "columns": columns,
-                "identity": (VERSION, stat.st_size, stat.st_mtime_ns),
-            },
-            cache_dir=str(cache_dir) if cache_dir else None,
-            writer_batch_size=ROWS_IN_MEMORY,
-        )
+        raise DataError(f"split={split!r} was asked for, but a file has no splits; leave it out", where)
+    if not path.stat().st_size:
+        raise DataError("the file is empty: name one with documents, or check how it was written", where)
+    suffix = text_suffix(path)
+    if suffix is not None:
+        with readable_errors(where):
+            key = table_key(columns, suffix, path.suffix.lower() == ".gz", text_format, files=[path])
+        return stored_table(partial(read_text_file, path, columns, text_format), columns, where, key, cache_dir)
+    if path.suffix.lower() not in ARROW_SUFFIXES:
+        raise DataError(f"the suffix {path.suffix!r} is not known; use one of {READABLE}", where)
+    with readable_errors(where):
+        key = table_key(columns, files=[path])
+    return stored_table(partial(read_arrow_files, [path], columns), columns, where, key, cache_dir)
 
 
-def _from_folder(path: Path, split: str | None) -> "Dataset":
-    from datasets import load_from_disk
+def _from_folder(path: Path, columns: Columns, split: str | None, cache_dir: Path | None) -> "Dataset":
+    where = str(path)
+    with readable_errors(where):
+        splits = splits_of(path)
+        if splits is None:
+            near = sorted(p.name for p in path.iterdir() if text_suffix(p) or p.suffix.lower() in ARROW_SUFFIXES)
+            named = f"name one of its files: {', '.join(near[:20])}" if near else f"name a file ({READABLE})"
+            raise DataError(f"the folder was not saved by the datasets library; {named}", where)
+        files = splits[_choose_split(list(splits), split, where)]
+        info = files[0].with_name(INFO) if files and files[0].with_name(INFO).is_file() else None
+        key = table_key(columns, files=[*files, *([] if info is None else [info])])
+    return stored_table(partial(read_arrow_files, files, columns, info=info), columns, where, key, cache_dir)
 
-    if not any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
-        files = sorted(p.name for p in path.iterdir() if text_suffix(p) or p.suffix.lower() in ARROW_SUFFIXES)
-        found = f"name one of its files: {', '.join(files[:20])}" if files else f"name a file ({READABLE})"
-        raise DataError(f"the folder was not saved by the datasets library; {found}", str(path))
-    with readable_errors(str(path)):
-        loaded = load_from_disk(str(path))
-    return _one_split(loaded, split, str(path))
+
+def _from_dataset(loaded: "Dataset", columns: Columns, where: str, cache_dir: Path | None) -> "Dataset":
+    """Bring a dataset of the library to our columns; one in memory stays there."""
+    plain = loaded.with_format(None)
+
+    def read(notes: list[str]) -> Documents:
+        found = columns.check(plain.column_names)
+        notes += other_names(found)
+        chosen = plain.select_columns(list(dict.fromkeys(found.values())))
+        classes = class_names(chosen.features)
+        names = {column: classes[name] for column, name in found.items() if name in classes}
+        for place, batch in enumerate(chosen.iter(ROWS_AT_ONCE)):
+            cells = {column: batch[name] for column, name in found.items()}
+            yield from to_documents(cells, columns, place * ROWS_AT_ONCE, names)
+
+    if not loaded.cache_files:
+        return table_in_memory(read, columns, where)
+    with readable_errors(where):
+        files = [Path(entry["filename"]) for entry in loaded.cache_files]
+        key = table_key(columns, loaded._fingerprint, class_names(loaded.features), files=files)
+    return stored_table(read, columns, where, key, cache_dir)
 
 
-def _from_hub(name: str, split: str | None, cache_dir: str | Path | None) -> "Dataset":
+def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset":
     from datasets import get_dataset_split_names, load_dataset
 
     repository, _, config = name.partition(":")
@@ -170,6 +190,8 @@ def _one_split(loaded: Any, split: str | None, where: str) -> "Dataset":
 def _choose_split(splits: Sequence[str], split: str | None, where: str) -> str:
     if split is None and len(splits) == 1:
         return splits[0]
+    if splits == [""]:
+        raise DataError(f"split={split!r} was asked for, but there is one dataset without splits", where)
     if split is None:
         raise DataError(f"there are several splits ({', '.join(splits)}); say which with split=...", where)
     if split not in splits:

@@ -1,106 +1,107 @@
-"""Brings a table of the `datasets` library, wherever it comes from, to the columns of a document."""
+"""Documents as a table on disk, memory-mapped and written once for each content of their source."""
 
 import errno
-import sys
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hierarchy.characters import healed
 from hierarchy.errors import DataError
-from pipelines.data.columns import Columns, to_document
+from pipelines.data.columns import Columns
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 ROWS_IN_MEMORY = 200  # written at a time; documents may be long
-VERSION = 1  # of what is written to the cache: raise it when the columns or their meaning change
+HEALED_LISTED = 5  # rows
+VERSION = 2  # of what readers make of a source: raise it when they would give other documents or notes
+Documents: TypeAlias = Iterator[dict[str, Any]]
+Reader: TypeAlias = Callable[[list[str]], Documents]  # it adds to the list what a person should know of the source
+logger = logging.getLogger(__name__)
 
 
-def convert(loaded: "Dataset", columns: Columns, where: str, cache_dir: str | Path | None) -> "Dataset":
-    """Bring any dataset to the columns of `features`.
+def stored_table(read: Reader, columns: Columns, where: str, key: str, cache_dir: str | Path | None) -> "Dataset":
+    """Return documents as a memory-mapped table; log what is odd about them, also where the table is there already.
 
     Parameters
     ----------
-    loaded
-        A dataset with any columns.
+    read
+        Gives the documents.
     columns
-        Which of them hold what.
+        Which columns they have.
     where
         The source, for messages.
+    key
+        Of everything that the documents depend on, see `table_key`.
     cache_dir
-        Where a dataset that stands on disk is written; one in memory stays there.
-
-    Returns
-    -------
-    datasets.Dataset
-        One row for each row of `loaded`, in the same order; ``row`` counts from 0.
+        Folder of the table; None takes one that goes when this process ends.
 
     Raises
     ------
     DataError
-        Where a column is not there, nothing is, or a cell holds no single value.
+        The documents cannot be read, there are none, or the table cannot be written.
     """
-    from datasets import config
-    from datasets.fingerprint import Hasher
+    from datasets import Dataset
 
-    columns.check(loaded.column_names, where)
-    if not len(loaded):
-        raise DataError("the source holds no documents: name one that does, or another split", where)
-    chosen = [name for name in dict.fromkeys(columns.wanted) if name in loaded.column_names]
-    selected = loaded.with_format(None).select_columns(chosen)
-    cache_file = None
-    if selected.cache_files:
-        files = [Path(entry["filename"]) for entry in selected.cache_files]
-        identity = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        key = Hasher.hash((VERSION, selected._fingerprint, identity, columns))
-        folder = Path(cache_dir or config.HF_DATASETS_CACHE) / "coarsefine"
-        folder.mkdir(parents=True, exist_ok=True)
-        cache_file = str(folder / f"documents-{key}.arrow")
+    folder = Path(cache_dir) if cache_dir else Path(_temporary_folder().name)
+    table, notes_file = folder / f"documents-{key}.arrow", folder / f"documents-{key}.json"
+    if not (table.is_file() and notes_file.is_file()):
+        with readable_errors(where):
+            folder.mkdir(parents=True, exist_ok=True)
+            notes: list[str] = []
+            with _whole(table) as part:
+                _write(_healed(read(notes), notes), columns, part)
+            with _whole(notes_file) as part:
+                part.write_text(json.dumps(notes), encoding="utf-8")
+    tell(json.loads(notes_file.read_text(encoding="utf-8")), where)
+    return Dataset.from_file(str(table))
+
+
+def table_in_memory(read: Reader, columns: Columns, where: str) -> "Dataset":
+    """Return documents as a table in memory, as `stored_table` does on disk."""
+    import pyarrow as pa
+    from datasets import Dataset
+
+    notes: list[str] = []
+    schema = features(columns).arrow_schema
     with readable_errors(where):
-        return selected.map(
-            _convert_batch,
-            batched=True,
-            batch_size=ROWS_IN_MEMORY,
-            writer_batch_size=ROWS_IN_MEMORY,
-            with_indices=True,
-            remove_columns=chosen,
-            features=features(columns),
-            fn_kwargs={"columns": columns, "names": _class_names(selected)},
-            cache_file_name=cache_file,
-            load_from_cache_file=cache_file is not None,
-            desc="Reading documents",
-        )
+        batches = list(_batches(_healed(read(notes), notes), schema))
+    tell(notes, where)
+    return Dataset(pa.Table.from_batches(batches, schema))
 
 
-def _convert_batch(
-    batch: Mapping[str, list[Any]], rows: list[int], columns: Columns, names: Mapping[str, list[str]]
-) -> dict[str, list[Any]]:
-    cells = {
-        name: [_class_name(value, names[name]) for value in values] if name in names else values
-        for name, values in batch.items()
-    }
-    documents = [
-        to_document(dict(zip(cells, values, strict=True)), columns, row, f"row {row}")
-        for row, values in zip(rows, zip(*cells.values(), strict=True), strict=True)
-    ]
-    return {key: [document[key] for document in documents] for key in documents[0]}
+def tell(notes: Iterable[str], where: str) -> None:
+    """Log what a person should know of a source."""
+    for note in notes:
+        logger.warning("%s: %s", where, note)
 
 
-def _class_names(dataset: "Dataset") -> dict[str, list[str]]:
-    """Return the class names of the columns that hold class numbers."""
-    found: dict[str, list[str]] = {}
-    for column, feature in dataset.features.items():
-        inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
-        if hasattr(inner, "int2str"):
-            found[column] = inner.names
-    return found
+def table_key(columns: Columns, *parts: Any, files: Sequence[Path] = ()) -> str:
+    """Return the key of a table: a hash of all that its documents depend on, about a second for each GB.
 
-
-def _class_name(value: Any, names: list[str]) -> Any:
-    if isinstance(value, list):
-        return [_class_name(item, names) for item in value]
-    return None if value is None or value < 0 else names[value]  # -1 is the library's "no label"
+    Parameters
+    ----------
+    columns
+        Which columns hold what.
+    parts
+        What else decides how the source is read; their `repr` counts.
+    files
+        Whose content counts, wherever they stand and however old they are.
+    """
+    digests = []
+    for file in files:
+        with file.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    described = repr((VERSION, columns, parts, digests))
+    return hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def features(columns: Columns) -> Any:
@@ -115,33 +116,70 @@ def features(columns: Columns) -> Any:
     return Features(types)
 
 
+@cache
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="coarsefine-", ignore_cleanup_errors=True)
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """Give another name to write to; the file gets its own when it is whole."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    try:
+        yield part
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(documents: Documents, columns: Columns, file: Path) -> None:
+    import pyarrow as pa
+
+    schema = features(columns).arrow_schema
+    with file.open("wb") as stream, pa.ipc.new_stream(stream, schema) as writer:
+        for batch in _batches(documents, schema):
+            writer.write_batch(batch)
+
+
+def _batches(documents: Documents, schema: Any) -> Iterator[Any]:
+    import pyarrow as pa
+
+    empty = True
+    while batch := list(islice(documents, ROWS_IN_MEMORY)):
+        empty = False
+        yield pa.RecordBatch.from_pylist(batch, schema=schema)
+    if empty:
+        raise DataError("holds no documents: name a source that does, or check how it was written")
+
+
+def _healed(documents: Documents, notes: list[str]) -> Documents:
+    rows: list[int] = []
+    for document in documents:
+        text = healed(document["text"])
+        if text is not document["text"]:
+            rows.append(document["row"])
+            document["text"] = text
+        yield document
+    if rows:
+        listed = ", ".join(map(str, rows[:HEALED_LISTED])) + (", ..." if rows[HEALED_LISTED:] else "")
+        notes.append(f"{len(rows)} texts hold half a character, which is read as U+FFFD (rows {listed})")
+
+
 @contextmanager
 def readable_errors(where: str) -> Iterator[None]:
-    """Turn the library's errors into ours, with the cause; show its progress bars on terminals only."""
-    from datasets import disable_progress_bars, enable_progress_bars
-    from datasets.exceptions import DatasetGenerationError
-    from datasets.utils import are_progress_bars_disabled
-
-    hide = not sys.stderr.isatty() and not are_progress_bars_disabled()
-    if hide:
-        disable_progress_bars()
+    """Turn errors of libraries and of the system into ours, with the cause."""
     try:
         yield
-    except (DatasetGenerationError, DataError, OSError, ValueError) as error:
-        cause: BaseException = error
-        while isinstance(cause, DatasetGenerationError) and (cause.__cause__ or cause.__context__):
-            cause = cause.__cause__ or cause.__context__
-        if isinstance(cause, DataError):
-            raise DataError(cause.problems, cause.where or where) from None
-        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-            raise DataError(
-                "no space is left for the table of documents: free some, or set cache_dir (on the command line: run)",
-                where,
-            ) from error
-        raise DataError(f"cannot be read: {first_line(cause)}", where) from error
-    finally:
-        if hide:
-            enable_progress_bars()
+    except DataError as error:
+        raise DataError(error.problems, error.where or where) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise DataError(f"cannot be read: {first_line(error)}", where) from error
+        raise DataError(
+            "no space is left for the table of documents: free some, or set cache_dir (on the command line: run)", where
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"cannot be read: {first_line(error)}", where) from error
 
 
 def first_line(error: BaseException) -> str:

@@ -1,23 +1,25 @@
 """Documents from CSV, TSV and JSON files, line by line, with the file and line in every error."""
 
-import csv
+import codecs
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
-from itertools import chain
+from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from hierarchy.errors import DataError
-from pipelines.data.columns import Columns, to_document
+from pipelines.data.columns import Columns, other_names, to_document
+from pipelines.data.delimited import read_rows
+from pipelines.data.formats import TextFormat
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
-QUOTE_REMEDY = 'must stand in double quotes, with each quote inside it written twice ("")'
-MAX_FIELD = 2**31 - 1  # characters; the csv module's own limit of 131,072 is less than a long document
 BYTE_ORDER_MARK = "\ufeff"
+CHUNK = 2**16  # bytes
 
 
 def text_suffix(path: Path) -> str | None:
@@ -27,7 +29,7 @@ def text_suffix(path: Path) -> str | None:
     return suffix if suffix in DELIMITERS or suffix in JSON_SUFFIXES else None
 
 
-def read_text_file(path: str, columns: Columns, identity: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+def read_text_file(path: Path, columns: Columns, text_format: TextFormat, notes: list[str]) -> Iterator[dict[str, Any]]:
     """Yield the documents of a text file.
 
     Parameters
@@ -36,9 +38,10 @@ def read_text_file(path: str, columns: Columns, identity: tuple[int, ...]) -> It
         A file that `text_suffix` knows.
     columns
         Which columns hold what.
-    identity
-        Not read here: it stands among the arguments because the `datasets` library makes its cache key
-        from them, so that a changed file is read again.
+    text_format
+        How it is written.
+    notes
+        Is told what is odd about the file.
 
     Yields
     ------
@@ -51,96 +54,101 @@ def read_text_file(path: str, columns: Columns, identity: tuple[int, ...]) -> It
     DataError
         For the first line that cannot be read.
     """
-    file = Path(path)
-    suffix = text_suffix(file)
-    lines = _lines(file)
-    delimiter = DELIMITERS.get(suffix or "")
-    documents = _from_csv(lines, delimiter, columns) if delimiter else _from_json(lines, columns)
-    found = False
-    try:
-        for document in documents:
-            found = True
-            yield document
-    except DataError as error:
-        raise DataError(error.problems, path) from None
-    if not found:
-        raise DataError("the file holds no documents: name one that does, or check how it was written", path)
+    delimiter = DELIMITERS.get(text_suffix(path) or "")
+    lines = _lines(path, text_format.encoding)
+    if delimiter is None:
+        yield from _from_json(lines, columns, notes)
+    else:
+        yield from _from_table(read_rows(lines, delimiter, text_format, notes), columns, notes)
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Yield decoded lines with their line ends; a byte-order mark is taken off."""
-    offset = number = 0
-    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    """Yield decoded lines with their line ends; a byte-order mark is taken off, wherever files were joined."""
+    number = 0
+    with closing(_opened(path)) as file:
         try:
-            for number, raw in enumerate(file, start=1):
-                try:
-                    line = raw.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise DataError(_wrong_encoding(raw, number, offset + error.start, error.start)) from None
-                offset += len(raw)
-                yield line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
+            # Only a line feed ends a line: other characters that Python takes for line ends may stand in texts.
+            for number, line in enumerate(io.TextIOWrapper(file, encoding=encoding, newline="\n"), start=1):
+                if number == 1 and "\0" in line:
+                    encoding = "utf-16-be" if line.startswith("\0") else "utf-16-le"
+                    raise DataError(f"the file seems to be UTF-16; save it as UTF-8, or read it with {encoding=}")
+                yield line.removeprefix(BYTE_ORDER_MARK)
+        except UnicodeError:
+            raise DataError(_wrong_byte(path, encoding)) from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(f"after line {number}: the gzip file is damaged or cut off ({error})") from None
 
 
-def _wrong_encoding(raw: bytes, line: int, offset: int, start: int) -> str:
-    if line == 1 and raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "the file is UTF-16; save it as UTF-8, for example with `iconv -f UTF-16 -t UTF-8`"
-    return (
-        f"line {line}: byte 0x{raw[start]:02x} at offset {offset} is not UTF-8; save the file as UTF-8, "
-        "for example with `iconv -f GB18030 -t UTF-8` (or BIG5, CP1252, as it was written)"
-    )
+def _opened(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
-def _from_csv(lines: Iterator[str], delimiter: str, columns: Columns) -> Iterator[dict[str, Any]]:
-    limit = csv.field_size_limit(MAX_FIELD)
-    first = next(lines, "")
-    lines = chain([first], lines) if first else lines
-    if delimiter == "," and ";" in first and "," not in first:  # as spreadsheets write it in half of Europe
-        delimiter = ";"
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    start = 1
-    try:
-        header = next(reader, [])
-        if not reader.line_num:  # not one byte
-            return
-        if not header:
-            raise DataError("the first line must name the columns, but it is empty")
-        columns.check(header, "")
-        twice = sorted({name for name in columns.wanted if header.count(name) > 1})
-        if twice:
-            raise DataError(f"line 1: the column {twice[0]!r} stands there twice; rename one of them")
+def _wrong_byte(path: Path, encoding: str) -> str:
+    """Find the first byte that is not of the encoding, and say where it stands and what to do."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, offset = 1, 0
+    with closing(_opened(path)) as file:
+        start = file.read(2)
+        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "the file is UTF-16; save it as UTF-8, or read it with encoding='utf-16'"
+        chunk = start + file.read(CHUNK)
         while True:
-            start = reader.line_num + 1  # where the record begins: a quoted field may span lines
-            cells = next(reader, None)
-            if cells is None:
-                return
-            if not cells:  # a blank line
-                continue
-            if len(cells) != len(header):
-                fields = f"{len(cells)} field{'s' * (len(cells) != 1)}"
-                raise DataError(
-                    f"line {start}: {fields}, but the header names {len(header)}; a field with "
-                    f"{DELIMITER_NAMES[delimiter]}, a line break or a quote inside {QUOTE_REMEDY}"
+            try:
+                line += decoder.decode(chunk, final=not chunk).count("\n")
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start]
+                line += before.decode(encoding, "replace").count("\n")
+                place = offset + len(chunk) - len(error.object) + error.start
+                wrong = f"byte 0x{error.object[error.start]:02x} at offset {place}"
+                return (
+                    f"line {line}: {wrong} is not {encoding.upper()}; save the file as UTF-8, or read it as it was "
+                    "written, with encoding='gb18030' (or big5, cp1252)"
                 )
-            yield to_document(dict(zip(header, cells, strict=True)), columns, start, f"line {start}")
-    except csv.Error as error:
-        what = str(error).replace("\t", "\\t")
-        raise DataError(f"line {start}: {what}; a field that begins with a quote {QUOTE_REMEDY}") from None
-    finally:
-        csv.field_size_limit(limit)
+            except UnicodeError as error:  # some codecs do not say where
+                return f"after line {line}: this is not {encoding.upper()} ({error}); save the file as UTF-8"
+            offset += len(chunk)
+            chunk = file.read(CHUNK)
 
 
-def _from_json(lines: Iterator[str], columns: Columns) -> Iterator[dict[str, Any]]:
+def _from_table(rows: Iterator[tuple[int, list[str]]], columns: Columns, notes: list[str]) -> Iterator[dict[str, Any]]:
+    header = next(rows, (0, []))[1]
+    if not header:
+        return
+    found = _columns_of(header, columns)
+    notes += other_names(found)
+    place_of = {column: header.index(name) for column, name in found.items()}
+    for line, cells in rows:
+        record = {column: cells[place] for column, place in place_of.items()}
+        yield to_document(record, columns, line, f"line {line}")
+
+
+def _columns_of(header: list[str], columns: Columns) -> dict[str, str]:
+    try:
+        return columns.check(header)
+    except DataError as error:
+        if len(header) > 1:
+            raise
+        alone = "line 1 names one column only: where another character parts the columns, name it with delimiter=..."
+        raise DataError([*error.problems, alone]) from None
+
+
+def _from_json(lines: Iterator[str], columns: Columns, notes: list[str]) -> Iterator[dict[str, Any]]:
     """Yield documents from one object a line, or from one list of objects."""
     seen: dict[str, None] = {}
+    taken: set[tuple[str, str]] = set()  # (wanted, name) where a record has another name
+    find = lru_cache(maxsize=1000)(columns.find)
     for place, row, record in _json_records(lines):
         if not isinstance(record, dict):
             raise DataError(f"{place}: an object with named columns belongs here, not {str(record)[:80]!r}")
         seen.update(dict.fromkeys(record))
+        if any(column not in record for column in columns.wanted):
+            found = find(tuple(record))
+            taken.update((column, name) for column, name in found.items() if column != name)
+            record = {column: record[name] for column, name in found.items()}
         yield to_document(record, columns, row, place)
     if seen:  # a column may be missing in some records, but not in all
-        columns.check(seen, "")
+        columns.refuse_two(taken, seen)
+        notes += other_names(columns.check(seen))
 
 
 def _json_records(lines: Iterator[str]) -> Iterator[tuple[str, int, Any]]:

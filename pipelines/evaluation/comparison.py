@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from hierarchy.errors import DataError
+from hierarchy.local_paths import for_others, local_path
 from pipelines.evaluation.bootstrap import (
     Interval,
     bootstrap_interval,
@@ -152,7 +153,7 @@ class EvaluationReport:
     def to_json(self, path: str | Path) -> None:
         """Write the report to a JSON file."""
         text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2, allow_nan=False)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        local_path(path).write_text(text + "\n", encoding="utf-8")
 
     def to_html(self, path: str | Path, *, label_errors: "Sequence[tuple[LabelError, str]]" = ()) -> None:
         """Write the report as one page to open in a browser, which needs no network.
@@ -177,7 +178,7 @@ class EvaluationReport:
         """
         from pipelines.evaluation.page import report_page
 
-        path = Path(path)
+        path = local_path(path)
         if not path.absolute().parent.is_dir():
             raise DataError(f"the folder of {path} does not exist: make it first")
         part = path.with_name(f".{path.name}.tmp")
@@ -248,6 +249,7 @@ def compare(
     DataError
         If `evaluation` was read from a file, which keeps no answers of single documents.
     """
+    data = for_others(data)
     gold, predicted, correct = evaluation.answers
     results = {name: result.stored() for name, result in (stored or {}).items()}
     for name, answer in answers.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hierarchy.local_paths import local_path
 from pipelines.config import Config
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.tuning.space import PREFIX, Space
@@ -126,7 +127,7 @@ class Tuning:
 
     def write_json(self, path: str | Path) -> None:
         """Write `as_dict` to a file, whole or not at all."""
-        _write(Path(path), json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+        _write(local_path(path), json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
 
     def write_config(self, path: str | Path, config: Config) -> None:
         """Write the best trial as a config that ``coarsefine train`` takes, with comments that say what it is.
@@ -157,7 +158,7 @@ class Tuning:
         values["classifier"] = _best_settings(config, best)
         order = [name for name in Config.model_fields if name in values]
         text = yaml.safe_dump({name: values[name] for name in order}, sort_keys=False, allow_unicode=True)
-        _write(Path(path), f"{comments}\n{text}")
+        _write(local_path(path), f"{comments}\n{text}")
 
 
 def _best_settings(config: Config, best: Trial) -> dict[str, Any]:

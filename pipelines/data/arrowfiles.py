@@ -1,0 +1,171 @@
+"""Documents from Parquet and Arrow files and the folders of the `datasets` library: these files, these columns."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pipelines.data.columns import Columns, other_names, to_document
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ARROW_SUFFIXES = (".parquet", ".arrow")
+ROWS_AT_ONCE = 200  # documents may be long
+STATE, SPLITS, INFO = "state.json", "dataset_dict.json", "dataset_info.json"  # of a folder of the library
+
+
+def read_arrow_files(
+    files: Sequence[Path], columns: Columns, notes: list[str], *, info: Path | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the documents of files that make one table, one after the other.
+
+    Opened here and not by name, since pyarrow and datasets take some names for patterns or addresses.
+
+    Parameters
+    ----------
+    files
+        Parquet or Arrow files with the same columns.
+    columns
+        Which columns hold what; the others are not read.
+    notes
+        Is told what is odd about the files.
+    info
+        The ``dataset_info.json`` beside them; it names the classes of columns that hold class numbers, in place of what
+        the files say.
+
+    Yields
+    ------
+    dict
+        As `pipelines.data.columns.to_document` makes them; ``row`` counts from 0.
+
+    Raises
+    ------
+    DataError
+        Where a column is missing, or a cell holds no single value.
+    """
+    row = 0
+    for number, file in enumerate(files):
+        with file.open("rb") as stream:
+            schema, batches = _opened(stream, file, columns)
+            found = columns.check(schema.names)
+            notes += other_names(found) if number == 0 else []
+            names = class_names(_features(schema, found.values(), info))
+            for batch in batches:
+                cells = {column: batch[name] for column, name in found.items()}
+                yield from to_documents(cells, columns, row, {c: names[n] for c, n in found.items() if n in names})
+                row += len(next(iter(batch.values())))
+
+
+def to_documents(
+    cells: Mapping[str, Sequence[Any]], columns: Columns, first: int, names: Mapping[str, list[str]]
+) -> Iterator[dict[str, Any]]:
+    """Turn columns into documents.
+
+    Parameters
+    ----------
+    cells
+        Wanted column -> its values.
+    columns
+        Which columns hold what.
+    first
+        The row of the first.
+    names
+        Column -> the names of its class numbers, where it holds such.
+    """
+    named = {
+        column: [_class_name(value, names[column]) for value in values] if column in names else values
+        for column, values in cells.items()
+    }
+    for row, values in enumerate(zip(*named.values(), strict=True), start=first):
+        yield to_document(dict(zip(named, values, strict=True)), columns, row, f"row {row}")
+
+
+def class_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the class names of the columns that hold class numbers, of the library's features."""
+    found: dict[str, list[str]] = {}
+    for column, feature in features.items():
+        inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
+        if hasattr(inner, "int2str"):
+            found[column] = inner.names
+    return found
+
+
+def splits_of(folder: Path) -> dict[str, list[Path]] | None:
+    """Return the Arrow files of each split of a folder that `save_to_disk` wrote; None where it is no such folder.
+
+    One dataset alone is a split too, called as it was or by an empty name.
+    """
+    if (folder / STATE).is_file():
+        name, files = _split(folder)
+        return {name: files}
+    if not (folder / SPLITS).is_file():
+        return None
+    return {name: _split(folder / name)[1] for name in _json(folder / SPLITS)["splits"]}
+
+
+def _split(folder: Path) -> tuple[str, list[Path]]:
+    state = _json(folder / STATE)
+    return state.get("_split") or "", [folder / file["filename"] for file in state["_data_files"]]
+
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _opened(stream: BinaryIO, file: Path, columns: Columns) -> "tuple[pa.Schema, Iterator[dict[str, list[Any]]]]":
+    """Return the schema of all columns, and the wanted ones in batches."""
+    if file.suffix.lower() == ".parquet":
+        import pyarrow.parquet as pq
+
+        parquet = pq.ParquetFile(stream)
+        schema = parquet.schema_arrow
+        batches = parquet.iter_batches(ROWS_AT_ONCE, columns=_chosen(schema, columns))
+    else:
+        schema, batches = _arrow_batches(stream, columns)
+    return schema, (piece.to_pydict() for batch in batches if batch.num_rows for piece in _pieces(batch))
+
+
+def _chosen(schema: "pa.Schema", columns: Columns) -> list[str]:
+    return list(dict.fromkeys(columns.find(schema.names).values()))
+
+
+def _arrow_batches(stream: BinaryIO, columns: Columns) -> "tuple[pa.Schema, Iterator[pa.RecordBatch]]":
+    """Read a file of either Arrow format: with batches that can be chosen, or a stream."""
+    import pyarrow as pa
+
+    def reader(**options: Any) -> Any:
+        stream.seek(0)
+        return pa.ipc.open_file(stream, **options) if chooses else pa.ipc.open_stream(stream, **options)
+
+    chooses = stream.read(6) == b"ARROW1"
+    schema = reader().schema
+    places = [schema.names.index(name) for name in _chosen(schema, columns)]
+    chosen = reader(options=pa.ipc.IpcReadOptions(included_fields=places))
+    return schema, (chosen.get_batch(i) for i in range(chosen.num_record_batches)) if chooses else iter(chosen)
+
+
+def _pieces(batch: "pa.RecordBatch") -> "Iterator[pa.RecordBatch]":
+    for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+        yield batch.slice(start, ROWS_AT_ONCE)
+
+
+def _features(schema: "pa.Schema", names: Iterable[str], info: Path | None) -> Mapping[str, Any]:
+    """Return the library's types of some columns; none where the files do not come from it."""
+    if info is not None:
+        from datasets import Features
+
+        written = _json(info).get("features")
+        if written:
+            return Features.from_dict(written)
+    if b"huggingface" not in (schema.metadata or {}):
+        return {}
+    from datasets import Features
+
+    return Features.from_arrow_schema(schema.empty_table().select(list(dict.fromkeys(names))).schema)
+
+
+def _class_name(value: Any, names: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_class_name(item, names) for item in value]
+    return None if value is None or value < 0 else names[value]  # -1 is the library's "no label"
