@@ -19,7 +19,7 @@ from hierarchy.errors import ArtifactError, ConfigError, DataError
 from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
-from pipelines.output import check_out, write_out, write_shard
+from pipelines.output import SUFFIXES, OutputFile, check_outputs, write_out, write_shard
 from stages.progress import progress
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def predict_file(
     Raises
     ------
     DataError
-        `out` cannot be written, the documents cannot be read, or an earlier run with other documents, another model
-        or other options has left its parts.
+        `out` cannot be written or is what is read, the documents cannot be read, or an earlier run with other
+        documents, another model or other options has left its parts.
     ArtifactError
         The model cannot be read.
     ConfigError
@@ -131,7 +131,7 @@ def predict_file(
     from pipelines.artifacts import load_model
 
     out = Path(out)
-    check_out(out)
+    check_outputs([OutputFile("the output", out, SUFFIXES)], {"the documents": source, "the model": model_folder})
     model_key = _model_key(Path(model_folder))
     parts = out.with_name(f"{out.name}.parts")
     _check_parts(parts)

@@ -18,6 +18,7 @@ from pipelines.cli import (
     training,
     tuning,
 )
+from pipelines.cli.streams import guard_streams
 
 app = typer.Typer(
     name="coarsefine",
@@ -45,6 +46,7 @@ app.command(epilog=demo.EPILOG)(demo.demo)
 
 def main() -> None:
     """Run the command line."""
+    guard_streams()
     app(prog_name="coarsefine")
 
 
