@@ -49,10 +49,6 @@ class OutputFile:
             return f"the folder of {file} is not writable: name another"
         return None
 
-    def costs(self, read: Path) -> bool:
-        """Whether something that is read, a file or a folder, would be changed."""
-        return self.overwrites(read) or _inside(self.place, read)
-
     def overwrites(self, other: Path) -> bool:
         """Whether it takes the place of another file."""
         return _same(self.place, other)
@@ -88,14 +84,10 @@ class OutputFolder:
             return f"{self.name} {str(self.place)!r} is a file: name a folder"
         return None
 
-    def costs(self, read: Path) -> bool:
-        """Whether something that is read, a file or a folder, would be changed."""
-        if self.replaces is not None and _same(self.place, self.replaces) and _same(self.place, read):
-            return False
-        return self.overwrites(read) or _inside(self.place, read)
-
     def overwrites(self, other: Path) -> bool:
-        """Whether it, or a file in it, takes the place of something."""
+        """Whether it, or a file in it, takes the place of something that it may not replace."""
+        if self.replaces is not None and _same(self.place, other) and _same(other, self.replaces):
+            return False
         files = (self.place / name for name in self.files)
         taken = _same(self.place, other) or any(_same(file, other) for file in files)
         return taken or (self.replaced and _inside(other, self.place))
@@ -120,10 +112,10 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
     problems = [problem for output in outputs if (problem := output.problem()) is not None]
     on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and Path(place).exists()}
     problems += [
-        f"{output.name} {str(output.place)!r} would overwrite what is read ({name} {str(place)!r}): name another output"
+        f"{output.name} {str(output.place)!r} {harm} what is read ({name} {str(place)!r}): name another output"
         for output in outputs
         for name, place in on_disk.items()
-        if output.costs(place)
+        if (harm := _harm(output, place)) is not None
     ]
     problems += [
         f"{one.name} {str(one.place)!r} would overwrite {other.name} {str(other.place)!r}: name two places"
@@ -132,6 +124,12 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
     ]
     if problems:
         raise DataError(problems)
+
+
+def _harm(output: OutputFile | OutputFolder, read: Path) -> str | None:
+    if output.overwrites(read):
+        return "would overwrite"
+    return "lies in" if _inside(output.place, read) else None
 
 
 def _same(one: Path, other: Path) -> bool:

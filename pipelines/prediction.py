@@ -131,8 +131,8 @@ def predict_file(
     from pipelines.artifacts import load_model
 
     out = Path(out)
-    check_outputs([OutputFile("the output", out, SUFFIXES)], {"the documents": source, "the model": model_folder})
     model_key = _model_key(Path(model_folder))
+    check_outputs([OutputFile("the output", out, SUFFIXES)], {"the documents": source, "the model": model_folder})
     parts = out.with_name(f"{out.name}.parts")
     _check_parts(parts)
     if restart:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hierarchy.escaping import markdown_block
 from pipelines.config import WORDS, Config, Data, taken_as_text
 from pipelines.evaluation.comparison import SVM
 from pipelines.records import CUT, Record, with_sources
@@ -38,7 +39,10 @@ def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]
     lines = ["## How to reproduce", ""]
     if refits:
         lines += ["It was refitted since (see Data). These lines make the model before that:", ""]
-    lines += ["```bash", *_commands(record, metrics), "```"] if "config" in record else _python(model, expected)
+    if "config" in record:
+        lines += markdown_block(list(_commands(record, metrics)), "bash")
+    else:
+        lines += markdown_block(_python(model, expected), "python")
     spent = sum(record["seconds"].values()) / 60
     peak = " and ".join(f"{size:,} MB ({what.replace('_', ' ')})" for what, size in record["peak_memory_mb"].items())
     return [
@@ -135,7 +139,6 @@ def _python(model: "Model", expected: str) -> list[str]:
     cut = record.get("sources", {}).get("valid") == CUT
     arguments = ["texts", "labels", *([] if cut else ["validation=(valid_texts, valid_labels)"])]
     lines = [
-        "```python",
         *(["from hierarchy import Taxonomy"] if with_tree else []),
         "from pipelines import HierarchicalClassifier",
         "",
@@ -150,7 +153,7 @@ def _python(model: "Model", expected: str) -> list[str]:
     if promised is not None:
         asked = [f"{name}={value!r}" for name, value in promised.items()]
         lines.append(f"clf.calibrate(calibration_texts, calibration_labels, {', '.join(asked)})")
-    return [*lines, f'assert clf.model_.record["fingerprint"] == "{expected}"', "```"]
+    return [*lines, f'assert clf.model_.record["fingerprint"] == "{expected}"']
 
 
 def _gigabytes(megabytes: int | None) -> str:

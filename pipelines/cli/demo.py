@@ -30,6 +30,7 @@ def demo(
 ) -> None:
     """Train and evaluate on a synthetic corpus, with groups built from bare labels, and classify some letters."""
     with session(goes_on="the same command goes on from what is finished in the folder"):
+        from pipelines.artifacts import check_replaceable
         from pipelines.cli.places import check_places
         from pipelines.cli.training import run_training
         from pipelines.config import load_config
@@ -41,6 +42,7 @@ def demo(
         # Its own config names what the demo writes itself: only what the user adds to it is read.
         made = OutputFolder("--folder", folder, files=(*DEMO_FILES, "taxonomy.yaml", "model"))
         check_places([made], None, load_config(None, settings or []))
+        check_replaceable(folder / "model")
         files = write_demo_corpus(folder, language)
         logger.info("a synthetic corpus, invented for this project, is in %s", folder)
         places = {

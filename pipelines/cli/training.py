@@ -67,10 +67,12 @@ def train(
     A training that was stopped goes on where it was when the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
+        from pipelines.artifacts import check_replaceable
         from pipelines.cli.places import check_places, model_folder, run_folder
         from pipelines.config import load_config
 
         loaded = load_config(config, settings or [])
+        check_replaceable(Path(loaded.output))
         check_places([model_folder("output", Path(loaded.output)), run_folder(loaded)], config, loaded)
         run_training(loaded, baselines=baselines)
 
@@ -85,11 +87,9 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     baselines
         Fit the systems that the model is compared with.
     """
-    from pipelines.artifacts import check_replaceable
     from pipelines.cli.documents import read_taxonomy, reports_shown
 
     settings = config.settings()
-    check_replaceable(Path(config.output))
     if settings.encoder != "none":
         from stages.training.arguments import check_training
 
