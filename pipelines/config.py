@@ -264,9 +264,9 @@ def _override_value(path: str, written: str, places: dict[str, str], problems: l
     if not taken_as_text(path, written):
         entry = _composed(written, "")
         return None if entry is None else _plain(entry, f"{path}.", places, problems)
-    if type(None) in _kinds(path) and (written == "null" or not written.strip()):
+    if type(None) in _kinds(path) and written in ("", "null"):
         return None
-    if not written.strip():
+    if not written:
         raise ConfigError(f"{path} needs a value: give one, or leave the key out")
     return written
 

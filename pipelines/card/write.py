@@ -72,7 +72,14 @@ def _head(model: "Model", facts: CardFacts, short: Sequence[tuple[str, str]]) ->
     named = (("contact", facts.contact), ("licence", facts.licence))
     rows += [(what, value) for what, value in named if value is not None]
     title = model.taxonomy.name or "Hierarchical text classifier"
-    return [*lines, "---", "", f"# {markdown(title)}", "", *markdown_table(Table("", ("in short", ""), rows), text_columns=2)]
+    return [
+        *lines,
+        "---",
+        "",
+        f"# {markdown(title)}",
+        "",
+        *markdown_table(Table("", ("in short", ""), rows), text_columns=2),
+    ]
 
 
 def _use(facts: CardFacts) -> list[str]:
