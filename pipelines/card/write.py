@@ -147,7 +147,7 @@ def _data(model: "Model", facts: CardFacts) -> list[str]:
         "",
         f"- Training documents a label: {spread}.",
         *_seen(record),
-        f"- Language: {markdown(', '.join(_languages(facts))) if facts.language is not None else 'unknown, nobody has told'}.",
+        f"- Language: {markdown(', '.join(_languages(facts))) or 'unknown, nobody has told'}.",
     ]
     if rarest:
         lines.append(f"- {count(len(rarest), 'label')} with fewer than {FEW} training documents: {_listed(rarest)}.")

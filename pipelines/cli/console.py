@@ -47,13 +47,13 @@ class Results:
     Attributes
     ----------
     shown
-        In the order of showing; bytes are written as they are.
+        In the order of showing; bytes are written as they are, a string is a line.
     places
         Files, folders or addresses that hold what the command has made.
     """
 
     def __init__(self) -> None:
-        self.shown: list[RenderableType | bytes] = []  # a string is a line
+        self.shown: list[RenderableType | bytes] = []
         self.places: list[str] = []
 
 

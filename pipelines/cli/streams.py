@@ -65,6 +65,8 @@ def _guarded(stream: TextIO | None) -> TextIO:
     if stream is None:  # the number stays taken, else the next file would get it and what libraries print
         raw = Unfailing(io.FileIO(os.devnull, "w"), OSError(errno.EBADF, "it is closed"))
         return _text(raw, "utf-8", lines=True)
+    if not hasattr(stream, "buffer"):  # a notebook's
+        return stream
     buffer: Any = stream.buffer
     return _text(Unfailing(getattr(buffer, "raw", buffer)), stream.encoding, lines=bool(stream.line_buffering))
 

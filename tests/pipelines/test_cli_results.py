@@ -299,3 +299,12 @@ def test_a_log_line_is_one_line():
 
     record = logging.LogRecord("pipelines", logging.INFO, "", 0, "%s: read", ("a\nb\x1b[2J",), None)
     assert OneLine("%(message)s").format(record) == r"a\nb\x1b[2J: read"
+
+
+def test_a_path_that_is_no_text_does_not_cost_the_model(fitted_lexical, tmp_path):
+    from pipelines.artifacts import save_model
+
+    folder, path = tmp_path / "model", "b\udcff.jsonl"
+    save_model(fitted_lexical.model_, folder, metrics={"data": path}, card=f"# {path}\n")
+    assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["data"] == path
+    assert (folder / "README.md").read_text(encoding="utf-8") == "# b\\udcff.jsonl\n"
