@@ -34,8 +34,8 @@ DATA = """`train` reads all of it; `tune`, `refit`, `cross-validate`, `label-err
 `train` and the columns; `evaluate`, `predict`, `calibrate` and `explain` name their files themselves and read the
 columns from here (and the splits). What the files may look like: [file formats](file-formats.md).
 """
-CARD = """The model card (`README.md` of the model) says it as it stands here, as text and not as Markdown; it changes no
-figure and no fingerprint.
+CARD = """The model card (`README.md` of the model) says it as it stands here, as text and not as Markdown; it changes
+no figure and no fingerprint.
 In Python: `save_pretrained(folder, card={"licence": "apache-2.0"})`.
 """
 CLASSIFIER = """`run_dir` is for Python only; in a config it is set by `run`.

@@ -80,8 +80,14 @@ class OutputFolder:
 
     def problem(self) -> str | None:
         """Say why it cannot be written."""
-        if self.place.exists() and not self.place.is_dir():
+        whole = self.place.absolute()
+        above = next(folder for folder in (whole, *whole.parents) if folder.exists())
+        if whole.exists() and not whole.is_dir():
             return f"{self.name} {str(self.place)!r} is a file: name a folder"
+        if not above.is_dir():
+            return f"{self.name} {str(self.place)!r} cannot be made, {above} is a file: name another folder"
+        if self.files and not os.access(above, os.W_OK):
+            return f"{self.name} {str(self.place)!r} cannot be written, {above} is not writable: name another folder"
         return None
 
     def overwrites(self, other: Path) -> bool:

@@ -91,6 +91,14 @@ def test_a_file_that_cannot_be_written_is_told(out, told):
     assert told in refused(csv(out))[0]
 
 
+def test_a_folder_that_cannot_be_written_is_told(monkeypatch):
+    assert "x.csv is a file: name another folder" in refused(OutputFolder("run", Path("x.csv/run")))[0]
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != Path.cwd())
+    assert "is not writable: name another folder" in refused(OutputFolder("--out", Path("a/b"), files=("c",)))[0]
+    assert refused(csv("new.csv")) == ["the folder of the output file 'new.csv' is not writable: name another"]
+    assert refused(OutputFolder("run", Path("a.run"))) == []  # perhaps nothing is kept there
+
+
 def test_a_folder_is_no_file():
     Path("folder.csv").mkdir()
     assert refused(csv("folder.csv")) == ["'folder.csv' is a folder: name a file for the output"]
