@@ -52,9 +52,8 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
         Where the model is saved.
     """
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.cli.console import silence_weight_bars, stdout
+    from pipelines.cli.console import print_report, silence_weight_bars
     from pipelines.config import load_config
-    from pipelines.evaluation.report import render
     from stages.progress import Clock
 
     changes = [f"classifier.{setting}" for setting in ("trainable=frozen", *options.set)]
@@ -81,7 +80,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
     seconds = dict(clock.seconds)
     classifier.set_params(routing="beam", beam=3)
     beam = classifier.evaluate(data.test.texts, data.test.labels, data=f"{data.name} test, beam 3")
-    stdout().print(render(report))
+    print_report(report)
     in_beam = beam.evaluation.coarse_in_beam
     print(f"beam 3: accuracy {beam.accuracy.value:.4f}, macro-F1 {beam.macro_f1.value:.4f}, in the beam {in_beam}")
     return {

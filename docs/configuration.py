@@ -22,10 +22,12 @@ Written by `python docs/configuration.py`; a test compares the two. The same key
 each, in [configs/chained.yaml](../configs/chained.yaml): copy it and keep the lines that you change.
 
 - A config is one YAML file, given with `--config FILE`. `--set key=value` is stronger than the file, takes dotted keys
-  (`--set classifier.encoder=none`), can be repeated and does without a file.
+  (`--set classifier.encoder=none`), can be repeated and does without a file. Where a key holds one text, the value is
+  that text to its last character, without quotes (`--set "output=model #2"`); `null` empties a key that may be empty,
+  and `[title, body]` is a list where the key may hold one. Other values are written as in the file.
 - Relative paths start at the working directory, wherever the file stands; a path that begins with `~` starts at the
   home folder.
-- A value that YAML would take for something else (`no`, `on`, `null`) needs quotes where text is meant.
+- In the file, a value that YAML would take for something else (`no`, `on`, `null`) needs quotes where text is meant.
 - An unknown key, a key that stands twice and a wrong value are told all at once, each with its line, before any work.
 - In Python the keys of `classifier:` are the arguments of `HierarchicalClassifier`.
 """
@@ -33,7 +35,8 @@ DATA = """`train` reads all of it; `tune`, `refit`, `cross-validate`, `label-err
 `train` and the columns; `evaluate`, `predict`, `calibrate` and `explain` name their files themselves and read the
 columns from here (and the splits). What the files may look like: [file formats](file-formats.md).
 """
-CARD = """The model card (`README.md` of the model) says it as it stands here; it changes no figure and no fingerprint.
+CARD = """The model card (`README.md` of the model) says it as it stands here, as text and not as Markdown; it changes
+no figure and no fingerprint.
 In Python: `save_pretrained(folder, card={"licence": "apache-2.0"})`.
 """
 CLASSIFIER = """`run_dir` is for Python only; in a config it is set by `run`.

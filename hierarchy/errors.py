@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from hierarchy.escaping import visible
+
 
 class CoarsefineError(Exception):
     """Base of every error that the project raises on purpose.
@@ -21,10 +23,11 @@ class CoarsefineError(Exception):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        head = f"{self.where}: " if self.where else ""
-        if len(self.problems) == 1:
-            return head + self.problems[0]
-        return f"{head}{len(self.problems)} problems\n" + "\n".join(f"  - {p}" for p in self.problems)
+        head = f"{visible(self.where)}: " if self.where else ""
+        lines = [visible(problem) for problem in self.problems]  # names and values in them are a user's
+        if len(lines) == 1:
+            return head + lines[0]
+        return f"{head}{len(lines)} problems\n" + "\n".join(f"  - {line}" for line in lines)
 
 
 class TaxonomyError(CoarsefineError, ValueError):

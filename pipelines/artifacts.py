@@ -253,7 +253,7 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         _write_json(folder / PROMISES, model.promises.as_dict())
     if metrics is not None:
         _write_json(folder / METRICS, metrics)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8", errors="backslashreplace")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     _write_json(folder / MANIFEST, {"sha256": {str(path.relative_to(folder)): _sha256(path) for path in files}})
 
@@ -325,7 +325,9 @@ def _load_tensors(file: Path) -> dict[str, np.ndarray]:
 
 
 def _write_json(file: Path, content: Any) -> None:
-    file.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+    text = json.dumps(content, ensure_ascii=False, indent=1, default=str)
+    # A path can hold bytes that are no text: JSON has an escape for them.
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _read_json(file: Path) -> Any:

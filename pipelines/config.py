@@ -6,9 +6,10 @@ do, so that a value means the same wherever it is given.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -165,7 +166,8 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
     path
         YAML file; None takes the defaults.
     overrides
-        ``key=value`` each: the key dotted (``classifier.encoder``), the value as YAML would have it.
+        ``key=value`` each: the key dotted (``classifier.encoder``). Where the key holds one text, the value is that
+        text to its last character, or ``null``; elsewhere it is as YAML would have it.
 
     Returns
     -------
@@ -287,8 +289,10 @@ def _override(values: dict[str, Any], override: str, places: dict[str, str], pro
     if not equals or not all(steps):
         problems.append(f"--set {override}: give key=value, for example --set classifier.encoder=none")
         return
+    path = ".".join(steps)
+    written = written.lstrip() if key.endswith(" ") else written  # key = value
     try:
-        entry = _composed(written, f"--set {override}")
+        value = _override_value(path, written, places, problems)
     except ConfigError as error:
         problems += [f"--set {override}: {problem}" for problem in error.problems]
         return
@@ -300,8 +304,64 @@ def _override(values: dict[str, Any], override: str, places: dict[str, str], pro
         if not isinstance(inner, Mapping):
             problems.append(f"--set {override}: {step!r} is no section")
             return
-    path = ".".join(steps)
     for known in [known for known in places if known.startswith(f"{path}.")]:
         del places[known]
     places[path] = f"--set {override}"
-    inner[steps[-1]] = None if entry is None else _plain(entry, f"{path}.", places, problems)
+    inner[steps[-1]] = value
+
+
+def _override_value(path: str, written: str, places: dict[str, str], problems: list[str]) -> Any:
+    if not taken_as_text(path, written):
+        entry = _composed(written, "")
+        return None if entry is None else _plain(entry, f"{path}.", places, problems)
+    if type(None) in _kinds(path) and written in ("", "null"):
+        return None
+    if not written:
+        raise ConfigError(f"{path} needs a value: give one, or leave the key out")
+    return written
+
+
+def taken_as_text(path: str, written: str) -> bool:
+    """Whether ``--set`` takes what is written for a key as it stands, and not as YAML.
+
+    Parameters
+    ----------
+    path
+        The dotted key.
+    written
+        The value. Where a key holds one text or a list, ``[title, body]`` is the list.
+    """
+    kinds = _kinds(path) - {type(None)}
+    return kinds == {str} or (kinds == {str, list} and not _is_list(written))
+
+
+def _kinds(path: str) -> set[type]:
+    """Return the types of a key's values, one of a few words being text; none are known inside free mappings."""
+    model: Any = Config
+    for step in path.split("."):
+        fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+        if step not in fields:
+            return {str} if fields else set()  # a key that there is not is told as such, whatever stands in it
+        model = fields[step].annotation
+    return set(_types(model))
+
+
+def _types(annotation: Any) -> Iterator[type]:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        for one in inner:
+            yield from _types(one)
+    elif origin is Literal:
+        yield from map(type, inner)
+    elif origin is Annotated:
+        yield from _types(inner[0])
+    else:
+        yield origin or annotation
+
+
+def _is_list(written: str) -> bool:
+    """Whether a value is a list as YAML writes it: `[title, body]`, and not `[final] text`."""
+    try:
+        return written.lstrip().startswith("[") and isinstance(_composed(written, ""), Items)
+    except ConfigError:
+        return False

@@ -14,6 +14,7 @@ from hierarchy.local_paths import local_path
 from pipelines.demo_letters import Letter, Sources, Style
 
 FOLDER = Path(__file__).parent.parent / "configs" / "demo"
+DEMO_FILES = ("labels.yaml", "train.jsonl", "valid.jsonl", "test.jsonl")
 _NOTE = "# Synthetic: invented by hand for this project; a bare list, for the builder to make groups of.\n"
 
 
@@ -119,11 +120,12 @@ def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -
     Raises
     ------
     ConfigError
-        Where the language is another one.
+        Where the language is another one, or the folder holds files of these names that are not a demo's.
     """
     if language not in PLANS:
         raise ConfigError(f"language={language!r}: the demo corpus is there in {' and '.join(PLANS)}")
     plan, folder = PLANS[language], local_path(folder)
+    _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     taxonomy_path = FOLDER / f"taxonomy{plan.suffix}.yaml"
     taxonomy = Taxonomy.from_yaml(taxonomy_path)
@@ -134,12 +136,22 @@ def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -
         labels=folder / "labels.yaml",
         taxonomy=taxonomy_path,
     )
+    bare = Taxonomy(unplaced=tuple(sorted(taxonomy.labels, key=lambda label: label.id)), name=taxonomy.name)
+    files.labels.write_bytes((_NOTE + bare.to_yaml()).encode())  # first: it tells whose folder this is
     for split, records in _splits(taxonomy, plan, seed):
         lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
         (folder / f"{split}.jsonl").write_bytes("".join(lines).encode())
-    bare = Taxonomy(unplaced=tuple(sorted(taxonomy.labels, key=lambda label: label.id)), name=taxonomy.name)
-    files.labels.write_bytes((_NOTE + bare.to_yaml()).encode())
     return files
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder with files that the corpus would replace and that no demo has written."""
+    labels = folder / DEMO_FILES[0]
+    if labels.is_file() and labels.read_bytes().startswith(_NOTE.encode()):
+        return
+    taken = [name for name in (*DEMO_FILES, "taxonomy.yaml", "model") if (folder / name).exists()]
+    if taken:
+        raise ConfigError(f"{folder} holds {', '.join(taken)}, which no demo has written: name another folder")
 
 
 def _splits(taxonomy: Taxonomy, plan: Plan, seed: int) -> Iterator[tuple[str, list[dict[str, str]]]]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hierarchy.errors import DataError
+from hierarchy.escaping import from_spreadsheet_cell, spreadsheet_cell
 from hierarchy.local_paths import local_path
 from pipelines.label_errors import LabelError
 
@@ -17,7 +18,7 @@ EXCERPT = 200  # characters
 
 
 def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mapping[int, str] | None = None) -> None:
-    """Write the CSV, whole or not at all.
+    """Write the CSV, whole or not at all; a spreadsheet takes no cell of it for a formula.
 
     Parameters
     ----------
@@ -35,13 +36,12 @@ def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mappin
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS + NAMES)
             for one in found:
-                writer.writerow(
-                    (
-                        one.row, one.id, one.label, one.suggested, one.group, one.suggested_group, one.where,
-                        f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.key:016x}",
-                        (excerpts or {}).get(one.key, ""), *(getattr(one, name) for name in NAMES),
-                    )
+                cells = (
+                    f"{one.row}", one.id or "", one.label, one.suggested, one.group or "", one.suggested_group or "",
+                    one.where, f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.key:016x}",
+                    (excerpts or {}).get(one.key, ""), *(getattr(one, name) or "" for name in NAMES),
                 )  # fmt: skip
+                writer.writerow(map(spreadsheet_cell, cells))
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -71,7 +71,8 @@ def read_review(path: str | Path) -> list[tuple[LabelError, str]]:
                 "label-errors wrote",
                 str(path),
             )
-        for line in reader:
+        for cells in reader:
+            line = {name: from_spreadsheet_cell(cells[name] or "") for name in COLUMNS}
             try:
                 one = LabelError(
                     row=int(line["row"]),
@@ -90,7 +91,7 @@ def read_review(path: str | Path) -> list[tuple[LabelError, str]]:
                     f"line {reader.line_num}: {error}: restore the line as label-errors wrote it, or delete it",
                     str(path),
                 ) from None
-            found.append((one, line["text"] or ""))
+            found.append((one, line["text"]))
     return found
 
 

@@ -1,11 +1,12 @@
-"""The output files of predictions: shards while it goes on, and the whole in the format that the suffix names."""
+"""What is written: where nothing that is read lies, and whole or not at all; predictions in shards at first."""
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, permutations
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from hierarchy.errors import DataError
 
@@ -13,24 +14,151 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
+PAGE_SUFFIXES = (".html", ".htm")
+Place: TypeAlias = str | Path
 
 
-def check_out(out: Path) -> None:
-    """Refuse a file that cannot be written, before there is anything to write.
+@dataclass(frozen=True)
+class OutputFile:
+    """A file that will be written.
+
+    Parameters
+    ----------
+    name
+        What its caller calls it (``--html``).
+    place
+        The file; an earlier one is replaced.
+    suffixes
+        How its name may end.
+    """
+
+    name: str
+    place: Path
+    suffixes: tuple[str, ...]
+
+    def problem(self) -> str | None:
+        """Say why it cannot be written."""
+        file, folder = f"the output file {str(self.place)!r}", self.place.absolute().parent
+        if self.place.suffix.lower() not in self.suffixes:
+            return f"{file} must end in {'' if len(self.suffixes) == 1 else 'one of '}{', '.join(self.suffixes)}"
+        if self.place.is_dir():
+            return f"{str(self.place)!r} is a folder: name a file for the output"
+        if not folder.is_dir():
+            return f"the folder of {file} does not exist: make it first"
+        if not os.access(folder, os.W_OK):
+            return f"the folder of {file} is not writable: name another"
+        return None
+
+    def overwrites(self, other: Path) -> bool:
+        """Whether it takes the place of another file."""
+        return _same(self.place, other)
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder that will be written, or written into.
+
+    Parameters
+    ----------
+    name
+        What its caller calls it (``--out``).
+    place
+        The folder.
+    files
+        Those that are written in it.
+    replaced
+        Whether an earlier folder goes, with all that lies in it.
+    replaces
+        A folder that is read and whose place it may take.
+    """
+
+    name: str
+    place: Path
+    files: tuple[str, ...] = ()
+    replaced: bool = False
+    replaces: Path | None = None
+
+    def problem(self) -> str | None:
+        """Say why it cannot be written."""
+        whole = self.place.absolute()
+        above = next(folder for folder in (whole, *whole.parents) if folder.exists())
+        if whole.exists() and not whole.is_dir():
+            return f"{self.name} {str(self.place)!r} is a file: name a folder"
+        if not above.is_dir():
+            return f"{self.name} {str(self.place)!r} cannot be made, {above} is a file: name another folder"
+        if self.files and not os.access(above, os.W_OK):
+            return f"{self.name} {str(self.place)!r} cannot be written, {above} is not writable: name another folder"
+        return None
+
+    def overwrites(self, other: Path) -> bool:
+        """Whether it, or a file in it, takes the place of something that it may not replace."""
+        if self.replaces is not None and _same(self.place, other) and _same(other, self.replaces):
+            return False
+        files = (self.place / name for name in self.files)
+        taken = _same(self.place, other) or any(_same(file, other) for file in files)
+        return taken or (self.replaced and _inside(other, self.place))
+
+
+def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[str, Place | None]) -> None:
+    """Refuse outputs that cannot be written, or would cost something that is read, before there is any work.
+
+    Parameters
+    ----------
+    outputs
+        All that one call writes.
+    inputs
+        All that it reads, by what its caller calls it. What does not lie on this disk (None, a name on the hub) can
+        lose nothing.
 
     Raises
     ------
     DataError
-        The suffix is none of `SUFFIXES`, it is a folder, or its own folder is missing or not writable.
+        With all problems. The same file is found behind links and other spellings of its path, too.
     """
-    if out.suffix.lower() not in SUFFIXES:
-        raise DataError(f"the output file {str(out)!r} must end in one of {', '.join(SUFFIXES)}")
-    if out.is_dir():
-        raise DataError(f"{str(out)!r} is a folder: name a file for the output")
-    if not out.absolute().parent.is_dir():
-        raise DataError(f"the folder of the output file {str(out)!r} does not exist: make it first")
-    if not os.access(out.absolute().parent, os.W_OK):
-        raise DataError(f"the folder of the output file {str(out)!r} is not writable: name another")
+    problems = [problem for output in outputs if (problem := output.problem()) is not None]
+    on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and Path(place).exists()}
+    problems += [
+        f"{output.name} {str(output.place)!r} {harm} what is read ({name} {str(place)!r}): name another output"
+        for output in outputs
+        for name, place in on_disk.items()
+        if (harm := _harm(output, place)) is not None
+    ]
+    problems += [
+        f"{one.name} {str(one.place)!r} would overwrite {other.name} {str(other.place)!r}: name two places"
+        for one, other in permutations(outputs, 2)
+        if one.overwrites(other.place)
+    ]
+    if problems:
+        raise DataError(problems)
+
+
+def _harm(output: OutputFile | OutputFolder, read: Path) -> str | None:
+    if output.overwrites(read):
+        return "would overwrite"
+    return "lies in" if _inside(output.place, read) else None
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)  # links, hard ones too, and disks that know no capitals
+    return one.resolve() == other.resolve()
+
+
+def _inside(place: Path, folder: Path) -> bool:
+    """Whether a place stands in a folder, at whatever depth; a link stands where it lies, not where it points."""
+    above = place.absolute().parent.resolve()
+    return any(_same(parent, folder) for parent in (above, *above.parents))
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write a file whole or not at all; a half of a character, as JSON can hold it, is written as its escape."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        part.write_bytes(text.encode("utf-8", "backslashreplace"))
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(f"{path} cannot be written ({error.strerror or error}): free some space and go on") from error
 
 
 def write_shard(table: "pa.Table", file: Path) -> None:

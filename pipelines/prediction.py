@@ -22,7 +22,7 @@ from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
 from pipelines.made_by import code_and_libraries
-from pipelines.output import check_out, write_out, write_shard
+from pipelines.output import SUFFIXES, OutputFile, check_outputs, write_out, write_shard
 from stages.progress import progress
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def predict_file(
     Raises
     ------
     DataError
-        `out` cannot be written, the documents cannot be read, or an earlier run with other documents, another model
-        or other options has left its parts.
+        `out` cannot be written or is what is read, the documents cannot be read, or an earlier run with other
+        documents, another model or other options has left its parts.
     ArtifactError
         The model cannot be read.
     ConfigError
@@ -139,8 +139,8 @@ def predict_file(
 
     top_k = whole_number(top_k, "top_k")
     out, model_folder = local_path(out), local_path(model_folder)
-    check_out(out)
     model_key = _model_key(model_folder)
+    check_outputs([OutputFile("the output", out, SUFFIXES)], {"the documents": source, "the model": model_folder})
     parts = out.with_name(f"{out.name}.parts")
     _check_parts(parts)
     if restart:

@@ -27,7 +27,7 @@ def progress(items: Iterable[T], *, total: int, what: str, unit: str) -> Iterato
     unit
         What one item is, in the plural.
     """
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():  # there is none under pythonw
         from tqdm import tqdm
 
         yield from tqdm(items, total=total, desc=what, unit=f" {unit}", leave=False)

@@ -1,5 +1,6 @@
 """The figures of a model card: how good, how far to trust the probabilities, where it fails."""
 
+from hierarchy.escaping import markdown
 from hierarchy.nodes import named
 from pipelines.evaluation.comparison import FLAT, BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE
@@ -58,10 +59,10 @@ def figures(report: EvaluationReport | None, promises: Promises | None) -> list[
             ("right group", f"{own.group_accuracy:.4f}"),
         ]
         beside = baselines_table(report)
-        lines += [f"Measured on {report.data}, {report.documents} documents.", ""]
+        lines += [f"Measured on {markdown(report.data)}, {report.documents} documents.", ""]
         lines += markdown_table(Table("", ("figure", "value"), rows))
-        lines += ["", *(markdown_table(beside) if beside.rows else []), "", report.verdict]
-        lines += [line for note in report.notes for line in ("", note)]
+        lines += ["", *(markdown_table(beside) if beside.rows else []), "", markdown(report.verdict)]
+        lines += [line for note in report.notes for line in ("", markdown(note))]
     lines += ["", "### Probabilities and promises", ""]
     lines += ["Probabilities are calibrated on the validation documents, which is a fit and no promise."]
     level = None if report is None else (report.evaluation.levels or {}).get(FINE)
@@ -102,7 +103,7 @@ def where_it_fails(report: EvaluationReport | None) -> list[str]:
     if own.pairs:
         names = {row.id: named(row) for row in own.labels}
         pairs = [f"{names[pair.gold]} for {names[pair.predicted]} ({pair.count})" for pair in own.pairs[:WORST]]
-        lines += ["", f"Most often mistaken, the right label first: {'; '.join(pairs)}."]
+        lines += ["", f"Most often mistaken, the right label first: {markdown('; '.join(pairs))}."]
     return lines
 
 

@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hierarchy.escaping import markdown_block
 from hierarchy.local_paths import for_others
-from pipelines.config import WORDS, Config, Data
+from pipelines.config import WORDS, Config, Data, taken_as_text
 from pipelines.evaluation.comparison import SVM
 from pipelines.records import CUT, Record, with_sources
 from pipelines.settings import Settings
@@ -40,7 +41,10 @@ def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]
     lines = ["## How to reproduce", ""]
     if refits:
         lines += ["It was refitted since (see Data). These lines make the model before that:", ""]
-    lines += ["```bash", *_commands(record, metrics), "```"] if "config" in record else _python(model, expected)
+    if "config" in record:
+        lines += markdown_block(list(_commands(record, metrics)), "bash")
+    else:
+        lines += markdown_block(_python(model, expected), "python")
     spent = sum(record["seconds"].values()) / 60
     peak = " and ".join(f"{size:,} MB ({what.replace('_', ' ')})" for what, size in record["peak_memory_mb"].items())
     return [
@@ -94,7 +98,7 @@ def _commands(record: Record, metrics: Mapping[str, Any] | None) -> Iterator[str
         options += ["--by-group"] if promised["by_group"] else []
         options += [f"--{name} {record['settings'][name]}" for name in ("routing", "beam")]
         read = record["config"].get("calibrate", {})
-        options += [f"--set {shlex.quote(f'data.{name}={_yaml(value)}')}" for name, value in read.items()]
+        options += [f"--set {shlex.quote(_setting(f'data.{name}', value))}" for name, value in read.items()]
         yield " ".join([f"coarsefine calibrate {AGAIN} {shlex.quote(source)} -o {AGAIN}", *options])
 
 
@@ -102,15 +106,15 @@ def _settings(record: Record) -> Iterator[str]:
     """Every setting that is not its default, as ``--set`` takes it."""
     config = record["config"]
     if config.get("taxonomy") is not None:
-        yield f"taxonomy={_yaml(config['taxonomy'])}"
+        yield _setting("taxonomy", config["taxonomy"])
     for name, value in config["data"].items():
         if _promised(record) or not name.startswith("calibration"):
-            yield f"data.{name}={_yaml(value)}"
+            yield _setting(f"data.{name}", value)
     for name, value in _changed(record).items():
         if name == "training":
-            yield from (f"classifier.training.{key}={_yaml(inner)}" for key, inner in value.items())
+            yield from (_setting(f"classifier.training.{key}", inner) for key, inner in value.items())
         else:
-            yield f"classifier.{name}={_yaml(value)}"
+            yield _setting(f"classifier.{name}", value)
 
 
 def _promised(record: Record) -> dict[str, Any] | None:
@@ -124,10 +128,13 @@ def _changed(record: Record) -> dict[str, Any]:
     return {name: value for name, value in record["settings"].items() if value != defaults.get(name)}
 
 
-def _yaml(value: Any) -> str:
-    if isinstance(value, str) and value not in WORDS and PLAIN.fullmatch(value):
-        return value
-    return json.dumps(value, ensure_ascii=False)  # which is YAML too
+def _setting(key: str, value: Any) -> str:
+    plain = isinstance(value, str) and value not in WORDS and PLAIN.fullmatch(value)
+    if plain or (isinstance(value, str) and taken_as_text(key, value)):
+        return f"{key}={value}"
+    # JSON is YAML too; what looks like a list and is one text stands in a list of its own.
+    one_of_list = isinstance(value, str) and taken_as_text(key, "text")
+    return f"{key}={json.dumps([value] if one_of_list else value, ensure_ascii=False)}"
 
 
 def _python(model: "Model", expected: str) -> list[str]:
@@ -138,7 +145,6 @@ def _python(model: "Model", expected: str) -> list[str]:
     cut = record.get("sources", {}).get("valid") == CUT
     arguments = ["texts", "labels", *([] if cut else ["validation=(valid_texts, valid_labels)"])]
     lines = [
-        "```python",
         *(["from hierarchy import Taxonomy"] if with_tree else []),
         "from pipelines import HierarchicalClassifier",
         "",
@@ -153,7 +159,7 @@ def _python(model: "Model", expected: str) -> list[str]:
     if promised is not None:
         asked = [f"{name}={value!r}" for name, value in promised.items()]
         lines.append(f"clf.calibrate(calibration_texts, calibration_labels, {', '.join(asked)})")
-    return [*lines, f'assert clf.model_.record["fingerprint"] == "{expected}"', "```"]
+    return [*lines, f'assert clf.model_.record["fingerprint"] == "{expected}"']
 
 
 def _gigabytes(megabytes: int | None) -> str:

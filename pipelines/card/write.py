@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hierarchy.escaping import markdown, markdown_code, markdown_lines
 from pipelines.card.figures import figures, in_short, where_it_fails
 from pipelines.card.reproduction import reproduction
 from pipelines.config import CardFacts
@@ -61,24 +62,31 @@ def _head(model: "Model", facts: CardFacts, short: Sequence[tuple[str, str]]) ->
     if facts.licence is not None:
         lines.append(f"license: {facts.licence if HUB_LICENCE.fullmatch(facts.licence) else 'other'}")
     if facts.language is not None:
-        lines.append(f"language: {json.dumps(_languages(facts), ensure_ascii=False)}")
+        lines.append(f"language: {json.dumps(_languages(facts))}")
     rows = [
         ("what it does", f"gives a document one of {len(model.label_ids)} labels in {len(model.group_ids)} groups"),
         *short,
         ("what it promises", _promised(model)),
     ]
     if record.get("fingerprint"):
-        rows.append(("run", f"`{record['fingerprint'][:DIGITS]}`, {record['made'][:10]}"))
+        rows.append(("run", f"{record['fingerprint'][:DIGITS]}, {record['made'][:10]}"))
     named = (("contact", facts.contact), ("licence", facts.licence))
     rows += [(what, value) for what, value in named if value is not None]
     title = model.taxonomy.name or "Hierarchical text classifier"
-    return [*lines, "---", "", f"# {title}", "", *markdown_table(Table("", ("in short", ""), rows), text_columns=2)]
+    return [
+        *lines,
+        "---",
+        "",
+        f"# {markdown(title)}",
+        "",
+        *markdown_table(Table("", ("in short", ""), rows), text_columns=2),
+    ]
 
 
 def _use(facts: CardFacts) -> list[str]:
     lines = ["## Use", ""]
     if facts.notes is not None:
-        lines += [facts.notes, ""]
+        lines += [*markdown_lines(facts.notes), ""]
     return [
         *lines,
         "**For** sorting documents like those of the training data into the labels of its taxonomy; for a short list "
@@ -111,7 +119,7 @@ def _model(model: "Model") -> list[str]:
     if settings.encoder != "none":
         moved = {"frozen": "as it was", "all": "trained with it"}.get(settings.trainable, "its last layers trained")
         lines.append(
-            f"- Encoder `{settings.encoder}`, {moved} (`trainable: {settings.trainable}`), on segments of "
+            f"- Encoder {markdown_code(settings.encoder)}, {moved} (`trainable: {settings.trainable}`), on segments of "
             f"{settings.segment_tokens} tokens, {settings.overlap} overlapping."
         )
     return [*lines, f"- Random seed {settings.seed}."]
@@ -121,7 +129,7 @@ def _data(model: "Model", facts: CardFacts) -> list[str]:
     record, counts, tree = model.record, model.train_counts, model.taxonomy
     sources, prints = record.get("sources", {}), record.get("fingerprints", {})
     rows = [
-        (ROLES[role], str(sources.get(role, "not told")), str(number), f"`{str(prints.get(role, 'unknown'))[:DIGITS]}`")
+        (ROLES[role], str(sources.get(role, "not told")), str(number), str(prints.get(role, "unknown"))[:DIGITS])
         for role, number in record["documents"].items()
     ]
     table = Table("", ("documents for", "source", "documents", "fingerprint"), rows)
@@ -141,7 +149,7 @@ def _data(model: "Model", facts: CardFacts) -> list[str]:
         "",
         f"- Training documents a label: {spread}.",
         *_seen(record),
-        f"- Language: {', '.join(_languages(facts)) if facts.language is not None else 'unknown, nobody has told'}.",
+        f"- Language: {markdown(', '.join(_languages(facts))) or 'unknown, nobody has told'}.",
     ]
     if rarest:
         lines.append(f"- {count(len(rarest), 'label')} with fewer than {FEW} training documents: {_listed(rarest)}.")
@@ -231,4 +239,4 @@ def _refit_line(refit: Mapping[str, Any], tree: "Taxonomy") -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return markdown(", ".join(names[:SHOWN])) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

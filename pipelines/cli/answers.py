@@ -1,6 +1,5 @@
 """``coarsefine evaluate`` and ``coarsefine predict``: what a trained model says."""
 
-import json
 import logging
 import tempfile
 from dataclasses import asdict
@@ -16,10 +15,12 @@ from pipelines.cli.console import (
     JsonOption,
     SetOption,
     print_json,
+    print_lines,
+    print_report,
     print_table,
     session,
     silence_weight_bars,
-    stdout,
+    wrote,
 )
 
 if TYPE_CHECKING:
@@ -78,14 +79,20 @@ def evaluate(
     with session(goes_on="give the same command again"):
         from hierarchy.picture.shell import check_bokeh
         from pipelines.cli.documents import Source, check_all, read_source, reports_shown
+        from pipelines.cli.places import check_places
         from pipelines.config import load_config
-        from pipelines.evaluation.report import render
         from pipelines.label_review import read_review
+        from pipelines.output import PAGE_SUFFIXES, OutputFile
 
-        data = load_config(config, settings or []).data
-        for written in (json_file, html):
-            if written is not None and not written.absolute().parent.is_dir():
-                raise DataError(f"the folder of {written} does not exist: make it first")
+        loaded = load_config(config, settings or [])
+        data = loaded.data
+        written = [
+            OutputFile(name, place, suffixes)
+            for name, place, suffixes in (("--json", json_file, (".json",)), ("--html", html, PAGE_SUFFIXES))
+            if place is not None
+        ]
+        inputs: dict[str, str | Path | None] = {"MODEL": model, "FILE": file, "--train": train}
+        check_places(written, config, loaded, inputs | {"--label-errors": label_errors})
         if html is not None:
             check_bokeh()
         if label_errors is not None and html is None:
@@ -104,11 +111,13 @@ def evaluate(
             baselines = None if fitting is None else (fitting.documents["text"], fitting.labels)
             with reports_shown():
                 report = classifier.evaluate(test.documents["text"], test.labels, train=baselines, data=file)
+                print_report(report)
                 if html is not None:
                     report.to_html(html, label_errors=suspects)
-        stdout().print(render(report))
         if json_file is not None:
-            json_file.write_text(json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            report.to_json(json_file)
+        for output in written:
+            wrote(output.place)
 
 
 def predict(
@@ -143,7 +152,8 @@ def predict(
     with session(goes_on="the same command goes on after the last finished shard" if text is None else ""):
         from pipelines.config import load_config
 
-        data = load_config(config, settings or []).data
+        loaded = load_config(config, settings or [])
+        data = loaded.data
         _check_routing(routing)
         _check_sets(sets)
         if (file is None) == (text is None):
@@ -162,9 +172,12 @@ def predict(
         if as_json:
             raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
         from pipelines.cli.documents import in_cli_words
+        from pipelines.cli.places import check_places
         from pipelines.hub import local_folder
+        from pipelines.output import SUFFIXES, OutputFile
         from pipelines.prediction import predict_file
 
+        check_places([OutputFile("--out", out, SUFFIXES)], config, loaded, {"MODEL": model, "FILE": file})
         folder = local_folder(model)
         _silence(folder)
         with in_cli_words(label="--id"):
@@ -194,8 +207,6 @@ def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, s
         lines = [asdict(path) | {"path": list(path.path)} for path in paths]
         print_json(lines if found is None else {"paths": lines, "set": asdict(found)})
         return
-    from rich.text import Text
-
     taxonomy = classifier.taxonomy_
     rows = []
     for path in paths:
@@ -205,10 +216,10 @@ def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, s
     columns = ("label", "group", "probability", "of the group", "by the coarse stage")
     print_table(f"Beam mass {paths[0].beam_mass:.3f}" if paths[0].beam_mass < 1 else "", columns, rows)
     if classifier.model_.promises is not None:
-        stdout().print(Text(ANSWERED[paths[0].level, paths[0].reason]))
+        print_lines(ANSWERED[paths[0].level, paths[0].reason])
     if found is not None:
         name = taxonomy.label_named if found.level == "label" else taxonomy.group_named
-        stdout().print(Text(f"Set of {found.level}s: {', '.join(map(name, found.ids))}"))
+        print_lines(f"Set of {found.level}s: {', '.join(map(name, found.ids))}")
 
 
 def load_classifier(

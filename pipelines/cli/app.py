@@ -19,6 +19,7 @@ from pipelines.cli import (
     tuning,
 )
 from pipelines.cli.console import CommandLine
+from pipelines.cli.streams import guard_streams
 
 app = CommandLine(
     name="coarsefine",
@@ -46,6 +47,7 @@ app.command(epilog=demo.EPILOG)(demo.demo)
 
 def main() -> None:
     """Run the command line."""
+    guard_streams()
     app(prog_name="coarsefine")
 
 

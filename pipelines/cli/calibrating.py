@@ -11,7 +11,7 @@ import typer
 from hierarchy.errors import DataError
 from hierarchy.local_paths import expanded
 from pipelines.cli.answers import BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier
-from pipelines.cli.console import ConfigOption, SetOption, print_table, session
+from pipelines.cli.console import ConfigOption, SetOption, print_table, session, wrote
 
 if TYPE_CHECKING:
     from pipelines.trust.promises import Promises
@@ -59,12 +59,15 @@ def calibrate(
         from pipelines.artifacts import check_replaceable
         from pipelines.card.reproduction import with_calibration
         from pipelines.cli.documents import Source, check_all, read_source, reports_shown
+        from pipelines.cli.places import check_places, model_folder
         from pipelines.config import load_config
 
         if out is None:
             raise DataError(f"name the folder of the calibrated model: -o NEW, or -o {model} to replace the old one")
         check_replaceable(out)
-        data = load_config(config, settings or []).data
+        loaded = load_config(config, settings or [])
+        check_places([model_folder("--out", out, replaces=model)], config, loaded, {"MODEL": model, "FILE": file})
+        data = loaded.data
         classifier = load_classifier(model, device=device, routing=routing, beam=beam)
         with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
             documents = read_source(Source(file, data.calibration_split), data, cache=Path(folder))
@@ -82,6 +85,7 @@ def calibrate(
         record = with_calibration(classifier.model_.record, file, data)
         classifier.model_ = replace(classifier.model_, record=record)
         classifier.save_pretrained(out)
+        wrote(out)
         assert classifier.model_.promises is not None  # noqa: S101 - calibrate has made them; for the type checker
         _show(classifier.model_.promises)
         logger.info("the calibrated model is in %s", out)

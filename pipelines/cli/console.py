@@ -1,4 +1,8 @@
-"""What all commands share on the terminal: consoles, the log, errors, and the options that they have in common."""
+"""What all commands share on the terminal: results, the log, errors, and the options that they have in common.
+
+What a command shows is kept until its work is done: by then every file is written, and nothing that happens to stdout
+(a closed pipe, a full disk) can cost one.
+"""
 
 import errno
 import json
@@ -14,15 +18,20 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 import typer
 
 from hierarchy.errors import CoarsefineError
+from hierarchy.escaping import visible
 from hierarchy.local_paths import local_path
+from pipelines.cli.streams import failure_of
 from stages.processes import is_first
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+    from pipelines.evaluation.comparison import EvaluationReport
 
 OURS = ("hierarchy", "stages", "pipelines")
 WIDTH_WHEN_PIPED = 160  # so that tables do not fold
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # the last two as a shell tells of a signal
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with the settings; see configs/.")
@@ -52,16 +61,64 @@ class CommandLine(typer.Typer):
         return registered
 
 
+class Results:
+    """What a command shows in the end, and what of its work lasts.
+
+    Attributes
+    ----------
+    shown
+        In the order of showing; bytes are written as they are, a string is a line.
+    places
+        Files, folders or addresses that hold what the command has made.
+    """
+
+    def __init__(self) -> None:
+        self.shown: list[RenderableType | bytes] = []
+        self.places: list[str] = []
+
+
+_running: Results | None = None  # of the command that is at work
+
+
 @contextmanager
 def session(*, goes_on: str = "") -> Iterator[None]:
-    """Run a command: the log goes to stderr, an expected error ends it with one message and without a traceback.
+    """Run a command and then show its results; an expected error ends it with one message and without a traceback.
+
+    The log goes to stderr. Where the results cannot be shown, the command has failed only if it made nothing else.
 
     Parameters
     ----------
     goes_on
         What a person does after an interruption, for the message.
     """
+    global _running
     set_up_log()
+    _running = results = Results()
+    with _errors_told(goes_on):
+        try:
+            yield
+        finally:  # after an error too: a full disk must not cost the figures
+            _running = None
+            for one in results.shown:
+                _print(one)
+    lost = failure_of(sys.stdout) if results.shown else None
+    if lost is not None:
+        _tell_lost(lost, results.places)
+
+
+def _tell_lost(reason: OSError, places: list[str]) -> None:
+    why = f"the report could not be shown on stdout ({reason.strerror or reason})"
+    if places:
+        fail(f"{why}; the work is done: {', '.join(places)}", style="yellow")
+        return
+    if reason.errno == errno.EPIPE:  # the reader, `head` for one, wanted no more
+        raise typer.Exit(PIPE_CLOSED)
+    fail(f"{why}: send it to a terminal, a pipe or a file with space")
+    raise typer.Exit(BAD_INPUT)
+
+
+@contextmanager
+def _errors_told(goes_on: str) -> Iterator[None]:
     try:
         yield
     except CoarsefineError as error:
@@ -85,6 +142,15 @@ def _disk_is_full(error: Exception) -> bool:
     return "No space left on device" in str(error) or "PytorchStreamWriter failed writing" in str(error)
 
 
+class OneLine(logging.Formatter):
+    """A message is one line, whatever the names in it hold."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
+        """Put the message into the line."""
+        record.message = visible(record.message)
+        return super().formatMessage(record)
+
+
 def set_up_log() -> None:
     """Show our lines from INFO up and other libraries' errors, plain where stderr is piped."""
     from rich.logging import RichHandler
@@ -94,10 +160,10 @@ def set_up_log() -> None:
         handler = RichHandler(
             console=stderr(), show_path=False, show_level=False, markup=False, log_time_format="%H:%M:%S"
         )
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(OneLine("%(message)s"))
     else:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(OneLine("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
     for name in OURS:  # of several processes the first speaks for all
         logging.getLogger(name).setLevel(logging.INFO if is_first() else logging.ERROR)
@@ -137,19 +203,73 @@ def fail(message: str, style: str = "red") -> None:
     stderr().print(Text(f"coarsefine: {message}", style=style))
 
 
+def print_lines(*lines: "str | RenderableType") -> None:
+    """Show lines, or anything that rich can render, on stdout.
+
+    Parameters
+    ----------
+    lines
+        A string is one line as it stands, never folded and never markup.
+    """
+    for line in lines:
+        _keep(line)
+
+
+def wrote(place: Any) -> None:
+    """Note a file, folder or address that holds what the command has made."""
+    if _running is not None:
+        _running.places.append(str(place))
+
+
+def text(content: str, style: str = "") -> "Text":
+    """Return a user's text as rich shows it on stdout: no markup, on one line, in the characters that stdout has."""
+    from rich.text import Text
+
+    encoding = sys.stdout.encoding or "utf-8"
+    shown = visible(content).encode(encoding, "backslashreplace").decode(encoding)
+    return Text(shown, style=style)
+
+
 def print_json(content: Any) -> None:
-    """Print JSON on stdout."""
-    typer.echo(json.dumps(content, ensure_ascii=False, indent=1))
+    """Show JSON, which is for programs: UTF-8 whatever the terminal has."""
+    # A lone half of a character becomes the escape that JSON has for it.
+    _keep((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on stdout; the first column is text, the others are figures."""
+    """Show a table; the first column is text, the others are figures."""
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=text(title, "bold") if title else None, title_justify="left")
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", overflow="fold")
+        table.add_column(text(column), justify="right" if place else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: a label with brackets is no markup
-    stdout().print(table)
+        table.add_row(*map(text, row))
+    _keep(table)
+
+
+def print_report(report: "EvaluationReport") -> None:
+    """Show an evaluation: its tables, then the verdict and the notes."""
+    from pipelines.evaluation.report import tables
+
+    for table in tables(report):
+        print_table(table.title, table.columns, table.rows)
+        print_lines("")
+    print_lines(*map(text, (report.verdict, *report.notes)))
+
+
+def _keep(what: "RenderableType | bytes") -> None:
+    if _running is None:  # of the benchmarks, which run no command
+        _print(what)
+    else:
+        _running.shown.append(what)
+
+
+def _print(what: "RenderableType | bytes") -> None:
+    if isinstance(what, bytes):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(what)
+    elif isinstance(what, str):
+        stdout().print(text(what), soft_wrap=True)
+    else:
+        stdout().print(what)

@@ -17,6 +17,7 @@ from pipelines.cli.console import (
     print_table,
     session,
     silence_weight_bars,
+    wrote,
 )
 
 if TYPE_CHECKING:
@@ -60,19 +61,19 @@ def cross_validate(
     A run that was stopped goes on after its last finished fold when the same command is given again.
     """
     with session(goes_on=GOES_ON):
+        from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
+        from pipelines.output import OutputFile
 
-        if out.suffix.lower() != ".parquet":
-            raise DataError(f"--out {out}: out-of-fold predictions are written as Parquet: end the name in .parquet")
-        check_folder(out)
-        result = validated_folds(
-            load_config(config, settings or []), folds, repeats, groups_column, id_column, baselines=baselines
-        )
-        result.predictions.write(out)
+        loaded = load_config(config, settings or [])
+        check_places([OutputFile("--out", out, (".parquet",)), run_folder(loaded)], config, loaded)
+        result = validated_folds(loaded, folds, repeats, groups_column, id_column, baselines=baselines)
         if as_json:
             print_json(result.as_dict() | {"predictions": str(out)})
         else:
             _show(result)
+        result.predictions.write(out)
+        wrote(out)
         logger.info("the out-of-fold predictions are in %s", out)
 
 
@@ -140,12 +141,6 @@ def validated_folds(
             ids=None if ids is None else tuple(ids[place] for place in found.rows.tolist()),
         ),
     )
-
-
-def check_folder(out: Path) -> None:
-    """Refuse a file whose folder does not exist, before any work."""
-    if not out.absolute().parent.is_dir():
-        raise DataError(f"--out {out}: the folder does not exist: make it first")
 
 
 def _column(config: "Config", column: str, option: str, rows: Sequence[int]) -> list[str | None]:

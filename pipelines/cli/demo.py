@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hierarchy.errors import ConfigError
-from pipelines.cli.console import SetOption, print_table, session, stdout
+from pipelines.cli.console import SetOption, print_lines, print_table, session, text, wrote
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
@@ -30,12 +30,19 @@ def demo(
 ) -> None:
     """Train and evaluate on a synthetic corpus, with groups built from bare labels, and classify some letters."""
     with session(goes_on="the same command goes on from what is finished in the folder"):
+        from pipelines.artifacts import check_replaceable
+        from pipelines.cli.places import check_places
         from pipelines.cli.training import run_training
         from pipelines.config import load_config
-        from pipelines.demo import write_demo_corpus
+        from pipelines.demo import DEMO_FILES, write_demo_corpus
+        from pipelines.output import OutputFolder
 
         if language not in CONFIG_OF:
             raise ConfigError(f"--language {language}: the demo is there in {' and '.join(CONFIG_OF)}")
+        # Its own config names what the demo writes itself: only what the user adds to it is read.
+        made = OutputFolder("--folder", folder, files=(*DEMO_FILES, "taxonomy.yaml", "model"))
+        check_places([made], None, load_config(None, settings or []))
+        check_replaceable(folder / "model")
         files = write_demo_corpus(folder, language)
         logger.info("a synthetic corpus, invented for this project, is in %s", folder)
         places = {
@@ -46,10 +53,11 @@ def demo(
             "run": folder / "run",
             "output": folder / "model",
         }
-        overrides = [f"{key}='{str(place).replace(chr(39), chr(39) * 2)}'" for key, place in places.items()]
+        overrides = [f"{key}={place}" for key, place in places.items()]
         config = load_config(CONFIGS / CONFIG_OF[language], [*overrides, *(settings or [])])
         classifier = run_training(config, baselines=baselines)
         classifier.taxonomy_.to_yaml(folder / "taxonomy.yaml")
+        wrote(folder)
         logger.info("the groups that were built: coarsefine taxonomy show %s", folder / "taxonomy.yaml")
         _classify(classifier, _letters(language))
 
@@ -62,12 +70,9 @@ def _letters(language: str) -> list[str]:
 
 
 def _classify(classifier: "HierarchicalClassifier", letters: list[str]) -> None:
-    from rich.text import Text
-
     taxonomy = classifier.taxonomy_
-    console = stdout()
     for letter, paths in zip(letters, classifier.predict_paths(letters, top_k=PATHS_SHOWN), strict=True):
-        console.print(Text(f"\n{letter.strip()}", style="italic"))
+        print_lines("", text(letter.strip(), style="italic"))
         rows = []
         for path in paths:
             group = taxonomy.groups[taxonomy.group_index(path.path[0])]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hierarchy.errors import TaxonomyError
-from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_json, session
+from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_json, print_lines, session, wrote
 
 if TYPE_CHECKING:
     from hierarchy.builder import TaxonomyBuilder
@@ -211,9 +211,9 @@ def diff(
             print_json(found.as_dict())
             return
         for line in found.lines() or ["the two trees are equal"]:
-            typer.echo(line)
+            print_lines(line)
         if not found.empty:
-            typer.echo(_refit([found.group_names[head] for head in found.heads], found.coarse, new))
+            print_lines(_refit([found.group_names[head] for head in found.heads], found.coarse, new))
 
 
 def _run(file: Path, edit: "Callable[[Taxonomy], Edited]", dry_run: bool) -> None:
@@ -224,17 +224,19 @@ def _run(file: Path, edit: "Callable[[Taxonomy], Edited]", dry_run: bool) -> Non
         check_editable(file)
         edited = edit(Taxonomy.from_yaml(file))
         before, after = patch_file(file, edited, write=not dry_run)
+        if not dry_run:
+            wrote(file)
         if before == after:
-            typer.echo("nothing changes: the file says so already")
+            print_lines("nothing changes: the file says so already")
             return
         if dry_run:
             lines = unified_diff(before.splitlines(), after.splitlines(), str(file), f"{file} (after)", lineterm="")
-            typer.echo("\n".join(lines))
+            print_lines(*lines)
         for line in edited.lines():
-            typer.echo(line)
-        typer.echo(_refit([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
+            print_lines(line)
+        print_lines(_refit([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
         if edited.new.unplaced:
-            typer.echo(
+            print_lines(
                 f"{len(edited.new.unplaced)} labels stand in no group: a training, or `taxonomy build`, places them"
             )
         if not dry_run:

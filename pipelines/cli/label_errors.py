@@ -10,14 +10,13 @@ import typer
 
 from hierarchy.errors import DataError
 from hierarchy.nodes import Label, named
-from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_json, print_table, session
+from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_json, print_table, session, wrote
 from pipelines.cli.cross_validation import (
     GOES_ON,
     FoldsOption,
     GroupsOption,
     IdOption,
     RepeatsOption,
-    check_folder,
     validated_folds,
 )
 
@@ -61,15 +60,17 @@ def label_errors(
     """
     with session(goes_on=GOES_ON if predictions is None else ""):
         from pipelines.cli.documents import read_taxonomy
+        from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
         from pipelines.cross_validation.out_of_fold import read_out_of_fold
         from pipelines.label_errors import find_label_errors
         from pipelines.label_review import write_review
+        from pipelines.output import OutputFile
 
-        if out.suffix.lower() != ".csv":
-            raise DataError(f"--out {out}: the list is written as CSV: end the name in .csv")
-        check_folder(out)
         loaded = load_config(config, settings or [])
+        check_places(
+            [OutputFile("--out", out, (".csv",)), run_folder(loaded)], config, loaded, {"PREDICTIONS": predictions}
+        )
         if text and loaded.data.train is None:
             raise DataError("--text needs the documents: --set data.train=FILE")
         if predictions is not None:
@@ -82,6 +83,7 @@ def label_errors(
         errors = replace(errors, found=errors.found[:top])
         excerpts = _excerpts(loaded, errors.found) if text else {}
         write_review(errors.found, out, excerpts)
+        wrote(out)
         if as_json:
             lines = errors.as_dict()
             for line, one in zip(lines["found"], errors.found, strict=True):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import session
+from pipelines.cli.console import print_lines, session, wrote
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ def push(
         from pipelines.hub import push_folder
 
         where = push_folder(model, repo_id, private=private, revision=revision, commit_message=message)
-        typer.echo(where)
+        wrote(where)
+        print_lines(where)
         name = repo_id if revision is None else f"{repo_id}@{revision}"
         logger.info("use it by its name: coarsefine predict %s --text ...", name)

@@ -9,7 +9,15 @@ import typer
 
 from hierarchy.errors import DataError
 from pipelines.cli.answers import DeviceOption, ModelArgument
-from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, stdout
+from pipelines.cli.console import (
+    ConfigOption,
+    SetOption,
+    print_report,
+    print_table,
+    session,
+    silence_weight_bars,
+    wrote,
+)
 from pipelines.cli.training import Part, read_parts, warn_of_seen_parts
 
 if TYPE_CHECKING:
@@ -51,6 +59,7 @@ def refit(
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
         from pipelines.artifacts import check_replaceable
+        from pipelines.cli.places import check_places, model_folder, run_folder
         from pipelines.config import load_config
 
         loaded = load_config(config, settings or [])
@@ -59,6 +68,11 @@ def refit(
         if groups is None and taxonomy is None:
             raise DataError("there is nothing to do: name groups with --groups, or the edited tree with --taxonomy")
         check_replaceable(out)
+        # Beside a model lies the run folder of its training, with vectors that are needed again; not beside a
+        # downloaded one.
+        loaded = loaded.model_copy(update={"run": loaded.run or f"{model if model.is_dir() else out}.run"})
+        places = [model_folder("--out", out, replaces=model), run_folder(loaded)]
+        check_places(places, config, loaded, {"MODEL": model, "--taxonomy": taxonomy})
         _refit(model, groups, taxonomy, out, device, loaded)
 
 
@@ -68,7 +82,6 @@ def _refit(
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cli.documents import in_cli_words, read_taxonomy, reports_shown
     from pipelines.documents import Documents
-    from pipelines.evaluation.report import render
     from pipelines.hub import local_folder
     from pipelines.records import with_sources, with_test
     from pipelines.refit_plan import cut_validation
@@ -77,9 +90,6 @@ def _refit(
     if (folder / "encoder").is_dir():
         silence_weight_bars()
     classifier = HierarchicalClassifier.from_pretrained(folder, device=device)
-    # Beside a model lies the run folder of its training, with vectors that are needed again; not beside a downloaded
-    # one.
-    config = config.model_copy(update={"run": config.run or f"{model if model.is_dir() else out}.run"})
     settings = config.classifier
     classifier.set_params(run_dir=config.run, n_jobs=settings.n_jobs, augment=settings.augment)
 
@@ -113,8 +123,9 @@ def _refit(
             train=Documents(training.texts, training.labels),
         )
         classifier.model_ = replace(classifier.model_, record=record)
-        stdout().print(render(report))
+        print_report(report)
     classifier.save_pretrained(out)
+    wrote(out)
     for refitted in classifier.model_.record.get("refits", [])[refits:]:
         rows = [(step, f"{seconds / 60:.1f}") for step, seconds in refitted["seconds"].items()]
         print_table("Time", ("step", "minutes"), rows)

@@ -1,5 +1,6 @@
 """``coarsefine taxonomy build|show|check``: label trees made, looked at and measured."""
 
+import json
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +16,12 @@ from pipelines.cli.console import (
     JsonOption,
     SetOption,
     print_json,
+    print_lines,
     print_table,
     session,
     silence_weight_bars,
-    stdout,
+    text,
+    wrote,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ FileArgument = Annotated[Path, typer.Argument(help="Taxonomy (.yaml, .json, .csv
 
 @app.command(
     epilog="Example: coarsefine taxonomy build labels.yaml -o taxonomy.yaml --set classifier.n_groups=30 "
-    "--set data.train=train.jsonl\n\ncoarsefine taxonomy build new_labels.yaml --from taxonomy.yaml -o taxonomy.yaml"
+    "--set data.train=train.jsonl\n\ncoarsefine taxonomy build new_labels.yaml --from taxonomy.yaml -o grown.yaml"
 )
 def build(
     labels: Annotated[
@@ -66,14 +69,18 @@ def build(
     """Place labels that stand in no group; documents (data.train), where given, tell which are alike."""
     with session(goes_on="give the same command again"):
         from pipelines.cli.documents import read_taxonomy, training_vectors
+        from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
         from pipelines.cross_validation.out_of_fold import read_out_of_fold
+        from pipelines.output import OutputFile, write_whole
 
         loaded = load_config(config, settings or [])
-        if out.suffix.lower() not in (".yaml", ".yml"):
-            raise TaxonomyError(f"--out {out}: the taxonomy is written as YAML: end the name in .yaml")
-        if not out.absolute().parent.is_dir():
-            raise TaxonomyError(f"--out {out}: the folder does not exist: make it first")
+        check_places(
+            [OutputFile("--out", out, (".yaml", ".yml")), run_folder(loaded)],
+            config,
+            loaded,
+            {"LABELS": labels, "--from": earlier, "--predictions": predictions},
+        )
         place = labels or earlier or (None if loaded.taxonomy is None else Path(loaded.taxonomy))
         given = None if place is None else read_taxonomy(place)
         if given is not None and earlier is not None:
@@ -86,9 +93,8 @@ def build(
         built = builder.build(
             taxonomy, documents=documents, texts=texts, keep=earlier is not None, confusions=confusions
         )
-        part = out.with_name(f".{out.name}.tmp")
-        built.to_yaml(part)
-        part.replace(out)
+        write_whole(built.to_yaml(), out)
+        wrote(out)
         logger.info("%d labels in %d groups: %s", len(built.labels), len(built.groups), out)
         if as_json:
             print_json(asdict(builder.report_))
@@ -110,13 +116,16 @@ def show(
     """Show the tree with the size of each group, or draw it (--html)."""
     with session():
         from pipelines.cli.documents import read_taxonomy
+        from pipelines.cli.places import check_places
         from pipelines.config import load_config
+        from pipelines.output import PAGE_SUFFIXES, OutputFile
 
         loaded = load_config(config, settings or [])
         if html is not None:
+            check_places([OutputFile("--html", html, PAGE_SUFFIXES)], config, loaded, {"FILE": file})
             _draw(file, html, loaded)
         elif as_json:
-            typer.echo(read_taxonomy(file).to_json(), nl=False)
+            print_json(json.loads(read_taxonomy(file).to_json()))
         else:
             _print_tree(read_taxonomy(file), str(file))
 
@@ -124,18 +133,16 @@ def show(
 def _draw(file: Path, html: Path, config: "Config") -> None:
     from hierarchy.picture import taxonomy_page
     from pipelines.cli.documents import read_taxonomy, training_vectors
+    from pipelines.output import write_whole
 
-    if not html.absolute().parent.is_dir():
-        raise TaxonomyError(f"--html {html}: the folder does not exist: make it first")
     encoder = config.classifier.label_encoder or config.classifier.encoder
     _silence(encoder)
     taxonomy = read_taxonomy(file)
     _, documents, _ = training_vectors(config, taxonomy)
     title = taxonomy.name or file.stem
     page = taxonomy_page(taxonomy, documents, encoder=encoder, seed=config.classifier.seed, title=title)
-    part = html.with_name(f".{html.name}.tmp")
-    part.write_text(page, encoding="utf-8")
-    part.replace(html)
+    write_whole(page, html)
+    wrote(html)
     logger.info("%d labels in %d groups: open %s in a browser", len(taxonomy.labels), len(taxonomy.groups), html)
 
 
@@ -196,19 +203,18 @@ def _silence(encoder: str) -> None:
 
 
 def _print_tree(taxonomy: "Taxonomy", title: str) -> None:
-    from rich.text import Text
     from rich.tree import Tree
 
     sizes = f"{len(taxonomy.labels)} labels in {len(taxonomy.groups)} groups"
-    tree = Tree(Text(f"{taxonomy.name or title}: {sizes}", style="bold"))
+    tree = Tree(text(f"{taxonomy.name or title}: {sizes}", style="bold"))
     branches = [(named(group), group.labels) for group in taxonomy.groups]
     if taxonomy.unplaced:
         branches.append(("in no group yet", taxonomy.unplaced))
     for name, labels in branches:
-        branch = tree.add(Text(f"{name} ({len(labels)})", style="bold"))
+        branch = tree.add(text(f"{name} ({len(labels)})", style="bold"))
         for label in labels:
-            branch.add(Text(named(label)))
-    stdout().print(tree)
+            branch.add(text(named(label)))
+    print_lines(tree)
 
 
 def _print_build(report: "BuildReport", built: "Taxonomy") -> None:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from hierarchy.errors import DataError
-from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, stdout
+from pipelines.cli.console import (
+    ConfigOption,
+    SetOption,
+    print_lines,
+    print_report,
+    print_table,
+    session,
+    silence_weight_bars,
+    wrote,
+)
 from stages.processes import first_goes_first, is_first
 
 if TYPE_CHECKING:
@@ -58,9 +67,14 @@ def train(
     A training that was stopped goes on where it was when the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
+        from pipelines.artifacts import check_replaceable
+        from pipelines.cli.places import check_places, model_folder, run_folder
         from pipelines.config import load_config
 
-        run_training(load_config(config, settings or []), baselines=baselines)
+        loaded = load_config(config, settings or [])
+        check_replaceable(Path(loaded.output))
+        check_places([model_folder("output", Path(loaded.output)), run_folder(loaded)], config, loaded)
+        run_training(loaded, baselines=baselines)
 
 
 def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifier":
@@ -73,12 +87,9 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     baselines
         Fit the systems that the model is compared with.
     """
-    from pipelines.artifacts import check_replaceable
     from pipelines.cli.documents import read_taxonomy, reports_shown
-    from pipelines.evaluation.report import render
 
     settings = config.settings()
-    check_replaceable(Path(config.output))
     if settings.encoder != "none":
         from stages.training.arguments import check_training
 
@@ -112,11 +123,12 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
         report = classifier.evaluate(test.texts, test.labels, train=fitting, data=test.name).noting(repeats)
     seconds["evaluation"] = time.monotonic() - started
     classifier.metrics_ = report.as_dict()
-    stdout().print(render(report))  # before the model is written: a full disk must not cost the figures
+    print_report(report)
     classifier.save_pretrained(config.output)
+    wrote(config.output)
     rows = [(step, f"{spent / 60:.1f}") for step, spent in seconds.items()]
     print_table("Time", ("step", "minutes"), [*rows, ("together", f"{sum(seconds.values()) / 60:.1f}")])
-    stdout().print(f"Fingerprint of the run: {classifier.model_.record['fingerprint']}")
+    print_lines(f"Fingerprint of the run: {classifier.model_.record['fingerprint']}")
     logger.info("the model is in %s; the run folder %s can be deleted", config.output, config.run_folder)
     return classifier
 

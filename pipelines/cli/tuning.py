@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hierarchy.errors import ConfigError, DataError
-from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars
+from hierarchy.errors import ConfigError
+from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, wrote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,12 +51,19 @@ def tune(
     raised. Finished trials are kept in the run folder, as are vectors and rows, which trials share.
     """
     with session(goes_on="the same command goes on after the last finished trial"):
+        from hierarchy.picture.shell import check_bokeh
+        from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
+        from pipelines.output import PAGE_SUFFIXES, OutputFile, OutputFolder, write_whole
         from pipelines.tuning.storage import check_optuna
 
         check_optuna()
-        _check_places(out, html)
         loaded = load_config(config, settings or [])
+        if html is not None:
+            check_bokeh()
+        page = [] if html is None else [OutputFile("--html", html, PAGE_SUFFIXES)]
+        results = OutputFolder("--out", out, files=("trials.json", "best.yaml"))
+        check_places([results, run_folder(loaded), *page], config, loaded, {"SPACE": space})
 
         def keep(found: "Tuning") -> None:
             out.mkdir(parents=True, exist_ok=True)
@@ -66,24 +73,14 @@ def tune(
         budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
         found = _search(space, loaded, budget, test=test, prune=prune, after=keep)
         keep(found)
+        wrote(out)
         _show(found)
         if html is not None:
             from pipelines.tuning.page import tuning_page
 
-            html.write_text(tuning_page(found), encoding="utf-8")
+            write_whole(tuning_page(found), html)
             logger.info("the page is in %s", html)
         logger.info("the best config: coarsefine train --config %s", out / "best.yaml")
-
-
-def _check_places(out: Path, html: Path | None) -> None:
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file: name a folder for the results")
-    if html is not None:
-        from hierarchy.picture.shell import check_bokeh
-
-        check_bokeh()
-        if not html.absolute().parent.is_dir():
-            raise DataError(f"the folder of {html} does not exist: make it first")
 
 
 def _search(

@@ -20,6 +20,7 @@ from pipelines.evaluation.bootstrap import (
 )
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.metrics import averaged_scores
+from pipelines.output import write_whole
 from pipelines.trust.kept import KeptPromise
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class EvaluationReport:
     def to_json(self, path: str | Path) -> None:
         """Write the report to a JSON file."""
         text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2, allow_nan=False)
-        local_path(path).write_text(text + "\n", encoding="utf-8")
+        write_whole(text + "\n", local_path(path))
 
     def to_html(self, path: str | Path, *, label_errors: "Sequence[tuple[LabelError, str]]" = ()) -> None:
         """Write the report as one page to open in a browser, which needs no network.
@@ -181,10 +182,7 @@ class EvaluationReport:
         path = local_path(path)
         if not path.absolute().parent.is_dir():
             raise DataError(f"the folder of {path} does not exist: make it first")
-        part = path.with_name(f".{path.name}.tmp")
-        # A text may hold half of a surrogate pair, which no encoding can write.
-        part.write_bytes(report_page(self, label_errors).encode("utf-8", "replace"))
-        part.replace(path)
+        write_whole(report_page(self, label_errors), path)
 
     def _margin(self, result: BaselineResult) -> float:
         """Accuracy of the system minus that of the baseline."""

@@ -1,17 +1,14 @@
-"""An evaluation report to read: as rich tables for the terminal, as Markdown for the model card."""
+"""An evaluation report to read: tables for the terminal, and as Markdown for the model card."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from hierarchy.escaping import markdown
 from hierarchy.nodes import named
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.evaluation.comparison import BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
 from pipelines.evaluation.metrics import Scores
-
-if TYPE_CHECKING:
-    from rich.console import Group as RenderGroup
 
 WORST = 10  # groups and labels with the most wrong documents that are shown
 
@@ -25,27 +22,8 @@ class Table:
     rows: Sequence[tuple[str, ...]]
 
 
-def render(report: EvaluationReport) -> "RenderGroup":
-    """Give the report as one rich renderable: the tables, then the verdict and the notes."""
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    parts: list[Padding | Text] = []
-    for table in tables(report):
-        shown = RichTable(title=table.title, title_justify="left", title_style="bold")
-        for place, column in enumerate(table.columns):
-            shown.add_column(column, justify="right" if place else "left", overflow="fold")
-        for row in table.rows:
-            shown.add_row(*(Text(cell) for cell in row))  # Text: a label with brackets is no markup
-        parts.append(Padding(shown, (0, 0, 1, 0)))
-    parts.extend(Text(line) for line in (report.verdict, *report.notes))
-    return Group(*parts)
-
-
 def markdown_table(table: Table, *, text_columns: int = 1) -> list[str]:
-    """Give the lines of one table; figures stand to the right.
+    """Give the lines of one table; figures stand to the right, and no cell is read as Markdown.
 
     Parameters
     ----------
@@ -225,4 +203,4 @@ def _source(result: BaselineResult) -> str:
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    return "| " + " | ".join(map(markdown, cells)) + " |"

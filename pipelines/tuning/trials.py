@@ -11,6 +11,7 @@ import yaml
 from hierarchy.local_paths import local_path
 from pipelines.config import Config
 from pipelines.evaluation.bootstrap import Interval
+from pipelines.output import write_whole
 from pipelines.tuning.space import PREFIX, Space
 
 FIGURES = ("accuracy", "macro_f1")  # of the fused answer; one of them is maximised
@@ -127,7 +128,7 @@ class Tuning:
 
     def write_json(self, path: str | Path) -> None:
         """Write `as_dict` to a file, whole or not at all."""
-        _write(local_path(path), json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+        write_whole(json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n", local_path(path))
 
     def write_config(self, path: str | Path, config: Config) -> None:
         """Write the best trial as a config that ``coarsefine train`` takes, with comments that say what it is.
@@ -158,7 +159,7 @@ class Tuning:
         values["classifier"] = _best_settings(config, best)
         order = [name for name in Config.model_fields if name in values]
         text = yaml.safe_dump({name: values[name] for name in order}, sort_keys=False, allow_unicode=True)
-        _write(local_path(path), f"{comments}\n{text}")
+        write_whole(f"{comments}\n{text}", local_path(path))
 
 
 def _best_settings(config: Config, best: Trial) -> dict[str, Any]:
@@ -172,12 +173,6 @@ def _best_settings(config: Config, best: Trial) -> dict[str, Any]:
 
 def _full_keys(params: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{PREFIX}{key}": value for key, value in params.items()}
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.tmp")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def shown(value: Any) -> str:

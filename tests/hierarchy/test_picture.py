@@ -256,4 +256,4 @@ def test_the_command(tmp_path):
         text=True,
     )
     assert missing.returncode == 2
-    assert "the folder does not exist" in missing.stderr
+    assert "does not exist: make it first" in missing.stderr

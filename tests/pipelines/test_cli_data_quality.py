@@ -164,13 +164,13 @@ def test_bad_input_is_told(cli, files, predictions, common, tmp_path):
         return " ".join(result.stderr.split())
 
     assert "no documents are named" in message("cross-validate", "--set", "classifier.encoder=none")
-    assert "end the name in .parquet" in message("cross-validate", *common, "-o", "out.csv")
-    assert "the folder does not exist" in message("cross-validate", *common, "-o", tmp_path / "no" / "out.parquet")
+    assert "must end in .parquet" in message("cross-validate", *common, "-o", "out.csv")
+    assert "does not exist: make it first" in message("cross-validate", *common, "-o", tmp_path / "no" / "out.parquet")
     told = message("cross-validate", *common, "--groups-column", "custmer")
     assert "there is no column 'custmer' (did you mean 'customer'" in told
     assert "--groups-column" in told
     assert "there is no file" in message("label-errors", tmp_path / "none.parquet", "-o", tmp_path / "errors.csv")
-    assert "end the name in .csv" in message("label-errors", predictions[0], "-o", "errors.parquet")
+    assert "must end in .csv" in message("label-errors", predictions[0], "-o", "errors.parquet")
     assert "--text needs the documents" in message("label-errors", predictions[0], "--text", "-o", tmp_path / "e.csv")
     test = files / "test.jsonl"
     assert "add --html FILE" in message("evaluate", files / "model", test, "--label-errors", tmp_path / "e.csv")

@@ -156,7 +156,7 @@ def test_what_is_wrong_is_told_before_any_work(files, cli):
         assert not (files / "tuned").exists()
         return done.stderr
 
-    assert "name a folder for the results" in message("-o", files / "train.jsonl")
+    assert "is a file: name a folder" in message("-o", files / "train.jsonl")
     assert "the folder of" in message("--html", files / "none" / "page.html")
     assert "set data.test, or leave --test out" in message("--test", "--set", "data.test=null")
     assert "classifier.lexical_C has no step" in message("--sampler", "grid")

@@ -143,8 +143,61 @@ def test_a_missing_file_is_named(tmp_path):
     assert "there is no config file" in problems_of(tmp_path / "none.yaml")[0]
 
 
-def test_a_word_that_yaml_takes_for_a_truth_value_needs_quotes():
-    assert problems_of(None, "data.label=no")[0].endswith("put it in quotes")
+def test_a_word_that_yaml_takes_for_a_truth_value_needs_quotes_in_a_file(config_file):
+    assert problems_of(config_file("data:\n  label: no\n"))[0].endswith("put it in quotes")
+
+
+TEXTS = (
+    "model #2", "a: b", "[final] t.csv", "{x}", "no", "1.0", "007", "'quoted'", '"', "&a *b !c", "50 % # of it", "a\nb",
+    " begins with a blank", "ends with one ", "- x", "a=b", "# x", "表 1", " ", "\t", "NULL",
+)  # fmt: skip
+ONE_TEXT = (
+    "output", "run", "taxonomy", "data.train", "data.test_split", "data.label", "data.group", "card.notes",
+    "card.licence", "classifier.encoder", "classifier.device", "classifier.label_encoder",
+)  # fmt: skip
+
+
+def value_of(config: Any, key: str) -> Any:
+    for step in key.split("."):
+        config = getattr(config, step)
+    return config
+
+
+@pytest.mark.parametrize("written", TEXTS)
+def test_a_key_of_one_text_takes_it_to_its_last_character(written):
+    for key in (*ONE_TEXT, "data.text", "card.language"):
+        assert value_of(load_config(None, [f"{key}={written}"]), key) == written
+
+
+def test_null_empties_a_key_that_may_be_empty(config_file):
+    path = config_file("run: here\ncard:\n  notes: x\n  language: en\n")
+    for key in ("run", "card.notes", "card.language", "classifier.device"):
+        for written in ("null", ""):
+            assert value_of(load_config(path, [f"{key}={written}"]), key) is None
+    assert load_config(None, ["data.label=null", "data.text=null"]).data.label == "null"
+    for key in ("output", "data.label", "data.text", "classifier.encoder"):
+        assert problems_of(None, f"{key}=") == [f"--set {key}=: {key} needs a value: give one, or leave the key out"]
+
+
+def test_lists_stay_lists_and_other_keys_stay_yaml():
+    config = load_config(None, [
+        "data.text=[title, 'a: b']", "card.language=[en, zh]", "classifier.n_groups=30", "classifier.lexical=no",
+        "classifier.loss_weights=learned", "classifier.mode=joint", "classifier.signals={text: 1.0}",
+        "classifier.training={num_train_epochs: 2}", "classifier.training.report_to=none # not any",
+        "classifier.trainable=top_2",
+    ])  # fmt: skip
+    assert config.data.text == ["title", "a: b"]
+    assert config.card.language == ["en", "zh"]
+    settings = config.classifier
+    assert (settings.n_groups, settings.lexical, settings.loss_weights) == (30, False, "learned")
+    assert (settings.signals, settings.trainable) == ({"text": 1.0}, "top_2")
+    assert settings.training == {"num_train_epochs": 2, "report_to": "none"}
+    assert load_config(None, ["output = model", "classifier.beam = 2"]).output == "model"
+
+
+def test_an_unknown_key_is_told_whatever_its_value():
+    [problem] = problems_of(None, "data.trian=[final] t.csv")
+    assert "unknown key 'data.trian': did you mean 'train'?" in problem
 
 
 def test_an_override_cannot_go_into_a_value():

@@ -1,0 +1,81 @@
+"""A user's text in a place that would read more into it: one function for each language that is written."""
+
+import re
+from unicodedata import category
+
+BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the text around that follows them
+_HIDDEN = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of a character, line and paragraph separators
+_MARKDOWN = re.compile(
+    r"[\\`*\[\]|]"
+    r"|<(?=[A-Za-z/!?])|&(?=#?\w+;)"  # a tag, an entity
+    r"|~(?=~)|(?<=~)~|\$(?=\$)|(?<=\$)\$"
+    r"|(?<!\w)_|_(?!\w)|(?<!\S)#"
+)
+_BLOCK = re.compile(r"(?:[#>+=-]|\d+(?=[.)]))")  # at the beginning of a line: heading, quotation, list, underline
+# A cell, or what another delimiter makes one of, that a spreadsheet computes. ("'" shows the rest as it stands.)
+_CELL = r"(^|[;|\t\r\n])"
+_FORMULA = r"""["']*[=+\-@\t\r\n＝＋－＠]"""
+_COMPUTED = re.compile(f"{_CELL}(?={_FORMULA})")
+_GUARDED = re.compile(f"{_CELL}'(?={_FORMULA})")
+
+
+def visible(text: str) -> str:
+    r"""Write text for a terminal or a log, on one line: what would act there or not be seen is escaped.
+
+    Parameters
+    ----------
+    text
+        Anything. Control characters, line breaks, bidi overrides and halves of a character become ``\x1b``, ``\n``
+        and the like.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(c) if category(c) in _HIDDEN or c in BIDI else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def markdown(text: str) -> str:
+    """Write text into a line of Markdown, or into a cell of a table: it reads there as it stands."""
+    line = visible(re.sub(r"[\r\n]+", " ", text))
+    return _MARKDOWN.sub(lambda found: f"\\{found.group()}", line)
+
+
+def markdown_lines(text: str) -> list[str]:
+    """Write text as paragraphs of Markdown; its own line breaks stay, and nothing in it makes a heading or a list."""
+    lines = [markdown(line.strip()) for line in text.splitlines()]
+    return [_BLOCK.sub(_with_backslash, line, count=1) if _BLOCK.match(line) else line for line in lines]
+
+
+def _with_backslash(found: re.Match[str]) -> str:
+    return f"{found.group()}\\" if found.group().isdigit() else f"\\{found.group()}"
+
+
+def markdown_code(text: str) -> str:
+    """Write text as a span of code."""
+    line = visible(text)
+    ticks = "`" * (_longest(line) + 1)
+    blank = " " if "`" in line else ""
+    return f"{ticks}{blank}{line}{blank}{ticks}"
+
+
+def markdown_block(lines: list[str], language: str) -> list[str]:
+    """Put lines of code into a block that nothing in them ends."""
+    fence = "`" * max(3, _longest("\n".join(lines)) + 1)
+    return [f"{fence}{language}", *lines, fence]
+
+
+def _longest(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Write text into a table for a spreadsheet, which then computes nothing in it; see `from_spreadsheet_cell`."""
+    return _COMPUTED.sub(r"\1'", text)
+
+
+def from_spreadsheet_cell(cell: str) -> str:
+    """Return the text that `spreadsheet_cell` wrote."""
+    return _GUARDED.sub(r"\1", cell)

@@ -1,0 +1,57 @@
+"""What a command reads and what it writes, compared before any work."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.output import OutputFile, OutputFolder, check_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipelines.config import Config
+    from pipelines.output import Place
+
+ROLES = ("train", "valid", "calibration", "test")
+NO_FOLDERS = ("none", "embedded")  # encoders that are no path
+
+
+def check_places(
+    outputs: "Sequence[OutputFile | OutputFolder]",
+    config_file: Path | None,
+    config: "Config",
+    inputs: "Mapping[str, Place | None] | None" = None,
+) -> None:
+    """Refuse outputs that would cost something that the command reads.
+
+    Parameters
+    ----------
+    outputs
+        What the command writes.
+    config_file
+        The file of the config, which is read, too.
+    config
+        Names data, taxonomy and encoders.
+    inputs
+        What the command's own arguments and options name, by their names.
+
+    Raises
+    ------
+    DataError
+        See `pipelines.output.check_outputs`.
+    """
+    named: dict[str, Place | None] = {"--config": config_file, "taxonomy": config.taxonomy}
+    named |= {f"data.{role}": getattr(config.data, role) for role in ROLES}
+    settings = config.classifier
+    encoders = {"classifier.encoder": settings.encoder, "classifier.label_encoder": settings.label_encoder}
+    named |= {name: place for name, place in encoders.items() if place not in NO_FOLDERS}
+    check_outputs(outputs, {**named, **(inputs or {})})
+
+
+def run_folder(config: "Config") -> OutputFolder:
+    """Return the run folder as an output."""
+    return OutputFolder("run", config.run_folder)
+
+
+def model_folder(name: str, place: Path, *, replaces: Path | None = None) -> OutputFolder:
+    """Return the folder of a model as an output; where it `replaces` the model that is read, it may be the same."""
+    return OutputFolder(name, place, replaced=True, replaces=replaces)
