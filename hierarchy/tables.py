@@ -55,6 +55,10 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
                 )
             )
             continue
+        swallowed = _swallowed(columns, cells, delimiter)
+        if swallowed:
+            problems.append((line, swallowed))
+            continue
         row = {"group": ""} | dict(zip(columns, (cell.strip() for cell in cells), strict=True))
         word, name = row["label"], row.get("name", "") or row["label"]
         if not word:
@@ -93,6 +97,18 @@ def _rows(text: str, where: str, delimiter: str) -> Iterator[tuple[int, list[str
         except csv.Error as error:
             raise TaxonomyError(f"line {line}: this row cannot be read ({error}); check its quotes", where) from None
         yield line, cells
+
+
+def _swallowed(columns: list[str], cells: list[str], delimiter: str) -> str | None:
+    """Say that a stray quote has swallowed the rows up to the next one, where a cell looks like it."""
+    for column, cell in zip(columns, cells, strict=True):
+        # A description may have lines and commas, but hardly tabs.
+        if "\n" in cell and delimiter in cell and (column != "description" or delimiter == "\t"):
+            return (
+                f"the {column} {cell[:60]!r} holds several rows, from a quote at its beginning to a quote at its end; "
+                'put a name with a quote in quotes, with its own written twice ("")'
+            )
+    return None
 
 
 def _check_header(columns: list[str], where: str) -> None:

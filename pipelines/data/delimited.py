@@ -54,9 +54,9 @@ def read_rows(lines: Iterator[str], default: str, text_format: TextFormat, notes
 class Swallowed:
     """Watches the lines of a table for rows between two quotes that belong to different cells.
 
-    A cell of several lines holds rows where each of its lines has as many delimiters as the header. In a table with
-    tabs that is an error at once. Text may have one comma a line: with other delimiters it is worth a note, and only
-    where the whole file could be read without quotes just as well.
+    A cell of several lines holds rows where each line that it stands in has as many delimiters as the header. In a
+    table with tabs that is an error at once. Text may have one comma a line: with other delimiters it is worth a note,
+    and of two lines ("Dear Sir," and one more) only where the whole file could be read without quotes just as well.
 
     Parameters
     ----------
@@ -84,10 +84,9 @@ class Swallowed:
 
     def notes(self) -> list[str]:
         """Return what to tell at the end of the file."""
-        if not self.rows or not self.even:
-            return []
-        more = f", as in {len(self.rows) - 1} more" if self.rows[1:] else ""
-        return [f"{self._message(*self.rows[0])}{more}"]
+        rows = [(first, last) for first, last in self.rows if self.even or last > first + 1]
+        more = f". So it is in {len(rows) - 1} more" if rows[1:] else ""
+        return [f"{self._message(*rows[0])}{more}"] if rows else []
 
     def _message(self, first: int, last: int) -> str:
         return (

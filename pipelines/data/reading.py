@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from hierarchy.errors import DataError
 from hierarchy.local_paths import local_path
-from pipelines.data.arrowfiles import ARROW_SUFFIXES, INFO, class_names, read_arrow_files, splits_of, to_documents
+from pipelines.data.arrowfiles import (
+    ARROW_SUFFIXES,
+    INFO,
+    ROWS_AT_ONCE,
+    class_names,
+    read_arrow_files,
+    splits_of,
+    to_documents,
+)
 from pipelines.data.columns import Columns, did_you_mean, other_names
 from pipelines.data.formats import TextFormat
 from pipelines.data.tables import Documents, first_line, readable_errors, stored_table, table_in_memory, table_key
@@ -25,7 +33,6 @@ if TYPE_CHECKING:
 
 READABLE = ".csv, .tsv, .jsonl, .json (each also with .gz), .parquet, .arrow"
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?(:[\w.-]+)?")  # name, owner/name, owner/name:config
-ROWS_AT_ONCE = 200
 logger = logging.getLogger(__name__)
 
 

@@ -327,6 +327,22 @@ def test_written_files_read_back(tmp_path_factory, taxonomy):
     assert Taxonomy.from_json(folder / "t.json") == taxonomy
 
 
+@pytest.mark.parametrize(
+    ("text", "suffix"),
+    [
+        ('label\tgroup\n"a\tG\nb"\tH\nc\tH\n', ".tsv"),
+        ('label\tgroup\na\t"G\nb\tH"\n', ".tsv"),
+        ('label\tgroup\tdescription\na\tG\t"x\nb\tG\ty"\n', ".tsv"),
+        ('label,group\n"a,G\nb",H\n', ".csv"),
+        ('label;group\n"a;G\nb";H\n', ".csv"),
+    ],
+)
+def test_rows_that_a_stray_quote_swallows_are_refused(problems, text, suffix):
+    message = problems(text, suffix)
+    assert "line 2: the " in message
+    assert "holds several rows" in message
+
+
 def test_links_and_csv_go_round(tmp_path, load):
     made = load(LONG)
     made.to_yaml(tmp_path / "t.yaml")

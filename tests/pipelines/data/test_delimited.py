@@ -84,13 +84,16 @@ def test_a_csv_that_could_be_read_without_quotes_is_read_and_reported(tmp_path, 
     caplog.clear()
     assert rows(tmp_path / "d.csv", content, quoting="none") == RAW_ROWS
     assert len(rows(tmp_path / "d.csv", content, quoting="double")) == 2
-    # One line elsewhere that is no row by itself: the quotes are right.
-    assert len(rows(tmp_path / "e.csv", content + '"a, b",E\n')) == 3
+    # With a line elsewhere that is no row by itself, two lines are no evidence, and three are.
+    assert len(rows(tmp_path / "e.csv", 'text,label\n"a, b",E\n"Dear Sir,\nplease help",A\n')) == 2
     assert not caplog.records
+    assert len(rows(tmp_path / "g.csv", content + '"a, b",E\n')) == 3
+    assert "lines 2 to 4 are one row" in caplog.text
+    caplog.clear()
     many = "text,label\n" + 'a "b,A\n'.replace("a ", "") + 'c",B\n' + '"d,A\ne",B\n'
     assert len(rows(tmp_path / "f.csv", many)) == 2
     assert "lines 2 to 3 are one row" in caplog.text
-    assert "as in 1 more" in caplog.text
+    assert "So it is in 1 more" in caplog.text
 
 
 def test_one_column_has_no_rows_to_swallow(tmp_path):
