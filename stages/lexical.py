@@ -66,31 +66,36 @@ def ngram_spans(text: str) -> list[tuple[str, int, int]]:
 def _ngrams_of_folded(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield (n-gram, start, end) for all n-grams of a folded text.
 
-    A pair stands over blanks and punctuation, but beside a character of a script without spaces it must touch it.
+    Words and symbols pair over blanks and punctuation. A character of a script without spaces pairs with what it
+    touches: what stands behind a comma or a line's end is as a rule another phrase.
     """
     before, start_before, end_before, unspaced_before = "", 0, -1, False
     for match in _UNITS.finditer(text):
         unit, start, end, kind = match.group(), match.start(), match.end(), match.lastgroup
-        if kind == "sign" and (kind := _kind_of_sign(unit)) != "symbol":
-            if kind == "punctuation":
-                yield unit, start, end
-            continue
+        if kind == "sign":
+            kind = _kind_of_sign(unit)
         unspaced = kind == "unspaced"
-        first = unit[0] if unspaced else unit
+        if unspaced:
+            yield from _characters(text, start, end)
+        elif kind != "joiner":
+            yield unit, start, end
+        if kind in ("joiner", "punctuation"):
+            continue
         if unspaced or unspaced_before:
             if start == end_before:
+                first = unit[0] if unspaced else unit
                 yield before + first, start_before, start + len(first)
         elif before:
             yield f"{before} {unit}", start_before, end
-        if not unspaced:
-            yield unit, start, end
-            before, start_before = unit, start
-        else:
-            for size in (1, 2, 3):
-                for place in range(start, end - size + 1):
-                    yield text[place : place + size], place, place + size
-            before, start_before = unit[-1], end - 1
+        before, start_before = (unit[-1], end - 1) if unspaced else (unit, start)
         end_before, unspaced_before = end, unspaced
+
+
+def _characters(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """Yield the 1-3-grams of characters between two places."""
+    for size in (1, 2, 3):
+        for place in range(start, end - size + 1):
+            yield text[place : place + size], place, place + size
 
 
 @lru_cache(maxsize=10_000)
@@ -192,9 +197,10 @@ class NgramVectorizer:
         try:
             features = tfidf.fit_transform(texts).tocsr()
         except ValueError as error:
+            remedy = "lower min_df" if min_df > 1 else "give documents with letters, digits or symbols"
             raise DataError(
                 f"no n-gram stands in {min_df} or more of the {n_documents} training documents, so the lexical expert "
-                "has nothing to read: lower min_df, or set lexical: false and name an encoder"
+                f"has nothing to read: {remedy}, or set lexical: false and name an encoder"
             ) from error
         self._tfidf = tfidf
         return features

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.errors import DataError
-from pipelines.cli.answers import BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier, named
+from pipelines.cli.answers import ANSWERED, BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier, named
 from pipelines.cli.console import (
     ConfigOption,
     JsonOption,
@@ -16,6 +16,7 @@ from pipelines.cli.console import (
     print_json,
     print_table,
     session,
+    stdout,
 )
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def _document(file: str, row: int, data: "Data") -> str:
 
 
 def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
+    from rich.text import Text
+
     def label(name: str) -> str:
         return named(taxonomy.labels[taxonomy.label_index(name)])
 
@@ -93,6 +96,8 @@ def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
         ("label", "group", "probability"),
         [(label(p.path[1]), group(p.path[0]), f"{p.probability:.3f}") for p in explanation.paths],
     )
+    if explanation.paths[0].reason == "nothing_known":
+        stdout().print(Text(ANSWERED["none", "nothing_known"]))
     best, other = label(explanation.label), label(explanation.against)
     print_table(
         f"{best} against {other}: score difference {explanation.margin:+.3f}",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipelines.cross_validation.shared_vectors import SharedVectors
 
 FIGURES = ("accuracy", "macro_f1")
-CODE_VERSION = 1  # of what a fold does: another one does not read what an older one left
+CODE_VERSION = 2  # of what a fold does: another one does not read what an older one left
 NO_MATTER = MACHINE | {"keep_neighbours"}  # settings that change no answer
 logger = logging.getLogger(__name__)
 

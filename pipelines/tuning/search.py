@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from stages.training.trainer import Watch
 
-TUNING_VERSION = 1  # of the code: trials of another one are not gone on with
+TUNING_VERSION = 2  # of the code: trials of another one are not gone on with
 logger = logging.getLogger(__name__)
 
 
