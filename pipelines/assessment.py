@@ -103,7 +103,8 @@ def assess(
     else:
         notes.append("baselines that need training were left out; evaluate fits them, given the training data")
     if not routed.known.all():
-        notes.append(f"the model knows nothing in {count(int((~routed.known).sum()), 'document')}: predict answers none")
+        unknown = count(int((~routed.known).sum()), "document")
+        notes.append(f"the model knows nothing in {unknown}: predict answers none")
     promises: tuple[KeptPromise, ...] = ()
     if model.promises is not None and model.promises.routing == routed.routing:
         promises = kept_promises(model.promises, routed, documents.texts, gold, known_group, model.group_of)

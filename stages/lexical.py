@@ -1,8 +1,8 @@
 """The n-grams of whole documents, for every script: the features of the lexical expert.
 
 A document is a row of words, of characters of scripts without spaces (Chinese, Japanese, Thai, ...), and of signs:
-symbols, emoji, punctuation. All of them are n-grams of their own, in one vocabulary, and so are two neighbours
-("type 1", "c +", "用lstm") and three characters of a script without spaces. Nothing is cut off, and torch is not needed.
+symbols, emoji, punctuation. All of them are n-grams of their own, in one vocabulary; so are two neighbours ("type 1",
+"c +", "用lstm"), and three characters of a script without spaces. Nothing is cut off, and torch is not needed.
 """
 
 import re

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.errors import DataError
-from pipelines.cli.answers import ANSWERED, BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier, named
+from pipelines.cli.answers import (
+    ANSWERED,
+    BeamOption,
+    DeviceOption,
+    ModelArgument,
+    RoutingOption,
+    load_classifier,
+    named,
+)
 from pipelines.cli.console import (
     ConfigOption,
     JsonOption,

@@ -309,9 +309,10 @@ def test_labels_that_differ_in_a_lone_character_are_told_apart():
     """Type 1 from type 2, C from C++, thumbs up from thumbs down: by n-grams alone."""
     own = (
         "diabetes type 1", "diabetes type 2", "hepatitis A", "hepatitis B", "C programmer", "C++ programmer",
-        "C# programmer", "vitamin C", "vitamin D", "refund 👍", "refund 👎", "grade A+", "grade A-", "用C语言", "用R语言",
+        "C# programmer", "vitamin C", "vitamin D", "refund 👍", "refund 👎", "grade A+", "grade A-", "用C语言",
+        "用R语言",
     )  # fmt: skip
-    filler = "patient admitted with history of and long standing known since years seen today follow up".split()
+    filler = ["patient", "admitted", "with", "history", "of", "known", "since", "years", "seen", "today", "follow"]
     rng = np.random.default_rng(0)
 
     def documents(each):

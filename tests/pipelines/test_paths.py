@@ -1,4 +1,4 @@
-"""Documents in which nothing is known: said in training, in answers, in files and on screen; no promise rests on them."""
+"""Documents in which nothing is known: said in training, answers, files and on screen; no promise rests on them."""
 
 import copy
 import json

@@ -14,7 +14,9 @@ from stages.lexical import NgramVectorizer, fold, ngram_spans, ngrams
 SCRIPTS = st.text(st.sampled_from("aZé1_ -.+#,€🏽中文字仮名ไทย한국हिन्दी👍Ａ１ﬁ"), max_size=40)
 # Whatever folds to something else or melts with its neighbours, among plain words of several scripts.
 FOLDING = "ａＢ１ﬁﬃßẞİΣςſK㎏½…´①㍿ｶﾞﾊﾟᄀ각ᆨ가ﾡￂéȩ́Å̊क़ःো่שּׂﷺ豈𝒜"
-WILD = st.text(st.sampled_from(f"ab Z_-.\n中文字仮ไท한👍+#(½№²™≠€🏽\u200d\ufe0f\u20e3{FOLDING}") | st.characters(), max_size=25)
+WILD = st.text(
+    st.sampled_from(f"ab Z_-.\n中文字仮ไท한👍+#(½№²™≠€🏽\u200d\ufe0f\u20e3{FOLDING}") | st.characters(), max_size=25
+)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,10 @@ def test_where_characters_fold_one_by_one_a_place_holds_nothing_else(text):
         ("我买ＡＢＣ", {"我": "我", "买": "买", "我买": "我买", "abc": "ＡＢＣ", "买abc": "买ＡＢＣ"}),
         ("eﬃcient STRAßE", {"efficient": "eﬃcient", "strasse": "STRAßE", "efficient strasse": "eﬃcient STRAßE"}),
         ("cafe\u0301s, late", {"cafés": "cafe\u0301s", ",": ",", "late": "late", "cafés late": "cafe\u0301s, late"}),
-        ("ｘ ＞ 👍🏽", {"x": "ｘ", ">": "＞", "👍": "👍", "🏽": "🏽", "x >": "ｘ ＞", "> 👍": "＞ 👍", "👍 🏽": "👍🏽"}),
+        (
+            "ｘ ＞ 👍🏽",
+            {"x": "ｘ", ">": "＞", "👍": "👍", "🏽": "🏽", "x >": "ｘ ＞", "> 👍": "＞ 👍", "👍 🏽": "👍🏽"},
+        ),
         ("第１條", {"第": "第", "1": "１", "條": "條", "第1": "第１", "1條": "１條"}),
         ("½", {"1": "½", "\u2044": "½", "2": "½", "1 \u2044": "½", "\u2044 2": "½"}),
         ("ｶﾞ", {"ガ": "ｶﾞ"}),
