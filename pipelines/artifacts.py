@@ -29,7 +29,7 @@ from stages.rows import Rows
 if TYPE_CHECKING:
     from stages.coarse.encoder import Encoder
 
-FORMAT_VERSION = 2  # 1 fused margins as they are
+FORMAT_VERSION = 3  # 1 fused margins as they are; 1 and 2 had no n-grams of lone characters and of signs
 MANIFEST = "manifest.json"
 NEIGHBOURS = "neighbours.safetensors"
 PROMISES, METRICS, RECORD = "promises.json", "metrics.json", "run.json"
@@ -117,7 +117,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     config = _read_json(folder / "config.json")
     if config["format_version"] < FORMAT_VERSION:
         raise ArtifactError(
-            f"{folder} has format version {config['format_version']}, whose fusion this coarsefine does not read "
+            f"{folder} has format version {config['format_version']}, whose n-grams this coarsefine does not read "
             f"(it reads {FORMAT_VERSION}): train again"
         )
     if config["format_version"] > FORMAT_VERSION:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.data.report import count
 from pipelines.documents import Documents
 from pipelines.evaluation.baselines import logistic_predictions, svm_predictions
 from pipelines.evaluation.comparison import (
@@ -103,6 +104,9 @@ def assess(
             "baselines that need training are shown as stored with the model; evaluate fits them anew, given the "
             "training data"
         )
+    if not routed.known.all():
+        unknown = count(int((~routed.known).sum()), "document")
+        notes.append(f"the model knows nothing in {unknown}: predict answers none")
     promises: tuple[KeptPromise, ...] = ()
     if model.promises is not None and model.promises.routing == routed.routing:
         promises = kept_promises(model.promises, routed, documents.texts, gold, known_group, model.group_of)

@@ -70,7 +70,7 @@ def fit_chained(
         features = neural.features()
 
     with clock.step("n-grams"):
-        vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train, valid.texts)
+        vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train, valid)
 
     of_rows = for_rows(settings)
     with clock.step("rows"), first_goes_first():

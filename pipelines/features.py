@@ -103,18 +103,27 @@ class FeatureExtractor:
 
     def __call__(self, texts: Sequence[str]) -> Inputs:
         """Read some documents; the caller cuts long lists into blocks."""
-        return self._inputs(texts, None if self.neural is None else self.neural(texts))
+        return self.inputs(texts, None if self.neural is None else self.neural(texts))
 
     def through_cache(self, texts: Sequence[str], folder: Path) -> Inputs:
         """Read many documents, their vectors through the cache of a run folder."""
-        return self._inputs(texts, None if self.neural is None else self.neural.through_cache(texts, folder))
+        return self.inputs(texts, None if self.neural is None else self.neural.through_cache(texts, folder))
 
-    def _inputs(self, texts: Sequence[str], neural: tuple[np.ndarray, np.ndarray] | None) -> Inputs:
+    def inputs(self, texts: Sequence[str], neural: tuple[np.ndarray, np.ndarray] | None) -> Inputs:
+        """Put n-grams beside what the neural part has read of `texts`, and tell where nothing is known.
+
+        Parameters
+        ----------
+        texts
+            Documents.
+        neural
+            (documents, features) and (documents, groups), as `NeuralFeatures` gives them; None without an encoder.
+        """
         vectors, logits = neural or (None, None)
-        ngrams = None
-        if self.vectorizer is not None:
-            ngrams = self.vectorizer.transform(texts)
-        return Inputs(vectors, logits, ngrams)
+        ngrams = None if self.vectorizer is None else self.vectorizer.transform(texts)
+        # An encoder knows something of every text but a blank one.
+        known = np.array([bool(text.strip()) for text in texts]) if ngrams is None or neural else ngrams.getnnz(1) > 0
+        return Inputs(vectors, logits, ngrams, known)
 
 
 def cached_vectors(

@@ -56,7 +56,7 @@ def fit_joint(
         valid_vectors, valid_logits = neural.read("validation")
 
     with clock.step("n-grams"):
-        vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train, valid.texts)
+        vectorizer, ngrams, valid_ngrams = read_ngrams(settings, train, valid)
     lexical = group_rows = None
     if ngrams is not None:
         with clock.step("n-gram rows"), first_goes_first():

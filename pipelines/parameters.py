@@ -55,7 +55,7 @@ n_jobs, seed, run_dir
         attention_dropout: float | None = None,
         lexical: bool = True,
         min_df: int = 2,
-        prune: float = 0.01,
+        prune: float = 0.005,
         negatives: str = "auto",
         balance: float = 0.25,
         prior_correction: float = 0.2,

@@ -10,7 +10,7 @@ from pipelines.model import Model
 from pipelines.router import Routed
 
 Level: TypeAlias = Literal["fine", "group", "none"]
-Reason: TypeAlias = Literal["unsure", "out_of_scope"] | None
+Reason: TypeAlias = Literal["unsure", "out_of_scope", "nothing_known"] | None
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ class Prediction:
         How far down its best path the document is answered: ``fine`` label, ``group``, or ``none``. A model without
         calibration answers with the fine label and promises nothing.
     reason
-        Why the level is ``none``: ``unsure`` or ``out_of_scope``.
+        Why the level is ``none``: ``unsure``, ``out_of_scope``, or ``nothing_known`` where no expert knows anything of
+        the document (no n-gram of it without an encoder; a blank text with one). The path is then that of any
+        such document.
     """
 
     path: tuple[str, str]
@@ -81,13 +83,17 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
 
 
 def levels_of(model: Model, routed: Routed) -> list[tuple[Level, Reason]]:
-    """Return level and reason of each document, as the model's promises demand."""
+    """Return level and reason of each document, as the model's promises demand; of the unknown, that it is unknown."""
     if model.promises is None:
-        return [("fine", None)] * len(routed.probabilities)
+        return [("fine", None) if known else ("none", "nothing_known") for known in routed.known]
     decisions = model.promises.decide(routed, model.group_of)
     found: list[tuple[Level, Reason]] = []
-    for fine, group, outside in zip(decisions.fine, decisions.group, decisions.out_of_scope, strict=True):
-        if fine or group:
+    for known, fine, group, outside in zip(
+        routed.known, decisions.fine, decisions.group, decisions.out_of_scope, strict=True
+    ):
+        if not known:
+            found.append(("none", "nothing_known"))
+        elif fine or group:
             found.append(("fine" if fine else "group", None))
         else:
             found.append(("none", "out_of_scope" if outside else "unsure"))

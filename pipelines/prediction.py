@@ -295,7 +295,7 @@ def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
         raise DataError(f"the table on disk holds {read} documents and not {len(documents)}: use --restart", where)
     if n_empty:
         logger.warning(
-            "%s: %s (rows %s); they get the answer that fits no words at all",
+            "%s: %s (rows %s); they are not answered (reason: nothing_known)",
             where, count(n_empty, "empty document"), some(empty, n_empty),
         )  # fmt: skip
     return key, n_shards

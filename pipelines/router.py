@@ -33,18 +33,21 @@ class Inputs:
         (documents, groups) of the document model.
     ngrams
         (documents, n-grams) for the lexical expert.
+    known
+        (documents,) bool, whether an expert knows anything of the document.
     """
 
     vectors: np.ndarray | None = None
     group_logits: np.ndarray | None = None
     ngrams: sparse.csr_matrix | None = None
+    known: np.ndarray | None = None
 
     def __len__(self) -> int:
         present = next(x for x in (self.vectors, self.group_logits, self.ngrams) if x is not None)
         return int(present.shape[0])
 
     def __getitem__(self, documents: np.ndarray | slice) -> "Inputs":
-        parts = (self.vectors, self.group_logits, self.ngrams)
+        parts = (self.vectors, self.group_logits, self.ngrams, self.known)
         return Inputs(*(None if part is None else part[documents] for part in parts))
 
 
@@ -64,6 +67,8 @@ class Routed:
         (documents,) log of the summed exponentials of the scores: low where no label has a high score.
     routing
         ``exhaustive``, or ``beam`` with its width.
+    known
+        (documents,) bool, whether an expert knows anything of the document; else the answer says nothing of it.
     """
 
     probabilities: np.ndarray
@@ -71,6 +76,7 @@ class Routed:
     in_beam: np.ndarray
     energy: np.ndarray
     routing: str
+    known: np.ndarray
 
     @property
     def beam_mass(self) -> np.ndarray:
@@ -132,7 +138,8 @@ class Router:
             in_beam = best_groups(coarse, beam)
             scores = self._score_beam(inputs, fusion, coarse, in_beam)
         energy = logsumexp(scores, axis=1, keepdims=True)
-        return Routed(np.exp(scores - energy), np.exp(coarse), in_beam, energy[:, 0], routing)
+        known = np.ones(len(inputs), dtype=bool) if inputs.known is None else inputs.known
+        return Routed(np.exp(scores - energy), np.exp(coarse), in_beam, energy[:, 0], routing, known)
 
     def scores(self, inputs: Inputs, coarse: np.ndarray, fusion: Fusion) -> np.ndarray:
         """Scores of all labels, (documents, labels) float32; `coarse` is what `log_coarse` gives."""

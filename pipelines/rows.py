@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from hierarchy.probe import probe_labels
+from pipelines.data.report import some
 from pipelines.documents import Documents
 from pipelines.label_space import LabelSpace
 from pipelines.settings import Settings
@@ -22,6 +23,7 @@ from stages.lexical import NgramVectorizer, reduced
 from stages.progress import duration, progress
 from stages.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, seconds_of_one_row
 
+DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
 logger = logging.getLogger(__name__)
 
 
@@ -91,16 +93,35 @@ def fit_heads(
 
 
 def read_ngrams(
-    settings: Settings, train: Documents, valid_texts: Sequence[str]
+    settings: Settings, train: Documents, valid: Documents
 ) -> tuple[NgramVectorizer | None, Features, Features]:
-    """Fit the n-gram vocabulary on training documents and read both parts; all None with ``lexical: off``."""
+    """Fit the n-gram vocabulary on training documents and read both parts; all None with ``lexical: off``.
+
+    How many documents hold no n-gram of the vocabulary is said, aloud where no encoder reads them.
+    """
     if not settings.lexical:
         return None, None, None
     vectorizer = NgramVectorizer(settings.min_df)
     ngrams = vectorizer.fit_transform(train.texts[: train.given], train.given)
     if train.made:  # which counts for no n-gram: a copy of a document would bear out what stands nowhere else
         ngrams = sparse.vstack([ngrams, vectorizer.transform(train.texts[train.given :])], format="csr")
-    return vectorizer, ngrams, vectorizer.transform(valid_texts)
+    valid_ngrams = vectorizer.transform(valid.texts)
+    level = logging.WARNING if settings.encoder == "none" else logging.INFO
+    _report_unknown(ngrams[: train.given], train.texts, "training", level)
+    _report_unknown(valid_ngrams, valid.texts, "validation", level)
+    return vectorizer, ngrams, valid_ngrams
+
+
+def _report_unknown(ngrams: Features, texts: Sequence[str], what: str, level: int) -> None:
+    unknown = np.flatnonzero(ngrams.getnnz(1) == 0)
+    if len(unknown):
+        shown = [repr(texts[int(document)][:CHARACTERS_SHOWN]) for document in unknown[:DOCUMENTS_SHOWN]]
+        logger.log(
+            level,
+            "n-grams: nothing is known in %s of %s %s documents, which hold no n-gram of the vocabulary (min_df); they "
+            "begin %s",
+            f"{len(unknown):,}", f"{ngrams.shape[0]:,}", what, some(shown, len(unknown)),
+        )  # fmt: skip
 
 
 def fit_ngram_rows(

@@ -89,7 +89,7 @@ class Settings(BaseModel):
     lexical: bool = Field(True, description="the n-gram expert beside the neural one")
     min_df: int = Field(2, ge=1, description="training documents that an n-gram must stand in")
     prune: float = Field(
-        0.01, ge=0, lt=1, description="n-gram weights below this share of their row's norm are set to 0"
+        0.005, ge=0, lt=1, description="n-gram weights below this share of their row's norm are set to 0"
     )
     negatives: Literal["auto", "all", "candidates", "group"] = Field(
         "auto",

@@ -1,12 +1,13 @@
 """The n-grams of whole documents, for every script: the features of the lexical expert.
 
-Words of scripts with spaces give 1-2-grams of words, runs of scripts without spaces (Chinese, Japanese, Thai, ...) give
-1-3-grams of characters, in one vocabulary. Nothing is cut off, and torch is not needed.
+A document is a row of words, of characters of scripts without spaces (Chinese, Japanese, Thai, ...), and of signs:
+symbols, emoji, punctuation. All of them are n-grams of their own, in one vocabulary; so are two neighbours ("type 1",
+"c +", "用lstm"), and three characters of a script without spaces. Nothing is cut off, and torch is not needed.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ MARKS = (
     "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
     "\u06df-\u06e8\u06ea-\u06ed\u0900-\u0963\u0971-\u0df3\u1ab0-\u1aff\u1dc0-\u1dff"
 )
-_RUNS = re.compile(rf"(?P<unspaced>[{UNSPACED}]+)|[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*")
+_WORD = rf"[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*"
+_UNITS = re.compile(rf"(?P<unspaced>[{UNSPACED}]+)|(?P<word>{_WORD})|(?P<sign>[^\w\s])")
 JOINING_JAMO = ("\u1160", "\u11ff")  # vowels and final consonants: letters that melt into the one before
 
 
@@ -39,24 +41,8 @@ def fold(text: str) -> str:
 
 
 def ngrams(text: str) -> list[str]:
-    """All n-grams of a document: word 1-2-grams, and character 1-3-grams where words have no spaces."""
-    found: list[str] = []
-    before = None
-    for match in _RUNS.finditer(fold(text)):
-        run = match.group()
-        if match.lastgroup:
-            found += run
-            found += map("".join, pairwise(run))
-            found += map("".join, zip(run, run[1:], run[2:], strict=False))
-            before = None
-            continue
-        if len(run) == 1:  # a lone letter tells nothing
-            continue
-        found.append(run)
-        if before is not None:
-            found.append(f"{before} {run}")
-        before = run
-    return found
+    """All n-grams of a document, as often as they stand in it."""
+    return [ngram for ngram, _, _ in _ngrams_of_folded(fold(text))]
 
 
 def ngram_spans(text: str) -> list[tuple[str, int, int]]:
@@ -73,25 +59,52 @@ def ngram_spans(text: str) -> list[tuple[str, int, int]]:
         (n-gram, start, end): ``text[start:end]`` holds the n-gram, so that `ngrams` finds it there. It is no longer
         than it must be: only characters that fold together (a ligature, a letter with its marks) are not parted.
     """
-    found: list[tuple[str, int, int]] = []
-    before: tuple[str, int, int] | None = None
     folded, starts, ends = _fold_with_places(text)
-    for match in _RUNS.finditer(folded):
-        run, first = match.group(), match.start()
-        if match.lastgroup:
-            for size in (1, 2, 3):
-                for start in range(first, match.end() - size + 1):
-                    found.append((folded[start : start + size], starts[start], ends[start + size - 1]))
-            before = None
+    return [(ngram, starts[start], ends[end - 1]) for ngram, start, end in _ngrams_of_folded(folded)]
+
+
+def _ngrams_of_folded(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield (n-gram, start, end) for all n-grams of a folded text.
+
+    Words and symbols pair over blanks and punctuation. A character of a script without spaces pairs with what it
+    touches: what stands behind a comma or a line's end is as a rule another phrase.
+    """
+    before, start_before, end_before, unspaced_before = "", 0, -1, False
+    for match in _UNITS.finditer(text):
+        unit, start, end, kind = match.group(), match.start(), match.end(), match.lastgroup
+        if kind == "sign":
+            kind = _kind_of_sign(unit)
+        unspaced = kind == "unspaced"
+        if unspaced:
+            yield from _characters(text, start, end)
+        elif kind != "joiner":
+            yield unit, start, end
+        if kind in ("joiner", "punctuation"):
             continue
-        if len(run) == 1:
-            continue
-        word = (run, starts[first], ends[match.end() - 1])
-        found.append(word)
-        if before is not None:
-            found.append((f"{before[0]} {run}", before[1], word[2]))
-        before = word
-    return found
+        if unspaced or unspaced_before:
+            if start == end_before:
+                first = unit[0] if unspaced else unit
+                yield before + first, start_before, start + len(first)
+        elif before:
+            yield f"{before} {unit}", start_before, end
+        before, start_before = (unit[-1], end - 1) if unspaced else (unit, start)
+        end_before, unspaced_before = end, unspaced
+
+
+def _characters(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """Yield the 1-3-grams of characters between two places."""
+    for size in (1, 2, 3):
+        for place in range(start, end - size + 1):
+            yield text[place : place + size], place, place + size
+
+
+@lru_cache(maxsize=10_000)
+def _kind_of_sign(sign: str) -> str:
+    """Tell symbols (emoji too, and those that are too new for this Unicode) from punctuation and from joiners."""
+    category = unicodedata.category(sign)
+    if category[0] == "P":
+        return "punctuation"
+    return "joiner" if category[0] == "M" or category in ("Cc", "Cf", "Cs") else "symbol"
 
 
 def _fold_with_places(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
@@ -184,9 +197,10 @@ class NgramVectorizer:
         try:
             features = tfidf.fit_transform(texts).tocsr()
         except ValueError as error:
+            remedy = "lower min_df" if min_df > 1 else "give documents with letters, digits or symbols"
             raise DataError(
                 f"no n-gram stands in {min_df} or more of the {n_documents} training documents, so the lexical expert "
-                "has nothing to read: lower min_df, or set lexical: false and name an encoder"
+                f"has nothing to read: {remedy}, or set lexical: false and name an encoder"
             ) from error
         self._tfidf = tfidf
         return features

@@ -39,6 +39,7 @@ ANSWERED = {
     ("group", None): "Answered with the group: the fine label is unsure.",
     ("none", "unsure"): "Not answered: fine label and group are both unsure.",
     ("none", "out_of_scope"): "Not answered: the document seems to belong to no label.",
+    ("none", "nothing_known"): "Not answered: nothing in the document is known to the model.",
 }
 ModelArgument = Annotated[
     Path, typer.Argument(help="Folder that train wrote, or a model on the hub: org/name, org/name@revision.")
@@ -215,7 +216,7 @@ def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, s
         rows.append((label, group, *(f"{figure:.3f}" for figure in figures)))
     columns = ("label", "group", "probability", "of the group", "by the coarse stage")
     print_table(f"Beam mass {paths[0].beam_mass:.3f}" if paths[0].beam_mass < 1 else "", columns, rows)
-    if classifier.model_.promises is not None:
+    if classifier.model_.promises is not None or paths[0].level == "none":
         print_lines(ANSWERED[paths[0].level, paths[0].reason])
     if found is not None:
         name = taxonomy.label_named if found.level == "label" else taxonomy.group_named

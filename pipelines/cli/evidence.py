@@ -9,12 +9,20 @@ import typer
 
 from hierarchy.errors import DataError
 from hierarchy.local_paths import expanded
-from pipelines.cli.answers import BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier
+from pipelines.cli.answers import (
+    ANSWERED,
+    BeamOption,
+    DeviceOption,
+    ModelArgument,
+    RoutingOption,
+    load_classifier,
+)
 from pipelines.cli.console import (
     ConfigOption,
     JsonOption,
     SetOption,
     print_json,
+    print_lines,
     print_table,
     session,
 )
@@ -89,6 +97,8 @@ def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
         ("label", "group", "probability"),
         [(label(p.path[1]), group(p.path[0]), f"{p.probability:.3f}") for p in explanation.paths],
     )
+    if explanation.paths[0].reason == "nothing_known":
+        print_lines(ANSWERED["none", "nothing_known"])
     best, other = label(explanation.label), label(explanation.against)
     print_table(
         f"{best} against {other}: score difference {explanation.margin:+.3f}",

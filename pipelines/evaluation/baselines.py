@@ -60,12 +60,13 @@ def svm_predictions(
     Returns
     -------
     np.ndarray
-        ``(test documents,)`` predicted labels, of the same kind as `train_targets`.
+        ``(test documents,)`` predicted labels, of the same kind as `train_targets`; all the commonest one where
+        scikit-learn finds no n-gram (it reads no lone letter, digit or symbol).
 
     Raises
     ------
     DataError
-        If there is nothing to train on, or no text holds a word.
+        If there is nothing to train on.
     """
     targets = _checked_targets(train_targets, len(train_texts))
     classes = np.unique(targets)
@@ -74,10 +75,9 @@ def svm_predictions(
     vectorizer = tfidf_vectorizer(train_texts, min_df)
     try:
         train = vectorizer.fit_transform(train_texts)
-    except ValueError as error:  # scikit-learn: "empty vocabulary"
-        raise DataError(
-            f"TF-IDF found no n-gram in {len(train_texts)} training documents ({error}); are the texts empty?"
-        ) from error
+    except ValueError as error:  # "empty vocabulary": its words have two letters at least
+        logger.warning("linear svm: no n-gram in %d training documents (%s): it says one label", len(targets), error)
+        return np.full(len(test_texts), classes[np.bincount(np.searchsorted(classes, targets)).argmax()])
     test = vectorizer.transform(test_texts)
     del vectorizer  # its vocabulary of strings can be larger than both matrices
     scores = _one_vs_rest_scores(train, targets, classes, test, C, seed, n_jobs)

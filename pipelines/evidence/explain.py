@@ -116,12 +116,12 @@ class _Document:
         self.vectorizer = model.extractor.vectorizer
         self.spans: list[Span] = []
         self.segments: dict[Encoder, np.ndarray] = {}
-        vectors = logits = None
+        neural = None
         if self.features is not None:
             self.spans = self.features.segmenter.spans(text)
             self.segments, counts = self.features.segment_vectors([text])
-            vectors, logits = self.features.read(self.segments, counts)
-        self.inputs = Inputs(vectors, logits, None if self.vectorizer is None else self.vectorizer.transform([text]))
+            neural = self.features.read(self.segments, counts)
+        self.inputs = model.extractor.inputs([text], neural)
 
     def neural(self, contrast: np.ndarray, groups: np.ndarray) -> tuple[list[Part], np.ndarray, np.ndarray]:
         """Parts of the neural expert; what each segment has of them, and its attention, (segments,) both."""

@@ -16,7 +16,7 @@ from pipelines.trust.conformal import Conformal, document_uniforms, fit_conforma
 
 @dataclass(frozen=True)
 class Decisions:
-    """How far down its path each document is answered, (documents,) bool each; none of them: unsure.
+    """How far down its path each document is answered, (documents,) bool each; none of them: unsure, or unknown.
 
     Attributes
     ----------
@@ -89,7 +89,8 @@ class Promises:
         if self.out_of_scope is not None:
             outside = routed.energy < self.out_of_scope.energy
         fine, group = self.back_off.levels(*confidences(routed, group_of))
-        return Decisions(fine & ~outside, group & ~outside, outside)
+        answered = routed.known & ~outside
+        return Decisions(fine & answered, group & answered, outside)
 
     def check_routing(self, routed: Routed) -> None:
         """Refuse answers that were routed in another way than the calibration documents."""
@@ -137,6 +138,8 @@ class Observed:
         Group of the right label, -1 where it is none of the model's.
     energy
         Of the out-of-scope score.
+    known
+        Whether the model knows anything of the document: others are not answered.
     """
 
     confidence: np.ndarray
@@ -147,6 +150,7 @@ class Observed:
     node_score: np.ndarray
     gold_group: np.ndarray
     energy: np.ndarray
+    known: np.ndarray
 
     @classmethod
     def joined(cls, parts: Sequence["Observed"]) -> "Observed":
@@ -182,6 +186,7 @@ def observe(
         node_score=of_node,
         gold_group=gold_group,
         energy=routed.energy,
+        known=routed.known,
     )
 
 
@@ -207,7 +212,8 @@ def make_promises(
     groups
         How many the model has.
     precision, delta
-        As for `fit_back_off`; documents that seem out of scope are not among those that it answers.
+        As for `fit_back_off`; documents that seem out of scope, or of which nothing is known, are not among those
+        that it answers.
     coverage, by_group
         As for `fit_conformal`.
     false_alarms
@@ -229,7 +235,7 @@ def make_promises(
     if wrong:
         raise ConfigError(wrong, "calibrate")
     outside = None if false_alarms is None else _energy_limit(observed.energy, false_alarms)
-    inside = slice(None) if outside is None else observed.energy >= outside.energy
+    inside = observed.known if outside is None else observed.known & (observed.energy >= outside.energy)
     return Promises(
         documents=len(observed.energy),
         routing=routing,

@@ -183,11 +183,14 @@ def test_a_newer_format_is_refused(damaged):
         HierarchicalClassifier.from_pretrained(damaged)
 
 
-def test_an_older_format_is_refused(damaged):
+@pytest.mark.parametrize("version", range(1, FORMAT_VERSION))
+def test_an_older_format_is_refused(damaged, version):
     config = json.loads((damaged / "config.json").read_text(encoding="utf-8"))
-    (damaged / "config.json").write_text(json.dumps({**config, "format_version": 1}), encoding="utf-8")
+    (damaged / "config.json").write_text(json.dumps({**config, "format_version": version}), encoding="utf-8")
     sign(damaged, "config.json")
-    with pytest.raises(ArtifactError, match=rf"format version 1, .* reads {FORMAT_VERSION}\): train again"):
+    with pytest.raises(
+        ArtifactError, match=rf"format version {version}, .* n-grams .* reads {FORMAT_VERSION}\): train again"
+    ):
         HierarchicalClassifier.from_pretrained(damaged)
 
 

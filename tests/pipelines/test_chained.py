@@ -372,3 +372,22 @@ def test_rare_labels_are_given_more_chance_by_their_n_grams(english):
     assert factors[place] > 1.5 > 1 > np.delete(factors, place).max()
     even = [chances(english.train, prior_correction=power)[0] for power in (0.0, 0.5)]
     np.testing.assert_allclose(*even, rtol=1e-3, atol=1e-6)
+
+
+def test_labels_that_differ_in_a_lone_character_are_told_apart():
+    """Type 1 from type 2, C from C++, thumbs up from thumbs down: by n-grams alone."""
+    own = (
+        "diabetes type 1", "diabetes type 2", "hepatitis A", "hepatitis B", "C programmer", "C++ programmer",
+        "C# programmer", "vitamin C", "vitamin D", "refund 👍", "refund 👎", "grade A+", "grade A-", "用C语言",
+        "用R语言",
+    )  # fmt: skip
+    filler = ["patient", "admitted", "with", "history", "of", "known", "since", "years", "seen", "today", "follow"]
+    rng = np.random.default_rng(0)
+
+    def documents(each):
+        labels = [text for text in own for _ in range(each)]
+        some = [rng.choice(filler, 4).tolist() for _ in labels]
+        return [" ".join([*w[:2], text, *w[2:]]) for w, text in zip(some, labels, strict=True)], labels
+
+    classifier = HierarchicalClassifier(encoder="none", n_jobs=1).fit(*documents(20))
+    assert classifier.score(*documents(10)) == 1.0

@@ -11,10 +11,12 @@ from hierarchy.errors import DataError
 from stages import lexical
 from stages.lexical import NgramVectorizer, fold, ngram_spans, ngrams
 
-SCRIPTS = st.text(st.sampled_from("aZé1_ -.中文字仮名ไทย한국हिन्दी👍Ａ１ﬁ"), max_size=40)
+SCRIPTS = st.text(st.sampled_from("aZé1_ -.+#,€🏽中文字仮名ไทย한국हिन्दी👍Ａ１ﬁ"), max_size=40)
 # Whatever folds to something else or melts with its neighbours, among plain words of several scripts.
 FOLDING = "ａＢ１ﬁﬃßẞİΣςſK㎏½…´①㍿ｶﾞﾊﾟᄀ각ᆨ가ﾡￂéȩ́Å̊क़ःো่שּׂﷺ豈𝒜"
-WILD = st.text(st.sampled_from(f"ab Z_-.\n中文字仮ไท한👍{FOLDING}") | st.characters(), max_size=25)
+WILD = st.text(
+    st.sampled_from(f"ab Z_-.\n中文字仮ไท한👍+#(½№²™≠€🏽\u200d\ufe0f\u20e3{FOLDING}") | st.characters(), max_size=25
+)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,11 @@ WILD = st.text(st.sampled_from(f"ab Z_-.\n中文字仮ไท한👍{FOLDING}") |
         ("Red kettles boil", ["red", "kettles", "red kettles", "boil", "kettles boil"]),
         ("中文字", ["中", "文", "字", "中文", "文字", "中文字"]),
         ("ไทย", ["ไ", "ท", "ย", "ไท", "ทย", "ไทย"]),
-        ("買iPhone15手機", ["買", "iphone15", "手", "機", "手機"]),
+        ("買iPhone15手機", ["買", "iphone15", "買iphone15", "手", "機", "手機", "iphone15手"]),
+        ("用LSTM，模型", ["用", "lstm", "用lstm", ",", "模", "型", "模型"]),
+        ("第3條", ["第", "3", "第3", "條", "3條"]),
+        ("好👍！", ["好", "👍", "好👍", "!"]),
+        ("第 3 條", ["第", "3", "條"]),
         ("ＡＢＣ　１２３", ["abc", "123", "abc 123"]),
         ("ﬁne STRASSE straße", ["fine", "strasse", "fine strasse", "strasse", "strasse strasse"]),
         ("ｶﾀｶﾅ", ["カ", "タ", "カ", "ナ", "カタ", "タカ", "カナ", "カタカ", "タカナ"]),
@@ -33,15 +39,39 @@ WILD = st.text(st.sampled_from(f"ab Z_-.\n中文字仮ไท한👍{FOLDING}") |
         ("كِتَاب", ["كِتَاب"]),
         ("𠀀𠀁", ["𠀀", "𠀁", "𠀀𠀁"]),
         ("人々", ["人", "々", "人々"]),
-        ("a b c", []),
-        ("👍🎉 ✨", []),
+        ("a b", ["a", "b", "a b"]),
+        ("👍🏽 ✨", ["👍", "🏽", "👍 🏽", "✨", "🏽 ✨"]),
+        ("👩\u200d🚒 ❤️ 1️⃣", ["👩", "🚒", "👩 🚒", "❤", "🚒 ❤", "1", "❤ 1"]),
+        ("C++, C#", ["c", "+", "c +", "+", "+ +", ",", "c", "+ c", "#"]),
+        ("\u200b\u00ad\ufeff", []),
         ("", []),
         ("   \n\t", []),
-        ("don't", ["don"]),
+        ("don't", ["don", "'", "t", "don t"]),
     ],
 )
 def test_ngrams_of_each_script(text, expected):
     assert ngrams(text) == expected
+
+
+# Labels that differ in one lone character, which stands between words that both share.
+PAIRS = [
+    ("diabetes type 1", "diabetes type 2"), ("C programmer", "C++ programmer"), ("C++ programmer", "C# programmer"),
+    ("vitamin C", "vitamin D"), ("refund 👍", "refund 👎"), ("refund 👍🏻", "refund 👍🏿"), ("flag 🇩🇪", "flag 🇫🇷"),
+    ("key 1️⃣", "key 2️⃣"), ("grade A+", "grade A-"), ("grade A", "grade A+"), ("№ 5", "№ 6"), ("x ≥ 5", "x ≤ 5"),
+    ("$ 5", "€ 5"), ("5 %", "5 ‰"), ("really?", "really!"), ("fine :)", "fine :("), ("♀", "♂"), ("→", "←"),
+    ("группа А", "группа Б"), ("ж", "ш"), ("رقم ١", "رقم ٢"), ("ห้อง ๑", "ห้อง ๒"), ("ビタミンC", "ビタミンD"),
+    ("B형", "A형"), ("형 가", "형 나"), ("x²", "x³"), ("①", "②"), ("1,5", "1.5"), ("\ue000", "\ue001"),
+    ("用C语言", "用R语言"), ("第3條", "第4條"), ("3 > 5", "5 > 3"), ("A+ B-", "A- B+"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_no_lone_character_is_lost(one, other):
+    assert sorted(ngrams(f"seen today {one} follow up")) != sorted(ngrams(f"seen today {other} follow up"))
+
+
+def test_what_is_seen_of_no_one_is_no_ngram():
+    assert ngrams("a\u200db \ud83d \u200f❤️") == ngrams("a b ❤")
 
 
 def test_a_run_without_spaces_parts_two_words():
@@ -79,9 +109,15 @@ def test_where_characters_fold_one_by_one_a_place_holds_nothing_else(text):
     ("text", "expected"),
     [
         ("Red  KETTLES", {"red": "Red", "kettles": "KETTLES", "red kettles": "Red  KETTLES"}),
-        ("我买ＡＢＣ", {"我": "我", "买": "买", "我买": "我买", "abc": "ＡＢＣ"}),
+        ("我买ＡＢＣ", {"我": "我", "买": "买", "我买": "我买", "abc": "ＡＢＣ", "买abc": "买ＡＢＣ"}),
         ("eﬃcient STRAßE", {"efficient": "eﬃcient", "strasse": "STRAßE", "efficient strasse": "eﬃcient STRAßE"}),
-        ("cafe\u0301s, late", {"cafés": "cafe\u0301s", "late": "late", "cafés late": "cafe\u0301s, late"}),
+        ("cafe\u0301s, late", {"cafés": "cafe\u0301s", ",": ",", "late": "late", "cafés late": "cafe\u0301s, late"}),
+        (
+            "ｘ ＞ 👍🏽",
+            {"x": "ｘ", ">": "＞", "👍": "👍", "🏽": "🏽", "x >": "ｘ ＞", "> 👍": "＞ 👍", "👍 🏽": "👍🏽"},
+        ),
+        ("第１條", {"第": "第", "1": "１", "條": "條", "第1": "第１", "1條": "１條"}),
+        ("½", {"1": "½", "\u2044": "½", "2": "½", "1 \u2044": "½", "\u2044 2": "½"}),
         ("ｶﾞ", {"ガ": "ｶﾞ"}),
         ("\u1112\u1161\u11ab글", {"한글": "\u1112\u1161\u11ab글"}),
         ("㍿", dict.fromkeys(("株", "式", "会", "社", "株式", "式会", "会社", "株式会", "式会社"), "㍿")),
@@ -154,10 +190,18 @@ def test_text_without_ngrams_is_an_empty_row():
     assert features.nnz == 0
 
 
-@pytest.mark.parametrize("texts", [["👍", "!!", "x"], [f"word{i}" for i in range(30)]])
-def test_no_ngrams_at_all_is_refused_with_a_remedy(texts):
-    with pytest.raises(DataError, match="lexical"):
+@pytest.mark.parametrize(
+    ("texts", "remedy"),
+    [([" ", "\u200b"], "give documents with letters"), ([f"word{i}" for i in range(30)], "lower min_df")],
+)
+def test_no_ngrams_at_all_is_refused_with_a_remedy(texts, remedy):
+    with pytest.raises(DataError, match=f"{remedy}.*, or set lexical: false"):
         NgramVectorizer().fit_transform(texts, len(texts))
+
+
+def test_documents_of_nothing_but_digits_and_emoji_can_be_read():
+    vectorizer = NgramVectorizer()
+    assert (vectorizer.fit_transform(["1 2 3", "A", "👍", "?!"], 4).getnnz(1) > 0).all()
 
 
 def test_unfitted_says_so():

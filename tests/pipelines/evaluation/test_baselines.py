@@ -50,13 +50,16 @@ def test_nothing_to_predict():
     assert logistic_predictions(np.ones((1, 2)), np.array([3]), np.empty((0, 2))).shape == (0,)
 
 
+def test_where_it_reads_nothing_the_svm_says_the_commonest_label(caplog):
+    assert svm_predictions(["1 2", "👍", "C", "+"], np.array([4, 9, 9, 2]), ["1", "a word"]).tolist() == [9, 9]
+    assert "no n-gram in 4 training documents" in caplog.text
+
+
 def test_bad_training_data_is_refused():
     with pytest.raises(DataError, match="needs training documents"):
         svm_predictions([], np.array([], dtype=int), ["x"])
     with pytest.raises(DataError, match="2 training documents have 1 labels"):
         svm_predictions(["a", "b"], np.array([0]), ["x"])
-    with pytest.raises(DataError, match="found no n-gram in 2 training documents"):
-        svm_predictions(["", " "], np.array([0, 1]), ["x"])
     with pytest.raises(DataError, match="needs training documents"):
         logistic_predictions(np.empty((0, 2)), np.array([], dtype=int), np.ones((1, 2)))
 

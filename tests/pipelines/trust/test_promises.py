@@ -33,8 +33,10 @@ def test_levels_follow_the_thresholds(calibrated, english):
     texts = [*english.test[0], "xyzzy plugh", ""]
     paths = [one[0] for one in calibrated.predict_paths(texts)]
     for routed_part, part in [(calibrated.model_.router.route(calibrated.model_.extractor(texts)), paths)]:
-        for path, energy in zip(part, routed_part.energy, strict=True):
-            if energy < promises.out_of_scope.energy:
+        for text, path, energy in zip(texts, part, routed_part.energy, strict=True):
+            if not text:
+                assert (path.level, path.reason) == ("none", "nothing_known")
+            elif energy < promises.out_of_scope.energy:
                 assert (path.level, path.reason) == ("none", "out_of_scope")
             elif promises.back_off.fine is not None and path.probability > promises.back_off.fine:
                 assert (path.level, path.reason) == ("fine", None)
@@ -45,7 +47,8 @@ def test_levels_follow_the_thresholds(calibrated, english):
     assert {path.level for path in paths} >= {"fine", "none"}
 
 
-def test_a_document_without_known_words_seems_out_of_scope(calibrated):
+def test_a_document_without_known_words_seems_out_of_scope(fitted, english):
+    calibrated = copy.copy(fitted).calibrate(*english.test, precision=0.8, delta=0.2, false_alarms=0.2)
     path = calibrated.predict_paths(["xyzzy plugh quux"])[0][0]
     assert (path.level, path.reason) == ("none", "out_of_scope")
 
