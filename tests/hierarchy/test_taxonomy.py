@@ -74,7 +74,7 @@ def test_index_errors_name_the_nearest():
         TREE.label_index("kettel")
     with pytest.raises(TaxonomyError, match=r"'Saws \(saw\)' stands in no group yet"):
         TREE.label_index("saw")
-    with pytest.raises(TaxonomyError, match=r"no group 'Gardens'; nearest: 'g'"):
+    with pytest.raises(TaxonomyError, match=r"no group 'Gardens'; nearest: 'Garden \(g\)'"):
         TREE.group_index("Gardens")
 
 

@@ -353,6 +353,15 @@ def test_validation_documents_are_known_again_and_new_labels_give_some(before_ho
     assert len(cut_validation(model, Documents(*halved))[1]) == 0
 
 
+def test_a_repeated_document_of_a_new_label_stays_on_one_side(before_hoses, english):
+    model = before_hoses["fitted_lexical"].model_
+    texts, labels = (english.train[i] + english.valid[i] for i in (0, 1))
+    hoses = [text for text, label in zip(texts, labels, strict=True) if label == "hoses"]
+    texts, labels = texts + hoses[::2], labels + ["hoses"] * len(hoses[::2])
+    kept, cut = cut_validation(model, Documents(texts, labels))
+    assert not {texts[i] for i in kept} & {texts[i] for i in cut}
+
+
 def test_an_edit_without_unseen_documents_is_refused(fitted_lexical, english):
     tree = edited(english.taxonomy, move={"lamps": "kitchen"})
     with pytest.raises(DataError, match=r"the fusion must be fitted again.*with validation="):
