@@ -11,9 +11,9 @@ from hierarchy.embedding import Documents, Embed, reduced, unit
 from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.naming import group_names, telling_words
 from hierarchy.nodes import Group, Label, with_default_ids
-from hierarchy.placement import Plan
+from hierarchy.placement import Plan, moved_labels
 from hierarchy.signals import SIGNALS, Confusions, Signals, label_signals, signal_problems
-from hierarchy.sizes import counts_that_fit, plan_sizes
+from hierarchy.sizes import Room, size_limits
 from hierarchy.smoothing import smoothed
 from hierarchy.taxonomy import Taxonomy
 
@@ -21,6 +21,7 @@ BEAM = 3  # groups that the router keeps, for the routing recall that decides th
 RECALL = 0.98  # that `n_groups: auto` asks of it
 STEPS = 12  # numbers of groups that are tried
 MANY_LABELS, FEWER_STEPS = 2500, 4  # above so many labels a step takes long
+MOVES_SHOWN = 20  # labels that a build would move, in the message
 MOST_GROUPS = 700  # that are tried where there are many labels: an exact assignment to more takes minutes
 logger = logging.getLogger(__name__)
 
@@ -40,8 +41,7 @@ class BuildReport:
     signals
         What each signal that was there counted, as shares.
     moved
-        (label id, its group before, its group now) of labels that stood in a group and had to leave it although the
-        tree was to be kept.
+        (label id, its group before, its group now) of labels that stood in a group and left it.
     """
 
     n_groups: int
@@ -62,7 +62,8 @@ class TaxonomyBuilder:
         sqrt(2 · labels), 35 for 600.
     min_group_size, max_group_size
         Limits of the groups that are built. Within them, and as far as pinned labels allow, a group has between
-        half and twice the mean size.
+        half and twice the mean size. None is 5 and 40, and gives way where `n_groups`, the other limit or links ask
+        for another size. Fewer labels than `min_group_size` make one group.
     embed
         A function texts → array, one row a text, however long it is. None loads `encoder`.
     encoder
@@ -85,8 +86,8 @@ class TaxonomyBuilder:
     def __init__(
         self,
         n_groups: int | str = "auto",
-        min_group_size: int = 5,
-        max_group_size: int = 40,
+        min_group_size: int | None = None,
+        max_group_size: int | None = None,
         embed: Embed | None = None,
         encoder: str = "embedded",
         signals: Mapping[str, float] | None = None,
@@ -107,6 +108,7 @@ class TaxonomyBuilder:
         *,
         texts: Sequence[str] | None = None,
         keep: bool = False,
+        move_labels: bool = False,
         confusions: Confusions | None = None,
     ) -> Taxonomy:
         """Place all labels that stand in no group.
@@ -115,16 +117,19 @@ class TaxonomyBuilder:
         ----------
         labels
             Label names, or a taxonomy. Of a taxonomy, unplaced labels are placed, and labels of groups with
-            `built=True` are dealt anew; labels of any other group stay where they are, and such a group may take
-            more up to its `max_size`. Groups with a frozen name or limits of their own are kept. A new group that
+            `built=True` are dealt anew where none waits for a place, or with `move_labels`; labels of any other group
+            stay where they are, and such a group may take more up to its `max_size`. Groups with a frozen name or limits of their own are kept. A new group that
             shares more than half of its labels with an earlier built one takes over its id, name and description.
         documents
             (texts or vectors of shape (documents, dimensions), label of each document), or None.
         texts
             Of the documents, where vectors are given: their telling words help to name the groups.
         keep
-            Leave every placed label where it stands, in built groups as well. One moves only where the size limits
-            leave no other way: `report_.moved` says which.
+            Leave every placed label where it stands, in built groups as well; `n_groups` does not count then. With
+            `move_labels` labels of built groups move where the size limits leave no other way, as few as they ask.
+        move_labels
+            Let labels leave the built group in which they stand: `report_.moved` says which did. Without it a build
+            that would move any is refused.
         confusions
             With documents: what is confused with what, in place of the builder's probe, for example
             `pipelines.cross_validation.out_of_fold.OutOfFold.probe` of a cross-validated model.
@@ -137,15 +142,17 @@ class TaxonomyBuilder:
         Raises
         ------
         TaxonomyError
-            Where sizes, links and pinned labels contradict each other.
+            Where sizes, links and pinned labels contradict each other, or labels would move.
         """
         weights = self._check()
         taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
+        keep = keep or (bool(taxonomy.unplaced) and any(group.built for group in taxonomy.groups) and not move_labels)
         plan = Plan.of(taxonomy, keep_groups=keep, pin_built=keep)
         if not plan.free:
             self.report_ = BuildReport(len(taxonomy.groups), "every label stands in a group already")
             return taxonomy
-        forced = keep and not self._counts(plan)
+        room = self._room(plan)
+        forced = keep and move_labels and room.least < room.limits[0]
         if forced:  # no group has room, and the new labels alone do not make one
             plan = Plan.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
@@ -167,14 +174,16 @@ class TaxonomyBuilder:
             texts = documents[0]
         spoken = None if texts is None or known is None else (texts, known[1])
         built = _assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
-        moved = _moved(taxonomy, built) if keep else ()
+        moved = moved_labels(taxonomy, built)
+        if moved and not move_labels:
+            raise TaxonomyError(_would_move(moved, taxonomy, built))
         self.report_ = replace(report, n_groups=len(built.groups), signals=signals, moved=moved)
         logger.info("number of groups: %d, %s", self.report_.n_groups, report.rule)
         if self.report_.n_groups == 1 and len(built.labels) > 1:
             logger.warning(
                 "all %d labels stand in one group, so a tree does nothing here; for more groups set a smaller "
                 "min_group_size (it is %d)",
-                len(built.labels), self.min_group_size,
+                len(built.labels), room.limits[0],
             )  # fmt: skip
         return built
 
@@ -182,9 +191,10 @@ class TaxonomyBuilder:
         problems = []
         if self.n_groups != "auto" and not (isinstance(self.n_groups, (int, np.integer)) and self.n_groups >= 1):
             problems.append(f"n_groups is {self.n_groups!r}; it must be 'auto' or a whole number from 1 up")
-        if not 1 <= self.min_group_size <= self.max_group_size:
+        low, high = size_limits(self.min_group_size, self.max_group_size)
+        if not 1 <= low <= high:
             problems.append(
-                f"min_group_size is {self.min_group_size} and max_group_size {self.max_group_size}; "
+                f"min_group_size is {low} and max_group_size {high}; "
                 "it must hold that 1 <= min_group_size <= max_group_size"
             )
         problems += signal_problems(self.signals)
@@ -192,15 +202,20 @@ class TaxonomyBuilder:
             raise TaxonomyError(problems, where="TaxonomyBuilder")
         return SIGNALS if self.signals is None else self.signals
 
-    def _counts(self, plan: Plan) -> list[int]:
-        return counts_that_fit(len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size)
+    def _room(self, plan: Plan) -> Room:
+        return Room(
+            len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size, plan.together, plan.apart
+        )
 
     def _decided(self, plan: Plan, vectors: np.ndarray, found: Signals, keep: bool) -> tuple[np.ndarray, BuildReport]:
         """Choose the number of groups and cluster."""
         if keep:
-            count = self._counts(plan)[0]
+            room = self._room(plan)
+            count = room.counts()[0]
             new = count - len(plan.kept)
             rule = f"kept, and {new} more for labels that find no room" if new else "all kept; there is room in them"
+            if new and room.least < room.limits[0]:
+                rule += f", with fewer than {room.limits[0]} labels, since no label that stands may move"
             return self._clustered(plan, vectors, count, near_mean=False), BuildReport(count, rule)
         if self.n_groups != "auto":
             home = self._clustered(plan, vectors, int(self.n_groups))
@@ -234,9 +249,7 @@ class TaxonomyBuilder:
 
     def _steps(self, plan: Plan) -> list[int]:
         """Return numbers of groups to try, evenly spread by ratio, among those that the limits allow."""
-        counts = self._counts(plan)
-        if not counts:
-            return [plan_sizes(len(plan.free), plan.sizes(), "auto", self.min_group_size, self.max_group_size)[0].size]
+        counts = self._room(plan).counts()
         steps = STEPS
         if len(plan.free) > MANY_LABELS:
             steps, counts = FEWER_STEPS, [count for count in counts if count <= max(MOST_GROUPS, counts[0])]
@@ -246,31 +259,32 @@ class TaxonomyBuilder:
     def _clustered(self, plan: Plan, vectors: np.ndarray, n_groups: int | str, *, near_mean: bool = True) -> np.ndarray:
         """Return the cluster of each free label; kept groups are the first clusters."""
         fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
-        low, high = plan_sizes(
-            len(free), plan.sizes(), n_groups, self.min_group_size, self.max_group_size, near_mean=near_mean
-        )
-        sums = np.zeros((len(low), vectors.shape[1]))
-        np.add.at(sums, plan.home, fixed)
-        place = plan.placement(int(high.max()))
         starts = {g: unit(free[members].sum(axis=0)[None])[0] for g, members in plan.anchors().items()}
-        return cluster(free, Clusters(low, high, sums, starts), self.seed, place=place)
+        ways = self._room(plan).ways(n_groups, near_mean=near_mean)
+        for more, (low, high) in zip(range(len(ways) - 1, -1, -1), ways, strict=True):
+            sums = np.zeros((len(low), vectors.shape[1]))
+            np.add.at(sums, plan.home, fixed)
+            try:
+                place = plan.placement(int(high.max()))
+                return cluster(free, Clusters(low, high, sums, starts), self.seed, place=place)
+            except TaxonomyError:  # links leave this way out
+                if not more:
+                    raise
 
     def _fewest_moves(self, plan: Plan, vectors: np.ndarray) -> tuple[np.ndarray, BuildReport]:
         """Place labels where no group has room: a new group takes as few placed labels as its smallest size asks."""
         fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
         source = np.array(plan.source)
         held = np.bincount(source[source >= 0], minlength=len(plan.kept))
+        room = self._room(plan)
+        smallest, largest = room.limits
         kept = [
-            replace(size, min_size=min(size.min_size or self.min_group_size, size.members + int(count)))
-            for size, count in zip(plan.sizes(), held, strict=True)
+            replace(size, min_size=min(size.min_size or smallest, size.members + int(count)))
+            for size, count in zip(room.kept, held, strict=True)
         ]
-        counts = counts_that_fit(len(free), kept, self.min_group_size, self.max_group_size)
-        if not counts:
-            raise TaxonomyError(
-                f"{int((source < 0).sum())} labels cannot be placed: the groups' own min_size and max_size leave no "
-                "way; change them"
-            )
-        low, high = plan_sizes(len(free), kept, counts[0], self.min_group_size, self.max_group_size, near_mean=False)
+        room = replace(room, kept=kept)
+        count = room.counts()[0]
+        low, high = room.ways(count, near_mean=False)[0]
         centroids = np.zeros((len(low), vectors.shape[1]))
         np.add.at(centroids, plan.home, fixed)
         # New labels begin the new groups; every other label counts where it stands.
@@ -280,11 +294,11 @@ class TaxonomyBuilder:
         cost[stays, source[stays]] -= len(free)  # no move is worth it that a limit does not force
         home = plan.placement(int(high.max()))(cost, low, high)
         left = [i for i in stays if home[i] != source[i]]
-        new = counts[0] - len(plan.kept)
-        rule = f"kept, and {new} more: no group has room below max_group_size {self.max_group_size}"
+        new = count - len(plan.kept)
+        rule = f"kept, and {new} more: no group has room below max_group_size {largest}"
         if left:
-            rule += f", and a group takes {self.min_group_size} labels at least, so {len(left)} had to move"
-        return home, BuildReport(counts[0], rule)
+            rule += f", and a group takes {smallest} labels at least, so {len(left)} had to move"
+        return home, BuildReport(count, rule)
 
 
 def _assembled(
@@ -338,10 +352,14 @@ def _assembled(
     )
 
 
-def _moved(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str], ...]:
-    old = {label.id: group.id for group in before.groups for label in group.labels}
-    new = ((label.id, group.id) for group in after.groups for label in group.labels)
-    return tuple((label, old[label], group) for label, group in new if old.get(label, group) != group)
+def _would_move(moved: Sequence[tuple[str, str, str]], before: Taxonomy, after: Taxonomy) -> str:
+    names = {group.id: group.name for group in (*after.groups, *before.groups)}
+    listed = [f"'{label}' from '{names[old]}' to '{names[new]}'" for label, old, new in moved[:MOVES_SHOWN]]
+    more = f" and {len(moved) - MOVES_SHOWN:,} more" if moved[MOVES_SHOWN:] else ""
+    return (
+        f"the build would move {len(moved):,} of {len(before.labels):,} labels out of the group in which they stand: "
+        f"{', '.join(listed)}{more}; allow it with move_labels=True, or take 'built' off groups whose labels shall stay"
+    )
 
 
 def _heir(labels: Sequence[Label], groups: Sequence[Group], kept: Sequence[Group]) -> Group | None:

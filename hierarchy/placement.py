@@ -1,7 +1,8 @@
 """What stays where it is and what is to be placed, when groups are built from a taxonomy that has some already."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, count, permutations
 
 import numpy as np
 
@@ -92,11 +93,11 @@ class Plan:
                     name = self.kept[pinned[a]].name
                     problems.append(f"cannot_link parts '{a}' and '{b}', yet must_link draws both into group '{name}'")
         for g, group in enumerate(self.kept):
-            count = int((self.home == g).sum())
-            if group.max_size is not None and count > group.max_size:
+            pins = int((self.home == g).sum())
+            if group.max_size is not None and pins > group.max_size:
                 ids = ", ".join(f"'{label.id}'" for label, h in zip(self.fixed, self.home, strict=True) if h == g)
                 problems.append(
-                    f"group '{group.name}' has max_size {group.max_size}, but {count} labels are pinned: {ids}"
+                    f"group '{group.name}' has max_size {group.max_size}, but {pins} labels are pinned: {ids}"
                 )
         if problems:
             raise TaxonomyError(problems, where=self.taxonomy.name or "taxonomy")
@@ -142,6 +143,25 @@ class Plan:
         return constrained(units, apart, barred)
 
     @property
+    def together(self) -> int:
+        """How many labels one must-link joins at most; 1 without any."""
+        return max(map(len, link_components(self.taxonomy.must_link)), default=1)
+
+    @property
+    def apart(self) -> int:
+        """Into how many groups cannot-links part the labels, by greedy colouring; 1 without any."""
+        unit_of = {x: i for i, component in enumerate(link_components(self.taxonomy.must_link)) for x in component}
+        rivals: dict[str | int, set[str | int]] = defaultdict(set)
+        for link in self.taxonomy.cannot_link:
+            for a, b in permutations((unit_of.get(label, label) for label in link), 2):
+                rivals[a].add(b)
+        colour: dict[str | int, int] = {}
+        for unit_ in sorted(rivals, key=lambda unit_: -len(rivals[unit_])):
+            taken = {colour.get(rival) for rival in rivals[unit_]}
+            colour[unit_] = next(c for c in count(1) if c not in taken)
+        return max(colour.values(), default=1)
+
+    @property
     def linked(self) -> bool:
         """Whether any links hold."""
         return bool(self.taxonomy.must_link or self.taxonomy.cannot_link)
@@ -150,3 +170,29 @@ class Plan:
         """Return the labels under links, for a message."""
         ids = dict.fromkeys(x for link in (*self.taxonomy.must_link, *self.taxonomy.cannot_link) for x in link)
         return f" (labels under links: {', '.join(repr(x) for x in list(ids)[:20])})" if ids else ""
+
+
+def moved_labels(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str], ...]:
+    """List the labels that left their group.
+
+    A group goes on as the one with its id, or else as the one that holds most of its labels: labels that stay together
+    under another name have not moved.
+
+    Parameters
+    ----------
+    before, after
+        The same tree before and after a build.
+
+    Returns
+    -------
+    tuple
+        (label id, id of its group before, id of its group now).
+    """
+    old = {label.id: group.id for group in before.groups for label in group.labels}
+    shared = Counter((old[x.id], group.id) for group in after.groups for x in group.labels if x.id in old)
+    heirs = {group: group for group in set(before.group_ids) & set(after.group_ids)}
+    for group, heir in sorted(shared, key=lambda pair: -shared[pair]):
+        if group not in heirs and heir not in heirs.values():
+            heirs[group] = heir
+    now = ((label.id, group.id) for group in after.groups for label in group.labels)
+    return tuple((x, old[x], group) for x, group in now if x in old and heirs.get(old[x]) != group)
