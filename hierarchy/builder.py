@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hierarchy.embedding import Documents, Embed, reduced, unit
 from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.naming import group_names, telling_words
 from hierarchy.nodes import Group, Label, with_default_ids
-from hierarchy.placement import Plan, moved_labels
+from hierarchy.placement import Plan, moved_labels, moves_in_words
 from hierarchy.signals import SIGNALS, Confusions, Signals, label_signals, signal_problems
 from hierarchy.sizes import Room, size_limits
 from hierarchy.smoothing import smoothed
@@ -21,7 +22,6 @@ BEAM = 3  # groups that the router keeps, for the routing recall that decides th
 RECALL = 0.98  # that `n_groups: auto` asks of it
 STEPS = 12  # numbers of groups that are tried
 MANY_LABELS, FEWER_STEPS = 2500, 4  # above so many labels a step takes long
-MOVES_SHOWN = 20  # labels that a build would move, in the message
 MOST_GROUPS = 700  # that are tried where there are many labels: an exact assignment to more takes minutes
 logger = logging.getLogger(__name__)
 
@@ -116,10 +116,10 @@ class TaxonomyBuilder:
         Parameters
         ----------
         labels
-            Label names, or a taxonomy. Of a taxonomy, unplaced labels are placed, and labels of groups with
-            `built=True` are dealt anew where none waits for a place, or with `move_labels`; labels of any other group
-            stay where they are, and such a group may take more up to its `max_size`. Groups with a frozen name or limits of their own are kept. A new group that
-            shares more than half of its labels with an earlier built one takes over its id, name and description.
+            Label names, or a taxonomy. Of a taxonomy, unplaced labels are placed; where there is none, or with
+            `move_labels`, labels of groups with `built=True` are dealt anew. Labels of any other group stay, and such
+            a group may take more up to its `max_size`. Groups with a frozen name or limits of their own are kept. A
+            new group that shares more than half of its labels with an earlier built one goes on as that one.
         documents
             (texts or vectors of shape (documents, dimensions), label of each document), or None.
         texts
@@ -144,10 +144,8 @@ class TaxonomyBuilder:
         TaxonomyError
             Where sizes, links and pinned labels contradict each other, or labels would move.
         """
-        weights = self._check()
-        taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
-        keep = keep or (bool(taxonomy.unplaced) and any(group.built for group in taxonomy.groups) and not move_labels)
-        plan = Plan.of(taxonomy, keep_groups=keep, pin_built=keep)
+        plan, keep = self._planned(labels, keep, move_labels)
+        taxonomy = plan.taxonomy
         if not plan.free:
             self.report_ = BuildReport(len(taxonomy.groups), "every label stands in a group already")
             return taxonomy
@@ -157,6 +155,7 @@ class TaxonomyBuilder:
             plan = Plan.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
         found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.seed, confusions)
+        weights = SIGNALS if self.signals is None else self.signals
         vectors = smoothed(reduced(found.blend(weights), seed=self.seed))
         try:
             if forced:
@@ -176,7 +175,11 @@ class TaxonomyBuilder:
         built = _assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
         moved = moved_labels(taxonomy, built)
         if moved and not move_labels:
-            raise TaxonomyError(_would_move(moved, taxonomy, built))
+            raise TaxonomyError(
+                f"the build would move {len(moved):,} of {len(taxonomy.labels):,} labels out of the group in which they"
+                f" stand: {moves_in_words(moved, taxonomy, built)}; allow it with move_labels=True, or take 'built' off"
+                " groups whose labels shall stay"
+            )
         self.report_ = replace(report, n_groups=len(built.groups), signals=signals, moved=moved)
         logger.info("number of groups: %d, %s", self.report_.n_groups, report.rule)
         if self.report_.n_groups == 1 and len(built.labels) > 1:
@@ -187,7 +190,21 @@ class TaxonomyBuilder:
             )  # fmt: skip
         return built
 
-    def _check(self) -> Mapping[str, float]:
+    def check(self, labels: Sequence[str | Label] | Taxonomy, *, keep: bool = False, move_labels: bool = False) -> None:
+        """Refuse, before there are vectors, what `build` with these arguments would refuse for settings and sizes."""
+        plan, keep = self._planned(labels, keep, move_labels)
+        if plan.free:
+            self._room(plan).ways("auto" if keep else self.n_groups)
+
+    def _planned(self, labels: Sequence[str | Label] | Taxonomy, keep: bool, move_labels: bool) -> tuple[Plan, bool]:
+        """Return what stays and what is placed, and whether all that stands stays."""
+        self._check()
+        taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
+        waiting = bool(taxonomy.unplaced) and any(group.built for group in taxonomy.groups)
+        keep = keep or (waiting and not move_labels)
+        return Plan.of(taxonomy, keep_groups=keep, pin_built=keep), keep
+
+    def _check(self) -> None:
         problems = []
         if self.n_groups != "auto" and not (isinstance(self.n_groups, (int, np.integer)) and self.n_groups >= 1):
             problems.append(f"n_groups is {self.n_groups!r}; it must be 'auto' or a whole number from 1 up")
@@ -200,12 +217,9 @@ class TaxonomyBuilder:
         problems += signal_problems(self.signals)
         if problems:
             raise TaxonomyError(problems, where="TaxonomyBuilder")
-        return SIGNALS if self.signals is None else self.signals
 
     def _room(self, plan: Plan) -> Room:
-        return Room(
-            len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size, plan.together, plan.apart
-        )
+        return Room(len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size, plan.together, plan.apart)
 
     def _decided(self, plan: Plan, vectors: np.ndarray, found: Signals, keep: bool) -> tuple[np.ndarray, BuildReport]:
         """Choose the number of groups and cluster."""
@@ -260,16 +274,18 @@ class TaxonomyBuilder:
         """Return the cluster of each free label; kept groups are the first clusters."""
         fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
         starts = {g: unit(free[members].sum(axis=0)[None])[0] for g, members in plan.anchors().items()}
-        ways = self._room(plan).ways(n_groups, near_mean=near_mean)
-        for more, (low, high) in zip(range(len(ways) - 1, -1, -1), ways, strict=True):
+
+        def deal(low: np.ndarray, high: np.ndarray) -> np.ndarray:
             sums = np.zeros((len(low), vectors.shape[1]))
             np.add.at(sums, plan.home, fixed)
-            try:
-                place = plan.placement(int(high.max()))
-                return cluster(free, Clusters(low, high, sums, starts), self.seed, place=place)
-            except TaxonomyError:  # links leave this way out
-                if not more:
-                    raise
+            place = plan.placement(int(high.max()))
+            return cluster(free, Clusters(low, high, sums, starts), self.seed, place=place)
+
+        *before, last = self._room(plan).ways(n_groups, near_mean=near_mean)
+        for way in before:
+            with suppress(TaxonomyError):  # links leave it out
+                return deal(*way)
+        return deal(*last)
 
     def _fewest_moves(self, plan: Plan, vectors: np.ndarray) -> tuple[np.ndarray, BuildReport]:
         """Place labels where no group has room: a new group takes as few placed labels as its smallest size asks."""
@@ -349,16 +365,6 @@ def _assembled(
         must_link=taxonomy.must_link,
         cannot_link=taxonomy.cannot_link,
         retired=taxonomy.retired,
-    )
-
-
-def _would_move(moved: Sequence[tuple[str, str, str]], before: Taxonomy, after: Taxonomy) -> str:
-    names = {group.id: group.name for group in (*after.groups, *before.groups)}
-    listed = [f"'{label}' from '{names[old]}' to '{names[new]}'" for label, old, new in moved[:MOVES_SHOWN]]
-    more = f" and {len(moved) - MOVES_SHOWN:,} more" if moved[MOVES_SHOWN:] else ""
-    return (
-        f"the build would move {len(moved):,} of {len(before.labels):,} labels out of the group in which they stand: "
-        f"{', '.join(listed)}{more}; allow it with move_labels=True, or take 'built' off groups whose labels shall stay"
     )
 
 

@@ -1,6 +1,7 @@
 """What stays where it is and what is to be placed, when groups are built from a taxonomy that has some already."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, count, permutations
 
@@ -12,6 +13,8 @@ from hierarchy.errors import TaxonomyError
 from hierarchy.nodes import Group, Label
 from hierarchy.sizes import Kept
 from hierarchy.taxonomy import Taxonomy
+
+MOVES_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Plan:
         """Return what each kept group holds and may hold."""
         members = np.bincount(self.home, minlength=len(self.kept))
         return [
-            Kept(int(members[g]), not group.built or members[g] > 0, group.min_size, group.max_size)
+            Kept(int(members[g]), not group.built or members[g] > 0, group.min_size, group.max_size, group.name)
             for g, group in enumerate(self.kept)
         ]
 
@@ -196,3 +199,11 @@ def moved_labels(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str
             heirs[group] = heir
     now = ((label.id, group.id) for group in after.groups for label in group.labels)
     return tuple((x, old[x], group) for x, group in now if x in old and heirs.get(old[x]) != group)
+
+
+def moves_in_words(moved: Sequence[tuple[str, str, str]], before: Taxonomy, after: Taxonomy) -> str:
+    """Name the labels of `moved_labels` with the names of both groups; beyond `MOVES_SHOWN` they are counted."""
+    names = {group.id: group.name for group in (*after.groups, *before.groups)}
+    named = [f"'{label}' from '{names[old]}' to '{names[new]}'" for label, old, new in moved[:MOVES_SHOWN]]
+    more = f" and {len(moved) - MOVES_SHOWN:,} more" if moved[MOVES_SHOWN:] else ""
+    return f"{', '.join(named)}{more}"

@@ -12,6 +12,7 @@ import numpy as np
 from hierarchy.errors import TaxonomyError
 
 FEWEST, MOST = 5, 40  # labels of a built group, where nobody sets a limit
+LIMITS_SHOWN = 10  # of groups, in a message
 ROOM = 0.8  # where the largest size decides the number of groups, they are planned to be this full
 Sizes: TypeAlias = tuple[np.ndarray, np.ndarray]
 
@@ -28,12 +29,15 @@ class Kept:
         It takes new labels, but needs none.
     min_size, max_size
         Limits for this group alone.
+    name
+        For messages.
     """
 
     members: int = 0
     pinned: bool = True
     min_size: int | None = None
     max_size: int | None = None
+    name: str = ""
 
 
 def size_limits(min_size: int | None, max_size: int | None, together: int = 1) -> tuple[int, int]:
@@ -88,9 +92,7 @@ class Room:
         """The least size that some number of groups allows: fewer labels than the limit make one group of all."""
         low, high = self.limits
         apart = self.apart if self.min_size is None else 1
-        fitting = (
-            least for least in range(low, 0, -1) if any(count >= apart for count in self._fitting(least, high))
-        )
+        fitting = (least for least in range(low, 0, -1) if any(count >= apart for count in self._fitting(least, high)))
         return next(fitting, low)
 
     def counts(self) -> list[int]:
@@ -103,8 +105,15 @@ class Room:
         """
         counts = list(self._fitting(self.least, self.limits[1]))
         if not counts:
+            limited = [
+                f"'{group.name}' ({field} {size})"
+                for group in self.kept
+                for field, size in (("min_size", group.min_size), ("max_size", group.max_size))
+                if size is not None
+            ]
             raise TaxonomyError(
-                f"{self.free} labels cannot be placed: the groups' own min_size and max_size leave no way; change them"
+                f"labels that cannot be placed: {self.free}; the groups' own limits leave no way: "
+                f"{', '.join(limited[:LIMITS_SHOWN])}; change them"
             )
         return counts
 
@@ -151,7 +160,7 @@ class Room:
 
     def _refused(self, n_groups: int) -> str:
         possible = list(self._fitting(self.min_size or 1, self.max_size or max(1, self.total)))
-        allowed = f"{possible[0]} to {possible[-1]}" if possible else "no number"
+        allowed = " to ".join(map(str, dict.fromkeys((possible[0], possible[-1])))) if possible else "no number"
         limits = {"min_group_size": self.min_size, "max_group_size": self.max_size}
         chosen = [f"{name} {size}" for name, size in limits.items() if size is not None]
         within = f" with {' and '.join(chosen)}" if chosen else ""

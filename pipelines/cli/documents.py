@@ -1,7 +1,7 @@
 """Documents for the commands: read and checked, with messages in the words of the command line."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ IN_CLI_WORDS = {
     "with text=...": "with --set data.text=...",
     "with label=...": "with --set data.label=...",
     "with group=...": "with --set data.group=...",
+    "with move_labels=True": "with --move-labels",
     "with split=...": "with --set data.train_split=... (or valid_split, calibration_split, test_split)",
 }
 
@@ -116,7 +117,7 @@ def taxonomy_of(documents: "Dataset", place: str) -> Taxonomy:
 
 
 def training_vectors(
-    config: Config, taxonomy: Taxonomy | None
+    config: Config, taxonomy: Taxonomy | None, check: Callable[[Taxonomy], None] = lambda _: None
 ) -> "tuple[Taxonomy, tuple[np.ndarray, list[str]] | None, Sequence[str] | None]":
     """Read what the tree's figures stand on: the training documents as vectors, through the cache of the run folder.
 
@@ -126,6 +127,8 @@ def training_vectors(
         Names the documents (data.train), the encoder and the run folder.
     taxonomy
         Whose labels the documents have; None makes an unplaced tree of the documents' columns.
+    check
+        Refuses a tree with which nothing can be done, before the vectors are computed.
 
     Returns
     -------
@@ -140,11 +143,13 @@ def training_vectors(
     if config.data.train is None:
         if taxonomy is None:
             raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
+        check(taxonomy)
         return taxonomy, None, None
     from pipelines.preparation import document_vectors
 
     documents = read_source(Source(config.data.train, config.data.train_split), config.data, cache=None)
     taxonomy = taxonomy or taxonomy_of(documents, config.data.train)
+    check(taxonomy)
     checked = check_all({"train": (config.data.train, documents)}, taxonomy)["train"]
     texts = checked.documents["text"]
     return taxonomy, (document_vectors(texts, config.classifier, config.run_folder), checked.labels), texts

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +50,12 @@ def build(
         Path | None,
         typer.Option("--from", metavar="FILE", help="Earlier tree: only new labels are placed, all others stay."),
     ] = None,
+    move_labels: Annotated[
+        bool,
+        typer.Option(
+            "--move-labels", help="Let labels leave the built group in which they stand; see docs/taxonomy.md."
+        ),
+    ] = False,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -63,9 +70,10 @@ def build(
 ) -> None:
     """Place labels that stand in no group; documents (data.train), where given, tell which are alike."""
     with session(goes_on="give the same command again"):
-        from pipelines.cli.documents import read_taxonomy, training_vectors
+        from pipelines.cli.documents import in_cli_words, read_taxonomy, training_vectors
         from pipelines.config import load_config
         from pipelines.cross_validation.out_of_fold import read_out_of_fold
+        from pipelines.data.report import count
 
         loaded = load_config(config, settings or [])
         if out.suffix.lower() not in (".yaml", ".yml"):
@@ -80,14 +88,17 @@ def build(
             raise TaxonomyError("--predictions needs the documents that they are about: --set data.train=FILE")
         confusions = None if predictions is None else read_out_of_fold(predictions).probe
         builder = builder_of(loaded)
-        taxonomy, documents, texts = training_vectors(loaded, given)
-        built = builder.build(
-            taxonomy, documents=documents, texts=texts, keep=earlier is not None, confusions=confusions
-        )
+        keep = earlier is not None
+        check_tree = partial(builder.check, keep=keep, move_labels=move_labels)
+        taxonomy, documents, texts = training_vectors(loaded, given, check_tree)
+        with in_cli_words():
+            built = builder.build(
+                taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
+            )
         part = out.with_name(f".{out.name}.tmp")
         built.to_yaml(part)
         part.replace(out)
-        logger.info("%d labels in %d groups: %s", len(built.labels), len(built.groups), out)
+        logger.info("%s in %s: %s", count(len(built.labels), "label"), count(len(built.groups), "group"), out)
         if as_json:
             print_json(asdict(builder.report_))
         else:
@@ -174,18 +185,11 @@ def check(
 
 def builder_of(config: "Config") -> "TaxonomyBuilder":
     """Return the builder that a config describes."""
-    from hierarchy.builder import TaxonomyBuilder
+    from pipelines.preparation import builder_of as builder_of_settings
 
     options = config.classifier
     _silence(options.label_encoder or options.encoder)
-    return TaxonomyBuilder(
-        n_groups=options.n_groups,
-        min_group_size=options.min_group_size,
-        max_group_size=options.max_group_size,
-        encoder=options.label_encoder or options.encoder,
-        signals=options.signals,
-        seed=options.seed,
-    )
+    return builder_of_settings(options)
 
 
 def _silence(encoder: str) -> None:
@@ -224,4 +228,4 @@ def _print_build(report: "BuildReport") -> None:
             [(f"{groups}", f"{recall:.3f}") for groups, recall in report.curve],
         )
     if report.moved:
-        print_table("Labels that had to move", ("label", "from", "to"), report.moved)
+        print_table("Labels that moved", ("label", "from", "to"), report.moved)

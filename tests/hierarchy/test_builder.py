@@ -340,7 +340,9 @@ def test_limits_that_nobody_set_refuse_nothing(embed, documents):
     assert len(build(many, n_groups=60).groups) == 60  # below 5
     assert sizes(build(many, min_group_size=45)).min() >= 45
     assert sizes(build(many, max_group_size=3)).max() <= 3
-    big = tuple(Group(f"g{g}", f"g{g}", labels=tuple(Label(f"{g} {i}", f"{g} {i}") for i in range(60))) for g in range(2))
+    big = tuple(
+        Group(f"g{g}", f"g{g}", labels=tuple(Label(f"{g} {i}", f"{g} {i}") for i in range(60))) for g in range(2)
+    )
     for few in (1, 3):
         built = build(many[:few], *big)
         assert sizes(built).tolist() == [60, 60, few]  # pinned, and as full as they may be

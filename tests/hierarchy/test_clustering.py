@@ -110,8 +110,8 @@ def test_planned_sizes():
     assert (high[0], low[1]) == (0, 3)
     with pytest.raises(TaxonomyError, match=r"n_groups is 10, but 30 labels .* allow 1 to 6"):
         plan_sizes(30, [], 10, 5, 40)
-    with pytest.raises(TaxonomyError, match="9 labels cannot be placed"):
-        plan_sizes(9, [Kept(0, False, min_size=10)], "auto", 5, 40)
+    with pytest.raises(TaxonomyError, match=r"leave no way: 'g' \(min_size 10\); change them"):
+        plan_sizes(9, [Kept(0, False, min_size=10, name="g")], "auto", 5, 40)
 
 
 def test_limits_that_nobody_set_give_way():
@@ -132,7 +132,7 @@ def test_limits_that_nobody_set_give_way():
 def test_a_setting_that_contradicts_the_labels_is_named():
     for asked, said in (
         ((4, [], 9, None, None), "n_groups is 9, but 4 labels allow 1 to 4; change n_groups"),
-        ((4, [], 2, 4, None), "n_groups is 2, but 4 labels with min_group_size 4 allow 1 to 1; change one of these"),
+        ((4, [], 2, 4, None), "n_groups is 2, but 4 labels with min_group_size 4 allow 1; change one of these"),
         ((9, [], 1, None, 4), "n_groups is 1, but 9 labels with max_group_size 4 allow 3 to 9; change one of these"),
         ((6, [Kept(4)] * 3, 2, None, None), r"n_groups is 2, but 18 labels \(3 groups stay\) allow 3 to 9"),
     ):

@@ -26,7 +26,9 @@ def enough(part):
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_without_a_tree(english, tmp_path, count):
     train, valid, test = (few(part, count) for part in (english.train, english.valid, english.test))
-    classifier = HierarchicalClassifier(encoder="none", n_jobs=1).fit(*train, validation=valid, calibration=enough(valid))
+    classifier = HierarchicalClassifier(encoder="none", n_jobs=1).fit(
+        *train, validation=valid, calibration=enough(valid)
+    )
     assert (len(classifier.classes_), len(classifier.taxonomy_.groups)) == (count, 1)
     assert classifier.score(*test) > 1 / count
     assert np.allclose(classifier.predict_proba(test[0]).sum(axis=1), 1)
