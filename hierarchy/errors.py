@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+PROBLEMS_SHOWN = 20  # in a message; `problems` holds them all
+LONGEST, BEGINNING, END = 1000, 600, 300  # characters of a line: a value in it may be a whole document
+
 
 class CoarsefineError(Exception):
     """Base of every error that the project raises on purpose.
@@ -13,18 +16,29 @@ class CoarsefineError(Exception):
         (file, line or key) and the remedy.
     where
         What was read, for the first line when there are several problems.
+    hint
+        What all problems together speak for, such as another kind of file.
     """
 
-    def __init__(self, problems: str | Sequence[str], where: str = "") -> None:
+    def __init__(self, problems: str | Sequence[str], where: str = "", hint: str = "") -> None:
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         self.where = where
+        self.hint = hint
         super().__init__(self._message())
 
     def _message(self) -> str:
-        head = f"{self.where}: " if self.where else ""
+        head, hint = f"{self.where}: " if self.where else "", f"; {self.hint}" if self.hint else ""
         if len(self.problems) == 1:
-            return head + self.problems[0]
-        return f"{head}{len(self.problems)} problems\n" + "\n".join(f"  - {p}" for p in self.problems)
+            return f"{head}{_shortened(self.problems[0])}{hint}"
+        lines = [f"  - {_shortened(problem)}" for problem in self.problems[:PROBLEMS_SHOWN]]
+        if left := len(self.problems) - len(lines):
+            lines.append(f"  and {left:,} more")
+        return "\n".join([f"{head}{len(self.problems):,} problems{hint}", *lines])
+
+
+def _shortened(problem: str) -> str:
+    lines = problem.split("\n")
+    return "\n".join(x if len(x) <= LONGEST else f"{x[:BEGINNING]} … {x[-END:]}" for x in lines)
 
 
 class TaxonomyError(CoarsefineError, ValueError):

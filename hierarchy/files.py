@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hierarchy.errors import TaxonomyError
+from hierarchy.mistaken import AS_DATA
 from hierarchy.nodes import Tree
 from hierarchy.reading import read_tree
 from hierarchy.syntax import compose_json, compose_yaml
@@ -14,6 +15,7 @@ __all__ = [
 ]  # fmt: skip
 
 SUFFIXES = (".yaml", ".yml", ".json", ".csv", ".tsv")
+DOCUMENT_SUFFIXES = (".jsonl", ".ndjson", ".parquet", ".arrow", ".gz")
 
 
 def read_yaml(path: str | Path) -> Tree:
@@ -40,7 +42,10 @@ def read_file(path: str | Path) -> Tree:
         return read_json(path)
     if suffix in (".csv", ".tsv"):
         return read_table(path)
-    raise TaxonomyError(f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}")
+    hint = AS_DATA if suffix in DOCUMENT_SUFFIXES else ""
+    raise TaxonomyError(
+        f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}", hint=hint
+    )
 
 
 def read_text(path: str | Path) -> str:

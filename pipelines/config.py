@@ -142,8 +142,21 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
     except ConfigError as error:
         problems += error.problems
     if problems:
-        raise ConfigError(problems, where)
+        raise ConfigError(problems, where, _seems_to_be(values))
     return config
+
+
+def _seems_to_be(values: Mapping[str, Any]) -> str:
+    """Say what a file with no key of a config seems to be; else an empty text."""
+    if not values or Config.model_fields.keys() & values.keys():
+        return ""
+    known = [key for key in values if key in Settings.model_fields or key in Data.model_fields]
+    if known:
+        section = "classifier" if known[0] in Settings.model_fields else "data"
+        return f"keys like {known[0]!r} stand in a section: write them under '{section}:'"
+    if {"groups", "labels"} & values.keys() or all(isinstance(value, list) for value in values.values()):
+        return "the file seems to be a taxonomy: give it with --set taxonomy=FILE"
+    return ""
 
 
 def read_mapping(

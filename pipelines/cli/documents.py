@@ -160,6 +160,8 @@ def read_taxonomy(place: str | Path) -> Taxonomy:
     path = Path(place)
     if path.is_dir():
         path = path / "taxonomy.yaml"
+        if not path.exists():
+            raise TaxonomyError(f"the folder {str(place)!r} is no model, it has no taxonomy.yaml: name a taxonomy file")
     if not path.exists():
         raise TaxonomyError(f"there is no taxonomy file {str(path)!r} (paths start at the working directory)")
     return Taxonomy.from_file(path)
