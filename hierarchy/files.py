@@ -15,7 +15,7 @@ __all__ = [
 ]  # fmt: skip
 
 SUFFIXES = (".yaml", ".yml", ".json", ".csv", ".tsv")
-DOCUMENT_SUFFIXES = (".jsonl", ".ndjson", ".parquet", ".arrow", ".gz")
+DOCUMENT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".gz")
 
 
 def read_yaml(path: str | Path) -> Tree:
@@ -42,10 +42,8 @@ def read_file(path: str | Path) -> Tree:
         return read_json(path)
     if suffix in (".csv", ".tsv"):
         return read_table(path)
-    hint = AS_DATA if suffix in DOCUMENT_SUFFIXES else ""
-    raise TaxonomyError(
-        f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}", hint=hint
-    )
+    hint = AS_DATA if suffix in DOCUMENT_SUFFIXES else ""  # .csv and .tsv were read above
+    raise TaxonomyError(f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}", hint=hint)
 
 
 def read_text(path: str | Path) -> str:

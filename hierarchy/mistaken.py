@@ -13,12 +13,10 @@ AS_MODEL = "the file seems to be of a trained model: name the folder in which it
 AS_TABLE = "the file seems to be a table: save it as CSV with the columns label and group"
 CHILDREN = "a taxonomy has no 'children': write 'groups:', and in each group 'name:' and 'labels:'"
 SWAP = (
-    "the file seems to map each label to its group: write each group with a list of its labels (group: [label, label]), "
+    "the file seems to map each label to its group: write each group with a list of its labels, group: [label, label], "
     "or a CSV with the columns label and group"
 )
-DEEPER = (
-    "the tree seems to have more than two levels, and a taxonomy has groups and labels: write each label under one group"
-)
+DEEPER = "the tree seems to have more than two levels: a taxonomy has groups and in each its labels"
 
 
 def seems_to_be(root: Entry) -> str:
@@ -66,5 +64,6 @@ def _has_levels(value: Entry) -> bool:
     if isinstance(value, Pairs):
         return True
     return isinstance(value, Items) and _most(
-        isinstance(item, Pairs) and any(not isinstance(inner, Scalar) for _, inner in item.pairs) for item in value.items
+        isinstance(item, Pairs) and any(not isinstance(inner, Scalar) for _, inner in item.pairs)
+        for item in value.items
     )

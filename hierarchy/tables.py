@@ -36,7 +36,9 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
         With all problems, each with its line.
     """
     if not text.strip():
-        raise TaxonomyError("the file is empty; write a line with the columns, label and group, and a line a label", where)
+        raise TaxonomyError(
+            "the file is empty; write a line with the columns, label and group, and a line a label", where
+        )
     header_line = text.partition("\n")[0]
     if delimiter == "," and ";" in header_line and "," not in header_line:
         delimiter = ";"

@@ -149,7 +149,13 @@ class Taxonomy(Tree):
         return cls(**vars(files.read_file(path)))
 
     @classmethod
-    def from_data(cls, targets: Sequence[str], groups: Sequence[str | None] | None = None) -> Self:
+    def from_data(
+        cls,
+        targets: Sequence[str],
+        groups: Sequence[str | None] | None = None,
+        *,
+        rows: Sequence[int] | None = None,
+    ) -> Self:
         """Make the tree that a data set's columns hold.
 
         Parameters
@@ -159,6 +165,8 @@ class Taxonomy(Tree):
         groups
             The group of each document, None where it is not known. A label without any group stays unplaced;
             one that stands under several groups becomes a label `group/name` in each.
+        rows
+            Where each document stands, for messages; None counts them from 0.
 
         Returns
         -------
@@ -193,6 +201,9 @@ class Taxonomy(Tree):
         filled = with_default_ids(
             [Group("", group, labels=tuple(members[group])) for group in sorted(members)], unplaced
         )
+        met = _met(*filled, targets, groups, rows or range(len(targets)))
+        if met:
+            raise TaxonomyError(met, where="from_data")
         return cls(groups=filled[0], unplaced=filled[1])
 
     def to_yaml(self, path: str | Path | None = None) -> str:
@@ -218,6 +229,31 @@ class Taxonomy(Tree):
     @cached_property
     def _matcher(self) -> LabelMatcher:
         return LabelMatcher(self)
+
+
+def _met(
+    groups: Sequence[Group],
+    unplaced: Sequence[Label],
+    targets: Sequence[str],
+    group_names: Sequence[str | None] | None,
+    rows: Sequence[int],
+) -> list[str]:
+    """Tell of ids of the form group/name that are labels of the data as well."""
+    nodes = [(label, group.name) for group in groups for label in group.labels] + [(x, "") for x in unplaced]
+    plain = {label.id for label, _ in nodes if label.id == label.name}
+    made = [(label, group) for label, group in nodes if label.id != label.name and label.id in plain]
+    if not made:
+        return []
+    first: dict[tuple[str, str | None], int] = {}
+    for target, group, row in zip(targets, group_names or [None] * len(targets), rows, strict=True):
+        first.setdefault((target, group), row)
+        first.setdefault((target, None), row)  # in any group
+    return [
+        f"label '{label.name}' stands under several groups, so that in group '{group}' (first in row "
+        f"{first[label.name, group]}) it gets the id '{label.id}', but that is a label of the data too (first in row "
+        f"{first[label.id, None]}); rename one of the two in the data"
+        for label, group in made
+    ]
 
 
 def _missing(value: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hierarchy.errors import ConfigError, TaxonomyError
-from hierarchy.files import read_text
+from hierarchy.files import DOCUMENT_SUFFIXES, read_text
 from hierarchy.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from pipelines.settings import Settings, validated
 
@@ -92,9 +92,15 @@ class Config(BaseModel):
     output: str = Field("model", description="folder of the trained model")
 
     @model_validator(mode="after")
-    def _one_run_folder(self) -> "Config":
+    def _run_folder_of_its_own(self) -> "Config":
         if self.classifier.run_dir is not None:
             raise ValueError("classifier.run_dir is set by `run`: give the folder there")
+        output, run = Path(self.output).resolve(), self.run_folder.resolve()
+        if output == run or output in run.parents or run in output.parents:
+            raise ValueError(
+                f"run {str(self.run_folder)!r} and output {self.output!r} are one folder or lie in one another, and "
+                "the run folder holds what can be deleted after the training: give each a folder of its own"
+            )
         return self
 
     @property
@@ -189,6 +195,10 @@ def read_mapping(
 
 
 def _file_text(path: str | Path, what: str) -> str:
+    if Path(path).suffix.lower() in DOCUMENT_SUFFIXES:
+        raise ConfigError(f"{str(path)!r} is no {what} file, which is YAML: give documents with --set data.train=FILE")
+    if Path(path).is_dir():
+        raise ConfigError(f"{str(path)!r} is a folder: name a {what} file, which is YAML")
     if not Path(path).is_file():
         raise ConfigError(f"there is no {what} file {str(path)!r} (paths start at the working directory {Path.cwd()})")
     try:

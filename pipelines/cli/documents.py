@@ -1,10 +1,11 @@
 """Documents for the commands: read and checked, with messages in the words of the command line."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hierarchy.errors import CoarsefineError, DataError, TaxonomyError
@@ -26,6 +27,13 @@ IN_CLI_WORDS = {
     "with group=...": "with --set data.group=...",
     "with move_labels=True": "with --move-labels",
     "with split=...": "with --set data.train_split=... (or valid_split, calibration_split, test_split)",
+}
+
+
+OF_DATA = {
+    "is not in the taxonomy": "is no label of the training documents",
+    "that the taxonomy lacks": "that the training documents lack",
+    "add it to the taxonomy": "give it training documents",
 }
 
 
@@ -65,7 +73,9 @@ def read_source(source: Source, data: Data, *, cache: Path | None) -> "Dataset":
         )
 
 
-def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "dict[str, Checked]":
+def check_all(
+    tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy, *, of_data: bool = False
+) -> "dict[str, Checked]":
     """Check several tables, log what is odd about each, and tell all problems of all of them at once.
 
     Parameters
@@ -74,24 +84,33 @@ def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "
         Role (train, valid, calibration, test) -> (place, documents).
     taxonomy
         Whose labels they must have.
+    of_data
+        It was made of the training documents' labels: messages speak of these.
     """
     from pipelines.data.checks import check_documents
 
     checked: dict[str, Checked] = {}
-    problems: list[str] = []
-    with in_cli_words():
+    refused: list[DataError] = []
+    with in_cli_words(OF_DATA if of_data else {}):
         for role, (place, documents) in tables.items():
             kept = role in ("calibration", "test")
             try:
                 checked[role] = check_documents(documents, taxonomy, where=place, keep_empty=kept)
             except DataError as error:
-                problems += [f"{place}: {problem}" for problem in error.problems]
+                refused.append(error)
                 continue
             for line in checked[role].report.lines():
                 logger.info("%s: %s", place, line)
-        if problems:
-            raise DataError(problems)
+        raise_together(refused)
     return checked
+
+
+def raise_together(errors: Sequence[DataError]) -> None:
+    """Raise one error for all files that were refused; none where there are no errors."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:  # each capped for itself, so that none hides another
+        raise DataError([str(error).replace("\n", "\n  ") for error in errors])
 
 
 def taxonomy_of(documents: "Dataset", place: str) -> Taxonomy:
@@ -104,16 +123,23 @@ def taxonomy_of(documents: "Dataset", place: str) -> Taxonomy:
     place
         Where they come from, for messages.
     """
-    pairs: dict[tuple[str, str | None], None] = {}
-    columns = [name for name in ("label", "label_count", "group") if name in documents.column_names]
+    from pipelines.data.checks import check_documents
+
+    pairs: dict[tuple[str, str | None], int] = {}  # where each stands first
+    columns = [name for name in ("label", "label_count", "group", "row") if name in documents.column_names]
     for batch in documents.select_columns(columns).iter(1000):
         groups = batch.get("group") or [None] * len(batch["label"])
-        for label, labels, group in zip(batch["label"], batch["label_count"], groups, strict=True):
+        for label, labels, group, row in zip(batch["label"], batch["label_count"], groups, batch["row"], strict=True):
             if label is not None and labels == 1:  # the others are told by the check
-                pairs[label, group] = None
+                pairs.setdefault((label, group), row)
     if not pairs:
-        raise DataError("no document has one label", place)
-    return Taxonomy.from_data([label for label, _ in pairs], [group for _, group in pairs])
+        with in_cli_words():
+            check_documents(documents, where=place)
+    targets, groups_of = zip(*pairs, strict=True)
+    try:
+        return Taxonomy.from_data(targets, groups_of, rows=list(pairs.values()))
+    except TaxonomyError as error:
+        raise TaxonomyError(error.problems, place) from None
 
 
 def training_vectors(
@@ -168,24 +194,28 @@ def read_taxonomy(place: str | Path) -> Taxonomy:
 
 
 @contextmanager
-def in_cli_words(**said: str) -> Iterator[None]:
+def in_cli_words(other: Mapping[str, str] = MappingProxyType({}), **said: str) -> Iterator[None]:
     """Say options instead of arguments in the messages of errors.
 
     Parameters
     ----------
+    other
+        More words -> what is said in their place.
     said
         Argument -> what names it here, where that is not the usual key of the config.
     """
-    words = IN_CLI_WORDS | {f"with {argument}=...": f"with {option}" for argument, option in said.items()}
+    words = IN_CLI_WORDS | dict(other) | {f"with {argument}=...": f"with {option}" for argument, option in said.items()}
     try:
         yield
     except CoarsefineError as error:
-        problems = []
-        for problem in error.problems:
-            for written, option in words.items():
-                problem = problem.replace(written, option)
-            problems.append(problem)
-        raise type(error)(problems, error.where) from None
+        *problems, hint = (_replaced(text, words) for text in (*error.problems, error.hint))
+        raise type(error)(problems, error.where, hint) from None
+
+
+def _replaced(text: str, words: Mapping[str, str]) -> str:
+    for written, said in words.items():
+        text = text.replace(written, said)
+    return text
 
 
 @contextmanager

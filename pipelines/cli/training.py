@@ -117,7 +117,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     rows = [(step, f"{spent / 60:.1f}") for step, spent in seconds.items()]
     print_table("Time", ("step", "minutes"), [*rows, ("together", f"{sum(seconds.values()) / 60:.1f}")])
     stdout().print(f"Fingerprint of the run: {classifier.model_.record['fingerprint']}")
-    logger.info("the model is in %s; the run folder %s can be deleted", config.output, config.run_folder)
+    logger.info("the model is in %s; what the training left in %s can be deleted", config.output, config.run_folder)
     return classifier
 
 
@@ -136,6 +136,7 @@ def record_run(classifier: "HierarchicalClassifier", config: "Config", parts: "d
 
 def stratified(seed: int) -> Cut:
     """Return what cuts a validation part as `fit` would, and refuses where it cannot."""
+    from pipelines.data.report import count
     from pipelines.data.splits import stratified_split
     from pipelines.documents import Documents
 
@@ -143,7 +144,12 @@ def stratified(seed: int) -> Cut:
         keys = Documents(part.texts, part.labels).keys()
         kept, held_out = stratified_split(part.labels, seed=seed, keys=keys)
         if not len(held_out):
-            raise DataError("no label has 3 documents, so no validation part can be cut: set data.valid", part.name)
+            raise DataError(
+                f"no label has 3 documents ({count(len(set(part.labels)), 'label')} in "
+                f"{count(len(part.labels), 'document')}), so no validation part can be cut: name the right label "
+                "column with --set data.label=..., give more documents, or set data.valid",
+                part.name,
+            )
         return kept, held_out
 
     return cut
@@ -165,7 +171,7 @@ def read_parts(
     roles
         Which documents are read.
     """
-    from pipelines.cli.documents import Source, check_all, read_source, taxonomy_of
+    from pipelines.cli.documents import Source, check_all, raise_together, read_source, taxonomy_of
 
     data = config.data
     if data.train is None:
@@ -181,17 +187,17 @@ def read_parts(
         if place is not None and role in roles
     }
     tables = {}
-    problems = []
+    refused = []
     for role, source in sources.items():
         try:
             tables[role] = (source.place, read_source(source, data, cache=config.run_folder / "documents"))
         except DataError as error:
-            problems += [f"{error.where or source.place}: {problem}" for problem in error.problems]
-    if problems:
-        raise DataError(problems)
+            refused.append(DataError(error.problems, error.where or source.place, error.hint))
+    raise_together(refused)
+    of_data = taxonomy is None
     if taxonomy is None:
         taxonomy = taxonomy_of(tables["train"][1], data.train)
-    checked = check_all(tables, taxonomy)
+    checked = check_all(tables, taxonomy, of_data=of_data)
     parts = {role: _part(found, sources[role]) for role, found in checked.items()}
     if "valid" not in parts:
         whole = checked["train"]

@@ -8,6 +8,8 @@ from typing import Any
 
 from hierarchy.errors import DataError
 
+SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
+TAXONOMY_COLUMNS = {"label", "group", "name", "description"}
 PART_SEPARATOR = "\n\n"  # between the columns that make one text
 
 
@@ -39,7 +41,7 @@ class Columns:
         """The columns that are read where they exist."""
         return self.required if self.group is None else (*self.required, self.group)
 
-    def check(self, available: Iterable[str], where: str) -> None:
+    def check(self, available: Iterable[str], where: str, *, if_none: str = "") -> None:
         """Raise a DataError that names every required column that is not there.
 
         Parameters
@@ -48,6 +50,8 @@ class Columns:
             The names of the source's columns.
         where
             The source, for the message.
+        if_none
+            What to look at where not one of them is there.
         """
         names = list(available)
         shown = ", ".join(repr(name) for name in names[:50]) or "none"
@@ -58,7 +62,9 @@ class Columns:
             if column not in names
         ]
         if problems:
-            raise DataError(problems, where)
+            hint = _seems_to_be(names)
+            none_there = len(problems) == len(self.required)
+            raise DataError(problems, where, hint or (if_none if none_there else ""))
 
 
 def to_document(record: Mapping[str, Any], columns: Columns, row: int, place: str) -> dict[str, Any]:
@@ -101,6 +107,17 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     by_lower = {option.lower(): option for option in options}
     near = difflib.get_close_matches(word.lower(), list(by_lower), n=3, cutoff=0.5)
     return f" (did you mean {' or '.join(repr(by_lower[name]) for name in near)}?)" if near else ""
+
+
+def _seems_to_be(names: list[str]) -> str:
+    """Say what is wrong with a header as a whole; else an empty text."""
+    for separator, name in SEPARATORS.items():
+        if len(names) == 1 and separator in names[0]:
+            remedy = "end the file's name in .tsv" if separator == "\t" else "save it with commas"
+            return f"the columns seem to be parted by {name}: {remedy}"
+    if set(names) <= TAXONOMY_COLUMNS or "groups" in names:
+        return "the file seems to be a taxonomy, not documents"
+    return ""
 
 
 def _labels(cell: Any, column: str, place: str) -> tuple[str | None, int]:

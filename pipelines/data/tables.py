@@ -132,7 +132,7 @@ def readable_errors(where: str) -> Iterator[None]:
         while isinstance(cause, DatasetGenerationError) and (cause.__cause__ or cause.__context__):
             cause = cause.__cause__ or cause.__context__
         if isinstance(cause, DataError):
-            raise DataError(cause.problems, cause.where or where) from None
+            raise DataError(cause.problems, cause.where or where, cause.hint) from None
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             raise DataError(
                 "no space is left for the table of documents: free some, or set cache_dir (on the command line: run)",

@@ -62,7 +62,7 @@ def read_text_file(path: str, columns: Columns, identity: tuple[int, ...]) -> It
             found = True
             yield document
     except DataError as error:
-        raise DataError(error.problems, path) from None
+        raise DataError(error.problems, path, error.hint) from None
     if not found:
         raise DataError("the file holds no documents: name one that does, or check how it was written", path)
 
@@ -106,7 +106,7 @@ def _from_csv(lines: Iterator[str], delimiter: str, columns: Columns) -> Iterato
             return
         if not header:
             raise DataError("the first line must name the columns, but it is empty")
-        columns.check(header, "")
+        columns.check(header, "", if_none="the first line of the file must name the columns")
         twice = sorted({name for name in columns.wanted if header.count(name) > 1})
         if twice:
             raise DataError(f"line 1: the column {twice[0]!r} stands there twice; rename one of them")
