@@ -96,10 +96,10 @@ class Config(BaseModel):
         if self.classifier.run_dir is not None:
             raise ValueError("classifier.run_dir is set by `run`: give the folder there")
         output, run = Path(self.output).resolve(), self.run_folder.resolve()
-        if output == run or output in run.parents or run in output.parents:
+        if output in (run, *run.parents):
             raise ValueError(
-                f"run {str(self.run_folder)!r} and output {self.output!r} are one folder or lie in one another, and "
-                "the run folder holds what can be deleted after the training: give each a folder of its own"
+                f"run {str(self.run_folder)!r} is the output {self.output!r} or lies in it, and the model takes that "
+                "folder's whole place: give the run a folder of its own"
             )
         return self
 
@@ -107,6 +107,12 @@ class Config(BaseModel):
     def run_folder(self) -> Path:
         """The run folder in use."""
         return Path(self.run if self.run is not None else f"{self.output.rstrip('/')}.run")
+
+    def in_run_folder(self) -> list[str]:
+        """Return what lies in the run folder and is not of the run: output, taxonomy, documents."""
+        run, data = self.run_folder.resolve(), self.data
+        places = (self.output, self.taxonomy, data.train, data.valid, data.calibration, data.test)
+        return [place for place in places if place is not None and run in Path(place).resolve().parents]
 
     def settings(self) -> Settings:
         """Return the settings of the classifier, with the run folder in them."""

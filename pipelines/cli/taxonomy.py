@@ -201,7 +201,9 @@ def _print_tree(taxonomy: "Taxonomy", title: str) -> None:
     from rich.text import Text
     from rich.tree import Tree
 
-    sizes = f"{len(taxonomy.labels)} labels in {len(taxonomy.groups)} groups"
+    from pipelines.data.report import count
+
+    sizes = f"{count(len(taxonomy.labels), 'label')} in {count(len(taxonomy.groups), 'group')}"
     tree = Tree(Text(f"{taxonomy.name or title}: {sizes}", style="bold"))
     branches = [(_named(group), group.labels) for group in taxonomy.groups]
     if taxonomy.unplaced:

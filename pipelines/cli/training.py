@@ -117,7 +117,9 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     rows = [(step, f"{spent / 60:.1f}") for step, spent in seconds.items()]
     print_table("Time", ("step", "minutes"), [*rows, ("together", f"{sum(seconds.values()) / 60:.1f}")])
     stdout().print(f"Fingerprint of the run: {classifier.model_.record['fingerprint']}")
-    logger.info("the model is in %s; what the training left in %s can be deleted", config.output, config.run_folder)
+    kept = config.in_run_folder()
+    spare = f"holds {', '.join(kept)} too, so it must stay" if kept else "can be deleted"
+    logger.info("the model is in %s; the run folder %s %s", config.output, config.run_folder, spare)
     return classifier
 
 
