@@ -110,7 +110,7 @@ class Settings(BaseModel):
         "auto", description="score every label, or those of the best groups only; auto: beam above 10,000 labels"
     )
     beam: int = Field(3, ge=1, description="groups that the beam keeps")
-    n_groups: int | Literal["auto"] = Field(
+    n_groups: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="groups in all where labels have none, kept ones counted"
     )
     min_group_size: int | None = Field(

@@ -133,6 +133,7 @@ def show(
 def _draw(file: Path, html: Path, config: "Config") -> None:
     from hierarchy.picture import taxonomy_page
     from pipelines.cli.documents import read_taxonomy, training_vectors
+    from pipelines.data.report import count
 
     if not html.absolute().parent.is_dir():
         raise TaxonomyError(f"--html {html}: the folder does not exist: make it first")
@@ -145,7 +146,8 @@ def _draw(file: Path, html: Path, config: "Config") -> None:
     part = html.with_name(f".{html.name}.tmp")
     part.write_text(page, encoding="utf-8")
     part.replace(html)
-    logger.info("%d labels in %d groups: open %s in a browser", len(taxonomy.labels), len(taxonomy.groups), html)
+    sizes = f"{count(len(taxonomy.labels), 'label')} in {count(len(taxonomy.groups), 'group')}"
+    logger.info("%s: open %s in a browser", sizes, html)
 
 
 @app.command(
