@@ -2,19 +2,21 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from hierarchy.arguments import column, document_columns, label_text
+from hierarchy.assembling import assembled
 from hierarchy.clustering import Clusters, cluster
 from hierarchy.embedding import Documents, Embed, reduced, unit
 from hierarchy.errors import DataError, TaxonomyError
-from hierarchy.naming import group_names, telling_words
-from hierarchy.nodes import Group, Label, with_default_ids
-from hierarchy.placement import Plan
+from hierarchy.nodes import Label, with_default_ids
+from hierarchy.placement import Plan, moved_labels, moves_in_words
 from hierarchy.signals import SIGNALS, Confusions, Signals, label_signals, signal_problems
-from hierarchy.sizes import counts_that_fit, plan_sizes
+from hierarchy.sizes import Room, size_limits
 from hierarchy.smoothing import smoothed
 from hierarchy.taxonomy import Taxonomy
 
@@ -24,6 +26,7 @@ STEPS = 12  # numbers of groups that are tried
 MANY_LABELS, FEWER_STEPS = 2500, 4  # above so many labels a step takes long
 MOST_GROUPS = 700  # that are tried where there are many labels: an exact assignment to more takes minutes
 logger = logging.getLogger(__name__)
+LabelsOrTree: TypeAlias = "Sequence[str | int | Label] | Taxonomy"
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,7 @@ class BuildReport:
     signals
         What each signal that was there counted, as shares.
     moved
-        (label id, its group before, its group now) of labels that stood in a group and had to leave it although the
-        tree was to be kept.
+        (label id, its group before, its group now) of labels that stood in a group and left it.
     """
 
     n_groups: int
@@ -63,7 +65,8 @@ class TaxonomyBuilder:
         sqrt(2 · labels), 35 for 600.
     min_group_size, max_group_size
         Limits of the groups that are built. Within them, and as far as pinned labels allow, a group has between
-        half and twice the mean size.
+        half and twice the mean size. None is 5 and 40, and gives way where `n_groups`, the other limit or links ask
+        for another size. Fewer labels than `min_group_size` make one group.
     embed
         A function texts → array, one row a text, however long it is. None loads `encoder`.
     encoder
@@ -86,8 +89,8 @@ class TaxonomyBuilder:
     def __init__(
         self,
         n_groups: int | str = "auto",
-        min_group_size: int = 5,
-        max_group_size: int = 40,
+        min_group_size: int | None = None,
+        max_group_size: int | None = None,
         embed: Embed | None = None,
         encoder: str = "embedded",
         signals: Mapping[str, float] | None = None,
@@ -103,11 +106,12 @@ class TaxonomyBuilder:
 
     def build(
         self,
-        labels: Sequence[str | int | Label] | Taxonomy,
+        labels: LabelsOrTree,
         documents: Documents | None = None,
         *,
         texts: Sequence[str] | None = None,
         keep: bool = False,
+        move_labels: bool = False,
         confusions: Confusions | None = None,
     ) -> Taxonomy:
         """Place all labels that stand in no group.
@@ -115,17 +119,20 @@ class TaxonomyBuilder:
         Parameters
         ----------
         labels
-            Label names, or a taxonomy. Of a taxonomy, unplaced labels are placed, and labels of groups with
-            `built=True` are dealt anew; labels of any other group stay where they are, and such a group may take
-            more up to its `max_size`. Groups with a frozen name or limits of their own are kept. A new group that
-            shares more than half of its labels with an earlier built one takes over its id, name and description.
+            Label names, or a taxonomy. Of a taxonomy, unplaced labels are placed; where there is none, or with
+            `move_labels`, labels of groups with `built=True` are dealt anew. Labels of any other group stay, and such
+            a group may take more up to its `max_size`. Groups with a frozen name or limits of their own are kept. A
+            new group that shares more than half of its labels with an earlier built one goes on as that one.
         documents
             (texts or vectors of shape (documents, dimensions), label of each document), or None.
         texts
             Of the documents, where vectors are given: their telling words help to name the groups.
         keep
-            Leave every placed label where it stands, in built groups as well. One moves only where the size limits
-            leave no other way: `report_.moved` says which.
+            Leave every placed label where it stands, in built groups as well; `n_groups` does not count then. With
+            `move_labels` labels of built groups move where the size limits leave no other way, as few as they ask.
+        move_labels
+            Let labels leave the built group in which they stand: `report_.moved` says which did. Without it a build
+            that would move any is refused.
         confusions
             With documents: what is confused with what, in place of the builder's probe, for example
             `pipelines.cross_validation.out_of_fold.OutOfFold.probe` of a cross-validated model.
@@ -140,20 +147,21 @@ class TaxonomyBuilder:
         DataError
             Labels, documents or texts are no columns of values, or differ in number.
         TaxonomyError
-            Where sizes, links and pinned labels contradict each other.
+            Where sizes, links and pinned labels contradict each other, or labels would move.
         """
-        weights = self._check()
-        taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
         documents, texts = document_columns(documents, texts)
-        plan = Plan.of(taxonomy, keep_groups=keep, pin_built=keep)
+        plan, keep = self._planned(labels, keep, move_labels)
+        taxonomy = plan.taxonomy
         if not plan.free:
             self.report_ = BuildReport(len(taxonomy.groups), "every label stands in a group already")
             return taxonomy
-        forced = keep and not self._counts(plan)
+        room = self._room(plan)
+        forced = keep and move_labels and room.least < room.limits[0]
         if forced:  # no group has room, and the new labels alone do not make one
             plan = Plan.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
         found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.seed, confusions)
+        weights = SIGNALS if self.signals is None else self.signals
         vectors = smoothed(reduced(found.blend(weights), seed=self.seed))
         try:
             if forced:
@@ -170,41 +178,64 @@ class TaxonomyBuilder:
         if texts is None and documents is not None and not isinstance(documents[0], np.ndarray):
             texts = documents[0]
         spoken = None if texts is None or known is None else (texts, known[1])
-        built = _assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
-        moved = _moved(taxonomy, built) if keep else ()
+        built = assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
+        moved = moved_labels(taxonomy, built)
+        if moved and not move_labels:
+            raise TaxonomyError(
+                f"the build would move {len(moved):,} of {len(taxonomy.labels):,} labels out of the group in which they"
+                f" stand: {moves_in_words(moved, taxonomy, built)}; allow it with move_labels=True, or take 'built' off"
+                " groups whose labels shall stay"
+            )
         self.report_ = replace(report, n_groups=len(built.groups), signals=signals, moved=moved)
         logger.info("number of groups: %d, %s", self.report_.n_groups, report.rule)
         if self.report_.n_groups == 1 and len(built.labels) > 1:
             logger.warning(
                 "all %d labels stand in one group, so a tree does nothing here; for more groups set a smaller "
                 "min_group_size (it is %d)",
-                len(built.labels), self.min_group_size,
+                len(built.labels), room.limits[0],
             )  # fmt: skip
         return built
 
-    def _check(self) -> Mapping[str, float]:
+    def check(self, labels: LabelsOrTree, *, keep: bool = False, move_labels: bool = False) -> None:
+        """Refuse, before there are vectors, what `build` with these arguments would refuse for settings and sizes."""
+        plan, keep = self._planned(labels, keep, move_labels)
+        if plan.free:
+            self._room(plan).ways("auto" if keep else self.n_groups)
+
+    def _planned(self, labels: LabelsOrTree, keep: bool, move_labels: bool) -> tuple[Plan, bool]:
+        """Return what stays and what is placed, and whether all that stands stays."""
+        self._check()
+        taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
+        waiting = bool(taxonomy.unplaced) and any(group.built for group in taxonomy.groups)
+        keep = keep or (waiting and not move_labels)
+        return Plan.of(taxonomy, keep_groups=keep, pin_built=keep), keep
+
+    def _check(self) -> None:
         problems = []
         if self.n_groups != "auto" and not (isinstance(self.n_groups, (int, np.integer)) and self.n_groups >= 1):
             problems.append(f"n_groups is {self.n_groups!r}; it must be 'auto' or a whole number from 1 up")
-        if not 1 <= self.min_group_size <= self.max_group_size:
+        low, high = size_limits(self.min_group_size, self.max_group_size)
+        if not 1 <= low <= high:
             problems.append(
-                f"min_group_size is {self.min_group_size} and max_group_size {self.max_group_size}; "
+                f"min_group_size is {low} and max_group_size {high}; "
                 "it must hold that 1 <= min_group_size <= max_group_size"
             )
         problems += signal_problems(self.signals)
         if problems:
             raise TaxonomyError(problems, where="TaxonomyBuilder")
-        return SIGNALS if self.signals is None else self.signals
 
-    def _counts(self, plan: Plan) -> list[int]:
-        return counts_that_fit(len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size)
+    def _room(self, plan: Plan) -> Room:
+        return Room(len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size, plan.together, plan.apart)
 
     def _decided(self, plan: Plan, vectors: np.ndarray, found: Signals, keep: bool) -> tuple[np.ndarray, BuildReport]:
         """Choose the number of groups and cluster."""
         if keep:
-            count = self._counts(plan)[0]
+            room = self._room(plan)
+            count = room.counts()[0]
             new = count - len(plan.kept)
             rule = f"kept, and {new} more for labels that find no room" if new else "all kept; there is room in them"
+            if new and room.least < room.limits[0]:
+                rule += f", with fewer than {room.limits[0]} labels, since no label that stands may move"
             return self._clustered(plan, vectors, count, near_mean=False), BuildReport(count, rule)
         if self.n_groups != "auto":
             home = self._clustered(plan, vectors, int(self.n_groups))
@@ -238,9 +269,7 @@ class TaxonomyBuilder:
 
     def _steps(self, plan: Plan) -> list[int]:
         """Return numbers of groups to try, evenly spread by ratio, among those that the limits allow."""
-        counts = self._counts(plan)
-        if not counts:
-            return [plan_sizes(len(plan.free), plan.sizes(), "auto", self.min_group_size, self.max_group_size)[0].size]
+        counts = self._room(plan).counts()
         steps = STEPS
         if len(plan.free) > MANY_LABELS:
             steps, counts = FEWER_STEPS, [count for count in counts if count <= max(MOST_GROUPS, counts[0])]
@@ -250,31 +279,34 @@ class TaxonomyBuilder:
     def _clustered(self, plan: Plan, vectors: np.ndarray, n_groups: int | str, *, near_mean: bool = True) -> np.ndarray:
         """Return the cluster of each free label; kept groups are the first clusters."""
         fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
-        low, high = plan_sizes(
-            len(free), plan.sizes(), n_groups, self.min_group_size, self.max_group_size, near_mean=near_mean
-        )
-        sums = np.zeros((len(low), vectors.shape[1]))
-        np.add.at(sums, plan.home, fixed)
-        place = plan.placement(int(high.max()))
         starts = {g: unit(free[members].sum(axis=0)[None])[0] for g, members in plan.anchors().items()}
-        return cluster(free, Clusters(low, high, sums, starts), self.seed, place=place)
+
+        def deal(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+            sums = np.zeros((len(low), vectors.shape[1]))
+            np.add.at(sums, plan.home, fixed)
+            place = plan.placement(int(high.max()))
+            return cluster(free, Clusters(low, high, sums, starts), self.seed, place=place)
+
+        *before, last = self._room(plan).ways(n_groups, near_mean=near_mean)
+        for way in before:
+            with suppress(TaxonomyError):  # links leave it out
+                return deal(*way)
+        return deal(*last)
 
     def _fewest_moves(self, plan: Plan, vectors: np.ndarray) -> tuple[np.ndarray, BuildReport]:
         """Place labels where no group has room: a new group takes as few placed labels as its smallest size asks."""
         fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
         source = np.array(plan.source)
         held = np.bincount(source[source >= 0], minlength=len(plan.kept))
+        room = self._room(plan)
+        smallest, largest = room.limits
         kept = [
-            replace(size, min_size=min(size.min_size or self.min_group_size, size.members + int(count)))
-            for size, count in zip(plan.sizes(), held, strict=True)
+            replace(size, min_size=min(size.min_size or smallest, size.members + int(count)))
+            for size, count in zip(room.kept, held, strict=True)
         ]
-        counts = counts_that_fit(len(free), kept, self.min_group_size, self.max_group_size)
-        if not counts:
-            raise TaxonomyError(
-                f"{int((source < 0).sum())} labels cannot be placed: the groups' own min_size and max_size leave no "
-                "way; change them"
-            )
-        low, high = plan_sizes(len(free), kept, counts[0], self.min_group_size, self.max_group_size, near_mean=False)
+        room = replace(room, kept=kept)
+        count = room.counts()[0]
+        low, high = room.ways(count, near_mean=False)[0]
         centroids = np.zeros((len(low), vectors.shape[1]))
         np.add.at(centroids, plan.home, fixed)
         # New labels begin the new groups; every other label counts where it stands.
@@ -284,78 +316,11 @@ class TaxonomyBuilder:
         cost[stays, source[stays]] -= len(free)  # no move is worth it that a limit does not force
         home = plan.placement(int(high.max()))(cost, low, high)
         left = [i for i in stays if home[i] != source[i]]
-        new = counts[0] - len(plan.kept)
-        rule = f"kept, and {new} more: no group has room below max_group_size {self.max_group_size}"
+        new = count - len(plan.kept)
+        rule = f"kept, and {new} more: no group has room below max_group_size {largest}"
         if left:
-            rule += f", and a group takes {self.min_group_size} labels at least, so {len(left)} had to move"
-        return home, BuildReport(counts[0], rule)
-
-
-def _assembled(
-    taxonomy: Taxonomy,
-    plan: Plan,
-    home: np.ndarray,
-    free: np.ndarray,
-    spoken: tuple[Sequence[str], Sequence[str]] | None,
-) -> Taxonomy:
-    """Make the taxonomy: kept groups with what they took, then the new ones; `spoken` is texts and their labels."""
-    n_clusters = max(len(plan.kept), int(home.max()) + 1)
-    taken = [[plan.free[i] for i in np.flatnonzero(home == c)] for c in range(n_clusters)]
-    kept = []
-    for c, group in enumerate(plan.kept):
-        stayed = {label.id for label, g in zip(plan.fixed, plan.home, strict=True) if g == c}
-        mine = stayed | {label.id for label in taken[c]}
-        before = [label for label in group.labels if label.id in mine]
-        known = {label.id for label in before}
-        pinned = [label for label, g in zip(plan.fixed, plan.home, strict=True) if g == c and label.id not in known]
-        kept.append(replace(group, labels=(*before, *pinned, *(x for x in taken[c] if x.id not in known))))
-    # New groups in the order of their first label, so that the file follows the owner's order.
-    new = sorted((c for c in range(len(kept), n_clusters) if taken[c]), key=lambda c: int(np.flatnonzero(home == c)[0]))
-    heirs = {c: _heir(taken[c], taxonomy.groups, kept) for c in new}
-    unnamed = [c for c in new if heirs[c] is None]
-    centrality = []
-    for c in unnamed:
-        mine_ = free[home == c]
-        centrality.append(mine_ @ unit(mine_.sum(axis=0)[None])[0])
-    words = None
-    if spoken is not None and len(unnamed) > 1:
-        place = {label.id: g for g, c in enumerate(unnamed) for label in taken[c]}
-        owner = np.array([place.get(label, -1) for label in spoken[1]])
-        words = telling_words(spoken[0], owner, len(unnamed))
-    stay = [*kept, *(group for group in heirs.values() if group is not None)]
-    names = group_names(
-        [taken[c] for c in unnamed],
-        centrality,
-        background=[group.labels for group in stay],
-        taken=[text for group in stay for text in (group.id, group.name)],
-        words=words,
-    )
-    made = {c: Group(name, name, built=True) for c, name in zip(unnamed, names, strict=True)}
-    built = [replace(heirs[c] or made[c], labels=tuple(taken[c])) for c in new]
-    logger.info("placed %d labels; %d groups kept, %d built", len(plan.free), len(kept), len(built))
-    return Taxonomy(
-        groups=tuple(group for group in [*kept, *built] if group.labels),
-        name=taxonomy.name,
-        must_link=taxonomy.must_link,
-        cannot_link=taxonomy.cannot_link,
-        retired=taxonomy.retired,
-    )
-
-
-def _moved(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str], ...]:
-    old = {label.id: group.id for group in before.groups for label in group.labels}
-    new = ((label.id, group.id) for group in after.groups for label in group.labels)
-    return tuple((label, old[label], group) for label, group in new if old.get(label, group) != group)
-
-
-def _heir(labels: Sequence[Label], groups: Sequence[Group], kept: Sequence[Group]) -> Group | None:
-    """Return the earlier built group that goes on as these labels: each has more than half of the other's."""
-    ids, stay = {label.id for label in labels}, {group.id for group in kept}
-    for group in groups:
-        shared = sum(label.id in ids for label in group.labels)
-        if group.built and group.id not in stay and 2 * shared > max(len(ids), len(group.labels)):
-            return group
-    return None
+            rule += f", and a group takes {smallest} labels at least, so {len(left)} had to move"
+        return home, BuildReport(count, rule)
 
 
 def _unplaced(labels: Sequence[str | int | Label]) -> Taxonomy:

@@ -116,9 +116,10 @@ def _check_ids(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
     first: dict[str, Key] = {}
     for key, label in _labels(tree):
         if label.id in first:
+            made = next((g for k in (key, first[label.id]) if (g := _made_of(tree, k, label.id))), "")
             yield (
                 lines.get(key),
-                f"label id '{label.id}' is used twice{_first(first[label.id], lines)}; {remedy}",
+                f"label id '{label.id}' is used twice{_first(first[label.id], lines)}{made}; {remedy}",
             )
         else:
             first[label.id] = key
@@ -137,6 +138,17 @@ def _check_ids(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
                 f"group id '{group.id}' is used twice{_first(groups[group.id], lines)}; {remedy}",
             )
         groups.setdefault(group.id, ("group", i))
+
+
+def _made_of(tree: Tree, key: Key, label_id: str) -> str:
+    """Say how an id of the form group/name came to a label whose name stands in several places."""
+    if key[0] != "label":
+        return ""
+    group = tree.groups[int(key[1])]
+    name = group.labels[int(key[2])].name
+    if label_id != f"{group.id}/{name}":
+        return ""
+    return f": label '{name}' of group '{group.name}' gets it, since its name stands in several places"
 
 
 def _first(key: Key, lines: Mapping[Key, int]) -> str:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from hierarchy.escaping import visible
 
+PROBLEMS_SHOWN = 20  # in a message; `problems` holds them all
+LONGEST, BEGINNING, END = 1000, 600, 300  # characters of a line: a value in it may be a whole document
+
 
 class CoarsefineError(Exception):
     """Base of every error that the project raises on purpose.
@@ -15,19 +18,39 @@ class CoarsefineError(Exception):
         (file, line or key) and the remedy.
     where
         What was read, for the first line when there are several problems.
+    hint
+        What all problems together speak for, such as another kind of file.
     """
 
-    def __init__(self, problems: str | Sequence[str], where: str = "") -> None:
+    def __init__(self, problems: str | Sequence[str], where: str = "", hint: str = "") -> None:
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         self.where = where
+        self.hint = hint
         super().__init__(self._message())
 
     def _message(self) -> str:
-        head = f"{visible(self.where)}: " if self.where else ""
-        lines = [visible(problem) for problem in self.problems]  # names and values in them are a user's
-        if len(lines) == 1:
-            return head + lines[0]
-        return f"{head}{len(lines)} problems\n" + "\n".join(f"  - {line}" for line in lines)
+        head, hint = f"{visible(self.where)}: " if self.where else "", f"; {self.hint}" if self.hint else ""
+        if len(self.problems) == 1:
+            return f"{head}{_line(self.problems[0])}{hint}"
+        lines = [f"  - {_line(problem)}" for problem in self.problems[:PROBLEMS_SHOWN]]
+        if left := len(self.problems) - len(lines):
+            lines.append(f"  and {left:,} more")
+        return "\n".join([f"{head}{len(self.problems):,} problems{hint}", *lines])
+
+
+def joined(errors: "Sequence[CoarsefineError]") -> "CoarsefineError":
+    """Return one error, of the first one's kind, that says what all of them say; each is capped for itself."""
+    if len(errors) == 1:
+        return errors[0]
+    whole = type(errors[0])([f"{error.where}: {problem}" for error in errors for problem in error.problems])
+    whole.args = ("\n".join(map(str, errors)),)
+    return whole
+
+
+def _line(problem: str) -> str:
+    """Return a problem as one line that a terminal shows: names and values in it are a user's."""
+    line = visible(problem)
+    return line if len(line) <= LONGEST else f"{line[:BEGINNING]} … {line[-END:]}"
 
 
 class TaxonomyError(CoarsefineError, ValueError):

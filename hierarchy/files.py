@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hierarchy.errors import TaxonomyError
 from hierarchy.local_paths import local_path
+from hierarchy.mistaken import AS_DATA
 from hierarchy.nodes import Tree
 from hierarchy.reading import read_tree
 from hierarchy.syntax import compose_json, compose_yaml
@@ -15,6 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 SUFFIXES = (".yaml", ".yml", ".json", ".csv", ".tsv")
+DOCUMENT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".gz")
 
 
 def read_yaml(path: str | Path) -> Tree:
@@ -41,7 +43,8 @@ def read_file(path: str | Path) -> Tree:
         return read_json(path)
     if suffix in (".csv", ".tsv"):
         return read_table(path)
-    raise TaxonomyError(f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}")
+    hint = AS_DATA if suffix in DOCUMENT_SUFFIXES else ""  # .csv and .tsv were read above
+    raise TaxonomyError(f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}", hint=hint)
 
 
 def read_text(path: str | Path) -> str:

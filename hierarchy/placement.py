@@ -1,7 +1,9 @@
 """What stays where it is and what is to be placed, when groups are built from a taxonomy that has some already."""
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, count, permutations
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from hierarchy.errors import TaxonomyError
 from hierarchy.nodes import Group, Label, named
 from hierarchy.sizes import Kept
 from hierarchy.taxonomy import Taxonomy
+
+MOVES_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,11 @@ class Plan:
                         f"cannot_link parts '{first}' and '{second}', yet must_link draws both into group '{name}'"
                     )
         for g, group in enumerate(self.kept):
-            count = int((self.home == g).sum())
-            if group.max_size is not None and count > group.max_size:
-                labels = ", ".join(f"'{named(self.fixed[i])}'" for i in np.flatnonzero(self.home == g))
+            pins = np.flatnonzero(self.home == g)
+            if group.max_size is not None and len(pins) > group.max_size:
+                labels = ", ".join(f"'{named(self.fixed[i])}'" for i in pins)
                 problems.append(
-                    f"group '{named(group)}' has max_size {group.max_size}, but {count} labels are pinned: {labels}"
+                    f"group '{named(group)}' has max_size {group.max_size}, but {len(pins)} labels are pinned: {labels}"
                 )
         if problems:
             raise TaxonomyError(problems, where=self.taxonomy.name or "taxonomy")
@@ -107,7 +111,7 @@ class Plan:
         """Return what each kept group holds and may hold."""
         members = np.bincount(self.home, minlength=len(self.kept))
         return [
-            Kept(int(members[g]), not group.built or members[g] > 0, group.min_size, group.max_size)
+            Kept(int(members[g]), not group.built or members[g] > 0, group.min_size, group.max_size, group.name)
             for g, group in enumerate(self.kept)
         ]
 
@@ -146,6 +150,25 @@ class Plan:
         return constrained(units, apart, barred)
 
     @property
+    def together(self) -> int:
+        """How many labels one must-link joins at most; 1 without any."""
+        return max(map(len, link_components(self.taxonomy.must_link)), default=1)
+
+    @property
+    def apart(self) -> int:
+        """Into how many groups cannot-links part the labels, by greedy colouring; 1 without any."""
+        unit_of = {x: i for i, component in enumerate(link_components(self.taxonomy.must_link)) for x in component}
+        rivals: dict[str | int, set[str | int]] = defaultdict(set)
+        for link in self.taxonomy.cannot_link:
+            for a, b in permutations((unit_of.get(label, label) for label in link), 2):
+                rivals[a].add(b)
+        colour: dict[str | int, int] = {}
+        for unit_ in sorted(rivals, key=lambda unit_: -len(rivals[unit_])):
+            taken = {colour.get(rival) for rival in rivals[unit_]}
+            colour[unit_] = next(c for c in count(1) if c not in taken)
+        return max(colour.values(), default=1)
+
+    @property
     def linked(self) -> bool:
         """Whether any links hold."""
         return bool(self.taxonomy.must_link or self.taxonomy.cannot_link)
@@ -155,3 +178,39 @@ class Plan:
         ids = dict.fromkeys(x for link in (*self.taxonomy.must_link, *self.taxonomy.cannot_link) for x in link)
         labels = ", ".join(repr(self.taxonomy.label_named(x)) for x in list(ids)[:20])
         return f" (labels under links: {labels})" if ids else ""
+
+
+def moved_labels(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str], ...]:
+    """List the labels that left their group.
+
+    A group goes on as the one with its id, or else as the one that holds most of its labels: labels that stay together
+    under another name have not moved.
+
+    Parameters
+    ----------
+    before, after
+        The same tree before and after a build.
+
+    Returns
+    -------
+    tuple
+        (label id, id of its group before, id of its group now).
+    """
+    old = {label.id: group.id for group in before.groups for label in group.labels}
+    shared = Counter((old[x.id], group.id) for group in after.groups for x in group.labels if x.id in old)
+    heirs = {group: group for group in set(before.group_ids) & set(after.group_ids)}
+    for group, heir in sorted(shared, key=lambda pair: -shared[pair]):
+        if group not in heirs and heir not in heirs.values():
+            heirs[group] = heir
+    now = ((label.id, group.id) for group in after.groups for label in group.labels)
+    return tuple((x, old[x], group) for x, group in now if x in old and heirs.get(old[x]) != group)
+
+
+def moves_in_words(moved: Sequence[tuple[str, str, str]], before: Taxonomy, after: Taxonomy) -> str:
+    """Name the labels of `moved_labels` and both groups; beyond `MOVES_SHOWN` they are counted."""
+    groups = {group.id: named(group) for group in (*after.groups, *before.groups)}
+    shown = [
+        f"'{before.label_named(x)}' from '{groups[old]}' to '{groups[new]}'" for x, old, new in moved[:MOVES_SHOWN]
+    ]
+    more = f" and {len(moved) - MOVES_SHOWN:,} more" if moved[MOVES_SHOWN:] else ""
+    return f"{', '.join(shown)}{more}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
 from hierarchy.errors import TaxonomyError
+from hierarchy.mistaken import seems_to_be
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 from hierarchy.syntax import Entry, Items, Pairs, Scalar
 
@@ -50,7 +51,7 @@ def read_tree(root: Entry | None, where: str) -> Tree:
     found = find_problems(tree, reader.lines)
     problems += [problem for problem in found if not (problems and problem[0] is None)]
     if problems:
-        raise TaxonomyError(in_words(problems), where)
+        raise TaxonomyError(in_words(problems), where, seems_to_be(root))
     return tree
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
 from hierarchy.errors import TaxonomyError
+from hierarchy.mistaken import columns_seem_to_be
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 
 COLUMNS = ("label", "group", "name", "description")
@@ -34,6 +35,10 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
     TaxonomyError
         With all problems, each with its line.
     """
+    if not text.strip():
+        raise TaxonomyError(
+            "the file is empty; write a line with the columns, label and group, and a line a label", where
+        )
     header_line = text.partition("\n")[0]
     if delimiter == "," and ";" in header_line and "," not in header_line:
         delimiter = ";"
@@ -123,7 +128,7 @@ def _check_header(columns: list[str], where: str) -> None:
     if "label" not in columns:
         problems.append((1, f"column 'label' is missing; the header must have it, found {shown}"))
     if problems:
-        raise TaxonomyError(in_words(problems), where)
+        raise TaxonomyError(in_words(problems), where, columns_seem_to_be(columns))
 
 
 def _tree(groups: dict[str, list[tuple[int, Label]]], unplaced: list[tuple[int, Label]]) -> tuple[Tree, dict[Key, int]]:

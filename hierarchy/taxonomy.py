@@ -224,6 +224,9 @@ class Taxonomy(Tree):
         filled = with_default_ids(
             [Group("", group, labels=tuple(members[group])) for group in sorted(members)], unplaced
         )
+        met = _met(*filled)
+        if met:
+            raise TaxonomyError(met, where="from_data")
         return cls(groups=filled[0], unplaced=filled[1])
 
     def to_yaml(self, path: str | Path | None = None) -> str:
@@ -257,6 +260,18 @@ class Taxonomy(Tree):
     @cached_property
     def _matcher(self) -> LabelMatcher:
         return LabelMatcher(self)
+
+
+def _met(groups: Sequence[Group], unplaced: Sequence[Label]) -> list[str]:
+    """Tell of ids of the form group/name that are labels of the data as well."""
+    nodes = [(label, group.name) for group in groups for label in group.labels] + [(x, "") for x in unplaced]
+    plain = {label.id for label, _ in nodes if label.id == label.name}
+    return [
+        f"label '{label.name}' stands under several groups, so that in group '{group}' it gets the id '{label.id}', "
+        "but that is a label of the data too; rename one of the two in the data"
+        for label, group in nodes
+        if label.id != label.name and label.id in plain
+    ]
 
 
 def _not_text(what: str, values: Sequence[Any]) -> list[str]:

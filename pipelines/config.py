@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from hierarchy.characters import has_half
 from hierarchy.errors import ConfigError, TaxonomyError
-from hierarchy.files import read_text
+from hierarchy.files import DOCUMENT_SUFFIXES, read_text
 from hierarchy.local_paths import expanded, local_path
 from hierarchy.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from pipelines.data.formats import TAB, Quoting, checked_delimiter, checked_encoding
@@ -143,15 +143,27 @@ class Config(BaseModel):
         return None if place is None else expanded(place)
 
     @model_validator(mode="after")
-    def _one_run_folder(self) -> "Config":
+    def _run_folder_of_its_own(self) -> "Config":
         if self.classifier.run_dir is not None:
             raise ValueError("classifier.run_dir is set by `run`: give the folder there")
+        output, run = Path(self.output).resolve(), self.run_folder.resolve()
+        if output in (run, *run.parents):
+            raise ValueError(
+                f"run {str(self.run_folder)!r} is the output {self.output!r} or lies in it, and the model takes that "
+                "folder's whole place: give the run a folder of its own"
+            )
         return self
 
     @property
     def run_folder(self) -> Path:
         """The run folder in use."""
         return Path(self.run if self.run is not None else f"{self.output.rstrip('/')}.run")
+
+    def in_run_folder(self) -> list[str]:
+        """Return what lies in the run folder and is not of the run: output, taxonomy, documents."""
+        run, data = self.run_folder.resolve(), self.data
+        places = (self.output, self.taxonomy, data.train, data.valid, data.calibration, data.test)
+        return [place for place in places if place is not None and run in Path(place).resolve().parents]
 
     def settings(self) -> Settings:
         """Return the settings of the classifier, with the run folder in them."""
@@ -194,8 +206,21 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
     except ConfigError as error:
         problems += error.problems
     if problems:
-        raise ConfigError(problems, where)
+        raise ConfigError(problems, where, _seems_to_be(values))
     return config
+
+
+def _seems_to_be(values: Mapping[str, Any]) -> str:
+    """Say what a file with no key of a config seems to be; else an empty text."""
+    if not values or Config.model_fields.keys() & values.keys():
+        return ""
+    known = [key for key in values if key in Settings.model_fields or key in Data.model_fields]
+    if known:
+        section = "classifier" if known[0] in Settings.model_fields else "data"
+        return f"keys like {known[0]!r} stand in a section: write them under '{section}:'"
+    if {"groups", "labels"} & values.keys() or all(isinstance(value, list) for value in values.values()):
+        return "the file seems to be a taxonomy: give it with --set taxonomy=FILE"
+    return ""
 
 
 def read_mapping(
@@ -228,7 +253,12 @@ def read_mapping(
 
 
 def _file_text(path: str | Path, what: str) -> str:
-    if not local_path(path).is_file():
+    file = local_path(path)
+    if file.suffix.lower() in DOCUMENT_SUFFIXES:
+        raise ConfigError(f"{str(path)!r} is no {what} file, which is YAML: give documents with --set data.train=FILE")
+    if file.is_dir():
+        raise ConfigError(f"{str(path)!r} is a folder: name a {what} file, which is YAML")
+    if not file.is_file():
         raise ConfigError(f"there is no {what} file {str(path)!r} (paths start at the working directory {Path.cwd()})")
     try:
         return read_text(path)

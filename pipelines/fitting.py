@@ -9,7 +9,7 @@ from pipelines.chained import fit_chained
 from pipelines.documents import Documents
 from pipelines.joint import fit_joint
 from pipelines.model import Model
-from pipelines.preparation import label_texts, place_labels, training_documents
+from pipelines.preparation import check_placeable, label_texts, place_labels, training_documents
 from pipelines.records import run_record
 from pipelines.settings import Settings
 from stages.progress import Clock
@@ -47,6 +47,7 @@ def fit_model(
     ConfigError, EncoderError
         The encoder cannot be had, or fits neither settings nor documents.
     """
+    check_placeable(settings, taxonomy, train)
     clock = Clock()
     given = train
     train = training_documents(settings, taxonomy, given)

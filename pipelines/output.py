@@ -2,7 +2,9 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, permutations
 from pathlib import Path
@@ -159,6 +161,49 @@ def write_whole(text: str, path: Path) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise DataError(f"{path} cannot be written ({error.strerror or error}): free some space and go on") from error
+
+
+@contextmanager
+def held(parts: Path, out: Path) -> Iterator[None]:
+    """Keep the folder of an output's parts, made where it is not there, for this process alone.
+
+    The system lets go of it when the process ends, however it ends. Where there are no such locks, nothing is held.
+
+    Raises
+    ------
+    DataError
+        Another process has it.
+    """
+    if sys.platform == "win32":  # folders cannot be locked there
+        parts.mkdir(exist_ok=True)
+        yield
+        return
+    handle = _locked(parts, out)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(parts: Path, out: Path) -> int:
+    import fcntl
+
+    while True:
+        parts.mkdir(exist_ok=True)
+        handle = os.open(parts, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise DataError(
+                f"another run is writing {str(out)!r} at this moment: wait for its end, or name another output file"
+            ) from None
+        except OSError:  # a file system without locks
+            return handle
+        # A run that has just ended has removed the folder that was opened here.
+        if parts.exists() and os.path.samestat(os.fstat(handle), parts.stat()):
+            return handle
+        os.close(handle)
 
 
 def write_shard(table: "pa.Table", file: Path) -> None:

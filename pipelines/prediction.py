@@ -22,7 +22,7 @@ from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
 from pipelines.made_by import code_and_libraries
-from pipelines.output import SUFFIXES, OutputFile, check_outputs, write_out, write_shard
+from pipelines.output import SUFFIXES, OutputFile, check_outputs, held, write_out, write_shard
 from stages.progress import progress
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def predict_file(
     Raises
     ------
     DataError
-        `out` cannot be written or is what is read, the documents cannot be read, or an earlier run with other
-        documents, another model or other options has left its parts.
+        `out` cannot be written, is what is read or is being written by another run, the documents cannot be read, or
+        an earlier run with other documents, another model or other options has left its parts.
     ArtifactError
         The model cannot be read.
     ConfigError
@@ -143,37 +143,37 @@ def predict_file(
     check_outputs([OutputFile("the output", out, SUFFIXES)], {"the documents": source, "the model": model_folder})
     parts = out.with_name(f"{out.name}.parts")
     _check_parts(parts)
-    if restart:
-        shutil.rmtree(parts, ignore_errors=True)
-    fresh = not parts.exists()
-    parts.mkdir(exist_ok=True)
-    try:
-        documents = read_documents(
-            source, text=text, label=id_column, split=split, quoting=quoting, delimiter=delimiter, encoding=encoding,
-            cache_dir=parts / TABLE,
-        )  # fmt: skip
-        options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)
-        documents_key, n_shards = _examine(documents, str(source))
-        _claim(parts, {"documents": documents_key, "model": model_key, **asdict(options)})
-    except BaseException:
-        if fresh:
-            shutil.rmtree(parts, ignore_errors=True)
-        raise
-    shards = [parts / f"{place:05d}.parquet" for place in range(n_shards)]
-    missing = {place for place, shard in enumerate(shards) if not shard.exists()}
-    if len(missing) < n_shards:
-        logger.info("%d of %d shards are there already", n_shards - len(missing), n_shards)
-    if missing:
-        model, _ = load_model(model_folder, device=device)
-        to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
+    options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)
+    with held(parts, out):
+        if restart:
+            _empty(parts)
+        fresh = not any(parts.iterdir())
         try:
-            for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
-                write_shard(answer(model, block, options), shards[place])
-        except ConfigError:  # the options do not fit the model, which the first shard tells: nothing is worth keeping
-            shutil.rmtree(parts)
+            documents = read_documents(
+                source, text=text, label=id_column, split=split, quoting=quoting, delimiter=delimiter,
+                encoding=encoding, cache_dir=parts / TABLE,
+            )  # fmt: skip
+            documents_key, n_shards = _examine(documents, str(source))
+            _claim(parts, {"documents": documents_key, "model": model_key, **asdict(options)})
+        except BaseException:
+            if fresh:
+                shutil.rmtree(parts, ignore_errors=True)
             raise
-    write_out(shards, out)
-    shutil.rmtree(parts)
+        shards = [parts / f"{place:05d}.parquet" for place in range(n_shards)]
+        missing = {place for place, shard in enumerate(shards) if not shard.exists()}
+        if len(missing) < n_shards:
+            logger.info("%d of %d shards are there already", n_shards - len(missing), n_shards)
+        if missing:
+            model, _ = load_model(model_folder, device=device)
+            to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
+            try:
+                for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
+                    write_shard(answer(model, block, options), shards[place])
+            except ConfigError:  # the options do not fit the model, which the first shard tells: keep nothing
+                shutil.rmtree(parts)
+                raise
+        write_out(shards, out)
+        shutil.rmtree(parts)
     return len(documents)
 
 
@@ -250,6 +250,14 @@ def output_schema(*, ids: bool, sets: bool) -> "pa.Schema":
             *([("set_level", pa.string()), ("set", pa.list_(pa.string()))] if sets else []),
         ]
     )
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _check_parts(parts: Path) -> None:

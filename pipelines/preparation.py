@@ -223,22 +223,36 @@ def place_labels(
     if taxonomy is not None and not taxonomy.unplaced:
         return taxonomy
     with clock.step("taxonomy"):
-        builder = TaxonomyBuilder(
-            n_groups=settings.n_groups,
-            min_group_size=settings.min_group_size,
-            max_group_size=settings.max_group_size,
-            encoder=settings.label_encoder or settings.encoder,
-            signals=settings.signals,
-            seed=settings.seed,
-        )
         vectors = (
             _lexical_vectors(train.texts, settings) if neural is None else neural.pretrained_pooled(len(train.texts))
         )
-        labels: Any = taxonomy if taxonomy is not None else sorted(set(train.labels))
-        built = builder.build(labels, documents=(vectors, train.labels), texts=train.texts)
+        labels = _to_place(taxonomy, train)
+        built = builder_of(settings).build(labels, documents=(vectors, train.labels), texts=train.texts)
     placed = len(taxonomy.unplaced) if taxonomy is not None else len(built.labels)
     logger.info("%d labels placed; %d groups in all", placed, len(built.groups))
     return built
+
+
+def check_placeable(settings: Settings, taxonomy: Taxonomy | None, train: Documents) -> None:
+    """Refuse sizes and numbers of groups that `place_labels` could not meet, before there are vectors."""
+    if taxonomy is None or taxonomy.unplaced:
+        builder_of(settings).check(_to_place(taxonomy, train))
+
+
+def builder_of(settings: Settings) -> TaxonomyBuilder:
+    """Return the builder that settings describe."""
+    return TaxonomyBuilder(
+        n_groups=settings.n_groups,
+        min_group_size=settings.min_group_size,
+        max_group_size=settings.max_group_size,
+        encoder=settings.label_encoder or settings.encoder,
+        signals=settings.signals,
+        seed=settings.seed,
+    )
+
+
+def _to_place(taxonomy: Taxonomy | None, train: Documents) -> Taxonomy | list[str]:
+    return taxonomy if taxonomy is not None else sorted(set(train.labels))
 
 
 def document_vectors(texts: Sequence[str], settings: Settings, folder: Path) -> np.ndarray:

@@ -120,11 +120,21 @@ class Settings(BaseModel):
         "auto", description="score every label, or those of the best groups only; auto: beam above 10,000 labels"
     )
     beam: int = Field(3, ge=1, description="groups that the beam keeps")
-    n_groups: int | Literal["auto"] = Field(
+    n_groups: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="groups in all where labels have none, kept ones counted"
     )
-    min_group_size: int = Field(5, ge=1, description="labels that a built group has at least")
-    max_group_size: int = Field(40, ge=1, description="labels that a built group has at most")
+    min_group_size: int | None = Field(
+        None,
+        ge=1,
+        description="labels that a built group has at least; null: 5, or fewer where n_groups, max_group_size or links "
+        "ask for it; fewer labels than that make one group",
+    )
+    max_group_size: int | None = Field(
+        None,
+        ge=1,
+        description="labels that a built group has at most; null: 40, or more where n_groups, min_group_size or links "
+        "ask for it",
+    )
     signals: dict[str, float] | None = Field(
         None,
         description="what `text`, `documents` and `confusion` count when groups are built; null: 0.25, 0.5 and 0.25",
@@ -212,7 +222,7 @@ class Settings(BaseModel):
             )
         if self.overlap >= self.segment_tokens // 2:
             problems.append(f"overlap {self.overlap} must be less than half of segment_tokens ({self.segment_tokens})")
-        if self.min_group_size > self.max_group_size:
+        if self.min_group_size and self.max_group_size and self.min_group_size > self.max_group_size:
             problems.append(f"min_group_size {self.min_group_size} is above max_group_size {self.max_group_size}")
         problems += signal_problems(self.signals)
         if self.encoder == "none" and not self.lexical:

@@ -66,9 +66,7 @@ def place(edited: Edited, builder: "TaxonomyBuilder", documents: "Documents | No
     )
     built = builder.build(part, documents=documents, keep=True)
     unplaced = tuple(label for label in new.unplaced if label.id in waiting)
-    moved = [new.label_named(label) for label, *_ in builder.report_.moved]
-    notes = [f"'{label}' had to move: the size limits left no other place" for label in moved]
-    return replace(edited, new=replace(new, groups=built.groups, unplaced=unplaced), notes=(*edited.notes, *notes))
+    return replace(edited, new=replace(new, groups=built.groups, unplaced=unplaced))
 
 
 def move(taxonomy: Taxonomy, labels: Sequence[str], group: str, *, new_group: bool = False) -> Edited:

@@ -2,13 +2,14 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from hierarchy.errors import CoarsefineError, DataError, TaxonomyError
+from hierarchy.errors import CoarsefineError, DataError, TaxonomyError, joined
 from hierarchy.local_paths import local_path
 from hierarchy.spellings import Pair, merged_pairs
 from hierarchy.taxonomy import Taxonomy
@@ -30,7 +31,15 @@ IN_CLI_WORDS = {
     "with set_params(augment=...)": "with --set classifier.augment=module:function",
     "with delimiter=...": "with --set data.delimiter=...",
     "with encoding='": "with --set data.encoding='",
+    "with move_labels=True": "with --move-labels",
     "with split=...": "with --set data.train_split=... (or valid_split, calibration_split, test_split)",
+}
+
+
+OF_DATA = {
+    "is not in the taxonomy": "is no label of the training documents",
+    "that the taxonomy lacks": "that the training documents lack",
+    "add it to the taxonomy": "give it training documents",
 }
 
 
@@ -70,7 +79,9 @@ def read_source(source: Source, data: Data, *, cache: Path | None) -> "Dataset":
         )
 
 
-def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "dict[str, Checked]":
+def check_all(
+    tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy, *, of_data: bool = False
+) -> "dict[str, Checked]":
     """Check several tables, log what is odd about each, and tell all problems of all of them at once.
 
     Parameters
@@ -79,23 +90,25 @@ def check_all(tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy) -> "
         Role (train, valid, calibration, test) -> (place, documents).
     taxonomy
         Whose labels they must have.
+    of_data
+        It was made of the training documents' labels: messages speak of these.
     """
     from pipelines.data.checks import check_documents
 
     checked: dict[str, Checked] = {}
-    problems: list[str] = []
-    with in_cli_words():
-        for role, (place, documents) in tables.items():
-            kept = role in ("calibration", "test")
-            try:
+    refused: list[DataError] = []
+    for role, (place, documents) in tables.items():
+        kept = role in ("calibration", "test")
+        try:
+            with in_cli_words(OF_DATA if of_data else {}):
                 checked[role] = check_documents(documents, taxonomy, where=place, keep_empty=kept)
-            except DataError as error:
-                problems += [f"{place}: {problem}" for problem in error.problems]
-                continue
-            for line in checked[role].report.lines(taxonomy):
-                logger.info("%s: %s", place, line)
-        if problems:
-            raise DataError(problems)
+        except DataError as error:
+            refused.append(error)
+            continue
+        for line in checked[role].report.lines(taxonomy):
+            logger.info("%s: %s", place, line)
+    if refused:
+        raise joined(refused)
     return checked
 
 
@@ -112,6 +125,8 @@ def taxonomy_of(documents: "Dataset", place: str, *, merge_spellings: bool) -> T
         Whether labels, and groups, that differ in case, width and white space alone are one. Of groups it is logged;
         of labels `check_all` says it.
     """
+    from pipelines.data.checks import check_documents
+
     pairs: Counter[Pair] = Counter()
     columns = [name for name in ("label", "label_count", "group") if name in documents.column_names]
     for batch in documents.select_columns(columns).iter(1000):
@@ -120,17 +135,21 @@ def taxonomy_of(documents: "Dataset", place: str, *, merge_spellings: bool) -> T
             if label is not None and labels == 1:  # the others are told by the check
                 pairs[label, group if group and group.strip() else None] += 1
     if not pairs:
-        raise DataError("no document has one label", place)
+        with in_cli_words():
+            check_documents(documents, where=place)
     left: Collection[Pair] = pairs
     if merge_spellings:
         left, _, lines = merged_pairs(pairs)
         for line in lines:
             logger.warning("%s: %s", place, line)
-    return Taxonomy.from_data([label for label, _ in left], [group for _, group in left], merge_spellings=False)
+    try:
+        return Taxonomy.from_data([label for label, _ in left], [group for _, group in left], merge_spellings=False)
+    except TaxonomyError as error:
+        raise TaxonomyError(error.problems, place) from None
 
 
 def training_vectors(
-    config: Config, taxonomy: Taxonomy | None
+    config: Config, taxonomy: Taxonomy | None, check: Callable[[Taxonomy], None] = lambda _: None
 ) -> "tuple[Taxonomy, tuple[np.ndarray, list[str]] | None, Sequence[str] | None]":
     """Read what the tree's figures stand on: the training documents as vectors, through the cache of the run folder.
 
@@ -140,6 +159,8 @@ def training_vectors(
         Names the documents (data.train), the encoder and the run folder.
     taxonomy
         Whose labels the documents have; None makes an unplaced tree of the documents' columns.
+    check
+        Refuses a tree with which nothing can be done, before the vectors are computed.
 
     Returns
     -------
@@ -154,12 +175,14 @@ def training_vectors(
     if config.data.train is None:
         if taxonomy is None:
             raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
+        check(taxonomy)
         return taxonomy, None, None
     from pipelines.preparation import document_vectors
 
     documents = read_source(Source(config.data.train, config.data.train_split), config.data, cache=None)
     if taxonomy is None:
         taxonomy = taxonomy_of(documents, config.data.train, merge_spellings=config.classifier.merge_spellings)
+    check(taxonomy)
     checked = check_all({"train": (config.data.train, documents)}, taxonomy)["train"]
     texts = checked.documents["text"]
     return taxonomy, (document_vectors(texts, config.classifier, config.run_folder), checked.labels), texts
@@ -170,30 +193,36 @@ def read_taxonomy(place: str | Path) -> Taxonomy:
     path = local_path(place)
     if path.is_dir():
         path = path / "taxonomy.yaml"
+        if not path.exists():
+            raise TaxonomyError(f"the folder {str(place)!r} is no model, it has no taxonomy.yaml: name a taxonomy file")
     if not path.exists():
         raise TaxonomyError(f"there is no taxonomy file {str(path)!r} (paths start at the working directory)")
     return Taxonomy.from_file(path)
 
 
 @contextmanager
-def in_cli_words(**said: str) -> Iterator[None]:
+def in_cli_words(other: Mapping[str, str] = MappingProxyType({}), **said: str) -> Iterator[None]:
     """Say options instead of arguments in the messages of errors.
 
     Parameters
     ----------
+    other
+        More words -> what is said in their place.
     said
         Argument -> what names it here, where that is not the usual key of the config.
     """
-    words = IN_CLI_WORDS | {f"with {argument}=...": f"with {option}" for argument, option in said.items()}
+    words = IN_CLI_WORDS | dict(other) | {f"with {argument}=...": f"with {option}" for argument, option in said.items()}
     try:
         yield
     except CoarsefineError as error:
-        problems = []
-        for problem in error.problems:
-            for written, option in words.items():
-                problem = problem.replace(written, option)
-            problems.append(problem)
-        raise type(error)(problems, error.where) from None
+        *problems, hint = (_replaced(text, words) for text in (*error.problems, error.hint))
+        raise type(error)(problems, error.where, hint) from None
+
+
+def _replaced(text: str, words: Mapping[str, str]) -> str:
+    for written, said in words.items():
+        text = text.replace(written, said)
+    return text
 
 
 @contextmanager

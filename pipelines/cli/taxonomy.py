@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,12 @@ def build(
         Path | None,
         typer.Option("--from", metavar="FILE", help="Earlier tree: only new labels are placed, all others stay."),
     ] = None,
+    move_labels: Annotated[
+        bool,
+        typer.Option(
+            "--move-labels", help="Let labels leave the built group in which they stand; see docs/taxonomy.md."
+        ),
+    ] = False,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -68,10 +75,11 @@ def build(
 ) -> None:
     """Place labels that stand in no group; documents (data.train), where given, tell which are alike."""
     with session(goes_on="give the same command again"):
-        from pipelines.cli.documents import read_taxonomy, training_vectors
+        from pipelines.cli.documents import in_cli_words, read_taxonomy, training_vectors
         from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
         from pipelines.cross_validation.out_of_fold import read_out_of_fold
+        from pipelines.data.report import count
         from pipelines.output import OutputFile, write_whole
 
         loaded = load_config(config, settings or [])
@@ -89,13 +97,16 @@ def build(
             raise TaxonomyError("--predictions needs the documents that they are about: --set data.train=FILE")
         confusions = None if predictions is None else read_out_of_fold(predictions).probe
         builder = builder_of(loaded)
-        taxonomy, documents, texts = training_vectors(loaded, given)
-        built = builder.build(
-            taxonomy, documents=documents, texts=texts, keep=earlier is not None, confusions=confusions
-        )
+        keep = earlier is not None
+        check_tree = partial(builder.check, keep=keep, move_labels=move_labels)
+        taxonomy, documents, texts = training_vectors(loaded, given, check_tree)
+        with in_cli_words():
+            built = builder.build(
+                taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
+            )
         write_whole(built.to_yaml(), out)
         wrote(out)
-        logger.info("%d labels in %d groups: %s", len(built.labels), len(built.groups), out)
+        logger.info("%s in %s: %s", count(len(built.labels), "label"), count(len(built.groups), "group"), out)
         if as_json:
             print_json(asdict(builder.report_))
         else:
@@ -133,6 +144,7 @@ def show(
 def _draw(file: Path, html: Path, config: "Config") -> None:
     from hierarchy.picture import taxonomy_page
     from pipelines.cli.documents import read_taxonomy, training_vectors
+    from pipelines.data.report import count
     from pipelines.output import write_whole
 
     encoder = config.classifier.label_encoder or config.classifier.encoder
@@ -143,7 +155,8 @@ def _draw(file: Path, html: Path, config: "Config") -> None:
     page = taxonomy_page(taxonomy, documents, encoder=encoder, seed=config.classifier.seed, title=title)
     write_whole(page, html)
     wrote(html)
-    logger.info("%d labels in %d groups: open %s in a browser", len(taxonomy.labels), len(taxonomy.groups), html)
+    sizes = f"{count(len(taxonomy.labels), 'label')} in {count(len(taxonomy.groups), 'group')}"
+    logger.info("%s: open %s in a browser", sizes, html)
 
 
 @app.command(
@@ -183,18 +196,11 @@ def check(
 
 def builder_of(config: "Config") -> "TaxonomyBuilder":
     """Return the builder that a config describes."""
-    from hierarchy.builder import TaxonomyBuilder
+    from pipelines.preparation import builder_of as builder_of_settings
 
     options = config.classifier
     _silence(options.label_encoder or options.encoder)
-    return TaxonomyBuilder(
-        n_groups=options.n_groups,
-        min_group_size=options.min_group_size,
-        max_group_size=options.max_group_size,
-        encoder=options.label_encoder or options.encoder,
-        signals=options.signals,
-        seed=options.seed,
-    )
+    return builder_of_settings(options)
 
 
 def _silence(encoder: str) -> None:
@@ -205,7 +211,9 @@ def _silence(encoder: str) -> None:
 def _print_tree(taxonomy: "Taxonomy", title: str) -> None:
     from rich.tree import Tree
 
-    sizes = f"{len(taxonomy.labels)} labels in {len(taxonomy.groups)} groups"
+    from pipelines.data.report import count
+
+    sizes = f"{count(len(taxonomy.labels), 'label')} in {count(len(taxonomy.groups), 'group')}"
     tree = Tree(text(f"{taxonomy.name or title}: {sizes}", style="bold"))
     branches = [(named(group), group.labels) for group in taxonomy.groups]
     if taxonomy.unplaced:
@@ -229,4 +237,4 @@ def _print_build(report: "BuildReport", built: "Taxonomy") -> None:
         )
     if report.moved:
         moved = [(built.label_named(x), *map(built.group_named, groups)) for x, *groups in report.moved]
-        print_table("Labels that had to move", ("label", "from", "to"), moved)
+        print_table("Labels that moved", ("label", "from", "to"), moved)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from hierarchy.errors import DataError
+from hierarchy.errors import DataError, joined
 from pipelines.cli.console import (
     ConfigOption,
     SetOption,
@@ -129,7 +129,9 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     rows = [(step, f"{spent / 60:.1f}") for step, spent in seconds.items()]
     print_table("Time", ("step", "minutes"), [*rows, ("together", f"{sum(seconds.values()) / 60:.1f}")])
     print_lines(f"Fingerprint of the run: {classifier.model_.record['fingerprint']}")
-    logger.info("the model is in %s; the run folder %s can be deleted", config.output, config.run_folder)
+    kept = config.in_run_folder()
+    spare = f"holds {', '.join(kept)} too, so it must stay" if kept else "can be deleted"
+    logger.info("the model is in %s; the run folder %s %s", config.output, config.run_folder, spare)
     return classifier
 
 
@@ -162,6 +164,7 @@ def warn_of_seen_parts(parts: "dict[str, Part]", role: str) -> list[str]:
 
 def stratified(seed: int) -> Cut:
     """Return what cuts a validation part as `fit` would, and refuses where it cannot."""
+    from pipelines.data.report import count
     from pipelines.data.splits import stratified_split
     from pipelines.documents import Documents
 
@@ -169,7 +172,12 @@ def stratified(seed: int) -> Cut:
         keys = Documents(part.texts, part.labels).keys()
         kept, held_out = stratified_split(part.labels, seed=seed, keys=keys)
         if not len(held_out):
-            raise DataError("no label has 3 documents, so no validation part can be cut: set data.valid", part.name)
+            raise DataError(
+                f"no label has 3 documents ({count(len(set(part.labels)), 'label')} in "
+                f"{count(len(part.labels), 'document')}), so no validation part can be cut: name the right label "
+                "column with --set data.label=..., give more documents, or set data.valid",
+                part.name,
+            )
         return kept, held_out
 
     return cut
@@ -207,17 +215,18 @@ def read_parts(
         if place is not None and role in roles
     }
     tables = {}
-    problems = []
+    refused = []
     for role, source in sources.items():
         try:
             tables[role] = (source.place, read_source(source, data, cache=config.run_folder / "documents"))
         except DataError as error:
-            problems += [f"{error.where or source.place}: {problem}" for problem in error.problems]
-    if problems:
-        raise DataError(problems)
+            refused.append(DataError(error.problems, error.where or source.place, error.hint))
+    if refused:
+        raise joined(refused)
+    of_data = taxonomy is None
     if taxonomy is None:
         taxonomy = taxonomy_of(tables["train"][1], data.train, merge_spellings=config.classifier.merge_spellings)
-    checked = check_all(tables, taxonomy)
+    checked = check_all(tables, taxonomy, of_data=of_data)
     parts = {role: _part(found, sources[role]) for role, found in checked.items()}
     if "valid" not in parts:
         whole = checked["train"]

@@ -13,14 +13,13 @@ from hierarchy.nodes import named
 from hierarchy.spellings import one_spelling, spelling_lines
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.label_problems import find_label_problems
-from pipelines.data.report import Conflict, DataReport
+from pipelines.data.report import Conflict, DataReport, shortened
 from pipelines.data.scan import EXAMPLES, Scan, scan_documents
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 FEW = 3  # a label with fewer documents than this cannot be validated
-TEXT_SHOWN = 80  # characters
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _repeated(
         text = used[int(members[0])]["text"].strip()
         conflicts.append(
             Conflict(
-                text=text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN] + "…",
+                text=shortened(text),
                 labels=tuple(label_ids[code] for code in np.unique(codes[members])),
                 rows=tuple(int(row) for row in rows[members[:EXAMPLES]]),
             )

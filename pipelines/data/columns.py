@@ -10,6 +10,8 @@ from hierarchy.characters import refuse_half
 from hierarchy.errors import DataError
 from hierarchy.matching import fold
 
+SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
+TAXONOMY_COLUMNS = {"label", "group", "name", "description"}
 PART_SEPARATOR = "\n\n"  # between the columns that make one text
 
 
@@ -70,8 +72,15 @@ class Columns:
                 found[column] = near[0]
         return found
 
-    def check(self, available: Iterable[str]) -> dict[str, str]:
+    def check(self, available: Iterable[str], *, if_none: str = "") -> dict[str, str]:
         """Return what `find` returns, after a check that every required column is there.
+
+        Parameters
+        ----------
+        available
+            The names of the source's columns.
+        if_none
+            What to look at where not one of them is there.
 
         Raises
         ------
@@ -90,7 +99,8 @@ class Columns:
         twice = sorted({name for name in found.values() if names.count(name) > 1})
         problems += [f"the column {name!r} stands there twice; rename one of them" for name in twice]
         if problems:
-            raise DataError(problems)
+            none_there = not any(column in found for column in self.required)
+            raise DataError(problems, hint=_seems_to_be(names) or (if_none if none_there else ""))
         return found
 
     def refuse_two(self, taken: Iterable[tuple[str, str]], available: Collection[str]) -> None:
@@ -169,6 +179,16 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     by_lower = {option.lower(): option for option in options}
     near = difflib.get_close_matches(word.lower(), list(by_lower), n=3, cutoff=0.5)
     return f" (did you mean {' or '.join(repr(by_lower[name]) for name in near)}?)" if near else ""
+
+
+def _seems_to_be(names: list[str]) -> str:
+    """Say what is wrong with a header as a whole; else an empty text."""
+    for separator, name in SEPARATORS.items():
+        if len(names) == 1 and separator in names[0]:
+            return f"the columns seem to be parted by {name}: name the character with delimiter=..."
+    if set(names) <= TAXONOMY_COLUMNS or "groups" in names:
+        return "the file seems to be a taxonomy, not documents"
+    return ""
 
 
 def _labels(cell: Any, column: str, place: str) -> tuple[str | None, int]:

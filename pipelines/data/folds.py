@@ -93,7 +93,10 @@ def cut_validation(
     if sources is None:
         kept, cut = stratified_split(labels, 1 / PARTS, seed)
         if not len(cut):
-            raise DataError("no label has 3 documents in a fold's training part: nothing is left for validation")
+            raise DataError(
+                "no label has 3 documents in a fold's training part: nothing is left for validation; give more "
+                "documents of each label, or more folds"
+            )
         return kept, cut
     codes = np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1].reshape(-1)
     numbers = number_sources(sources)

@@ -4,13 +4,14 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 
+from hierarchy.errors import PROBLEMS_SHOWN
 from hierarchy.matching import fold
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
-from pipelines.data.report import count, some
+from pipelines.data.report import count, shortened, some
 from pipelines.data.scan import Pair, Scan
 
-LABELS_SHOWN = 20  # of each kind of problem; the rest is counted
+LABELS_SHOWN = PROBLEMS_SHOWN - 4  # one problem each; the rest is counted, which makes two at most, as do rows
 
 
 def find_label_problems(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | None]) -> list[str]:
@@ -31,17 +32,28 @@ def find_label_problems(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | N
         Empty where all is well.
     """
     found = []
-    if scan.n_unlabelled:
+    read = len(scan.pair)
+    if scan.n_unlabelled and not (scan.pairs or scan.n_several):
+        found.append(
+            f"the label column is empty in all {count(read, 'document')}; name the right one with label=..., or fill "
+            "it in"
+        )
+    elif scan.n_unlabelled:
         what, rows = count(scan.n_unlabelled, "document"), some(scan.unlabelled, scan.n_unlabelled)
         found.append(f"{what} without a label (rows {rows}); give each one, or take it out")
     if scan.n_several:
-        what = count(scan.n_several, "document")
+        what = f"{count(scan.n_several, 'document')} with"
+        if not scan.pairs and not scan.n_unlabelled:
+            what = f"all {count(scan.n_several, 'document')} have"
         rows = some([f"{row}: {_shown(labels)}" for row, labels in scan.several], scan.n_several)
-        found.append(f"{what} with several labels (rows {rows}); one label a document is predicted: keep one of them")
+        found.append(f"{what} several labels (rows {rows}); one label a document is predicted: keep one of them")
     if taxonomy is not None:
         found += _unresolved(scan, taxonomy, ids)
     if not found and not scan.pairs:
-        found.append(f"no document is left: {count(scan.n_empty, 'document')} read, all without text")
+        found.append(
+            f"no document is left: {count(scan.n_empty, 'document')} read, all without text; name the right column "
+            "with text=..."
+        )
     return found
 
 
@@ -55,7 +67,7 @@ class _Case:
     documents: int = 0
 
     def __str__(self) -> str:
-        return f"label {self.label!r} ({count(self.documents, 'document')}, first in row {self.row})"
+        return f"label {shortened(self.label)!r} ({count(self.documents, 'document')}, first in row {self.row})"
 
 
 def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[str]:
@@ -75,7 +87,8 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
         key, cases = (pair, ambiguous) if len(by_name[fold(name)]) > 1 else ((name, None), unknown)
         cases.setdefault(key, _Case(name, group, row)).documents += documents
 
-    shown, rest = _commonest(ambiguous)
+    most = max(LABELS_SHOWN - len(unknown), LABELS_SHOWN // 2)
+    shown, rest = _commonest(ambiguous, most)
     found = []
     for case in shown:
         labels = by_name[fold(case.label)]
@@ -90,27 +103,27 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
         found.append(f"{case} stands under several groups{said}; {remedy}")
     if rest:
         found.append(f"{rest} that stand under several groups")
-    shown, rest = _commonest(unknown)
+    shown, rest = _commonest(unknown, LABELS_SHOWN - len(shown))
     for case in shown:
         near = ", ".join(repr(taxonomy.label_named(near)) for near in taxonomy.nearest(case.label))
         if case.label in taxonomy.retired:
             remedy = "it is retired"
         else:
-            remedy = f"nearest: {near}" if near else "nothing in it is alike"
+            remedy = f"nearest: {near}" if near else "nothing in it is alike: add it to the taxonomy, or take it out"
         found.append(f"{case} is not in the taxonomy; {remedy}")
     if rest:
         found.append(f"{rest} that the taxonomy lacks")
     return found
 
 
-def _commonest(cases: dict[Pair, _Case]) -> tuple[list[_Case], str]:
+def _commonest(cases: dict[Pair, _Case], most: int) -> tuple[list[_Case], str]:
     """Return the cases to show, and in words how many are left."""
     ordered = sorted(cases.values(), key=lambda case: (-case.documents, case.row))
-    rest = ordered[LABELS_SHOWN:]
+    rest = ordered[most:]
     documents = sum(case.documents for case in rest)
     left = f"{len(rest):,} more ({count(documents, 'document')})" if rest else ""
-    return ordered[:LABELS_SHOWN], left
+    return ordered[:most], left
 
 
 def _shown(labels: str) -> str:
-    return " + ".join(json.loads(labels))
+    return " + ".join(map(shortened, json.loads(labels)))

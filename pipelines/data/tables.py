@@ -171,7 +171,7 @@ def readable_errors(where: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(error.problems, error.where or where) from None
+        raise DataError(error.problems, error.where or where, error.hint) from None
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise DataError(f"cannot be read: {first_line(error)}", where) from error

@@ -20,6 +20,8 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 BYTE_ORDER_MARK = "\ufeff"
 CHUNK = 2**16  # bytes
+NO_HEADER = "the first line of the file must name the columns"
+ONE_COLUMN = "line 1 names one column only: where another character parts the columns, name it with delimiter=..."
 
 
 def text_suffix(path: Path) -> str | None:
@@ -114,22 +116,12 @@ def _from_table(rows: Iterator[tuple[int, list[str]]], columns: Columns, notes: 
     header = next(rows, (0, []))[1]
     if not header:
         return
-    found = _columns_of(header, columns)
+    found = columns.check(header, if_none=NO_HEADER if len(header) > 1 else ONE_COLUMN)
     notes += other_names(found)
     place_of = {column: header.index(name) for column, name in found.items()}
     for line, cells in rows:
         record = {column: cells[place] for column, place in place_of.items()}
         yield to_document(record, columns, line, f"line {line}")
-
-
-def _columns_of(header: list[str], columns: Columns) -> dict[str, str]:
-    try:
-        return columns.check(header)
-    except DataError as error:
-        if len(header) > 1:
-            raise
-        alone = "line 1 names one column only: where another character parts the columns, name it with delimiter=..."
-        raise DataError([*error.problems, alone]) from None
 
 
 def _from_json(lines: Iterator[str], columns: Columns, notes: list[str]) -> Iterator[dict[str, Any]]:

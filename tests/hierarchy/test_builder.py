@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hierarchy import DataError, Group, Label, Taxonomy, TaxonomyBuilder, TaxonomyError
+from hierarchy.editing import move
+from hierarchy.placement import moved_labels
 
 
 def sizes(taxonomy):
@@ -85,7 +87,8 @@ def test_built_groups_are_dealt_anew_but_frozen_names_stay(themed, embed):
         map(str, built.groups)
     )
     frozen = replace(built.groups[2], name="The owner's name", frozen_name=True, max_size=9)
-    again = builder.build(replace(built, groups=(*built.groups[:2], frozen, *built.groups[3:])))
+    limited = replace(built, groups=(*built.groups[:2], frozen, *built.groups[3:]))
+    again = builder.build(limited, move_labels=True)
     kept = again.groups[again.group_index(frozen.id)]
     assert (kept.name, kept.frozen_name, kept.built) == ("The owner's name", True, True)
     assert len(kept.labels) == 9
@@ -240,7 +243,7 @@ def test_a_full_tree_moves_as_few_labels_as_it_must(themed, embed):
     built = TaxonomyBuilder(n_groups=6, embed=embed).build(themed)  # 6 groups of 10
     more = replace(built, unplaced=(Label("x", "brass pump"),))
     builder = TaxonomyBuilder(min_group_size=4, max_group_size=10, embed=embed)
-    after = builder.build(more, keep=True)
+    after = builder.build(more, keep=True, move_labels=True)
     assert sizes(after).sum() == 61
     assert (sizes(after).max(), sizes(after).min(), len(after.groups)) == (10, 4, 7)
     moved = builder.report_.moved
@@ -248,6 +251,110 @@ def test_a_full_tree_moves_as_few_labels_as_it_must(themed, embed):
     assert all(home(built)[label] == old and home(after)[label] == new for label, old, new in moved)
     assert "no group has room below max_group_size 10" in builder.report_.rule
     assert "so 3 had to move" in builder.report_.rule
+    still = builder.build(more, keep=True)
+    assert {k: v for k, v in home(still).items() if k != "x"} == home(built)
+    assert sizes(still).tolist() == [10] * 6 + [1]
+    assert "with fewer than 4 labels, since no label that stands may move" in builder.report_.rule
+
+
+def by_hand(taxonomy, label, group):
+    """Move a label as a person does."""
+    return move(taxonomy, [label], group).new
+
+
+def test_a_label_that_a_person_moved_is_not_moved_back(themed, embed):
+    builder = TaxonomyBuilder(n_groups=6, embed=embed)
+    edited = by_hand(builder.build(themed), "red lamp", "Pump")
+    with pytest.raises(TaxonomyError) as caught:
+        builder.build(edited)
+    [problem] = caught.value.problems
+    assert problem.startswith("the build would move 1 of 60 labels out of the group in which they stand: 'red lamp'")
+    assert "'red lamp' from 'Pump' to 'Lamp'; allow it with move_labels=True" in problem
+    told = builder.build(edited, move_labels=True)
+    assert builder.report_.moved == (("red lamp", "Pump", "Lamp"),)
+    assert home(told)["red lamp"] == "Lamp"
+
+
+def test_labels_without_a_place_move_no_other(themed, embed):
+    builder = TaxonomyBuilder(n_groups=6, embed=embed)
+    edited = by_hand(builder.build(themed), "red lamp", "Pump")
+    waiting = replace(edited, unplaced=(Label("x", "brass pump"), Label("y", "brass lamp")))
+    for asked in (builder, TaxonomyBuilder(n_groups=3, embed=embed), TaxonomyBuilder(embed=embed)):
+        after = asked.build(waiting)
+        assert home(after) == home(edited) | {"x": "Pump", "y": "Lamp"}
+        assert asked.report_.moved == ()
+    assert home(builder.build(waiting, move_labels=True))["red lamp"] == "Lamp"
+
+
+def test_a_group_under_another_name_has_not_moved(themed, embed):
+    builder = TaxonomyBuilder(n_groups=6, embed=embed)
+    built = builder.build(themed)
+    renamed = replace(built, groups=tuple(replace(g, id=f"g{i}", name=f"N{i}") for i, g in enumerate(built.groups)))
+    assert moved_labels(built, renamed) == ()
+    merged = replace(
+        built, groups=(replace(built.groups[0], id="both", labels=built.groups[0].labels + built.groups[1].labels[:9]),
+                       replace(built.groups[1], labels=built.groups[1].labels[9:]), *built.groups[2:]),
+    )  # fmt: skip
+    assert {(old, new) for _, old, new in moved_labels(built, merged)} == {(built.groups[1].id, "both")}
+    assert len(moved_labels(built, merged)) == 9
+    half = tuple(replace(built.groups[0], id=f"h{i}", labels=built.groups[0].labels[i::2]) for i in range(2))
+    assert len(moved_labels(built, replace(built, groups=(*half, *built.groups[1:])))) == 5
+
+
+def test_many_moves_are_counted(themed, embed):
+    built = TaxonomyBuilder(n_groups=6, embed=embed).build(themed)
+    mixed = replace(
+        built, groups=tuple(replace(g, labels=built.labels[i::6]) for i, g in enumerate(built.groups)),
+    )  # fmt: skip
+    with pytest.raises(TaxonomyError, match=r"would move \d+ of 60 labels .* and \d+ more; allow it with") as caught:
+        TaxonomyBuilder(n_groups=6, embed=embed).build(mixed)
+    assert str(caught.value).count(" from '") == 20
+
+
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize("count", range(1, 10))
+def test_few_labels_make_one_group_whatever_is_known_of_them(embed, count, documents):
+    labels = [f"label {i}" for i in range(count)]
+    rng = np.random.default_rng(0)
+    known = (rng.normal(size=(3 * count, 4)), labels * 3) if documents else None
+    for sizes_ in ({}, {"min_group_size": 9}, {"max_group_size": 9}, {"n_groups": 1}, {"n_groups": 1, "seed": 1}):
+        assert len(TaxonomyBuilder(embed=embed, **sizes_).build(labels, known).groups) == 1
+    if count > 1:
+        assert len(TaxonomyBuilder(n_groups=2, embed=embed).build(labels, known).groups) == 2
+        with pytest.raises(TaxonomyError, match=f"n_groups is {count + 1}, but {count} labels allow 1 to {count}"):
+            TaxonomyBuilder(n_groups=count + 1, embed=embed).build(labels, known)
+
+
+@pytest.mark.parametrize("documents", [False, True])
+def test_limits_that_nobody_set_refuse_nothing(embed, documents):
+    rng = np.random.default_rng(0)
+
+    def build(unplaced, *groups, must=(), cannot=(), **asked):
+        tree = Taxonomy(groups, tuple(Label(x, x) for x in unplaced), must_link=must, cannot_link=cannot)
+        ids = [*tree.label_ids, *unplaced]
+        known = (rng.normal(size=(3 * len(ids), 4)), ids * 3) if documents else None
+        return TaxonomyBuilder(embed=embed, **asked).build(tree, known)
+
+    many = [f"label {i}" for i in range(100)]
+    assert sizes(build(many, n_groups=1)).tolist() == [100]  # above 40
+    assert len(build(many, n_groups=60).groups) == 60  # below 5
+    assert sizes(build(many, min_group_size=45)).min() >= 45
+    assert sizes(build(many, max_group_size=3)).max() <= 3
+    big = tuple(
+        Group(f"g{g}", f"g{g}", labels=tuple(Label(f"{g} {i}", f"{g} {i}") for i in range(60))) for g in range(2)
+    )
+    for few in (1, 3):
+        built = build(many[:few], *big)
+        assert sizes(built).tolist() == [60, 60, few]  # pinned, and as full as they may be
+        assert built.groups[:2] == big
+    assert sizes(build(many[:3], *big, n_groups=2)).sum() == 123
+    assert len(build("abcd", cannot=(("a", "b"), ("b", "c"), ("a", "c"))).groups) == 3
+    star = build("abcdefghi", cannot=tuple(("a", x) for x in "bcdefghi"))
+    assert 1 in sizes(star)
+    assert sizes(build(many[:60], must=(tuple(many[:50]),))).max() >= 50
+    small = Group("s", "S", labels=(Label("s", "s"),))
+    assert sizes(build("ab", small)).tolist() == [3]
+    assert sizes(build("a", small, cannot=(("a", "s"),))).tolist() == [1, 1]
 
 
 def test_an_edited_name_survives_a_rebuild(themed, embed):

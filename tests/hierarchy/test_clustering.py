@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from hierarchy import TaxonomyError, clustering
 from hierarchy.clustering import Clusters, balanced_assignment, cluster, constrained
 from hierarchy.embedding import unit
-from hierarchy.sizes import Kept, plan_sizes
+from hierarchy.sizes import Kept, Room
 
 
 def cost_by_slots(cost, low, high):
@@ -94,6 +94,11 @@ def test_links_hold():
         constrained([], [(0, 1), (1, 2), (0, 2)])(np.zeros((4, 2)), np.zeros(2, dtype=int), np.full(2, 4))
 
 
+def plan_sizes(free, kept, n_groups, min_size, max_size, **links):
+    """Return the best way."""
+    return Room(free, kept, min_size, max_size, **links).ways(n_groups)[0]
+
+
 def test_planned_sizes():
     low, high = plan_sizes(600, [], "auto", 5, 40)
     assert (len(low), set(low), set(high)) == (35, {9}, {34})
@@ -105,8 +110,34 @@ def test_planned_sizes():
     assert (high[0], low[1]) == (0, 3)
     with pytest.raises(TaxonomyError, match=r"n_groups is 10, but 30 labels .* allow 1 to 6"):
         plan_sizes(30, [], 10, 5, 40)
-    with pytest.raises(TaxonomyError, match="9 labels cannot be placed"):
-        plan_sizes(9, [Kept(0, False, min_size=10)], "auto", 5, 40)
+    with pytest.raises(TaxonomyError, match=r"leave no way: 'g' \(min_size 10\); change them"):
+        plan_sizes(9, [Kept(0, False, min_size=10, name="g")], "auto", 5, 40)
+
+
+def test_limits_that_nobody_set_give_way():
+    for count in (1, 2, 3, 4):
+        low, high = plan_sizes(count, [], "auto", None, None)
+        assert (len(low), low[0] <= count <= high[0]) == (1, True)
+    assert len(plan_sizes(4, [], 2, None, None)[0]) == 2  # fewer than 5 in a group
+    assert plan_sizes(100, [], 1, None, None)[1] == [100]  # more than 40
+    assert len(plan_sizes(4, [], 1, 5, 40)[0]) == 1
+    assert plan_sizes(30, [], "auto", None, 3)[1].max() == 3
+    assert plan_sizes(200, [], "auto", 50, None)[0].min() >= 50
+    low, high = plan_sizes(3, [Kept(60), Kept(60)], "auto", None, None)  # given groups are full, three labels are few
+    assert (low.tolist(), high.tolist()) == ([0, 0, 3], [0, 0, 40])
+    assert len(plan_sizes(4, [], "auto", None, None, apart=3)[0]) == 3
+    assert [high.max() >= 50 for _, high in Room(60, together=50).ways("auto")][1]
+
+
+def test_a_setting_that_contradicts_the_labels_is_named():
+    for asked, said in (
+        ((4, [], 9, None, None), "n_groups is 9, but 4 labels allow 1 to 4; change n_groups"),
+        ((4, [], 2, 4, None), "n_groups is 2, but 4 labels with min_group_size 4 allow 1; change one of these"),
+        ((9, [], 1, None, 4), "n_groups is 1, but 9 labels with max_group_size 4 allow 3 to 9; change one of these"),
+        ((6, [Kept(4)] * 3, 2, None, None), r"n_groups is 2, but 18 labels \(3 groups stay\) allow 3 to 9"),
+    ):
+        with pytest.raises(TaxonomyError, match=f"^{said}"):
+            plan_sizes(*asked)
 
 
 @given(st.integers(1, 400), st.integers(1, 10), st.integers(1, 30), st.lists(st.integers(1, 60), max_size=4))

@@ -103,6 +103,15 @@ def test_from_data_refuses_what_is_no_text():
         Taxonomy.from_data(["a", "b"], ["g"])
 
 
+def test_from_data_explains_a_made_id_that_meets_a_label():
+    met = "in group 'A' \\(first in row 10\\) it gets the id 'A/x', but that is a label .* \\(first in row 30\\)"
+    for groups in (["A", "B", "B"], ["A", "B", None], ["A", "B", "A"]):
+        with pytest.raises(TaxonomyError, match=met):
+            Taxonomy.from_data(["x", "x", "A/x"], groups, rows=[10, 20, 30])
+    with pytest.raises(TaxonomyError, match="label id 'A/B/x' is used twice: label 'x' of group 'A/B' gets it"):
+        Taxonomy.from_data(["B/x", "x", "B/x", "x"], ["A", "A/B", "C", "C"])
+
+
 def test_trees_made_in_python_are_checked_too():
     with pytest.raises(TaxonomyError) as caught:
         Taxonomy(

@@ -1,5 +1,6 @@
 """Taxonomy files: every form that loads, every problem with its line, and the way back."""
 
+import json
 import time
 from pathlib import Path
 
@@ -106,9 +107,10 @@ def test_one_name_under_several_groups(load):
     assert by_id.unplaced[0].id == "Other"
 
 
-def test_all_problems_come_at_once_in_order(problems):
-    text = problems(
-        """\
+def test_all_problems_come_at_once_in_order(load):
+    with pytest.raises(TaxonomyError) as caught:
+        load(
+            """\
 format: coarsefine/taxonomy/2
 nam: retail
 groups:
@@ -143,9 +145,8 @@ must_link: [[Kettles, Kettls], [z]]
 cannot_link: [a]
 retired: [z, [z]]
 """
-    )
+        )
     wanted = [
-        "taxonomy.yaml: 27 problems",
         "line 1: format is 'coarsefine/taxonomy/2'; this version reads 'coarsefine/taxonomy/1'",
         "line 2: unknown key 'nam' in a taxonomy; did you mean 'name'?",
         "line 5: unknown key 'labl' in a group; did you mean 'labels'?",
@@ -165,20 +166,21 @@ retired: [z, [z]]
         "line 24: 'labels' should hold a list, but holds a mapping",
         "line 27: built is 'maybe'; write true or false",
         "line 28: group 'lone' has no labels",
-        "line 29: min_size of group 'Zero' is 0",
         "line 29: max_size is 'many'; write a whole number",
+        "line 29: min_size of group 'Zero' is 0",
         "line 30: group id 'Zero' is used twice (first on line 29)",
         "line 31: must_link names 'Kettls', which is no label id; did you mean 'Kettles'?",
         "line 31: must_link entry ['z'] needs two or more different label ids",
         "line 32: cannot_link holds 'a'; each entry is a list of label ids",
-        "line 33: 'z' is retired, yet a label uses this id",
         "line 33: retired holds a list where a label id should stand",
+        "line 33: 'z' is retired, yet a label uses this id",
     ]
-    for part in wanted:
-        assert part in text
-    lines = [int(line.split("line ")[1].split(":")[0]) for line in text.splitlines()[1:]]
-    assert lines == sorted(lines)
-    assert len(lines) == len(wanted) - 1
+    for part, problem in zip(wanted, caught.value.problems, strict=True):
+        assert problem.startswith(part)
+    lines = str(caught.value).splitlines()
+    assert (lines[0], lines[20], lines[-1]) == (
+        "taxonomy.yaml: 27 problems", f"  - {caught.value.problems[19]}", "  and 7 more"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -219,6 +221,67 @@ def test_yaml_problems(problems, text, message):
     assert message in problems(text)
 
 
+FLIPPED = "the file seems to map each label to its group: write each group with a list of its labels"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "hint"),
+    [
+        (".yaml", "Kettles: Kitchen\nToasters: Kitchen\n", FLIPPED),
+        (".json", json.dumps({f"label {i}": "G" for i in range(1500)}, indent=0), FLIPPED),
+        (".yaml", "Home:\n  Kitchen: [Kettles]\n  Garden: [Hoses]\n", "more than two levels"),
+        (".yaml", "Home:\n- Kitchen: [Kettles]\n- Garden: [Hoses]\n", "more than two levels"),
+        (".json", '{"name": "shop", "children": [{"name": "Kitchen"}]}', "a taxonomy has no 'children'"),
+        (".yaml", "data:\n  train: a.csv\nclassifier:\n  encoder: none\n", "seems to be a config"),
+        (".json", '[{"text": "a", "label": "b"}]', "seems to hold documents: give it as data.train"),
+        (".json", '{"text": "a", "label": "b"}', "seems to hold documents"),
+        (".json", '[{"label": "a", "group": "b"}]', "save it as CSV with the columns label and group"),
+        (".json", '{"format": "coarsefine/model", "settings": {}}', "name the folder in which it lies"),
+        (".csv", "text,label\nhello,a\n", "seems to hold documents"),
+        (".csv", "Kettles,Kitchen\nToasters,Kitchen\n", "the first line must name the columns"),
+        (".csv", "child,parent\nKettles,Kitchen\n", "the first line must name the columns"),
+        (".jsonl", '{"text": "a", "label": "b"}\n', "seems to hold documents"),
+    ],
+)  # fmt: skip
+def test_a_file_of_another_kind_is_recognised(problems, suffix, text, hint):
+    told = problems(text, suffix)
+    assert hint in told.splitlines()[0]
+    assert len(told.splitlines()) <= 22
+
+
+@pytest.mark.parametrize(
+    "text", ["a: b\nKitchen: [Kettles]\nGarden: [Hoses]\n", "groups:\n- {name: A, lables: [a]}\n", "- [a]\n- b\n"]
+)
+def test_one_wrong_entry_makes_no_other_kind(problems, text):
+    assert "seem" not in problems(text)
+
+
+def test_a_flood_is_capped_and_all_problems_are_kept(load):
+    with pytest.raises(TaxonomyError) as caught:
+        load("".join(f"label {i}: G\n" for i in range(1331)))
+    lines = str(caught.value).splitlines()
+    assert (len(lines), lines[-1], len(caught.value.problems)) == (22, "  and 1,311 more", 1331)
+    with pytest.raises(TaxonomyError) as caught:
+        load(f"Kitchen: [{'x' * 9000}, {'x' * 9000}]\n")
+    assert len(str(caught.value)) < 1200
+    assert str(caught.value).endswith("give one of them another 'id:' or remove it")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".yaml", "A: [Other, A/Other]\nB: [Other]\n"),
+        (".yaml", "A: [Other]\nB: [Other]\nC: [A/Other]\n"),
+        (".yaml", "groups:\n- {name: A, labels: [Other]}\nlabels: [Other, A/Other]\n"),
+        (".csv", "label,group\nOther,A\nOther,B\nA/Other,B\n"),
+    ],
+)
+def test_a_made_id_that_meets_a_label_is_explained(problems, suffix, text):
+    told = problems(text, suffix)
+    assert "label id 'A/Other' is used twice (first on line " in told
+    assert "label 'Other' of group 'A' gets it, since its name stands in several places" in told
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -241,7 +304,8 @@ def test_json_problems(problems, text, message):
     [
         ("label,grp,x\na,A\n", "line 1: unknown column 'grp'; did you mean 'group'?"),
         ("label,group,label\n", "line 1: column 'label' stands twice"),
-        ("", "column 'label' is missing; the header must have it, found nothing"),
+        ("", "the file is empty; write a line with the columns, label and group, and a line a label"),
+        ("\n", "the file is empty"),
         ("label,group\n", "there are no labels at all"),
         ("label,group\na,A\nb,B\na,A\n", "line 4: label id 'a' is used twice (first on line 2)"),
         ("label,group\na,A\n,B\n", "line 3: the label is empty"),

@@ -3,12 +3,15 @@
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from hierarchy.errors import TaxonomyError
+from hierarchy.nodes import Group
 from hierarchy.taxonomy import Taxonomy
 from pipelines import rows
 from pipelines.classifier import HierarchicalClassifier
@@ -145,6 +148,26 @@ def test_chinese_goes_through_build_train_save_load_predict(tiny_classifier, chi
     assert classifier.predict_paths(["冰箱冷藏冻室"])[0][0].path[1] == "冰箱"
 
 
+def test_placing_labels_moves_no_label_of_a_built_group(english):
+    labels = english.taxonomy.labels
+    built = (Group("a", "a", labels=(*labels[0:8:2], labels[8]), built=True), Group("b", "b", labels=labels[1:8:2]))
+    tree = Taxonomy((built[0], replace(built[1], built=True)), unplaced=labels[9:])
+    for settings in ({}, {"n_groups": 2}, {"n_groups": 5}):
+        placed = HierarchicalClassifier(tree, encoder="none", n_jobs=1, **settings).fit(*english.train).taxonomy_
+        assert not placed.unplaced
+        for before, after in zip(tree.groups, placed.groups, strict=False):
+            assert after.labels[: len(before.labels)] == before.labels
+
+
+def test_sizes_that_cannot_be_are_refused_before_an_encoder_is_read(english):
+    for sizes, said in (
+        ({"n_groups": 13}, "12 labels allow 1 to 12"),
+        ({"max_group_size": 4, "n_groups": 2}, "3 to 12"),
+    ):
+        with pytest.raises(TaxonomyError, match=said):
+            HierarchicalClassifier(encoder="no/such-encoder", **sizes).fit(*english.train)
+
+
 def test_unplaced_labels_are_placed_and_given_groups_stay(english):
     kitchen = english.taxonomy.groups[0]
     rest = tuple(label for group in english.taxonomy.groups[1:] for label in group.labels)
@@ -160,6 +183,9 @@ def test_unplaced_labels_are_placed_and_given_groups_stay(english):
 def test_encoder_none_imports_no_torch(english, tmp_path):
     code = """
 import sys
+from dataclasses import replace
+from hierarchy.errors import TaxonomyError
+from hierarchy.nodes import Group
 from hierarchy.taxonomy import Taxonomy
 from pipelines import HierarchicalClassifier
 texts = ["red kettle boils", "red kettle steams", "hot kettle", "blue lamp", "blue lamp shines", "a lamp"] * 4

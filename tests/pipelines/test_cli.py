@@ -174,6 +174,11 @@ def test_bad_input_of_train_is_told_before_any_work(cli, files, tmp_path):
         return result.stderr
 
     assert "no training documents are named" in message(data_train=None)
+    texts = lines_of(tmp_path / "texts.jsonl", *({"text": "a", "label": f"{i}"} for i in range(9)))
+    assert "no label has 3 documents (9 labels in 9 documents)" in message(data_train=texts)
+    for run in (tmp_path / "model", tmp_path / "model" / "run"):
+        told = message(f"run={run}", f"output={tmp_path / 'model'}")
+        assert f"run '{run}' is the output '{tmp_path / 'model'}' or lies in it" in told
     assert "this is no valid YAML" in message(config="data: [a\n")
     assert "line 2: unknown key 'classifier.encodr': did you mean 'encoder'?" in message(
         config="classifier:\n  encodr: none\n"
@@ -197,6 +202,84 @@ def test_bad_input_of_train_is_told_before_any_work(cli, files, tmp_path):
     unlabelled = write(tmp_path / "unlabelled.jsonl", '{"text": "a", "label": "x"}\n{"text": "b", "label": null}\n')
     assert "1 document without a label (rows 2)" in message(data_train=unlabelled)
     assert not (tmp_path / "model").exists()
+
+
+def refused(cli, *arguments):
+    """Return what a command says that stops at its input."""
+    result = cli(*arguments)
+    assert result.exit_code == 2, result.stdout
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def lines_of(path, *rows):
+    return write(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_documents_without_one_label_are_counted(cli, tmp_path):
+    two, none = {"text": "a b", "label": ["A", "A##b"]}, {"text": "c d", "label": ""}
+    for number, (rows, said) in enumerate((
+        ([two, two], "all 2 documents have several labels (rows 1: A + A##b, 2: A + A##b); one label a document is"),
+        ([none, none, none], "the label column is empty in all 3 documents; name the right one with --set data.label="),
+        ([two, none], "2 problems\n  - 1 document without a label (rows 2); give each one, or take it out\n"
+         "  - 1 document with several labels (rows 1: A + A##b)"),
+        ([{"text": "", "label": "a"}], "no document is left: 1 document read, all without text; name the right column "
+         "with --set data.text=..."),
+    )):  # fmt: skip
+        place = lines_of(tmp_path / f"{number}.jsonl", *rows)
+        for command in (
+            ("train", "--set", f"output={tmp_path / 'm'}"),
+            ("taxonomy", "build", "-o", tmp_path / "t.yaml"),
+        ):
+            assert f"{number}.jsonl: {said}" in refused(cli, *command, *NO_ENCODER, "--set", f"data.train={place}")
+
+
+def test_a_made_id_that_meets_a_label_of_the_data_is_explained(cli, tmp_path):
+    pairs = (("x", "A"), ("Other", "A"), ("Other", "B"), ("A/Other", "B"))
+    rows = [{"text": "a", "label": label, "group": group} for label, group in pairs]
+    told = refused(cli, "train", *NO_ENCODER, "--set", f"data.train={lines_of(tmp_path / 'made.jsonl', *rows)}",
+                   "--set", "data.group=group", "--set", f"output={tmp_path / 'model'}")  # fmt: skip
+    assert (
+        "made.jsonl: label 'Other' stands under several groups, so that in group 'A' (first in row 2) it gets the id "
+        "'A/Other', but that is a label of the data too (first in row 4); rename one of the two in the data"
+    ) in told
+
+
+def test_labels_that_only_other_documents_have_are_none_of_the_training(cli, files, tmp_path):
+    strange = lines_of(tmp_path / "strange.jsonl", *({"text": "a", "label": f"{i} {'long ' * 500}"} for i in range(60)))
+    parts = [f"data.valid={strange}", f"output={tmp_path / 'model'}"]
+    options = [*NO_ENCODER, *data(files, "train"), *(word for part in parts for word in ("--set", part))]
+    told = refused(cli, "train", *options)
+    assert "is no label of the training documents; nothing in it is alike" in told
+    assert "44 more (44 documents) that the training documents lack" in told
+    assert "taxonomy" not in told
+    assert len(told) < 6000
+    more = ("--set", f"data.test={strange}", "--set", f"taxonomy={files / 'taxonomy.yaml'}")
+    told = refused(cli, "train", *options, *more)
+    assert told.count("44 more (44 documents) that the taxonomy lacks") == 2  # neither file hides the other
+
+
+def test_files_of_another_kind_are_recognised(cli, files, tmp_path):
+    tree, train = files / "taxonomy.yaml", files / "train.jsonl"
+    config = write(tmp_path / "config.yaml", "classifier:\n  encoder: none\n")
+    header = {
+        "text\tlabel": "the columns seem to be parted by tabs: name the character with --set data.delimiter=...",
+        "text|label": "the columns seem to be parted by bars: name the character with --set data.delimiter=...",
+        "label,group": "the file seems to be a taxonomy, not documents",
+        "hello there,kettles": "the first line of the file must name the columns",
+    }
+    for number, (line, said) in enumerate(header.items()):
+        place = write(tmp_path / f"{number}.csv", f"{line}\na,b\n")
+        told = refused(cli, "train", *NO_ENCODER, "--set", f"data.train={place}", "--set", f"output={tmp_path / 'm'}")
+        assert said in told
+    assert "seems to be a taxonomy: give it with --set taxonomy=FILE" in refused(cli, "train", "--config", tree)
+    assert "give documents with --set data.train=FILE" in refused(cli, "train", "--config", train)
+    assert "is a folder: name a config file" in refused(cli, "train", "--config", files)
+    flat = write(tmp_path / "flat.yaml", "encoder: none\n")
+    assert "write them under 'classifier:'" in refused(cli, "train", "--config", flat)
+    assert "seems to be a config: give it with --config" in refused(cli, "taxonomy", "show", config)
+    assert "seems to hold documents: give it as data.train" in refused(cli, "taxonomy", "show", train)
+    assert "it has no taxonomy.yaml: name a taxonomy file" in refused(cli, "taxonomy", "show", tmp_path)
 
 
 def test_bad_input_of_evaluate_and_predict(cli, model, files, tmp_path):
@@ -291,3 +374,21 @@ def test_an_interrupted_training_says_how_it_goes_on(files, tmp_path):
     code, _, err = finish(start(*arguments))
     assert code == 0, err
     assert (tmp_path / "model" / "manifest.json").exists()
+
+
+def test_a_second_prediction_into_one_output_is_refused(cli, model, files, tmp_path):
+    from pipelines.output import held
+
+    out, parts = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.parts"
+    command = ("predict", model, files / "test.jsonl", "-o", out)
+    with held(parts, out):
+        (parts / "documents").mkdir()
+        for more in ((), ("--restart",), ("--top-k", "1")):
+            told = refused(cli, *command, *more)
+            assert (
+                f"another run is writing '{out}' at this moment: wait for its end, or name another output file" in told
+            )
+        assert [entry.name for entry in parts.iterdir()] == ["documents"]
+        assert not out.exists()
+    assert cli(*command).exit_code == 0
+    assert not parts.exists()

@@ -206,3 +206,14 @@ def test_an_override_cannot_go_into_a_value():
 
 def test_the_run_folder_has_one_key():
     assert "give the folder there" in problems_of(None, "classifier.run_dir=x")[0]
+
+
+def test_what_lies_in_the_run_folder_is_known(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config(None, ["data.train=train.csv"]).in_run_folder() == []
+    for run in (".", str(tmp_path), ".."):
+        config = load_config(None, [f"run={run}", "output=m", "data.train=train.csv", "data.valid=/else/valid.csv"])
+        assert config.in_run_folder() == ["m", "train.csv"]
+    for run in ("m", "m/run", f"{tmp_path}/m"):
+        with pytest.raises(ConfigError, match="is the output 'm' or lies in it"):
+            load_config(None, [f"run={run}", "output=m"])

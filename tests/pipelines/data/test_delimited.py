@@ -111,7 +111,7 @@ def test_the_delimiter_can_be_set(delimiter, mark, tmp_path):
         assert rows(tmp_path / name, content, delimiter=delimiter) == [("a, b", "A")]
         assert rows(tmp_path / name, content, delimiter=delimiter, quoting="none") == [("a, b", "A")]
     if mark != ";":
-        with pytest.raises(DataError, match=r"names one column only: .* with delimiter=\.\.\."):
+        with pytest.raises(DataError, match=r"with delimiter=\.\.\."):
             rows(tmp_path / "e.csv", content.replace(",", ""))
 
 
