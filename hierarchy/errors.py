@@ -43,7 +43,8 @@ def joined(errors: "Sequence[CoarsefineError]") -> "CoarsefineError":
     if len(errors) == 1:
         return errors[0]
     whole = type(errors[0])([f"{error.where}: {problem}" for error in errors for problem in error.problems])
-    whole.args = ("\n".join(map(str, errors)),)
+    lines = ("  - " + str(error).replace("\n", "\n  ") for error in errors)
+    whole.args = ("\n".join([f"{len(whole.problems):,} problems", *lines]),)
     return whole
 
 

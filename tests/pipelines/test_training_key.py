@@ -23,7 +23,7 @@ OTHER = {  # than the default
     "row_start": "random", "warm_up_epochs": 1, "imbalance": "weights", "imbalance_scope": "groups",
     "imbalance_strength": 0.5, "label_documents": False, "augment": "synonyms:swap", "word_dropout": 0.1,
     "augmented_copies": 2, "segment_dropout": 0.1, "segment_shuffling": 0.1, "training": {"num_train_epochs": 1},
-    "device": "cpu", "n_jobs": 2, "seed": 1, "run_dir": "run",
+    "merge_spellings": False, "device": "cpu", "n_jobs": 2, "seed": 1, "run_dir": "run",
 }  # fmt: skip
 
 
