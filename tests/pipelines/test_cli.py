@@ -240,8 +240,8 @@ def test_a_made_id_that_meets_a_label_of_the_data_is_explained(cli, tmp_path):
     told = refused(cli, "train", *NO_ENCODER, "--set", f"data.train={lines_of(tmp_path / 'made.jsonl', *rows)}",
                    "--set", "data.group=group", "--set", f"output={tmp_path / 'model'}")  # fmt: skip
     assert (
-        "made.jsonl: label 'Other' stands under several groups, so that in group 'A' it gets the id 'A/Other', but that "
-        "is a label of the data too; rename one of the two in the data"
+        "made.jsonl: label 'Other' stands under several groups, so that in group 'A' it gets the id 'A/Other', but "
+        "that is a label of the data too; rename one of the two in the data"
     ) in told
 
 
