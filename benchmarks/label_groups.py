@@ -110,12 +110,12 @@ def measure(vectors: np.ndarray, human: np.ndarray) -> dict[str, Any]:
 
     from hierarchy.clustering import Clusters, cluster
     from hierarchy.embedding import reduced
-    from hierarchy.sizes import plan_sizes
+    from hierarchy.sizes import Room
     from hierarchy.smoothing import smoothed
 
     vectors = reduced(vectors)
     groups = int(human.max()) + 1
-    low, high = plan_sizes(len(vectors), [], groups, 1, len(vectors))
+    low, high = Room(len(vectors), min_size=1, max_size=len(vectors)).ways(groups)[0]
     asked = Clusters(low, high, np.zeros((groups, vectors.shape[1])))
 
     def free_k_means(seed: int) -> np.ndarray:
