@@ -189,7 +189,7 @@ class TaxonomyBuilder:
         self.report_ = replace(report, n_groups=len(built.groups), signals=signals, moved=moved)
         logger.info("number of groups: %d, %s", self.report_.n_groups, report.rule)
         if self.report_.n_groups == 1 and len(built.labels) > 1:
-            logger.warning(
+            logger.info(
                 "all %d labels stand in one group, so a tree does nothing here; for more groups set a smaller "
                 "min_group_size (it is %d)",
                 len(built.labels), room.limits[0],

@@ -17,6 +17,7 @@ from pipelines.documents import Documents
 from pipelines.label_words import Word, check_words, differing, joined_words, words_given
 from pipelines.paths import Prediction, paths_of
 from pipelines.pretrained import Pretrained
+from pipelines.trust.backoff import DELTA, PRECISION, check_enough
 
 if TYPE_CHECKING:
     from pipelines.evaluation.comparison import EvaluationReport
@@ -84,6 +85,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         words = words_given(check_words(labels), train, *([valid] if validation is None else []))
         if calibration is not None:
             calibrating = check_calibration(calibration, self.taxonomy, words)
+            check_enough(len(calibrating.texts))
             for seen, where in ((train, "training"), (valid, "validation")):
                 warn_of_repeats(calibrating.texts, seen, what="calibration documents", where=where)
         with self._run_folder() as folder:
@@ -98,8 +100,8 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         texts: Sequence[str],
         labels: Sequence[Word],
         *,
-        precision: float = 0.95,
-        delta: float = 0.1,
+        precision: float = PRECISION,
+        delta: float = DELTA,
         coverage: float = 0.9,
         by_group: bool = False,
         false_alarms: float | None = None,

@@ -85,6 +85,7 @@ def _refit(
     from pipelines.hub import local_folder
     from pipelines.records import with_sources, with_test
     from pipelines.refit_plan import cut_validation
+    from pipelines.trust.backoff import check_enough
 
     folder = local_folder(model)
     if (folder / "encoder").is_dir():
@@ -101,6 +102,8 @@ def _refit(
     training, valid, test = parts["train"], parts.get("valid"), parts.get("test")
     repeats = warn_of_seen_parts(parts, "test")
     warn_of_seen_parts(parts, "calibration")
+    if "calibration" in parts:
+        check_enough(len(parts["calibration"].texts))
     validation = None if valid is None else (valid.texts, valid.labels)
     refits = len(classifier.model_.record.get("refits", []))
     with reports_shown(), in_cli_words(validation="--set data.valid"):

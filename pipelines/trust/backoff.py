@@ -12,6 +12,7 @@ from scipy.stats import binom
 
 from hierarchy.errors import DataError
 
+PRECISION, DELTA = 0.95, 0.1  # what is promised by default
 STEPS = 100  # thresholds that are tried at most: each adds about as many documents
 
 
@@ -83,16 +84,34 @@ def fit_back_off(
     DataError
         There are too few documents for any such promise; says how many it takes.
     """
-    needed = documents_needed(precision, delta / 2)
-    if len(confidence) < needed:
-        raise DataError(
-            f"{len(confidence)} calibration documents are too few to promise precision {precision:g} with delta "
-            f"{delta:g}: it takes {needed} at least, and several times as many to answer most documents"
-        )
+    check_enough(len(confidence), precision, delta)
     fine = lowest_threshold(confidence, right, precision=precision, delta=delta / 2)
     rest = np.ones(len(confidence), dtype=bool) if fine is None else confidence <= fine
     group = lowest_threshold(group_confidence[rest], group_right[rest], precision=precision, delta=delta / 2)
     return BackOff(precision, delta, fine, group)
+
+
+def check_enough(documents: int, precision: float = PRECISION, delta: float = DELTA) -> None:
+    """Refuse calibration documents that are too few, which can be told before there is a model.
+
+    Parameters
+    ----------
+    documents
+        How many there are.
+    precision, delta
+        What is promised.
+
+    Raises
+    ------
+    DataError
+        They allow no such promise; says how many it takes.
+    """
+    needed = documents_needed(precision, delta / 2)
+    if documents < needed:
+        raise DataError(
+            f"{documents} calibration documents are too few to promise precision {precision:g} with delta {delta:g}: "
+            f"it takes {needed} at least, and several times as many to answer most documents"
+        )
 
 
 def lowest_threshold(confidence: np.ndarray, right: np.ndarray, *, precision: float, delta: float) -> float | None:

@@ -275,7 +275,7 @@ def test_a_switch_keeps_spellings_apart(english):
     assert len(classifier.classes_) == 24
 
 
-def test_calibration_labels_are_checked_before_the_training(english, named):
+def test_calibration_documents_are_checked_before_the_training(english, named):
     class Unread(HierarchicalClassifier):
         def _run_folder(self):
             raise AssertionError("work has started")
@@ -283,6 +283,8 @@ def test_calibration_labels_are_checked_before_the_training(english, named):
     for tree in (named, None):
         with pytest.raises(DataError, match=r"'samovars' .* is not in the taxonomy"):
             Unread(tree, encoder="none").fit(*english.train, calibration=(["a"], ["samovars"]))
+        with pytest.raises(DataError, match="58 calibration documents are too few .* takes 59"):
+            Unread(tree, encoder="none").fit(*english.train, calibration=(["a"] * 58, english.train[1][:58]))
 
 
 # scikit-learn
