@@ -283,7 +283,7 @@ def test_calibration_documents_are_checked_before_the_training(english, named):
     for tree in (named, None):
         with pytest.raises(DataError, match=r"'samovars' .* is not in the taxonomy"):
             Unread(tree, encoder="none").fit(*english.train, calibration=(["a"], ["samovars"]))
-        with pytest.raises(DataError, match="58 calibration documents are too few .* takes 59"):
+        with pytest.raises(DataError, match=r"58 calibration documents are too few .* takes 59"):
             Unread(tree, encoder="none").fit(*english.train, calibration=(["a"] * 58, english.train[1][:58]))
 
 
