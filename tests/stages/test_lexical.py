@@ -177,6 +177,18 @@ def test_ngrams_of_one_document_are_left_out_of_large_sets_only():
     assert "words" in large.vocabulary
 
 
+@pytest.mark.parametrize(("min_df", "trigrams"), [(2, {"用模型"}), (6, set()), (1, {"用模型", "東京都", "ภาษ"})])
+def test_rare_trigrams_of_characters_are_left_out_unless_everything_counts(min_df, trigrams):
+    texts = ["用模型"] * 5 + ["東京都 three word run"] * 4 + ["ภาษ 1 2 3"] * 4 + ["filler"] * 7
+    vectorizer = NgramVectorizer(min_df)
+    features = vectorizer.fit_transform(texts, len(texts))
+    assert {ngram for ngram in vectorizer.vocabulary if len(ngram) == 3 and not ngram.isascii()} == trigrams
+    if min_df < 6:
+        assert {"東京", "ภา", "run", "word run", "1 2"} <= set(vectorizer.vocabulary)  # no other n-gram goes with them
+    assert np.array_equal(features.toarray(), vectorizer.transform(texts).toarray())
+    assert np.allclose(np.asarray(features.multiply(features).sum(1)).ravel(), features.getnnz(1) > 0)
+
+
 def test_nothing_of_a_long_document_is_cut():
     text = " ".join(f"w{i}" for i in range(50_000))
     assert "w49998 w49999" in ngrams(text)
