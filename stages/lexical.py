@@ -36,6 +36,8 @@ _UNITS = re.compile(rf"(?P<unspaced>[{UNSPACED}]+)|(?P<word>{_WORD})|(?P<sign>[^
 # Documents that a trigram of characters must stand in unless min_df is 1: the rarer ones are half of a vocabulary, take
 # room in vectors of unit length from characters and pairs, and without them rows are as good or better.
 TRIGRAM_MIN_DF = 5
+# Of the idf of pairs of words: rare as they are, they would take most of a vector of unit length from the words.
+WORD_PAIR_WEIGHT = 0.7
 JOINING_JAMO = ("\u1160", "\u11ff")  # vowels and final consonants: letters that melt into the one before
 
 
@@ -164,7 +166,8 @@ def reduced(features: sparse.csr_matrix, *, seed: int, dimensions: int = 256) ->
 class NgramVectorizer:
     """TF-IDF over `ngrams`, fitted once and read back without refitting.
 
-    Term frequencies are sublinear (1 + log tf), rare n-grams are left out, rows have unit length.
+    Term frequencies are sublinear (1 + log tf), rare n-grams are left out, the idf of pairs of words is times
+    `WORD_PAIR_WEIGHT`, rows have unit length.
 
     Parameters
     ----------
@@ -214,8 +217,10 @@ class NgramVectorizer:
             common = counts.getnnz(0) >= TRIGRAM_MIN_DF
             kept = common | [_TRIGRAM.fullmatch(ngram) is None for ngram in vocabulary]
             counts, vocabulary = counts[:, kept], vocabulary[kept]
-        weighting = TfidfTransformer(sublinear_tf=True)
-        features = weighting.fit_transform(counts).tocsr()
+        weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
+        pairs = np.array([" " in ngram for ngram in vocabulary])
+        weighting.idf_ = np.where(pairs, WORD_PAIR_WEIGHT, 1).astype(np.float32) * weighting.idf_
+        features = weighting.transform(counts).tocsr()
         self._tfidf = self._make(vocabulary, weighting.idf_)
         return features
 
@@ -235,7 +240,7 @@ class NgramVectorizer:
 
     @property
     def idf(self) -> np.ndarray:
-        """(n-grams,) float32 inverse document frequencies."""
+        """(n-grams,) float32 inverse document frequencies, those of pairs of words times `WORD_PAIR_WEIGHT`."""
         return self._fitted.idf_.astype(np.float32)
 
     @classmethod

@@ -167,6 +167,16 @@ def test_features_are_sublinear_and_of_unit_length():
     assert tf[0] / tf[1] == pytest.approx(1 + np.log(3), rel=1e-5)
 
 
+def test_pairs_of_words_weigh_less_than_words_as_rare():
+    vectorizer = NgramVectorizer()
+    features = vectorizer.fit_transform(["red wine", "用模型 blue"], 2)
+    idf = {ngram: vectorizer.idf[column] for ngram, column in vectorizer.columns.items()}
+    assert idf["red wine"] == pytest.approx(0.7 * idf["red"])
+    assert idf["用模型"] == idf["用模"] == idf["用"] == idf["red"]  # only pairs of words
+    first = features[0].toarray()[0]
+    assert first[vectorizer.columns["red wine"]] == pytest.approx(0.7 * first[vectorizer.columns["red"]])
+
+
 def test_ngrams_of_one_document_are_left_out_of_large_sets_only():
     texts = ["common words here"] * 19
     small, large = NgramVectorizer(), NgramVectorizer()
