@@ -31,7 +31,13 @@ MARKS = (
     "\u06df-\u06e8\u06ea-\u06ed\u0900-\u0963\u0971-\u0df3\u1ab0-\u1aff\u1dc0-\u1dff"
 )
 _WORD = rf"[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*"
+_TRIGRAM = re.compile(rf"[{UNSPACED}]{{3}}")
 _UNITS = re.compile(rf"(?P<unspaced>[{UNSPACED}]+)|(?P<word>{_WORD})|(?P<sign>[^\w\s])")
+# Documents that a trigram of characters must stand in unless min_df is 1: the rarer ones are half of a vocabulary, take
+# room in vectors of unit length from characters and pairs, and without them rows are as good or better.
+TRIGRAM_MIN_DF = 5
+# Of the idf of pairs of words: rare as they are, they would take most of a vector of unit length from the words.
+WORD_PAIR_WEIGHT = 0.7
 JOINING_JAMO = ("\u1160", "\u11ff")  # vowels and final consonants: letters that melt into the one before
 
 
@@ -160,12 +166,14 @@ def reduced(features: sparse.csr_matrix, *, seed: int, dimensions: int = 256) ->
 class NgramVectorizer:
     """TF-IDF over `ngrams`, fitted once and read back without refitting.
 
-    Term frequencies are sublinear (1 + log tf), n-grams of a single document are left out, rows have unit length.
+    Term frequencies are sublinear (1 + log tf), rare n-grams are left out, the idf of pairs of words is times
+    `WORD_PAIR_WEIGHT`, rows have unit length.
 
     Parameters
     ----------
     min_df
-        Documents that an n-gram must stand in.
+        Documents that an n-gram must stand in; unless it is 1, those of three characters must stand in
+        `TRIGRAM_MIN_DF`.
     """
 
     def __init__(self, min_df: int = 2) -> None:
@@ -192,17 +200,28 @@ class NgramVectorizer:
         DataError
             No n-gram stands in enough documents.
         """
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+
         min_df = self.min_df if n_documents >= 20 else 1
-        tfidf = self._make(min_df=min_df)
+        counter = CountVectorizer(analyzer=ngrams, min_df=min_df, dtype=np.float32)
         try:
-            features = tfidf.fit_transform(texts).tocsr()
+            counts = counter.fit_transform(texts).tocsr()
         except ValueError as error:
             remedy = "lower min_df" if min_df > 1 else "give documents with letters, digits or symbols"
             raise DataError(
                 f"no n-gram stands in {min_df} or more of the {n_documents} training documents, so the lexical expert "
                 f"has nothing to read: {remedy}, or set lexical: false and name an encoder"
             ) from error
-        self._tfidf = tfidf
+        vocabulary = counter.get_feature_names_out()
+        if min_df > 1:
+            common = counts.getnnz(0) >= TRIGRAM_MIN_DF
+            kept = common | [_TRIGRAM.fullmatch(ngram) is None for ngram in vocabulary]
+            counts, vocabulary = counts[:, kept], vocabulary[kept]
+        weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
+        pairs = np.array([" " in ngram for ngram in vocabulary])
+        weighting.idf_ = np.where(pairs, WORD_PAIR_WEIGHT, 1).astype(np.float32) * weighting.idf_
+        features = weighting.transform(counts).tocsr()
+        self._tfidf = self._make(vocabulary, weighting.idf_)
         return features
 
     def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
@@ -221,15 +240,14 @@ class NgramVectorizer:
 
     @property
     def idf(self) -> np.ndarray:
-        """(n-grams,) float32 inverse document frequencies."""
+        """(n-grams,) float32 inverse document frequencies, those of pairs of words times `WORD_PAIR_WEIGHT`."""
         return self._fitted.idf_.astype(np.float32)
 
     @classmethod
     def from_state(cls, vocabulary: Sequence[str], idf: np.ndarray) -> "NgramVectorizer":
         """Put a saved vectorizer together again."""
         vectorizer = cls()
-        vectorizer._tfidf = cls._make(vocabulary={ngram: i for i, ngram in enumerate(vocabulary)})
-        vectorizer._tfidf.idf_ = idf
+        vectorizer._tfidf = cls._make(vocabulary, idf)
         return vectorizer
 
     @property
@@ -239,7 +257,10 @@ class NgramVectorizer:
         return self._tfidf
 
     @staticmethod
-    def _make(**options: object) -> "TfidfVectorizer":
+    def _make(vocabulary: Iterable[str], idf: np.ndarray) -> "TfidfVectorizer":
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        return TfidfVectorizer(analyzer=ngrams, sublinear_tf=True, dtype=np.float32, **options)
+        columns = {ngram: column for column, ngram in enumerate(vocabulary)}
+        tfidf = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True, dtype=np.float32, vocabulary=columns)
+        tfidf.idf_ = idf
+        return tfidf

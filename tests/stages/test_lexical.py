@@ -167,6 +167,16 @@ def test_features_are_sublinear_and_of_unit_length():
     assert tf[0] / tf[1] == pytest.approx(1 + np.log(3), rel=1e-5)
 
 
+def test_pairs_of_words_weigh_less_than_words_as_rare():
+    vectorizer = NgramVectorizer()
+    features = vectorizer.fit_transform(["red wine", "用模型 blue"], 2)
+    idf = {ngram: vectorizer.idf[column] for ngram, column in vectorizer.columns.items()}
+    assert idf["red wine"] == pytest.approx(0.7 * idf["red"])
+    assert idf["用模型"] == idf["用模"] == idf["用"] == idf["red"]  # only pairs of words
+    first = features[0].toarray()[0]
+    assert first[vectorizer.columns["red wine"]] == pytest.approx(0.7 * first[vectorizer.columns["red"]])
+
+
 def test_ngrams_of_one_document_are_left_out_of_large_sets_only():
     texts = ["common words here"] * 19
     small, large = NgramVectorizer(), NgramVectorizer()
@@ -175,6 +185,18 @@ def test_ngrams_of_one_document_are_left_out_of_large_sets_only():
     assert "lonely" in small.vocabulary
     assert "lonely" not in large.vocabulary
     assert "words" in large.vocabulary
+
+
+@pytest.mark.parametrize(("min_df", "trigrams"), [(2, {"用模型"}), (6, set()), (1, {"用模型", "東京都", "ภาษ"})])
+def test_rare_trigrams_of_characters_are_left_out_unless_everything_counts(min_df, trigrams):
+    texts = ["用模型"] * 5 + ["東京都 three word run"] * 4 + ["ภาษ 1 2 3"] * 4 + ["filler"] * 7
+    vectorizer = NgramVectorizer(min_df)
+    features = vectorizer.fit_transform(texts, len(texts))
+    assert {ngram for ngram in vectorizer.vocabulary if len(ngram) == 3 and not ngram.isascii()} == trigrams
+    if min_df < 6:
+        assert {"東京", "ภา", "run", "word run", "1 2"} <= set(vectorizer.vocabulary)  # no other n-gram goes with them
+    assert np.array_equal(features.toarray(), vectorizer.transform(texts).toarray())
+    assert np.allclose(np.asarray(features.multiply(features).sum(1)).ravel(), features.getnnz(1) > 0)
 
 
 def test_nothing_of_a_long_document_is_cut():
