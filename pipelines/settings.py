@@ -87,7 +87,12 @@ class Settings(BaseModel):
         "a processor use its fused attention, which is faster",
     )
     lexical: bool = Field(True, description="the n-gram expert beside the neural one")
-    min_df: int = Field(2, ge=1, description="training documents that an n-gram must stand in")
+    min_df: int = Field(
+        2,
+        ge=1,
+        description="training documents that an n-gram must stand in; above 1, three characters of a script without "
+        "spaces must stand in 5",
+    )
     prune: float = Field(
         0.005, ge=0, lt=1, description="n-gram weights below this share of their row's norm are set to 0"
     )
