@@ -75,8 +75,13 @@ def same_length(first: Sequence[Any], second: Sequence[Any], names: tuple[str, s
         )
 
 
+def label_column(labels: Any, name: str) -> list[str]:
+    """Return a column of labels, or groups, as text; as for `column` and `label_text`."""
+    return [label_text(label, name, place) for place, label in enumerate(column(labels, name))]
+
+
 def label_text(label: Any, name: str, place: int) -> str:
-    """Return a label of a column as text.
+    """Return a label, or group, of a column as text.
 
     Raises
     ------
@@ -141,7 +146,7 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
         _check_vectors(contents)
     else:
         contents = _strings(contents, "documents[0]", "a string; vectors are a numpy array (documents, dimensions)")
-    said = [label_text(label, "documents[1]", place) for place, label in enumerate(column(labels, "documents[1]"))]
+    said = label_column(labels, "documents[1]")
     same_length(contents, said, ("documents", "labels"))
     if texts is not None:
         texts = _strings(texts, "texts", "a string")

@@ -145,7 +145,9 @@ def ids_said(words: Iterable[Word], taxonomy: Taxonomy, by_word: Mapping[Word, s
     found = []
     for word in words:
         if word not in means:
-            means[word] = taxonomy.resolve(str(word)) or by_word.get(word)
+            spoken = by_word.get(word)
+            gone = spoken is None or taxonomy.resolve(spoken) != spoken
+            means[word] = taxonomy.resolve(str(word)) or (None if gone else spoken)
         found.append(means[word])
     return found
 

@@ -423,6 +423,13 @@ def test_a_refit_keeps_words_and_takes_new_ones(by_name, named, english):
     assert by_name.classes_.tolist() == sorted(set(labels))
 
 
+def test_a_word_of_a_label_that_is_gone_is_named_as_it_was_given(by_name, named, english):
+    first = named.groups[0]
+    rest = Taxonomy((Group(first.id, first.name, labels=first.labels[1:]), *named.groups[1:]))
+    with pytest.raises(DataError, match=f"label '{first.labels[0].name}' .* is not in the taxonomy"):
+        copy.copy(by_name).refit_groups(None, *english.train, rest, validation=english.valid)
+
+
 def test_a_rename_alone_changes_no_word(by_name, named, english):
     first = named.groups[0]
     renamed = Group(first.id, first.name, labels=(Label(first.labels[0].id, "electric kettles"), *first.labels[1:]))
