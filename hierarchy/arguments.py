@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hierarchy.characters import healed, is_blank
 from hierarchy.errors import ConfigError, DataError
 
 NAMED = 5  # columns or keys that a message names
@@ -99,7 +100,7 @@ def label_text(label: Any, name: str, place: int) -> str:
 def is_missing(value: Any) -> bool:
     """Whether a value of a column stands for none: None, NaN, or text without a character."""
     if isinstance(value, str):
-        return not value.strip()
+        return is_blank(value)
     # pandas marks missing text with None, NaN or <NA>, by version and by column type.
     return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
 
@@ -172,7 +173,7 @@ def _strings(values: Any, name: str, wanted: str) -> Sequence[str]:
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"{name}[{place}] is {text!r:.80} ({type(text).__name__}), not {wanted}")
-    return texts
+    return [healed(text) for text in texts]
 
 
 def _check_vectors(vectors: np.ndarray) -> None:

@@ -1,16 +1,12 @@
 """What a data file's label string means: which id of the taxonomy it names, and what it may have meant."""
 
 import difflib
-import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from hierarchy.characters import UNSEEN
 from hierarchy.nodes import Group, Label, Tree
-
-# Nobody sees these: soft hyphen, blank without width, word joiner, marks of direction, mark of byte order, and which of
-# two pictures a symbol has. Joiners that letters and emoji are made with stay.
-UNSEEN = re.compile("[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff]")
 
 
 def fold(text: str) -> str:

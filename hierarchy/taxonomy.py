@@ -14,6 +14,7 @@ import numpy as np
 
 from hierarchy import files
 from hierarchy.arguments import column, is_missing
+from hierarchy.characters import is_blank
 from hierarchy.checks import find_problems, in_words
 from hierarchy.errors import TaxonomyError
 from hierarchy.matching import LabelMatcher
@@ -288,7 +289,7 @@ def _numbers_as_text(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _empty(targets: Sequence[Any]) -> list[str]:
-    rows = [row for row, target in enumerate(targets) if isinstance(target, str) and not target.strip()]
+    rows = [row for row, target in enumerate(targets) if isinstance(target, str) and is_blank(target)]
     if not rows:
         return []
     return [f"{len(rows)} targets are empty (first in row {rows[0]}); give each document a label, or leave it out"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hierarchy.characters import is_blank
 from pipelines.data.splits import fingerprint
 from pipelines.documents import Documents
 from pipelines.model import Model
@@ -62,7 +63,7 @@ def _training_keys(model: Model, documents: Documents, keys: np.ndarray) -> np.n
     """Return the keys of the training documents where they are just these, beside validation and empty documents."""
     runs = [model.record, *model.record.get("refits", ())]
     known = {run["fingerprints"]["train"]: run["documents"]["train"] for run in runs if "fingerprints" in run}
-    words = np.fromiter((bool(text.strip()) for text in documents.texts), dtype=bool, count=len(keys))
+    words = np.fromiter((not is_blank(text) for text in documents.texts), dtype=bool, count=len(keys))
     for kept in (words, words & ~np.isin(keys, model.valid_keys)):
         places = np.flatnonzero(kept)
         if len(places) in known.values():  # only then is it worth reading all

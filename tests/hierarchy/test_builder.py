@@ -171,6 +171,14 @@ def test_names_that_fold_alike_are_told_and_stay_apart(embed, caplog):
     assert not any("from_data" in line for line in caplog.messages)
 
 
+def test_halves_in_documents_are_healed():
+    read = []
+    embed = lambda texts: read.extend(texts) or np.ones((len(texts), 2))  # noqa: E731
+    texts = ["lamp \ud83d", "sofa"] * 3
+    TaxonomyBuilder(embed=embed).build(["red lamp", "red sofa"], (texts, ["red lamp", "red sofa"] * 3))
+    assert "lamp \ufffd" in read
+
+
 def test_vectors_that_are_no_numbers_are_refused():
     with pytest.raises(EncoderError, match="embed gave NaN or infinity for a text: 'red lamp'"):
         TaxonomyBuilder(embed=lambda texts: np.full((len(texts), 2), np.nan)).build(["red lamp", "red sofa"])
