@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hierarchy.characters import healed, is_blank
 from hierarchy.errors import ConfigError, DataError
 
 NAMED = 5  # columns or keys that a message names
@@ -75,8 +76,13 @@ def same_length(first: Sequence[Any], second: Sequence[Any], names: tuple[str, s
         )
 
 
+def label_column(labels: Any, name: str) -> list[str]:
+    """Return a column of labels, or groups, as text; as for `column` and `label_text`."""
+    return [label_text(label, name, place) for place, label in enumerate(column(labels, name))]
+
+
 def label_text(label: Any, name: str, place: int) -> str:
-    """Return a label of a column as text.
+    """Return a label, or group, of a column as text.
 
     Raises
     ------
@@ -94,7 +100,7 @@ def label_text(label: Any, name: str, place: int) -> str:
 def is_missing(value: Any) -> bool:
     """Whether a value of a column stands for none: None, NaN, or text without a character."""
     if isinstance(value, str):
-        return not value.strip()
+        return is_blank(value)
     # pandas marks missing text with None, NaN or <NA>, by version and by column type.
     return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
 
@@ -137,12 +143,14 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
     if documents is None:
         return None, texts
     contents, labels = pair(documents, "documents")
-    if not (isinstance(contents, np.ndarray) and contents.dtype.kind in "fiu"):
-        contents = column(contents, "documents[0]")
-    said = [label_text(label, "documents[1]", place) for place, label in enumerate(column(labels, "documents[1]"))]
+    if isinstance(contents, np.ndarray) and contents.dtype.kind in "fiu":
+        _check_vectors(contents)
+    else:
+        contents = _strings(contents, "documents[0]", "a string; vectors are a numpy array (documents, dimensions)")
+    said = label_column(labels, "documents[1]")
     same_length(contents, said, ("documents", "labels"))
     if texts is not None:
-        texts = column(texts, "texts")
+        texts = _strings(texts, "texts", "a string")
         same_length(contents, texts, ("documents", "texts"))
     return (contents, said), texts
 
@@ -158,6 +166,22 @@ def whole_number(value: Any, name: str, *, least: int = 1) -> int:
     if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
         return int(value)
     raise ConfigError(f"{name} is {value!r}: give a whole number from {least} up")
+
+
+def _strings(values: Any, name: str, wanted: str) -> Sequence[str]:
+    texts = column(values, name)
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"{name}[{place}] is {text!r:.80} ({type(text).__name__}), not {wanted}")
+    return [healed(text) for text in texts]
+
+
+def _check_vectors(vectors: np.ndarray) -> None:
+    if vectors.ndim != 2:
+        raise DataError(f"documents[0] is an ndarray of shape {vectors.shape}: vectors are (documents, dimensions)")
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise DataError(f"documents[0][{bad[0]}] holds NaN or infinity: leave the document out")
 
 
 def _alone(value: Any) -> str:
@@ -183,7 +207,8 @@ def _only(names: list[Any], table: Any, name: str) -> Any:
     what = _article(type(table).__name__)
     if not names:
         raise DataError(f"{name} is {what} without columns: give a list")
-    raise DataError(f"{name} is {what} with the columns {_listed(names)}: give one of them, {name}[{names[0]!r}]")
+    example = f"{name}[{names[0]!r}]" if len(set(names)) == len(names) else f"{name}.iloc[:, 0]"
+    raise DataError(f"{name} is {what} with the columns {_listed(names)}: give one of them, {example}")
 
 
 def _from_array(values: Any, name: str) -> list[Any]:
@@ -196,7 +221,8 @@ def _from_array(values: Any, name: str) -> list[Any]:
         raise DataError(f"{name} is {what} of one value and no dimension: put it into a list")
     if values.ndim == 2 and shape[1] == 1:
         return list(np.asarray(values).reshape(-1).tolist())
-    raise DataError(f"{name} is {what} of shape {shape}: give one column, for example {name}[:, 0]")
+    one = f"its row, {name}[0]" if shape[0] == 1 and len(shape) == 2 else f"one column, for example {name}[:, 0]"
+    raise DataError(f"{name} is {what} of shape {shape}: give {one}")
 
 
 def _with_slices(values: Sequence[Any]) -> Sequence[Any]:

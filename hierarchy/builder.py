@@ -1,6 +1,7 @@
 """Builds groups: places labels that stand in none, within hard size limits, and gives each new group a name."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from hierarchy.assembling import assembled
 from hierarchy.clustering import Clusters, cluster
 from hierarchy.embedding import Documents, Embed, reduced, unit
 from hierarchy.errors import DataError, TaxonomyError
+from hierarchy.matching import fold
 from hierarchy.nodes import Label, with_default_ids
 from hierarchy.placement import Plan, moved_labels, moves_in_words
 from hierarchy.signals import SIGNALS, Confusions, Signals, label_signals, signal_problems
@@ -212,8 +214,10 @@ class TaxonomyBuilder:
 
     def _check(self) -> None:
         problems = []
-        if self.n_groups != "auto" and not (isinstance(self.n_groups, (int, np.integer)) and self.n_groups >= 1):
-            problems.append(f"n_groups is {self.n_groups!r}; it must be 'auto' or a whole number from 1 up")
+        asked = self.n_groups
+        whole = isinstance(asked, (int, np.integer)) and not isinstance(asked, bool) and asked >= 1
+        if asked != "auto" and not whole:
+            problems.append(f"n_groups is {asked!r}; it must be 'auto' or a whole number from 1 up")
         low, high = size_limits(self.min_group_size, self.max_group_size)
         if not 1 <= low <= high:
             problems.append(
@@ -324,11 +328,27 @@ class TaxonomyBuilder:
 
 
 def _unplaced(labels: Sequence[str | int | Label]) -> Taxonomy:
+    given = column(labels, "labels")
     made = [
         label if isinstance(label, Label) else Label("", label_text(label, "labels", place))
-        for place, label in enumerate(column(labels, "labels"))
+        for place, label in enumerate(given)
     ]
+    _warn_of_alike([label for label in given if isinstance(label, str)])
     return Taxonomy(unplaced=with_default_ids([], made)[1])
+
+
+def _warn_of_alike(names: Sequence[str]) -> None:
+    """Warn of names that may be one label written in several ways."""
+    ways = defaultdict(set)
+    for name in names:
+        ways[fold(name)].add(name)
+    alike = [sorted(spellings) for spellings in ways.values() if len(spellings) > 1]
+    if alike:
+        logger.warning(
+            "%d labels are written in several ways, which differ in case, width and white space alone and stay labels "
+            "of their own (%s%s): Taxonomy.from_data(labels) takes them for one",
+            len(alike), " = ".join(map(repr, alike[0])), ", ..." if len(alike) > 1 else "",
+        )  # fmt: skip
 
 
 def _known(documents: Documents | None, taxonomy: Taxonomy) -> Documents | None:

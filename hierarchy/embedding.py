@@ -229,6 +229,9 @@ def embed_texts(
             raise EncoderError(
                 f"embed gave an array of shape {vectors.shape} for {len(texts)} texts; it must be (texts, dimensions)"
             )
+        if not np.isfinite(vectors).all():
+            place = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+            raise EncoderError(f"embed gave NaN or infinity for a text: {texts[place]!r:.80}")
         return unit(vectors)
     if encoder == "none":
         return ngram_vectors(texts, seed=seed)

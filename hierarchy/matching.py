@@ -5,12 +5,13 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from hierarchy.characters import UNSEEN
 from hierarchy.nodes import Group, Label, Tree
 
 
 def fold(text: str) -> str:
-    """Return the text as matching sees it: NFKC, case folded, runs of white space as one blank."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    """Return the text as matching sees it: NFKC, case folded, runs of white space as one blank, nothing unseen."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", UNSEEN.sub("", text)).casefold())
     return " ".join(folded.split())
 
 

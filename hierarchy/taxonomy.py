@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from hierarchy import files
 from hierarchy.arguments import column, is_missing
+from hierarchy.characters import is_blank
 from hierarchy.checks import find_problems, in_words
 from hierarchy.errors import TaxonomyError
 from hierarchy.matching import LabelMatcher
@@ -166,7 +168,11 @@ class Taxonomy(Tree):
 
     @classmethod
     def from_data(
-        cls, targets: Sequence[str], groups: Sequence[str | None] | None = None, *, merge_spellings: bool = True
+        cls,
+        targets: Sequence[str | int],
+        groups: Sequence[str | int | None] | None = None,
+        *,
+        merge_spellings: bool = True,
     ) -> Self:
         """Make the tree that a data set's columns hold.
 
@@ -191,17 +197,18 @@ class Taxonomy(Tree):
         DataError
             One of the two is no column of values.
         TaxonomyError
-            A label or a group is no text, or there is not one group a document.
+            A label or a group is neither text nor a whole number, or there is not one group a document.
         """
-        targets = column(targets, "targets")
-        groups = [None] * len(targets) if groups is None else column(groups, "groups")
-        if len(groups) != len(targets):
-            raise TaxonomyError(f"{len(targets)} targets but {len(groups)} groups; there must be one a document")
-        groups = [None if is_missing(group) else group for group in groups]
-        problems = _not_text("target", targets) + _not_text("group", [group or "" for group in groups])
+        names = _numbers_as_text(column(targets, "targets"))
+        above = [None] * len(names) if groups is None else column(groups, "groups")
+        if len(above) != len(names):
+            raise TaxonomyError(f"{len(names)} targets but {len(above)} groups; there must be one a document")
+        above = _numbers_as_text([None if is_missing(group) else group for group in above])
+        problems = _not_text("target", names) + _empty(names)
+        problems += _not_text("group", ["" if group is None else group for group in above])
         if problems:
             raise TaxonomyError(problems, where="from_data")
-        counts = Counter(zip(targets, groups, strict=True))
+        counts = Counter(zip(names, above, strict=True))
         pairs: Collection[Pair] = counts
         if merge_spellings:
             pairs, *told = merged_pairs(counts)
@@ -272,6 +279,20 @@ def _met(groups: Sequence[Group], unplaced: Sequence[Label]) -> list[str]:
         for label, group in nodes
         if label.id != label.name and label.id in plain
     ]
+
+
+def _numbers_as_text(values: Sequence[Any]) -> Sequence[Any]:
+    """Return whole numbers as text where all values are such numbers, or None."""
+    if all(value is None or isinstance(value, Integral) for value in values):
+        return [None if value is None else str(value) for value in values]
+    return values
+
+
+def _empty(targets: Sequence[Any]) -> list[str]:
+    rows = [row for row, target in enumerate(targets) if isinstance(target, str) and is_blank(target)]
+    if not rows:
+        return []
+    return [f"{len(rows)} targets are empty (first in row {rows[0]}); give each document a label, or leave it out"]
 
 
 def _not_text(what: str, values: Sequence[Any]) -> list[str]:

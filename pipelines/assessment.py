@@ -23,7 +23,7 @@ from pipelines.evaluation.comparison import (
 from pipelines.evaluation.figures import evaluate_predictions
 from pipelines.evaluation.page.excerpts import Material
 from pipelines.model import Model
-from pipelines.repeats import warn_of_seen
+from pipelines.repeats import warn_of_calibrated, warn_of_seen
 from pipelines.router import Inputs, best_groups
 from pipelines.rows import fit_heads
 from pipelines.trust.kept import KeptPromise, kept_promises
@@ -65,7 +65,7 @@ def assess(
     stored
         An earlier report as a dict.
     """
-    notes = warn_of_seen(model, documents, what="test documents", train=train)
+    notes = warn_of_seen(model, documents, what="test documents", train=train) + warn_of_calibrated(model, documents)
     inputs = model.extractor.through_cache(documents.texts, folder)
     routed = model.router.route(inputs, routing=routing, beam=beam)
     gold, known_group = model.places(documents.labels)

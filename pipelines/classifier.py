@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hierarchy.arguments import column, same_length, whole_number
+from hierarchy.arguments import label_column, same_length, whole_number
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.report import some
@@ -129,9 +129,10 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         """
         from pipelines.trust.calibrate import calibrate
 
+        documents = self._documents(texts, labels, where="calibration documents")
         self.model_ = calibrate(
             self.model_,
-            self._documents(texts, labels, where="calibration documents"),
+            documents,
             routing=self.routing,
             beam=self.beam,
             precision=precision,
@@ -354,7 +355,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         if self.model_.settings.mode == "joint":
             raise ConfigError("refit needs vectors that stay; mode: joint trains them with the rows: train again")
         check_taxonomy(taxonomy)
-        chosen = None if groups is None else column(groups, "groups")
+        chosen = None if groups is None else label_column(groups, "groups")
         tree = self.taxonomy_ if taxonomy is None else taxonomy
         train = Documents(*check_labels(texts, labels, tree, where="training documents", words=self._by_word))
         words = words_given(check_words(labels), train)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hierarchy.characters import is_blank
 from pipelines.router import Inputs
 from stages.cache_keys import cache_key
 from stages.lexical import NgramVectorizer
@@ -122,7 +123,7 @@ class FeatureExtractor:
         vectors, logits = neural or (None, None)
         ngrams = None if self.vectorizer is None else self.vectorizer.transform(texts)
         # An encoder knows something of every text but a blank one.
-        known = np.array([bool(text.strip()) for text in texts]) if ngrams is None or neural else ngrams.getnnz(1) > 0
+        known = np.array([not is_blank(text) for text in texts]) if ngrams is None or neural else ngrams.getnnz(1) > 0
         return Inputs(vectors, logits, ngrams, known)
 
 

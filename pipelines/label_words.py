@@ -80,7 +80,7 @@ def words_given(labels: Sequence[Word], *parts: Documents) -> dict[str, Word]:
 def joined_words(
     before: Mapping[str, Word], now: Mapping[str, Word], label_ids: Sequence[str], taxonomy: Taxonomy
 ) -> dict[str, Word]:
-    """Keep the words of a model whose labels changed, and take words for new ones.
+    """Keep the words of a model whose labels changed, and take words for new ones and for those with another name.
 
     Parameters
     ----------
@@ -95,7 +95,9 @@ def joined_words(
         Words that differ from their ids. None where the two are of different kinds, or say different things by one
         word: then ids stand.
     """
-    for words in ({**now, **before}, {**before, **now}):
+    old = {label for label, word in before.items() if taxonomy.resolve(str(word)) != label}  # names before an edit
+    renamed = {label: word for label, word in now.items() if label in old and word != label}
+    for words in ({**now, **before, **renamed}, {**before, **now}):
         spoken = {label: words[label] for label in label_ids if label in words}
         clear = all(taxonomy.resolve(str(word)) in (None, label) for label, word in spoken.items())
         if clear and not word_problem(spoken, label_ids):
@@ -143,7 +145,9 @@ def ids_said(words: Iterable[Word], taxonomy: Taxonomy, by_word: Mapping[Word, s
     found = []
     for word in words:
         if word not in means:
-            means[word] = taxonomy.resolve(str(word)) or by_word.get(word)
+            spoken = by_word.get(word)
+            gone = spoken is None or taxonomy.resolve(spoken) != spoken
+            means[word] = taxonomy.resolve(str(word)) or (None if gone else spoken)
         found.append(means[word])
     return found
 

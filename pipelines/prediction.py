@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierarchy.arguments import whole_number
+from hierarchy.characters import is_blank
 from hierarchy.errors import ArtifactError, ConfigError, DataError
 from hierarchy.local_paths import local_path
 from pipelines.data.reading import read_documents
@@ -291,7 +292,7 @@ def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
             n_shards += 1
             read += len(block.rows)
             for text, row, given in zip(block.texts, block.rows, block.ids, strict=True):
-                if not text.strip():
+                if is_blank(text):
                     n_empty += 1
                     if len(empty) < EMPTY_SHOWN:
                         empty.append(row)

@@ -12,6 +12,7 @@ from hierarchy.arguments import column, pair, same_length
 from hierarchy.builder import TaxonomyBuilder
 from hierarchy.characters import has_half, healed, refuse_half
 from hierarchy.errors import ConfigError, DataError, UnreadableError
+from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
 from pipelines.augmentation import with_copies, with_label_texts
 from pipelines.data.checks import check_documents
@@ -115,6 +116,8 @@ def check_labels(
     said = [str(word) for word in given]
     for place, label in enumerate(said):
         refuse_half(label, f"{names[1]}[{place}]")
+    if taxonomy is not None and not words:
+        _refuse_codes(given, taxonomy, where)
     if taxonomy is not None and words:
         ids = ids_said(given, taxonomy, words)
         said = [name if label is None else label for label, name in zip(ids, said, strict=True)]
@@ -125,6 +128,22 @@ def check_labels(
     for line in checked.report.lines(taxonomy) if report else ():
         report_logger.info("%s: %s", where, line)
     return checked.documents["text"], checked.labels, np.array(checked.documents["row"], dtype=np.int64)
+
+
+def _refuse_codes(labels: Sequence[Word], taxonomy: Taxonomy, where: str) -> None:
+    """Explain the numbers that scikit-learn puts in place of labels."""
+    codes = set(labels)
+    if (
+        type(labels[0]) is int
+        and codes == set(range(len(codes)))
+        and not any(taxonomy.resolve(str(code)) for code in codes)
+    ):
+        raise DataError(
+            f"the labels are the whole numbers 0 to {len(codes) - 1} and none is in the taxonomy: scikit-learn's "
+            "voting, stacking and cross_val_predict(method='predict_proba') hand over such numbers in place of labels; "
+            "give these a classifier without a taxonomy, or number the labels yourself as the taxonomy's ids do",
+            where,
+        )
 
 
 def check_pair(given: Any, name: str, taxonomy: Taxonomy | None, *, where: str, **options: Any) -> Documents:
@@ -251,8 +270,8 @@ def builder_of(settings: Settings) -> TaxonomyBuilder:
     )
 
 
-def _to_place(taxonomy: Taxonomy | None, train: Documents) -> Taxonomy | list[str]:
-    return taxonomy if taxonomy is not None else sorted(set(train.labels))
+def _to_place(taxonomy: Taxonomy | None, train: Documents) -> Taxonomy | list[Label]:
+    return taxonomy if taxonomy is not None else [Label("", label) for label in sorted(set(train.labels))]
 
 
 def document_vectors(texts: Sequence[str], settings: Settings, folder: Path) -> np.ndarray:

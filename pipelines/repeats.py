@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hierarchy.characters import is_blank
 from pipelines.data.splits import fingerprint
 from pipelines.documents import Documents
 from pipelines.model import Model
@@ -49,11 +50,20 @@ def warn_of_seen(model: Model, documents: Documents, *, what: str, train: Docume
     return _warned(_told(keys, trained_on, what, "training") + _told(keys, model.valid_keys, what, "validation"))
 
 
+def warn_of_calibrated(model: Model, documents: Documents) -> list[str]:
+    """Warn of test documents that are just those on which the model's promises were made, and return what was said."""
+    calibration = model.record.get("fingerprints", {}).get("calibration")
+    if model.promises is None or calibration != fingerprint(documents.texts, documents.labels):
+        return []
+    keys = documents.keys()
+    return _warned(_told(keys, keys, "test documents", "calibration"))
+
+
 def _training_keys(model: Model, documents: Documents, keys: np.ndarray) -> np.ndarray:
     """Return the keys of the training documents where they are just these, beside validation and empty documents."""
     runs = [model.record, *model.record.get("refits", ())]
     known = {run["fingerprints"]["train"]: run["documents"]["train"] for run in runs if "fingerprints" in run}
-    words = np.fromiter((bool(text.strip()) for text in documents.texts), dtype=bool, count=len(keys))
+    words = np.fromiter((not is_blank(text) for text in documents.texts), dtype=bool, count=len(keys))
     for kept in (words, words & ~np.isin(keys, model.valid_keys)):
         places = np.flatnonzero(kept)
         if len(places) in known.values():  # only then is it worth reading all

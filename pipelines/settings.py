@@ -37,7 +37,7 @@ CODE = {"augment"}  # what names code that a training runs: a model that comes f
 class Settings(BaseModel):
     """Settings of `pipelines.HierarchicalClassifier`; a YAML file has them under ``classifier:``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     mode: Literal["chained", "joint"] = Field(
         "chained",

@@ -38,6 +38,7 @@ _UNITS = re.compile(rf"(?P<unspaced>[{UNSPACED}]+)|(?P<word>{_WORD})|(?P<sign>[^
 TRIGRAM_MIN_DF = 5
 # Of the idf of pairs of words: rare as they are, they would take most of a vector of unit length from the words.
 WORD_PAIR_WEIGHT = 0.7
+TAGS = frozenset(map(chr, range(0xE0021, 0xE007F)))  # unseen letters that tell the flag of England from that of Wales
 JOINING_JAMO = ("\u1160", "\u11ff")  # vowels and final consonants: letters that melt into the one before
 
 
@@ -107,6 +108,8 @@ def _characters(text: str, start: int, end: int) -> Iterator[tuple[str, int, int
 @lru_cache(maxsize=10_000)
 def _kind_of_sign(sign: str) -> str:
     """Tell symbols (emoji too, and those that are too new for this Unicode) from punctuation and from joiners."""
+    if sign in TAGS:
+        return "symbol"
     category = unicodedata.category(sign)
     if category[0] == "P":
         return "punctuation"
@@ -159,6 +162,8 @@ def reduced(features: sparse.csr_matrix, *, seed: int, dimensions: int = 256) ->
     """
     from sklearn.decomposition import TruncatedSVD
 
+    if features.shape[1] < 2:
+        return np.asarray(features.toarray())
     kept = max(1, min(dimensions, min(features.shape) - 1))
     return TruncatedSVD(kept, random_state=seed).fit_transform(features)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hierarchy.characters import is_blank
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.local_paths import expanded
 from pipelines.cli.console import (
@@ -200,7 +201,7 @@ def predict(
 
 
 def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, sets: str | None, as_json: bool) -> None:
-    if not text.strip():
+    if is_blank(text):
         raise DataError("--text is empty: give one document")
     paths: list[Prediction] = classifier.predict_paths([text], top_k=top_k)[0]
     found = None if sets is None else classifier.predict_sets([text], within=sets)[0]

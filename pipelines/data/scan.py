@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hierarchy.characters import is_blank
 from hierarchy.matching import fold
 from stages.progress import progress
 
@@ -61,7 +62,7 @@ def scan_documents(documents: "Dataset", keep_empty: bool) -> Scan:
                 scan.empty.append(row)
             if not keep_empty:
                 continue
-        if label is None or not label.strip():
+        if label is None or is_blank(label):
             scan.n_unlabelled += 1
             if scan.n_unlabelled <= EXAMPLES:
                 scan.unlabelled.append(row)
@@ -70,7 +71,7 @@ def scan_documents(documents: "Dataset", keep_empty: bool) -> Scan:
             if scan.n_several <= EXAMPLES:
                 scan.several.append((row, label))
         else:
-            pair = scan.pairs.setdefault((label, group if group and group.strip() else None), len(scan.pairs))
+            pair = scan.pairs.setdefault((label, None if is_blank(group or "") else group), len(scan.pairs))
             if pair == len(scan.counts):
                 scan.counts.append(0)
                 scan.first_rows.append(row)

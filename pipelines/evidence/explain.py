@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import softmax
 
 from hierarchy.arguments import whole_number
+from hierarchy.characters import is_blank
 from hierarchy.errors import DataError
 from pipelines.calibration import FLOOR
 from pipelines.evidence.explanation import (
@@ -197,7 +198,7 @@ def _checked(text: str) -> str:
     from pipelines.preparation import check_text
 
     text = check_text(text)
-    if not text.strip():
+    if is_blank(text):
         raise DataError("the text is empty: give one document with words")
     return text
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, inf, isfinite
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -230,7 +231,7 @@ def make_promises(
     wrong = [
         f"{name} is {value!r}: it must lie between 0 and 1, both excluded"
         for name, value in wishes.items()
-        if value is not None and not 0 < value < 1
+        if not ((isinstance(value, Real) and 0 < value < 1) or (name == "false_alarms" and value is None))
     ]
     if wrong:
         raise ConfigError(wrong, "calibrate")

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,8 +138,8 @@ def check_options(
         problems.append(f"trials is {trials!r}: give a whole number")
     elif trials < 1:
         problems.append(f"trials {trials} leaves nothing to run: trial 0 is the given config, so give 2 or more")
-    if minutes is not None and not minutes > 0:
-        problems.append(f"minutes {minutes:g} leaves no time: give more than 0")
+    if minutes is not None and not (isinstance(minutes, Real) and minutes > 0):
+        problems.append(f"minutes {minutes!r} leaves no time: give a number above 0")
     if settings.run_dir is None:
         problems.append("trials are kept in the run folder: set run_dir")
     if n_processes() > 1:

@@ -112,6 +112,7 @@ def refused():
     once = "can be read only once: give list(texts)"
     return [
         ("one", "texts is a single string: put it into a list"),
+        (np.array([VALUES]), "of shape (1, 3): give its row, texts[0]"),
         (np.str_("one"), "texts is a single string"),
         (b"one", "texts is a single bytes"),
         (bytearray(b"one"), "texts is a single bytearray"),
@@ -125,7 +126,7 @@ def refused():
         (np.zeros((2, 2, 2)), "shape (2, 2, 2)"),
         (pd.DataFrame(two), f"texts is a DataFrame {several}"),
         (pd.DataFrame({str(i): VALUES for i in range(9)}), "'0', '1', '2', '3', '4' and 4 more: give one"),
-        (doubled, "with the columns 'text', 'text'"),
+        (doubled, "with the columns 'text', 'text': give one of them, texts.iloc[:, 0]"),
         (pd.DataFrame(index=[0, 1]), "texts is a DataFrame without columns"),
         (pa.table(two), f"texts is a Table {several}"),
         (datasets.Dataset.from_dict(two), f"texts is a Dataset {several}"),
@@ -207,6 +208,11 @@ def test_a_builder_takes_what_a_column_is():
         ({"documents": list(zip(*documents, strict=True))}, "documents is a list of 12: give a pair"),
         ({"documents": (texts, labels)}, "12 documents and 4 labels: one label belongs to each document"),
         ({"documents": (iter(texts), documents[1])}, r"documents\[0\] is a list_iterator"),
+        ({"documents": ([*texts[1:], None], documents[1])}, r"documents\[0\]\[11\] is None \(NoneType\), not a string"),
+        ({"documents": ([[0.5, 1.0]] * 12, documents[1])}, r"\(list\), not a string; vectors are a numpy array"),
+        ({"documents": (np.ones(12), documents[1])}, r"of shape \(12,\): vectors are \(documents, dimensions\)"),
+        ({"documents": (np.full((12, 2), np.nan), documents[1])}, r"documents\[0\]\[0\] holds NaN"),
+        ({"documents": documents, "texts": [7] * 12}, r"texts\[0\] is 7 \(int\), not a string"),
         ({"documents": (texts, [*documents[1][1:], 1.5])}, r"documents\[1\]\[11\] is 1.5"),
         ({"documents": documents, "texts": texts[1:]}, "12 documents and 11 texts"),
         ({"documents": documents, "texts": {"text": texts}}, "texts is a dict with the keys 'text'"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hierarchy import DataError, Group, Label, Taxonomy, TaxonomyBuilder, TaxonomyError
+from hierarchy import DataError, EncoderError, Group, Label, Taxonomy, TaxonomyBuilder, TaxonomyError
 from hierarchy.editing import move
 from hierarchy.placement import moved_labels
 
@@ -154,10 +154,34 @@ def test_wrong_settings():
     with pytest.raises(TaxonomyError) as caught:
         TaxonomyBuilder(n_groups="many", min_group_size=9, max_group_size=3, signals={"txt": 2}).build(["a"])
     assert len(caught.value.problems) == 3
+    with pytest.raises(TaxonomyError, match="n_groups is True"):
+        TaxonomyBuilder(n_groups=True).build(["a"])
     with pytest.raises(TaxonomyError, match="label id 'a' is used twice"):
         TaxonomyBuilder().build(["a", "a"])
     with pytest.raises(TaxonomyError, match="no labels at all"):
         TaxonomyBuilder().build([])
+
+
+def test_names_that_fold_alike_are_told_and_stay_apart(embed, caplog):
+    built = TaxonomyBuilder(embed=embed).build(["red lamp", "Red lamp ", "red sofa"])
+    assert len(built.labels) == 3
+    assert any("'Red lamp ' = 'red lamp'): Taxonomy.from_data(labels) takes" in line for line in caplog.messages)
+    caplog.clear()
+    TaxonomyBuilder(embed=embed).build([Label("", "red lamp"), Label("", "Red lamp ")])
+    assert not any("from_data" in line for line in caplog.messages)
+
+
+def test_halves_in_documents_are_healed():
+    read = []
+    embed = lambda texts: read.extend(texts) or np.ones((len(texts), 2))  # noqa: E731
+    texts = ["lamp \ud83d", "sofa"] * 3
+    TaxonomyBuilder(embed=embed).build(["red lamp", "red sofa"], (texts, ["red lamp", "red sofa"] * 3))
+    assert "lamp \ufffd" in read
+
+
+def test_vectors_that_are_no_numbers_are_refused():
+    with pytest.raises(EncoderError, match="embed gave NaN or infinity for a text: 'red lamp'"):
+        TaxonomyBuilder(embed=lambda texts: np.full((len(texts), 2), np.nan)).build(["red lamp", "red sofa"])
 
 
 def test_wrong_signals(embed):

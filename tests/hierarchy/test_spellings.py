@@ -15,6 +15,10 @@ ALIKE = {
     "full width": "ｒｅｆｕｎｄ",
     "ideographic space": "\u3000refund",
     "newline": "refund\n",
+    "blank without width": "refund\u200b",
+    "mark of byte order": "\ufeffrefund",
+    "soft hyphen": "re\u00adfund",
+    "mark of direction": "refund\u200e",
 }
 
 
@@ -34,6 +38,12 @@ def test_other_ways_of_being_alike():
     assert one_spelling({"credit  card": 1, "credit card": 1}) == dict.fromkeys(
         ("credit  card", "credit card"), "credit  card"
     )
+
+
+def test_joiners_that_make_another_sign_divide():
+    family, crew = "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f468\U0001f469\U0001f467"
+    assert len(set(one_spelling({family: 1, crew: 1}).values())) == 2
+    assert len(set(one_spelling({"\u2764\ufe0f": 1, "\u2764": 1}).values())) == 1  # one heart, drawn in two ways
 
 
 def test_blanks_do_not_divide_what_is_common():

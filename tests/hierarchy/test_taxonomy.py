@@ -99,8 +99,16 @@ def test_from_data_takes_a_group_from_any_document():
 def test_from_data_refuses_what_is_no_text():
     with pytest.raises(TaxonomyError, match=r"2 targets are no text \(first in row 1: 7, int\)"):
         Taxonomy.from_data(["a", 7, 8])  # type: ignore[list-item]
+    with pytest.raises(TaxonomyError, match=r"1 targets are empty \(first in row 1\); give each document a label"):
+        Taxonomy.from_data(["a", " "])
     with pytest.raises(TaxonomyError, match="2 targets but 1 groups"):
         Taxonomy.from_data(["a", "b"], ["g"])
+
+
+def test_from_data_takes_whole_numbers():
+    expected = Taxonomy.from_data(["7", "8", "9"], ["0", "0", None])
+    assert Taxonomy.from_data([7, 8, 9], [0, 0, None]) == expected
+    assert Taxonomy.from_data(np.array([7, 8, 9]), ["0", "0", ""]) == expected
 
 
 def test_from_data_explains_a_made_id_that_meets_a_label():

@@ -184,6 +184,12 @@ def test_unfitted_says_so(call):
         getattr(HierarchicalClassifier(), call)(["text"])
 
 
+@pytest.mark.parametrize("call", ["calibrate", "evaluate", "score"])
+def test_unfitted_says_so_with_labels_too(call):
+    with pytest.raises(NotFittedError):
+        getattr(HierarchicalClassifier(), call)(["text"], ["label"])
+
+
 def test_settings_of_prediction_can_be_changed_after_fit_and_are_checked(fitted_lexical):
     one = routed(fitted_lexical, routing="beam", beam=1).predict_proba(["kettle steam"])
     assert (one > 0).sum() == 4

@@ -350,6 +350,16 @@ def test_tags_say_texts_and_not_numbers():
     assert tags.target_tags.required
 
 
+@pytest.mark.parametrize("ways", [
+    lambda classifier, *data: cross_val_predict(classifier, *data, cv=2, method="predict_proba"),
+    lambda classifier, *data: VotingClassifier([("a", classifier)], voting="soft").fit(*data),
+    lambda classifier, *data: StackingClassifier([("a", classifier)], cv=2).fit(*data),
+])  # fmt: skip
+def test_numbers_that_stand_for_the_labels_of_a_tree_are_explained(named, english, ways):
+    with pytest.raises(DataError, match=r"the whole numbers 0 to 11 and none is in the taxonomy: scikit-learn's"):
+        ways(lexical(named), *english.train)
+
+
 def test_a_clone_knows_no_words(by_name):
     again = clone(by_name)
     assert not hasattr(again, "classes_")
@@ -408,11 +418,28 @@ def test_a_refit_keeps_words_and_takes_new_ones(by_name, named, english):
     said = ["electric kettles" if label == first.labels[0].name else label for label in labels]
     valid = (english.valid[0], [named.resolve(label) for label in english.valid[1]])
     classifier.refit_groups(None, [*texts, *lid_texts], [*said, *["pan lids"] * 12], tree, validation=valid)
-    assert set(classifier.classes_) == {*labels, "pan lids"}  # a rename changes no word
+    assert set(classifier.classes_) == {*said, "pan lids"}  # of the kettles, the name that they were given last
     assert classifier.predict(["lid pan cover glass steam 7"]).tolist() == ["pan lids"]
-    for word in ("kettles", "electric kettles", "L00"):
+    for word in ("electric kettles", "ELECTRIC KETTLES", "L00"):
         assert classifier.score(["kettle boil spout water"], [word]) == 1
     assert by_name.classes_.tolist() == sorted(set(labels))
+
+
+def test_a_word_of_a_label_that_is_gone_is_named_as_it_was_given(by_name, named, english):
+    first = named.groups[0]
+    rest = Taxonomy((Group(first.id, first.name, labels=first.labels[1:]), *named.groups[1:]))
+    with pytest.raises(DataError, match=f"label '{first.labels[0].name}' .* is not in the taxonomy"):
+        copy.copy(by_name).refit_groups(None, *english.train, rest, validation=english.valid)
+
+
+def test_a_rename_alone_changes_no_word(by_name, named, english):
+    first = named.groups[0]
+    renamed = Group(first.id, first.name, labels=(Label(first.labels[0].id, "electric kettles"), *first.labels[1:]))
+    classifier = copy.copy(by_name)
+    classifier.refit_groups(None, *english.train, Taxonomy((renamed, *named.groups[1:])), validation=english.valid)
+    assert classifier.classes_.tolist() == by_name.classes_.tolist()
+    for word in (first.labels[0].name, "electric kettles", "L00"):
+        assert classifier.score(["kettle boil spout water"], [word]) == 1
 
 
 def test_words_that_would_mean_two_things_give_way():

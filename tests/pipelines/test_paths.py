@@ -35,8 +35,8 @@ def test_an_encoder_knows_something_of_all_but_blank_texts(fitted, tiny_classifi
     few = {"num_train_epochs": 1}
     neural = tiny_classifier(lexical=False, training=few).fit(*english.train, validation=english.valid)
     for classifier in (fitted, neural):
-        assert first(classifier, ["xyzzy plugh", "", " \n", "kettle"]) == [
-            ("fine", None), NOTHING_KNOWN, NOTHING_KNOWN, ("fine", None),
+        assert first(classifier, ["xyzzy plugh", "", " \n", "\u200b", "kettle"]) == [
+            ("fine", None), NOTHING_KNOWN, NOTHING_KNOWN, NOTHING_KNOWN, ("fine", None),
         ]  # fmt: skip
 
 

@@ -378,6 +378,8 @@ def test_refit_refuses_what_it_cannot_do(fitted_lexical, english):
         classifier.refit_groups(["gardn"], texts, labels)
     with pytest.raises(DataError, match="groups is a single string: put it into a list"):
         classifier.refit_groups("garden", texts, labels)
+    with pytest.raises(DataError, match=r"groups\[1\] is None \(NoneType\)"):
+        classifier.refit_groups(["garden", None], texts, labels)
     for nothing in (None, []):
         with pytest.raises(DataError, match="nothing to do: the tree is the model's own; name the groups"):
             classifier.refit_groups(nothing, texts, labels)

@@ -1,5 +1,6 @@
 """Documents that training or validation has seen are told before the work, and beside what rests on them."""
 
+import copy
 import json
 import logging
 
@@ -110,6 +111,14 @@ def test_in_python(fitted_lexical, english, caplog):
     assert fitted_lexical.evaluate(other.texts, other.labels).notes == ()  # the record knows the whole alone
     blank = (["", *english.train[0]], ["kettles", *english.train[1]])
     assert said(204, 205) in fitted_lexical.evaluate(*blank).notes  # training leaves out what is empty
+
+
+def test_documents_of_the_promises_are_told(fitted_lexical, english):
+    classifier = copy.copy(fitted_lexical).calibrate(*english.test, precision=0.5)
+    assert said(48, 48, where="calibration") in classifier.evaluate(*english.test).notes
+    fewer = Documents(*english.test).select(np.arange(40))
+    assert classifier.evaluate(fewer.texts, fewer.labels).notes == ()  # the record knows the whole alone
+    assert fitted_lexical.evaluate(*english.test).notes == ()
 
 
 def test_a_tune_tells_of_its_test_documents(english, tmp_path, caplog):

@@ -1,6 +1,7 @@
 """The analyzer on every script, where its n-grams stand, and a vectorizer that is read back as it was."""
 
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from hierarchy.errors import DataError
 from stages import lexical
 from stages.lexical import NgramVectorizer, fold, ngram_spans, ngrams
 
+ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"  # a flag and, unseen, the letters g b e n g
+SCOTLAND = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
 SCRIPTS = st.text(st.sampled_from("aZé1_ -.+#,€🏽中文字仮名ไทย한국हिन्दी👍Ａ１ﬁ"), max_size=40)
 # Whatever folds to something else or melts with its neighbours, among plain words of several scripts.
 FOLDING = "ａＢ１ﬁﬃßẞİΣςſK㎏½…´①㍿ｶﾞﾊﾟᄀ각ᆨ가ﾡￂéȩ́Å̊क़ःো่שּׂﷺ豈𝒜"
@@ -47,6 +50,17 @@ WILD = st.text(
         ("", []),
         ("   \n\t", []),
         ("don't", ["don", "'", "t", "don t"]),
+        (
+            ENGLAND,
+            [
+                "🏴",
+                *(
+                    part
+                    for a, b in pairwise("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067")
+                    for part in (b, f"{a} {b}")
+                ),
+            ],
+        ),
     ],
 )
 def test_ngrams_of_each_script(text, expected):
@@ -55,6 +69,7 @@ def test_ngrams_of_each_script(text, expected):
 
 # Labels that differ in one lone character, which stands between words that both share.
 PAIRS = [
+    (f"flag {ENGLAND}", f"flag {SCOTLAND}"),
     ("diabetes type 1", "diabetes type 2"), ("C programmer", "C++ programmer"), ("C++ programmer", "C# programmer"),
     ("vitamin C", "vitamin D"), ("refund 👍", "refund 👎"), ("refund 👍🏻", "refund 👍🏿"), ("flag 🇩🇪", "flag 🇫🇷"),
     ("key 1️⃣", "key 2️⃣"), ("grade A+", "grade A-"), ("grade A", "grade A+"), ("№ 5", "№ 6"), ("x ≥ 5", "x ≤ 5"),
@@ -219,6 +234,11 @@ def test_text_without_ngrams_is_an_empty_row():
 def test_no_ngrams_at_all_is_refused_with_a_remedy(texts, remedy):
     with pytest.raises(DataError, match=f"{remedy}.*, or set lexical: false"):
         NgramVectorizer().fit_transform(texts, len(texts))
+
+
+def test_a_single_ngram_is_not_reduced():
+    features = NgramVectorizer().fit_transform(["a", "a"], 2)
+    assert lexical.reduced(features, seed=0).tolist() == [[1], [1]]
 
 
 def test_documents_of_nothing_but_digits_and_emoji_can_be_read():

@@ -110,6 +110,9 @@ def test_wrong_wishes_and_documents(fitted, english):
         classifier.calibrate(*english.test, precision=1.5, delta=0, coverage=90)
     assert len(caught.value.problems) == 3
     assert "precision is 1.5: it must lie between 0 and 1" in str(caught.value)
+    for wish in ("0.9", None):
+        with pytest.raises(ConfigError, match=f"precision is {wish!r}: it must lie between 0 and 1"):
+            classifier.calibrate(*english.test, precision=wish)
     with pytest.raises(DataError, match=r"too few for a rate of false alarms of 0\.001: it takes 999 at least"):
         classifier.calibrate(*english.test, precision=0.8, delta=0.2, false_alarms=0.001)
     with pytest.raises(DataError, match=r"label 'nowhere' .* is not in the taxonomy"):
