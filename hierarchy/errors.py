@@ -29,7 +29,7 @@ class CoarsefineError(Exception):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        head, hint = f"{visible(self.where)}: " if self.where else "", f"; {self.hint}" if self.hint else ""
+        head, hint = f"{_line(self.where)}: " if self.where else "", f"; {self.hint}" if self.hint else ""
         if len(self.problems) == 1:
             return f"{head}{_line(self.problems[0])}{hint}"
         lines = [f"  - {_line(problem)}" for problem in self.problems[:PROBLEMS_SHOWN]]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from hierarchy.errors import DataError
+from hierarchy.local_paths import is_there
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -118,7 +119,7 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
         With all problems. The same file is found behind links and other spellings of its path, too.
     """
     problems = [problem for output in outputs if (problem := output.problem()) is not None]
-    on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and Path(place).exists()}
+    on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and is_there(place)}
     problems += [
         f"{output.name} {str(output.place)!r} {harm} what is read ({name} {str(place)!r}): name another output"
         for output in outputs
