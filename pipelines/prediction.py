@@ -142,7 +142,7 @@ def predict_file(
     model_key = _model_key(model_folder)
     parts = out.with_name(f"{out.name}.parts")
     _check_parts(parts)
-    part_folder = OutputFolder("the folder of its parts", parts, replaced=True)
+    part_folder = OutputFolder("the folder of its parts", parts, replaced=True, tables=True)
     inputs = {"the documents": source, "the model": model_folder}
     check_outputs([OutputFile("the output", out, SUFFIXES), part_folder], inputs)
     options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)

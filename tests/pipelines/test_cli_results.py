@@ -71,7 +71,8 @@ def everything(folder):
         "refit model --taxonomy model/taxonomy.yaml -o model --set data.train=train.jsonl",
         "tune tree.yaml --config best.yaml --set data.train=train.jsonl -o .",
         "tune best.yaml --set data.train=train.jsonl -o .",
-        "demo --folder . --set data.test=test.jsonl", "demo --folder .",
+        "demo --folder . --set data.test=test.jsonl", "demo --folder .", "predict model test.jsonl -o a\udcff.csv",
+        "train --set data.train=train.jsonl --set output=a\udcff", "demo --folder a\udcff",
     ],
 )  # fmt: skip
 def test_no_output_is_an_input(cli, files, command):
@@ -80,8 +81,16 @@ def test_no_output_is_an_input(cli, files, command):
     before = everything(files)
     done = cli(*command.split())
     assert done.exit_code == 2, done.output
-    assert re.search("would overwrite|lies in|must end in|is a file|no demo has written|holds no model", done.stderr)
+    assert re.search(
+        "would overwrite|lies in|must end in|is a file|no demo has written|holds no model|not UTF-8", done.stderr
+    )
     assert everything(files) == before
+
+
+def test_figures_may_be_written_where_no_table_can(cli, files):
+    done = cli("evaluate", "model", "test.jsonl", "--json", "a\udcff.json")
+    assert done.exit_code == 0, done.output
+    assert (files / "a\udcff.json").exists()
 
 
 def test_a_model_may_be_replaced_by_what_comes_of_it(cli, files):
