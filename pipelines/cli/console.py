@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
 
-from hierarchy.errors import CoarsefineError
+from hierarchy.errors import CoarsefineError, one_line
 from hierarchy.escaping import visible
 from hierarchy.local_paths import local_path
 from pipelines.cli.streams import failure_of
@@ -154,11 +154,11 @@ def _disk_is_full(error: Exception) -> bool:
 
 
 class OneLine(logging.Formatter):
-    """A message is one line, whatever the names in it hold."""
+    """A message is one line of a bearable length, whatever the names in it hold."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
         """Put the message into the line."""
-        record.message = visible(record.message)
+        record.message = one_line(record.message)
         return super().formatMessage(record)
 
 

@@ -355,6 +355,8 @@ def test_a_log_line_is_one_line():
 
     record = logging.LogRecord("pipelines", logging.INFO, "", 0, "%s: read", ("a\nb\x1b[2J",), None)
     assert OneLine("%(message)s").format(record) == r"a\nb\x1b[2J: read"
+    record.args = ("a label that is a letter " * 400,)
+    assert len(OneLine("%(message)s").format(record)) < 1000
 
 
 def test_a_path_that_is_no_text_does_not_cost_the_model(fitted_lexical, tmp_path):
