@@ -26,7 +26,6 @@ WORDS: dict[str, bool | None] = {
     **{written: value for word, value in (("true", True), ("yes", True), ("on", True), ("false", False),
        ("no", False), ("off", False)) for written in (word, word.capitalize(), word.upper())},
 }  # fmt: skip
-TEXTS = {str, list, type(None)}
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)")  # 007 is text, as it is for labels
 FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # YAML 1.1 takes 5e-4 for text
 
@@ -297,7 +296,7 @@ def _plain(entry: Entry, prefix: str, places: dict[str, str], problems: list[str
         return _mapping(entry, prefix, places, problems)
     if isinstance(entry, Items):
         return [_plain(item, prefix, places, problems) for item in entry.items]
-    return _value(entry, text_only=bool(kinds := _kinds(prefix[:-1], unknown=object)) and kinds <= TEXTS)
+    return _value(entry, text_only={str} <= _kinds(prefix[:-1], unknown=object) <= {str, list, type(None)})
 
 
 def _value(entry: Scalar, *, text_only: bool = False) -> Any:
