@@ -29,10 +29,10 @@ class CoarsefineError(Exception):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        head, hint = f"{visible(self.where)}: " if self.where else "", f"; {self.hint}" if self.hint else ""
+        head, hint = f"{one_line(self.where)}: " if self.where else "", f"; {self.hint}" if self.hint else ""
         if len(self.problems) == 1:
-            return f"{head}{_line(self.problems[0])}{hint}"
-        lines = [f"  - {_line(problem)}" for problem in self.problems[:PROBLEMS_SHOWN]]
+            return f"{head}{one_line(self.problems[0])}{hint}"
+        lines = [f"  - {one_line(problem)}" for problem in self.problems[:PROBLEMS_SHOWN]]
         if left := len(self.problems) - len(lines):
             lines.append(f"  and {left:,} more")
         return "\n".join([f"{head}{len(self.problems):,} problems{hint}", *lines])
@@ -48,7 +48,7 @@ def joined(errors: "Sequence[CoarsefineError]") -> "CoarsefineError":
     return whole
 
 
-def _line(problem: str) -> str:
+def one_line(problem: str) -> str:
     """Return a problem as one line that a terminal shows: names and values in it are a user's."""
     line = visible(problem)
     return line if len(line) <= LONGEST else f"{line[:BEGINNING]} … {line[-END:]}"

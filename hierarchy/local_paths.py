@@ -25,6 +25,11 @@ def local_path(path: str | Path) -> Path:
     return Path(expanded(str(path)))
 
 
+def is_there(path: str | Path) -> bool:
+    """Whether a path names something; a name that none can have, a whole document for one, names nothing."""
+    return os.path.exists(path)  # noqa: PTH110 - pathlib raises where a name is too long
+
+
 def for_others(words: str) -> str:
     """Return words with ``~`` for the home folder at the beginning of paths: others need not know whose it is."""
     home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111 - pathlib stops where there is none

@@ -296,16 +296,18 @@ def _plain(entry: Entry, prefix: str, places: dict[str, str], problems: list[str
         return _mapping(entry, prefix, places, problems)
     if isinstance(entry, Items):
         return [_plain(item, prefix, places, problems) for item in entry.items]
-    return _value(entry)
+    return _value(entry, text_only={str} <= _kinds(prefix[:-1], unknown=object) <= {str, list, type(None)})
 
 
-def _value(entry: Scalar) -> Any:
-    """Return null, truth values and numbers as such, all else as text."""
+def _value(entry: Scalar, *, text_only: bool = False) -> Any:
+    """Return null, truth values and numbers as such, all else as text; with `text_only` numbers too."""
     text = entry.value
     if not entry.plain:
         return text
     if text in WORDS:
         return WORDS[text]
+    if text_only:  # a column 1.50, a folder 1_000
+        return text
     if INTEGER.fullmatch(text):
         return int(text)
     if FLOAT.fullmatch(text) and not (text.isdigit() and text[0] == "0") and math.isfinite(float(text)):
@@ -365,13 +367,13 @@ def taken_as_text(path: str, written: str) -> bool:
     return kinds == {str} or (kinds == {str, list} and not _is_list(written))
 
 
-def _kinds(path: str) -> set[type]:
+def _kinds(path: str, unknown: type = str) -> set[type]:
     """Return the types of a key's values, one of a few words being text; none are known inside free mappings."""
     model: Any = Config
     for step in path.split("."):
         fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
         if step not in fields:
-            return {str} if fields else set()  # a key that there is not is told as such, whatever stands in it
+            return {unknown} if fields else set()  # a key that there is not is told as such, whatever stands in it
         model = fields[step].annotation
     return set(_types(model))
 

@@ -1,11 +1,13 @@
 """The CSV that a person reviews: one line a document whose label is probably wrong."""
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hierarchy.errors import DataError
+from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.escaping import from_spreadsheet_cell, spreadsheet_cell
+from hierarchy.files import read_text
 from hierarchy.local_paths import local_path
 from pipelines.label_errors import LabelError
 
@@ -51,48 +53,51 @@ def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mappin
 
 
 def read_review(path: str | Path) -> list[tuple[LabelError, str]]:
-    """Read the CSV: each document with its excerpt.
+    """Read the CSV, also as a spreadsheet saves it, with semicolons: each document with its excerpt.
 
     Raises
     ------
     DataError
-        There is no such file, or a line of it is not what `write_review` writes.
+        There is no such file, it is not UTF-8, or a line of it is not what `write_review` writes.
     """
     path = local_path(path)
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r}: name the one that label-errors wrote")
-    found = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(
-                f"this is no list of label errors: the columns {', '.join(missing)} are missing; name the file that "
-                "label-errors wrote",
-                str(path),
-            )
-        for cells in reader:
-            line = {name: from_spreadsheet_cell(cells[name] or "") for name in COLUMNS}
-            try:
-                one = LabelError(
-                    row=int(line["row"]),
-                    id=line["id"] or None,
-                    key=int(line["key"], 16),
-                    label=line["label"],
-                    suggested=line["suggested"],
-                    group=line["group"] or None,
-                    suggested_group=line["suggested_group"] or None,
-                    probability=float(line["probability"]),
-                    suggested_probability=float(line["suggested_probability"]),
-                    **{name: line.get(name) or "" for name in NAMES},
-                )
-            except (TypeError, ValueError) as error:
-                raise DataError(
-                    f"line {reader.line_num}: {error}: restore the line as label-errors wrote it, or delete it",
-                    str(path),
-                ) from None
-            found.append((one, line["text"]))
-    return found
+    try:
+        text = read_text(path)
+    except TaxonomyError as error:
+        raise DataError(error.problems, str(path)) from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if text.startswith("row;") else ",")
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DataError(
+            f"this is no list of label errors: the columns {', '.join(missing)} are missing; name the file that "
+            "label-errors wrote",
+            str(path),
+        )
+    try:
+        return [_read_line(cells) for cells in reader]
+    except (TypeError, ValueError, csv.Error) as error:
+        raise DataError(
+            f"line {reader.line_num}: {error}: restore the line as label-errors wrote it, or delete it", str(path)
+        ) from None
+
+
+def _read_line(cells: Mapping[str, str | None]) -> tuple[LabelError, str]:
+    line = {name: from_spreadsheet_cell(cells.get(name) or "") for name in (*COLUMNS, *NAMES)}
+    one = LabelError(
+        row=int(line["row"]),
+        id=line["id"] or None,
+        key=int(line["key"], 16),
+        label=line["label"],
+        suggested=line["suggested"],
+        group=line["group"] or None,
+        suggested_group=line["suggested_group"] or None,
+        probability=float(line["probability"]),
+        suggested_probability=float(line["suggested_probability"]),
+        **{name: line[name] for name in NAMES},
+    )
+    return one, line["text"]
 
 
 def excerpt(text: str) -> str:

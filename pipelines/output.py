@@ -10,7 +10,9 @@ from itertools import chain, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
+from hierarchy.characters import has_half
 from hierarchy.errors import DataError
+from hierarchy.local_paths import is_there
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +51,7 @@ class OutputFile:
             return f"the folder of {file} does not exist: make it first"
         if not os.access(folder, os.W_OK):
             return f"the folder of {file} is not writable: name another"
-        return None
+        return _no_table(file, self.place) if ".parquet" in self.suffixes else None
 
     def overwrites(self, other: Path) -> bool:
         """Whether it takes the place of another file."""
@@ -72,6 +74,8 @@ class OutputFolder:
         Whether an earlier folder goes, with all that lies in it.
     replaces
         A folder that is read and whose place it may take.
+    tables
+        Whether tables of documents or rows are written in it.
     """
 
     name: str
@@ -79,6 +83,7 @@ class OutputFolder:
     files: tuple[str, ...] = ()
     replaced: bool = False
     replaces: Path | None = None
+    tables: bool = False
 
     def problem(self) -> str | None:
         """Say why it cannot be written."""
@@ -90,7 +95,7 @@ class OutputFolder:
             return f"{self.name} {str(self.place)!r} cannot be made, {above} is a file: name another folder"
         if self.files and not os.access(above, os.W_OK):
             return f"{self.name} {str(self.place)!r} cannot be written, {above} is not writable: name another folder"
-        return None
+        return _no_table(f"{self.name} {str(self.place)!r}", self.place) if self.tables else None
 
     def overwrites(self, other: Path) -> bool:
         """Whether it, or a file in it, takes the place of something that it may not replace."""
@@ -118,7 +123,7 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
         With all problems. The same file is found behind links and other spellings of its path, too.
     """
     problems = [problem for output in outputs if (problem := output.problem()) is not None]
-    on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and Path(place).exists()}
+    on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and is_there(place)}
     problems += [
         f"{output.name} {str(output.place)!r} {harm} what is read ({name} {str(place)!r}): name another output"
         for output in outputs
@@ -132,6 +137,12 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
     ]
     if problems:
         raise DataError(problems)
+
+
+def _no_table(what: str, place: Path) -> str | None:
+    if not has_half(str(place.absolute())):
+        return None
+    return f"{what} has bytes in its path that are not UTF-8, and no table can be written there: name another"
 
 
 def _harm(output: OutputFile | OutputFolder, read: Path) -> str | None:

@@ -23,7 +23,7 @@ from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
 from pipelines.made_by import code_and_libraries
-from pipelines.output import SUFFIXES, OutputFile, check_outputs, held, write_out, write_shard
+from pipelines.output import SUFFIXES, OutputFile, OutputFolder, check_outputs, held, write_out, write_shard
 from stages.progress import progress
 
 if TYPE_CHECKING:
@@ -141,9 +141,11 @@ def predict_file(
     top_k = whole_number(top_k, "top_k")
     out, model_folder = local_path(out), local_path(model_folder)
     model_key = _model_key(model_folder)
-    check_outputs([OutputFile("the output", out, SUFFIXES)], {"the documents": source, "the model": model_folder})
     parts = out.with_name(f"{out.name}.parts")
     _check_parts(parts)
+    part_folder = OutputFolder("the folder of its parts", parts, replaced=True, tables=True)
+    inputs = {"the documents": source, "the model": model_folder}
+    check_outputs([OutputFile("the output", out, SUFFIXES), part_folder], inputs)
     options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)
     with held(parts, out):
         if restart:
@@ -265,8 +267,15 @@ def _check_parts(parts: Path) -> None:
     # The folder will be removed: it must be ours.
     if not parts.exists() or (parts / STATE).is_file():
         return
-    if not parts.is_dir() or any(entry.name != TABLE for entry in parts.iterdir()):
+    if not parts.is_dir() or any(not _is_table(entry) for entry in parts.iterdir()):
         raise DataError(f"{parts} is in the way and was not made by predict: name another output file, or move it")
+
+
+def _is_table(entry: Path) -> bool:
+    """Whether it is the folder of the table of documents, which a run that was killed early leaves alone."""
+    if entry.name != TABLE or not entry.is_dir():
+        return False
+    return all(file.name.startswith("documents-") for file in entry.iterdir())
 
 
 def _model_key(folder: Path) -> str:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from shlex import quote
 
 from hierarchy.editing.draft import Edited
 from hierarchy.editing.fields import explicit_ids, labels_of, set_fields
@@ -76,9 +77,10 @@ def check_editable(path: str | Path) -> None:
     if path.is_dir():
         raise TaxonomyError(f"{str(path)!r} is a folder; edit the taxonomy file that the model was trained with")
     if path.suffix.lower() not in (".yaml", ".yml"):
+        command = f"coarsefine taxonomy build {quote(str(path))} -o {quote(str(path.with_suffix('.yaml')))}"
         raise TaxonomyError(
             f"{str(path)!r} is no YAML file, and only YAML is edited in place: make one of it with "
-            f"'coarsefine taxonomy build {path} -o {path.with_suffix('.yaml')}', which keeps the groups"
+            f"{command!r}, which keeps the groups"
         )
     if not path.exists():
         raise TaxonomyError(f"there is no taxonomy file {str(path)!r} (paths start at the working directory)")

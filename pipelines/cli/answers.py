@@ -10,7 +10,7 @@ import typer
 
 from hierarchy.characters import is_blank
 from hierarchy.errors import ConfigError, DataError
-from hierarchy.local_paths import expanded
+from hierarchy.local_paths import expanded, is_there
 from pipelines.cli.console import (
     ConfigOption,
     JsonOption,
@@ -167,9 +167,7 @@ def predict(
             _print_answer(classifier, text, top_k, sets, as_json)
             return
         if out is None:
-            hint = (
-                "" if file is None or Path(file).exists() else f"; to answer one document, write --text {str(file)!r}"
-            )
+            hint = "" if file is None or is_there(file) else f"; to answer one document, write --text {str(file)!r}"
             raise DataError(f"name the output file: --out answers.jsonl (or .csv, .parquet){hint}")
         if as_json:
             raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")

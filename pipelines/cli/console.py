@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
 
-from hierarchy.errors import CoarsefineError
+from hierarchy.errors import CoarsefineError, one_line
 from hierarchy.escaping import visible
 from hierarchy.local_paths import local_path
 from pipelines.cli.streams import failure_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 OURS = ("hierarchy", "stages", "pipelines")
 WIDTH_WHEN_PIPED = 160  # so that tables do not fold
+PATH_ERRORS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP)
 BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # the last two as a shell tells of a signal
 
 ConfigOption = Annotated[
@@ -125,14 +126,24 @@ def _errors_told(goes_on: str) -> Iterator[None]:
         fail(str(error))
         raise typer.Exit(BAD_INPUT) from None
     except Exception as error:
-        if not _disk_is_full(error):
+        told = _of_the_system(error, goes_on)
+        if not told:
             raise
-        after = f"; {goes_on}" if goes_on else ""
-        fail(f"no space is left on the disk ({error}): free some; what is written is kept{after}")
+        fail(told)
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         fail(f"interrupted{': ' if goes_on else ''}{goes_on}", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _of_the_system(error: Exception, goes_on: str) -> str:
+    """Say what the system refuses; an empty text where the fault is ours."""
+    if _disk_is_full(error):
+        after = f"; {goes_on}" if goes_on else ""
+        return f"no space is left on the disk ({error}): free some; what is written is kept{after}"
+    if isinstance(error, OSError) and error.errno in PATH_ERRORS and error.filename is not None:
+        return str(CoarsefineError(f"{error.strerror}: {str(error.filename)!r}"))
+    return ""
 
 
 def _disk_is_full(error: Exception) -> bool:
@@ -143,11 +154,11 @@ def _disk_is_full(error: Exception) -> bool:
 
 
 class OneLine(logging.Formatter):
-    """A message is one line, whatever the names in it hold."""
+    """A message is one line of a bearable length, whatever the names in it hold."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
         """Put the message into the line."""
-        record.message = visible(record.message)
+        record.message = one_line(record.message)
         return super().formatMessage(record)
 
 

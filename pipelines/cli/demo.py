@@ -40,7 +40,7 @@ def demo(
         if language not in CONFIG_OF:
             raise ConfigError(f"--language {language}: the demo is there in {' and '.join(CONFIG_OF)}")
         # Its own config names what the demo writes itself: only what the user adds to it is read.
-        made = OutputFolder("--folder", folder, files=(*DEMO_FILES, "taxonomy.yaml", "model"))
+        made = OutputFolder("--folder", folder, files=(*DEMO_FILES, "taxonomy.yaml", "model"), tables=True)
         check_places([made], None, load_config(None, settings or []))
         check_replaceable(folder / "model")
         files = write_demo_corpus(folder, language)

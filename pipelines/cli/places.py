@@ -49,7 +49,7 @@ def check_places(
 
 def run_folder(config: "Config") -> OutputFolder:
     """Return the run folder as an output."""
-    return OutputFolder("run", config.run_folder)
+    return OutputFolder("run", config.run_folder, tables=True)
 
 
 def model_folder(name: str, place: Path, *, replaces: Path | None = None) -> OutputFolder:

@@ -10,6 +10,10 @@ from pipelines.data.formats import TextFormat
 DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 IN_QUOTES = 'must stand in double quotes, with each quote inside it written twice ("")'
 UNQUOTED = "where quotes are characters like all others, set data.quoting=none (in Python quoting='none')"
+LONE_RETURN = (
+    "a carriage return stands in it outside of quotes, with no line feed behind it: save the file with the line ends "
+    "of today, and put a cell that holds one into double quotes"
+)
 EXCERPT = 60  # characters
 MAX_FIELD = 2**31 - 1  # characters; the csv module's own limit of 131,072 is less than a long document
 Row = tuple[int, list[str]]  # the line on which it begins, and its cells
@@ -124,6 +128,8 @@ def _quoted_rows(lines: Iterator[str], delimiter: str, swallowed: Swallowed | No
                 swallowed.look(record, start, cells)
             yield start, cells
     except csv.Error as error:
+        if "new-line character" in str(error):
+            raise DataError(f"line {start}: {LONE_RETURN}") from None
         what = str(error).replace("\t", "\\t")
         remedy = f"a field that begins with a quote {IN_QUOTES}; {UNQUOTED}"
         raise DataError(f"line {start}: {what}; {remedy}") from None

@@ -1,12 +1,27 @@
 """How the text files of documents are written: quotes, delimiter, encoding."""
 
+import codecs
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from hierarchy.errors import DataError
 
 Quoting: TypeAlias = Literal["auto", "double", "none"]
 QUOTINGS: tuple[str, ...] = get_args(Quoting)
+KINDS = (  # how files of another kind begin, what they are, and which suffixes are right for them
+    (b"PAR1\x15", "a Parquet file", (".parquet",)),
+    (b"ARROW1\0", "an Arrow file", (".arrow",)),
+    (b"\x1f\x8b", "compressed with gzip", (".gz",)),
+    (b"PK\x03\x04", "an Excel file or another ZIP archive", ()),
+    (b"\xd0\xcf\x11\xe0", "an Excel or Word file of an old kind", ()),
+    (b"%PDF-", "a PDF", ()),
+    (b"<!DOCTYPE", "a web page", ()),
+    (b"<html", "a web page", ()),
+    (b"<?xml", "XML", ()),
+    (b'{"', "JSON", (".json", ".jsonl", ".ndjson", ".gz")),
+    (b'[{"', "JSON", (".json", ".jsonl", ".ndjson", ".gz")),
+)
 TAB = "tab"
 TAB_NAMES = (TAB, "\\t")  # as a command line has it
 
@@ -46,6 +61,16 @@ class TextFormat:
             checked_encoding(self.encoding)
         except ValueError as error:
             raise DataError(str(error)) from None
+
+
+def refuse_other_kind(path: Path) -> None:
+    """Raise a DataError where a file is plainly of another kind than its name says."""
+    with path.open("rb") as file:
+        beginning = file.read(20).removeprefix(codecs.BOM_UTF8).lower()
+    for mark, kind, suffixes in KINDS:
+        if beginning.startswith(mark.lower()) and path.suffix.lower() not in suffixes:
+            remedy = f"let its name end in {suffixes[0]}" if suffixes else "save the documents as CSV or JSON lines"
+            raise DataError(f"the file is {kind}, whatever its name says: {remedy}")
 
 
 def checked_delimiter(written: str) -> str:

@@ -24,7 +24,7 @@ from pipelines.data.arrowfiles import (
     to_documents,
 )
 from pipelines.data.columns import Columns, did_you_mean, other_names
-from pipelines.data.formats import TextFormat
+from pipelines.data.formats import TextFormat, refuse_other_kind
 from pipelines.data.tables import Documents, first_line, readable_errors, stored_table, table_in_memory, table_key
 from pipelines.data.textfiles import read_text_file, text_suffix
 
@@ -93,9 +93,11 @@ def read_documents(
     else:
         path = local_path(source)
         where = str(path)
-        if path.is_file():
+        with readable_errors(where):
+            is_file, is_folder = path.is_file(), path.is_dir()
+        if is_file:
             documents = _from_file(path, columns, split, text_format, cache_dir)
-        elif path.is_dir():
+        elif is_folder:
             documents = _from_folder(path, columns, split, cache_dir)
         elif isinstance(source, str) and _is_hub_name(source):
             documents = _from_dataset(_from_hub(source, split, cache_dir), columns, where, cache_dir)
@@ -114,6 +116,8 @@ def _from_file(
         raise DataError(f"split={split!r} was asked for, but a file has no splits; leave it out", where)
     if not path.stat().st_size:
         raise DataError("the file is empty: name one with documents, or check how it was written", where)
+    with readable_errors(where):
+        refuse_other_kind(path)
     suffix = text_suffix(path)
     if suffix is not None:
         with readable_errors(where):
@@ -220,5 +224,9 @@ def _is_hub_name(source: str) -> bool:
 def _file_missing(path: Path) -> str:
     if not path.parent.is_dir():
         return f"there is no file {str(path)!r}: the folder {str(path.parent)!r} does not exist"
+    if path.exists():
+        return f"{str(path)!r} is no file of a disk but a pipe or a device: write the documents to a file"
+    if path.is_symlink():
+        return f"{str(path)!r} is a link to {str(path.readlink())!r}, which is not there"
     near = did_you_mean(path.name, (entry.name for entry in path.parent.iterdir()))
     return f"there is no file {str(path)!r}{near}"

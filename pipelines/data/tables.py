@@ -178,7 +178,7 @@ def readable_errors(where: str) -> Iterator[None]:
         raise DataError(
             "no space is left for the table of documents: free some, or set cache_dir (on the command line: run)", where
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"cannot be read: {first_line(error)}", where) from error
 
 

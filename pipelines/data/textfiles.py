@@ -90,8 +90,10 @@ def _wrong_byte(path: Path, encoding: str) -> str:
     decoder = codecs.getincrementaldecoder(encoding)()
     line, offset = 1, 0
     with closing(_opened(path)) as file:
-        start = file.read(2)
-        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        start = file.read(4)
+        if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+            return "the file is UTF-32; save it as UTF-8, or read it with encoding='utf-32'"
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "the file is UTF-16; save it as UTF-8, or read it with encoding='utf-16'"
         chunk = start + file.read(CHUNK)
         while True:
@@ -170,3 +172,5 @@ def _loads(text: str, place: str) -> Any:
             f"{place}: broken JSON at {line}column {error.colno}: {error.msg}; "
             "write one object a line, or one list of objects"
         ) from None
+    except RecursionError:
+        raise DataError(f"{place}: lists or objects are nested too deep: write one object with named columns") from None

@@ -71,7 +71,8 @@ def everything(folder):
         "refit model --taxonomy model/taxonomy.yaml -o model --set data.train=train.jsonl",
         "tune tree.yaml --config best.yaml --set data.train=train.jsonl -o .",
         "tune best.yaml --set data.train=train.jsonl -o .",
-        "demo --folder . --set data.test=test.jsonl", "demo --folder .",
+        "demo --folder . --set data.test=test.jsonl", "demo --folder .", "predict model test.jsonl -o a\udcff.csv",
+        "train --set data.train=train.jsonl --set output=a\udcff", "demo --folder a\udcff",
     ],
 )  # fmt: skip
 def test_no_output_is_an_input(cli, files, command):
@@ -80,8 +81,16 @@ def test_no_output_is_an_input(cli, files, command):
     before = everything(files)
     done = cli(*command.split())
     assert done.exit_code == 2, done.output
-    assert re.search("would overwrite|lies in|must end in|is a file|no demo has written|holds no model", done.stderr)
+    assert re.search(
+        "would overwrite|lies in|must end in|is a file|no demo has written|holds no model|not UTF-8", done.stderr
+    )
     assert everything(files) == before
+
+
+def test_figures_may_be_written_where_no_table_can(cli, files):
+    done = cli("evaluate", "model", "test.jsonl", "--json", "a\udcff.json")
+    assert done.exit_code == 0, done.output
+    assert (files / "a\udcff.json").exists()
 
 
 def test_a_model_may_be_replaced_by_what_comes_of_it(cli, files):
@@ -292,6 +301,53 @@ def test_a_spreadsheet_computes_nothing_of_the_list_of_label_errors(tmp_path):
     assert read_review(tmp_path / "list.csv") == [(one, "=cmd|'/c calc'!A1") for one in found]
 
 
+@pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8"), (";", "utf-8-sig")])
+def test_the_list_of_label_errors_is_read_as_a_spreadsheet_saves_it(tmp_path, delimiter, encoding):
+    from pipelines.label_errors import LabelError
+    from pipelines.label_review import read_review, write_review
+
+    one = LabelError(1, None, 5, "k1", "k2", "g", "g", 0.1, 0.9, label_name="=水壶", suggested_name="b")
+    write_review([one], tmp_path / "list.csv")
+    with (tmp_path / "list.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))
+    with (tmp_path / "saved.csv").open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(lines)
+    assert read_review(tmp_path / "saved.csv") == [(one, "")]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "added"), [("utf-16", b""), ("gb18030", b""), ("utf-8", b"\xff"), ("utf-8", b"x" * 200_000)]
+)
+def test_a_list_of_label_errors_that_cannot_be_read_is_told(tmp_path, encoding, added):
+    from hierarchy.errors import DataError
+    from pipelines.label_errors import LabelError
+    from pipelines.label_review import read_review, write_review
+
+    write_review([LabelError(1, "表", 5, "a", "b", "g", "g", 0.1, 0.9)], tmp_path / "list.csv")
+    text = (tmp_path / "list.csv").read_text(encoding="utf-8")
+    (tmp_path / "list.csv").write_bytes(text.encode(encoding) + added)
+    with pytest.raises(DataError, match=r"list\.csv: .*(save|restore)"):
+        read_review(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "predict model LONG", "predict model LONG -o a.jsonl", "predict LONG test.jsonl -o a.jsonl",
+        "predict model test.jsonl -o LONG.jsonl", "explain model LONG --row 1", "evaluate model LONG",
+        "evaluate model test.jsonl --html p.html --label-errors LONG", "label-errors LONG", "tune LONG",
+        "taxonomy show LONG", "taxonomy build LONG", "taxonomy add LONG x", "taxonomy diff LONG LONG",
+        "train --config LONG", "train --set data.train=LONG", "train --set data.train=train.jsonl --set output=LONG",
+        "train --set data.train=train.jsonl --set taxonomy=LONG", "demo --folder LONG", "push LONG a/b",
+    ],
+)  # fmt: skip
+def test_a_path_that_none_can_have_is_told_in_one_line(cli, files, command):
+    done = cli(*(word.replace("LONG", "a document " * 400) for word in command.split()))
+    assert done.exit_code == 2, done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert len(done.stderr) < 4000
+
+
 def test_a_log_line_is_one_line():
     import logging
 
@@ -299,6 +355,8 @@ def test_a_log_line_is_one_line():
 
     record = logging.LogRecord("pipelines", logging.INFO, "", 0, "%s: read", ("a\nb\x1b[2J",), None)
     assert OneLine("%(message)s").format(record) == r"a\nb\x1b[2J: read"
+    record.args = ("a label that is a letter " * 400,)
+    assert len(OneLine("%(message)s").format(record)) < 1000
 
 
 def test_a_path_that_is_no_text_does_not_cost_the_model(fitted_lexical, tmp_path):

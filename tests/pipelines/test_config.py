@@ -147,6 +147,14 @@ def test_a_word_that_yaml_takes_for_a_truth_value_needs_quotes_in_a_file(config_
     assert problems_of(config_file("data:\n  label: no\n"))[0].endswith("put it in quotes")
 
 
+def test_numbers_of_a_file_are_texts_where_a_key_holds_texts(config_file):
+    written = "output: 1.10\nrun: 007\ndata:\n  text: [1.50, 1e5]\n  label: 1_000\n  group: null\n"
+    read = load_config(config_file(written))
+    assert (read.output, read.run, read.data.text, read.data.label) == ("1.10", "007", ["1.50", "1e5"], "1_000")
+    assert read.data.group is None
+    assert load_config(None, ["data={label: 1.50}", "data.text=[2.0, b]"]).data.text == ["2.0", "b"]
+
+
 TEXTS = (
     "model #2", "a: b", "[final] t.csv", "{x}", "no", "1.0", "007", "'quoted'", '"', "&a *b !c", "50 % # of it", "a\nb",
     " begins with a blank", "ends with one ", "- x", "a=b", "# x", "表 1", " ", "\t", "NULL",

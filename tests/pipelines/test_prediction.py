@@ -203,6 +203,18 @@ def test_a_folder_that_is_not_ours_is_left_alone(model, documents, tmp_path):
     assert (theirs / "thesis.txt").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["documents/letters.jsonl", "documents/mine/documents-1", "documents/documents-1.jsonl"]
+)
+def test_documents_in_the_folder_of_parts_are_neither_read_nor_lost(model, documents, tmp_path, name):
+    theirs = tmp_path / "out.jsonl.parts" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(documents.read_bytes())
+    with pytest.raises(DataError, match="is in the way" if "documents-1.jsonl" not in name else "would overwrite"):
+        predict_file(model, theirs, tmp_path / "out.jsonl", restart=True)
+    assert theirs.exists()
+
+
 def test_bad_input_leaves_nothing_behind(model, documents, tmp_path):
     out = tmp_path / "out.jsonl"
     with pytest.raises(DataError, match="there is no column 'body'"):
