@@ -38,7 +38,7 @@ class CoarsefineError(Exception):
         return "\n".join([f"{head}{len(self.problems):,} problems{hint}", *lines])
 
 
-def joined(errors: "Sequence[CoarsefineError]") -> "CoarsefineError":
+def combined(errors: "Sequence[CoarsefineError]") -> "CoarsefineError":
     """Return one error, of the first one's kind, that says what all of them say; each is capped for itself."""
     if len(errors) == 1:
         return errors[0]

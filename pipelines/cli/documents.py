@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from hierarchy.errors import CoarsefineError, DataError, TaxonomyError, joined
+from hierarchy.errors import CoarsefineError, DataError, TaxonomyError, combined
 from hierarchy.local_paths import local_path
 from hierarchy.spellings import Pair, merged_pairs
 from hierarchy.taxonomy import Taxonomy
@@ -108,7 +108,7 @@ def check_all(
         for line in checked[role].report.lines(taxonomy):
             logger.info("%s: %s", place, line)
     if refused:
-        raise joined(refused)
+        raise combined(refused)
     return checked
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from hierarchy.errors import DataError, joined
+from hierarchy.errors import DataError, combined
 from pipelines.cli.console import (
     ConfigOption,
     SetOption,
@@ -222,7 +222,7 @@ def read_parts(
         except DataError as error:
             refused.append(DataError(error.problems, error.where or source.place, error.hint))
     if refused:
-        raise joined(refused)
+        raise combined(refused)
     of_data = taxonomy is None
     if taxonomy is None:
         taxonomy = taxonomy_of(tables["train"][1], data.train, merge_spellings=config.classifier.merge_spellings)
