@@ -183,8 +183,8 @@ class Plan:
 def moved_labels(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str], ...]:
     """List the labels that left their group.
 
-    A group goes on as the one with its id, or else as the one that holds most of its labels: labels that stay together
-    under another name have not moved.
+    A group goes on as the one with its id, or else as the one that holds more than half of its labels: labels that stay
+    together under another name have not moved.
 
     Parameters
     ----------
@@ -199,8 +199,9 @@ def moved_labels(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str
     old = {label.id: group.id for group in before.groups for label in group.labels}
     shared = Counter((old[x.id], group.id) for group in after.groups for x in group.labels if x.id in old)
     heirs = {group: group for group in set(before.group_ids) & set(after.group_ids)}
+    sizes = Counter(old.values())
     for group, heir in sorted(shared, key=lambda pair: -shared[pair]):
-        if group not in heirs and heir not in heirs.values():
+        if group not in heirs and heir not in heirs.values() and 2 * shared[group, heir] > sizes[group]:
             heirs[group] = heir
     now = ((label.id, group.id) for group in after.groups for label in group.labels)
     return tuple((x, old[x], group) for x, group in now if x in old and heirs.get(old[x]) != group)

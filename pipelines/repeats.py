@@ -78,9 +78,10 @@ def _told(keys: np.ndarray, seen: np.ndarray, what: str, where: str) -> list[str
     if not repeats:
         return []
     verb = "stands" if repeats == 1 else "stand"
+    remedy = "give others" if repeats == len(keys) else "leave them out"
     return [
         f"{repeats} of the {len(keys)} {what} {verb} among the {where} documents: what rests on them is too good; "
-        "leave them out"
+        f"{remedy}"
     ]
 
 

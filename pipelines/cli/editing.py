@@ -265,6 +265,12 @@ def _kind(taxonomy: "Taxonomy", words: Sequence[str], kind: Kind | None) -> str:
         raise TaxonomyError(f"'{both[0]}' names a label and a group: add --kind label or --kind group")
     if groups and labels:
         raise TaxonomyError(f"'{groups[0]}' is a group and '{labels[0]}' a label: name labels only, or groups only")
+    if not groups and not labels:
+        near = [
+            *map(taxonomy.label_named, taxonomy.nearest(words[0])),
+            *map(taxonomy.group_named, taxonomy.nearest_groups(words[0])),
+        ]
+        raise TaxonomyError(f"there is no label or group '{words[0]}'; nearest: {', '.join(map(repr, near)) or 'none'}")
     return "group" if groups else "label"
 
 

@@ -39,7 +39,7 @@ GROUPS_IGNORED = (NO_TREE, NEITHER)  # this model's own rows: to beat these says
 NOT_COMPARED = (
     "Not compared with a flat model: none was fitted beside this one; evaluate fits them, given the training documents."
 )
-COMPARED_EARLIER = "Not compared with a flat model on these documents, only earlier."
+COMPARED_EARLIER = "Not compared with a flat model now, only earlier."
 Standing: TypeAlias = Literal["better", "level", "worse", "unknown"]
 
 

@@ -20,7 +20,7 @@ def said(number, of, what="test", where="training"):
     verb = "stands" if number == 1 else "stand"
     return (
         f"{number} of the {of} {what} documents {verb} among the {where} documents: what rests on them is too good; "
-        "leave them out"
+        f"{'give others' if number == of else 'leave them out'}"
     )
 
 
