@@ -10,6 +10,7 @@ from pipelines.data.reading import read_documents
 
 pa = pytest.importorskip("pyarrow")
 TABLE = b"text,label\nx,y\n"
+ZIPPED = gzip.compress(TABLE, mtime=0)  # the name of a test must not depend on the clock
 LINE = b'{"text": "x", "label": "y"}\n'
 
 
@@ -27,8 +28,8 @@ def parquet() -> bytes:
         ("t.csv", parquet(), "is a Parquet file, .* end in .parquet"),
         ("t.arrow", parquet(), "is a Parquet file"),
         ("t.parquet", b"ARROW1\0\0", "is an Arrow file, .* end in .arrow"),
-        ("t.csv", gzip.compress(TABLE, mtime=0), "compressed with gzip, .* end in .gz"),
-        ("t.parquet", gzip.compress(TABLE, mtime=0), "compressed with gzip"),
+        ("t.csv", ZIPPED, "compressed with gzip, .* end in .gz"),
+        ("t.parquet", ZIPPED, "compressed with gzip"),
         ("t.csv", b"PK\x03\x04\0\0\0", "an Excel file"),
         ("t.jsonl", b"PK\x03\x04\0\0\0", "an Excel file"),
         ("t.csv", b"%PDF-1.4\n", "a PDF"),
@@ -48,7 +49,7 @@ def test_a_file_of_another_kind_is_told_as_such(name, content, said, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("t.csv", b"PAR1,text,label\nq,x,y\n"), ("t.csv.gz", gzip.compress(TABLE, mtime=0)), ("t.jsonl.gz", gzip.compress(LINE, mtime=0))],
+    [("t.csv", b"PAR1,text,label\nq,x,y\n"), ("t.csv.gz", ZIPPED), ("t.jsonl.gz", gzip.compress(LINE, mtime=0))],
 )
 def test_a_beginning_alone_does_not_make_another_kind(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
