@@ -74,7 +74,12 @@ def pooled_shares(weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     divided = np.cumsum(steps / np.arange(n, 0, -1)[:, None], axis=0)  # a step is shared by all that reach it
     runway = np.empty_like(vectors)
     np.put_along_axis(runway, order, divided, 0)
-    return vectors @ of_mean / (n * _length(mean)) + runway @ of_highest / _length(highest)
+    return _share(vectors / n, mean, of_mean) + _share(runway, highest, of_highest)
+
+
+def _share(parts: np.ndarray, whole: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Share of the parts (segments, hidden) in the whole, their sum; one of no length is nothing to be shared."""
+    return parts @ weights / _length(whole) if whole.any() else np.zeros(len(parts))
 
 
 def spans_of_ngrams(text: str, columns: Mapping[str, int], wanted: Sequence[int]) -> dict[int, tuple[str, list[Span]]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hierarchy.errors import DataError
@@ -203,6 +203,7 @@ def test_what_has_the_largest_share_matters_most(fitted, english):
     assert np.mean(top) > 2 * np.mean(others)
 
 
+@example(seed=571, n=3, ties=True)  # no dimension has a maximum above 0
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 7), ties=st.booleans())
 def test_shares_of_a_pooled_vector_are_exact_and_know_no_order(seed, n, ties):
     rng = np.random.default_rng(seed)
