@@ -33,8 +33,8 @@ MARKS = (
 _WORD = rf"[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*"
 _TRIGRAM = re.compile(rf"[{UNSPACED}]{{3}}")
 _UNITS = re.compile(rf"(?P<unspaced>[{UNSPACED}]+)|(?P<word>{_WORD})|(?P<sign>[^\w\s])")
-# Documents that a trigram of characters must stand in unless min_df is 1: the rarer ones are half of a vocabulary, take
-# room in vectors of unit length from characters and pairs, and without them rows are as good or better.
+# Documents that a trigram of characters must stand in unless min_df is 1: most are rarer, and take room in vectors of
+# unit length from characters and pairs. With very few documents a label the rarer ones help: hence that exception.
 TRIGRAM_MIN_DF = 5
 # Of the idf of pairs of words: rare as they are, they would take most of a vector of unit length from the words.
 WORD_PAIR_WEIGHT = 0.7
