@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from hierarchy.errors import (
     ArtifactError,
+    BusyError,
     CoarsefineError,
     ConfigError,
     DataError,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
 
 __all__ = [
-    "ArtifactError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "Group", "Label",
+    "ArtifactError", "BusyError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "Group", "Label",
     "MissingLibraryError", "Taxonomy", "TaxonomyBuilder", "TaxonomyError",
 ]  # fmt: skip
 

@@ -78,5 +78,9 @@ class ArtifactError(CoarsefineError, ValueError):
     """A saved model is damaged, incomplete, or of another format version."""
 
 
+class BusyError(CoarsefineError, RuntimeError):
+    """Another process writes to the same file or folder."""
+
+
 class MissingLibraryError(CoarsefineError, ImportError):
     """A library that only an extra of the project installs is needed."""

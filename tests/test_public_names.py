@@ -10,6 +10,7 @@ from pipelines.pretrained import Pretrained
 def test_hierarchy():
     assert sorted(hierarchy.__all__) == [
         "ArtifactError",
+        "BusyError",
         "CoarsefineError",
         "ConfigError",
         "DataError",

@@ -1,0 +1,168 @@
+"""Files that are written whole or not at all, and what the system says where it refuses."""
+
+import errno
+import os
+import re
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_LEFT_OVER = re.compile(r"\..*\.[0-9a-f]{16}\.part", re.DOTALL)
+_LONGEST_NAME = 40  # characters of the real name in that of its part: four bytes each, and a name has 255
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or ask for more",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
+    errno.EACCES: "name another place, or ask for the right to write there",
+    errno.EPERM: "name another place, or ask for the right to write there",
+    errno.EROFS: "name a place that can be written",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.ENOENT: "its folder is not there: make it, or name another",
+    errno.ENOTDIR: "what stands in place of its folder is a file: name another",
+    errno.EISDIR: "it is a folder: name a file",
+    errno.ELOOP: "its links go round in a circle: name another",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EIO: "the disk fails: name a place on another",
+}
+_looked_at: set[Path] = set()  # folders in which this process has removed what others left
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Give another, empty file to write to; it takes the place of `path` when the block ends well.
+
+    Its name cannot be guessed, and nothing that stands there is followed. Where `path` is a link, the link stays and
+    the file that it leads to is replaced. The rights of an earlier file stay. The new one is on the disk before it has
+    its name, so that a power cut leaves the earlier file or the new one. What killed processes have left in the folder
+    is removed. Where other processes write to the same folder, the block must write into the file that it is given
+    and not put another one in its place, as `safetensors.numpy.save_file` does.
+
+    Raises
+    ------
+    OSError
+        The system refuses; see `cannot_write` for the words.
+    """
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if real.is_symlink() or (real.exists() and not real.is_file()):
+        number = errno.ELOOP if real.is_symlink() else errno.EINVAL
+        raise OSError(number, os.strerror(number), str(path))
+    _remove_left_overs(real.parent)
+    part, handle = _new_part(real)
+    try:
+        rights = real.stat().st_mode if real.exists() else os.fstat(handle).st_mode
+        yield part
+        part.chmod(rights & 0o7777)  # safetensors makes its files private
+        _sync(part)
+        part.replace(real)
+        with suppress(OSError):  # not every file system can
+            _sync(real.parent)
+    finally:
+        part.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file whole or not at all, see `whole_file`."""
+    with whole_file(path) as part:
+        part.write_bytes(content)
+
+
+def cannot_write(path: str | Path, error: Exception) -> str:
+    """Say that a file or folder cannot be written, why, and what to do.
+
+    Parameters
+    ----------
+    path
+        What should be written.
+    error
+        Of the system, or of a library that only quotes it, see `system_error`.
+    """
+    cause = system_error(error)
+    if cause is None:
+        return f"{str(path)!r} cannot be written ({error}): name another place"
+    remedy = _REMEDIES.get(cause.errno or 0, "name another place")
+    return f"{str(path)!r} cannot be written ({cause.strerror or cause}): {remedy}"
+
+
+def system_error(error: Exception) -> OSError | None:
+    """Return the error of the system that is, or is quoted in, another one; None where there is none.
+
+    safetensors and torch write in code of their own, whose errors carry the cause as text only.
+    """
+    if isinstance(error, OSError):
+        return error
+    if quoted := re.search(r"\(os error (\d+)\)", str(error)):
+        return OSError(int(quoted[1]), os.strerror(int(quoted[1])))
+    if "No space left on device" in str(error) or "PytorchStreamWriter failed writing" in str(error):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return None
+
+
+def lock(handle: int) -> bool | None:
+    """Take the lock of an open file, which ends with the process that has it; None where the system has no locks.
+
+    Returns
+    -------
+    bool or None
+        False where another has it.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def is_same(handle: int, file: Path) -> bool:
+    """Whether an open file still has its name."""
+    try:
+        return os.path.samestat(os.fstat(handle), file.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _new_part(real: Path) -> tuple[Path, int]:
+    while True:
+        part = real.with_name(f".{real.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}.part")
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if lock(handle) is not False and is_same(handle, part):
+            return part, handle
+        os.close(handle)  # another process took it for a left-over, before it was locked
+
+
+def _remove_left_overs(folder: Path) -> None:
+    if folder in _looked_at:
+        return
+    _looked_at.add(folder)
+    for entry in folder.iterdir():
+        if _LEFT_OVER.fullmatch(entry.name):
+            with suppress(OSError):
+                _remove_left_over(entry)
+
+
+def _remove_left_over(part: Path) -> None:
+    handle = os.open(part, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        if lock(handle):  # nobody writes to it any more
+            part.unlink()
+    finally:
+        os.close(handle)
+
+
+def _sync(place: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,171 @@
+"""Files that are written whole or not at all, and places that one process holds."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hierarchy.disk import _looked_at, cannot_write, system_error, whole_file, write_whole
+from hierarchy.errors import BusyError, DataError
+from hierarchy.locks import held
+
+HOLDER = "import sys, time; from hierarchy.locks import held\nwith held(sys.argv[1]): print(flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def files(tmp_path):
+    _looked_at.clear()
+    return lambda: sorted(path.name for path in tmp_path.iterdir())
+
+
+def holder(place, code=HOLDER):
+    process = subprocess.Popen([sys.executable, "-c", code, place], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    return process
+
+
+def test_a_file_is_replaced_whole_and_keeps_its_rights(tmp_path, files):
+    file = tmp_path / "a.json"
+    write_whole(file, b"one")
+    file.chmod(0o640)
+    write_whole(file, b"two")
+    assert file.read_bytes() == b"two"
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert files() == ["a.json"]
+
+
+def test_a_new_file_has_the_rights_of_every_new_file(tmp_path):
+    (tmp_path / "usual").touch()
+    write_whole(tmp_path / "new", b"")
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, files):
+    file = tmp_path / "a.json"
+    write_whole(file, b"one")
+    with pytest.raises(ZeroDivisionError), whole_file(file) as part:
+        part.write_bytes(b"half" * (1 // 0))
+    assert file.read_bytes() == b"one"
+    assert files() == ["a.json"]
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path, files):
+    far = tmp_path / "far"
+    far.mkdir()
+    (far / "target").write_text("old")
+    (tmp_path / "link").symlink_to("far/target")
+    write_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (far / "target").read_bytes() == b"new"
+    (tmp_path / "dangling").symlink_to("far/made")
+    write_whole(tmp_path / "dangling", b"made")
+    assert (far / "made").read_bytes() == b"made"
+    assert files() == ["dangling", "far", "link"]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_what_is_no_file_is_refused(tmp_path, make):
+    make(tmp_path / "odd")
+    with pytest.raises(OSError, match=r"odd"):
+        write_whole(tmp_path / "odd", b"")
+    assert os.path.lexists(tmp_path / "odd")
+
+
+def test_names_of_other_attempts_are_neither_followed_nor_in_the_way(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in (".o.json.tmp", f".o.json.{os.getpid()}.tmp", f".o.json.{'0' * 16}.part"):
+        (tmp_path / name).symlink_to(victim)
+    write_whole(tmp_path / "o.json", b"mine")
+    assert victim.read_text() == "precious"
+    assert (tmp_path / "o.json").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["a" * 250 + ".json", "字" * 83 + ".jsonl", "😀" * 62])
+def test_long_names_can_be_written_and_held(tmp_path, name):
+    with held(tmp_path / name):
+        write_whole(tmp_path / name, b"x")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_killed_processes_left_is_removed_and_what_others_write_is_not(tmp_path, files):
+    code = (
+        "import sys, time; from hierarchy.disk import whole_file\n"
+        "with whole_file(sys.argv[1]): print(flush=True); time.sleep(60)"
+    )
+    dead, alive = (holder(tmp_path / name, code) for name in ("a", "b"))
+    dead.kill()
+    dead.wait()
+    (tmp_path / ".mine.part").touch()
+    write_whole(tmp_path / "a", b"x")
+    assert [name[:3] for name in files()] == [".b.", ".mi", "a"]
+    alive.kill()
+    alive.wait()
+
+
+def test_a_place_is_held_by_one_process_which_is_named(tmp_path, files):
+    place = tmp_path / "out"
+    other = holder(place)
+    told = rf"process {other.pid} \(.*since.*\) is writing '.*out' .*wait for its end"
+    with pytest.raises(BusyError, match=told), held(place):
+        pass
+    other.kill()
+    other.wait()
+    with held(place):
+        (tmp_path / "link").symlink_to(place)
+        with pytest.raises(BusyError, match="this process"), held(tmp_path / "link"):
+            pass
+    assert files() == ["link"]
+
+
+def test_nothing_is_lost_where_many_wait_for_their_turn(tmp_path):
+    code = """
+import sys, time
+from pathlib import Path
+from hierarchy.errors import BusyError
+from hierarchy.locks import held
+file = Path(sys.argv[1])
+for _ in range(20):
+    while True:
+        try:
+            with held(file):
+                number = int(file.read_text() or 0)
+                time.sleep(0.001)
+                file.write_text(str(number + 1))
+            break
+        except BusyError:
+            time.sleep(0.001)
+"""
+    file = tmp_path / "count"
+    file.touch()
+    runs = [subprocess.Popen([sys.executable, "-c", code, file]) for _ in range(4)]
+    assert [run.wait() for run in runs] == [0] * 4
+    assert file.read_text() == "80"
+
+
+def test_a_place_without_a_folder_cannot_be_held(tmp_path):
+    with pytest.raises(DataError, match="its folder is not there"), held(tmp_path / "none" / "x"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "free some space"),
+        (OSError(errno.EROFS, "Read-only file system"), "name a place that can be written"),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), "shorter name"),
+        (RuntimeError("I/O error: Permission denied (os error 13)"), "ask for the right"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/1"), "free some space"),
+        (RuntimeError("something else"), "something else"),
+    ],
+)
+def test_the_words_tell_the_true_cause(error, words):
+    assert words in cannot_write("o.json", error)
+
+
+def test_errors_that_are_not_of_the_system():
+    assert system_error(ValueError("os error")) is None
+    assert system_error(RuntimeError("(os error 28)")).errno == errno.ENOSPC
