@@ -56,10 +56,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         rights = real.stat().st_mode if real.exists() else os.fstat(handle).st_mode
         yield part
         part.chmod(rights & 0o7777)  # safetensors makes its files private
-        _sync(part)
+        sync(part)
         part.replace(real)
         with suppress(OSError):  # not every file system can
-            _sync(real.parent)
+            sync(real.parent)
     finally:
         part.unlink(missing_ok=True)
         os.close(handle)
@@ -159,7 +159,7 @@ def _remove_left_over(part: Path) -> None:
         os.close(handle)
 
 
-def _sync(place: Path) -> None:
+def sync(place: Path) -> None:
     """Have a file, or the names in a folder, written to the disk."""
     handle = os.open(place, os.O_RDONLY)
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from hierarchy.disk import cannot_write, is_same, lock
 from hierarchy.errors import BusyError, DataError
 
-_LONGEST_NAME = 50  # characters of the place in the name of its lock: four bytes each, and a name has 255
+LONGEST_NAME = 50  # characters of the place in the name of its lock: four bytes each, and a name has 255
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def held(place: str | Path, *, file: Path | None = None) -> Iterator[None]:
         There can be no file beside the place.
     """
     real = Path(os.path.realpath(place))
-    file = file or real.with_name(f".{real.name[:_LONGEST_NAME]}.lock")
+    file = file or real.with_name(f".{real.name[:LONGEST_NAME]}.lock")
     handle = _locked(file, place)
     try:
         yield

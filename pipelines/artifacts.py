@@ -3,22 +3,24 @@
 import hashlib
 import json
 import logging
-import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
 
+from hierarchy.disk import cannot_write
 from hierarchy.errors import ArtifactError, ConfigError
+from hierarchy.folders import put_back, read_steadily, whole_folder
 from hierarchy.taxonomy import Taxonomy
 from pipelines.calibration import Fusion
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.label_words import Word, word_problem
 from pipelines.model import Model
+from pipelines.replacement import MANIFEST as MANIFEST
+from pipelines.replacement import foreign, model_place
 from pipelines.router import Router
 from pipelines.settings import MACHINE, Settings, validated
 from pipelines.trust.promises import Promises
@@ -30,16 +32,15 @@ if TYPE_CHECKING:
     from stages.coarse.encoder import Encoder
 
 FORMAT_VERSION = 3  # 1 fused margins as they are; 1 and 2 had no n-grams of lone characters and of signs
-MANIFEST = "manifest.json"
 NEIGHBOURS = "neighbours.safetensors"
 PROMISES, METRICS, RECORD = "promises.json", "metrics.json", "run.json"
 logger = logging.getLogger(__name__)
 
 
 def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None, card: str) -> None:
-    """Write `model` to `folder`, replacing what an earlier save left there.
+    """Write `model` to `folder`, replacing what an earlier save left there and keeping what is not the model's.
 
-    Everything is written to a temporary folder beside it, which then takes its name.
+    At any moment there is the earlier model or the new one, whole: see `hierarchy.folders.whole_folder`.
 
     Parameters
     ----------
@@ -55,47 +56,18 @@ def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None,
     Raises
     ------
     ArtifactError
-        `folder` holds something that is no model; it is left alone.
+        `folder` cannot be replaced (see `pipelines.replacement.check_replaceable`), or written; it is left alone.
+    BusyError
+        Another process writes a model there.
     """
-    check_replaceable(folder)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     try:
-        _write(model, part, metrics, card)
-        if folder.exists():
-            folder.replace(old)
-        part.replace(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    except BaseException as error:
-        if old.exists() and not folder.exists():
-            old.replace(folder)
-        shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, OSError | SafetensorError):
-            raise ArtifactError(
-                f"the model cannot be written to {folder} ({error}): free some space or name another folder; with a "
-                "run folder, the same training goes on from what it finished"
-            ) from error
-        raise
-    _log_size(folder)
-
-
-def check_replaceable(folder: Path) -> None:
-    """Check that a model can be written to `folder`, before there is one.
-
-    Raises
-    ------
-    ArtifactError
-        It is a file, holds something that is no model, or cannot be made.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise ArtifactError(f"{folder} is a file: name a folder for the model")
-    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
-        raise ArtifactError(f"{folder} is not empty and holds no model: name a new folder, or empty this one")
-    above = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise ArtifactError(f"{folder} cannot be made, {above} is no folder or not writable: name another folder")
+        with model_place(folder), whole_folder(folder, lambda: foreign(folder)) as part:
+            names = _write(model, part, metrics, card)
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(
+            f"{cannot_write(folder, error)}; with a run folder, the same training goes on from what it finished"
+        ) from error
+    _log_size(folder, names)
 
 
 def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[str, Any] | None]:
@@ -113,6 +85,10 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     ArtifactError
         The folder is no model, a file is missing or damaged, or the format is newer than this version reads.
     """
+    return read_steadily(folder, MANIFEST, lambda: _load(folder, device))
+
+
+def _load(folder: Path, device: str | None) -> tuple[Model, dict[str, Any] | None]:
     listed = check_manifest(folder)
     config = _read_json(folder / "config.json")
     if config["format_version"] < FORMAT_VERSION:
@@ -187,6 +163,7 @@ def check_manifest(folder: Path) -> set[str]:
     ArtifactError
         Names each file that is missing or damaged.
     """
+    put_back(folder)
     manifest = folder / MANIFEST
     if not manifest.exists():
         raise ArtifactError(
@@ -205,7 +182,7 @@ def check_manifest(folder: Path) -> set[str]:
     return set(digests)
 
 
-def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: str) -> None:
+def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: str) -> list[str]:
     from safetensors.numpy import save_file
 
     settings = model.settings.model_dump(exclude=MACHINE)
@@ -255,7 +232,9 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         _write_json(folder / METRICS, metrics)
     (folder / "README.md").write_text(card, encoding="utf-8", errors="backslashreplace")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    _write_json(folder / MANIFEST, {"sha256": {str(path.relative_to(folder)): _sha256(path) for path in files}})
+    digests = {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+    _write_json(folder / MANIFEST, {"sha256": digests})
+    return list(digests)
 
 
 def _words(config: Mapping[str, Any], label_ids: tuple[str, ...], folder: Path) -> dict[str, Word]:
@@ -311,9 +290,9 @@ def _load_neural(
     )
 
 
-def _log_size(folder: Path) -> None:
-    megabytes = {path: path.stat().st_size / 1e6 for path in folder.rglob("*") if path.is_file()}
-    kept = megabytes.get(folder / NEIGHBOURS)
+def _log_size(folder: Path, names: Sequence[str]) -> None:
+    megabytes = {name: (folder / name).stat().st_size / 1e6 for name in names}
+    kept = megabytes.get(NEIGHBOURS)
     vectors = "" if kept is None else f", {kept:.1f} MB of it vectors of training documents"
     logger.info("model: %.1f MB in %s%s", sum(megabytes.values()), folder, vectors)
 

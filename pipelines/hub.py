@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from hierarchy.errors import ArtifactError
+from hierarchy.folders import put_back
 from hierarchy.local_paths import local_path
 from pipelines.artifacts import MANIFEST, check_manifest
 
@@ -43,6 +44,7 @@ def local_folder(model: str | Path, *, revision: str | None = None, token: str |
         There is no such folder and no such model, it cannot be reached, or it lists files that are not safe to load.
     """
     folder = local_path(model)
+    put_back(folder)
     if folder.is_dir():
         if revision is not None:
             raise ArtifactError(f"{folder} is a folder, which has no revision {revision!r}: leave the revision out")

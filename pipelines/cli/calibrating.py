@@ -56,11 +56,11 @@ def calibrate(
     What each promise means, and when it does not hold, stands in docs/trust.md.
     """
     with session(goes_on="give the same command again"):
-        from pipelines.artifacts import check_replaceable
         from pipelines.card.reproduction import with_calibration
         from pipelines.cli.documents import Source, check_all, read_source, reports_shown
         from pipelines.cli.places import check_places, model_folder
         from pipelines.config import load_config
+        from pipelines.replacement import check_replaceable
 
         if out is None:
             raise DataError(f"name the folder of the calibrated model: -o NEW, or -o {model} to replace the old one")

@@ -58,9 +58,9 @@ def refit(
     the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
-        from pipelines.artifacts import check_replaceable
         from pipelines.cli.places import check_places, model_folder, run_folder
         from pipelines.config import load_config
+        from pipelines.replacement import check_replaceable
 
         loaded = load_config(config, settings or [])
         if out is None:

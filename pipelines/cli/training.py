@@ -67,9 +67,9 @@ def train(
     A training that was stopped goes on where it was when the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
-        from pipelines.artifacts import check_replaceable
         from pipelines.cli.places import check_places, model_folder, run_folder
         from pipelines.config import load_config
+        from pipelines.replacement import check_replaceable
 
         loaded = load_config(config, settings or [])
         check_replaceable(Path(loaded.output))

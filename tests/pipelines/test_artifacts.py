@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hierarchy import folders
 from hierarchy.errors import ArtifactError
 from pipelines import artifacts
 from pipelines.artifacts import FORMAT_VERSION, load_model
@@ -117,7 +118,7 @@ def test_a_save_that_fails_leaves_the_older_model(fitted, fitted_lexical, damage
     for name in ("_write_json", "_write"):
         with monkeypatch.context() as patched:
             patched.setattr(artifacts, name, fails)
-            with pytest.raises(ArtifactError, match=r"cannot be written .* No space left .* free some space"):
+            with pytest.raises(ArtifactError, match=r"cannot be written \(No space left .*\): free some space"):
                 fitted_lexical.save_pretrained(damaged)
     assert [p.name for p in damaged.parent.iterdir()] == ["model"]
     texts = ["kettle steam", "printer ink"]
@@ -125,15 +126,17 @@ def test_a_save_that_fails_leaves_the_older_model(fitted, fitted_lexical, damage
     assert np.array_equal(again.predict_proba(texts), fitted.predict_proba(texts))
 
 
-def test_a_rename_that_fails_puts_the_older_model_back(fitted_lexical, damaged, monkeypatch):
-    replace = Path.replace
+@pytest.mark.parametrize("first", [True, False])
+def test_a_rename_that_fails_leaves_the_older_model(fitted_lexical, damaged, monkeypatch, first):
+    rename = Path.rename
 
     def fails(self, target):
-        if self.suffix == ".part":
+        if self.suffix == ".part" or first:
             raise PermissionError(13, "Permission denied")
-        return replace(self, target)
+        return rename(self, target)
 
-    monkeypatch.setattr(Path, "replace", fails)
+    monkeypatch.setattr(Path, "rename", fails)
+    monkeypatch.setattr(folders, "_exchange", lambda *_: False)
     with pytest.raises(ArtifactError, match="Permission denied"):
         fitted_lexical.save_pretrained(damaged)
     assert [p.name for p in damaged.parent.iterdir()] == ["model"]
