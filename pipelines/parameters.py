@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from hierarchy.errors import ConfigError
 from hierarchy.local_paths import local_path
 from hierarchy.taxonomy import Taxonomy
+from pipelines.replacement import run_place
 from pipelines.settings import Settings, validated
 from stages.processes import n_processes
 
@@ -157,7 +158,8 @@ n_jobs, seed, run_dir
     @contextmanager
     def _run_folder(self) -> Iterator[Path]:
         if self.run_dir is not None:
-            yield local_path(self.run_dir)
+            with run_place(local_path(self.run_dir)) as folder:
+                yield folder
             return
         if n_processes() > 1:
             raise ConfigError("several processes share what they do in a run folder: set run_dir")

@@ -58,22 +58,25 @@ def refit(
     the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
+        from hierarchy.folders import put_back
         from pipelines.cli.places import check_places, model_folder, run_folder
         from pipelines.config import load_config
-        from pipelines.replacement import check_replaceable
+        from pipelines.replacement import check_replaceable, model_place, run_place
 
         loaded = load_config(config, settings or [])
         if out is None:
             raise DataError(f"name the folder of the new model: -o NEW, or -o {model} to replace the old one")
         if groups is None and taxonomy is None:
             raise DataError("there is nothing to do: name groups with --groups, or the edited tree with --taxonomy")
+        put_back(model)
         check_replaceable(out)
         # Beside a model lies the run folder of its training, with vectors that are needed again; not beside a
         # downloaded one.
         loaded = loaded.model_copy(update={"run": loaded.run or f"{model if model.is_dir() else out}.run"})
         places = [model_folder("--out", out, replaces=model), run_folder(loaded)]
         check_places(places, config, loaded, {"MODEL": model, "--taxonomy": taxonomy})
-        _refit(model, groups, taxonomy, out, device, loaded)
+        with model_place(out), run_place(loaded.run_folder):
+            _refit(model, groups, taxonomy, out, device, loaded)
 
 
 def _refit(

@@ -69,12 +69,13 @@ def train(
     with session(goes_on="the same command goes on from what is finished in the run folder"):
         from pipelines.cli.places import check_places, model_folder, run_folder
         from pipelines.config import load_config
-        from pipelines.replacement import check_replaceable
+        from pipelines.replacement import check_replaceable, model_place, run_place
 
         loaded = load_config(config, settings or [])
         check_replaceable(Path(loaded.output))
         check_places([model_folder("output", Path(loaded.output)), run_folder(loaded)], config, loaded)
-        run_training(loaded, baselines=baselines)
+        with model_place(Path(loaded.output)), run_place(loaded.run_folder):
+            run_training(loaded, baselines=baselines)
 
 
 def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifier":

@@ -55,6 +55,7 @@ def tune(
         from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
         from pipelines.output import PAGE_SUFFIXES, OutputFile, OutputFolder, write_whole
+        from pipelines.replacement import run_place
         from pipelines.tuning.storage import check_optuna
 
         check_optuna()
@@ -71,8 +72,9 @@ def tune(
             found.write_config(out / "best.yaml", loaded)
 
         budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
-        found = _search(space, loaded, budget, test=test, prune=prune, after=keep)
-        keep(found)
+        with run_place(loaded.run_folder), run_place(out):
+            found = _search(space, loaded, budget, test=test, prune=prune, after=keep)
+            keep(found)
         wrote(out)
         _show(found)
         if html is not None:

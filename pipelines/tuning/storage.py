@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.errors import ConfigError, MissingLibraryError
+from hierarchy.errors import MissingLibraryError
+from hierarchy.locks import held
 from pipelines.tuning.ranges import from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, Trial
@@ -40,7 +41,7 @@ def check_optuna() -> None:
         import optuna  # noqa: F401
     except ImportError:
         raise MissingLibraryError(
-            "trials are proposed by Optuna, which is not installed; install it with: pip install optuna filelock"
+            "trials are proposed by Optuna, which is not installed; install it with: pip install optuna"
         ) from None
 
 
@@ -141,37 +142,31 @@ def open_storage(folder: Path, space: Space, *, sampler: str, seed: int) -> Iter
 
     Raises
     ------
-    ConfigError
-        Another process works in the folder.
+    BusyError
+        Another process runs this tune, or this one does already.
     """
     import optuna
-    from filelock import FileLock, Timeout
     from sqlalchemy import URL
 
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")  # the system releases it when its process is killed
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ConfigError(f"another process runs this tune in {folder}: wait until it ends, or stop it") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    url = URL.create("sqlite", database=str(folder.absolute() / "trials.db"))
-    storage = optuna.storages.RDBStorage(url.render_as_string())
-    try:
-        study = optuna.create_study(
-            storage=storage,
-            study_name="tune",
-            direction="maximize",
-            load_if_exists=True,
-            pruner=optuna.pruners.PercentilePruner(
-                KEPT_PERCENT, n_startup_trials=TRIALS_BEFORE, n_warmup_steps=EVALUATIONS_BEFORE
-            ),
-        )
-        yield Storage(study, space, sampler, seed)
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-        lock.release()
+    with held(folder, file=folder / ".lock"):
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        url = URL.create("sqlite", database=str(folder.absolute() / "trials.db"))
+        storage = optuna.storages.RDBStorage(url.render_as_string())
+        try:
+            study = optuna.create_study(
+                storage=storage,
+                study_name="tune",
+                direction="maximize",
+                load_if_exists=True,
+                pruner=optuna.pruners.PercentilePruner(
+                    KEPT_PERCENT, n_startup_trials=TRIALS_BEFORE, n_warmup_steps=EVALUATIONS_BEFORE
+                ),
+            )
+            yield Storage(study, space, sampler, seed)
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def _sampler(name: str, seed: int, number: int) -> "optuna.samplers.BaseSampler":
