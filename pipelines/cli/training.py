@@ -131,7 +131,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     print_table("Time", ("step", "minutes"), [*rows, ("together", f"{sum(seconds.values()) / 60:.1f}")])
     print_lines(f"Fingerprint of the run: {classifier.model_.record['fingerprint']}")
     kept = config.in_run_folder()
-    spare = f"holds {', '.join(kept)} too, so it must stay" if kept else "can be deleted"
+    spare = f"holds {', '.join(kept)} too, so it must stay" if kept else "keeps what another training can take over"
     logger.info("the model is in %s; the run folder %s %s", config.output, config.run_folder, spare)
     return classifier
 

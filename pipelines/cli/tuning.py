@@ -57,19 +57,21 @@ def tune(
         from pipelines.output import PAGE_SUFFIXES, OutputFile, OutputFolder, write_whole
         from pipelines.replacement import run_place
         from pipelines.tuning.storage import check_optuna
+        from pipelines.tuning.trials import BEST, RESULTS, check_results
 
         check_optuna()
         loaded = load_config(config, settings or [])
         if html is not None:
             check_bokeh()
         page = [] if html is None else [OutputFile("--html", html, PAGE_SUFFIXES)]
-        results = OutputFolder("--out", out, files=("trials.json", "best.yaml"))
+        results = OutputFolder("--out", out, files=(RESULTS, BEST))
         check_places([results, run_folder(loaded), *page], config, loaded, {"SPACE": space})
+        check_results(out)
 
         def keep(found: "Tuning") -> None:
             out.mkdir(parents=True, exist_ok=True)
-            found.write_json(out / "trials.json")
-            found.write_config(out / "best.yaml", loaded)
+            found.write_json(out / RESULTS)
+            found.write_config(out / BEST, loaded)
 
         budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
         with run_place(loaded.run_folder), run_place(out):
@@ -82,7 +84,7 @@ def tune(
 
             write_whole(tuning_page(found), html)
             logger.info("the page is in %s", html)
-        logger.info("the best config: coarsefine train --config %s", out / "best.yaml")
+        logger.info("the best config: coarsefine train --config %s", out / BEST)
 
 
 def _search(
