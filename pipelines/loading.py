@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from hierarchy.errors import ArtifactError, ConfigError, EncoderError, TaxonomyError
+from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.evidence.neighbours import Neighbours
-from pipelines.features import FeatureExtractor, NeuralFeatures
+from pipelines.features import FeatureExtractor
 from pipelines.label_words import word_problem
+from pipelines.loading_neural import DOCUMENT_MODEL, load_neural, reads_pretrained
 from pipelines.manifest import (
     FORMAT_VERSION,
     MANIFEST,
@@ -21,34 +22,23 @@ from pipelines.manifest import (
     RECORD,
     check_complete,
     check_manifest,
-    only_listed,
     read_json,
     stamp,
 )
 from pipelines.model import Model
 from pipelines.router import Router
-from pipelines.schemas import (
-    REMEDY,
-    SavedConfig,
-    SavedRouter,
-    check_metrics,
-    check_record,
-    checked,
-    read_promises,
-    read_vocabulary,
-)
+from pipelines.schemas.checking import REMEDY, checked
+from pipelines.schemas.metrics import check_metrics
+from pipelines.schemas.model import SavedConfig, SavedRouter, read_promises, read_vocabulary
+from pipelines.schemas.record import check_record
 from pipelines.settings import Settings, validated
+from pipelines.trust.promises import Promises
 from stages.arrays import Array, check_arrays, read_arrays, row_arrays
 from stages.fine.bank import HeadBank
 from stages.lexical import NgramVectorizer
 from stages.rows import Rows
 
-if TYPE_CHECKING:
-    from stages.coarse.encoder import Encoder
-    from stages.coarse.model import DocumentModel
-
 TRIES = 3  # where another process puts a new model in its place while it is read
-DOCUMENT_MODEL = "document_model."
 logger = logging.getLogger(__name__)
 
 
@@ -85,60 +75,37 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
 
 def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[Model, dict[str, Any] | None]:
     config = _config(folder)
-    record = read_json(folder, RECORD) if RECORD in listed else _older_record(config)
-    check_record(record, folder / (RECORD if RECORD in listed else "config.json"))
+    record = _record(folder, listed, config)
     settings = _settings(config, record, folder)
     _check_listed(listed, settings, folder)
     taxonomy = _taxonomy(folder)
-    router = checked(SavedRouter, read_json(folder, "router.json"), folder / "router.json")
-    vectorizer_words, sizes = None, {"labels": len(config.id2label), "groups": len(config.groups)}
-    if settings.lexical:
-        vectorizer_words = read_vocabulary(read_json(folder, "vocabulary.json"), folder / "vocabulary.json")
-        sizes["n-grams"] = len(vectorizer_words)
+    vocabulary = _vocabulary(folder) if settings.lexical else []
+    sizes = {"labels": len(config.id2label), "groups": len(config.groups), "n-grams": len(vocabulary)}
     tensors = read_arrays(folder / "model.safetensors", remedy=REMEDY)
     expected = _arrays(settings, tensors)
     sizes = check_arrays(tensors, expected, sizes, where=str(folder / "model.safetensors"), remedy=REMEDY)
     _check_tree(config, tensors["group_of"], taxonomy, folder)
     neural = None
     if settings.encoder != "none":
-        neural = _neural(folder, listed, settings, tensors, sizes["features"], device)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(tensors["group_of"]))])
-
-    def bank(prefix: str) -> HeadBank | None:
-        return HeadBank(Rows.from_tensors(tensors, prefix), offsets) if f"{prefix}.bias" in tensors else None
-
-    vectorizer = None
-    if vectorizer_words is not None:
-        vectorizer = NgramVectorizer.from_state(vectorizer_words, tensors["idf"])
-    promises = None
-    if PROMISES in listed:
-        promises = read_promises(read_json(folder, PROMISES), len(config.groups), folder / PROMISES)
-    metrics = read_json(folder, METRICS) if METRICS in listed else None
-    if METRICS in listed:
-        check_metrics(metrics, folder / METRICS)
+        neural = load_neural(folder, listed, settings, tensors, sizes["features"], device)
     model = Model(
         settings=settings,
         taxonomy=taxonomy,
         label_ids=config.label_ids,
         group_ids=tuple(config.groups),
         train_counts=tensors["train_counts"],
-        extractor=FeatureExtractor(neural=neural, vectorizer=vectorizer),
-        router=Router(
-            group_of=tensors["group_of"],
-            neural=bank("neural"),
-            lexical=bank("lexical"),
-            group_rows=Rows.from_tensors(tensors, "group_ngrams") if "group_ngrams.bias" in tensors else None,
-            coarse_fusion=router.coarse_fusion(),
-            fusions=router.fusions(),
-            neural_margins=settings.mode == "chained",
+        extractor=FeatureExtractor(
+            neural=neural,
+            vectorizer=NgramVectorizer.from_state(vocabulary, tensors["idf"]) if settings.lexical else None,
         ),
+        router=_router(folder, settings, tensors),
         record=record,
         valid_keys=tensors.get("valid_keys", np.empty(0, dtype=np.uint64)),  # older models have none
-        promises=promises,
+        promises=_promises(folder, len(config.groups)) if PROMISES in listed else None,
         neighbours=_neighbours(folder, sizes) if NEIGHBOURS in listed else None,
         words=config.words,
     )
-    return model, metrics
+    return model, _metrics(folder) if METRICS in listed else None
 
 
 def _config(folder: Path) -> SavedConfig:
@@ -172,9 +139,13 @@ def _settings(config: SavedConfig, record: Mapping[str, Any], folder: Path) -> S
         ) from None
 
 
-def _older_record(config: SavedConfig) -> dict[str, Any]:
-    """Return what models without a `run.json` tell of their training: no fingerprints, no hardware."""
-    return {**(config.record or {}), "versions": config.versions}
+def _record(folder: Path, listed: Mapping[str, Any], config: SavedConfig) -> dict[str, Any]:
+    """Return the record; older models tell in their config of their training, without fingerprints and hardware."""
+    record = {**(config.record or {}), "versions": config.versions}
+    if RECORD in listed:
+        record = read_json(folder, RECORD)
+    check_record(record, folder / (RECORD if RECORD in listed else "config.json"))
+    return record
 
 
 def _check_listed(listed: Mapping[str, Any], settings: Settings, folder: Path) -> None:
@@ -185,16 +156,10 @@ def _check_listed(listed: Mapping[str, Any], settings: Settings, folder: Path) -
     if settings.encoder != "none":
         needed.add("encoder/config.json")
         allowed |= {"encoder/", NEIGHBOURS}
-    if _reads_pretrained(settings):
+    if reads_pretrained(settings):
         needed.add("encoder_pretrained/config.json")
         allowed.add("encoder_pretrained/")
     check_complete(listed, needed, allowed, folder / MANIFEST)
-
-
-def _reads_pretrained(settings: Settings) -> bool:
-    """Whether the neural rows read an encoder that was not trained, beside the coarse stage's own."""
-    chained = settings.encoder != "none" and settings.mode == "chained"
-    return chained and settings.trainable != "frozen" and settings.fine_features != "trained"
 
 
 def _taxonomy(folder: Path) -> Taxonomy:
@@ -214,6 +179,39 @@ def _check_tree(config: SavedConfig, group_of: np.ndarray, taxonomy: Taxonomy, f
     ]
     if problems:
         raise ArtifactError([f"{problem}: {REMEDY}" for problem in problems], str(folder / "config.json"))
+
+
+def _vocabulary(folder: Path) -> list[str]:
+    return read_vocabulary(read_json(folder, "vocabulary.json"), folder / "vocabulary.json")
+
+
+def _router(folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray]) -> Router:
+    saved = checked(SavedRouter, read_json(folder, "router.json"), folder / "router.json")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(tensors["group_of"]))])
+
+    def rows(prefix: str) -> Rows | None:
+        return Rows.from_tensors(tensors, prefix) if f"{prefix}.bias" in tensors else None
+
+    neural, lexical = rows("neural"), rows("lexical")
+    return Router(
+        group_of=tensors["group_of"],
+        neural=None if neural is None else HeadBank(neural, offsets),
+        lexical=None if lexical is None else HeadBank(lexical, offsets),
+        group_rows=rows("group_ngrams"),
+        coarse_fusion=saved.coarse_fusion(),
+        fusions=saved.fusions(),
+        neural_margins=settings.mode == "chained",
+    )
+
+
+def _promises(folder: Path, groups: int) -> Promises:
+    return read_promises(read_json(folder, PROMISES), groups, folder / PROMISES)
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    metrics = read_json(folder, METRICS)
+    check_metrics(metrics, folder / METRICS)
+    return metrics
 
 
 def _arrays(settings: Settings, tensors: Mapping[str, np.ndarray]) -> dict[str, Array]:
@@ -244,91 +242,3 @@ def _neighbours(folder: Path, sizes: Mapping[str, int]) -> Neighbours:
     tensors = read_arrays(folder / NEIGHBOURS, remedy=REMEDY)
     check_arrays(tensors, expected, sizes, where=str(folder / NEIGHBOURS), remedy=REMEDY)
     return Neighbours.from_tensors(tensors)
-
-
-def _neural(
-    folder: Path,
-    listed: Mapping[str, Any],
-    settings: Settings,
-    tensors: Mapping[str, np.ndarray],
-    features: int,
-    device: str | None,
-) -> NeuralFeatures:
-    import torch
-
-    from pipelines.modules import fine_encoders
-
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    encoder = _encoder(folder, "encoder", listed, settings).to(where)
-    document_model = _document_model(folder, settings, tensors, encoder.hidden_size)
-    readers, width = None, encoder.hidden_size
-    if settings.mode == "chained":
-        readers = [encoder]
-        if _reads_pretrained(settings):
-            pretrained = _encoder(folder, "encoder_pretrained", listed, settings).to(where)
-            readers = fine_encoders(settings.fine_features, trained=encoder, pretrained=pretrained)
-        width = 2 * sum(reader.hidden_size for reader in readers)  # mean and maximum of the segments
-    if features != width:
-        raise ArtifactError(
-            f"neural.weight has {features} columns, and the encoder gives {width} features: {REMEDY}",
-            str(folder / "model.safetensors"),
-        )
-    try:
-        segmenter = encoder.segmenter(
-            segment_tokens=settings.segment_tokens, overlap=settings.overlap, max_segments=settings.max_segments
-        )
-    except EncoderError as error:
-        raise ArtifactError(f"{error} ({REMEDY})", str(folder / "config.json")) from error
-    return NeuralFeatures(
-        encoder=encoder,
-        fine_encoders=readers,
-        segmenter=segmenter,
-        document_model=document_model.to(where).eval().requires_grad_(False),
-        tokens_per_chunk=settings.tokens_per_chunk,
-    )
-
-
-def _encoder(folder: Path, part: str, listed: Mapping[str, Any], settings: Settings) -> "Encoder":
-    from stages.coarse.encoder import Encoder
-
-    with only_listed(folder, part, listed) as place:
-        try:
-            encoder = Encoder.from_pretrained(str(place), pooling=settings.pooling, precision=settings.precision)
-        except EncoderError as error:
-            problems = [problem.replace(str(place), str(folder / part)) for problem in error.problems]
-            raise ArtifactError([f"{problem}; or {REMEDY}" for problem in problems]) from error
-    return encoder.requires_grad_(False)
-
-
-def _document_model(
-    folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray], hidden: int
-) -> "DocumentModel":
-    """Build the document model and give it its weights, once they are known to be those of such a model."""
-    import torch
-
-    from pipelines.modules import make_document_model
-
-    file = folder / "model.safetensors"
-    state = {
-        name.removeprefix(DOCUMENT_MODEL): array for name, array in tensors.items() if name.startswith(DOCUMENT_MODEL)
-    }
-    groups = len(tensors["group_of"]) and int(tensors["group_of"][-1]) + 1
-    if settings.aggregator and (hidden % settings.aggregator_heads or settings.aggregator_layers > len(state)):
-        raise ArtifactError(
-            f"aggregator_heads {settings.aggregator_heads} and aggregator_layers {settings.aggregator_layers} do not "
-            f"fit an encoder of {hidden} dimensions and {file.name}: {REMEDY}",
-            str(folder / "config.json"),
-        )
-    embeddings = state.get("label_attention.group_embeddings", np.zeros((groups, hidden), dtype=np.float32))
-    if embeddings.ndim != 2 or len(embeddings) != groups:
-        raise ArtifactError(
-            f"{DOCUMENT_MODEL}label_attention.group_embeddings has not {groups} rows: {REMEDY}", str(file)
-        )
-    with torch.device("meta"):  # shapes without memory
-        plan = make_document_model(settings, hidden, torch.from_numpy(embeddings).to("meta"))
-    # A lone number is written as a list of one.
-    expected = {name: Array("float32", tuple(tensor.shape) or (1,)) for name, tensor in plan.state_dict().items()}
-    check_arrays(state, expected, where=f"{file}, {DOCUMENT_MODEL[:-1]}", remedy=REMEDY)
-    document_model = make_document_model(settings, hidden, torch.from_numpy(embeddings))
-    document_model.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
-    return document_model

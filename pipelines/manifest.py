@@ -1,7 +1,7 @@
 """The manifest: the files that a model is made of, each with its checksum. What it does not name is never read.
 
 It finds damage. It is no signature: who writes a model anew writes a manifest that fits, so that what the files hold is
-checked as well, by `pipelines.schemas` and `stages.arrays`.
+checked as well: `pipelines.schemas`, `stages.arrays`.
 """
 
 import hashlib

@@ -64,7 +64,7 @@ class Array:
 
     def _problem_of_values(self, array: np.ndarray, sizes: Mapping[str, int]) -> str:
         low, high = array.min(), array.max()
-        if array.dtype.kind == "f" and not (low >= -LARGEST and high <= LARGEST):  # NaN is neither
+        if array.dtype.kind == "f" and not (float(low) >= -LARGEST and float(high) <= LARGEST):  # NaN is neither
             return f"holds numbers that are not finite, or above {LARGEST:g}"
         if self.below and not 0 <= low <= high < sizes[self.below]:
             return f"holds {low if low < 0 else high}, and there are {sizes[self.below]} {self.below}"
