@@ -12,13 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
 from hierarchy.disk import cannot_write, sync
 from hierarchy.errors import BusyError, DataError
 from hierarchy.locks import LONGEST_NAME, held
 
-T = TypeVar("T")
 _HERE, _EXCHANGE, _SWAP = -100, 2, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 _PATIENCE, _PAUSE = 100, 0.05  # looks, and seconds between them, at a place that another process is about to fill
 
@@ -84,38 +82,6 @@ def remove_left_overs(folder: Path) -> None:
             _remove(entry)
     if os.path.lexists(real) and _is_mine(_set_aside(real)):
         _remove(_set_aside(real))
-
-
-def read_steadily(folder: Path, mark: str, read: Callable[[], T]) -> T:
-    """Read a folder that may be replaced meanwhile: again, until all that was read is of one.
-
-    Parameters
-    ----------
-    folder
-        Is read.
-    mark
-        A file in it that every replacement has anew.
-    read
-        Reads it.
-    """
-
-    def state() -> tuple[int, ...] | None:
-        try:
-            found = (folder / mark).stat()
-        except (OSError, ValueError):
-            return None
-        return found.st_dev, found.st_ino, found.st_mtime_ns
-
-    while True:
-        before = state()
-        try:
-            answer = read()
-        except Exception:
-            if state() == before:
-                raise
-        else:
-            if state() == before:
-                return answer
 
 
 def folder_problem(folder: Path) -> str | None:

@@ -136,7 +136,7 @@ def predict_file(
         `top_k` is no whole number, the model's promises were made with another routing, or sets are asked of a model
         without calibration.
     """
-    from pipelines.artifacts import load_model
+    from pipelines.loading import load_model
 
     top_k = whole_number(top_k, "top_k")
     out, model_folder = local_path(out), local_path(model_folder)
@@ -280,7 +280,7 @@ def _is_table(entry: Path) -> bool:
 
 def _model_key(folder: Path) -> str:
     """Hash the model's manifest, which holds the hashes of all its files."""
-    from pipelines.artifacts import MANIFEST
+    from pipelines.manifest import MANIFEST
 
     if not (folder / MANIFEST).is_file():
         found = (

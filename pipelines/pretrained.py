@@ -11,9 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from hierarchy.local_paths import local_path
 from hierarchy.taxonomy import Taxonomy
-from pipelines.artifacts import load_model, save_model
+from pipelines.artifacts import save_model
 from pipelines.hub import local_folder, push_folder
 from pipelines.label_words import Word, ids_said
+from pipelines.loading import load_model
 from pipelines.model import Model
 from pipelines.parameters import Parameters
 from pipelines.settings import CODE, MACHINE, validated

@@ -11,9 +11,9 @@ from hierarchy.disk import cannot_write
 from hierarchy.errors import ArtifactError, DataError
 from hierarchy.folders import folder_problem, put_back, remove_left_overs
 from hierarchy.locks import held
+from pipelines.manifest import MANIFEST
 from stages.processes import is_first
 
-MANIFEST = "manifest.json"
 # All that a model ever had at the top of its folder. Whatever else lies there is somebody else's, even where a manifest
 # that comes from elsewhere claims it.
 NAMES = {

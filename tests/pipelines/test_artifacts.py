@@ -14,8 +14,9 @@ import pytest
 from hierarchy import folders
 from hierarchy.errors import ArtifactError
 from pipelines import artifacts
-from pipelines.artifacts import FORMAT_VERSION, load_model
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.loading import load_model
+from pipelines.manifest import FORMAT_VERSION
 
 ROOT = Path(__file__).parents[2]
 
