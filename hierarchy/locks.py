@@ -41,8 +41,11 @@ def held(place: str | Path, *, file: Path | None = None) -> Iterator[None]:
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)  # before it is let go: the next one that takes it must find it gone
-        os.close(handle)
+        try:
+            with suppress(OSError):  # the work is done, and the next one takes it as it lies
+                file.unlink(missing_ok=True)  # before it is let go: the next one that takes it must find it gone
+        finally:
+            os.close(handle)
 
 
 def _locked(file: Path, place: str | Path) -> int:

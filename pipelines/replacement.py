@@ -121,10 +121,7 @@ def _below(folder: Path, top: Path) -> Iterator[Path]:
 
 
 def _is_of_model(entry: Path, folder: Path, listed: set[str]) -> bool:
-    name = entry.as_posix()
-    if name in listed or name == MANIFEST:
-        return True
-    return (folder / entry).is_dir() and any(one.startswith(f"{name}/") for one in listed)
+    return entry.as_posix() in listed or entry.as_posix() == MANIFEST or (folder / entry).is_dir()
 
 
 def _listed(folder: Path) -> set[str]:
