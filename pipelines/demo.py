@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hierarchy import Taxonomy
+from hierarchy.disk import write_output
 from hierarchy.errors import ConfigError
 from hierarchy.local_paths import local_path
 from pipelines.demo_letters import Letter, Sources, Style
@@ -137,10 +138,10 @@ def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -
         taxonomy=taxonomy_path,
     )
     bare = Taxonomy(unplaced=tuple(sorted(taxonomy.labels, key=lambda label: label.id)), name=taxonomy.name)
-    files.labels.write_bytes((_NOTE + bare.to_yaml()).encode())  # first: it tells whose folder this is
+    write_output(files.labels, _NOTE + bare.to_yaml())  # first: it tells whose folder this is
     for split, records in _splits(taxonomy, plan, seed):
         lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
-        (folder / f"{split}.jsonl").write_bytes("".join(lines).encode())
+        write_output(folder / f"{split}.jsonl", "".join(lines))
     return files
 
 

@@ -91,11 +91,11 @@ def stop_after(monkeypatch, shards: int) -> None:
     original = prediction.write_shard
     written = []
 
-    def write(table, file):
+    def write(table, folder, place):
         if len(written) == shards:
             raise KeyboardInterrupt
-        written.append(file)
-        original(table, file)
+        written.append(place)
+        return original(table, folder, place)
 
     monkeypatch.setattr(prediction, "write_shard", write)
 
@@ -113,14 +113,10 @@ def test_a_stopped_run_goes_on_where_it_was(model, documents, tmp_path, monkeypa
     times = [part.stat().st_mtime_ns for part in parts]
     kept = []
     with monkeypatch.context() as patch:
-        original = prediction.write_out
-        patch.setattr(
-            prediction,
-            "write_out",
-            lambda shards, out: (kept.extend(p.stat().st_mtime_ns for p in shards[:2]), original(shards, out)),
-        )
+        original = prediction.read_shard
+        patch.setattr(prediction, "read_shard", lambda file: (kept.append(file.stat().st_mtime_ns), original(file))[1])
         predict_file(model, documents, out)
-    assert kept == times
+    assert kept[:2] == times
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -151,7 +147,7 @@ def test_an_output_that_cannot_be_finished_leaves_the_earlier_one(model, documen
     out.write_text("earlier", encoding="utf-8")
 
     def full(tables, stream):
-        stream.write("half")
+        stream.write(b"half")
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
@@ -210,7 +206,7 @@ def test_documents_in_the_folder_of_parts_are_neither_read_nor_lost(model, docum
     theirs = tmp_path / "out.jsonl.parts" / name
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(documents.read_bytes())
-    with pytest.raises(DataError, match="is in the way" if "documents-1.jsonl" not in name else "would overwrite"):
+    with pytest.raises(DataError, match="is in the way"):
         predict_file(model, theirs, tmp_path / "out.jsonl", restart=True)
     assert theirs.exists()
 
