@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hierarchy.errors import DataError
+
 _LEFT_OVER = re.compile(r"\..*\.[0-9a-f]{16}\.part", re.DOTALL)
 _LONGEST_NAME = 40  # characters of the real name in that of its part: four bytes each, and a name has 255
 _REMEDIES = {
@@ -44,12 +46,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     OSError
         The system refuses; see `cannot_write` for the words.
     """
-    real = Path(os.path.realpath(path))
-    if real.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if real.is_symlink() or (real.exists() and not real.is_file()):
-        number = errno.ELOOP if real.is_symlink() else errno.EINVAL
-        raise OSError(number, os.strerror(number), str(path))
+    real = _real(path)
     _remove_left_overs(real.parent)
     part, handle = _new_part(real)
     try:
@@ -69,6 +66,56 @@ def write_whole(path: str | Path, content: bytes) -> None:
     """Write a file whole or not at all, see `whole_file`."""
     with whole_file(path) as part:
         part.write_bytes(content)
+
+
+@contextmanager
+def output_file(path: str | Path) -> Iterator[Path]:
+    """Give a file to write to, as `whole_file` does, for what a person asks for.
+
+    Raises
+    ------
+    DataError
+        The system refuses: names the file, the cause and the remedy.
+    """
+    try:
+        with whole_file(path) as part:
+            yield part
+    except OSError as error:
+        raise DataError(cannot_write(path, error)) from error
+
+
+def write_output(path: str | Path, text: str) -> None:
+    """Write text as UTF-8, see `output_file`; a half of a character, as JSON can hold it, is written as its escape."""
+    with output_file(path) as part:
+        part.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def file_refusal(path: str | Path) -> Exception | None:
+    """Return why a file cannot be written, before there is anything to write; None where it can.
+
+    It is tried: a file beside it is made, and goes at once. Rights alone do not tell, of a disk that is read-only for
+    one.
+    """
+    try:
+        return folder_refusal(_real(path).parent)
+    except (OSError, ValueError) as error:  # ValueError: no file has such a name
+        return error
+
+
+def folder_refusal(folder: Path) -> Exception | None:
+    """Return why no file can be made in a folder, as `file_refusal` does."""
+    try:
+        part, handle = _new_part(folder / "new")
+    except (OSError, ValueError) as error:
+        return error
+    part.unlink(missing_ok=True)
+    os.close(handle)
+    return None
+
+
+def is_left_over(name: str) -> bool:
+    """Whether a file has the name of one that is not yet whole, see `whole_file`."""
+    return _LEFT_OVER.fullmatch(name) is not None
 
 
 def cannot_write(path: str | Path, error: Exception) -> str:
@@ -131,6 +178,17 @@ def is_same(handle: int, file: Path) -> bool:
         return False
 
 
+def _real(path: str | Path) -> Path:
+    """Return the file that a path leads to; raises OSError where none can stand there."""
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if real.is_symlink() or (real.exists() and not real.is_file()):
+        number = errno.ELOOP if real.is_symlink() else errno.EINVAL
+        raise OSError(number, os.strerror(number), str(path))
+    return real
+
+
 def _new_part(real: Path) -> tuple[Path, int]:
     while True:
         part = real.with_name(f".{real.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}.part")
@@ -144,10 +202,11 @@ def _remove_left_overs(folder: Path) -> None:
     if folder in _looked_at:
         return
     _looked_at.add(folder)
-    for entry in folder.iterdir():
-        if _LEFT_OVER.fullmatch(entry.name):
-            with suppress(OSError):
-                _remove_left_over(entry)
+    with suppress(OSError):  # a folder may be for writing only
+        for entry in folder.iterdir():
+            if is_left_over(entry.name):
+                with suppress(OSError):
+                    _remove_left_over(entry)
 
 
 def _remove_left_over(part: Path) -> None:

@@ -16,6 +16,7 @@ _BLOCK = re.compile(r"(?:[#>+=-]|\d+(?=[.)]))")  # at the beginning of a line: h
 _CELL = r"(^|[;|\t\r\n])"
 _FORMULA = r"""["']*[=+\-@\t\r\n＝＋－＠]"""
 _COMPUTED = re.compile(f"{_CELL}(?={_FORMULA})")
+_COMPUTED_IN_JSON = re.compile(r"""([;|]["']*)([=+\-@＝＋－＠])""")  # of characters that are escaped already, none
 _GUARDED = re.compile(f"{_CELL}'(?={_FORMULA})")
 
 
@@ -79,3 +80,8 @@ def spreadsheet_cell(text: str) -> str:
 def from_spreadsheet_cell(cell: str) -> str:
     """Return the text that `spreadsheet_cell` wrote."""
     return _GUARDED.sub(r"\1", cell)
+
+
+def spreadsheet_json(text: str) -> str:
+    """Write JSON into a table for a spreadsheet: it is the same JSON, and the spreadsheet computes nothing in it."""
+    return _COMPUTED_IN_JSON.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", text)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hierarchy.disk import write_output
 from hierarchy.errors import TaxonomyError
 from hierarchy.local_paths import local_path
 from hierarchy.mistaken import AS_DATA
@@ -68,14 +69,14 @@ def read_text(path: str | Path) -> str:
 
 
 def write_text(text: str, path: str | Path | None) -> str:
-    """Write text as UTF-8 where a path is given, and return it."""
+    """Write text as UTF-8 where a path is given, whole or not at all, and return it; raises DataError."""
     if path is not None:
-        local_path(path).write_bytes(text.encode())
+        write_output(local_path(path), text)
     return text
 
 
 def write_table(tree: Tree, path: str | Path) -> None:
-    """Write a CSV, or a TSV where the suffix says so."""
+    """Write a CSV, or a TSV where the suffix says so; raises DataError."""
     write_text(table_text(tree, _delimiter(path)), path)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hierarchy.disk import cannot_write, sync
 from hierarchy.errors import BusyError, DataError
-from hierarchy.locks import LONGEST_NAME, held
+from hierarchy.locks import held, short_name
 
 _HERE, _EXCHANGE, _SWAP = -100, 2, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 _PATIENCE, _PAUSE = 100, 0.05  # looks, and seconds between them, at a place that another process is about to fill
@@ -121,8 +121,8 @@ def _real(folder: Path) -> Path:
 
 
 def _stem(real: Path) -> str:
-    """Begin the names beside a folder as that of its lock begins: who holds one holds all that share it."""
-    return f".{real.name[:LONGEST_NAME]}"
+    """Begin the names beside a folder as that of its lock begins: they belong to who holds it."""
+    return f".{short_name(real.name)}"
 
 
 def _set_aside(real: Path) -> Path:

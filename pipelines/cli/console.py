@@ -211,7 +211,8 @@ def fail(message: str, style: str = "red") -> None:
     """Show a message on stderr."""
     from rich.text import Text
 
-    stderr().print(Text(f"coarsefine: {message}", style=style))
+    shown = "\n".join(map(visible, message.split("\n")))
+    stderr().print(Text(f"coarsefine: {shown}", style=style))
 
 
 def print_lines(*lines: "str | RenderableType") -> None:

@@ -51,10 +51,11 @@ def tune(
     raised. Finished trials are kept in the run folder, as are vectors and rows, which trials share.
     """
     with session(goes_on="the same command goes on after the last finished trial"):
+        from hierarchy.disk import write_output
         from hierarchy.picture.shell import check_bokeh
         from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
-        from pipelines.output import PAGE_SUFFIXES, OutputFile, OutputFolder, write_whole
+        from pipelines.output import PAGE_SUFFIXES, OutputFile, OutputFolder
         from pipelines.replacement import run_place
         from pipelines.tuning.storage import check_optuna
         from pipelines.tuning.trials import BEST, RESULTS, check_results
@@ -82,7 +83,7 @@ def tune(
         if html is not None:
             from pipelines.tuning.page import tuning_page
 
-            write_whole(tuning_page(found), html)
+            write_output(html, tuning_page(found))
             logger.info("the page is in %s", html)
         logger.info("the best config: coarsefine train --config %s", out / BEST)
 

@@ -118,9 +118,9 @@ class OutOfFold:
 
     def write(self, path: str | Path, **more: Any) -> None:
         """Write the file, whole or not at all; `more` is kept in its metadata, JSON-ready."""
-        from pipelines.output import write_shard
+        from pipelines.output import write_table
 
-        write_shard(self._table(more), local_path(path))
+        write_table(self._table(more), local_path(path))
 
     def _table(self, more: Mapping[str, Any]) -> "pa.Table":
         import pyarrow as pa

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
+from hierarchy.disk import write_output
 from hierarchy.errors import ConfigError
 from hierarchy.local_paths import local_path
 from pipelines.config import Config
 from pipelines.evaluation.bootstrap import Interval
-from pipelines.output import write_whole
 from pipelines.tuning.space import PREFIX, Space
 
 FIGURES = ("accuracy", "macro_f1")  # of the fused answer; one of them is maximised
@@ -132,7 +132,8 @@ class Tuning:
 
     def write_json(self, path: str | Path) -> None:
         """Write `as_dict` to a file, whole or not at all."""
-        write_whole(json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n", local_path(path))
+        text = json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+        write_output(local_path(path), text + "\n")
 
     def write_config(self, path: str | Path, config: Config) -> None:
         """Write the best trial as a config that ``coarsefine train`` takes, with comments that say what it is.
@@ -163,7 +164,7 @@ class Tuning:
         values["classifier"] = _best_settings(config, best)
         order = [name for name in Config.model_fields if name in values]
         text = yaml.safe_dump({name: values[name] for name in order}, sort_keys=False, allow_unicode=True)
-        write_whole(f"{comments}\n{text}", local_path(path))
+        write_output(local_path(path), f"{comments}\n{text}")
 
 
 def check_results(folder: Path) -> None:

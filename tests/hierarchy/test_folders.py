@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hierarchy import folders
-from hierarchy.folders import folder_problem, put_back, read_steadily, remove_left_overs, whole_folder
+from hierarchy.folders import folder_problem, put_back, remove_left_overs, whole_folder
 from hierarchy.locks import held
 
 STEPS = ("rename", "mkdir", "link", "symlink", "unlink", "rmdir", "fsync", "chmod")
@@ -215,23 +215,6 @@ def test_names_that_begin_alike_are_not_confused(tmp_path, monkeypatch):
     assert not other.exists()
     put_back(one)
     assert version(one) == "old"
-
-
-def test_what_is_read_is_of_one_version(folder):
-    looks = []
-
-    def read():
-        first = (folder / "one").read_text(encoding="utf-8")
-        if not looks:
-            replace(folder)
-        looks.append(first)
-        if len(looks) == 1:
-            raise ValueError("a file of the other version")
-        return first, (folder / "deep" / "three").read_text(encoding="utf-8")
-
-    assert read_steadily(folder, "one", read) == ("new", "new")
-    with pytest.raises(ValueError, match="damaged"):
-        read_steadily(folder, "one", lambda: int("damaged"))
 
 
 def test_places_that_cannot_be_replaced(folder, tmp_path, monkeypatch):
