@@ -19,8 +19,9 @@ from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.label_words import Word, word_problem
 from pipelines.model import Model
+from pipelines.model_settings import description, settings_of_model
 from pipelines.router import Router
-from pipelines.settings import MACHINE, Settings, validated
+from pipelines.settings import Settings
 from pipelines.trust.promises import Promises
 from stages.fine.bank import HeadBank
 from stages.lexical import NgramVectorizer
@@ -127,7 +128,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
         )
     record = _read_json(folder / RECORD) if RECORD in listed else _older_record(config)
     try:
-        settings = validated(Settings, config["settings"], where=str(folder / "config.json"))
+        settings = settings_of_model(config["settings"], where=str(folder / "config.json"))
     except ConfigError as error:
         made = record.get("versions", {}).get("coarsefine", "unknown")
         problems = [f"{problem} (the model was made by coarsefine {made})" for problem in error.problems]
@@ -208,11 +209,10 @@ def check_manifest(folder: Path) -> set[str]:
 def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: str) -> None:
     from safetensors.numpy import save_file
 
-    settings = model.settings.model_dump(exclude=MACHINE)
     config = {
         "format": "coarsefine/model",
         "format_version": FORMAT_VERSION,
-        "settings": settings,
+        "settings": description(model.settings),
         "id2label": {str(i): label for i, label in enumerate(model.label_ids)},
         "label2id": {label: i for i, label in enumerate(model.label_ids)},
         "groups": list(model.group_ids),
@@ -283,6 +283,8 @@ def _load_neural(
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def load(name: str) -> "Encoder":
+        if not (folder / name).is_dir():  # a name that is no folder would be looked for on the hub
+            raise ArtifactError(f"{folder / name} is missing: copy the model again")
         encoder = Encoder.from_pretrained(str(folder / name), pooling=settings.pooling, precision=settings.precision)
         return encoder.to(where).requires_grad_(False)
 
