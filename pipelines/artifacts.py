@@ -15,8 +15,8 @@ from hierarchy.errors import ArtifactError
 from hierarchy.folders import whole_folder
 from pipelines.manifest import FORMAT_VERSION, MANIFEST, METRICS, NEIGHBOURS, PROMISES, RECORD
 from pipelines.model import Model
+from pipelines.model_settings import description
 from pipelines.replacement import foreign, model_place
-from pipelines.settings import MACHINE
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +57,10 @@ def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None,
 def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: str) -> list[str]:
     from safetensors.numpy import save_file
 
-    settings = model.settings.model_dump(exclude=MACHINE)
     config = {
         "format": "coarsefine/model",
         "format_version": FORMAT_VERSION,
-        "settings": settings,
+        "settings": description(model.settings),
         "id2label": {str(i): label for i, label in enumerate(model.label_ids)},
         "label2id": {label: i for i, label in enumerate(model.label_ids)},
         "groups": list(model.group_ids),

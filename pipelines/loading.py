@@ -26,12 +26,13 @@ from pipelines.manifest import (
     stamp,
 )
 from pipelines.model import Model
+from pipelines.model_settings import settings_of_model
 from pipelines.router import Router
 from pipelines.schemas.checking import REMEDY, checked
 from pipelines.schemas.metrics import check_metrics
 from pipelines.schemas.model import SavedConfig, SavedRouter, read_promises, read_vocabulary
 from pipelines.schemas.record import check_record
-from pipelines.settings import Settings, validated
+from pipelines.settings import Settings
 from pipelines.trust.promises import Promises
 from stages.arrays import Array, check_arrays, read_arrays, row_arrays
 from stages.fine.bank import HeadBank
@@ -130,7 +131,7 @@ def _config(folder: Path) -> SavedConfig:
 
 def _settings(config: SavedConfig, record: Mapping[str, Any], folder: Path) -> Settings:
     try:
-        return validated(Settings, config.settings, where=str(folder / "config.json"))
+        return settings_of_model(config.settings, where=str(folder / "config.json"))
     except ConfigError as error:
         made = record.get("versions", {}).get("coarsefine", "unknown")
         problems = [f"{problem} (the model was made by coarsefine {made})" for problem in error.problems]

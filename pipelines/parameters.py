@@ -148,6 +148,11 @@ n_jobs, seed, run_dir
         values = self.get_params(deep=False)
         del values["taxonomy"]
         values["training"] = values["training"] or {}
+        if values["encoder"] is None:
+            raise ConfigError(
+                "encoder is not set: the classifier was loaded, and a new training fetches no encoder because a model "
+                "names it (model_.settings.encoder): name one with set_params(encoder=...)"
+            )
         settings = validated(Settings, values, where="HierarchicalClassifier")
         if settings.encoder != "none":
             from stages.training.arguments import check_training

@@ -31,7 +31,6 @@ FORMS = {  # what settings with a pattern ask for
     "trainable": "write top_1, top_2 and so on for the last layers",
     "augment": "write module:function, as in synonyms:swap",
 }
-CODE = {"augment"}  # what names code that a training runs: a model that comes from elsewhere must not choose it
 
 
 class Settings(BaseModel):

@@ -54,8 +54,8 @@ def refit(
     """Fit the heads of some groups again and, where labels came, went or moved, the coarse stage; the rest stays.
 
     Give the whole training data as data.train. The encoder and the n-grams stay as trained, and so do all settings of
-    the model; a function of classifier.augment must be named again. A refit that was stopped goes on where it was when
-    the same command is given again.
+    the model; what its classifier.augment and classifier.label_encoder name, you name again. A refit that was stopped
+    goes on where it was when the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
         from hierarchy.folders import put_back
@@ -95,7 +95,8 @@ def _refit(
         silence_weight_bars()
     classifier = HierarchicalClassifier.from_pretrained(folder, device=device)
     settings = config.classifier
-    classifier.set_params(run_dir=config.run, n_jobs=settings.n_jobs, augment=settings.augment)
+    theirs = {name: getattr(settings, name) for name in ("n_jobs", "augment", "label_encoder", "training")}
+    classifier.set_params(run_dir=config.run, **theirs)
 
     def as_before(documents: Part) -> "tuple[np.ndarray, np.ndarray]":
         return cut_validation(classifier.model_, Documents(documents.texts, documents.labels))

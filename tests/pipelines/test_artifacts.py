@@ -83,7 +83,12 @@ def test_settings_and_tree_come_back(fitted, saved):
     assert again.taxonomy_ == fitted.taxonomy_
     assert again.classes_.tolist() == fitted.classes_.tolist()
     machine = ("taxonomy", "n_jobs", "run_dir", "device")
-    expected = {**fitted.get_params(), "negatives": "all"}
+    expected = {
+        **fitted.get_params(),
+        "negatives": "all",
+        "encoder": None,
+    }  # a training fetches none that a model names
+    assert again.model_.settings.encoder == fitted.encoder
     assert {k: v for k, v in again.get_params().items() if k not in machine} == {
         k: v for k, v in expected.items() if k not in machine
     }
