@@ -1,5 +1,6 @@
 """The command ``coarsefine`` and its subcommands."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -18,7 +19,8 @@ from pipelines.cli import (
     training,
     tuning,
 )
-from pipelines.cli.console import CommandLine
+from pipelines.cli.console import CommandLine, told_errors
+from pipelines.cli.signals import end_workers, heed_signals
 from pipelines.cli.streams import guard_streams
 
 app = CommandLine(
@@ -48,7 +50,14 @@ app.command(epilog=demo.EPILOG)(demo.demo)
 def main() -> None:
     """Run the command line."""
     guard_streams()
-    app(prog_name="coarsefine")
+    heed_signals()
+    try:
+        with told_errors():
+            app(prog_name="coarsefine")
+    except typer.Exit as ending:  # what no command has told
+        sys.exit(ending.exit_code)
+    finally:
+        end_workers()
 
 
 def _show_version(wanted: bool) -> None:
