@@ -14,7 +14,9 @@ import numpy as np
 
 from hierarchy.characters import healed, is_blank
 from hierarchy.errors import ConfigError, DataError
+from hierarchy.escaping import in_short
 
+LARGEST = 10**9  # of whole numbers: what counts more does not fit into memory
 NAMED = 5  # columns or keys that a message names
 
 
@@ -161,11 +163,11 @@ def whole_number(value: Any, name: str, *, least: int = 1) -> int:
     Raises
     ------
     ConfigError
-        It is none, or less than `least`.
+        It is none, less than `least`, or more than a billion.
     """
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
+    if isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= LARGEST:
         return int(value)
-    raise ConfigError(f"{name} is {value!r}: give a whole number from {least} up")
+    raise ConfigError(f"{name} is {in_short(value)}: give a whole number from {least} up, to a billion at most")
 
 
 def _strings(values: Any, name: str, wanted: str) -> Sequence[str]:

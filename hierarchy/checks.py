@@ -1,10 +1,14 @@
 """What makes a taxonomy contradict itself: every rule in one place, for files and for Python callers alike."""
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, islice
 
 from hierarchy.characters import has_half
+from hierarchy.errors import PROBLEMS_SHOWN
+from hierarchy.likeness import Likeness, most_like
 from hierarchy.nodes import Label, Tree, named
+
+MOST_PROBLEMS = 10_000  # of one kind; a list of links can have millions
 
 Key = tuple[str | int, ...]
 """A place in a tree: ("group", i), ("label", i, j), ("unplaced", j), ("must_link", i), ("retired", i) ...
@@ -32,12 +36,8 @@ def find_problems(tree: Tree, lines: Mapping[Key, int] | None = None) -> list[Pr
         (line or None, message) for each problem.
     """
     lines = lines or {}
-    return [
-        *_check_names(tree, lines),
-        *_check_ids(tree, lines),
-        *_check_groups(tree, lines),
-        *_check_links(tree, lines),
-    ]
+    checks = (_check_names, _check_ids, _check_groups, _check_links)
+    return [problem for check in checks for problem in islice(check(tree, lines), MOST_PROBLEMS)]
 
 
 def in_words(problems: Iterable[Problem]) -> list[str]:
@@ -48,8 +48,24 @@ def in_words(problems: Iterable[Problem]) -> list[str]:
 
 def suggestion(word: str, known: Sequence[str]) -> str:
     """Return `; did you mean 'x'?` for a word that is close to a known one, else an empty string."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = most_like(word, known)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+class _Hints:
+    """The suggestions for many words; those that a message does not show have none, for each takes a while."""
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self.known, self.given = known, 0
+        self.likeness: Likeness | None = None
+
+    def of(self, word: str) -> str:
+        self.given += 1
+        if self.given > PROBLEMS_SHOWN:
+            return ""
+        self.likeness = self.likeness or Likeness(self.known)
+        near = self.likeness.nearest(word, least=0.6)
+        return f"; did you mean '{self.known[near[0][0]]}'?" if near else ""
 
 
 def link_components(links: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -170,14 +186,14 @@ def _check_groups(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
 
 def _check_links(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
     home = {label.id: (key[1] if key[0] == "label" else None) for key, label in _labels(tree)}
-    ids = list(home)
+    hints = _Hints(list(home))
     called = {label.id: named(label) for _, label in _labels(tree)}
     for field in ("must_link", "cannot_link"):
         for i, link in enumerate(getattr(tree, field)):
             line = lines.get((field, i))
             for member in link:
                 if member not in home:
-                    yield line, f"{field} names '{member}', which is no label id{suggestion(member, ids)}"
+                    yield line, f"{field} names '{member}', which is no label id{hints.of(member)}"
             if len(set(link)) < max(2, len(link)):
                 yield line, f"{field} entry {list(link)} needs two or more different label ids"
 
@@ -198,15 +214,27 @@ def _check_links(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
             )
     for i, link in enumerate(tree.cannot_link):
         members = [member for member in dict.fromkeys(link) if member in home]
-        for position, left in enumerate(members):
-            for right in members[position + 1 :]:
-                line, pair = lines.get(("cannot_link", i)), f"'{called[left]}' and '{called[right]}'"
-                if left in component_of and component_of[left] == component_of.get(right):
-                    yield line, f"cannot_link parts {pair}, which must_link joins; drop one of the two"
-                elif pinned(left) is not None and pinned(left) == pinned(right):
-                    group = named(tree.groups[pinned(left) or 0])
-                    yield (
-                        line,
-                        f"cannot_link parts {pair}, which are both pinned in group '{group}'; "
-                        "move one or drop the entry",
-                    )
+        line = lines.get(("cannot_link", i))
+        for left, right in _pairs_of_one(members, component_of.get):
+            pair = f"'{called[left]}' and '{called[right]}'"
+            yield line, f"cannot_link parts {pair}, which must_link joins; drop one of the two"
+        for left, right in _pairs_of_one(members, pinned):
+            if left in component_of and component_of[left] == component_of.get(right):
+                continue  # said above
+            group = named(tree.groups[pinned(left) or 0])
+            yield (
+                line,
+                f"cannot_link parts '{called[left]}' and '{called[right]}', which are both pinned in group '{group}'; "
+                "move one or drop the entry",
+            )
+
+
+def _pairs_of_one(members: Sequence[str], home: Callable[[str], int | None]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of members that have the same home; a list of thousands has millions of others."""
+    together: dict[int, list[str]] = {}
+    for member in members:
+        place = home(member)
+        if place is not None:
+            together.setdefault(place, []).append(member)
+    for inmates in together.values():
+        yield from combinations(inmates, 2)

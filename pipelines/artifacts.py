@@ -112,7 +112,13 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     ------
     ArtifactError
         The folder is no model, a file is missing or damaged, or the format is newer than this version reads.
+    ConfigError
+        The device cannot be used.
     """
+    if device is not None:  # also where the model has no neural parts
+        from stages.devices import device_of
+
+        device_of(device)
     listed = check_manifest(folder)
     config = _read_json(folder / "config.json")
     if config["format_version"] < FORMAT_VERSION:
@@ -279,8 +285,9 @@ def _load_neural(
 
     from pipelines.modules import fine_encoders, make_document_model
     from stages.coarse.encoder import Encoder
+    from stages.devices import device_of
 
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = device_of(device)
 
     def load(name: str) -> "Encoder":
         encoder = Encoder.from_pretrained(str(folder / name), pooling=settings.pooling, precision=settings.precision)

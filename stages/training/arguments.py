@@ -12,6 +12,7 @@ from transformers import TrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
 from hierarchy.errors import ConfigError
+from stages.devices import device_of
 from stages.processes import meet, n_processes
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS
 
@@ -92,8 +93,9 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         )
     if problems:
         raise ConfigError(problems)
+    computes_on = device_of(device)
     try:
-        on_cpu = (device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cpu"
+        on_cpu = computes_on.type == "cpu"
         if n_processes() > 1:
             meet(on_cpu=on_cpu)
         arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), seed=0)
