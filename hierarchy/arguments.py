@@ -157,6 +157,11 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
     return (contents, said), texts
 
 
+def is_whole(value: Any, least: int, most: int = LARGEST) -> bool:
+    """Whether a value is a whole number, not true or false, within limits."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= most
+
+
 def whole_number(value: Any, name: str, *, least: int = 1) -> int:
     """Return a whole number.
 
@@ -165,7 +170,7 @@ def whole_number(value: Any, name: str, *, least: int = 1) -> int:
     ConfigError
         It is none, less than `least`, or more than a billion.
     """
-    if isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= LARGEST:
+    if is_whole(value, least):
         return int(value)
     raise ConfigError(f"{name} is {in_short(value)}: give a whole number from {least} up, to a billion at most")
 

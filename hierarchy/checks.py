@@ -5,9 +5,11 @@ from itertools import combinations, islice
 
 from hierarchy.characters import has_half
 from hierarchy.errors import PROBLEMS_SHOWN
+from hierarchy.escaping import in_short
 from hierarchy.likeness import Likeness, most_like
 from hierarchy.nodes import Label, Tree, named
 
+LARGEST_SIZE = 10**9  # labels of a group
 MOST_PROBLEMS = 10_000  # of one kind; a list of links can have millions
 
 Key = tuple[str | int, ...]
@@ -83,15 +85,16 @@ def link_components(links: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
     """
     home: dict[str, list[str]] = {}
     for link in links:
-        merged: dict[str, None] = {}
         for member in link:
-            for other in home.get(member, [member]):
-                merged[other] = None
-        shared = list(merged)
-        for member in shared:
-            home[member] = shared
+            home.setdefault(member, [member])
+        for member in link[1:]:
+            smaller, larger = sorted((home[link[0]], home[member]), key=len)
+            if smaller is not larger:  # each member moves seldom: its new list is twice as long at least
+                larger += smaller
+                home.update(dict.fromkeys(smaller, larger))
+    order = {member: place for place, member in enumerate(home)}
     unique = {id(component): component for component in home.values()}
-    return [tuple(component) for component in unique.values()]
+    return [tuple(sorted(component, key=order.__getitem__)) for component in unique.values()]
 
 
 def _labels(tree: Tree) -> Iterator[tuple[Key, Label]]:
@@ -178,9 +181,12 @@ def _check_groups(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
             yield line, f"group '{named(group)}' is empty; give it labels or remove it"
         low, high = group.min_size, group.max_size
         for field, value in (("min_size", low), ("max_size", high)):
-            if value is not None and value < 1:
-                yield line, f"{field} of group '{named(group)}' is {value}; it must be 1 or more"
-        if low is not None and high is not None and low > high:
+            if value is not None and not 1 <= value <= LARGEST_SIZE:
+                yield (
+                    line,
+                    f"{field} of group '{named(group)}' is {in_short(value)}; it must be from 1 to a billion",
+                )
+        if low is not None and high is not None and high < low <= LARGEST_SIZE:
             yield line, f"group '{named(group)}' has min_size {low} above max_size {high}; swap or change them"
 
 
@@ -207,7 +213,9 @@ def _check_links(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
         places = {pinned(member): member for member in component if pinned(member) is not None}
         if len(places) > 1:
             joined = " and ".join(f"'{called[member]}'" for member in places.values())
-            line = next((lines.get(("must_link", i)) for i, x in enumerate(tree.must_link) if x[0] in component), None)
+            line = next(
+                (lines.get(("must_link", i)) for i, x in enumerate(tree.must_link) if x and x[0] in component), None
+            )
             yield (
                 line,
                 f"must_link joins {joined}, which stand in different pinned groups; move one or drop the link",

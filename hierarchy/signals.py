@@ -160,6 +160,8 @@ def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
     """
     if signals is None:
         return []
+    if not isinstance(signals, Mapping):
+        return [f"signals is {in_short(signals)}; it must be names with weights, as {SIGNALS}"]
     problems = []
     for name, weight in signals.items():
         if name not in SIGNALS:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from hierarchy.errors import ConfigError
+from hierarchy.disk import cannot_write
+from hierarchy.errors import ConfigError, DataError
 from hierarchy.local_paths import local_path
 from hierarchy.taxonomy import Taxonomy
 from pipelines.settings import Settings, validated
@@ -157,9 +158,14 @@ n_jobs, seed, run_dir
     @contextmanager
     def _run_folder(self) -> Iterator[Path]:
         if self.run_dir is not None:
-            yield local_path(self.run_dir)
+            folder = local_path(self.run_dir)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DataError(cannot_write(folder, error)) from None
+            yield folder
             return
         if n_processes() > 1:
             raise ConfigError("several processes share what they do in a run folder: set run_dir")
-        with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
-            yield Path(folder)
+        with tempfile.TemporaryDirectory(prefix="coarsefine-") as temporary:
+            yield Path(temporary)

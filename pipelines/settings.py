@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -29,6 +30,7 @@ JOINT_ONLY = ("fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_u
 CHAINED_ONLY = ("fine_features", "neural_C")
 DEVICES = ("cpu", "cuda", "mps", "xpu", "npu", "hpu", "mlu", "musa")  # of those that torch knows, what computes all
 MOST_PROCESSES = 1024
+LARGEST_NUMBER = 10**12  # in `training`
 MACHINE = {"device", "n_jobs", "run_dir"}  # what belongs to a machine and not to a model
 FORMS = {  # what settings with a pattern ask for
     "device": "write cpu, cuda, cuda:1, mps or another device of torch",
@@ -245,6 +247,11 @@ class Settings(BaseModel):
         if self.min_group_size and self.max_group_size and self.min_group_size > self.max_group_size:
             problems.append(f"min_group_size {self.min_group_size} is above max_group_size {self.max_group_size}")
         problems += signal_problems(self.signals)
+        problems += [
+            f"training.{name} = {in_short(value)} is more than any training can use"
+            for name, value in self.training.items()
+            if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER
+        ]
         if self.encoder == "none" and not self.lexical:
             problems.append("encoder: none and lexical: off leave nothing to classify with: switch one of them on")
         if self.encoder == "none" and self.mode == "joint":
@@ -266,6 +273,13 @@ class Settings(BaseModel):
             raise ValueError("; ".join(problems))
         return self
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and _has_numbers(cls.model_fields[str(info.field_name)].annotation):
+            raise ValueError("a number is expected, not true or false")
+        return value
+
     @field_validator("encoder", "label_encoder", "run_dir")
     @classmethod
     def _expanded(cls, place: str | None) -> str | None:
@@ -280,6 +294,10 @@ class Settings(BaseModel):
     def top_layers(self) -> int | None:
         """The n of ``trainable: top_<n>``, else None."""
         return int(self.trainable.removeprefix("top_")) if self.trainable.startswith("top_") else None
+
+
+def _has_numbers(annotation: Any) -> bool:
+    return annotation in (int, float) or any(map(_has_numbers, get_args(annotation)))
 
 
 def validated(model: type[M], values: Mapping[str, Any], where: str, places: Mapping[str, str] | None = None) -> M:
