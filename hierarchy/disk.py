@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and what the system says where it refuses."""
 
+import concurrent.futures
 import errno
 import os
 import re
@@ -28,6 +29,7 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.EIO: "the disk fails: name a place on another",
 }
+_NO_MEMORY = re.compile("can't allocate memory|cannot allocate memory|out of memory|bad_alloc", re.IGNORECASE)
 _looked_at: set[Path] = set()  # folders in which this process has removed what others left
 
 
@@ -147,6 +149,44 @@ def system_error(error: Exception) -> OSError | None:
     if "No space left on device" in str(error) or "PytorchStreamWriter failed writing" in str(error):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return None
+
+
+def system_refusal(error: Exception) -> str | None:
+    """Say what the system refuses, where that is what an error comes from, and what to do; None where it is not.
+
+    Parameters
+    ----------
+    error
+        Anything that ended the work.
+    """
+    cause = system_error(error)
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        return f"there is not enough memory ({_in_short(error)}): give more, or lower sizes and n_jobs"
+    if isinstance(error, RecursionError):
+        return "something that was read is nested too deep: write it flatter"
+    if isinstance(error, concurrent.futures.BrokenExecutor):
+        return "a worker process was ended from outside, often for want of memory: give more, or lower n_jobs"
+    if "can't start new thread" in str(error):
+        return "the system gives no more threads: raise the limit of processes (ulimit -u), or lower n_jobs"
+    if cause is None:
+        return None
+    if cause.errno == errno.ENOENT and not _stands_somewhere():
+        return "the working directory is not there any more: change to one that is"
+    place = "" if cause.filename is None else f": {os.fsdecode(cause.filename)!r}"
+    remedy = f": {_REMEDIES[cause.errno]}" if cause.errno in _REMEDIES else ""
+    return f"{cause.strerror or _in_short(cause)}{place}{remedy}"
+
+
+def _in_short(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _stands_somewhere() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def lock(handle: int) -> bool | None:

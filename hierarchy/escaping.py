@@ -4,6 +4,7 @@ import re
 from unicodedata import category
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the text around that follows them
+SHORT = 200  # characters of a value in a message
 _HIDDEN = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of a character, line and paragraph separators
 _MARKDOWN = re.compile(
     r"[\\`*\[\]|]"
@@ -32,6 +33,21 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_escaped(c) if category(c) in _HIDDEN or c in BIDI else c for c in text)
+
+
+def in_short(value: object) -> str:
+    """Return a value as Python writes it, for a message; of a long one the beginning.
+
+    Parameters
+    ----------
+    value
+        Anything. Python does not write whole numbers of more than some thousand digits.
+    """
+    try:
+        written = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return written if len(written) <= SHORT else f"{written[:SHORT]}…"
 
 
 def _escaped(character: str) -> str:

@@ -2,10 +2,11 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 
 from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
-from hierarchy.errors import TaxonomyError
+from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
 from hierarchy.escaping import from_spreadsheet_cell, spreadsheet_cell
 from hierarchy.mistaken import columns_seem_to_be
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
@@ -123,13 +124,15 @@ def _swallowed(columns: list[str], cells: list[str], delimiter: str) -> str | No
 
 
 def _check_header(columns: list[str], where: str) -> None:
-    problems = []
+    problems: list[Problem] = []
     shown = ", ".join(repr(column) for column in columns) or "nothing"
-    for column in dict.fromkeys(columns):
+    counts = Counter(columns)
+    for column in counts:
         if column not in COLUMNS:
-            hint = suggestion(column, COLUMNS) or f"; known are {', '.join(COLUMNS)}"
+            near = suggestion(column, COLUMNS) if len(problems) < PROBLEMS_SHOWN else ""
+            hint = near or f"; known are {', '.join(COLUMNS)}"
             problems.append((1, f"unknown column '{column}'{hint}"))
-        elif columns.count(column) > 1:
+        elif counts[column] > 1:
             problems.append((1, f"column '{column}' stands twice; remove one"))
     if "label" not in columns:
         problems.append((1, f"column 'label' is missing; the header must have it, found {shown}"))

@@ -58,7 +58,13 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     ArtifactError
         The folder is no model, a file is missing or damaged, what the files hold does not fit together, or the format
         is newer than this version reads.
+    ConfigError
+        The device cannot be used.
     """
+    if device is not None:  # also where the model has no neural parts
+        from stages.devices import device_of
+
+        device_of(device)
     for _ in range(TRIES):
         before = stamp(folder, MANIFEST)
         try:

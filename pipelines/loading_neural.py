@@ -54,11 +54,10 @@ def load_neural(
     ArtifactError
         An encoder cannot be loaded, or the parts do not fit together.
     """
-    import torch
-
     from pipelines.modules import fine_encoders
+    from stages.devices import device_of
 
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = device_of(device)
     encoder = _encoder(folder, "encoder", listed, settings).to(where)
     document_model = _document_model(folder, settings, tensors, encoder.hidden_size)
     readers, width = None, encoder.hidden_size

@@ -168,5 +168,5 @@ n_jobs, seed, run_dir
             return
         if n_processes() > 1:
             raise ConfigError("several processes share what they do in a run folder: set run_dir")
-        with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
-            yield Path(folder)
+        with tempfile.TemporaryDirectory(prefix="coarsefine-") as temporary:
+            yield Path(temporary)

@@ -1,5 +1,6 @@
 """The command ``coarsefine`` and its subcommands."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -22,7 +23,8 @@ from pipelines.cli import (
     training,
     tuning,
 )
-from pipelines.cli.console import CommandLine
+from pipelines.cli.console import CommandLine, told_errors
+from pipelines.cli.signals import end_workers, heed_signals
 from pipelines.cli.streams import guard_streams
 
 
@@ -79,7 +81,14 @@ app.command(epilog=demo.EPILOG)(demo.demo)
 def main() -> None:
     """Run the command line."""
     guard_streams()
-    app(prog_name="coarsefine")
+    heed_signals()
+    try:
+        with told_errors():
+            app(prog_name="coarsefine")
+    except typer.Exit as ending:  # what no command has told
+        sys.exit(ending.exit_code)
+    finally:
+        end_workers()
 
 
 def _show_version(wanted: bool) -> None:
