@@ -38,10 +38,10 @@ def finishing(listing: Path, *files: Path) -> Iterator[tuple[Path, ...]]:
     """
     with writing(files[0]):
         make_folder(listing.parent)
-        for place in (listing, *files):
+        for place in (listing, *files):  # the list first: what it told ends here
             if place.is_symlink() or not place.is_file():  # nothing is written through a link
                 _clear(place)
-        listing.unlink(missing_ok=True)  # first: what it told ends here
+            place.unlink(missing_ok=True)  # a new one does not take over the rights of one that cannot be read
         with ExitStack() as parts:
             made = tuple(parts.enter_context(whole_file(file)) for file in files)
             yield made
