@@ -16,7 +16,7 @@ from hierarchy.errors import DataError
 
 LIST = ".sha256"  # how the name of a list ends
 LONGEST_LIST = 1 << 20  # bytes
-RUN_FOLDER = "(`run` in a config, `run_dir` in Python)"
+RUN_FOLDER = "(`run` in a config; in Python `run_dir`, for documents `cache_dir`)"
 logger = logging.getLogger(__name__)
 
 
