@@ -133,9 +133,10 @@ def _line(digest: str, name: str) -> str:
 def _sums(listing: Path) -> dict[str, str]:
     if not listing.is_file() or listing.stat().st_size > LONGEST_LIST:
         raise ValueError
-    pairs = [line.split("  ", 1) for line in listing.read_text(encoding="utf-8").splitlines()]
-    sums = {name: digest for digest, name in pairs}
-    if not sums or any(Path(name).name != name for name in sums):
+    content = listing.read_bytes().decode()
+    sums = {name: digest for digest, name in (line.split("  ", 1) for line in content.splitlines())}
+    is_ours = content == "".join(_line(digest, name) for name, digest in sums.items())
+    if not sums or not is_ours or any(Path(name).name != name for name in sums):
         raise ValueError
     return sums
 

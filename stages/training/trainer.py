@@ -143,7 +143,9 @@ def train_model(
         with writing(folder):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         state = trainer.state
-    result = Training(state.log_history, state.best_metric)
+    # Trainer's last entry speaks of this process alone, and not of what was trained before an interruption.
+    history = [entry for entry in state.log_history if "train_runtime" not in entry]
+    result = Training(history, state.best_metric)
     if is_first():
         _keep(model, result, folder)
     model.eval()
@@ -230,8 +232,11 @@ def _state_of(checkpoint: Path) -> TrainerState:
 
 
 def _finish(checkpoint: Path) -> None:
-    files = sorted(file for file in checkpoint.iterdir() if file.is_file() and file.suffix != LIST)
-    write_checksums(checkpoint / CHECKSUMS, *files)
+    write_checksums(checkpoint / CHECKSUMS, *_contents(checkpoint))
+
+
+def _contents(checkpoint: Path) -> list[Path]:
+    return sorted(file for file in checkpoint.iterdir() if file.is_file() and file.name != CHECKSUMS)
 
 
 def _has_stopped_early(state: TrainerState, patience: int) -> bool:
@@ -260,14 +265,15 @@ def _remove(checkpoint: Path) -> None:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    needed = [checkpoint / name for name in (WEIGHTS, STATE)]
-    if not is_finished(checkpoint / CHECKSUMS, *needed):
+    if not _is_finished(checkpoint):
         return False
     best = parse_json((checkpoint / STATE).read_bytes()).get("best_model_checkpoint")
-    if best is None or Path(best).name == checkpoint.name:
-        return True
-    of_best = checkpoint.with_name(Path(best).name)
-    return is_finished(of_best / CHECKSUMS, of_best / WEIGHTS)
+    return best is None or Path(best).name == checkpoint.name or _is_finished(checkpoint.with_name(Path(best).name))
+
+
+def _is_finished(checkpoint: Path) -> bool:
+    needed = [checkpoint / WEIGHTS, checkpoint / STATE]
+    return checkpoint.is_dir() and is_finished(checkpoint / CHECKSUMS, *needed, *_contents(checkpoint))
 
 
 class _LogEpochs(TrainerCallback):
