@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save
 from scipy import sparse
 
+from hierarchy.errors import ArtifactError
 from hierarchy.probe import probe_labels
 from pipelines.data.report import some
 from pipelines.documents import Documents
 from pipelines.label_space import LabelSpace
 from pipelines.settings import Settings
+from stages.arrays import check_arrays, read_arrays, row_arrays
 from stages.cache_keys import cache_key
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
+from stages.finished import LIST, damaged, finishing, is_finished
 from stages.frequencies import label_ratio
 from stages.lexical import NgramVectorizer, reduced
 from stages.progress import duration, progress
@@ -87,9 +90,10 @@ def fit_heads(
     }
     kept = folder / f"rows-{_features_key(features, options)}"
     files = [[kept / f"{key}.safetensors" for key in _row_keys(problem, targets)] for problem in problems]
-    kept.mkdir(parents=True, exist_ok=True)
-    _fit_missing(features, targets, problems, files, options, settings.n_jobs, what)
-    return [Rows.stack([Rows.from_tensors(load_file(file), "rows") for file in own]) for own in files]
+    every = [file for own in files for file in own]
+    rows = {file: row for file in every if (row := _read_row(file, features.shape[1], lexical)) is not None}
+    rows |= _fit_missing(features, targets, problems, files, rows, options, settings.n_jobs, what)
+    return [Rows.stack([rows[file] for file in own]) for own in files]
 
 
 def read_ngrams(
@@ -180,28 +184,45 @@ def _fit_missing(
     targets: np.ndarray,
     problems: Sequence[Problem],
     files: Sequence[Sequence[Path]],
+    there: Mapping[Path, Rows],
     options: dict[str, Any],
     n_jobs: int,
     what: str,
-) -> None:
+) -> dict[Path, Rows]:
     missing, homes = [], []
     for problem, own in zip(problems, files, strict=True):
-        absent = [place for place, file in enumerate(own) if not file.exists()]
+        absent = [place for place, file in enumerate(own) if file not in there]
         if absent:
             missing.append(Problem(problem.labels[absent], problem.documents, problem.weights))
             homes.append([own[place] for place in absent])
     if not missing:
-        return
-    rows = sum(len(problem.labels) for problem in missing)
+        return {}
+    number = sum(len(problem.labels) for problem in missing)
     one = seconds_of_one_row(features, targets, missing, **options)
     workers = n_jobs if n_jobs > 0 else _cores()
-    logger.info("%s: %d rows, about %s on %d processes", what, rows, duration(rows * one / workers), workers)
+    logger.info("%s: %d rows, about %s on %d processes", what, number, duration(number * one / workers), workers)
     fitted = fit_rows(features, targets, missing, n_jobs=n_jobs, **options)
+    rows = {}
     for own, head in zip(homes, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
         for place, file in enumerate(own):
-            part = file.with_suffix(".part")
-            save_file(head[place : place + 1].tensors("rows"), part)
-            part.replace(file)
+            rows[file] = head[place : place + 1]
+            with finishing(file.with_suffix(LIST), file) as (part,):
+                part.write_bytes(save(rows[file].tensors("rows")))
+    return rows
+
+
+def _read_row(file: Path, features: int, is_sparse: bool) -> Rows | None:
+    """Read a finished row over so many features; None where it is not there, or damaged."""
+    if not is_finished(file.with_suffix(LIST), file):
+        return None
+    try:
+        tensors = read_arrays(file)
+        expected = row_arrays("rows", rows="rows", columns="features", sparse=is_sparse)
+        check_arrays(tensors, expected, {"features": features, "rows": 1}, where=str(file))
+    except ArtifactError:
+        damaged(file, "it holds no row of these features")
+        return None
+    return Rows.from_tensors(tensors, "rows")
 
 
 def _features_key(features: Features, options: Mapping[str, Any]) -> str:

@@ -2,12 +2,10 @@
 
 The cache is cut into shards of neighbouring documents. A shard's file name is a hash of its texts and of everything
 that its vectors depend on, so a stopped run goes on at the first missing shard, and a changed document costs one
-shard. Nothing is ever read that was not written whole.
+shard. Nothing is ever read that was not written whole or does not fit its checksum.
 """
 
-import errno
 import functools
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,13 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from hierarchy.errors import DataError
+from stages.arrays import Array, check_arrays
 from stages.cache_keys import cache_key, texts_digest
+from stages.finished import LIST, RUN_FOLDER, damaged, finishing, is_finished, make_folder, writing
 from stages.progress import progress
 
 SHARD_DOCUMENTS = 1024
 SHARD_CHARACTERS = 400_000  # about a hundred thousand tokens: what a crash may cost
 OPEN_SHARDS = 64
-RUN_FOLDER = "(`run` in a config, `run_dir` in Python)"
+SHARD = {"counts": Array("int64", ("documents",)), "vectors": Array("float32", ("segments", "hidden"))}
 
 Encode = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
 
@@ -153,59 +153,63 @@ class VectorCache:
         DataError
             The disk has no room for what is missing.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with writing(self.folder):
+            make_folder(self.folder)
         bounds = list(shard_bounds(texts))
         names = [self._name(texts[start:end]) for start, end in bounds]
-        missing = [i for i, name in enumerate(names) if not self._counts_file(name).exists()]
+        shards = [self._read(name, end - start) for name, (start, end) in zip(names, bounds, strict=True)]
+        missing = [place for place, shard in enumerate(shards) if shard is None]
         self._check_space(texts[slice(*bounds[i])] for i in missing)
         for i in progress(missing, total=len(missing), what=what, unit="shards"):
             start, end = bounds[i]
             vectors, counts = encode(texts[start:end])
-            self._write(self._vectors_file(names[i]), vectors.astype(np.float32, copy=False))
-            self._write(self._counts_file(names[i]), counts)  # last: it says that the shard is whole
-        return SegmentVectors(
-            [Shard(self._vectors_file(n), np.load(self._counts_file(n), allow_pickle=False)) for n in names]
-        )
+            shards[i] = self._write(
+                names[i], vectors.astype(np.float32, copy=False), counts.astype(np.int64, copy=False)
+            )
+        return SegmentVectors([shard for shard in shards if shard is not None])
 
     def _name(self, texts: Sequence[str]) -> str:
         return cache_key(depends_on=self.key, texts=texts_digest(texts))[:40]
 
-    def _vectors_file(self, name: str) -> Path:
-        return self.folder / f"{name}.npy"
+    def _files(self, name: str) -> tuple[Path, Path, Path]:
+        """Checksums, vectors and counts of a shard."""
+        return tuple(self.folder / f"{name}{end}" for end in (LIST, ".npy", ".counts.npy"))  # type: ignore[return-value]
 
-    def _counts_file(self, name: str) -> Path:
-        return self.folder / f"{name}.counts.npy"
-
-    def _write(self, path: Path, array: np.ndarray) -> None:
-        part = path.with_suffix(f".{os.getpid()}.part")
+    def _read(self, name: str, documents: int) -> Shard | None:
+        listing, vectors, counts = self._files(name)
+        if not is_finished(listing, vectors, counts):
+            return None
         try:
-            with part.open("wb") as file:
-                np.save(file, array, allow_pickle=False)
-            part.replace(path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise self._no_room(array.nbytes, error) from error
-            raise DataError(
-                f"the vector cache cannot be written to {path} ({error.strerror}): check the folder, or name another "
-                f"one {RUN_FOLDER}; what is written there already is kept"
-            ) from error
+            arrays = {"counts": np.load(counts, allow_pickle=False), "vectors": np.load(vectors, mmap_mode="r")}
+            found = check_arrays(arrays, SHARD, {"documents": documents, "hidden": self.hidden}, where=name)
+        except (OSError, ValueError, EOFError):
+            damaged(vectors, "it holds no vectors of these documents")
+            return None
+        if arrays["counts"].min() < 1 or arrays["counts"].sum() != found["segments"]:
+            damaged(counts, "it does not count the segments that are there")
+            return None
+        return Shard(vectors, arrays["counts"])
+
+    def _write(self, name: str, vectors: np.ndarray, counts: np.ndarray) -> Shard:
+        files = self._files(name)
+        vectors, counts = vectors.astype(np.float32, copy=False), counts.astype(np.int64, copy=False)
+        with finishing(*files) as parts:
+            for part, array in zip(parts, (vectors, counts), strict=True):
+                with part.open("wb") as file:
+                    np.save(file, array, allow_pickle=False)
+        return Shard(files[1], counts)
 
     def _check_space(self, missing: Iterable[Sequence[str]]) -> None:
         # A segment holds some 900 characters of a script with spaces and 220 of Chinese, of 3 bytes each.
         segments = sum(1 + len(text.encode()) // 600 for texts in missing for text in texts)
         needed = segments * self.hidden * 4
         if needed > shutil.disk_usage(self.folder).free:
-            raise self._no_room(needed, None)
-
-    def _no_room(self, needed: int, error: OSError | None) -> DataError:
-        free = shutil.disk_usage(self.folder).free
-        cause = f" ({error.strerror})" if error else ""
-        return DataError(
-            f"no room for the vector cache in {self.folder}{cause}: it needs about {needed / 1e6:.1f} MB and "
-            f"{free / 1e6:.1f} MB are free: free some space or name a folder on another disk {RUN_FOLDER}; what is "
-            "written there already is kept"
-        )
+            free = shutil.disk_usage(self.folder).free
+            raise DataError(
+                f"no room for the vector cache in {self.folder}: it needs about {needed / 1e6:.1f} MB and "
+                f"{free / 1e6:.1f} MB are free: free some space or name a folder on another disk {RUN_FOLDER}; what is "
+                "written there already is kept"
+            )
 
 
 def shard_bounds(texts: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 from scipy import sparse
 
 from hierarchy.errors import DataError
 from hierarchy.local_paths import local_path
 from hierarchy.probe import Probe
+from hierarchy.strict_json import parse_json
 from hierarchy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ FORMAT = "coarsefine/out-of-fold/1"
 METADATA = b"coarsefine"
 COLUMNS = ("row", "key", "fold", "label", "probability", "labels", "probabilities")
 TOP_K = 20  # labels kept of a document
+ROUNDING = 1e-3  # of a probability above 1
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,10 @@ class OutOfFold:
         """Write the file, whole or not at all; `more` is kept in its metadata, JSON-ready."""
         from pipelines.output import write_table
 
-        write_table(self._table(more), local_path(path))
+        write_table(self.table(**more), local_path(path))
 
-    def _table(self, more: Mapping[str, Any]) -> "pa.Table":
+    def table(self, **more: Any) -> "pa.Table":
+        """Return what the file holds, see `write`."""
         import pyarrow as pa
 
         order = np.lexsort((-self.probabilities.data, self._documents_of_entries()))
@@ -149,6 +153,16 @@ class OutOfFold:
         return np.repeat(np.arange(len(self)), np.diff(self.probabilities.indptr))
 
 
+class _Names(BaseModel):
+    labels: dict[str, str] = {}
+    groups: dict[str, str] = {}
+
+
+class _Metadata(BaseModel):
+    groups: list[dict[str, str]]
+    names: _Names = _Names()
+
+
 def read_out_of_fold(path: str | Path) -> OutOfFold:
     """Read the file that `OutOfFold.write` wrote.
 
@@ -170,13 +184,67 @@ def read_with_metadata(path: str | Path) -> tuple[OutOfFold, dict[str, Any]]:
         raise DataError(f"there is no file {str(path)!r} with out-of-fold predictions: cross-validate writes it")
     try:
         table = pq.read_table(path.absolute())  # pyarrow takes some relative names for addresses ("s3:x")
-        about = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
-    except (pa.ArrowException, ValueError, OSError) as error:
+        table.validate(full=True)
+        about = parse_json((table.schema.metadata or {}).get(METADATA, b"{}"))
+    except (pa.ArrowException, ValueError, OSError, NotImplementedError) as error:
         raise DataError(f"this is no Parquet file ({error}): name one that cross-validate wrote", str(path)) from None
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if about.get("format") != FORMAT or missing:
-        found = f"the columns {', '.join(missing)} are missing" if missing else f"its format is {about.get('format')!r}"
-        raise DataError(f"these are no out-of-fold predictions of {FORMAT}: {found}", str(path))
+    wrong = f"these are no out-of-fold predictions of {FORMAT}"
+    if problem := _problem(table.column_names, about):
+        raise DataError(f"{wrong}: {problem}", str(path))
+    try:
+        table = pa.table({name: table[name].cast(kind) for name, kind in _types(table.column_names).items()})
+    except pa.ArrowException as error:
+        raise DataError(f"{wrong}: a column is of another kind ({error})", str(path)) from None
+    if problem := _problem_of_values(table, len(about["groups"])):
+        raise DataError(f"{wrong}: {problem}", str(path))
+    return _from_table(table, about), about
+
+
+def _types(columns: Sequence[str]) -> dict[str, Any]:
+    import pyarrow as pa
+
+    lists = {"labels": pa.list_(pa.string()), "probabilities": pa.list_(pa.float32())}
+    plain = {"row": pa.int64(), "key": pa.string(), "fold": pa.int32(), "label": pa.string(), "id": pa.string()}
+    types = {**plain, "probability": pa.float32(), **lists}
+    return {name: kind for name, kind in types.items() if name in columns}
+
+
+def _problem(columns: Sequence[str], about: Any) -> str:
+    """Say what makes a file none that `OutOfFold.write` wrote; empty where nothing does."""
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        return f"its format is {about.get('format') if isinstance(about, dict) else about!r}"
+    if missing := [name for name in COLUMNS if name not in columns]:
+        return f"the columns {', '.join(missing)} are missing"
+    try:
+        _Metadata.model_validate(about)
+    except ValidationError as error:
+        return f"its metadata are wrong at {'.'.join(map(str, error.errors()[0]['loc']))}"
+    return ""
+
+
+def _problem_of_values(table: "pa.Table", trees: int) -> str:
+    import pyarrow.compute as pc
+
+    if not len(table):
+        return "it holds no documents"
+    inner = {name: table[name].combine_chunks().flatten() for name in ("labels", "probabilities")}
+    lengths = [table[name].combine_chunks().value_lengths() for name in inner]
+    chances = np.concatenate([table["probability"].drop_null().to_numpy(), inner["probabilities"].to_numpy(False)])
+    folds, rows = table["fold"].to_numpy(), table["row"].to_numpy()
+    if any(table[name].null_count for name in COLUMNS if name != "probability") or inner["labels"].null_count:
+        return "it has empty cells"
+    if not lengths[0].equals(lengths[1]):
+        return "it does not have one probability for each of its labels"
+    if not ((chances >= 0) & (chances <= 1 + ROUNDING)).all():
+        return "a probability is none"
+    if folds.min() < 0 or (trees > 1 and folds.max() >= trees) or rows.min() < 0:
+        return "a row or fold is none"
+    if not pc.all(pc.match_substring_regex(table["key"], "^[0-9a-f]{16}$")).as_py():
+        return "a key is no 16 hexadecimal digits"
+    return ""
+
+
+def _from_table(table: "pa.Table", about: Mapping[str, Any]) -> OutOfFold:
     lists = table["labels"].combine_chunks()
     names = lists.flatten().to_pylist()
     given = table["label"].to_pylist()
@@ -187,7 +255,7 @@ def read_with_metadata(path: str | Path) -> tuple[OutOfFold, dict[str, Any]]:
     data = table["probabilities"].combine_chunks().flatten().to_numpy().copy()  # Arrow's own cannot be sorted
     probabilities = sparse.csr_matrix((data, indices, indptr), shape=(len(table), len(label_ids)))
     probabilities.sort_indices()
-    predictions = OutOfFold(
+    return OutOfFold(
         label_ids=label_ids,
         rows=table["row"].to_numpy(),
         keys=np.array([int(key, 16) for key in table["key"].to_pylist()], dtype=np.uint64),
@@ -200,7 +268,6 @@ def read_with_metadata(path: str | Path) -> tuple[OutOfFold, dict[str, Any]]:
         group_names=about.get("names", {}).get("groups", {}),
         ids=tuple(table["id"].to_pylist()) if "id" in table.column_names else None,
     )
-    return predictions, about
 
 
 def joined(parts: Sequence[OutOfFold], trees: Sequence[Mapping[str, str]]) -> OutOfFold:

@@ -28,6 +28,7 @@ from pipelines.made_by import code_and_libraries, encoder_contents, function_sou
 from pipelines.preparation import check_labels, check_taxonomy, check_texts, label_texts, with_label_documents
 from pipelines.settings import MACHINE, Settings
 from stages.cache_keys import cache_key
+from stages.finished import LIST, damaged, finishing, is_finished
 from stages.processes import n_processes
 
 if TYPE_CHECKING:
@@ -168,9 +169,9 @@ def cross_validate(
         settings, encoder = _encoder(settings, taxonomy, documents)
         kept = folder / f"folds-{_key(settings, taxonomy, documents, sources, folds, baselines, encoder)}"
         files = [kept / f"repeat-{r + 1}-fold-{f + 1}.parquet" for r in range(repeats) for f in range(folds)]
-        missing = [place for place, file in enumerate(files) if not file.exists()]
+        results = [_finished(file) for file in files]
+        missing = [place for place, result in enumerate(results) if result is None]
         if missing:
-            kept.mkdir(parents=True, exist_ok=True)
             if len(missing) < len(files):
                 logger.info("%d of %d folds are there already", len(files) - len(missing), len(files))
             shared = _shared(settings, encoder, with_label_documents(settings, taxonomy, documents), folder)
@@ -180,10 +181,10 @@ def cross_validate(
                 repeat, fold = divmod(place, folds)
                 own = files[place].with_suffix(".run")
                 result = plan.run(dealt[repeat], fold, own, seed=seeds[repeat])
-                result.predictions.write(files[place], scores=result.scores, test_by_train=result.test_by_train)
+                _write(result, files[place])
+                results[place] = _read(files[place])  # as the same command finds it later
                 shutil.rmtree(own, ignore_errors=True)
-        results = [_read(file) for file in files]
-    return _summary(results, documents, sources, taxonomy, folds)
+    return _summary([result for result in results if result is not None], documents, sources, taxonomy, folds)
 
 
 def _tell_rare(labels: Sequence[str], folds: int) -> None:
@@ -242,9 +243,28 @@ def _key(
     )[:16]
 
 
+def _write(result: FoldResult, file: Path) -> None:
+    import pyarrow.parquet as pq
+
+    table = result.predictions.table(scores=result.scores, test_by_train=result.test_by_train)
+    with finishing(file.with_suffix(LIST), file) as (part,):
+        pq.write_table(table, part.absolute())
+
+
 def _read(file: Path) -> FoldResult:
     predictions, about = read_with_metadata(file)
     return FoldResult(predictions, about["scores"], about["test_by_train"])
+
+
+def _finished(file: Path) -> FoldResult | None:
+    """Read a finished fold; None where it is not there, or damaged."""
+    if not is_finished(file.with_suffix(LIST), file):
+        return None
+    try:
+        return _read(file)
+    except (DataError, KeyError):
+        damaged(file, "it holds no fold")
+        return None
 
 
 def _summary(

@@ -1,10 +1,8 @@
 """Documents as a table on disk, memory-mapped and written once for each content of their source."""
 
-import errno
 import hashlib
 import json
 import logging
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hierarchy.characters import healed
 from hierarchy.errors import DataError
+from hierarchy.strict_json import parse_json
 from pipelines.data.columns import Columns
+from stages.finished import LIST, damaged, finishing, is_finished
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -54,17 +54,36 @@ def stored_table(read: Reader, columns: Columns, where: str, key: str, cache_dir
     from datasets import Dataset
 
     folder = Path(cache_dir) if cache_dir else Path(_temporary_folder().name)
-    table, notes_file = folder / f"documents-{key}.arrow", folder / f"documents-{key}.json"
-    if not (table.is_file() and notes_file.is_file()):
-        with readable_errors(where):
-            folder.mkdir(parents=True, exist_ok=True)
-            notes: list[str] = []
-            with _whole(table) as part:
-                _write(_healed(read(notes), notes), columns, part)
-            with _whole(notes_file) as part:
-                part.write_text(json.dumps(notes), encoding="utf-8")
-    tell(json.loads(notes_file.read_text(encoding="utf-8")), where)
+    files = tuple(folder / f"documents-{key}{end}" for end in (LIST, ".arrow", ".json"))
+    listing, table, notes_file = files
+    notes = _notes(listing, table, notes_file, columns)
+    if notes is None:
+        notes = []
+        with readable_errors(where), finishing(listing, table, notes_file) as (table_part, notes_part):
+            _write(_healed(_read_errors(read(notes), where), notes), columns, table_part)
+            notes_part.write_text(json.dumps(notes), encoding="utf-8")
+    tell(notes, where)
     return Dataset.from_file(str(table))
+
+
+def _notes(listing: Path, table: Path, notes_file: Path, columns: Columns) -> list[str] | None:
+    """Read the notes of a finished table; None where it is not there, or damaged."""
+    import pyarrow as pa
+
+    if not is_finished(listing, table, notes_file):
+        return None
+    try:
+        notes = parse_json(notes_file.read_bytes())
+        with pa.memory_map(str(table)) as source:
+            found = pa.ipc.open_stream(source).read_all()
+        found.validate(full=True)
+    except (OSError, ValueError, pa.ArrowException):
+        found, notes = None, None
+    is_right = found is not None and found.schema.equals(features(columns).arrow_schema)
+    if is_right and isinstance(notes, list) and all(isinstance(note, str) for note in notes):
+        return notes
+    damaged(table, "it holds no documents of these columns")
+    return None
 
 
 def table_in_memory(read: Reader, columns: Columns, where: str) -> "Dataset":
@@ -123,15 +142,14 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="coarsefine-", ignore_cleanup_errors=True)
 
 
-@contextmanager
-def _whole(file: Path) -> Iterator[Path]:
-    """Give another name to write to; the file gets its own when it is whole."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        yield part
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+def _read_errors(documents: Documents, where: str) -> Documents:
+    """Give the documents; what fails when they are read is told apart from what fails when they are written."""
+    while True:
+        with readable_errors(where):
+            document = next(documents, None)
+        if document is None:
+            return
+        yield document
 
 
 def _write(documents: Documents, columns: Columns, file: Path) -> None:
@@ -175,11 +193,7 @@ def readable_errors(where: str) -> Iterator[None]:
     except DataError as error:
         raise DataError(error.problems, error.where or where, error.hint) from None
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise DataError(f"cannot be read: {first_line(error)}", where) from error
-        raise DataError(
-            "no space is left for the table of documents: free some, or set cache_dir (on the command line: run)", where
-        ) from error
+        raise DataError(f"cannot be read: {first_line(error)}", where) from error
     except MemoryError as error:
         raise DataError(
             f"does not fit into memory ({first_line(error)}): give more of it, or part the file", where

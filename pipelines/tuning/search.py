@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,7 +227,7 @@ class _Search:
     def on_test(self, storage: Storage, done: Tuning, test: Documents) -> Comparison:
         """Compare trial 0 and the best trial on the test documents, once for each best trial."""
         key = fingerprint(test.texts, test.labels)[:16]
-        looks: dict[str, Any] = dict(storage.study.user_attrs.get(f"test-{key}", {}))
+        looks = storage.looks(key)
         best = done.best
         if str(best.number) not in looks:
             logger.info("trial 0 and trial %d on %d test documents ...", best.number, len(test.texts))
@@ -236,10 +236,9 @@ class _Search:
                     "these test documents were looked at before, for another best trial: the more often, the less the "
                     "figures say"
                 )
-            found = self._compared(best, test, looks=len(looks) + 1)
-            looks[str(best.number)] = asdict(found)
-            storage.study.set_user_attr(f"test-{key}", looks)
-        return Comparison.from_dict(looks[str(best.number)])
+            looks[str(best.number)] = self._compared(best, test, looks=len(looks) + 1)
+            storage.keep_looks(key, looks)
+        return looks[str(best.number)]
 
     def _compared(self, best: Trial, test: Documents, *, looks: int) -> Comparison:
         models = [self.fit(params) for params in ({}, best.params if best.number else {})]

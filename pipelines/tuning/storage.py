@@ -1,22 +1,27 @@
-"""The trials on disk: an SQLite file by Optuna, which a killed process leaves whole.
+"""The trials on disk, a file each with its checksum; Optuna is told of them in memory.
 
-Optuna's other file format, a journal of lines, does not: after a line that was cut off it can be written but no longer
-be read.
+The values of a trial depend on the trials before it. So they are read up to the first one that is missing or damaged:
+from there on they are run again, with the same values.
 """
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 
 from hierarchy.errors import MissingLibraryError
 from hierarchy.locks import held
-from pipelines.tuning.ranges import from_storage, to_storage
+from hierarchy.strict_json import parse_json
+from pipelines.tuning.ranges import Range, from_storage, to_storage
 from pipelines.tuning.space import Space
-from pipelines.tuning.trials import COMPLETE, Trial
+from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
+from stages.finished import LIST, damaged, finishing, is_finished
 
 if TYPE_CHECKING:
     import optuna
@@ -59,30 +64,40 @@ def sampler_problems(space: Space, sampler: str) -> list[str]:
     return problems
 
 
+class _Kept(BaseModel):
+    """What the file of a trial holds; `value` is what is maximised, None where it has none."""
+
+    trial: Trial
+    value: float | None
+
+
 class Storage:
     """The trials of one tune: the same space, config, documents and sampler.
 
     Parameters
     ----------
     study
-        Optuna's.
+        Optuna's, empty.
+    folder
+        Of the files.
     space, sampler, seed
         What proposes the values of trial n: they depend on n, the seed and the finished trials, and on no interruption.
     """
 
-    def __init__(self, study: "optuna.Study", space: Space, sampler: str, seed: int) -> None:
+    def __init__(self, study: "optuna.Study", folder: Path, space: Space, sampler: str, seed: int) -> None:
         self.study = study
+        self.folder = folder
         self.space = space
         self.sampler = sampler
         self.order = None if sampler != "grid" else np.random.default_rng(seed).permutation(space.points() or 0)
         self.seed = seed
+        self._trials: list[Trial] = []
+        while (kept := self._read(len(self._trials))) is not None:
+            self._add(kept.trial, kept.value)
 
     def trials(self) -> list[Trial]:
-        """Return the finished trials; those that a killed process left half way are none."""
-        from optuna.trial import TrialState
-
-        finished = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        return [_trial(number, frozen) for number, frozen in enumerate(sorted(finished, key=lambda t: t.number))]
+        """Return the finished trials."""
+        return list(self._trials)
 
     def begin(self, number: int, start: Mapping[str, Any]) -> "tuple[optuna.Trial, dict[str, Any]]":
         """Propose the values of a trial.
@@ -99,15 +114,10 @@ class Storage:
         tuple
             Optuna's trial, and searched key -> value.
         """
-        from optuna.trial import TrialState
-
-        for left in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            logger.info("a trial was stopped half way: it is run again")
-            self.study.tell(left.number, state=TrialState.FAIL)
         ranges = self.space.ranges
         given = dict(start) if number == 0 else None if self.order is None else self.space.point(self.order[number - 1])
-        known = ranges if given is None else {key: ranges[key] for key, v in given.items() if ranges[key].holds(v)}
-        if given is not None and not self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        known = ranges if given is None else self._known(given)
+        if given is not None:
             self.study.enqueue_trial({key: to_storage(ranges[key], given[key]) for key in known})
         self.study.sampler = _sampler(self.sampler, self.seed, number)
         trial = self.study.ask({key: range_.distribution() for key, range_ in known.items()})
@@ -117,12 +127,65 @@ class Storage:
 
     def finish(self, trial: "optuna.Trial", done: Trial, value: float | None) -> None:
         """Write down how a trial ended; `value` is what is maximised, None where it has none."""
-        from optuna.trial import TrialState
+        frozen = self.study.tell(trial, value, state=_state(done))
+        curve = [value for _, value in sorted(frozen.intermediate_values.items())]
+        done = replace(done, curve=curve)
+        _write(self.folder / f"trial-{done.number}.json", {"trial": asdict(done), "value": value})
+        self._trials.append(done)
 
-        trial.set_user_attr("trial", {"state": done.state, "params": done.params, "figures": done.figures,
-                                      "seconds": done.seconds, "reason": done.reason})  # fmt: skip
-        # Last: without it the trial counts as stopped half way.
-        self.study.tell(trial, value, state=TrialState.COMPLETE if done.state == COMPLETE else TrialState.PRUNED)
+    def looks(self, test: str) -> dict[str, Comparison]:
+        """Return what was found on test documents with this key, by the best trial of that time."""
+        file = self.folder / f"test-{test}.json"
+        try:
+            kept = parse_json(_content(file) or b"{}")
+            return {best: Comparison.from_dict(found) for best, found in kept.items()}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            damaged(file, "it holds no comparisons")
+            return {}
+
+    def keep_looks(self, test: str, looks: Mapping[str, Comparison]) -> None:
+        """Write down what `looks` gives."""
+        _write(self.folder / f"test-{test}.json", {best: asdict(found) for best, found in looks.items()})
+
+    def _read(self, number: int) -> _Kept | None:
+        file = self.folder / f"trial-{number}.json"
+        content = _content(file)
+        if content is None:
+            return None
+        try:
+            kept = _Kept.model_validate(parse_json(content))
+        except (ValueError, ValidationError):
+            kept = None
+        if kept is None or not self._fits(number, kept):
+            damaged(file, "it holds no trial of this tune")
+            return None
+        return kept
+
+    def _fits(self, number: int, kept: _Kept) -> bool:
+        trial, value = kept.trial, kept.value
+        right = trial.number == number and trial.params.keys() <= self.space.ranges.keys()
+        complete = trial.state == COMPLETE
+        return right and trial.state in (COMPLETE, PRUNED, REFUSED) and complete == (value in trial.figures.values())
+
+    def _add(self, trial: Trial, value: float | None) -> None:
+        from optuna.trial import create_trial
+
+        ranges, known = self.space.ranges, self._known(trial.params)
+        self.study.add_trial(
+            create_trial(
+                state=_state(trial),
+                value=value,
+                params={key: to_storage(ranges[key], trial.params[key]) for key in known},
+                distributions={key: range_.distribution() for key, range_ in known.items()},
+                intermediate_values=dict(enumerate(trial.curve, start=1)),
+            )
+        )
+        self._trials.append(trial)
+
+    def _known(self, params: Mapping[str, Any]) -> dict[str, Range]:
+        """Ranges of the values that can be drawn."""
+        ranges = self.space.ranges
+        return {key: ranges[key] for key, value in params.items() if ranges[key].holds(value)}
 
     def limit(self, trials: int) -> int:
         """Return how many trials there can be: trial 0 and, of a grid, its points."""
@@ -146,27 +209,17 @@ def open_storage(folder: Path, space: Space, *, sampler: str, seed: int) -> Iter
         Another process runs this tune, or this one does already.
     """
     import optuna
-    from sqlalchemy import URL
 
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder, file=folder / ".lock"):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        url = URL.create("sqlite", database=str(folder.absolute() / "trials.db"))
-        storage = optuna.storages.RDBStorage(url.render_as_string())
-        try:
-            study = optuna.create_study(
-                storage=storage,
-                study_name="tune",
-                direction="maximize",
-                load_if_exists=True,
-                pruner=optuna.pruners.PercentilePruner(
-                    KEPT_PERCENT, n_startup_trials=TRIALS_BEFORE, n_warmup_steps=EVALUATIONS_BEFORE
-                ),
-            )
-            yield Storage(study, space, sampler, seed)
-        finally:
-            storage.remove_session()
-            storage.engine.dispose()
+        study = optuna.create_study(
+            direction="maximize",
+            pruner=optuna.pruners.PercentilePruner(
+                KEPT_PERCENT, n_startup_trials=TRIALS_BEFORE, n_warmup_steps=EVALUATIONS_BEFORE
+            ),
+        )
+        yield Storage(study, folder, space, sampler, seed)
 
 
 def _sampler(name: str, seed: int, number: int) -> "optuna.samplers.BaseSampler":
@@ -177,6 +230,16 @@ def _sampler(name: str, seed: int, number: int) -> "optuna.samplers.BaseSampler"
     return TPESampler(seed=own, n_startup_trials=TRIALS_BEFORE) if name == "tpe" else RandomSampler(seed=own)
 
 
-def _trial(number: int, frozen: "optuna.trial.FrozenTrial") -> Trial:
-    curve = [value for _, value in sorted(frozen.intermediate_values.items())]
-    return Trial(number=number, curve=curve, **frozen.user_attrs["trial"])
+def _state(trial: Trial) -> "optuna.trial.TrialState":
+    from optuna.trial import TrialState
+
+    return TrialState.COMPLETE if trial.state == COMPLETE else TrialState.PRUNED
+
+
+def _write(file: Path, value: Any) -> None:
+    with finishing(file.with_suffix(LIST), file) as (part,):
+        part.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if is_finished(file.with_suffix(LIST), file) else None

@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 import math
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 from torch.utils.data import Dataset, Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState
-from transformers.trainer_utils import set_seed
+from transformers.trainer_utils import rotate_checkpoints, set_seed
 
+from hierarchy.disk import whole_file
+from hierarchy.strict_json import parse_json
+from stages.finished import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
 from stages.processes import first_goes_first, is_first, n_processes
 from stages.training.arguments import OWN_DEFAULTS, training_arguments
 from stages.training.batches import LengthSampler
@@ -25,6 +30,8 @@ from stages.training.metrics import COARSE_METRICS, FINE_METRICS, best_of_each_l
 from stages.training.optimizer import parameter_groups
 from stages.two_stage import TwoStageModel
 
+# Of a checkpoint, as Trainer names them, and our checksums of them all.
+WEIGHTS, STATE, CHECKSUMS = "model.safetensors", "trainer_state.json", f"whole{LIST}"
 logger = logging.getLogger(__name__)
 
 Watch: TypeAlias = Callable[[Mapping[str, float]], None]  # is told the figures of an evaluation
@@ -85,11 +92,8 @@ def train_model(
         Called with the figures of every evaluation in turn, also of those before an interruption and of a training that
         is read back. What it raises ends the training, which can go on later.
     """
-    weights, record = folder / "trained.safetensors", folder / "trained.json"
-    if record.exists():
-        load_model(model, weights)
-        model.eval()
-        finished = Training(**json.loads(record.read_text(encoding="utf-8")))
+    finished = _read_back(model, folder)
+    if finished is not None:
         _Watched(watch).tell(finished.history)
         return finished
 
@@ -126,31 +130,82 @@ def train_model(
         layer_decay=own["layer_decay"],
     )
     trainer.remove_callback(PrinterCallback)  # it prints bare dicts; _LogEpochs says the same in words
-    checkpoint = last_checkpoint(folder)
+    with first_goes_first():
+        make_folder(folder)
+        checkpoint = last_checkpoint(folder)
     state = None if checkpoint is None else _state_of(checkpoint)
     if state is not None and _has_stopped_early(state, own["early_stopping_patience"]):
-        load_model(model, Path(state.best_model_checkpoint) / "model.safetensors")
+        load_model(model, Path(state.best_model_checkpoint) / WEIGHTS)
         watched.tell(state.log_history)
     else:
         if checkpoint:
             logger.info("training goes on from %s", checkpoint.name)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with writing(folder):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         state = trainer.state
-    result = Training(state.log_history, state.best_metric)
+    # Trainer's last entry speaks of this process alone, and not of what was trained before an interruption.
+    history = [entry for entry in state.log_history if "train_runtime" not in entry]
+    result = Training(history, state.best_metric)
     if is_first():
-        folder.mkdir(parents=True, exist_ok=True)
-        save_model(model, str(weights))
-        part = record.with_suffix(".part")
-        part.write_text(json.dumps({"history": result.history, "best_metric": result.best_metric}), encoding="utf-8")
-        part.replace(record)  # last: it says that the weights are whole
+        _keep(model, result, folder)
     model.eval()
     return result
+
+
+def _keep(model: TwoStageModel, result: Training, folder: Path) -> None:
+    with finishing(*_files(folder)) as (weights, record):
+        save_model(model, str(weights))
+        record.write_text(json.dumps({"history": result.history, "best_metric": result.best_metric}), encoding="utf-8")
+
+
+def _files(folder: Path) -> tuple[Path, Path, Path]:
+    """Checksums, weights and record of a training that has ended."""
+    return folder / f"trained{LIST}", folder / "trained.safetensors", folder / "trained.json"
+
+
+def _read_back(model: TwoStageModel, folder: Path) -> Training | None:
+    """Read a training that has ended; None where it has not, or is damaged."""
+    listing, weights, record = _files(folder)
+    if not is_finished(listing, weights, record):
+        return None
+    try:
+        finished = Training(**parse_json(record.read_bytes()))
+        fits = _fit(weights, model)
+    except (OSError, ValueError, TypeError, SafetensorError):
+        fits = False
+    if not fits:
+        damaged(weights, "it holds no training of this model")
+        return None
+    load_model(model, weights)
+    model.eval()
+    return finished
+
+
+def _fit(weights: Path, model: TwoStageModel) -> bool:
+    """Whether a file has the weights of a model, before any of them is taken."""
+    with safe_open(weights, "pt") as file:
+        shapes = {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        twice = set(file.metadata() or {})  # tensors with another name in the file
+    wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    return shapes.items() <= wanted.items() and set(wanted) <= {*shapes, *twice}
 
 
 class _Trainer(Trainer):
     sampler: Sampler[int] | None
     groups: list[dict[str, Any]]
     optimizer: Any
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Finish a checkpoint with checksums before older ones go."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        super()._save_checkpoint(model, trial)
+        self.args.save_total_limit = limit
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            folder = Path(str(self.args.output_dir))
+            _finish(folder / f"checkpoint-{self.state.global_step}")
+            best = self.state.best_model_checkpoint
+            rotate_checkpoints(str(folder), save_total_limit=limit, best_model_checkpoint=best, use_mtime=True)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
         return super()._get_train_sampler(train_dataset) if self.sampler is None else self.sampler
@@ -164,16 +219,24 @@ class _Trainer(Trainer):
 
 def _state_of(checkpoint: Path) -> TrainerState:
     """Read the state; where the run folder was moved, its note of the best checkpoint goes with it."""
-    file = checkpoint / "trainer_state.json"
+    file = checkpoint / STATE
     with first_goes_first():
         state = TrainerState.load_from_json(str(file))
         best = state.best_model_checkpoint
         if best is not None and Path(best).parent != checkpoint.parent:
             state.best_model_checkpoint = str(checkpoint.parent / Path(best).name)
-            part = file.with_suffix(".part")
-            state.save_to_json(str(part))
-            part.replace(file)
+            with writing(file), whole_file(file) as part:
+                state.save_to_json(str(part))
+            _finish(checkpoint)
     return state
+
+
+def _finish(checkpoint: Path) -> None:
+    write_checksums(checkpoint / CHECKSUMS, *_contents(checkpoint))
+
+
+def _contents(checkpoint: Path) -> list[Path]:
+    return sorted(file for file in checkpoint.iterdir() if file.is_file() and file.name != CHECKSUMS)
 
 
 def _has_stopped_early(state: TrainerState, patience: int) -> bool:
@@ -183,17 +246,34 @@ def _has_stopped_early(state: TrainerState, patience: int) -> bool:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint in `folder` that was written whole, or None."""
-    newest_first = sorted(
-        folder.glob("checkpoint-*"), key=lambda c: int(c.name.removeprefix("checkpoint-")), reverse=True
-    )
-    for checkpoint in newest_first:
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))  # Trainer writes it last
-        except (OSError, ValueError):
-            continue
-        return checkpoint
+    """Return the newest checkpoint in `folder` that is whole, as that of its best epoch is; remove the others."""
+    found = (checkpoint for checkpoint in folder.glob("checkpoint-*") if checkpoint.name[11:].isdecimal())
+    for checkpoint in sorted(found, key=lambda c: int(c.name[11:]), reverse=True):
+        if _is_whole(checkpoint):
+            return checkpoint
+        logger.info("%s is not whole: the training goes on from an earlier one, or begins anew", checkpoint)
+        _remove(checkpoint)
     return None
+
+
+def _remove(checkpoint: Path) -> None:
+    with writing(checkpoint):
+        if checkpoint.is_symlink() or not checkpoint.is_dir():
+            checkpoint.unlink()
+        else:
+            shutil.rmtree(checkpoint)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    if not _is_finished(checkpoint):
+        return False
+    best = parse_json((checkpoint / STATE).read_bytes()).get("best_model_checkpoint")
+    return best is None or Path(best).name == checkpoint.name or _is_finished(checkpoint.with_name(Path(best).name))
+
+
+def _is_finished(checkpoint: Path) -> bool:
+    needed = [checkpoint / WEIGHTS, checkpoint / STATE]
+    return checkpoint.is_dir() and is_finished(checkpoint / CHECKSUMS, *needed, *_contents(checkpoint))
 
 
 class _LogEpochs(TrainerCallback):

@@ -69,29 +69,29 @@ def test_the_figures_are_ready_for_json_and_hold_the_test(lexical, english):
     assert "model_minus_it" not in figures["systems"][OWN]["accuracy"]
 
 
-def test_a_stopped_run_goes_on_and_a_changed_one_begins_anew(lexical, english, trainings, monkeypatch):
-    write = folds_module.OutOfFold.write
+def test_a_stopped_run_goes_on_and_a_changed_one_begins_anew(lexical, english, trainings, monkeypatch, tmp_path):
+    table = folds_module.OutOfFold.table
     written = []
 
-    def stop_at_the_second(self, path, **more):
+    def stop_at_the_second(self, **more):
         if len(written) == 1:
             raise KeyboardInterrupt
-        written.append(path)
-        write(self, path, **more)
+        written.append(more)
+        return table(self, **more)
 
     def run(**settings):
         repeats = settings.pop("repeats", 1)
         return cross_validate(lexical(**settings), *english.valid, folds=4, repeats=repeats, baselines=False)
 
-    monkeypatch.setattr(folds_module.OutOfFold, "write", stop_at_the_second)
+    monkeypatch.setattr(folds_module.OutOfFold, "table", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         run()
-    monkeypatch.setattr(folds_module.OutOfFold, "write", write)
+    monkeypatch.setattr(folds_module.OutOfFold, "table", table)
     assert len(trainings) == 2
 
     result = run()
     assert len(trainings) == 5  # from the second on
-    assert not list(written[0].parent.glob("*.run"))
+    assert not list(tmp_path.rglob("*.run"))
     assert run().scores == result.scores
     assert len(trainings) == 5
     run(repeats=2)

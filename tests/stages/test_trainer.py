@@ -3,13 +3,17 @@
 import json
 import logging
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-from hierarchy.errors import ConfigError
+from hierarchy.errors import ConfigError, DataError
+from stages.finished import write_checksums
 from stages.training import trainer
 from stages.training.arguments import DEFAULTS, check_training, training_arguments
 from stages.training.imbalance import LabelSampler
@@ -156,17 +160,105 @@ def test_patience_goes_on_counting(tmp_path, monkeypatch):
     assert epochs(result) == epochs(whole)
 
 
-@pytest.mark.parametrize("missing", ["trainer_state.json", "model.safetensors"])
-def test_a_checkpoint_that_was_not_written_whole_is_passed_over(tmp_path, monkeypatch, uninterrupted, missing):
-    with monkeypatch.context() as patched:
+def newest(folder):
+    return max(folder.glob("checkpoint-*"), key=lambda checkpoint: int(checkpoint.name.split("-")[1]))
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def be_folder(file):
+    file.unlink()
+    file.mkdir()
+
+
+OF_A_CHECKPOINT = ["model.safetensors", "optimizer.pt", "rng_state.pth", "scheduler.pt", "trainer_state.json"]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run folder of a training that was stopped after its third epoch, with a checkpoint of each."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with pytest.MonkeyPatch.context() as patched:
         stop_after(patched, 3)
         with pytest.raises(KeyboardInterrupt):
-            train(tmp_path)
-    newest = max(tmp_path.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-    (newest / "trainer_state.json").unlink()
-    (newest / missing).unlink(missing_ok=True)
-    model, _ = train(tmp_path)
+            train(folder, save_total_limit=None)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [(name, flip) for name in OF_A_CHECKPOINT]
+    + [("trainer_state.json", Path.unlink), ("model.safetensors", Path.unlink), ("optimizer.pt", be_folder)]
+    + [("whole.sha256", damage) for damage in (flip, Path.unlink, be_folder)],
+)
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, stopped, caplog, uninterrupted, name, damage):
+    shutil.copytree(stopped, tmp_path / "run")
+    last, earlier = "checkpoint-24", "checkpoint-16"  # of 8 steps an epoch
+    damage(newest(tmp_path / "run") / name)
+    with caplog.at_level(logging.INFO):
+        model, result = train(tmp_path / "run", save_total_limit=None)
+    assert f"{last} is not whole" in caplog.text
+    assert f"training goes on from {earlier}" in caplog.text
     assert weights(model) == uninterrupted[0]
+    assert epochs(result) == uninterrupted[1]
+
+
+def test_without_a_whole_checkpoint_the_training_begins_anew(tmp_path, stopped, uninterrupted):
+    shutil.copytree(stopped, tmp_path / "run")
+    for checkpoint in (tmp_path / "run").glob("checkpoint-*"):
+        flip(checkpoint / "model.safetensors")
+    (tmp_path / "run" / "checkpoint-99").write_text("no folder")
+    model, result = train(tmp_path / "run")
+    assert weights(model) == uninterrupted[0]
+    assert epochs(result) == uninterrupted[1]
+
+
+def test_a_checkpoint_whose_best_epoch_is_damaged_is_none(tmp_path, stopped, uninterrupted):
+    shutil.copytree(stopped, tmp_path / "run")
+    state = newest(tmp_path / "run") / "trainer_state.json"
+    best = tmp_path / "run" / Path(json.loads(state.read_text())["best_model_checkpoint"]).name
+    flip(best / "model.safetensors")
+    assert weights(train(tmp_path / "run")[0]) == uninterrupted[0]
+
+
+@pytest.mark.parametrize("name", ["trained.safetensors", "trained.json", "trained.sha256"])
+@pytest.mark.parametrize("damage", [flip, Path.unlink, be_folder])
+def test_a_damaged_result_is_made_again(tmp_path, caplog, name, damage):
+    model, result = train(tmp_path)
+    damage(tmp_path / name)
+    again, made = train(tmp_path)
+    assert weights(again) == weights(model)
+    assert (epochs(made), made.best_metric) == (epochs(result), result.best_metric)
+    assert {entry["step"]: entry.get("loss") for entry in made.history} == {
+        entry["step"]: entry.get("loss") for entry in result.history
+    }
+    assert "is damaged" in caplog.text or (name, damage) == ("trained.sha256", Path.unlink)
+    assert weights(train(tmp_path)[0]) == weights(model)
+
+
+def test_weights_of_another_model_are_not_taken(tmp_path, caplog, uninterrupted):
+    train(tmp_path)
+    tensors = load_file(tmp_path / "trained.safetensors")
+    save_file({**tensors, "layers.3.bias": torch.zeros(4)}, tmp_path / "trained.safetensors")
+    write_checksums(*(tmp_path / f"trained.{end}" for end in ("sha256", "safetensors", "json")))
+    model, _ = train(tmp_path)
+    assert "no training of this model" in caplog.text
+    assert weights(model) == uninterrupted[0]
+
+
+def test_a_full_disk_ends_a_training_with_its_cause_and_it_goes_on(tmp_path, monkeypatch, uninterrupted):
+    def full(*_, **__):
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/0")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("torch.save", full)
+        with pytest.raises(DataError, match=r"No space left on device.*the same command goes on"):
+            train(tmp_path)
+    assert weights(train(tmp_path)[0]) == uninterrupted[0]
 
 
 def test_a_finished_training_is_read_back(tmp_path, monkeypatch, uninterrupted):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hierarchy.errors import DataError
+from stages.finished import write_checksums
 from stages.vectors import SHARD_CHARACTERS, VectorCache, pool_segments, shard_bounds
 
 HIDDEN = 4
@@ -135,7 +136,7 @@ def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path, texts, monkeypatch):
     with pytest.raises(DataError, match=r"No space left on device.*already is kept"):
         cache(tmp_path).vectors(texts, Encode())
     assert not list(tmp_path.glob("*.part"))
-    assert len(list(tmp_path.iterdir())) == 5
+    assert len(list(tmp_path.iterdir())) == 2 * 3  # vectors, counts and checksums of two shards
     monkeypatch.setattr("stages.vectors.np.save", save)
     again = Encode()
     vectors = cache(tmp_path).vectors(texts, again)
@@ -177,3 +178,43 @@ def test_pooling_formula():
     expected = [[*mean, *top], [0, 0, 0, 0], [*np.array([-2, -1]) / np.sqrt(5), *np.array([-1, -1]) / np.sqrt(2)]]
     assert pooled.dtype == np.float32
     assert np.allclose(pooled, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("end", [".npy", ".counts.npy", ".sha256"])
+def test_a_damaged_shard_is_encoded_again_and_no_other(tmp_path, texts, caplog, end):
+    first = cache(tmp_path).vectors(texts, Encode()).pooled()
+    file = sorted(tmp_path.glob("*.sha256"))[2].with_suffix(end)
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    again = Encode()
+    assert cache(tmp_path).vectors(texts, again).pooled().tobytes() == first.tobytes()
+    assert len(again.calls) == 1
+    assert f"{file.name.split('.')[0]}." in caplog.text
+    assert "is damaged" in caplog.text
+    cache(tmp_path).vectors(texts, Encode(fail_at=0))
+
+
+@pytest.mark.parametrize(
+    ("end", "change"),
+    [
+        (".npy", lambda a: a[:-1]),
+        (".npy", lambda a: a[:, :-1]),
+        (".npy", lambda a: a.astype(np.float64)),
+        (".npy", lambda a: a * np.float32("nan")),
+        (".npy", lambda a: a.reshape(-1)),
+        (".counts.npy", lambda a: a[:-1]),
+        (".counts.npy", lambda a: a - a),
+        (".counts.npy", lambda a: a[::-1] * 1.0),
+        (".counts.npy", lambda a: a + 1),
+        (".counts.npy", lambda a: np.append(a[:-2], [a[-2] - 9, a[-1] + 9])),
+    ],
+)
+def test_arrays_that_do_not_agree_are_not_used(tmp_path, texts, caplog, end, change):
+    first = cache(tmp_path).vectors(texts, Encode()).pooled()
+    listing = next(tmp_path.glob("*.sha256"))
+    file = listing.with_suffix(end)
+    np.save(file, change(np.load(file)))
+    write_checksums(listing, listing.with_suffix(".npy"), listing.with_suffix(".counts.npy"))
+    again = Encode()
+    assert cache(tmp_path).vectors(texts, again).pooled().tobytes() == first.tobytes()
+    assert len(again.calls) == 1
+    assert caplog.text.count("is damaged") == 1

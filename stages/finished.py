@@ -1,0 +1,148 @@
+"""Finished files of a run folder, and the checksums by which a damaged one is found before it is read.
+
+The checksums of files that belong together stand beside them, in a list as `sha256sum` writes and checks it. The list
+is written last: files without one are not finished. What does not fit its checksum is made anew.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from hierarchy.disk import cannot_write, system_error, whole_file, write_whole
+from hierarchy.errors import DataError
+
+LIST = ".sha256"  # how the name of a list ends
+LONGEST_LIST = 1 << 20  # bytes
+RUN_FOLDER = "(`run` in a config; in Python `run_dir`, for documents `cache_dir`)"
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def finishing(listing: Path, *files: Path) -> Iterator[tuple[Path, ...]]:
+    """Give another place for each file to write to; all are finished when the block ends well, and none otherwise.
+
+    Parameters
+    ----------
+    listing
+        Takes the checksums; its folder is made where it is missing.
+    files
+        In the same folder.
+
+    Raises
+    ------
+    DataError
+        The system refuses; errors of the system in the block count as such.
+    """
+    with writing(files[0]):
+        make_folder(listing.parent)
+        for place in (listing, *files):  # the list first: what it told ends here
+            if place.is_symlink() or not place.is_file():  # nothing is written through a link
+                _clear(place)
+            place.unlink(missing_ok=True)  # a new one does not take over the rights of one that cannot be read
+        with ExitStack() as parts:
+            made = tuple(parts.enter_context(whole_file(file)) for file in files)
+            yield made
+            lines = [_line(_digest(part), file.name) for part, file in zip(made, files, strict=True)]
+        write_whole(listing, "".join(lines).encode())
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into a sentence with its cause; other errors pass."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        if system_error(error) is None:
+            raise
+        raise DataError(
+            f"{cannot_write(place, error)}, or take another run folder {RUN_FOLDER}; what is finished there already is "
+            "kept, and the same command goes on"
+        ) from error
+
+
+def write_checksums(listing: Path, *files: Path) -> None:
+    """Finish files that others have written: put them on the disk, and their checksums into a list beside them."""
+    lines = [_line(_digest(file, sync=True), file.name) for file in files]
+    write_whole(listing, "".join(lines).encode())
+
+
+def is_finished(listing: Path, *files: Path) -> bool:
+    """Whether files are there as they were written; where they are not any more, a line says which is made anew.
+
+    Parameters
+    ----------
+    listing
+        Its other files must be there, too.
+    files
+        That it must name.
+    """
+    if not os.path.lexists(listing):
+        return False
+    try:
+        sums = _sums(listing)
+    except (OSError, ValueError):
+        return damaged(listing, "it is no list of checksums")
+    for file in dict.fromkeys([*files, *(listing.with_name(name) for name in sums)]):
+        if not file.is_file():
+            return damaged(file, "no such file is there")
+        try:
+            if _digest(file) != sums.get(file.name):
+                return damaged(file, f"its checksum is not that of {listing.name}")
+        except OSError as error:
+            return damaged(file, str(error.strerror))
+    return True
+
+
+def damaged(place: Path, why: str) -> bool:
+    """Say that something is made anew; always False."""
+    logger.warning("%s is damaged (%s): it is made anew", place, why)
+    return False
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where it is missing; what stands in its place is moved away."""
+    if not folder.is_dir():
+        _clear(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def set_aside(place: Path) -> Path:
+    """Give what stands somewhere another name beside it, and return that."""
+    number = 1
+    while os.path.lexists(aside := place.with_name(f"{place.name}.damaged" + (f"-{number}" if number > 1 else ""))):
+        number += 1
+    place.rename(aside)
+    return aside
+
+
+def _clear(place: Path) -> None:
+    """Move away what is none of ours, as it may be somebody's."""
+    if os.path.lexists(place):
+        logger.warning("%s is in the way: it is now %s", place, set_aside(place).name)
+
+
+def _line(digest: str, name: str) -> str:
+    return f"{digest}  {name}\n"
+
+
+def _sums(listing: Path) -> dict[str, str]:
+    if not listing.is_file() or listing.stat().st_size > LONGEST_LIST:
+        raise ValueError
+    content = listing.read_bytes().decode()
+    sums = {name: digest for digest, name in (line.split("  ", 1) for line in content.splitlines())}
+    is_ours = content == "".join(_line(digest, name) for name, digest in sums.items())
+    if not sums or not is_ours or any(Path(name).name != name for name in sums):
+        raise ValueError
+    return sums
+
+
+def _digest(file: Path, *, sync: bool = False) -> str:
+    with file.open("rb") as stream:
+        if sync:
+            os.fsync(stream.fileno())
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,177 @@
+"""Finished files: what is not as it was written is found, said and made anew; what stands in the way is kept."""
+
+import errno
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hierarchy.errors import DataError
+from stages.finished import LIST, finishing, is_finished, set_aside, write_checksums
+
+CONTENT = b"content of some length"
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def lengthen(file):
+    file.write_bytes(file.read_bytes() + b"\n")
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def fill(file):
+    file.write_bytes(bytes(range(256)))
+
+
+def replace_by_folder(file):
+    file.unlink()
+    file.mkdir()
+    (file / "notes").write_text("somebody's", encoding="utf-8")
+
+
+def replace_by_pipe(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+def replace_by_link(file):
+    file.unlink()
+    (file.parent.parent / "victim").write_bytes(b"precious")
+    file.symlink_to(file.parent.parent / "victim")
+
+
+DAMAGES = [empty, cut, lengthen, flip, fill, replace_by_folder, replace_by_pipe, replace_by_link]
+
+
+def make(folder):
+    files = folder / "cache" / f"a{LIST}", folder / "cache" / "a.bin", folder / "cache" / "a.json"
+    with finishing(*files) as parts:
+        for part in parts:
+            part.write_bytes(CONTENT)
+    return files
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_is_named_and_can_be_made_anew(tmp_path, caplog, damage, place):
+    files = make(tmp_path)
+    assert is_finished(*files)
+    assert not caplog.records
+    damage(files[place])
+    assert not is_finished(*files)
+    assert len(caplog.records) == 1
+    assert f"/{files[place].name.split('.')[0]}." in caplog.text
+    assert "is damaged" in caplog.text
+    assert is_finished(*make(tmp_path))
+    assert [file.read_bytes() for file in files[1:]] == [CONTENT, CONTENT]
+
+
+def test_what_stands_in_the_way_is_moved_and_links_are_not_written_through(tmp_path, caplog):
+    files = make(tmp_path)
+    for _ in range(2):
+        replace_by_folder(files[1])
+        make(tmp_path)
+    replace_by_link(files[2])
+    make(tmp_path)
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    for name in ("a.bin.damaged", "a.bin.damaged-2"):
+        assert (tmp_path / "cache" / name / "notes").read_text(encoding="utf-8") == "somebody's"
+    assert "in the way: it is now a.bin.damaged-2" in caplog.text
+    assert is_finished(*files)
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_file_that_was_removed_is_named_and_one_that_was_never_finished_is_not(tmp_path, caplog, missing):
+    files = make(tmp_path)
+    files[0].rename(files[0].with_suffix(".elsewhere"))
+    assert not is_finished(*files)
+    assert not caplog.records
+    files[0].with_suffix(".elsewhere").rename(files[0])
+    files[missing].unlink()
+    assert not is_finished(*files)
+    assert files[missing].name in caplog.text
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_was_stopped_is_not_finished_and_leaves_nothing(tmp_path, stop):
+    files = make(tmp_path)
+    with pytest.raises(stop), finishing(*files):
+        raise stop
+    assert not is_finished(*files)
+    assert not list(files[0].parent.glob(".*"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
+def test_the_system_refuses(tmp_path, number):
+    files = make(tmp_path)
+    with pytest.raises(DataError) as caught, finishing(*files):
+        raise OSError(number, os.strerror(number))
+    assert os.strerror(number) in str(caught.value)
+    assert "the same command goes on" in str(caught.value)
+    assert str(files[1]) in str(caught.value)
+
+
+def test_a_list_names_files_beside_it_only(tmp_path, caplog):
+    (tmp_path / "outside").write_bytes(CONTENT)
+    files = make(tmp_path)
+    files[0].write_text(f"{'0' * 64}  ../outside\n", encoding="utf-8")
+    assert not is_finished(*files)
+    assert "no list of checksums" in caplog.text
+
+
+def test_files_of_others_are_finished_afterwards_and_the_list_must_name_what_is_needed(tmp_path, caplog):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for file in (one, two):
+        file.write_bytes(CONTENT)
+    write_checksums(tmp_path / f"all{LIST}", one)
+    assert is_finished(tmp_path / f"all{LIST}", one)
+    assert not is_finished(tmp_path / f"all{LIST}", two)
+    write_checksums(tmp_path / f"all{LIST}", one, two)
+    two.unlink()
+    assert not is_finished(tmp_path / f"all{LIST}", one)  # each that it names must be there
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights of other systems")
+def test_a_list_is_what_sha256sum_writes(tmp_path):
+    import hashlib
+
+    files = make(tmp_path)
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    assert files[0].read_text(encoding="utf-8") == f"{digest}  a.bin\n{digest}  a.json\n"
+
+
+def test_a_new_file_does_not_take_over_the_rights_of_a_damaged_one(tmp_path):
+    files = make(tmp_path)
+    rights = files[1].stat().st_mode
+    files[1].chmod(0)
+    make(tmp_path)
+    assert files[1].stat().st_mode == rights
+
+
+def test_a_folder_is_made_where_a_file_stands(tmp_path):
+    (tmp_path / "cache").write_text("a file", encoding="utf-8")
+    assert is_finished(*make(tmp_path))
+    assert (tmp_path / "cache.damaged").read_text(encoding="utf-8") == "a file"
+    assert set_aside(tmp_path / "cache").name == "cache.damaged-2"
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=st.integers(0, 2), content=st.binary(max_size=200))
+def test_no_other_content_is_taken(tmp_path_factory, place, content):
+    folder = tmp_path_factory.mktemp("any")
+    files = make(folder)
+    same = files[place].read_bytes() == content
+    files[place].write_bytes(content)
+    assert is_finished(*files) == same
