@@ -81,6 +81,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
 
 
 def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[Model, dict[str, Any] | None]:
+    check_complete(listed, ["config.json"], listed, folder / MANIFEST)
     config = _config(folder)
     record = _record(folder, listed, config)
     settings = _settings(config, record, folder)

@@ -56,12 +56,7 @@ def check_manifest(folder: Path) -> dict[str, Stamp]:
             f"{folder} holds no model ({MANIFEST} is missing): name the folder that `train` or save_pretrained wrote"
         )
     listed = listed_files(folder)
-    unsafe = [name for name in listed if not NAME.fullmatch(name)]
-    if unsafe:
-        raise ArtifactError(
-            [f"it lists {name!r}, which is no file of a model: leave this model" for name in unsafe],
-            where=str(folder / MANIFEST),
-        )
+    _check_names(listed, folder / MANIFEST)
     found, problems = {}, []
     for name, digest in listed.items():
         try:
@@ -91,17 +86,18 @@ def listed_files(folder: Path) -> dict[str, str]:
         listed = _Manifest.model_validate(content).sha256
     except ValueError as error:
         raise ArtifactError(f"{manifest} lists no files by their SHA-256: {COPY_AGAIN}") from error
-    problems = []
-    if len({name.lower() for name in listed}) < len(listed):
-        problems.append(f"it lists two names that differ in capitals alone: {COPY_AGAIN}")
-    problems += [
-        f"the checksum of {name} is {digest!r}, not 64 hexadecimal digits: {COPY_AGAIN}"
-        for name, digest in listed.items()
-        if not re.fullmatch(r"[0-9a-f]{64}", digest)
-    ]
-    if problems:
-        raise ArtifactError(problems, where=str(manifest))
     return listed
+
+
+def _check_names(listed: Mapping[str, str], manifest: Path) -> None:
+    problems = [f"it lists {name!r}, which is no file of a model" for name in listed if not NAME.fullmatch(name)]
+    if not problems and len({name.lower() for name in listed}) < len(listed):
+        problems = ["it lists two names that differ in capitals alone"]
+    if not problems:
+        wrong = [name for name, digest in listed.items() if not re.fullmatch(r"[0-9a-f]{64}", digest)]
+        problems = [f"the checksum of {name} is {listed[name]!r}, not 64 hexadecimal digits" for name in wrong]
+    if problems:
+        raise ArtifactError([f"{problem}: leave this model, or {COPY_AGAIN}" for problem in problems], str(manifest))
 
 
 def check_complete(listed: Collection[str], needed: Collection[str], allowed: Collection[str], manifest: Path) -> None:

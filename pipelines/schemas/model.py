@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from hierarchy.characters import has_half
 from hierarchy.errors import ArtifactError
 from pipelines.calibration import Fusion
 from pipelines.schemas.checking import REMEDY, Share, Strict, checked, refusal
@@ -36,6 +37,8 @@ class SavedConfig(Strict):
             raise ValueError("label2id: it is not id2label the other way round, or one label stands twice")
         if len(set(self.groups)) < len(self.groups):
             raise ValueError("groups: one stands twice")
+        if any(isinstance(word, str) and has_half(word) for word in self.words.values()):
+            raise ValueError("words: one holds half a character")
         return self
 
     @property

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.config import CardFacts
 from pipelines.schemas.checking import Count, Share, Strict, checked
@@ -12,15 +12,6 @@ Seconds = Annotated[float, Field(ge=0, le=1e12)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z.+!_-]{1,100}$")]
 Role = Literal["train", "valid", "calibration", "test"]
-
-
-def _text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("Input should be text")
-    return value
-
-
-Text = Annotated[Any, AfterValidator(_text)]  # a path may hold bytes that are no text, which pydantic's own refuses
 
 
 class _Hardware(BaseModel):
@@ -62,7 +53,7 @@ class _Settings(BaseModel):
 class _Given(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
-    taxonomy: Text | None = None
+    taxonomy: str | None = None
     data: dict[str, Any]
     calibrate: dict[str, Any] = {}
 
@@ -99,7 +90,7 @@ class SavedRecord(BaseModel):
 
     documents: dict[Role, Count] = {}
     fingerprints: dict[Role | Literal["taxonomy", "encoder"], Hash | None] = {}
-    sources: dict[str, Text] = {}
+    sources: dict[str, str] = {}
     versions: dict[str, Version] = {}
     history: list[dict[str, float | None]] = []
     seconds: dict[str, Seconds] = {}
