@@ -153,11 +153,11 @@ def predict_file(
     top_k = whole_number(top_k, "top_k")
     out, model_folder = local_path(out), local_path(model_folder)
     model_key = _model_key(model_folder)
+    output, inputs = OutputFile("the output", out, SUFFIXES), {"the documents": source, "the model": model_folder}
+    check_outputs([output], inputs)
     parts = parts_of(out)
     check_parts(parts)
-    part_folder = OutputFolder("the folder of its parts", parts, replaced=True, tables=True)
-    inputs = {"the documents": source, "the model": model_folder}
-    check_outputs([OutputFile("the output", out, SUFFIXES), part_folder], inputs)
+    check_outputs([output, OutputFolder("the folder of its parts", parts, replaced=True, tables=True)], inputs)
     options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)
     with held(out):
         fresh = open_parts(parts, restart=restart)
