@@ -23,7 +23,7 @@ SECONDS, BYTES = 20, 2 * 2**30  # that an input may take
 ACCEPTED, REFUSED = "accepted", "refused"
 
 
-class Wrong(AssertionError):
+class Wrong(AssertionError):  # noqa: N818 - a verdict of the fuzzer
     """A success that is none, such as a file that reads back differently.
 
     Parameters
@@ -87,9 +87,14 @@ class Outcome:
         return self.error, self.place
 
 
+def made(target: Target, number: int) -> Any:
+    """Make input `number` of a target."""
+    return target.make(random.Random(f"{target.name}:{number}"))  # noqa: S311 - not for secrets
+
+
 def try_case(target: Target, number: int) -> Outcome:
     """Make input `number` of a target and check it, in a folder that goes afterwards."""
-    case = target.make(random.Random(f"{target.name}:{number}"))  # noqa: S311 - not for secrets
+    case = made(target, number)
     folder = Path(tempfile.mkdtemp(prefix="coarsefine-fuzz-"))
     _forget_peak()
     start = time.perf_counter()

@@ -33,9 +33,9 @@ HALVES = ["\ud800", "x\udfff", "\udc80"]  # of a character: no UTF-8 holds them
 BYTES = [
     b"\x00", b"\xff", b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf", b"\x80", b"\xc0\xaf", b"\xed\xa0\x80", b"\r", b"\r\n",
     b"\n", b"\n\n", b"\t", b"  ", b"\x1a", b"\x1f\x8b", b"PK\x03\x04", b"PAR1", b"ARROW1", b"\xe2\x80\xa8", b"\xc2\x85",
-    b'"', b"'", b",", b";", b":", b": ", b"- ", b"-", b"[", b"]", b"{", b"}", b"&a ", b"*a", b"!!", b"|", b">", b"#", b"%",
-    b"? ", b"<<: *a", b"---\n", b"...\n", b"null", b"NaN", b"Infinity", b"1e400", b"9" * 5000, b"\\u0000", b"\\ud800",
-    b"\\x", b"true", b"~", b"[" * 500, b"{" * 200, b"[" * 20_000, b"- " * 300, b"!!python/name:os.system ",
+    b'"', b"'", b",", b";", b":", b": ", b"- ", b"-", b"[", b"]", b"{", b"}", b"&a ", b"*a", b"!!", b"|", b">", b"#",
+    b"%", b"? ", b"<<: *a", b"---\n", b"...\n", b"null", b"NaN", b"Infinity", b"1e400", b"9" * 5000, b"\\u0000",
+    b"\\ud800", b"\\x", b"true", b"~", b"[" * 500, b"{" * 200, b"[" * 20_000, b"- " * 300, b"!!python/name:os.system ",
 ]  # fmt: skip
 
 

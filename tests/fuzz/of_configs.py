@@ -25,9 +25,11 @@ KEYS = [
     "classifier.training.num_train_epochs", "classifier.training.seed", "classifier.training.learning_rate",
     "classifier.training.output_dir", "classifier.training.x", "x", "data.train.x", "classifier", ".", "",
 ]  # fmt: skip
-VALUES = ["0", "1", "-1", "3", "0.5", "1e-4", "true", "null", "none", "[a, b]", "{a: 1}", "[]", "{}", "auto", "cpu", "cuda",
-          "1" * 400, "1e308", "1e309", ".inf", ".nan", "2147483648", "4294967296", "9" * 5000, "utf-16", "tab", "chained",
-          "joint", "[[[", "a=b", "'x", "*a", "!!int 3"]  # fmt: skip
+VALUES = [
+    "0", "1", "-1", "3", "0.5", "1e-4", "true", "null", "none", "[a, b]", "{a: 1}", "[]", "{}", "auto", "cpu", "cuda",
+    "1" * 400, "1e308", "1e309", ".inf", ".nan", "2147483648", "4294967296", "9" * 5000, "utf-16", "tab",
+    "chained", "joint", "[[[", "a=b", "'x", "*a", "!!int 3",
+]  # fmt: skip
 
 
 def _make(rng: Random) -> dict[str, Any]:

@@ -79,6 +79,6 @@ def _check_tree(data: dict[str, Any], folder: Path) -> str:
 
 
 TAXONOMIES = [
-    Target("taxonomy files", _make, _check, share=2, in_suite=1000),
+    Target("taxonomy-files", _make, _check, share=2, in_suite=1000),
     Target("taxonomies", _make_tree, _check_tree, share=1, in_suite=400),
 ]
