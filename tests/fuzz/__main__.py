@@ -5,6 +5,7 @@ One input again: PYTHONPATH=tests python -m fuzz --target configs --case 17
 """
 
 import argparse
+import faulthandler
 import json
 import os
 import platform
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--findings", type=Path, default=ROOT / "build" / "fuzz", help="folder for what went wrong")
     wanted = parser.parse_args()
+    faulthandler.enable()
     one_thread()
     from fuzz.targets import TARGETS
 

@@ -61,7 +61,8 @@ class Worker:
         time.sleep(1)
 
     def _lost(self, error: str, start: float, case: object) -> Outcome:
-        told = self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
+        told = self._log.read_text(encoding="utf-8", errors="replace").strip("\0")
+        told = told.partition("\nExtension modules")[0][-4000:]
         self._process.kill()
         self._process.join()
         self._ours.close()
