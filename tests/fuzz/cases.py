@@ -1,5 +1,6 @@
 """One input of one target, tried within limits: what came of it, and what was wrong."""
 
+import logging
 import os
 import random
 import resource
@@ -8,12 +9,14 @@ import signal
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
 from hierarchy.errors import CoarsefineError
 
@@ -60,6 +63,8 @@ class Target:
         Of the time, beside the other targets.
     in_suite
         Inputs that the test suite tries.
+    prepare
+        Makes what all inputs share, and keeps it: its time is no input's.
     """
 
     name: str
@@ -67,6 +72,7 @@ class Target:
     check: Callable[[Any, Path], str]
     share: float = 1.0
     in_suite: int = 100
+    prepare: Callable[[], Any] = bool
 
 
 @dataclass
@@ -94,7 +100,12 @@ def made(target: Target, number: int) -> Any:
 
 def try_case(target: Target, number: int) -> Outcome:
     """Make input `number` of a target and check it, in a folder that goes afterwards."""
-    case = made(target, number)
+    with _quiet():
+        target.prepare()
+        return _tried(target, made(target, number))
+
+
+def _tried(target: Target, case: Any) -> Outcome:
     folder = Path(tempfile.mkdtemp(prefix="coarsefine-fuzz-"))
     _forget_peak()
     start = time.perf_counter()
@@ -129,10 +140,8 @@ def answer_of_cli(arguments: list[str]) -> tuple[str, str]:
     """
     from typer.testing import CliRunner
 
-    from pipelines.cli import console
     from pipelines.cli.app import app
 
-    console.set_up_log = lambda: None
     done = CliRunner().invoke(app, arguments)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
@@ -146,6 +155,21 @@ def answer_of_cli(arguments: list[str]) -> tuple[str, str]:
 def limit_memory() -> None:
     """Keep this process from taking the machine's memory; what asks for more gets a MemoryError."""
     resource.setrlimit(resource.RLIMIT_DATA, (BYTES + 2**30, resource.RLIM_INFINITY))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the log out of the way; what it says is tested elsewhere."""
+    from pipelines.cli import console
+
+    earlier = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with patch.object(console, "set_up_log", lambda: None), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(earlier)
 
 
 @contextmanager

@@ -15,17 +15,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "predict": ("--out", "--text", "--top-k", "--id", "--routing", "--beam", "--sets", "--device", "--set", "--json"),
     "evaluate": ("--train", "--json", "--html", "--label-errors", "--routing", "--beam", "--device", "--set"),
     "explain": ("--row", "--text", "--against", "--top-k", "--routing", "--beam", "--json", "--device", "--set"),
-    "calibrate": (
-        "--out",
-        "--precision",
-        "--delta",
-        "--coverage",
-        "--routing",
-        "--beam",
-        "--by-group",
-        "--false-alarms",
-        "--set",
-    ),
+    "calibrate": ("--out", "--precision", "--delta", "--coverage", "--by-group", "--false-alarms", "--beam", "--set"),
     "refit": ("--taxonomy", "--group", "--out", "--device", "--set"),
     "taxonomy show": ("--html", "--set", "--config"),
     "taxonomy check": ("--reference", "--set", "--json"),
@@ -37,6 +27,11 @@ TREE = b"kitchen: [kettles, toasters, fridges]\ngarden: [mowers, hoses, seeds]\n
 FLAGS = ("--json", "--by-group", "--baselines", "--move-labels")
 NO_TEXT = "x\udc80\udcff"  # bytes of an argument that are no UTF-8, as Python has them
 MODEL = "MODEL"  # stands for the folder of a saved one
+GOOD = {
+    "--out": "out.jsonl", "--text": "the kettle", "--top-k": "2", "--routing": "beam", "--beam": "1", "--device": "cpu",
+    "--sets": "tree", "--train": "documents.jsonl", "--html": "out.html", "--row": "1", "--against": "hoses",
+    "--taxonomy": "taxonomy.yaml", "--reference": "taxonomy.yaml", "--from": "taxonomy.yaml", "--precision": "0.5",
+}  # fmt: skip
 PLACES = [MODEL, "documents.jsonl", "taxonomy.yaml", "missing.jsonl", "empty.csv", "broken.jsonl", "folder", ".", "",
           "/dev/null", "/dev/zero", "/proc/self/mem", "x" * 300, "a/b/c.jsonl", "documents.jsonl/x", "x" * 250 + ".csv",
           "\udcff.jsonl", "out.csv", "s3://x/y", "~nobody/x"]  # fmt: skip
@@ -49,11 +44,13 @@ def _make(rng: Random) -> dict[str, Any]:
         options.append(option if option in FLAGS else f"{option}={_value(rng, option)}")
     places = [rng.choice(PLACES) if rng.random() < 0.7 else text(rng)[:500] for _ in range(rng.choice([0, 1, 2, 2]))]
     if command in ("predict", "evaluate", "explain", "calibrate") and rng.random() < 0.7:
-        places = [MODEL, *places[:1]]
+        places = [MODEL, *rng.choice([["documents.jsonl"], ["documents.jsonl"], places[:1]])]
     return {"command": command, "options": options, "places": places, "seed": rng.randint(0, 2**40)}
 
 
 def _value(rng: Random, option: str) -> str:
+    if option in GOOD and rng.random() < 0.5:
+        return GOOD[option]
     if option == "--set":
         return f"{rng.choice(KEYS)}={rng.choice([rng.choice(VALUES), text(rng)])}"
     kind = rng.random()
@@ -85,4 +82,4 @@ def _fill(folder: Path, rng: Random) -> None:
     (folder / "folder").mkdir()
 
 
-ARGUMENTS = [Target("arguments", _make, _check, share=1, in_suite=80)]
+ARGUMENTS = [Target("arguments", _make, _check, share=1, in_suite=100, prepare=lambda: saved("n-grams"))]

@@ -121,6 +121,6 @@ def _check_damaged(case: dict[str, Any], folder: Path) -> str:
 
 
 DOCUMENTS = [
-    Target("documents", _make, _check, share=1, in_suite=250),
+    Target("documents", _make, _check, share=1, in_suite=150),
     Target("damaged-documents", _make_damaged, _check_damaged, share=2, in_suite=400),
 ]

@@ -113,4 +113,4 @@ def _expected(before: Taxonomy, command: str, rest: list[str]) -> Taxonomy | Non
     return None
 
 
-EDITS = [Target("edits", _make, _check, share=2, in_suite=400)]
+EDITS = [Target("edits", _make, _check, share=2, in_suite=250)]

@@ -12,7 +12,7 @@ import numpy as np
 from fuzz.cases import ACCEPTED, REFUSED, Target, Wrong
 from fuzz.mutation import mutated, text
 from fuzz.of_texts import check_probabilities
-from fuzz.subjects import KINDS, PROBES, fitted, saved
+from fuzz.subjects import KINDS, PROBES, fitted, prepare, saved
 from hierarchy.errors import ArtifactError, CoarsefineError
 
 MANIFEST = "manifest.json"
@@ -216,6 +216,6 @@ def _same_answers(loaded: Any, kind: str) -> None:
 
 
 MODELS = [
-    Target("damaged-models", _make_damaged, _check_damaged, share=1, in_suite=150),
-    Target("rewritten-models", _make_rewritten, _check_rewritten, share=3, in_suite=250),
+    Target("damaged-models", _make_damaged, _check_damaged, share=1, in_suite=120, prepare=prepare),
+    Target("rewritten-models", _make_rewritten, _check_rewritten, share=4, in_suite=200, prepare=prepare),
 ]

@@ -21,6 +21,12 @@ ACTIVE = ("script", "style", "img", "iframe", "object", "embed", "svg", "math", 
           "a", "b", "video", "audio")  # fmt: skip
 
 
+def _prepare() -> None:
+    for page in ("taxonomy", "evaluation"):
+        _harmless(page)
+    _harmless_card()
+
+
 def _make(rng: Random) -> dict[str, Any]:
     names = [name(rng) for _ in (*WORDS, *GROUPS)]
     names = [word if names.count(word) == 1 else f"{word}{place}" for place, word in enumerate(names)]
@@ -113,4 +119,4 @@ def _blocks(card: str) -> list[str]:
     return found
 
 
-PAGES = [Target("pages", _make, _check, share=2, in_suite=10)]
+PAGES = [Target("pages", _make, _check, share=2, in_suite=8, prepare=_prepare)]

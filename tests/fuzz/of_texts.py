@@ -8,7 +8,7 @@ import numpy as np
 
 from fuzz.cases import ACCEPTED, Target, Wrong
 from fuzz.mutation import HALVES, mutated, text
-from fuzz.subjects import KINDS, TEXTS, fitted
+from fuzz.subjects import KINDS, TEXTS, fitted, prepare
 from hierarchy.errors import DataError
 
 CLOSE = 1e-5
@@ -67,4 +67,4 @@ def _check_explanation(model: Any, content: str, row: np.ndarray) -> None:
         raise Wrong("the explanation is of another answer", found.paths[0])
 
 
-TEXTS_ANSWERED = [Target("texts", _make, _check, share=2, in_suite=150)]
+TEXTS_ANSWERED = [Target("texts", _make, _check, share=2, in_suite=60, prepare=prepare)]

@@ -2,7 +2,6 @@
 
 import atexit
 import functools
-import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -37,7 +36,6 @@ def classifier(kind: str, **settings: Any) -> "HierarchicalClassifier":
     from hierarchy import Group, Label, Taxonomy
     from pipelines.classifier import HierarchicalClassifier
 
-    logging.disable(logging.WARNING)
     groups = tuple(Group(name, name, labels=tuple(Label(x, x) for x in labels)) for name, labels in GROUPS.items())
     if kind == "n-grams":
         return HierarchicalClassifier(Taxonomy(groups), **{"encoder": "none", "n_jobs": 1, **settings})
@@ -71,3 +69,9 @@ def _encoder() -> str:
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     words = sorted({word for content in [*TEXTS, *WORDS, *GROUPS] for word in content.split()})
     return save_tiny_bert([*special, *words], folder() / "tiny")
+
+
+def prepare() -> None:
+    """Make every model that is saved."""
+    for kind in KINDS:
+        saved(kind)
