@@ -37,8 +37,8 @@ class Wrong(AssertionError):  # noqa: N818 - a verdict of the fuzzer
         Of this input.
     """
 
-    def __init__(self, what: str, detail: Any = "") -> None:
-        super().__init__(f"{what}: {detail}" if detail != "" else what)
+    def __init__(self, what: str, detail: Any = None) -> None:
+        super().__init__(what if detail is None else f"{what}: {detail}")
         self.what = what
 
 

@@ -1,6 +1,7 @@
 """Files that `predict` writes: an answer for each document, in its place, in each format."""
 
 import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -64,7 +65,7 @@ def _read(out: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in content.split("\n") if line]
     check_no_formula(content)
     csv.field_size_limit(2**31 - 1)
-    return list(csv.DictReader(content.splitlines(keepends=True)))
+    return list(csv.DictReader(io.StringIO(content, newline="")))
 
 
 ANSWERS = [Target("answers", _make, _check, share=1, in_suite=25, prepare=lambda: saved("n-grams"))]

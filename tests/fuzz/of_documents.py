@@ -17,6 +17,11 @@ TABLES = (".csv", ".tsv")
 SUFFIXES = (".csv", ".csv", ".tsv", ".jsonl", ".jsonl", ".json", ".parquet", ".arrow")
 
 
+def _prepare() -> None:
+    import datasets  # noqa: F401 - slow to import
+    import pyarrow.parquet  # noqa: F401
+
+
 def _rows(rng: Random) -> list[Row]:
     """Draw texts and labels; the first label is none of those that read as no label."""
     rows = [(text(rng).replace("\ufeff", ""), text(rng).replace("\ufeff", "")[:200]) for _ in range(rng.randint(1, 6))]
@@ -121,6 +126,6 @@ def _check_damaged(case: dict[str, Any], folder: Path) -> str:
 
 
 DOCUMENTS = [
-    Target("documents", _make, _check, share=1, in_suite=150),
-    Target("damaged-documents", _make_damaged, _check_damaged, share=2, in_suite=400),
+    Target("documents", _make, _check, share=1, in_suite=150, prepare=_prepare),
+    Target("damaged-documents", _make_damaged, _check_damaged, share=2, in_suite=400, prepare=_prepare),
 ]

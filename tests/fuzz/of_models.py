@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from fuzz.cases import ACCEPTED, REFUSED, Target, Wrong
 from fuzz.mutation import mutated, text
@@ -114,17 +115,19 @@ def _answers(loaded: Any, kind: str) -> str:
 def _rewrite(file: Path, rng: Random) -> None:
     """Change what a file means and keep it a file of its kind, most of the time."""
     data = file.read_bytes()
-    if rng.random() < 0.15:
-        file.write_bytes(mutated(rng, data, 2))
-    elif file.suffix == ".json":
-        content = json.loads(data)
-        for _ in range(rng.randint(1, 2)):
-            content = _changed(content, rng)
-        file.write_text(json.dumps(content), encoding="utf-8", errors="backslashreplace")
-    elif file.suffix == ".safetensors":
-        file.write_bytes(_other_tensors(data, rng))
-    else:
-        file.write_bytes(mutated(rng, data, 2))
+    change = {".json": _other_json, ".safetensors": _other_tensors}.get(file.suffix)
+    try:
+        changed = mutated(rng, data, 2) if change is None or rng.random() < 0.15 else change(data, rng)
+    except (ValueError, SafetensorError):  # it was changed before, and is no file of its kind any more
+        changed = mutated(rng, data, 2)
+    file.write_bytes(changed)
+
+
+def _other_json(data: bytes, rng: Random) -> bytes:
+    content = json.loads(data)
+    for _ in range(rng.randint(1, 2)):
+        content = _changed(content, rng)
+    return json.dumps(content).encode()
 
 
 def _changed(content: Any, rng: Random) -> Any:

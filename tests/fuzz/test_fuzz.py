@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from fuzz.targets import TARGETS
 from fuzz.workers import Worker
 
