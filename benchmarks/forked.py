@@ -28,7 +28,8 @@ CALLS = {
     "openat": 2,
 }  # fmt: skip
 SECONDS_FOR_A_COMMAND = 120.0
-SECONDS_TO_ATTACH = 20.0
+SECONDS_BETWEEN_LOOKS = 0.002
+SECONDS_FOR_STRACE = 20.0  # to end after its process
 LINE_OF_CALL = re.compile(r"(\d+) +(\w+)\(")
 
 
@@ -55,15 +56,8 @@ def import_everything() -> None:
     """Import what the commands import."""
     os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     import optuna
-    import sklearn.svm
     import torch
 
-    import pipelines.cli.app
-    import pipelines.cross_validation
-    import pipelines.prediction
-    import pipelines.refitting
-    import pipelines.trust
-    import pipelines.tuning
     import stages.training.trainer  # noqa: F401
 
     torch.set_num_threads(1)
@@ -112,6 +106,7 @@ class Forked:
         waits: bool = False,
     ) -> None:
         self.log = folder.with_name(f"{folder.name}.stderr")
+        self._code: int | None = None
         self._gate = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -144,22 +139,24 @@ class Forked:
     def wait(self, seconds: float) -> int | None:
         """Wait for the end of the process; None where it goes on after so many seconds."""
         until = time.monotonic() + seconds
-        while True:
+        while self._code is None:
             gone, status = os.waitpid(self.pid, os.WNOHANG)
             if gone:
-                return os.waitstatus_to_exitcode(status)
-            if time.monotonic() > until:
-                return None
-            time.sleep(0.002)
+                self._code = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > until:
+                break
+            else:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+        return self._code
 
     def kill(self) -> None:
         """Kill what is left of the session: the process, and its workers."""
         for process in workers_of(self.pid):
             with suppress(psutil.Error):
                 process.kill()
-        with suppress(ProcessLookupError, ChildProcessError):
+        if self._code is None:
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            self.wait(SECONDS_FOR_A_COMMAND)
 
 
 def workers_of(session: int) -> list[psutil.Process]:
@@ -177,11 +174,10 @@ def killed_at_random(run: Callable[[], None], folder: Path, seconds: float, chan
     """Run a command that takes so many seconds, and kill it at some moment of them."""
     moment = chance.uniform(0.0, seconds)
     command = Forked(run, folder)
-    code = command.wait(moment)
-    if code is None:
+    if command.wait(moment) is None:
         command.kill()
-        code = -signal.SIGKILL
-    return Ended(code, time.monotonic() - command.started, "")
+    ended = command.end()
+    return Ended(ended.code, moment, "")
 
 
 def killed_before_call(run: Callable[[], None], folder: Path, calls: Counter[str], chance: random.Random) -> Ended:
@@ -228,7 +224,7 @@ def _traced(run: Callable[[], None], folder: Path, options: str) -> Ended:
         sys.exit(f"strace cannot take hold of a process: {first.strip()}")
     command.go()
     ended = command.end()
-    tracer.communicate(timeout=SECONDS_TO_ATTACH)
+    tracer.communicate(timeout=SECONDS_FOR_STRACE)
     return ended
 
 
@@ -248,8 +244,8 @@ def _be_the_command(
         os.close(gate[1])
         os.read(gate[0], 1)  # ends when the other side is closed
         os.close(gate[0])
-        sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115 - a descriptor
-        sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
+        sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - a descriptor
+        sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
         if before is not None:
             before()
         run()

@@ -26,8 +26,17 @@ from typing import Any
 from forked import Ended, Forked, calls_of, import_everything, killed_at_random, killed_before_call
 from harness import ROOT, machine
 from works import (
-    Work, differences, foreign_lost, fresh_copy, make_base, make_works, model_problem, names_in, remove, results_of,
-)  # fmt: skip
+    Work,
+    differences,
+    foreign_lost,
+    fresh_copy,
+    make_base,
+    make_works,
+    model_problem,
+    names_in,
+    remove,
+    results_of,
+)
 
 from hierarchy.disk import write_whole
 

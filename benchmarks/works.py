@@ -20,7 +20,7 @@ WORDS = {
     "garden": {"mowers": "mower lawn grass petrol", "hoses": "hose tap nozzle spray", "seeds": "seed sow soil sprout"},
     "office": {"printers": "printer ink toner page", "chairs": "chair seat back wheel", "lamps": "lamp bulb light dim"},
 }  # fmt: skip
-FILLER = "the a of to we it was that order please today again about with from this would they have been".split()
+FILLER = ["the", "a", "of", "to", "we", "it", "was", "that", "order", "please", "today", "again", "about", "with"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 FOREIGN = {"notes.txt": "my notes\n", ".git/config": "[core]\n"}  # in the folder of a model, and not of it
 DATA = ("train.jsonl", "valid.jsonl", "test.jsonl")
@@ -84,7 +84,8 @@ def make_works() -> dict[str, Work]:
             "train (n-grams)", command_line(*TRAIN, *NGRAMS, "--set", "output=new"), trained, ("new",)
         ),
         "train-processes": Work(
-            "train (n-grams, 2 processes)", command_line(*TRAIN, *NGRAMS[:2], "--set", "classifier.n_jobs=2", "--set", "output=new"),
+            "train (n-grams, 2 processes)",
+            command_line(*TRAIN, *NGRAMS[:2], "--set", "classifier.n_jobs=2", "--set", "output=new"),
             trained, ("new",),
         ),
         "train-over": Work(
