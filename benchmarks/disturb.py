@@ -207,11 +207,11 @@ def no_permission(work: Work, folder: Path, reference: Reference, chance: random
 
 
 def vanished(work: Work, folder: Path, reference: Reference, chance: random.Random) -> Iterator[Disturbed]:
-    """Remove what the command has made so far, at some moment."""
+    """Remove what the command has made on its way so far, at some moment; the result itself is left alone."""
     command = Forked(work.run, folder)
     if command.wait(chance.uniform(0.1, 1.0) * reference.seconds) is None:
         for place in folder.iterdir():
-            if place.name not in work.needs:
+            if place.name not in (*work.needs, *work.results):
                 with suppress(OSError):
                     shutil.rmtree(place) if place.is_dir() else place.unlink()
     yield Disturbed(command.end(), [BAD_INPUT], [], command.pid)

@@ -251,13 +251,15 @@ def _be_the_command(
         run()
         code = 0
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
         code = 1
     finally:
-        # As at the end of any process.
-        for last in (threading._shutdown, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # type: ignore[attr-defined]
+        as_at_any_end = (threading._shutdown, atexit._run_exitfuncs)  # type: ignore[attr-defined]
+        for last in (*as_at_any_end, sys.stdout.flush, sys.stderr.flush):
             with suppress(BaseException):
                 last()
         os._exit(code)
