@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -33,8 +34,8 @@ NOBODY = 65534
 ROOMY = 64 << 20  # bytes of a file system that holds every work
 PAGE = 4096
 SECONDS_BETWEEN_LOOKS = 0.005  # at a file system while it is filled
-SECONDS_FOR_WORKERS = 5.0  # to end after the command
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - looked at, and not written
+SECONDS_FOR_WORKERS = 10.0  # to end after the command
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - of processes that have ended
 TRACEBACK, OURS = "Traceback (most recent call last)", "coarsefine: "
 BAD_INPUT, PIPE_CLOSED = 2, 141
 
@@ -157,8 +158,15 @@ def problems_of(run: Disturbed) -> list[str]:
         problems.append(f"{len(sentences)} sentences")
     if code == BAD_INPUT and run.cause and not any(word in said for word in run.cause):
         problems.append("the cause is not told")
-    shared = [file.name for file in SHARED_MEMORY.glob(f"*{run.pid}*")] if SHARED_MEMORY.is_dir() else []
-    return problems + [f"left in shared memory: {name}" for name in shared]
+    return problems + [f"left in shared memory: {name}" for name in take_shared_memory(run.pid)]
+
+
+def take_shared_memory(pid: int) -> list[str]:
+    """Name what a process that has ended left in shared memory, and remove it."""
+    left = [file for file in SHARED_MEMORY.glob("*") if str(pid) in re.split(r"[-_.]", file.name)]
+    for file in left:
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    return [file.name for file in left]
 
 
 def full_disk(work: Work, folder: Path, reference: Reference, chance: random.Random) -> Iterator[Disturbed]:

@@ -152,12 +152,15 @@ def make_base(base: Path) -> None:
     (base / "labels.yaml").write_text(_yaml([label.title() for label in _labels()]), encoding="utf-8")
     space = {"classifier.lexical_C": [0.3, 1.0, 3.0], "classifier.balance": [0.0, 0.5]}
     (base / "space.yaml").write_text(_yaml(space), encoding="utf-8")
-    _save_encoder(base / "encoder")
+    # In processes of their own, as this one, which is forked, must have no threads.
+    steps = {"encoder": _save_encoder}
     for name, strength in (("model", "1"), ("other", "3")):
         settings = ("--set", f"output={name}", "--set", f"classifier.lexical_C={strength}")
-        ended = Forked(command_line(*TRAIN, *NGRAMS, *settings), base).end()
+        steps[name] = command_line(*TRAIN, *NGRAMS, *settings)
+    for name, step in steps.items():
+        ended = Forked(step, base).end()
         if ended.code != 0:
-            sys.exit(f"the {name} of all runs cannot be trained ({ended.code}): {ended.said}")
+            sys.exit(f"the {name} of all runs cannot be made ({ended.code}): {ended.said}")
         shutil.rmtree(base / f"{name}.run", ignore_errors=True)
     for name, content in FOREIGN.items():
         (base / "model" / name).parent.mkdir(exist_ok=True)
@@ -269,12 +272,12 @@ def _write_documents(file: Path, labels: Sequence[str], chance: random.Random, *
             stream.write(json.dumps(row) + "\n")
 
 
-def _save_encoder(folder: Path) -> None:
+def _save_encoder() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
     from tiny import save_tiny_bert
 
     words = {word for labels in WORDS.values() for text in labels.values() for word in text.split()}
-    save_tiny_bert([*SPECIAL, *sorted({*words, *FILLER, *_labels(), *WORDS})], folder)
+    save_tiny_bert([*SPECIAL, *sorted({*words, *FILLER, *_labels(), *WORDS})], Path("encoder"))
 
 
 def _yaml(content: Any) -> str:
