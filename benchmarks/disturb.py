@@ -3,14 +3,15 @@
 A disturbed command either does its work or ends with one sentence and the exit code that was promised, without a
 traceback; it leaves no process and nothing in /dev/shm; a model that it replaces is there, old or new, with the files
 in its folder that are none of it. When the disturbance is gone, the same command makes what an undisturbed one makes.
-Full disks are small file systems in memory, and lacking rights those of another user: both need root, and are left out
-without it. What fails is kept in the run folder. The figures join those of `kills.py`.
+Full disks are small file systems in memory, and lacking rights a root that gave up its own: both need root, and are
+left out without it. What fails is kept in the run folder. The figures join those of `kills.py`.
 
 Example: python benchmarks/disturb.py --times 3
          python benchmarks/disturb.py --times 1 --works calibrate --how "disk full" SIGTERM
 """
 
 import argparse
+import ctypes
 import json
 import os
 import random
@@ -30,7 +31,6 @@ from forked import Ended, Forked, import_everything, workers_of
 from kills import BUSY, Reference, add_common_options, lost_of, read_records, reference_of, write_figures
 from works import Work, differences, foreign_lost, fresh_copy, make_base, make_works, remove, results_of
 
-NOBODY = 65534
 ROOMY = 64 << 20  # bytes of a file system that holds every work
 PAGE = 4096
 SECONDS_BETWEEN_LOOKS = 0.005  # at a file system while it is filled
@@ -104,11 +104,11 @@ def disturb_work(
     for how, number in missing:
         folder = options.run / f"{name}-{how.replace(' ', '-')}-{number}"
         chance = random.Random(f"{options.seed} {name} {how} {number}")  # noqa: S311 - of moments
-        problems = disturb_once(work, how, folder, reference, chance, options.run / "base")
-        made.append({"work": work.name, "how": how, "number": number, "seed": options.seed, "problems": problems})
+        record = {"work": work.name, "how": how, "number": number, "seed": options.seed}
+        made.append(record | disturb_once(work, how, folder, reference, chance, options.run / "base"))
         with records.open("a", encoding="utf-8") as file:
             file.write(json.dumps(made[-1]) + "\n")
-        if problems:
+        if made[-1]["problems"]:
             print(json.dumps(made[-1]), flush=True)
         else:
             remove(folder)
@@ -123,8 +123,8 @@ def can(how: str) -> bool:
 
 def disturb_once(
     work: Work, how: str, folder: Path, reference: Reference, chance: random.Random, base: Path
-) -> list[str]:
-    """Disturb a work in a new folder, give the command again, and name what is not as promised."""
+) -> dict[str, Any]:
+    """Disturb a work in a new folder, give the command again, and say what is not as promised."""
     unmount(folder)  # of an earlier call that was stopped
     fresh_copy(base, work, folder)
     problems: list[str] = []
@@ -132,7 +132,7 @@ def disturb_once(
         problems += problems_of(run) + lost_of(work, folder, reference)
         if run.ended.code == 0 and differences(results_of(folder, work.results), reference.after):
             problems.append("exit code 0, and not the result")
-        said = run.ended.said[-400:]
+        ended = run.ended
     again = Forked(work.run, folder).end()
     fits = again.code == 0 or (work.once and again.code == BAD_INPUT)
     unlike = differences(results_of(folder, work.results), reference.after)
@@ -142,7 +142,7 @@ def disturb_once(
         problems.append(f"again: exit code {again.code}, {', '.join(unlike)} {again.said[-400:]}")
     problems += foreign_lost(folder, work)
     unmount(folder)
-    return [*problems, f"it said: {said}"] if problems else []
+    return {"code": ended.code, "problems": problems, "said": ended.said[-400:] if problems else ""}
 
 
 def problems_of(run: Disturbed) -> list[str]:
@@ -195,7 +195,7 @@ def fill_memory(work: Work, folder: Path) -> None:
 
 
 def no_permission(work: Work, folder: Path, reference: Reference, chance: random.Random) -> Iterator[Disturbed]:
-    """Run as another user, who may write nowhere, or not in the folder of the model; or on a disk for reading only."""
+    """Run where nobody may write: in the folder, in that of the model, or on the whole disk."""
     kinds = ["folder", "disk", *(["model"] if work.model else [])]
     kind = chance.choice(kinds)
     closed = folder / work.model if kind == "model" else folder
@@ -203,9 +203,8 @@ def no_permission(work: Work, folder: Path, reference: Reference, chance: random
         fill_memory(work, folder)
         mount_memory(folder, ROOMY, "remount,ro,")
     else:
-        subprocess.run(["chown", "-R", str(NOBODY), str(folder)], check=True)
         closed.chmod(0o555)
-    command = Forked(work.run, folder, before=_become_nobody if kind != "disk" else None)
+    command = Forked(work.run, folder, before=_give_up_rights if kind != "disk" else None)
     ended = command.end()
     yield Disturbed(ended, [BAD_INPUT], ["ermission", "Read-only", "writable", "right to write"], command.pid)
     if kind == "disk":
@@ -278,11 +277,11 @@ def used_on(folder: Path) -> int:
     return (found.f_blocks - found.f_bfree) * found.f_frsize
 
 
-def _become_nobody() -> None:
-    os.environ["HOME"] = str(Path.cwd())
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
+def _give_up_rights() -> None:
+    """Become a user like any other: by its capabilities alone may root write where the mode of a folder forbids it."""
+    version_3, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    if ctypes.CDLL(None).capset(version_3, none) != 0:
+        raise OSError("the capabilities of root cannot be given up")
 
 
 def disturbed_rows(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -130,10 +130,15 @@ def make_works() -> dict[str, Work]:
 
 
 def save_over() -> None:
-    """Load a model and save it over another one."""
+    """Load a model and save it over another one; an error that is ours ends it as it ends a command."""
+    from hierarchy.errors import CoarsefineError
     from pipelines.classifier import HierarchicalClassifier
 
-    HierarchicalClassifier.from_pretrained("other").save_pretrained("model")
+    try:
+        HierarchicalClassifier.from_pretrained("other").save_pretrained("model")
+    except CoarsefineError as error:
+        print(f"coarsefine: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def make_base(base: Path) -> None:
