@@ -133,16 +133,21 @@ def disturb_once(
         if run.ended.code == 0 and differences(results_of(folder, work.results), reference.after):
             problems.append("exit code 0, and not the result")
         ended = run.ended
-    again = Forked(work.run, folder).end()
-    fits = again.code == 0 or (work.once and again.code == BAD_INPUT)
-    unlike = differences(results_of(folder, work.results), reference.after)
-    if BUSY in again.said:
-        problems.append("a lock was left")
-    if not fits or unlike:
-        problems.append(f"again: exit code {again.code}, {', '.join(unlike)} {again.said[-400:]}")
+    if ended.code != 0:
+        problems += problems_again(work, folder, reference)
     problems += foreign_lost(folder, work)
     unmount(folder)
     return {"code": ended.code, "problems": problems, "said": ended.said[-400:] if problems else ""}
+
+
+def problems_again(work: Work, folder: Path, reference: Reference) -> list[str]:
+    """Give the command again, undisturbed, and name what is not as it should be."""
+    ended = Forked(work.run, folder).end()
+    unlike = differences(results_of(folder, work.results), reference.after)
+    problems = ["a lock was left"] if BUSY in ended.said else []
+    if unlike or not (ended.code == 0 or (work.once and ended.code == BAD_INPUT)):
+        problems.append(f"again: exit code {ended.code}, {', '.join(unlike)} {ended.said[-400:]}")
+    return problems
 
 
 def problems_of(run: Disturbed) -> list[str]:

@@ -4,9 +4,11 @@ A start costs milliseconds and not seconds, and a kill meets the work and not it
 """
 
 import atexit
+import ctypes
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +32,7 @@ CALLS = {
 SECONDS_FOR_A_COMMAND = 120.0
 SECONDS_BETWEEN_LOOKS = 0.002
 SECONDS_FOR_STRACE = 20.0  # to end after its process
+PR_SET_PTRACER, ANYBODY = 0x59616D61, -1  # of Linux's prctl
 LINE_OF_CALL = re.compile(r"(\d+) +(\w+)\(")
 
 
@@ -50,6 +53,12 @@ class Ended:
     code: int | None
     seconds: float
     said: str
+
+
+def can_trace() -> bool:
+    """Whether there is a strace, and the system lets it trace."""
+    found = shutil.which("strace")
+    return bool(found) and subprocess.run([found, "-o", os.devnull, "true"], capture_output=True).returncode == 0
 
 
 def import_everything() -> None:
@@ -241,6 +250,7 @@ def _be_the_command(
         os.chdir(folder)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
+        ctypes.CDLL(None).prctl(PR_SET_PTRACER, ANYBODY)  # strace, which is no parent of it, may trace it
         os.close(gate[1])
         os.read(gate[0], 1)  # ends when the other side is closed
         os.close(gate[0])

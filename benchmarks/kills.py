@@ -12,18 +12,18 @@ Example: python benchmarks/kills.py --kills 360
 import argparse
 import json
 import random
-import shutil
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from forked import Ended, Forked, calls_of, import_everything, killed_at_random, killed_before_call
+from forked import Ended, Forked, calls_of, can_trace, import_everything, killed_at_random, killed_before_call
 from harness import ROOT, machine
 from works import (
     Work,
@@ -107,11 +107,17 @@ def add_common_options(parser: argparse.ArgumentParser, works: dict[str, Work], 
     parser.add_argument("--resume", action="store_true", help="go on after what an earlier call has done")
 
 
+@cache
+def hows_here() -> tuple[str, ...]:
+    """Return the kinds of kills that this system allows."""
+    return (RANDOM, BETWEEN) if can_trace() else (RANDOM,)
+
+
 def kill_work(
     name: str, work: Work, options: argparse.Namespace, records: Path, done: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Kill one work as often as is its share, and append each record to the file as soon as it is made."""
-    hows = [RANDOM, BETWEEN] if shutil.which("strace") else [RANDOM]
+    hows = hows_here()
     per_how = -(-options.kills // (len(options.works) * len(hows)))
     seen = {(one["work"], one["how"], one["number"], one["seed"]) for one in done}
     asked = [(how, number) for how in hows for number in range(per_how)]
@@ -143,7 +149,7 @@ def reference_of(work: Work, run: Path) -> Reference:
     if ended.code != 0:
         sys.exit(f"{work.name} ends with {ended.code} undisturbed: {ended.said}")
     after, names, calls = results_of(folder, work.results), names_in(folder), Counter[str]()
-    if shutil.which("strace"):
+    if BETWEEN in hows_here():
         fresh_copy(run / "base", work, folder)
         calls = calls_of(work.run, folder)
         if unlike := differences(results_of(folder, work.results), after):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +11,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="commands are forked")
-HOWS = ["random", "between system calls"]
 
 # Three works that do it wrong and one that does it right: each a second long at most, without the libraries.
 WORKS = """
 import json, os, random, shutil, sys, time
 from pathlib import Path
 sys.path.insert(0, "benchmarks")
-from kills import killed_once, reference_of
+from kills import hows_here, killed_once, reference_of
 from works import FOREIGN, Work
 from hierarchy.disk import whole_file
 
@@ -59,9 +57,10 @@ for work in (
     Work("writes_whole", writes_whole, (), ("out.txt",)),
 ):
     reference = reference_of(work, run)
-    for how in sys.argv[2:]:
+    for how in hows_here():
         chance = random.Random(f"{how} 4")
-        print(json.dumps(killed_once(work, how, run / "work", reference, chance, run / "base") | {"work": work.name}))
+        record = killed_once(work, how, run / "work", reference, chance, run / "base")
+        print(json.dumps(record | {"work": work.name, "how": how}))
 """
 
 
@@ -74,25 +73,17 @@ def run(*arguments: Any, succeeds: bool = True) -> str:
     return done.stdout
 
 
-def can_trace() -> bool:
-    """Whether there is a strace, and it may take hold of a process."""
-    found = shutil.which("strace")
-    return bool(found) and subprocess.run([found, "-o", os.devnull, "true"], capture_output=True).returncode == 0
-
-
-@pytest.mark.parametrize("how", HOWS)
-def test_what_goes_wrong_is_seen(tmp_path: Path, how: str) -> None:
-    if how != "random" and not can_trace():
-        pytest.skip("there is no strace that may trace")
-    records = {one["work"]: one for one in map(json.loads, run("-c", WORKS, tmp_path, how).splitlines())}
-    assert not records["appends"]["same"]
-    assert records["keeps_its_lock"]["stale"]
-    assert {"notes.txt", ".git/config"} <= set(records["removes_first"]["lost"])
-    good = records["writes_whole"]
-    assert good["same"]
-    assert not good["lost"]
-    assert not good["stale"]
-    assert not good["left_overs"]
+def test_what_goes_wrong_is_seen(tmp_path: Path) -> None:
+    records = [json.loads(line) for line in run("-c", WORKS, tmp_path).splitlines()]
+    by_work = {name: [one for one in records if one["work"] == name] for name in {one["work"] for one in records}}
+    assert not any(one["same"] for one in by_work["appends"])
+    assert all(one["stale"] for one in by_work["keeps_its_lock"])
+    assert all({"notes.txt", ".git/config"} <= set(one["lost"]) for one in by_work["removes_first"])
+    for one in by_work["writes_whole"]:
+        assert one["same"]
+        assert not one["lost"]
+        assert not one["stale"]
+        assert not one["left_overs"]
 
 
 def test_a_killed_edit_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
