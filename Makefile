@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow fuzz lint docs clean
+.PHONY: demo test test-slow fuzz kills lint docs clean
 
 demo: .venv/.installed
 	$(BIN)/coarsefine demo
@@ -18,6 +18,11 @@ test-slow: .venv/.installed
 FUZZ ?= --minutes 60 --jobs 2
 fuzz: .venv/.installed
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
+
+# Goes on where it was stopped; remove runs/kills and runs/disturbed to begin anew. Full disks take root, and strace helps.
+kills: .venv/.installed
+	$(BIN)/python benchmarks/kills.py --kills 360 --resume
+	$(BIN)/python benchmarks/disturb.py --times 3 --resume
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

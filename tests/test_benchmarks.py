@@ -13,7 +13,8 @@ import pytest
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = {"harness", "jobs", "peers", "flat", "paired", "cells", "compare_tables", "reliability"}  # what scripts import
+# What scripts import.
+SHARED = {"harness", "jobs", "peers", "flat", "paired", "cells", "compare_tables", "reliability", "forked", "works"}
 SCRIPTS = sorted({file.stem for file in (ROOT / "benchmarks").glob("*.py")} - SHARED)
 
 
