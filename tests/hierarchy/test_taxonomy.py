@@ -25,8 +25,8 @@ TREE = Taxonomy(
 
 def test_public_names():
     assert set(hierarchy.__all__) == {
-        "ArtifactError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "Group", "Label", "Taxonomy",
-        "MissingLibraryError", "TaxonomyBuilder", "TaxonomyError",
+        "ArtifactError", "BusyError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "Group", "Label",
+        "MissingLibraryError", "Taxonomy", "TaxonomyBuilder", "TaxonomyError",
     }  # fmt: skip
     assert all(getattr(hierarchy, name) for name in hierarchy.__all__)
     with pytest.raises(AttributeError, match="no attribute 'TaxonomyBilder'"):
