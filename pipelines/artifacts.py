@@ -292,6 +292,10 @@ def _load_neural(
     state = {
         name.removeprefix(prefix): torch.from_numpy(array) for name, array in tensors.items() if name.startswith(prefix)
     }
+    layers = settings.aggregator_layers
+    if layers > max(1, len(state)):  # a layer has several tensors: none is built that has no weights
+        problem = f"aggregator_layers {layers} is more than the model has: copy the model again"
+        raise ArtifactError(problem, str(folder / "config.json"))
     encoder = load("encoder")
     groups = len(state["head.bias"])
     embeddings = state.get("label_attention.group_embeddings", torch.zeros(groups, encoder.hidden_size))
