@@ -66,6 +66,17 @@ def test_a_prediction_does_not_depend_on_its_neighbours(which, how, request, len
     assert np.abs(whole.sum(1) - 1).max() < 1e-5
 
 
+def test_in_bf16_neighbours_move_a_prediction_by_rounding_alone(fitted, lengths):
+    classifier = copy.deepcopy(fitted)
+    neural = classifier.model_.extractor.neural
+    for encoder in (neural.encoder, *neural.fine_encoders):
+        encoder.precision = "bf16"
+    whole = classifier.predict_proba(lengths)
+    assert not np.array_equal(whole, fitted.predict_proba(lengths))  # it does read in bf16
+    alone = np.concatenate([classifier.predict_proba([text]) for text in lengths])
+    assert np.abs(alone - whole).max() < 0.01
+
+
 def test_what_the_router_reads_does_not_depend_on_neighbours(fitted, lengths):
     extractor = fitted.model_.extractor
     whole = extractor(lengths)

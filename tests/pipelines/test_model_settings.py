@@ -175,6 +175,12 @@ def test_a_model_without_its_encoder_folder_is_not_looked_for_on_the_hub(hub, mo
     assert hub.requests == []
 
 
+def test_layers_without_weights_are_not_built(model):
+    rewrite(model, aggregator_layers=10**9)
+    with pytest.raises(ArtifactError, match="aggregator_layers 1000000000 is more than the model has"):
+        HierarchicalClassifier.from_pretrained(model)
+
+
 def test_the_lines_to_copy_hold_no_command_of_a_stranger(fitted_lexical, tmp_path):
     evil = "x$(touch one)`touch two`'; touch three #\ntouch four\nimport os"
     record = fitted_lexical.model_.record
