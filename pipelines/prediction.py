@@ -280,8 +280,10 @@ def _is_table(entry: Path) -> bool:
 
 def _model_key(folder: Path) -> str:
     """Hash the model's manifest, which holds the hashes of all its files."""
+    from hierarchy.folders import put_back
     from pipelines.artifacts import MANIFEST
 
+    put_back(folder)
     if not (folder / MANIFEST).is_file():
         found = (
             f"{folder} holds no model ({MANIFEST} is missing)" if folder.is_dir() else f"there is no folder {folder}"
