@@ -2,6 +2,7 @@ import bisect
 import importlib.util
 import json
 import re
+import shutil
 import statistics
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from hierarchy import Taxonomy
 from hierarchy.errors import ConfigError
-from pipelines.demo import FOLDER, DemoFiles, write_demo_corpus
+from pipelines.demo import DEMO_FILES, FOLDER, DemoFiles, check_demo_folder, write_demo_corpus, write_demo_files
 from pipelines.demo_letters import FIRST_WINDOW, least_tokens
 
 SPLITS = ("train", "valid", "test")
@@ -224,3 +225,51 @@ def test_a_linear_model_is_neither_lost_nor_perfect_in_english(corpora):
     accuracy = svm_accuracy(corpora["en"], "word")
     assert 0.6 <= accuracy["test"] <= 0.85
     assert abs(accuracy["valid"] - accuracy["test"]) < 0.12
+
+
+def test_a_demo_replaces_what_demos_wrote(corpora, tmp_path):
+    for language, seed in (("zh", 0), ("zh", 1)):
+        files = write_demo_corpus(tmp_path, language, seed=seed)
+    assert files.train.read_bytes() != corpora["zh"].train.read_bytes()
+    files.valid.unlink()  # of one that was killed
+    assert write_demo_corpus(tmp_path, "zh").valid.read_bytes() == corpora["zh"].valid.read_bytes()
+
+
+@pytest.mark.parametrize("name", DEMO_FILES)
+@pytest.mark.parametrize("demo_before", [True, False])
+def test_a_demo_replaces_nothing_else(tmp_path, name, demo_before):
+    if demo_before:
+        write_demo_files(tmp_path, dict.fromkeys(DEMO_FILES, b"of a demo"))
+    (tmp_path / name).write_bytes(b"mine")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    for work in (lambda: write_demo_corpus(tmp_path, "zh"), lambda: check_demo_folder(tmp_path)):
+        with pytest.raises(ConfigError, match=rf"holds {name}, which no demo has written"):
+            work()
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_a_demo_that_was_killed_knows_its_files(tmp_path, monkeypatch, step):
+    def killed(path, content, calls=[]):  # noqa: B006
+        calls.append(path)
+        if len(calls) > step:
+            raise KeyboardInterrupt
+        Path(path).write_bytes(content)
+
+    write_demo_files(tmp_path, dict.fromkeys(DEMO_FILES, b"first"))
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.demo.write_whole", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_demo_files(tmp_path, dict.fromkeys(DEMO_FILES, b"second"))
+    write_demo_files(tmp_path, dict.fromkeys(DEMO_FILES, b"third"))
+    assert {(tmp_path / name).read_bytes() for name in DEMO_FILES} == {b"third"}
+
+
+def test_a_demo_replaces_its_own_model_only(tmp_path, saved):
+    model = Path(shutil.copytree(saved, tmp_path / "model"))
+    with pytest.raises(ConfigError, match="holds model, which no demo has written"):
+        check_demo_folder(tmp_path)
+    for train in (tmp_path / "train.jsonl", f"{tmp_path.name}/train.jsonl"):
+        record = {"config": {"data": {"train": str(train)}}}
+        (model / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        check_demo_folder(tmp_path)

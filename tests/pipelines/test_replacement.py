@@ -188,6 +188,36 @@ def test_a_save_while_a_model_is_read_is_no_damage(model, fitted_lexical, monkey
     assert len(checked) == 2
 
 
+@pytest.mark.parametrize("name", ["documents", "vectors/m", "rows-1", "tune-0", "folds-x/m", "joint-a", "chained-b"])
+def test_a_model_does_not_lie_in_what_a_run_folder_keeps(cli, model, tmp_path, name):
+    (tmp_path / "train.jsonl").write_text('{"text": "a", "label": "b"}', encoding="utf-8")
+    out = tmp_path / "run" / name
+    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run={tmp_path / 'run'}"]
+    for command in (
+        ["train", *data, "--set", f"output={out}"],
+        ["refit", model, *data, "--groups", "kitchen", "-o", out],
+    ):
+        done = cli(*command)
+        assert (done.exit_code, "keeps for itself" in " ".join(done.stderr.split())) == (2, True), done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("place", ["model", "model/run", "link/run", "model/../model/deep/run"])
+def test_a_run_folder_does_not_lie_in_the_model(cli, model, tmp_path, place):
+    (tmp_path / "link").symlink_to("model")
+    (tmp_path / "train.jsonl").write_text('{"text": "a", "label": "b"}', encoding="utf-8")
+    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run={tmp_path / place}"]
+    for command in (
+        ["train", *data, "--set", f"output={model}"],
+        ["refit", model, *data, "--groups", "kitchen", "-o", model],
+    ):
+        done = cli(*command)
+        assert done.exit_code == 2
+        assert "empty" not in done.stderr
+        assert "delete" not in done.stderr
+    assert not (model / "run").exists()
+
+
 # One at a time --------------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from pipelines.settings import Settings
 from pipelines.tuning import search, tune
 from pipelines.tuning.page import tuning_page
 from pipelines.tuning.space import read_space
-from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Trial, Tuning
+from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Trial, Tuning, check_results
 
 NO_ENCODER = Settings(encoder="none")
 SPACE = {
@@ -289,6 +289,26 @@ def test_json_has_every_trial(tmp_path):
     assert written["trials"][1]["params"] == {"classifier.lexical_C": 1.0, "classifier.negatives": "all"}
     assert written["trials"][2]["curve"] == [0.1, 0.2]
     read_space(written["space"], NO_ENCODER)  # as the file would have it
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("trials.json", "{"), ("trials.json", "[]"), ("trials.json", '{"trials": 3}'), ("best.yaml", "output: mine\n"),
+    ("best.yaml", ""), ("trials.json", None), ("best.yaml", None),
+])  # fmt: skip
+def test_results_replace_only_those_of_a_tune(tmp_path, name, content):
+    tuning([trial(0, 0.5), trial(1, 0.6)]).write_json(tmp_path / "trials.json")
+    tuning([trial(0, 0.5), trial(1, 0.6)]).write_config(tmp_path / "best.yaml", load_config(None, []))
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    check_results(tmp_path)
+    check_results(tmp_path / "new")
+    (tmp_path / name).unlink()
+    check_results(tmp_path)
+    if content is None:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"holds {name}, which no tune has written: name another folder"):
+        check_results(tmp_path)
 
 
 def test_the_page_shows_every_trial_and_needs_nothing_beside_it():
