@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow fuzz kills lint docs clean
 
 demo: .venv/.installed
 	$(BIN)/coarsefine demo
@@ -13,6 +13,16 @@ test: .venv/.installed
 
 test-slow: .venv/.installed
 	$(BIN)/python -m pytest -m slow tests
+
+# Random input for an hour; what is found is in build/fuzz.
+FUZZ ?= --minutes 60 --jobs 2
+fuzz: .venv/.installed
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
+
+# Goes on where it was stopped; remove runs/kills and runs/disturbed to begin anew. Full disks take root, and strace helps.
+kills: .venv/.installed
+	$(BIN)/python benchmarks/kills.py --kills 360 --resume
+	$(BIN)/python benchmarks/disturb.py --times 3 --resume
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

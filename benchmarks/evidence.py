@@ -61,8 +61,8 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
     model_folder
         Where the model lies.
     """
-    from pipelines.artifacts import load_model
     from pipelines.cli.console import silence_weight_bars
+    from pipelines.loading import load_model
     from stages.progress import progress
 
     if not model_folder.is_dir():

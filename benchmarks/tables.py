@@ -14,6 +14,7 @@ from typing import Any
 
 from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, read, spread
 from compare_tables import compare, compare_differences, compare_trained
+from reliability import disturbed, fuzzed, killed
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -44,7 +45,10 @@ def measured(table: str) -> str:
     dates: dict[str, list[str]] = {}
     for record in records:
         # Records of the first version do not name it.
-        dates.setdefault(record["versions"].get("coarsefine", "0.1.0"), []).append(record["date"])
+        version = record.get("version") or record["versions"].get("coarsefine", "0.1.0")
+        dates.setdefault(version, []).append(record["date"])
+    if not dates:
+        return "Not measured yet."
     spans = (f"{v} ({min(d)}{f' to {max(d)}' if min(d) != max(d) else ''})" for v, d in sorted(dates.items()))
     return f"Measured with version {', '.join(spans)}."
 
@@ -244,6 +248,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "compare": compare,
     "compare_differences": compare_differences,
     "compare_trained": compare_trained,
+    "fuzz": fuzzed,
+    "kills": killed,
+    "disturbed": disturbed,
 }
 
 RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is made of, where its name does not say
@@ -253,6 +260,8 @@ RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is
     "real_data": tuple(f"{record_name(arguments)}.json" for arguments in REAL_DATA),
     "label_groups": ("label_groups.json",),
     "ablations": ("ablate-*.json",),
+    "fuzz": ("fuzz.json",),
+    **dict.fromkeys(("kills", "disturbed"), ("kills.json",)),
     **dict.fromkeys(("compare", "compare_differences", "compare_trained"), ("compare/*.json",)),
 }
 

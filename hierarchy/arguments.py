@@ -14,7 +14,9 @@ import numpy as np
 
 from hierarchy.characters import healed, is_blank
 from hierarchy.errors import ConfigError, DataError
+from hierarchy.escaping import in_short
 
+LARGEST = 10**9  # of whole numbers: what counts more does not fit into memory
 NAMED = 5  # columns or keys that a message names
 
 
@@ -155,17 +157,22 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
     return (contents, said), texts
 
 
+def is_whole(value: Any, least: int, most: int = LARGEST) -> bool:
+    """Whether a value is a whole number, not true or false, within limits."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= most
+
+
 def whole_number(value: Any, name: str, *, least: int = 1) -> int:
     """Return a whole number.
 
     Raises
     ------
     ConfigError
-        It is none, or less than `least`.
+        It is none, less than `least`, or more than a billion.
     """
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
+    if is_whole(value, least):
         return int(value)
-    raise ConfigError(f"{name} is {value!r}: give a whole number from {least} up")
+    raise ConfigError(f"{name} is {in_short(value)}: give a whole number from {least} up, to a billion at most")
 
 
 def _strings(values: Any, name: str, wanted: str) -> Sequence[str]:

@@ -9,11 +9,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hierarchy.arguments import column, document_columns, label_text
+from hierarchy.arguments import LARGEST, column, document_columns, is_whole, label_text
 from hierarchy.assembling import assembled
 from hierarchy.clustering import Clusters, cluster
 from hierarchy.embedding import Documents, Embed, reduced, unit
 from hierarchy.errors import DataError, TaxonomyError
+from hierarchy.escaping import in_short
 from hierarchy.matching import fold
 from hierarchy.nodes import Label, with_default_ids
 from hierarchy.placement import Plan, moved_labels, moves_in_words
@@ -215,10 +216,14 @@ class TaxonomyBuilder:
     def _check(self) -> None:
         problems = []
         asked = self.n_groups
-        whole = isinstance(asked, (int, np.integer)) and not isinstance(asked, bool) and asked >= 1
-        if asked != "auto" and not whole:
-            problems.append(f"n_groups is {asked!r}; it must be 'auto' or a whole number from 1 up")
-        low, high = size_limits(self.min_group_size, self.max_group_size)
+        if asked != "auto" and not is_whole(asked, 1):
+            problems.append(f"n_groups is {in_short(asked)}; it must be 'auto' or a whole number from 1 up")
+        if not is_whole(self.seed, 0, 2**32 - 1):
+            problems.append(f"seed is {in_short(self.seed)}; it must be a whole number from 0 to 4294967295")
+        sizes = {"min_group_size": self.min_group_size, "max_group_size": self.max_group_size}
+        wrong = {name: size for name, size in sizes.items() if size is not None and not is_whole(size, -LARGEST)}
+        problems += [f"{name} is {in_short(size)}; it must be a whole number" for name, size in wrong.items()]
+        low, high = (1, 1) if wrong else size_limits(self.min_group_size, self.max_group_size)
         if not 1 <= low <= high:
             problems.append(
                 f"min_group_size is {low} and max_group_size {high}; "

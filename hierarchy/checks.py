@@ -1,10 +1,16 @@
 """What makes a taxonomy contradict itself: every rule in one place, for files and for Python callers alike."""
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, islice
 
 from hierarchy.characters import has_half
+from hierarchy.errors import PROBLEMS_SHOWN
+from hierarchy.escaping import in_short
+from hierarchy.likeness import Likeness, most_like
 from hierarchy.nodes import Label, Tree, named
+
+LARGEST_SIZE = 10**9  # labels of a group
+MOST_PROBLEMS = 10_000  # of one kind; a list of links can have millions
 
 Key = tuple[str | int, ...]
 """A place in a tree: ("group", i), ("label", i, j), ("unplaced", j), ("must_link", i), ("retired", i) ...
@@ -32,12 +38,8 @@ def find_problems(tree: Tree, lines: Mapping[Key, int] | None = None) -> list[Pr
         (line or None, message) for each problem.
     """
     lines = lines or {}
-    return [
-        *_check_names(tree, lines),
-        *_check_ids(tree, lines),
-        *_check_groups(tree, lines),
-        *_check_links(tree, lines),
-    ]
+    checks = (_check_names, _check_ids, _check_groups, _check_links)
+    return [problem for check in checks for problem in islice(check(tree, lines), MOST_PROBLEMS)]
 
 
 def in_words(problems: Iterable[Problem]) -> list[str]:
@@ -48,8 +50,24 @@ def in_words(problems: Iterable[Problem]) -> list[str]:
 
 def suggestion(word: str, known: Sequence[str]) -> str:
     """Return `; did you mean 'x'?` for a word that is close to a known one, else an empty string."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = most_like(word, known)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+class _Hints:
+    """The suggestions for many words; those that a message does not show have none, for each takes a while."""
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self.known, self.given = known, 0
+        self.likeness: Likeness | None = None
+
+    def of(self, word: str) -> str:
+        self.given += 1
+        if self.given > PROBLEMS_SHOWN:
+            return ""
+        self.likeness = self.likeness or Likeness(self.known)
+        near = self.likeness.nearest(word, least=0.6)
+        return f"; did you mean '{self.known[near[0][0]]}'?" if near else ""
 
 
 def link_components(links: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -67,15 +85,16 @@ def link_components(links: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
     """
     home: dict[str, list[str]] = {}
     for link in links:
-        merged: dict[str, None] = {}
         for member in link:
-            for other in home.get(member, [member]):
-                merged[other] = None
-        shared = list(merged)
-        for member in shared:
-            home[member] = shared
+            home.setdefault(member, [member])
+        for member in link[1:]:
+            smaller, larger = sorted((home[link[0]], home[member]), key=len)
+            if smaller is not larger:  # each member moves seldom: its new list is twice as long at least
+                larger += smaller
+                home.update(dict.fromkeys(smaller, larger))
+    order = {member: place for place, member in enumerate(home)}
     unique = {id(component): component for component in home.values()}
-    return [tuple(component) for component in unique.values()]
+    return [tuple(sorted(component, key=order.__getitem__)) for component in unique.values()]
 
 
 def _labels(tree: Tree) -> Iterator[tuple[Key, Label]]:
@@ -162,22 +181,25 @@ def _check_groups(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
             yield line, f"group '{named(group)}' is empty; give it labels or remove it"
         low, high = group.min_size, group.max_size
         for field, value in (("min_size", low), ("max_size", high)):
-            if value is not None and value < 1:
-                yield line, f"{field} of group '{named(group)}' is {value}; it must be 1 or more"
-        if low is not None and high is not None and low > high:
+            if value is not None and not 1 <= value <= LARGEST_SIZE:
+                yield (
+                    line,
+                    f"{field} of group '{named(group)}' is {in_short(value)}; it must be from 1 to a billion",
+                )
+        if low is not None and high is not None and high < low <= LARGEST_SIZE:
             yield line, f"group '{named(group)}' has min_size {low} above max_size {high}; swap or change them"
 
 
 def _check_links(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
     home = {label.id: (key[1] if key[0] == "label" else None) for key, label in _labels(tree)}
-    ids = list(home)
+    hints = _Hints(list(home))
     called = {label.id: named(label) for _, label in _labels(tree)}
     for field in ("must_link", "cannot_link"):
         for i, link in enumerate(getattr(tree, field)):
             line = lines.get((field, i))
             for member in link:
                 if member not in home:
-                    yield line, f"{field} names '{member}', which is no label id{suggestion(member, ids)}"
+                    yield line, f"{field} names '{member}', which is no label id{hints.of(member)}"
             if len(set(link)) < max(2, len(link)):
                 yield line, f"{field} entry {list(link)} needs two or more different label ids"
 
@@ -191,22 +213,36 @@ def _check_links(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
         places = {pinned(member): member for member in component if pinned(member) is not None}
         if len(places) > 1:
             joined = " and ".join(f"'{called[member]}'" for member in places.values())
-            line = next((lines.get(("must_link", i)) for i, x in enumerate(tree.must_link) if x[0] in component), None)
+            line = next(
+                (lines.get(("must_link", i)) for i, x in enumerate(tree.must_link) if x and x[0] in component), None
+            )
             yield (
                 line,
                 f"must_link joins {joined}, which stand in different pinned groups; move one or drop the link",
             )
     for i, link in enumerate(tree.cannot_link):
         members = [member for member in dict.fromkeys(link) if member in home]
-        for position, left in enumerate(members):
-            for right in members[position + 1 :]:
-                line, pair = lines.get(("cannot_link", i)), f"'{called[left]}' and '{called[right]}'"
-                if left in component_of and component_of[left] == component_of.get(right):
-                    yield line, f"cannot_link parts {pair}, which must_link joins; drop one of the two"
-                elif pinned(left) is not None and pinned(left) == pinned(right):
-                    group = named(tree.groups[pinned(left) or 0])
-                    yield (
-                        line,
-                        f"cannot_link parts {pair}, which are both pinned in group '{group}'; "
-                        "move one or drop the entry",
-                    )
+        line = lines.get(("cannot_link", i))
+        for left, right in _pairs_of_one(members, component_of.get):
+            pair = f"'{called[left]}' and '{called[right]}'"
+            yield line, f"cannot_link parts {pair}, which must_link joins; drop one of the two"
+        for left, right in _pairs_of_one(members, pinned):
+            if left in component_of and component_of[left] == component_of.get(right):
+                continue  # said above
+            group = named(tree.groups[pinned(left) or 0])
+            yield (
+                line,
+                f"cannot_link parts '{called[left]}' and '{called[right]}', which are both pinned in group '{group}'; "
+                "move one or drop the entry",
+            )
+
+
+def _pairs_of_one(members: Sequence[str], home: Callable[[str], int | None]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of members that have the same home; a list of thousands has millions of others."""
+    together: dict[int, list[str]] = {}
+    for member in members:
+        place = home(member)
+        if place is not None:
+            together.setdefault(place, []).append(member)
+    for inmates in together.values():
+        yield from combinations(inmates, 2)

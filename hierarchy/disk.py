@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and what the system says where it refuses."""
 
+import concurrent.futures
 import errno
 import os
 import re
@@ -8,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from hierarchy.errors import DataError
 
 _LEFT_OVER = re.compile(r"\..*\.[0-9a-f]{16}\.part", re.DOTALL)
 _LONGEST_NAME = 40  # characters of the real name in that of its part: four bytes each, and a name has 255
@@ -28,6 +31,7 @@ _REMEDIES = {
 }
 # What torch says of a full disk: while it writes, and when it ends a file of which a part could not be written.
 _FULL = ("No space left on device", "PytorchStreamWriter failed writing", ". unexpected pos ")
+_NO_MEMORY = re.compile("can't allocate memory|cannot allocate memory|out of memory|bad_alloc", re.IGNORECASE)
 _looked_at: set[Path] = set()  # folders in which this process has removed what others left
 
 
@@ -46,22 +50,17 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     OSError
         The system refuses; see `cannot_write` for the words.
     """
-    real = Path(os.path.realpath(path))
-    if real.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if real.is_symlink() or (real.exists() and not real.is_file()):
-        number = errno.ELOOP if real.is_symlink() else errno.EINVAL
-        raise OSError(number, os.strerror(number), str(path))
+    real = _real(path)
     _remove_left_overs(real.parent)
     part, handle = _new_part(real)
     try:
         rights = real.stat().st_mode if real.exists() else os.fstat(handle).st_mode
         yield part
         part.chmod(rights & 0o7777)  # safetensors makes its files private
-        _sync(part)
+        sync(part)
         part.replace(real)
         with suppress(OSError):  # not every file system can
-            _sync(real.parent)
+            sync(real.parent)
     finally:
         part.unlink(missing_ok=True)
         os.close(handle)
@@ -71,6 +70,56 @@ def write_whole(path: str | Path, content: bytes) -> None:
     """Write a file whole or not at all, see `whole_file`."""
     with whole_file(path) as part:
         part.write_bytes(content)
+
+
+@contextmanager
+def output_file(path: str | Path) -> Iterator[Path]:
+    """Give a file to write to, as `whole_file` does, for what a person asks for.
+
+    Raises
+    ------
+    DataError
+        The system refuses: names the file, the cause and the remedy.
+    """
+    try:
+        with whole_file(path) as part:
+            yield part
+    except OSError as error:
+        raise DataError(cannot_write(path, error)) from error
+
+
+def write_output(path: str | Path, text: str) -> None:
+    """Write text as UTF-8, see `output_file`; a half of a character, as JSON can hold it, is written as its escape."""
+    with output_file(path) as part:
+        part.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def file_refusal(path: str | Path) -> Exception | None:
+    """Return why a file cannot be written, before there is anything to write; None where it can.
+
+    It is tried: a file beside it is made, and goes at once. Rights alone do not tell, of a disk that is read-only for
+    one.
+    """
+    try:
+        return folder_refusal(_real(path).parent)
+    except (OSError, ValueError) as error:  # ValueError: no file has such a name
+        return error
+
+
+def folder_refusal(folder: Path) -> Exception | None:
+    """Return why no file can be made in a folder, as `file_refusal` does."""
+    try:
+        part, handle = _new_part(folder / "new")
+    except (OSError, ValueError) as error:
+        return error
+    part.unlink(missing_ok=True)
+    os.close(handle)
+    return None
+
+
+def is_left_over(name: str) -> bool:
+    """Whether a file has the name of one that is not yet whole, see `whole_file`."""
+    return _LEFT_OVER.fullmatch(name) is not None
 
 
 def cannot_write(path: str | Path, error: Exception) -> str:
@@ -104,6 +153,44 @@ def system_error(error: Exception) -> OSError | None:
     return None
 
 
+def system_refusal(error: Exception) -> str | None:
+    """Say what the system refuses, where that is what an error comes from, and what to do; None where it is not.
+
+    Parameters
+    ----------
+    error
+        Anything that ended the work.
+    """
+    cause = system_error(error)
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        return f"there is not enough memory ({_in_short(error)}): give more, or lower sizes and n_jobs"
+    if isinstance(error, RecursionError):
+        return "something that was read is nested too deep: write it flatter"
+    if isinstance(error, concurrent.futures.BrokenExecutor):
+        return "a worker process was ended from outside, often for want of memory: give more, or lower n_jobs"
+    if "can't start new thread" in str(error):
+        return "the system gives no more threads: raise the limit of processes (ulimit -u), or lower n_jobs"
+    if cause is None:
+        return None
+    if cause.errno == errno.ENOENT and not _stands_somewhere():
+        return "the working directory is not there any more: change to one that is"
+    place = "" if cause.filename is None else f": {os.fsdecode(cause.filename)!r}"
+    remedy = f": {_REMEDIES[cause.errno]}" if cause.errno in _REMEDIES else ""
+    return f"{cause.strerror or _in_short(cause)}{place}{remedy}"
+
+
+def _in_short(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _stands_somewhere() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
+
+
 def lock(handle: int) -> bool | None:
     """Take the lock of an open file, which ends with the process that has it; None where the system has no locks.
 
@@ -133,6 +220,17 @@ def is_same(handle: int, file: Path) -> bool:
         return False
 
 
+def _real(path: str | Path) -> Path:
+    """Return the file that a path leads to; raises OSError where none can stand there."""
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if real.is_symlink() or (real.exists() and not real.is_file()):
+        number = errno.ELOOP if real.is_symlink() else errno.EINVAL
+        raise OSError(number, os.strerror(number), str(path))
+    return real
+
+
 def _new_part(real: Path) -> tuple[Path, int]:
     while True:
         part = real.with_name(f".{real.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}.part")
@@ -146,10 +244,11 @@ def _remove_left_overs(folder: Path) -> None:
     if folder in _looked_at:
         return
     _looked_at.add(folder)
-    for entry in folder.iterdir():
-        if _LEFT_OVER.fullmatch(entry.name):
-            with suppress(OSError):
-                _remove_left_over(entry)
+    with suppress(OSError):  # a folder may be for writing only
+        for entry in folder.iterdir():
+            if is_left_over(entry.name):
+                with suppress(OSError):
+                    _remove_left_over(entry)
 
 
 def _remove_left_over(part: Path) -> None:
@@ -161,7 +260,7 @@ def _remove_left_over(part: Path) -> None:
         os.close(handle)
 
 
-def _sync(place: Path) -> None:
+def sync(place: Path) -> None:
     """Have a file, or the names in a folder, written to the disk."""
     handle = os.open(place, os.O_RDONLY)
     try:

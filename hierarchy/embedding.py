@@ -138,7 +138,7 @@ class SentenceEncoder:
 
 
 def load_encoder(encoder: str = "embedded") -> TextEncoder:
-    """Load a sentence-transformers model; the one place that imports the library.
+    """Load a sentence-transformers model, no pickle and no code of its own; the one place that imports the library.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def load_encoder(encoder: str = "embedded") -> TextEncoder:
     from sentence_transformers import SentenceTransformer
 
     try:
-        model = SentenceTransformer(place)
+        model = SentenceTransformer(place, trust_remote_code=False, model_kwargs={"use_safetensors": True})
     except (OSError, ValueError) as error:
         raise EncoderError(
             f"encoder '{encoder}' cannot be loaded ({error}); give a Hugging Face id, a folder, 'embedded' or 'none'"

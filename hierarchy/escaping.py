@@ -4,6 +4,7 @@ import re
 from unicodedata import category
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the text around that follows them
+SHORT = 200  # characters of a value in a message
 _HIDDEN = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of a character, line and paragraph separators
 _MARKDOWN = re.compile(
     r"[\\`*\[\]|]"
@@ -16,6 +17,7 @@ _BLOCK = re.compile(r"(?:[#>+=-]|\d+(?=[.)]))")  # at the beginning of a line: h
 _CELL = r"(^|[;|\t\r\n])"
 _FORMULA = r"""["']*[=+\-@\t\r\n＝＋－＠]"""
 _COMPUTED = re.compile(f"{_CELL}(?={_FORMULA})")
+_COMPUTED_IN_JSON = re.compile(r"""([;|]["']*)([=+\-@＝＋－＠])""")  # of characters that are escaped already, none
 _GUARDED = re.compile(f"{_CELL}'(?={_FORMULA})")
 
 
@@ -31,6 +33,21 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_escaped(c) if category(c) in _HIDDEN or c in BIDI else c for c in text)
+
+
+def in_short(value: object) -> str:
+    """Return a value as Python writes it, for a message; of a long one the beginning.
+
+    Parameters
+    ----------
+    value
+        Anything. Python does not write whole numbers of more than some thousand digits.
+    """
+    try:
+        written = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return written if len(written) <= SHORT else f"{written[:SHORT]}…"
 
 
 def _escaped(character: str) -> str:
@@ -79,3 +96,8 @@ def spreadsheet_cell(text: str) -> str:
 def from_spreadsheet_cell(cell: str) -> str:
     """Return the text that `spreadsheet_cell` wrote."""
     return _GUARDED.sub(r"\1", cell)
+
+
+def spreadsheet_json(text: str) -> str:
+    """Write JSON into a table for a spreadsheet: it is the same JSON, and the spreadsheet computes nothing in it."""
+    return _COMPUTED_IN_JSON.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", text)

@@ -1,7 +1,11 @@
 """Taxonomy files: YAML, JSON, CSV and TSV, from and to disk."""
 
+import errno
+import os
+import stat
 from pathlib import Path
 
+from hierarchy.disk import write_output
 from hierarchy.errors import TaxonomyError
 from hierarchy.local_paths import local_path
 from hierarchy.mistaken import AS_DATA
@@ -16,6 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 SUFFIXES = (".yaml", ".yml", ".json", ".csv", ".tsv")
+LARGEST = 2**28  # bytes of a taxonomy or config; one with a million labels has a quarter of it
 DOCUMENT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".gz")
 
 
@@ -50,10 +55,7 @@ def read_file(path: str | Path) -> Tree:
 def read_text(path: str | Path) -> str:
     """Read a UTF-8 file (a byte order mark is fine); raises TaxonomyError that names the first wrong byte."""
     where = Path(path).name
-    try:
-        data = local_path(path).read_bytes()
-    except OSError as error:
-        raise TaxonomyError(f"'{path}' cannot be read ({error.strerror}); check the path") from None
+    data = _content(path)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise TaxonomyError("the file is saved as UTF-16; save it as UTF-8", where)
     try:
@@ -67,15 +69,36 @@ def read_text(path: str | Path) -> str:
         ) from None
 
 
+def _content(path: str | Path) -> bytes:
+    """Read a whole file; pipes and devices, which may never end, are refused."""
+    try:
+        # Not to wait for somebody who writes into a pipe.
+        handle = os.open(local_path(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            kind = os.fstat(handle).st_mode
+            if stat.S_ISDIR(kind):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not stat.S_ISREG(kind):
+                raise TaxonomyError(f"'{path}' is no file of a disk but a pipe or a device; write it to a file")
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise TaxonomyError(f"'{path}' cannot be read ({error.strerror}); check the path") from None
+    except MemoryError:
+        raise TaxonomyError(f"'{path}' does not fit into memory; give more of it, or another file") from None
+    if len(data) > LARGEST:
+        raise TaxonomyError(f"'{path}' has more than {LARGEST >> 20} MB; name another file")
+    return data
+
+
 def write_text(text: str, path: str | Path | None) -> str:
-    """Write text as UTF-8 where a path is given, and return it."""
+    """Write text as UTF-8 where a path is given, whole or not at all, and return it; raises DataError."""
     if path is not None:
-        local_path(path).write_bytes(text.encode())
+        write_output(local_path(path), text)
     return text
 
 
 def write_table(tree: Tree, path: str | Path) -> None:
-    """Write a CSV, or a TSV where the suffix says so."""
+    """Write a CSV, or a TSV where the suffix says so; raises DataError."""
     write_text(table_text(tree, _delimiter(path)), path)
 
 

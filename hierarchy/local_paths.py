@@ -4,6 +4,8 @@ import os.path
 import re
 from pathlib import Path
 
+from hierarchy.errors import DataError
+
 
 def expanded(path: str) -> str:
     """Return a path, or a name that may be one, with a leading ``~`` or ``~user`` as the home folder it stands for.
@@ -15,7 +17,14 @@ def expanded(path: str) -> str:
     ----------
     path
         As written in a config, on the command line or by a caller.
+
+    Raises
+    ------
+    DataError
+        No file can have this path.
     """
+    if not _can_be(path):
+        raise DataError(f"the path {path!a} holds a character that no path can have: write another")
     path = os.path.expanduser(path)  # noqa: PTH111 - pathlib takes "./~" for "~", and stops at a user that is not there
     return str(Path(path).absolute()) if str(Path(path)).startswith("~") else path
 
@@ -25,9 +34,16 @@ def local_path(path: str | Path) -> Path:
     return Path(expanded(str(path)))
 
 
+def _can_be(path: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:  # half a character
+        return False
+
+
 def is_there(path: str | Path) -> bool:
     """Whether a path names something; a name that none can have, a whole document for one, names nothing."""
-    return os.path.exists(path)  # noqa: PTH110 - pathlib raises where a name is too long
+    return _can_be(str(path)) and os.path.exists(path)  # noqa: PTH110 - pathlib raises where a name is too long
 
 
 def for_others(words: str) -> str:

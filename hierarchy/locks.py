@@ -1,7 +1,9 @@
 """Places that one process writes at a time."""
 
+import hashlib
 import json
 import os
+import random
 import socket
 import sys
 import time
@@ -16,7 +18,7 @@ _LONGEST_NAME = 50  # characters of the place in the name of its lock: four byte
 
 
 @contextmanager
-def held(place: str | Path, *, file: Path | None = None) -> Iterator[None]:
+def held(place: str | Path, *, file: Path | None = None, wait: float = 0.0) -> Iterator[None]:
     """Keep a file or folder that is written for this process alone, until the block ends.
 
     The system lets go of it when the process ends, however it ends. Where there are no such locks, nothing is held.
@@ -27,6 +29,8 @@ def held(place: str | Path, *, file: Path | None = None) -> Iterator[None]:
         What is written; a link and what it leads to are one place.
     file
         Where the lock lies while it is held; beside the place where None.
+    wait
+        Seconds to wait for another process that has it, where its work is short.
 
     Raises
     ------
@@ -36,13 +40,34 @@ def held(place: str | Path, *, file: Path | None = None) -> Iterator[None]:
         There can be no file beside the place.
     """
     real = Path(os.path.realpath(place))
-    file = file or real.with_name(f".{real.name[:_LONGEST_NAME]}.lock")
-    handle = _locked(file, place)
+    file = file or real.with_name(f".{short_name(real.name)}.lock")
+    handle = _patiently_locked(file, place, wait)
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)  # before it is let go: the next one that takes it must find it gone
-        os.close(handle)
+        try:
+            with suppress(OSError):  # the work is done, and the next one takes it as it lies
+                file.unlink(missing_ok=True)  # before it is let go: the next one that takes it must find it gone
+        finally:
+            os.close(handle)
+
+
+def short_name(name: str) -> str:
+    """Shorten a long name; two that begin alike stay two."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+
+
+def _patiently_locked(file: Path, place: str | Path, wait: float) -> int:
+    end = time.monotonic() + wait
+    while True:
+        try:
+            return _locked(file, place)
+        except BusyError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(random.uniform(0.005, 0.03))  # noqa: S311 - so that those who wait do not all ask at once
 
 
 def _locked(file: Path, place: str | Path) -> int:

@@ -1,11 +1,11 @@
 """What a data file's label string means: which id of the taxonomy it names, and what it may have meant."""
 
-import difflib
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 
 from hierarchy.characters import UNSEEN
+from hierarchy.likeness import Likeness
 from hierarchy.nodes import Group, Label, Tree
 
 
@@ -29,8 +29,7 @@ class LabelMatcher:
         self._index = _Index(self._labels)
         self._groups = _Index(tree.groups)
         self._within = {group.id: _Index(group.labels) for group in tree.groups}
-        self._texts: list[tuple[str, str]] = []  # (folded id or name, id)
-        self._grams: dict[str, list[int]] = {}
+        self._likeness: tuple[Likeness, list[str]] | None = None  # of folded ids and names, and the id of each
 
     def resolve(self, label: str, group: str | None = None) -> str | None:
         """Find the id of the label that a data file names.
@@ -73,30 +72,11 @@ class LabelMatcher:
         list of str
             Fewer than `n`, or none, where nothing is alike.
         """
-        if not self._grams:
-            self._build_grams()
-        wanted = fold(label)
-        shared = Counter(position for gram in _grams(wanted) for position in self._grams.get(gram, ()))
-        # Ties go to the shorter text, so that the shortlist does not depend on the order of labels alone.
-        shortlist = sorted(shared, key=lambda i: (-shared[i] / (len(self._texts[i][0]) + 2), i))[:60]
-        scored: dict[str, float] = {}
-        matcher = difflib.SequenceMatcher(autojunk=False)
-        matcher.set_seq2(wanted)
-        for i in shortlist:
-            text, label_id = self._texts[i]
-            matcher.set_seq1(text)
-            scored[label_id] = max(matcher.ratio(), scored.get(label_id, 0.0))
-        best = sorted((label_id for label_id in scored if scored[label_id] >= 0.5), key=lambda x: -scored[x])
-        return best[:n]
-
-    def _build_grams(self) -> None:
-        seen = dict.fromkeys((fold(text), label.id) for label in self._labels for text in (label.id, label.name))
-        self._texts = list(seen)
-        grams = defaultdict(list)
-        for i, (text, _) in enumerate(self._texts):
-            for gram in _grams(text):
-                grams[gram].append(i)
-        self._grams = dict(grams)
+        if self._likeness is None:
+            seen = dict.fromkeys((fold(text), label.id) for label in self._labels for text in (label.id, label.name))
+            self._likeness = Likeness(text for text, _ in seen), [label_id for _, label_id in seen]
+        likeness, ids = self._likeness
+        return list(dict.fromkeys(ids[place] for place, _ in likeness.nearest(fold(label))))[:n]
 
 
 class _Index:
@@ -119,8 +99,3 @@ class _Index:
             if found:
                 return next(iter(found)) if len(found) == 1 else None
         return None
-
-
-def _grams(text: str) -> set[str]:
-    padded = f" {text} "
-    return {padded[i : i + 2] for i in range(len(padded) - 1)}

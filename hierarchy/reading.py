@@ -19,6 +19,7 @@ LONG_FORM = {
     "groups",
     "labels",
 }  # one of them at the top tells the long form from `group: [labels]`
+MOST_DIGITS = 9  # of a number of labels
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
@@ -287,7 +288,10 @@ class _Reader:
         if node is None or _is_null(node):
             return None
         if isinstance(node, Scalar) and node.value.isascii() and node.value.isdigit():
-            return int(node.value)
+            if len(node.value) <= MOST_DIGITS:
+                return int(node.value)
+            self.problem(node, f"{field} is {_shown(node)}; write a number of at most {MOST_DIGITS} digits")
+            return None
         self.problem(node, f"{field} is {_shown(node)}; write a whole number")
         return None
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from hierarchy.embedding import Documents, Embed, embed_texts, means, reduced, unit
 from hierarchy.errors import DataError
+from hierarchy.escaping import in_short
 from hierarchy.nodes import Label
 from hierarchy.probe import Probe, probe_labels
 
@@ -20,6 +21,7 @@ SIGNALS = {"text": 0.25, "documents": 0.5, "confusion": 0.25}
 
 Confusions = Callable[[Sequence[str]], Probe]  # label ids -> what a model of the caller's confuses, in their order
 NEIGHBOURS = 5  # labels with documents that stand in for those of a label without any
+HEAVIEST = 1e6  # weight; only their ratios matter
 PROFILE = 256  # dimensions to which confusion profiles are reduced: what is beyond is noise, and 10,000 labels fit
 
 
@@ -158,14 +160,16 @@ def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
     """
     if signals is None:
         return []
+    if not isinstance(signals, Mapping):
+        return [f"signals is {in_short(signals)}; it must be names with weights, as {SIGNALS}"]
     problems = []
     for name, weight in signals.items():
         if name not in SIGNALS:
             near = get_close_matches(str(name), SIGNALS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"the signals are {', '.join(SIGNALS)}"
             problems.append(f"signals has {name!r}: {hint}")
-        elif isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
-            problems.append(f"signals.{name} is {weight!r}; it must be a number from 0 up")
+        elif isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= HEAVIEST:
+            problems.append(f"signals.{name} is {in_short(weight)}; it must be a number from 0 up")
     if not problems and not sum(signals.values()):
         problems.append("signals are all 0; at least one must count")
     return problems

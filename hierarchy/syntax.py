@@ -117,7 +117,7 @@ def compose_json(text: str, where: str) -> Entry:
         With line, column and remedy, where this is no strict JSON.
     """
     try:
-        json.loads(text, parse_constant=_refuse_constant)
+        json.loads(text, parse_int=str, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise TaxonomyError(
             f"line {error.lineno}, column {error.colno}: this is no valid JSON ({error.msg}); "

@@ -2,10 +2,12 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 
 from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
-from hierarchy.errors import TaxonomyError
+from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
+from hierarchy.escaping import from_spreadsheet_cell, spreadsheet_cell
 from hierarchy.mistaken import columns_seem_to_be
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 
@@ -49,6 +51,8 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
     _, header = next(rows, (1, []))
     columns = [column.strip().lower() for column in header]
     _check_header(columns, where)
+    # All columns in our order: the table is one of `table_text`. In any other each cell is the owner's, as it stands.
+    as_written = from_spreadsheet_cell if tuple(columns) == COLUMNS else str
     for line, cells in rows:
         if not any(cell.strip() for cell in cells):
             continue
@@ -64,7 +68,7 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
         if swallowed:
             problems.append((line, swallowed))
             continue
-        row = {"group": ""} | dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+        row = {"group": ""} | dict(zip(columns, (as_written(cell.strip()) for cell in cells), strict=True))
         word, name = row["label"], row.get("name", "") or row["label"]
         if not word:
             problems.append((line, "the label is empty; write one or remove the row"))
@@ -81,13 +85,16 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
 
 
 def table_text(tree: Tree, delimiter: str) -> str:
-    """Write label ids, group ids, names and descriptions as a table; what else a taxonomy holds has no column."""
+    """Write label ids, group ids, names and descriptions as a table; what else a taxonomy holds has no column.
+
+    A spreadsheet computes nothing in it; `read_rows` undoes what that takes.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for group in tree.groups:
-        writer.writerows((label.id, group.id, label.name, label.description) for label in group.labels)
-    writer.writerows((label.id, "", label.name, label.description) for label in tree.unplaced)
+    rows = [(label.id, group.id, label.name, label.description) for group in tree.groups for label in group.labels]
+    rows += [(label.id, "", label.name, label.description) for label in tree.unplaced]
+    writer.writerows(map(spreadsheet_cell, row) for row in rows)
     return buffer.getvalue()
 
 
@@ -117,13 +124,15 @@ def _swallowed(columns: list[str], cells: list[str], delimiter: str) -> str | No
 
 
 def _check_header(columns: list[str], where: str) -> None:
-    problems = []
+    problems: list[Problem] = []
     shown = ", ".join(repr(column) for column in columns) or "nothing"
-    for column in dict.fromkeys(columns):
+    counts = Counter(columns)
+    for column in counts:
         if column not in COLUMNS:
-            hint = suggestion(column, COLUMNS) or f"; known are {', '.join(COLUMNS)}"
+            near = suggestion(column, COLUMNS) if len(problems) < PROBLEMS_SHOWN else ""
+            hint = near or f"; known are {', '.join(COLUMNS)}"
             problems.append((1, f"unknown column '{column}'{hint}"))
-        elif columns.count(column) > 1:
+        elif counts[column] > 1:
             problems.append((1, f"column '{column}' stands twice; remove one"))
     if "label" not in columns:
         problems.append((1, f"column 'label' is missing; the header must have it, found {shown}"))

@@ -7,6 +7,8 @@ text, however long it is. So texts are tokenized whole, and windows are cut here
 from collections.abc import Iterator
 from typing import Any
 
+from hierarchy.errors import EncoderError
+
 TEXTS_PER_CALL = 256  # of the tokenizer: enough to keep its threads busy, little memory
 
 
@@ -21,17 +23,34 @@ def whole_tokens(tokenizer: Any, texts: list[str], **wanted: bool) -> Any:
         Of any length; special tokens are left out.
     wanted
         What is returned beside ``input_ids``, by the tokenizer's own names.
+
+    Raises
+    ------
+    EncoderError
+        The tokenizer gave up.
     """
-    return tokenizer(
-        texts,
-        add_special_tokens=False,
-        truncation=False,
-        padding=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,  # it warns of texts that are longer than what its model takes
-        **wanted,
-    )
+    try:
+        return tokenizer(
+            texts,
+            add_special_tokens=False,
+            truncation=False,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,  # it warns of texts that are longer than what its model takes
+            **wanted,
+        )
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise EncoderError(
+            f"the encoder's tokenizer gave up ({error}): save the encoder with its own tokenizer.json, or name another"
+        ) from error
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether it is how the Rust code of tokenizers gives up, which is no `Exception`."""
+    return type(error).__name__ == "PanicException"
 
 
 def window_bounds(tokens: int, size: int, overlap: int) -> Iterator[tuple[int, int]]:

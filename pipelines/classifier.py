@@ -340,7 +340,8 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         Raises
         ------
         ConfigError
-            The model was trained jointly; or with ``augment``, and the classifier, once loaded, names no function.
+            The model was trained jointly; or with ``augment`` or ``label_encoder``, and the classifier, once loaded,
+            names none.
         DataError
             A group is unknown or one that the change demands is left out, a label has no documents or is not in the
             tree, validation documents are needed, or there is nothing to do.
@@ -374,6 +375,8 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
                 folder=folder,
                 n_jobs=self.n_jobs,
                 augment=self.augment,
+                label_encoder=self.label_encoder,
+                training=self.training or {},
             )
         words = joined_words(self.model_.spoken, words, model.label_ids, model.taxonomy)
         self._set(replace(model, words=words), metrics=None)

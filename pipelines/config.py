@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from hierarchy.characters import has_half
 from hierarchy.errors import ConfigError, TaxonomyError
 from hierarchy.files import DOCUMENT_SUFFIXES, read_text
-from hierarchy.local_paths import expanded, local_path
+from hierarchy.local_paths import expanded, is_there, local_path
 from hierarchy.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from pipelines.data.formats import TAB, Quoting, checked_delimiter, checked_encoding
 from pipelines.settings import Settings, validated
@@ -27,6 +27,7 @@ WORDS: dict[str, bool | None] = {
        ("no", False), ("off", False)) for written in (word, word.capitalize(), word.upper())},
 }  # fmt: skip
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)")  # 007 is text, as it is for labels
+LONGEST_NUMBER = 100  # characters
 FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # YAML 1.1 takes 5e-4 for text
 
 
@@ -256,10 +257,10 @@ def _file_text(path: str | Path, what: str) -> str:
     file = local_path(path)
     if file.suffix.lower() in DOCUMENT_SUFFIXES:
         raise ConfigError(f"{str(path)!r} is no {what} file, which is YAML: give documents with --set data.train=FILE")
+    if not is_there(file):
+        raise ConfigError(f"there is no {what} file {str(path)!r} (paths start at the working directory {Path.cwd()})")
     if file.is_dir():
         raise ConfigError(f"{str(path)!r} is a folder: name a {what} file, which is YAML")
-    if not file.is_file():
-        raise ConfigError(f"there is no {what} file {str(path)!r} (paths start at the working directory {Path.cwd()})")
     try:
         return read_text(path)
     except TaxonomyError as error:
@@ -307,6 +308,8 @@ def _value(entry: Scalar, *, text_only: bool = False) -> Any:
     if text in WORDS:
         return WORDS[text]
     if text_only:  # a column 1.50, a folder 1_000
+        return text
+    if len(text) > LONGEST_NUMBER:  # Python does not read numbers of thousands of digits
         return text
     if INTEGER.fullmatch(text):
         return int(text)

@@ -1,20 +1,25 @@
 """Writes the demonstration corpus: synthetic letters to an advice service, from the hand-written configs/demo."""
 
+import hashlib
 import json
 import math
+import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hierarchy import Taxonomy
-from hierarchy.errors import ConfigError
+from hierarchy.disk import cannot_write, write_whole
+from hierarchy.errors import ConfigError, DataError
 from hierarchy.local_paths import local_path
 from pipelines.demo_letters import Letter, Sources, Style
 
 FOLDER = Path(__file__).parent.parent / "configs" / "demo"
 DEMO_FILES = ("labels.yaml", "train.jsonl", "valid.jsonl", "test.jsonl")
+TAXONOMY, MODEL = "taxonomy.yaml", "model"  # what the command makes of the corpus, beside it
+_KNOWN = ".demo.json"
 _NOTE = "# Synthetic: invented by hand for this project; a bare list, for the builder to make groups of.\n"
 
 
@@ -125,33 +130,105 @@ def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -
     if language not in PLANS:
         raise ConfigError(f"language={language!r}: the demo corpus is there in {' and '.join(PLANS)}")
     plan, folder = PLANS[language], local_path(folder)
-    _check_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     taxonomy_path = FOLDER / f"taxonomy{plan.suffix}.yaml"
     taxonomy = Taxonomy.from_yaml(taxonomy_path)
-    files = DemoFiles(
-        train=folder / "train.jsonl",
-        valid=folder / "valid.jsonl",
-        test=folder / "test.jsonl",
-        labels=folder / "labels.yaml",
-        taxonomy=taxonomy_path,
-    )
     bare = Taxonomy(unplaced=tuple(sorted(taxonomy.labels, key=lambda label: label.id)), name=taxonomy.name)
-    files.labels.write_bytes((_NOTE + bare.to_yaml()).encode())  # first: it tells whose folder this is
+    contents = {DEMO_FILES[0]: (_NOTE + bare.to_yaml()).encode()}
     for split, records in _splits(taxonomy, plan, seed):
         lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
-        (folder / f"{split}.jsonl").write_bytes("".join(lines).encode())
-    return files
+        contents[f"{split}.jsonl"] = "".join(lines).encode()
+    write_demo_files(folder, contents)
+    return demo_files(folder, language)
 
 
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder with files that the corpus would replace and that no demo has written."""
-    labels = folder / DEMO_FILES[0]
-    if labels.is_file() and labels.read_bytes().startswith(_NOTE.encode()):
-        return
-    taken = [name for name in (*DEMO_FILES, "taxonomy.yaml", "model") if (folder / name).exists()]
+def demo_files(folder: Path, language: str) -> DemoFiles:
+    """Return the paths of a demonstration corpus."""
+    labels, train, valid, test = (folder / name for name in DEMO_FILES)
+    return DemoFiles(train, valid, test, labels, FOLDER / f"taxonomy{PLANS[language].suffix}.yaml")
+
+
+def check_demo_folder(folder: Path) -> None:
+    """Refuse a folder in which a demo would replace what no demo has written.
+
+    Raises
+    ------
+    ConfigError
+        Names the files, or the model.
+    """
+    taken = _taken(folder, dict.fromkeys((*DEMO_FILES, TAXONOMY)))
+    model = folder / MODEL
+    if model.exists() and not _is_of_demo(model, folder / "train.jsonl"):
+        taken.append(MODEL)
+    _refuse(folder, taken)
+
+
+def write_demo_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files of a demo, in place of none but those that one has written before.
+
+    Raises
+    ------
+    ConfigError
+        There are others of these names, or they were changed since.
+    DataError
+        They cannot be written.
+    """
+    _refuse(folder, _taken(folder, contents))
+    # Before the files: whatever a kill leaves of them is known to the next demo.
+    known = _known(folder)
+    for name, content in contents.items():
+        known[name] = sorted({_digest(content), *_digests_there(folder / name)})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / _KNOWN, json.dumps({"sha256": known}, indent=1).encode())
+        for name, content in contents.items():
+            write_whole(folder / name, content)
+    except OSError as error:
+        raise DataError(cannot_write(folder, error)) from error
+
+
+def _refuse(folder: Path, taken: list[str]) -> None:
     if taken:
-        raise ConfigError(f"{folder} holds {', '.join(taken)}, which no demo has written: name another folder")
+        raise ConfigError(
+            f"{folder} holds {', '.join(taken)}, which no demo has written, or which was changed since: name another "
+            "folder"
+        )
+
+
+def _taken(folder: Path, contents: Mapping[str, bytes | None]) -> list[str]:
+    """Return the names at which something lies that no demo has written there and that is not its new content."""
+    known = _known(folder)
+    taken = []
+    for name, content in contents.items():
+        ours = {*known.get(name, []), *([] if content is None else [_digest(content)])}
+        if os.path.lexists(folder / name) and not ours & set(_digests_there(folder / name)):
+            taken.append(name)
+    return taken
+
+
+def _known(folder: Path) -> dict[str, list[str]]:
+    """Return name -> digests of what demos have written in a folder."""
+    try:
+        known = json.loads((folder / _KNOWN).read_bytes())["sha256"]
+        return {str(name): [str(digest) for digest in digests] for name, digests in known.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _digests_there(file: Path) -> list[str]:
+    return [_digest(file.read_bytes())] if file.is_file() else []
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_of_demo(model: Path, train: Path) -> bool:
+    """Whether a model tells that it was trained on the corpus beside it."""
+    try:
+        said = json.loads((model / "run.json").read_bytes())["config"]["data"]["train"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return not model.is_dir() or not any(model.iterdir())
+    return local_path(said).resolve() == train.resolve() or Path(said).parts[-2:] == train.resolve().parts[-2:]
 
 
 def _splits(taxonomy: Taxonomy, plan: Plan, seed: int) -> Iterator[tuple[str, list[dict[str, str]]]]:

@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import torch
 
 from hierarchy.errors import ConfigError, EncoderError, UnreadableError
 from pipelines.settings import Settings
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, unknown_token_share
+from stages.devices import device_of
 from stages.progress import duration
 from stages.training.optimizer import layer_depths
 
@@ -30,7 +30,7 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable
     EncoderError
         The encoder cannot be had or does not fit, or more than 5 % of the tokens are unknown to it.
     """
-    device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_of(settings.device)
     encoder = Encoder.from_pretrained(
         settings.encoder,
         pooling=settings.pooling,

@@ -5,21 +5,18 @@ commit is meant. Only JSON, YAML, safetensors and the vocabulary of a tokenizer 
 repository (pickles, scripts) is left there.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import NoReturn
 
 from hierarchy.errors import ArtifactError
+from hierarchy.folders import put_back
 from hierarchy.local_paths import local_path
-from pipelines.artifacts import MANIFEST, check_manifest
+from pipelines.manifest import MANIFEST, NAME, check_manifest, listed_files
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[^@\s]+)?")
-# `*` stands for folders too. The last two are vocabularies of tokenizers: lists of words, and SentencePiece's.
-SAFE = ("*.json", "*.yaml", "*.safetensors", "README.md", "encoder*/*.txt", "encoder*/*.model")
 NAME_A_MODEL = "name the folder that `train` or save_pretrained wrote, or a model on the hub as org/name"
 
 
@@ -43,6 +40,7 @@ def local_folder(model: str | Path, *, revision: str | None = None, token: str |
         There is no such folder and no such model, it cannot be reached, or it lists files that are not safe to load.
     """
     folder = local_path(model)
+    put_back(folder)
     if folder.is_dir():
         if revision is not None:
             raise ArtifactError(f"{folder} is a folder, which has no revision {revision!r}: leave the revision out")
@@ -58,7 +56,7 @@ def local_folder(model: str | Path, *, revision: str | None = None, token: str |
         found = snapshot_download(repo_id, revision=wanted, token=token, allow_patterns=[MANIFEST])
         if not (Path(found) / MANIFEST).exists():
             raise ArtifactError(f"{name} on the hub is no model of coarsefine ({MANIFEST} is missing): {NAME_A_MODEL}")
-        names = _safe(Path(found) / MANIFEST, name)
+        names = _safe(Path(found), name)
         # The folder bears the commit: both downloads are of one, whatever is pushed between them.
         return Path(snapshot_download(repo_id, revision=Path(found).name, token=token, allow_patterns=names))
 
@@ -120,27 +118,26 @@ def _earlier(repo_id: str, revision: str | None, token: str | bool | None) -> li
     from huggingface_hub import snapshot_download
 
     found = Path(snapshot_download(repo_id, revision=revision, token=token, allow_patterns=[MANIFEST]))
-    return _listed(found / MANIFEST) or []
-
-
-def _listed(manifest: Path) -> list[str] | None:
     try:
-        return [*json.loads(manifest.read_text(encoding="utf-8"))["sha256"], MANIFEST]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return [*filter(NAME.fullmatch, listed_files(found)), MANIFEST]  # another name could be a pattern for more
+    except ArtifactError:
+        return []
 
 
-def _safe(manifest: Path, name: str) -> list[str]:
-    listed = _listed(manifest)
-    if listed is None:
-        raise ArtifactError(f"{MANIFEST} of {name} on the hub cannot be read: ask its owner to push it again")
-    unsafe = [file for file in listed if not any(fnmatch(file, pattern) for pattern in SAFE)]
+def _safe(folder: Path, name: str) -> list[str]:
+    try:
+        listed = listed_files(folder)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{MANIFEST} of {name} on the hub cannot be read: ask its owner to push it again"
+        ) from error
+    unsafe = [file for file in listed if not NAME.fullmatch(file)]
     if unsafe:
         raise ArtifactError(
             [f"{file} is no JSON, YAML or safetensors and is not downloaded: leave this model" for file in unsafe],
             where=f"{name} on the hub",
         )
-    return listed
+    return [*listed, MANIFEST]
 
 
 @contextmanager

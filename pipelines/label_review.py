@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hierarchy.disk import write_output
 from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.escaping import from_spreadsheet_cell, spreadsheet_cell
 from hierarchy.files import read_text
@@ -30,26 +31,23 @@ def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mappin
         The file.
     excerpts
         Beginning of the text with each key, see `excerpt`; None leaves the column empty.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written.
     """
-    path = local_path(path)
-    part = path.with_name(f".{path.name}.tmp")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS + NAMES)
-            for one in found:
-                cells = (
-                    f"{one.row}", one.id or "", one.label, one.suggested, one.group or "", one.suggested_group or "",
-                    one.where, f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.key:016x}",
-                    (excerpts or {}).get(one.key, ""), *(getattr(one, name) or "" for name in NAMES),
-                )  # fmt: skip
-                writer.writerow(map(spreadsheet_cell, cells))
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise DataError(
-            f"{path} cannot be written ({error.strerror or error}): free some space, or name another"
-        ) from error
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(COLUMNS + NAMES)
+    for one in found:
+        cells = (
+            f"{one.row}", one.id or "", one.label, one.suggested, one.group or "", one.suggested_group or "",
+            one.where, f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.key:016x}",
+            (excerpts or {}).get(one.key, ""), *(getattr(one, name) or "" for name in NAMES),
+        )  # fmt: skip
+        writer.writerow(map(spreadsheet_cell, cells))
+    write_output(local_path(path), table.getvalue())
 
 
 def read_review(path: str | Path) -> list[tuple[LabelError, str]]:

@@ -1,17 +1,18 @@
-"""What is written: where nothing that is read lies, and whole or not at all; predictions in shards at first."""
+"""What is written: where nothing that is read lies, and whole or not at all."""
 
+import io
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, permutations
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from hierarchy.characters import has_half
+from hierarchy.disk import cannot_write, file_refusal, folder_refusal, output_file
 from hierarchy.errors import DataError
+from hierarchy.escaping import spreadsheet_cell, spreadsheet_json
 from hierarchy.local_paths import is_there
 
 if TYPE_CHECKING:
@@ -42,15 +43,16 @@ class OutputFile:
 
     def problem(self) -> str | None:
         """Say why it cannot be written."""
-        file, folder = f"the output file {str(self.place)!r}", self.place.absolute().parent
+        file = f"the output file {str(self.place)!r}"
         if self.place.suffix.lower() not in self.suffixes:
             return f"{file} must end in {'' if len(self.suffixes) == 1 else 'one of '}{', '.join(self.suffixes)}"
-        if self.place.is_dir():
+        if os.path.isdir(self.place):  # noqa: PTH112 - pathlib raises where a name is too long
             return f"{str(self.place)!r} is a folder: name a file for the output"
-        if not folder.is_dir():
+        if not _is_folder(self.place.absolute().parent):
             return f"the folder of {file} does not exist: make it first"
-        if not os.access(folder, os.W_OK):
-            return f"the folder of {file} is not writable: name another"
+        refusal = file_refusal(self.place)
+        if refusal is not None:
+            return cannot_write(self.place, refusal)
         return _no_table(file, self.place) if ".parquet" in self.suffixes else None
 
     def overwrites(self, other: Path) -> bool:
@@ -87,15 +89,26 @@ class OutputFolder:
 
     def problem(self) -> str | None:
         """Say why it cannot be written."""
-        whole = self.place.absolute()
-        above = next(folder for folder in (whole, *whole.parents) if folder.exists())
+        whole, named = self.place.absolute(), f"{self.name} {str(self.place)!r}"
+        try:
+            above = next(folder for folder in (whole, *whole.parents) if folder.resolve().exists())
+        except (OSError, ValueError) as error:
+            return cannot_write(self.place, error)
         if whole.exists() and not whole.is_dir():
-            return f"{self.name} {str(self.place)!r} is a file: name a folder"
+            return f"{named} is a file: name a folder"
         if not above.is_dir():
-            return f"{self.name} {str(self.place)!r} cannot be made, {above} is a file: name another folder"
-        if self.files and not os.access(above, os.W_OK):
-            return f"{self.name} {str(self.place)!r} cannot be written, {above} is not writable: name another folder"
-        return _no_table(f"{self.name} {str(self.place)!r}", self.place) if self.tables else None
+            return f"{named} cannot be made, {above} is a file: name another folder"
+        refusal = self._refusal(whole, above)
+        if refusal is not None:
+            return cannot_write(self.place, refusal)
+        return _no_table(named, self.place) if self.tables else None
+
+    def _refusal(self, whole: Path, above: Path) -> Exception | None:
+        """Try whether its files can be written, or its folder be made or put in the place of an earlier one."""
+        if self.replaced or (self.files and above != whole):
+            return folder_refusal(whole.parent if above == whole else above)
+        files = [whole / name for name in self.files if Path(name).suffix]  # the others are folders
+        return next((error for file in files if (error := file_refusal(file)) is not None), None)
 
     def overwrites(self, other: Path) -> bool:
         """Whether it, or a file in it, takes the place of something that it may not replace."""
@@ -122,7 +135,9 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
     DataError
         With all problems. The same file is found behind links and other spellings of its path, too.
     """
-    problems = [problem for output in outputs if (problem := output.problem()) is not None]
+    told = [output.problem() for output in outputs]
+    problems = [problem for problem in told if problem is not None]
+    outputs = [output for output, problem in zip(outputs, told, strict=True) if problem is None]
     on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and is_there(place)}
     problems += [
         f"{output.name} {str(output.place)!r} {harm} what is read ({name} {str(place)!r}): name another output"
@@ -139,6 +154,13 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
         raise DataError(problems)
 
 
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:  # a name that none can have
+        return False
+
+
 def _no_table(what: str, place: Path) -> str | None:
     if not has_half(str(place.absolute())):
         return None
@@ -152,7 +174,7 @@ def _harm(output: OutputFile | OutputFolder, read: Path) -> str | None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
+    if is_there(one) and is_there(other):
         return one.samefile(other)  # links, hard ones too, and disks that know no capitals
     return one.resolve() == other.resolve()
 
@@ -163,109 +185,64 @@ def _inside(place: Path, folder: Path) -> bool:
     return any(_same(parent, folder) for parent in (above, *above.parents))
 
 
-def write_whole(text: str, path: Path) -> None:
-    """Write a file whole or not at all; a half of a character, as JSON can hold it, is written as its escape."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        part.write_bytes(text.encode("utf-8", "backslashreplace"))
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written ({error.strerror or error}): free some space and go on") from error
+def write_table(table: "pa.Table", file: str | Path) -> None:
+    """Write a Parquet file, whole or not at all; raises DataError where it cannot be."""
+    import pyarrow.parquet as pq
+
+    with output_file(file) as part, part.open("wb") as stream:
+        pq.write_table(table, stream)
 
 
-@contextmanager
-def held(parts: Path, out: Path) -> Iterator[None]:
-    """Keep the folder of an output's parts, made where it is not there, for this process alone.
+def write_answers(tables: "Iterator[pa.Table]", out: Path) -> None:
+    """Write tables one after the other as one file, whole or not at all, in the format that its suffix names.
 
-    The system lets go of it when the process ends, however it ends. Where there are no such locks, nothing is held.
+    Parameters
+    ----------
+    tables
+        At least one; no more than one is in memory at a time.
+    out
+        A file that ends in one of `SUFFIXES`. In a CSV no text is taken for a formula by a spreadsheet.
 
     Raises
     ------
     DataError
-        Another process has it.
+        It cannot be written.
     """
-    if sys.platform == "win32":  # folders cannot be locked there
-        parts.mkdir(exist_ok=True)
-        yield
-        return
-    handle = _locked(parts, out)
-    try:
-        yield
-    finally:
-        os.close(handle)
+    write = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}[out.suffix.lower()]
+    with output_file(out) as part, part.open("wb") as stream:
+        write(tables, stream)
 
 
-def _locked(parts: Path, out: Path) -> int:
-    import fcntl
-
-    while True:
-        parts.mkdir(exist_ok=True)
-        handle = os.open(parts, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise DataError(
-                f"another run is writing {str(out)!r} at this moment: wait for its end, or name another output file"
-            ) from None
-        except OSError:  # a file system without locks
-            return handle
-        # A run that has just ended has removed the folder that was opened here.
-        if parts.exists() and os.path.samestat(os.fstat(handle), parts.stat()):
-            return handle
-        os.close(handle)
-
-
-def write_shard(table: "pa.Table", file: Path) -> None:
-    """Write a shard, whole or not at all."""
+def _write_parquet(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
     import pyarrow.parquet as pq
 
-    part = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        pq.write_table(table, part.absolute())  # pyarrow takes some relative names for addresses ("s3:x")
-        part.replace(file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise DataError(f"{file} cannot be written ({error.strerror or error}): free some space and go on") from error
+    first = next(tables)
+    with pq.ParquetWriter(stream, first.schema) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table)
 
 
-def write_out(shards: Sequence[Path], out: Path) -> None:
-    """Put the parts together, one in memory at a time."""
-    import pyarrow.parquet as pq
-
-    part = out.with_name(f".{out.name}.tmp")
-    tables = (pq.read_table(shard.absolute()) for shard in shards)
-    try:
-        if out.suffix.lower() == ".parquet":
-            first = next(tables)
-            with pq.ParquetWriter(part.absolute(), first.schema) as writer:
-                for table in chain([first], tables):
-                    writer.write_table(table)
-        else:
-            write = _write_csv if out.suffix.lower() == ".csv" else _write_jsonl
-            with part.open("w", encoding="utf-8", newline="") as stream:
-                write(tables, stream)
-        part.replace(out)
-    except OSError as error:
-        raise DataError(f"{out} cannot be written ({error.strerror or error}): free some space and go on") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _write_jsonl(tables: "Iterator[pa.Table]", stream: TextIO) -> None:
+def _write_jsonl(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
     for table in tables:
-        stream.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in table.to_pylist())
+        stream.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in table.to_pylist())
 
 
-def _write_csv(tables: "Iterator[pa.Table]", stream: TextIO) -> None:
+def _write_csv(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
     import csv
 
     first = next(tables)
-    writer = csv.DictWriter(stream, first.column_names, lineterminator="\n")
+    text = io.TextIOWrapper(stream, "utf-8", newline="")
+    writer = csv.DictWriter(text, first.column_names, lineterminator="\n")
     writer.writeheader()
     for table in chain([first], tables):
         for line in table.to_pylist():
-            writer.writerow(
-                {k: json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for k, v in line.items()}
-            )
+            writer.writerow({name: _cell(value) for name, value in line.items()})
+    text.flush()
+    text.detach()
+
+
+def _cell(value: Any) -> Any:
+    """Write a value for a spreadsheet: numbers as they are, lists as JSON."""
+    if isinstance(value, list):
+        return spreadsheet_json(json.dumps(value, ensure_ascii=False))
+    return spreadsheet_cell(value) if isinstance(value, str) else value

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from hierarchy.errors import ConfigError
 from hierarchy.local_paths import local_path
 from hierarchy.taxonomy import Taxonomy
+from pipelines.replacement import run_place
 from pipelines.settings import Settings, validated
 from stages.processes import n_processes
 
@@ -147,6 +148,11 @@ n_jobs, seed, run_dir
         values = self.get_params(deep=False)
         del values["taxonomy"]
         values["training"] = values["training"] or {}
+        if values["encoder"] is None:
+            raise ConfigError(
+                "encoder is not set: the classifier was loaded, and a new training fetches no encoder because a model "
+                "names it (model_.settings.encoder): name one with set_params(encoder=...)"
+            )
         settings = validated(Settings, values, where="HierarchicalClassifier")
         if settings.encoder != "none":
             from stages.training.arguments import check_training
@@ -157,9 +163,10 @@ n_jobs, seed, run_dir
     @contextmanager
     def _run_folder(self) -> Iterator[Path]:
         if self.run_dir is not None:
-            yield local_path(self.run_dir)
+            with run_place(local_path(self.run_dir)) as folder:
+                yield folder
             return
         if n_processes() > 1:
             raise ConfigError("several processes share what they do in a run folder: set run_dir")
-        with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
-            yield Path(folder)
+        with tempfile.TemporaryDirectory(prefix="coarsefine-") as temporary:
+            yield Path(temporary)

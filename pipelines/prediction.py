@@ -1,14 +1,12 @@
 """Prediction from file to file: streaming, and resumable after any kind of end.
 
-The documents are answered in shards. A finished shard is a Parquet file in ``<out>.parts``, beside a ``state.json``
-that says what it belongs to: documents, model and options. When all are there, they become the output file, which gets
-its name only when it is whole.
+The documents are answered in shards. A finished shard is a Parquet file in ``<out>.parts``, see `pipelines.parts`. When
+all are there, they become the output file, which gets its name only when it is whole.
 """
 
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import repeat, tee
@@ -19,11 +17,23 @@ from hierarchy.arguments import whole_number
 from hierarchy.characters import is_blank
 from hierarchy.errors import ArtifactError, ConfigError, DataError
 from hierarchy.local_paths import local_path
+from hierarchy.locks import held
 from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
 from pipelines.made_by import code_and_libraries
-from pipelines.output import SUFFIXES, OutputFile, OutputFolder, check_outputs, held, write_out, write_shard
+from pipelines.output import SUFFIXES, OutputFile, OutputFolder, check_outputs, write_answers
+from pipelines.parts import (
+    TABLE,
+    check_parts,
+    claim_parts,
+    open_parts,
+    parts_of,
+    read_shard,
+    remove_parts,
+    whole_shards,
+    write_shard,
+)
 from stages.progress import progress
 
 if TYPE_CHECKING:
@@ -36,8 +46,7 @@ SHARD_DOCUMENTS = 512  # what a stop may cost
 SHARD_CHARACTERS = 4_000_000
 READ_AT_ONCE = 200
 EMPTY_SHOWN = 10
-STATE_FORMAT = 1
-STATE, TABLE = "state.json", "documents"  # in the folder of parts, beside the shards
+STATE_FORMAT = 2
 logger = logging.getLogger(__name__)
 
 
@@ -106,7 +115,8 @@ def predict_file(
     source, text, split, quoting, delimiter, encoding
         As for `pipelines.data.reading.read_documents`.
     out
-        A file that ends in .jsonl, .csv or .parquet; an earlier one is replaced when the new one is whole.
+        A file that ends in .jsonl, .csv or .parquet; an earlier one is replaced when the new one is whole. In a CSV a
+        text that a spreadsheet would compute gets a ``'`` in front, see `hierarchy.escaping.from_spreadsheet_cell`.
     id_column
         Column that is passed through as ``id``.
     top_k
@@ -128,55 +138,55 @@ def predict_file(
     Raises
     ------
     DataError
-        `out` cannot be written, is what is read or is being written by another run, the documents cannot be read, or
-        an earlier run with other documents, another model or other options has left its parts.
+        `out` cannot be written or is what is read, the documents cannot be read, or an earlier run with other
+        documents, another model or other options has left its parts.
+    BusyError
+        Another process is writing `out`.
     ArtifactError
         The model cannot be read.
     ConfigError
         `top_k` is no whole number, the model's promises were made with another routing, or sets are asked of a model
         without calibration.
     """
-    from pipelines.artifacts import load_model
+    from pipelines.loading import load_model
 
     top_k = whole_number(top_k, "top_k")
     out, model_folder = local_path(out), local_path(model_folder)
     model_key = _model_key(model_folder)
-    parts = out.with_name(f"{out.name}.parts")
-    _check_parts(parts)
-    part_folder = OutputFolder("the folder of its parts", parts, replaced=True, tables=True)
-    inputs = {"the documents": source, "the model": model_folder}
-    check_outputs([OutputFile("the output", out, SUFFIXES), part_folder], inputs)
+    output, inputs = OutputFile("the output", out, SUFFIXES), {"the documents": source, "the model": model_folder}
+    check_outputs([output], inputs)
+    parts = parts_of(out)
+    check_parts(parts)
+    check_outputs([output, OutputFolder("the folder of its parts", parts, replaced=True, tables=True)], inputs)
     options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)
-    with held(parts, out):
-        if restart:
-            _empty(parts)
-        fresh = not any(parts.iterdir())
+    with held(out):
+        fresh = open_parts(parts, restart=restart)
         try:
             documents = read_documents(
                 source, text=text, label=id_column, split=split, quoting=quoting, delimiter=delimiter,
                 encoding=encoding, cache_dir=parts / TABLE,
             )  # fmt: skip
             documents_key, n_shards = _examine(documents, str(source))
-            _claim(parts, {"documents": documents_key, "model": model_key, **asdict(options)})
+            claim_parts(parts, _run(documents_key, model_key, options))
         except BaseException:
             if fresh:
-                shutil.rmtree(parts, ignore_errors=True)
+                remove_parts(parts)
             raise
-        shards = [parts / f"{place:05d}.parquet" for place in range(n_shards)]
-        missing = {place for place, shard in enumerate(shards) if not shard.exists()}
-        if len(missing) < n_shards:
-            logger.info("%d of %d shards are there already", n_shards - len(missing), n_shards)
+        shards = {place: file for place, file in whole_shards(parts).items() if place < n_shards}
+        if shards:
+            logger.info("%d of %d shards are there already", len(shards), n_shards)
+        missing = {place for place in range(n_shards) if place not in shards}
         if missing:
             model, _ = load_model(model_folder, device=device)
             to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
             try:
                 for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
-                    write_shard(answer(model, block, options), shards[place])
+                    shards[place] = write_shard(answer(model, block, options), parts, place)
             except ConfigError:  # the options do not fit the model, which the first shard tells: keep nothing
-                shutil.rmtree(parts)
+                remove_parts(parts)
                 raise
-        write_out(shards, out)
-        shutil.rmtree(parts)
+        write_answers((read_shard(shards[place]) for place in range(n_shards)), out)
+        remove_parts(parts)
     return len(documents)
 
 
@@ -255,32 +265,9 @@ def output_schema(*, ids: bool, sets: bool) -> "pa.Schema":
     )
 
 
-def _empty(folder: Path) -> None:
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-
-
-def _check_parts(parts: Path) -> None:
-    # The folder will be removed: it must be ours.
-    if not parts.exists() or (parts / STATE).is_file():
-        return
-    if not parts.is_dir() or any(not _is_table(entry) for entry in parts.iterdir()):
-        raise DataError(f"{parts} is in the way and was not made by predict: name another output file, or move it")
-
-
-def _is_table(entry: Path) -> bool:
-    """Whether it is the folder of the table of documents, which a run that was killed early leaves alone."""
-    if entry.name != TABLE or not entry.is_dir():
-        return False
-    return all(file.name.startswith("documents-") for file in entry.iterdir())
-
-
 def _model_key(folder: Path) -> str:
     """Hash the model's manifest, which holds the hashes of all its files."""
-    from pipelines.artifacts import MANIFEST
+    from pipelines.manifest import MANIFEST
 
     if not (folder / MANIFEST).is_file():
         found = (
@@ -351,31 +338,16 @@ def _batches(documents: "Dataset") -> Iterator[dict[str, list[Any]]]:
                 yield batch.to_pydict()
 
 
-def _claim(parts: Path, identity: dict[str, Any]) -> None:
-    """Write down what the parts belong to, or check that it is the same as before."""
-    file = parts / STATE
-    state = {
+def _run(documents: str, model: str, options: PredictionOptions) -> dict[str, Any]:
+    """Return all that shards depend on, as JSON has it."""
+    return {
         "format": STATE_FORMAT,
         "shard": [SHARD_DOCUMENTS, SHARD_CHARACTERS],
         "versions": code_and_libraries(),
-        **identity,
+        "documents": documents,
+        "model": model,
+        **asdict(options),
     }
-    if not file.exists():
-        part = file.with_suffix(".tmp")
-        part.write_text(json.dumps(state, indent=1), encoding="utf-8")
-        part.replace(file)
-        return
-    try:
-        earlier = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        earlier = {}
-    changed = [name for name in state if earlier.get(name) != state[name]]
-    if changed:
-        raise DataError(
-            f"{parts} holds an unfinished run that differs in: {', '.join(changed)}; run it with the same documents, "
-            "model, options and versions to go on, name another output file, or throw it away with --restart "
-            "(restart=True)"
-        )
 
 
 def _short(value: float) -> float:

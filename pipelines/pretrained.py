@@ -11,12 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from hierarchy.local_paths import local_path
 from hierarchy.taxonomy import Taxonomy
-from pipelines.artifacts import load_model, save_model
+from pipelines.artifacts import save_model
 from pipelines.hub import local_folder, push_folder
 from pipelines.label_words import Word, ids_said
+from pipelines.loading import load_model
 from pipelines.model import Model
+from pipelines.model_settings import parameters_of_model
 from pipelines.parameters import Parameters
-from pipelines.settings import CODE, MACHINE, validated
+from pipelines.settings import validated
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -80,6 +82,9 @@ class Pretrained(Parameters):
     ) -> Self:
         """Read a model that `save_pretrained` or `push_to_hub` wrote.
 
+        What a model may not decide (uploads, folders, devices, code and encoders by name) is not taken from it: to
+        train again, name ``encoder``, ``label_encoder`` and ``augment`` yourself (``set_params``).
+
         Parameters
         ----------
         model
@@ -95,8 +100,7 @@ class Pretrained(Parameters):
             There is no such folder or model, it is no model of ours, or a file in it is damaged.
         """
         loaded, metrics = load_model(local_folder(model, revision=revision, token=token), device=device)
-        # A model that comes from elsewhere names no code (augment) that a later fit or refit would run.
-        classifier = cls(loaded.taxonomy, **loaded.settings.model_dump(exclude=MACHINE | CODE))
+        classifier = cls(loaded.taxonomy, **parameters_of_model(loaded.settings))
         classifier.device = device
         classifier._set(loaded, metrics=metrics)
         return classifier

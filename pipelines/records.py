@@ -22,7 +22,8 @@ from hierarchy.local_paths import for_others
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.splits import fingerprint
 from pipelines.documents import Documents
-from pipelines.settings import MACHINE, Settings
+from pipelines.model_settings import description
+from pipelines.settings import Settings
 from pipelines.trust.promises import Promises
 from stages.processes import n_processes
 
@@ -231,7 +232,7 @@ def peak_memory() -> dict[str, int]:
 
 def _sealed(record: Record, settings: Settings) -> Record:
     """Put the settings and the fingerprint of everything into a record."""
-    record = {**record, "settings": settings.model_dump(mode="json", exclude=MACHINE)}
+    record = {**record, "settings": description(settings, mode="json")}
     # Records of older models lack what a fingerprint stands on.
     return {**record, "fingerprint": run_fingerprint(record)} if record.get("format") == FORMAT else record
 

@@ -1,7 +1,7 @@
 """New rows for some groups of a trained model, and a new coarse stage where its labels changed; the rest stays."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from pipelines.documents import Documents
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
+from pipelines.model_settings import acting
 from pipelines.preparation import report_unseen, training_documents
 from pipelines.records import with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
 from pipelines.repeats import warn_of_repeats
 from pipelines.router import Inputs, Router, fit_router
 from pipelines.rows import chance_factors, fit_group_rows, fit_heads, plan_rows
-from pipelines.settings import Settings
+from pipelines.settings import Settings, validated
 from stages.progress import Clock
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ def refit(
     folder: Path,
     n_jobs: int,
     augment: str | None,
+    label_encoder: str | None,
+    training: Mapping[str, Any],
 ) -> Model:
     """Fit the rows of some groups and, where labels came, went or moved, the coarse stage and the fusion.
 
@@ -61,11 +64,17 @@ def refit(
         Processes that fit rows.
     augment
         The function that rewrites copies, where the model was trained with one: the caller names it, no model does.
+    label_encoder
+        The encoder of the label texts, likewise; it is needed where the coarse stage is trained again.
+    training
+        The caller's: what acts beyond the model (`pipelines.model_settings.acting`) is taken from it, all else from
+        the model.
 
     Raises
     ------
     ConfigError
-        `augment` is missing or names no function, or the model was trained without.
+        `augment` or `label_encoder` is missing, or the model was trained without; `augment` names no function; or
+        a value of the model's ``training`` is none.
     DataError, TaxonomyError
         As `plan_refit` says; or a label lacks documents, or there are no validation documents.
     """
@@ -73,7 +82,13 @@ def refit(
     if not plan.heads and not plan.coarse:
         logger.info("refit: the model takes the new tree; no label came, went or moved, so no row changes")
         return replace(model, taxonomy=taxonomy)
-    settings = _settings(model, n_jobs=n_jobs, augment=augment)
+    reads_labels = plan.coarse and model.extractor.neural is not None
+    named = _named_by_caller(model, reads_labels, {"augment": augment, "label_encoder": label_encoder})
+    training = {**model.settings.training, **acting(training)}
+    changed = {"n_jobs": n_jobs, "training": training, **named}
+    settings = validated(Settings, {**model.settings.model_dump(), **changed}, where="refit")
+    if reads_labels:
+        _check_training(model, settings)
     counts = _counts(model, plan, plan.space.targets(train.labels))
     _check_validation(plan, train, valid)
     changes = _changes(model, plan)
@@ -132,22 +147,31 @@ def refit(
     )
 
 
-def _settings(model: Model, *, n_jobs: int, augment: str | None) -> Settings:
-    """Return the settings of the model, with the caller's processes and the caller's function."""
-    trained = model.settings.augment
-    if trained is not None and augment is None:
-        raise ConfigError(
-            f"the model was trained on copies that augment {trained!r} rewrote, and a loaded model names no code that "
-            "runs: name the function yourself with set_params(augment=...)"
-        )
-    if trained is None and augment is not None:
-        raise ConfigError(
-            f"augment {augment!r} is set and the model was trained without: a refit trains as the model was trained, "
-            "so leave it out, or train again"
-        )
-    if augment is not None:
-        load_function(augment)
-    return model.settings.model_copy(update={"n_jobs": n_jobs, "augment": augment})
+def _named_by_caller(model: Model, reads_labels: bool, given: dict[str, str | None]) -> dict[str, str | None]:
+    """Return what the caller names, after a check that it is just what the model was trained with."""
+    uses = {
+        "augment": "on copies that augment {!r} rewrote, and a loaded model names no code that runs: name the function",
+        "label_encoder": "with label_encoder {!r}, and a loaded model names no encoder that is fetched: name it",
+    }
+    for name, use in uses.items():
+        trained = getattr(model.settings, name)
+        if trained is not None and given[name] is None and (name == "augment" or reads_labels):
+            raise ConfigError(f"the model was trained {use.format(trained)} yourself with set_params({name}=...)")
+        if trained is None and given[name] is not None:
+            raise ConfigError(
+                f"{name} {given[name]!r} is set and the model was trained without: a refit trains as the model was "
+                "trained, so leave it out, or train again"
+            )
+    if given["augment"] is not None:
+        load_function(given["augment"])
+    return given
+
+
+def _check_training(model: Model, settings: Settings) -> None:
+    from stages.training.arguments import check_training
+
+    neural = model.extractor.neural
+    check_training(settings.training, device=None if neural is None else neural.encoder.device.type)
 
 
 def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:

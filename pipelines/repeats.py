@@ -1,7 +1,8 @@
 """Documents that a model has seen, found again among those that are to tell how good it is on new ones."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def warn_of_calibrated(model: Model, documents: Documents) -> list[str]:
 def _training_keys(model: Model, documents: Documents, keys: np.ndarray) -> np.ndarray:
     """Return the keys of the training documents where they are just these, beside validation and empty documents."""
     runs = [model.record, *model.record.get("refits", ())]
-    known = {run["fingerprints"]["train"]: run["documents"]["train"] for run in runs if "fingerprints" in run}
+    known = {run["fingerprints"]["train"]: run["documents"]["train"] for run in runs if "train" in _parts(run)}
     words = np.fromiter((not is_blank(text) for text in documents.texts), dtype=bool, count=len(keys))
     for kept in (words, words & ~np.isin(keys, model.valid_keys)):
         places = np.flatnonzero(kept)
@@ -71,6 +72,11 @@ def _training_keys(model: Model, documents: Documents, keys: np.ndarray) -> np.n
             if fingerprint(part.texts, part.labels) in known:
                 return keys[places]
     return keys[:0]
+
+
+def _parts(run: Mapping[str, Any]) -> set[str]:
+    """Return the parts of which a run tells both fingerprint and number; older records have none."""
+    return set(run.get("fingerprints", ())) & set(run.get("documents", ()))
 
 
 def _told(keys: np.ndarray, seen: np.ndarray, what: str, where: str) -> list[str]:

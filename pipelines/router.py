@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.special import logsumexp
 
 from hierarchy.arguments import whole_number
-from hierarchy.errors import ConfigError
+from hierarchy.errors import ArtifactError, ConfigError
 from pipelines.calibration import Fusion, fit_fusion, fit_variants, log_coarse
 from pipelines.label_space import LabelSpace
 from stages.fine.bank import HeadBank
@@ -126,6 +126,11 @@ class Router:
             Groups in the beam.
         variant
             Which of `fusions`.
+
+        Raises
+        ------
+        ArtifactError
+            The weights give scores that are no numbers.
         """
         coarse = self.log_coarse(inputs)
         fusion = self.fusions[variant]
@@ -138,6 +143,11 @@ class Router:
             in_beam = best_groups(coarse, beam)
             scores = self._score_beam(inputs, fusion, coarse, in_beam)
         energy = logsumexp(scores, axis=1, keepdims=True)
+        if not np.isfinite(energy).all():
+            raise ArtifactError(
+                "the model's scores are no numbers: its weights are damaged, or its training went astray: copy the "
+                "model again, or train again with a lower learning rate"
+            )
         known = np.ones(len(inputs), dtype=bool) if inputs.known is None else inputs.known
         return Routed(np.exp(scores - energy), np.exp(coarse), in_beam, energy[:, 0], routing, known)
 

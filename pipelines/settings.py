@@ -2,36 +2,41 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveFloat,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from hierarchy.errors import ConfigError
+from hierarchy.escaping import in_short
 from hierarchy.local_paths import expanded
 from hierarchy.signals import signal_problems
 
 M = TypeVar("M", bound=BaseModel)
 
-Trainable = Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(pattern=r"^top_[1-9][0-9]*$")]
+Weight = Annotated[float, Field(gt=0, le=1e6)]
+Trainable = Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(pattern=r"^top_[1-9][0-9]{0,2}$")]
 
 
 JOINT_ONLY = ("fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs")
 CHAINED_ONLY = ("fine_features", "neural_C")
+DEVICES = ("cpu", "cuda", "mps", "xpu", "npu", "hpu", "mlu", "musa")  # of those that torch knows, what computes all
+MOST_PROCESSES = 1024
+LARGEST_NUMBER = 10**12  # in `training`
 MACHINE = {"device", "n_jobs", "run_dir"}  # what belongs to a machine and not to a model
 FORMS = {  # what settings with a pattern ask for
+    "device": "write cpu, cuda, cuda:1, mps or another device of torch",
     "trainable": "write top_1, top_2 and so on for the last layers",
     "augment": "write module:function, as in synonyms:swap",
 }
-CODE = {"augment"}  # what names code that a training runs: a model that comes from elsewhere must not choose it
 
 
 class Settings(BaseModel):
@@ -68,15 +73,17 @@ class Settings(BaseModel):
         description="which encoder's vectors the fine heads read where the encoder was trained on the groups; both "
         "keeps two encoders in the model",
     )
-    segment_tokens: int = Field(256, ge=8, description="tokens of a segment, special tokens included")
-    overlap: int = Field(32, ge=0, description="tokens that neighbouring segments share")
+    segment_tokens: int = Field(256, ge=8, le=10**6, description="tokens of a segment, special tokens included")
+    overlap: int = Field(32, ge=0, le=10**6, description="tokens that neighbouring segments share")
     max_segments: int | None = Field(
-        None, ge=1, description="segments kept of a document, spread evenly over it; null keeps all"
+        None, ge=1, le=10**6, description="segments kept of a document, spread evenly over it; null keeps all"
     )
-    tokens_per_chunk: int = Field(4096, ge=64, description="padded tokens that go through the encoder at once")
+    tokens_per_chunk: int = Field(
+        4096, ge=64, le=10**9, description="padded tokens that go through the encoder at once"
+    )
     aggregator: bool = Field(True, description="transformer over the segments; off takes their mean (for ablation)")
-    aggregator_layers: int = Field(1, ge=1, description="layers of the aggregator")
-    aggregator_heads: int = Field(4, ge=1, description="attention heads of an aggregator layer")
+    aggregator_layers: int = Field(1, ge=1, le=100, description="layers of the aggregator")
+    aggregator_heads: int = Field(4, ge=1, le=1000, description="attention heads of an aggregator layer")
     label_attention: bool = Field(True, description="attention over the group embeddings (off is for ablation)")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout rate above the encoder")
     attention_dropout: float | None = Field(
@@ -90,6 +97,7 @@ class Settings(BaseModel):
     min_df: int = Field(
         2,
         ge=1,
+        le=10**9,
         description="training documents that an n-gram must stand in; above 1, three characters of a script without "
         "spaces must stand in 5",
     )
@@ -114,8 +122,8 @@ class Settings(BaseModel):
         description="a label's chance by its n-gram row is multiplied by (even share / its share of the documents) to "
         "this power; 0 leaves it as it is",
     )
-    neural_C: float = Field(1.0, gt=0, description="inverse regularisation of the neural rows")
-    lexical_C: float = Field(1.0, gt=0, description="inverse regularisation of the n-gram rows")
+    neural_C: float = Field(1.0, gt=0, le=1e9, description="inverse regularisation of the neural rows")
+    lexical_C: float = Field(1.0, gt=0, le=1e9, description="inverse regularisation of the n-gram rows")
     keep_neighbours: bool = Field(
         False,
         description="keep the vectors of the training documents in the model, without their texts, so that explain "
@@ -124,19 +132,21 @@ class Settings(BaseModel):
     routing: Literal["auto", "exhaustive", "beam"] = Field(
         "auto", description="score every label, or those of the best groups only; auto: beam above 10,000 labels"
     )
-    beam: int = Field(3, ge=1, description="groups that the beam keeps")
-    n_groups: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    beam: int = Field(3, ge=1, le=10**9, description="groups that the beam keeps")
+    n_groups: Annotated[int, Field(ge=1, le=10**9)] | Literal["auto"] = Field(
         "auto", description="groups in all where labels have none, kept ones counted"
     )
     min_group_size: int | None = Field(
         None,
         ge=1,
+        le=10**9,
         description="labels that a built group has at least; null: 5, or fewer where n_groups, max_group_size or links "
         "ask for it; fewer labels than that make one group",
     )
     max_group_size: int | None = Field(
         None,
         ge=1,
+        le=10**9,
         description="labels that a built group has at most; null: 40, or more where n_groups, min_group_size or links "
         "ask for it",
     )
@@ -149,7 +159,7 @@ class Settings(BaseModel):
         description="joint: the softmax of the fine loss is over all labels; over all, with the group's "
         "log-probability added (path); or over the document's own group (group)",
     )
-    loss_weights: tuple[PositiveFloat, PositiveFloat] | Literal["learned"] = Field(
+    loss_weights: tuple[Weight, Weight] | Literal["learned"] = Field(
         (1.0, 0.8), description="joint: what the group loss and the fine loss count; `learned` by their uncertainty"
     )
     loss_schedule: Literal["constant", "coarse_to_fine"] = Field(
@@ -159,7 +169,7 @@ class Settings(BaseModel):
         "labels", description="joint: rows start at random, from the label texts, or from the mean of their documents"
     )
     warm_up_epochs: int = Field(
-        0, ge=0, description="joint: epochs on cached vectors, before the encoder is trained with all else"
+        0, ge=0, le=10**6, description="joint: epochs on cached vectors, before the encoder is trained with all else"
     )
     imbalance: Literal["none", "weights", "logits", "oversample", "undersample"] = Field(
         "none",
@@ -192,7 +202,7 @@ class Settings(BaseModel):
         0.0, ge=0, lt=1, description="share of the words that copies of the training documents go without"
     )
     augmented_copies: int = Field(
-        1, ge=1, description="copies of each training document, where augment or word_dropout make any"
+        1, ge=1, le=1000, description="copies of each training document, where augment or word_dropout make any"
     )
     segment_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of a document's segments that a step of the neural training leaves out"
@@ -205,9 +215,15 @@ class Settings(BaseModel):
         description="arguments of transformers.TrainingArguments by their own names, beside encoder_learning_rate, "
         "layer_decay and early_stopping_patience",
     )
-    device: str | None = Field(None, description="torch device; null takes a GPU where there is one")
-    n_jobs: int = Field(-1, description="processes that fit rows; -1 for one a core")
-    seed: int = Field(0, ge=0, description="of everything random")
+    device: str | None = Field(
+        None,
+        pattern=f"^({'|'.join(DEVICES)})(:[0-9]{{1,3}})?$",
+        description="torch device; null takes a GPU where there is one",
+    )
+    n_jobs: int = Field(
+        -1, ge=-MOST_PROCESSES, le=MOST_PROCESSES, description="processes that fit rows; -1 for one a core"
+    )
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="of everything random")
     run_dir: str | None = Field(
         None, description="folder for vector cache and checkpoints, from which a stopped fit goes on; null: temporary"
     )
@@ -230,6 +246,11 @@ class Settings(BaseModel):
         if self.min_group_size and self.max_group_size and self.min_group_size > self.max_group_size:
             problems.append(f"min_group_size {self.min_group_size} is above max_group_size {self.max_group_size}")
         problems += signal_problems(self.signals)
+        problems += [
+            f"training.{name} = {in_short(value)} is more than any training can use"
+            for name, value in self.training.items()
+            if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER
+        ]
         if self.encoder == "none" and not self.lexical:
             problems.append("encoder: none and lexical: off leave nothing to classify with: switch one of them on")
         if self.encoder == "none" and self.mode == "joint":
@@ -251,6 +272,13 @@ class Settings(BaseModel):
             raise ValueError("; ".join(problems))
         return self
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and _has_numbers(cls.model_fields[str(info.field_name)].annotation):
+            raise ValueError("a number is expected, not true or false")
+        return value
+
     @field_validator("encoder", "label_encoder", "run_dir")
     @classmethod
     def _expanded(cls, place: str | None) -> str | None:
@@ -265,6 +293,10 @@ class Settings(BaseModel):
     def top_layers(self) -> int | None:
         """The n of ``trainable: top_<n>``, else None."""
         return int(self.trainable.removeprefix("top_")) if self.trainable.startswith("top_") else None
+
+
+def _has_numbers(annotation: Any) -> bool:
+    return annotation in (int, float) or any(map(_has_numbers, get_args(annotation)))
 
 
 def validated(model: type[M], values: Mapping[str, Any], where: str, places: Mapping[str, str] | None = None) -> M:
@@ -321,7 +353,7 @@ def _in_words(model: type[BaseModel], problem: Any) -> tuple[str, str, str]:
         message = FORMS[key.rpartition(".")[2]]
     if problem["type"] == "string_type":  # YAML reads no, 1.0 and null as other things than text
         message += "; put it in quotes"
-    return key, f"{key} = {problem['input']!r}: ", f"{message[0].lower()}{message[1:]}"
+    return key, f"{key} = {in_short(problem['input'])}: ", f"{message[0].lower()}{message[1:]}"
 
 
 def _suggestion(path: list[str], fields: Mapping[str, Any], model: type[BaseModel]) -> str:

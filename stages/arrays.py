@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from hierarchy.errors import ArtifactError
 
 LARGEST = 1e9  # of numbers that are no whole ones: what is above overflows in float32 once it is multiplied
+MOST = 2**48  # of documents: sums of such numbers stay within 64 bits
 COPY_AGAIN = "copy it again, or make it anew"
 
 
@@ -29,6 +30,8 @@ class Array:
         A number, or the name of a length, which is the same wherever it stands; ``name + 1`` is one more.
     below
         Name of a length: whole numbers from 0 up to it, not included.
+    counts
+        Whole numbers from 0 up.
     rising
         None stands lower than the one before.
     complete
@@ -44,6 +47,7 @@ class Array:
     dtype: str
     shape: tuple[str | int, ...]
     below: str = ""
+    counts: bool = False
     rising: bool = False
     complete: bool = False
     pointers: str = ""
@@ -60,10 +64,12 @@ class Array:
 
     def _problem_of_values(self, array: np.ndarray, sizes: Mapping[str, int]) -> str:
         low, high = array.min(), array.max()
-        if array.dtype.kind == "f" and not (low >= -LARGEST and high <= LARGEST):  # NaN is neither
+        if array.dtype.kind == "f" and not (float(low) >= -LARGEST and float(high) <= LARGEST):  # NaN is neither
             return f"holds numbers that are not finite, or above {LARGEST:g}"
         if self.below and not 0 <= low <= high < sizes[self.below]:
             return f"holds {low if low < 0 else high}, and there are {sizes[self.below]} {self.below}"
+        if self.counts and not 0 <= low <= high < MOST:
+            return f"holds {low if low < 0 else high}, which is no number of documents"
         if (self.rising or self.pointers) and (array[1:] < array[:-1]).any():
             return "falls, where it must rise"
         if self.complete and 1 + np.count_nonzero(array[1:] != array[:-1]) < sizes[self.below]:

@@ -6,17 +6,26 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from hierarchy.errors import ConfigError
+
 LONGEST_WORK = timedelta(days=3)  # of the first process, for which the others wait
 
 
 def is_first() -> bool:
     """Whether this process speaks and writes for all; True where it is the only one."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return _number("RANK", 0) == 0
 
 
 def n_processes() -> int:
     """Return the number of processes that train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return _number("WORLD_SIZE", 1)
+
+
+def _number(variable: str, default: int) -> int:
+    written = os.environ.get(variable, str(default))
+    if written.isascii() and written.isdigit() and len(written) < 7:
+        return int(written)
+    raise ConfigError(f"the environment says {variable}={written:.60}: set it to a whole number, or unset it")
 
 
 def meet(*, on_cpu: bool) -> Any:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from hierarchy.escaping import visible
+
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 15.0
 logger = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ def progress(items: Iterable[T], *, total: int, what: str, unit: str) -> Iterato
     if sys.stderr is not None and sys.stderr.isatty():  # there is none under pythonw
         from tqdm import tqdm
 
-        yield from tqdm(items, total=total, desc=what, unit=f" {unit}", leave=False)
+        yield from tqdm(items, total=total, desc=visible(what), unit=f" {unit}", leave=False)
         return
     started = last = time.monotonic()
     for done, item in enumerate(items):

@@ -15,8 +15,10 @@ from multiprocessing import parent_process
 from typing import Any, TypeAlias
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from scipy import sparse
+
+from stages.workers import in_parallel
 
 Features: TypeAlias = Any  # numpy.ndarray or scipy.sparse.csr_matrix: scipy has no types to tell them apart by
 ROWS_VERSION = 2  # of the code that fits and prunes rows: those of an older one are not read from a run folder
@@ -155,7 +157,7 @@ def fit_rows(
     """
     # Copied once to liblinear's own type; joblib hands it to the processes as a memory map.
     features = features.astype(np.float64)
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    parallel = in_parallel(n_jobs)
     yield from parallel(delayed(_fit_problem)(features, targets, p, C, balance, prune) for p in problems)
 
 

@@ -13,7 +13,8 @@ import pytest
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = {"harness", "jobs", "peers", "flat", "paired", "cells", "compare_tables"}  # what scripts import
+# What scripts import.
+SHARED = {"harness", "jobs", "peers", "flat", "paired", "cells", "compare_tables", "reliability", "forked", "works"}
 SCRIPTS = sorted({file.stem for file in (ROOT / "benchmarks").glob("*.py")} - SHARED)
 
 
@@ -309,3 +310,24 @@ def test_label_errors_finds_flips(data: str, tmp_path: Path) -> None:
     found = json.loads(out.read_text(encoding="utf-8"))["figures"]["flips"]["uniform"]
     assert found["flipped"] == round(0.05 * 204)
     assert 0 <= found["precision"] <= 1
+
+
+def test_the_tables_of_reliability(benchmarks: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import reliability
+
+    monkeypatch.setattr(reliability, "RESULTS", tmp_path)
+    assert reliability.fuzzed() == reliability.killed() == reliability.disturbed() == reliability.NO_RESULTS
+    target = {"inputs": 1000, "refused": 700, "accepted": 299, "findings": 1, "seconds": 3.2, "slowest_seconds": 0.5}
+    other = {"inputs": 10, "refused": 0, "accepted": 10, "findings": 0, "seconds": 1, "slowest_seconds": 0.7}
+    record = {
+        "minutes": 1, "jobs": 2, "seed": 0, "machine": "2 cores",
+        "targets": {"configs": target | {"peak_memory_mib": 57}, "texts": other | {"peak_memory_mib": 50}},
+    }  # fmt: skip
+    (tmp_path / "fuzz.json").write_text(json.dumps(record), encoding="utf-8")
+    assert "| configs | 1,000 | 700 | 299 | 1 | 3 | 0.5 | 57 |" in reliability.fuzzed()
+    assert "| together | 1,010 | 700 | 309 | 1 | 4 | 0.7 | 57 |" in reliability.fuzzed()
+    kills = {"work": "train", "how": "random", "kills": 9, "same_result": 8, "other": 1, "lost": 0, "stale_locks": 0}
+    (tmp_path / "kills.json").write_text(json.dumps({"machine": "2 cores", "kills": [kills, kills]}), encoding="utf-8")
+    assert "| train | random | 9 | 8 | 1 | 0 | 0 |" in reliability.killed()
+    assert "| together |  | 18 | 16 | 2 | 0 | 0 |" in reliability.killed()
+    assert reliability.disturbed() == reliability.NO_RESULTS

@@ -7,7 +7,7 @@ from functools import cached_property
 from hierarchy.checks import suggestion
 from hierarchy.diff import TaxonomyDiff, diff
 from hierarchy.editing.links import broken_links, relinked
-from hierarchy.errors import TaxonomyError
+from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
 from hierarchy.matching import fold
 from hierarchy.nodes import Group, Label, named
 from hierarchy.taxonomy import Taxonomy
@@ -77,7 +77,8 @@ class Draft:
         found = find_group(self.old, word)
         if found is not None:
             return found.id
-        hint = suggestion(word, [text for group in self.old.groups for text in (group.id, group.name)])
+        texts = [text for group in self.old.groups for text in (group.id, group.name)] if self._hints() else []
+        hint = suggestion(word, texts)
         self.problems.append(f"there is no group '{word}'{hint or '; `coarsefine taxonomy show` lists them'}")
         return None
 
@@ -92,9 +93,14 @@ class Draft:
         elif alike:
             self.problems.append(f"several labels are named '{word}'; say which by its id: {', '.join(alike)}")
         else:
-            near = ", ".join(f"'{self.old.label_named(x)}'" for x in self.old.nearest(word))
+            nearest = self.old.nearest(word) if self._hints() else []
+            near = ", ".join(f"'{self.old.label_named(x)}'" for x in nearest)
             self.problems.append(f"there is no label '{word}'; {f'nearest: {near}' if near else 'nothing is like it'}")
         return Label("", word)
+
+    def _hints(self) -> bool:
+        """Whether a problem still gets a suggestion: those that a message does not show need none."""
+        return len(self.problems) < PROBLEMS_SHOWN
 
     def new_label(self, label: Label, home: str | None) -> Label:
         """Return a label with an id that nothing else has or had."""

@@ -5,13 +5,13 @@ back: a text that would say anything else than the edited taxonomy is never give
 """
 
 import codecs
-import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from shlex import quote
 
+from hierarchy.disk import write_output
 from hierarchy.editing.draft import Edited
 from hierarchy.editing.fields import explicit_ids, labels_of, set_fields
 from hierarchy.editing.layout import Layout, to_long_form
@@ -20,10 +20,13 @@ from hierarchy.editing.series import CannotPatch, Page, Piece, Series
 from hierarchy.errors import TaxonomyError
 from hierarchy.files import read_text
 from hierarchy.local_paths import local_path
+from hierarchy.locks import held
 from hierarchy.nodes import Group, Label, Tree
 from hierarchy.reading import TOP_KEYS, read_tree
 from hierarchy.syntax import Items, Pairs, compose_yaml
+from hierarchy.taxonomy import Taxonomy
 
+TURN = 10.0  # seconds to wait for those who edit the same file; an edit takes milliseconds
 Plan = list[int | Piece]
 Link = tuple[str, ...]
 
@@ -86,6 +89,40 @@ def check_editable(path: str | Path) -> None:
         raise TaxonomyError(f"there is no taxonomy file {str(path)!r} (paths start at the working directory)")
 
 
+def edit_file(path: str | Path, edit: Callable[[Taxonomy], Edited], *, write: bool = True) -> tuple[Edited, str, str]:
+    """Read a taxonomy from a YAML file, edit it, and bring the edit into the file.
+
+    Where others edit the file at the same moment, each waits for its turn, so that no edit is lost.
+
+    Parameters
+    ----------
+    path
+        The file; a link to it stays a link.
+    edit
+        What is done with the taxonomy, of `hierarchy.editing`.
+    write
+        Whether the file is changed, or only what would be is returned.
+
+    Returns
+    -------
+    tuple
+        What `edit` gave, and the text before and after.
+
+    Raises
+    ------
+    TaxonomyError
+        Where the file is no YAML, or cannot be edited in place.
+    DataError
+        Where it cannot be written.
+    BusyError
+        Where another process keeps it for long.
+    """
+    check_editable(path)
+    with held(local_path(path), wait=TURN) if write else nullcontext():
+        edited = edit(Taxonomy.from_yaml(path))
+        return edited, *_patched_file(path, edited, write=write)
+
+
 def patch_file(path: str | Path, edited: Edited, *, write: bool = True) -> tuple[str, str]:
     """Make an edit in the YAML file that it was made for; the file is replaced at once, or not at all.
 
@@ -107,23 +144,23 @@ def patch_file(path: str | Path, edited: Edited, *, write: bool = True) -> tuple
     ------
     TaxonomyError
         Where the file is no YAML, holds something else by now, or cannot be edited in place.
+    DataError, BusyError
+        As for `edit_file`.
     """
     check_editable(path)
+    with held(local_path(path), wait=TURN) if write else nullcontext():
+        return _patched_file(path, edited, write=write)
+
+
+def _patched_file(path: str | Path, edited: Edited, *, write: bool) -> tuple[str, str]:
     file = local_path(path).resolve()
     text = read_text(file)
     if read_tree(compose_yaml(text, file.name), file.name) != _bare(edited.old):
         raise TaxonomyError("the file was changed while the edit was made: nothing is written; try again", str(path))
     changed = patched(text, edited.new, file.name)
     if write and changed != text:
-        mark = codecs.BOM_UTF8 if file.read_bytes().startswith(codecs.BOM_UTF8) else b""
-        part = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-        try:
-            part.write_bytes(mark + changed.encode())
-            shutil.copymode(file, part)
-            part.replace(file)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise TaxonomyError(f"{str(path)!r} cannot be written ({error.strerror}); it is as it was") from None
+        mark = codecs.BOM_UTF8.decode() if file.read_bytes().startswith(codecs.BOM_UTF8) else ""
+        write_output(file, mark + changed)
     return text, changed
 
 

@@ -1,4 +1,8 @@
-"""How a model is made again: the command or the Python lines, the versions, and the fingerprint to expect."""
+"""How a model is made again: the command or the Python lines, the versions, and the fingerprint to expect.
+
+The record may come from a stranger's model, and these lines are there to be copied: each value is quoted for the shell
+or written as Python's literal, and what acts beyond the model is left out.
+"""
 
 import json
 import re
@@ -6,17 +10,19 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hierarchy.escaping import markdown_block
+from hierarchy.escaping import markdown, markdown_block, markdown_code
 from hierarchy.local_paths import for_others
 from pipelines.config import WORDS, Config, Data, taken_as_text
 from pipelines.evaluation.comparison import SVM
+from pipelines.model_settings import describing
 from pipelines.records import CUT, Record, with_sources
-from pipelines.settings import Settings
+from pipelines.settings import MACHINE, Settings
 
 if TYPE_CHECKING:
     from pipelines.model import Model
 
 AGAIN = "again"  # folder of the model that the commands make
+PROMISED = ("precision", "delta", "coverage", "false_alarms")  # of numbers, as `calibrate` takes them
 PLAIN = re.compile(r"[A-Za-z_./][\w./@+-]*")  # what YAML takes for text without quotes
 # Keys of `data` that the calibrate command reads.
 CALIBRATE = {"text", "label", "group", "quoting", "delimiter", "encoding", "calibration_split"}
@@ -50,13 +56,15 @@ def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]
     return [
         *lines,
         "",
-        f"Expect the run fingerprint `{expected}`: it stands for settings, documents, labels, taxonomy and encoder. "
-        "With these versions on the same machine the figures are the same; elsewhere they may differ in the last "
-        "digits, and after a training of the encoder by more.",
+        f"Expect the run fingerprint {markdown_code(str(expected))}: it stands for settings, documents, labels, "
+        "taxonomy and encoder. With these versions on the same machine the figures are the same; elsewhere they may "
+        "differ in the last digits, and after a training of the encoder by more.",
         "",
-        f"- Versions: {', '.join(f'{name} {number}' for name, number in versions.items())}.",
-        f"- Machine: {machine['processor']}, {machine['cores']} cores, {_gigabytes(machine['memory_mb'])}, "
-        f"{machine['gpu'] or 'no GPU'}, {machine['system']}.",
+        markdown(f"- Versions: {', '.join(f'{name} {number}' for name, number in versions.items())}."),
+        markdown(
+            f"- Machine: {machine['processor']}, {machine['cores']} cores, {_gigabytes(machine['memory_mb'])}, "
+            f"{machine['gpu'] or 'no GPU'}, {machine['system']}."
+        ),
         f"- Training took {spent:.1f} minutes; peak memory {peak or 'unknown'}.",
         "- Everything else about the run, figures by epoch too: `run.json`.",
     ]
@@ -83,7 +91,9 @@ def with_calibration(record: Record, file: str, data: Data) -> Record:
 def _commands(record: Record, metrics: Mapping[str, Any] | None) -> Iterator[str]:
     data = record["config"]["data"]
     processes = record["hardware"]["processes"]
-    start = "coarsefine" if processes == 1 else f"torchrun --nproc_per_node {processes} -m pipelines.cli"
+    start = (
+        "coarsefine" if processes == 1 else f"torchrun --nproc_per_node {shlex.quote(str(processes))} -m pipelines.cli"
+    )
     bare = " --no-baselines" if metrics is not None and SVM not in metrics["baselines"] else ""
     settings = [*_settings(record), f"output={AGAIN}"]
     yield " \\\n    ".join([f"{start} train{bare}", *(f"--set {shlex.quote(setting)}" for setting in settings)])
@@ -93,10 +103,10 @@ def _commands(record: Record, metrics: Mapping[str, Any] | None) -> Iterator[str
             yield "# then calibrated in Python, on the calibration documents named under Data"
             return
         source = record["sources"]["calibration"]
-        options = [f"--{name.replace('_', '-')} {value}" for name, value in promised.items()
-                   if value is not None and not isinstance(value, bool)]  # fmt: skip
+        options = [f"--{name.replace('_', '-')} {shlex.quote(str(promised[name]))}" for name in PROMISED
+                   if promised.get(name) is not None]  # fmt: skip
         options += ["--by-group"] if promised["by_group"] else []
-        options += [f"--{name} {record['settings'][name]}" for name in ("routing", "beam")]
+        options += [f"--{name} {shlex.quote(str(record['settings'][name]))}" for name in ("routing", "beam")]
         read = record["config"].get("calibrate", {})
         options += [f"--set {shlex.quote(_setting(f'data.{name}', value))}" for name, value in read.items()]
         yield " ".join([f"coarsefine calibrate {AGAIN} {shlex.quote(source)} -o {AGAIN}", *options])
@@ -123,9 +133,11 @@ def _promised(record: Record) -> dict[str, Any] | None:
 
 
 def _changed(record: Record) -> dict[str, Any]:
-    """Return the settings that are not their default."""
+    """Return the settings that are not their default and that describe a model."""
     defaults = Settings.model_validate({}).model_dump(mode="json")
-    return {name: value for name, value in record["settings"].items() if value != defaults.get(name)}
+    settings = {name: value for name, value in record["settings"].items() if name in defaults.keys() - MACHINE}
+    settings["training"] = describing(record["settings"].get("training", {}))
+    return {name: value for name, value in settings.items() if value != defaults[name]}
 
 
 def _setting(key: str, value: Any) -> str:
@@ -157,9 +169,9 @@ def _python(model: "Model", expected: str) -> list[str]:
     ]
     promised = _promised(record)
     if promised is not None:
-        asked = [f"{name}={value!r}" for name, value in promised.items()]
+        asked = [f"{name}={promised[name]!r}" for name in (*PROMISED, "by_group") if name in promised]
         lines.append(f"clf.calibrate(calibration_texts, calibration_labels, {', '.join(asked)})")
-    return [*lines, f'assert clf.model_.record["fingerprint"] == "{expected}"']
+    return [*lines, f'assert clf.model_.record["fingerprint"] == {json.dumps(expected)}']
 
 
 def _gigabytes(megabytes: int | None) -> str:

@@ -130,7 +130,7 @@ def _data(model: "Model", facts: CardFacts) -> list[str]:
     sources, prints = record.get("sources", {}), record.get("fingerprints", {})
     rows = [
         (ROLES[role], str(sources.get(role, "not told")), str(number), str(prints.get(role, "unknown"))[:DIGITS])
-        for role, number in record["documents"].items()
+        for role, number in record.get("documents", {}).items()
     ]
     table = Table("", ("documents for", "source", "documents", "fingerprint"), rows)
     rare = np.flatnonzero(counts < FEW)

@@ -126,7 +126,13 @@ def predict(
     model: ModelArgument,
     file: Annotated[str | None, typer.Argument(parser=expanded, help="Documents.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Output: .jsonl, .csv or .parquet.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Output: .jsonl, .csv (for a spreadsheet: a ' stands before what it would compute) or .parquet.",
+        ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="One document, in place of a file.")] = None,
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="Paths listed for each document.")] = 3,

@@ -1,9 +1,14 @@
 """The command ``coarsefine`` and its subcommands."""
 
-from typing import Annotated
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from hierarchy.escaping import visible
 from pipelines.cli import (
     answers,
     calibrating,
@@ -18,11 +23,39 @@ from pipelines.cli import (
     training,
     tuning,
 )
-from pipelines.cli.console import CommandLine
+from pipelines.cli.console import CommandLine, told_errors
+from pipelines.cli.signals import end_workers, heed_signals
 from pipelines.cli.streams import guard_streams
+
+
+class Commands(TyperGroup):
+    """The commands; what their errors about the command line quote of it is shown escaped."""
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Read the options that stand before the command."""
+        with _escaped_quotes():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the rest of the command line, and run the command."""
+        with _escaped_quotes():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _escaped_quotes() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # typer has no public name for the base of its errors, which have a message
+        message = getattr(error, "message", None)
+        if isinstance(message, str):
+            error.message = "\n".join(map(visible, message.split("\n")))  # type: ignore[attr-defined]
+        raise
+
 
 app = CommandLine(
     name="coarsefine",
+    cls=Commands,
     help="Two-stage text classification: hundreds of labels, long documents, one taxonomy.",
     epilog="Example: coarsefine demo",
     no_args_is_help=True,
@@ -48,7 +81,14 @@ app.command(epilog=demo.EPILOG)(demo.demo)
 def main() -> None:
     """Run the command line."""
     guard_streams()
-    app(prog_name="coarsefine")
+    heed_signals()
+    try:
+        with told_errors():
+            app(prog_name="coarsefine")
+    except typer.Exit as ending:  # what no command has told
+        sys.exit(ending.exit_code)
+    finally:
+        end_workers()
 
 
 def _show_version(wanted: bool) -> None:

@@ -56,11 +56,11 @@ def calibrate(
     What each promise means, and when it does not hold, stands in docs/trust.md.
     """
     with session(goes_on="give the same command again"):
-        from pipelines.artifacts import check_replaceable
         from pipelines.card.reproduction import with_calibration
         from pipelines.cli.documents import Source, check_all, read_source, reports_shown
         from pipelines.cli.places import check_places, model_folder
         from pipelines.config import load_config
+        from pipelines.replacement import check_replaceable, model_place
 
         if out is None:
             raise DataError(f"name the folder of the calibrated model: -o NEW, or -o {model} to replace the old one")
@@ -68,23 +68,24 @@ def calibrate(
         loaded = load_config(config, settings or [])
         check_places([model_folder("--out", out, replaces=model)], config, loaded, {"MODEL": model, "FILE": file})
         data = loaded.data
-        classifier = load_classifier(model, device=device, routing=routing, beam=beam)
-        with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
-            documents = read_source(Source(file, data.calibration_split), data, cache=Path(folder))
-            checked = check_all({"calibration": (file, documents)}, classifier.taxonomy_)["calibration"]
-            with reports_shown():
-                classifier.calibrate(
-                    checked.documents["text"],
-                    checked.labels,
-                    precision=precision,
-                    delta=delta,
-                    coverage=coverage,
-                    by_group=by_group,
-                    false_alarms=false_alarms,
-                )
-        record = with_calibration(classifier.model_.record, file, data)
-        classifier.model_ = replace(classifier.model_, record=record)
-        classifier.save_pretrained(out)
+        with model_place(out):
+            classifier = load_classifier(model, device=device, routing=routing, beam=beam)
+            with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
+                documents = read_source(Source(file, data.calibration_split), data, cache=Path(folder))
+                checked = check_all({"calibration": (file, documents)}, classifier.taxonomy_)["calibration"]
+                with reports_shown():
+                    classifier.calibrate(
+                        checked.documents["text"],
+                        checked.labels,
+                        precision=precision,
+                        delta=delta,
+                        coverage=coverage,
+                        by_group=by_group,
+                        false_alarms=false_alarms,
+                    )
+            record = with_calibration(classifier.model_.record, file, data)
+            classifier.model_ = replace(classifier.model_, record=record)
+            classifier.save_pretrained(out)
         wrote(out)
         assert classifier.model_.promises is not None  # noqa: S101 - calibrate has made them; for the type checker
         _show(classifier.model_.promises)

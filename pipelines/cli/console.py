@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
 
+from hierarchy.disk import system_refusal
 from hierarchy.errors import CoarsefineError, one_line
 from hierarchy.escaping import visible
 from hierarchy.local_paths import local_path
+from pipelines.cli.signals import Stopped
 from pipelines.cli.streams import failure_of
 from stages.processes import is_first
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 OURS = ("hierarchy", "stages", "pipelines")
 WIDTH_WHEN_PIPED = 160  # so that tables do not fold
-PATH_ERRORS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP)
 BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # the last two as a shell tells of a signal
 
 ConfigOption = Annotated[
@@ -93,9 +94,9 @@ def session(*, goes_on: str = "") -> Iterator[None]:
         What a person does after an interruption, for the message.
     """
     global _running
-    set_up_log()
     _running = results = Results()
-    with _errors_told(goes_on):
+    with told_errors(goes_on):
+        set_up_log()
         try:
             yield
         finally:  # after an error too: a full disk must not cost the figures
@@ -119,38 +120,28 @@ def _tell_lost(reason: OSError, places: list[str]) -> None:
 
 
 @contextmanager
-def _errors_told(goes_on: str) -> Iterator[None]:
+def told_errors(goes_on: str = "") -> Iterator[None]:
+    """End with one message and without a traceback where the cause is the input, the system, or a person.
+
+    All else is a fault of ours and stays a traceback, which tells where.
+    """
     try:
         yield
     except CoarsefineError as error:
         fail(str(error))
         raise typer.Exit(BAD_INPUT) from None
     except Exception as error:
-        told = _of_the_system(error, goes_on)
-        if not told:
+        refusal = system_refusal(error)
+        if refusal is None:
             raise
-        fail(told)
+        fail(str(CoarsefineError(f"{refusal}{'; what is written is kept; ' if goes_on else ''}{goes_on}")))
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         fail(f"interrupted{': ' if goes_on else ''}{goes_on}", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _of_the_system(error: Exception, goes_on: str) -> str:
-    """Say what the system refuses; an empty text where the fault is ours."""
-    if _disk_is_full(error):
-        after = f"; {goes_on}" if goes_on else ""
-        return f"no space is left on the disk ({error}): free some; what is written is kept{after}"
-    if isinstance(error, OSError) and error.errno in PATH_ERRORS and error.filename is not None:
-        return str(CoarsefineError(f"{error.strerror}: {str(error.filename)!r}"))
-    return ""
-
-
-def _disk_is_full(error: Exception) -> bool:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    # safetensors and torch write in code of their own, whose errors carry the cause as text only
-    return "No space left on device" in str(error) or "PytorchStreamWriter failed writing" in str(error)
+    except Stopped as stopped:
+        fail(f"stopped by {stopped.name}{': ' if goes_on else ''}{goes_on}", style="yellow")
+        raise typer.Exit(stopped.exit_code) from None
 
 
 class OneLine(logging.Formatter):
@@ -211,7 +202,8 @@ def fail(message: str, style: str = "red") -> None:
     """Show a message on stderr."""
     from rich.text import Text
 
-    stderr().print(Text(f"coarsefine: {message}", style=style))
+    shown = "\n".join(map(visible, message.split("\n")))
+    stderr().print(Text(f"coarsefine: {shown}", style=style))
 
 
 def print_lines(*lines: "str | RenderableType") -> None:

@@ -111,27 +111,29 @@ def validated_folds(
         check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cross_validation.validate import cross_validate
+    from pipelines.replacement import run_place
 
-    table = read_source(Source(data.train, data.train_split), data, cache=config.run_folder / "documents")
-    if config.taxonomy is None:
-        taxonomy = taxonomy_of(table, data.train, merge_spellings=settings.merge_spellings)
-    else:
-        taxonomy = read_taxonomy(config.taxonomy)
-    checked = check_all({"train": (data.train, table)}, taxonomy)["train"]
-    rows = checked.documents["row"][:]
-    groups = None if groups_column is None else _column(config, groups_column, "--groups-column", rows)
-    ids = None if id_column is None else _column(config, id_column, "--id", rows)
-    classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
-    with reports_shown():
-        result = cross_validate(
-            classifier,
-            checked.documents["text"],
-            checked.labels,
-            folds=folds,
-            repeats=repeats,
-            groups=groups,
-            baselines=baselines,
-        )
+    with run_place(config.run_folder):
+        table = read_source(Source(data.train, data.train_split), data, cache=config.run_folder / "documents")
+        if config.taxonomy is None:
+            taxonomy = taxonomy_of(table, data.train, merge_spellings=settings.merge_spellings)
+        else:
+            taxonomy = read_taxonomy(config.taxonomy)
+        checked = check_all({"train": (data.train, table)}, taxonomy)["train"]
+        rows = checked.documents["row"][:]
+        groups = None if groups_column is None else _column(config, groups_column, "--groups-column", rows)
+        ids = None if id_column is None else _column(config, id_column, "--id", rows)
+        classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
+        with reports_shown():
+            result = cross_validate(
+                classifier,
+                checked.documents["text"],
+                checked.labels,
+                folds=folds,
+                repeats=repeats,
+                groups=groups,
+                baselines=baselines,
+            )
     found = result.predictions
     return replace(
         result,

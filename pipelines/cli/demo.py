@@ -30,35 +30,46 @@ def demo(
 ) -> None:
     """Train and evaluate on a synthetic corpus, with groups built from bare labels, and classify some letters."""
     with session(goes_on="the same command goes on from what is finished in the folder"):
-        from pipelines.artifacts import check_replaceable
         from pipelines.cli.places import check_places
         from pipelines.cli.training import run_training
         from pipelines.config import load_config
-        from pipelines.demo import DEMO_FILES, write_demo_corpus
+        from pipelines.demo import (
+            DEMO_FILES,
+            MODEL,
+            TAXONOMY,
+            check_demo_folder,
+            demo_files,
+            write_demo_corpus,
+            write_demo_files,
+        )
         from pipelines.output import OutputFolder
+        from pipelines.replacement import check_replaceable, model_place, run_place
 
         if language not in CONFIG_OF:
             raise ConfigError(f"--language {language}: the demo is there in {' and '.join(CONFIG_OF)}")
         # Its own config names what the demo writes itself: only what the user adds to it is read.
-        made = OutputFolder("--folder", folder, files=(*DEMO_FILES, "taxonomy.yaml", "model"), tables=True)
+        made = OutputFolder("--folder", folder, files=(*DEMO_FILES, TAXONOMY, MODEL), tables=True)
         check_places([made], None, load_config(None, settings or []))
-        check_replaceable(folder / "model")
-        files = write_demo_corpus(folder, language)
-        logger.info("a synthetic corpus, invented for this project, is in %s", folder)
+        check_demo_folder(folder)
+        files = demo_files(folder, language)
         places = {
             "taxonomy": files.labels,
             "data.train": files.train,
             "data.valid": files.valid,
             "data.test": files.test,
             "run": folder / "run",
-            "output": folder / "model",
+            "output": folder / MODEL,
         }
         overrides = [f"{key}={place}" for key, place in places.items()]
         config = load_config(CONFIGS / CONFIG_OF[language], [*overrides, *(settings or [])])
-        classifier = run_training(config, baselines=baselines)
-        classifier.taxonomy_.to_yaml(folder / "taxonomy.yaml")
+        check_replaceable(Path(config.output))
+        with run_place(folder), model_place(Path(config.output)), run_place(config.run_folder):
+            write_demo_corpus(folder, language)
+            logger.info("a synthetic corpus, invented for this project, is in %s", folder)
+            classifier = run_training(config, baselines=baselines)
+            write_demo_files(folder, {TAXONOMY: classifier.taxonomy_.to_yaml().encode()})
         wrote(folder)
-        logger.info("the groups that were built: coarsefine taxonomy show %s", folder / "taxonomy.yaml")
+        logger.info("the groups that were built: coarsefine taxonomy show %s", folder / TAXONOMY)
         _classify(classifier, _letters(language))
 
 

@@ -29,6 +29,7 @@ IN_CLI_WORDS = {
     "with label=...": "with --set data.label=...",
     "with group=...": "with --set data.group=...",
     "with set_params(augment=...)": "with --set classifier.augment=module:function",
+    "with set_params(label_encoder=...)": "with --set classifier.label_encoder=...",
     "with delimiter=...": "with --set data.delimiter=...",
     "with encoding='": "with --set data.encoding='",
     "with move_labels=True": "with --move-labels",

@@ -218,12 +218,9 @@ def diff(
 
 def _run(file: Path, edit: "Callable[[Taxonomy], Edited]", dry_run: bool) -> None:
     with session():
-        from hierarchy.editing.patching import check_editable, patch_file
-        from hierarchy.taxonomy import Taxonomy
+        from hierarchy.editing.patching import edit_file
 
-        check_editable(file)
-        edited = edit(Taxonomy.from_yaml(file))
-        before, after = patch_file(file, edited, write=not dry_run)
+        edited, before, after = edit_file(file, edit, write=not dry_run)
         if not dry_run:
             wrote(file)
         if before == after:

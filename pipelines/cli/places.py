@@ -1,8 +1,10 @@
 """What a command reads and what it writes, compared before any work."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hierarchy.errors import DataError
 from pipelines.output import OutputFile, OutputFolder, check_outputs
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from pipelines.output import Place
 
 ROLES = ("train", "valid", "calibration", "test")
+OF_RUN = re.compile(r"documents|vectors|(rows|folds|tune|chained|joint)-.*", re.DOTALL)
 NO_FOLDERS = ("none", "embedded")  # encoders that are no path
 
 
@@ -44,7 +47,19 @@ def check_places(
     settings = config.classifier
     encoders = {"classifier.encoder": settings.encoder, "classifier.label_encoder": settings.label_encoder}
     named |= {name: place for name, place in encoders.items() if place not in NO_FOLDERS}
+    for output in outputs:
+        if isinstance(output, OutputFolder) and output.replaced and _is_of_run(output.place, config.run_folder):
+            raise DataError(
+                f"{output.name} {str(output.place)!r} lies in what the run folder {str(config.run_folder)!r} keeps for "
+                "itself: name another folder"
+            )
     check_outputs(outputs, {**named, **(inputs or {})})
+
+
+def _is_of_run(place: Path, run: Path) -> bool:
+    """Whether a place bears, or lies in, one of the names that work in a run folder makes there."""
+    place, run = place.resolve(), run.resolve()
+    return run in place.parents and OF_RUN.fullmatch(place.relative_to(run).parts[0]) is not None
 
 
 def run_folder(config: "Config") -> OutputFolder:

@@ -54,26 +54,29 @@ def refit(
     """Fit the heads of some groups again and, where labels came, went or moved, the coarse stage; the rest stays.
 
     Give the whole training data as data.train. The encoder and the n-grams stay as trained, and so do all settings of
-    the model; a function of classifier.augment must be named again. A refit that was stopped goes on where it was when
-    the same command is given again.
+    the model; what its classifier.augment and classifier.label_encoder name, you name again. A refit that was stopped
+    goes on where it was when the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
-        from pipelines.artifacts import check_replaceable
+        from hierarchy.folders import put_back
         from pipelines.cli.places import check_places, model_folder, run_folder
         from pipelines.config import load_config
+        from pipelines.replacement import check_replaceable, model_place, run_place
 
         loaded = load_config(config, settings or [])
         if out is None:
             raise DataError(f"name the folder of the new model: -o NEW, or -o {model} to replace the old one")
         if groups is None and taxonomy is None:
             raise DataError("there is nothing to do: name groups with --groups, or the edited tree with --taxonomy")
+        put_back(model)
         check_replaceable(out)
         # Beside a model lies the run folder of its training, with vectors that are needed again; not beside a
         # downloaded one.
         loaded = loaded.model_copy(update={"run": loaded.run or f"{model if model.is_dir() else out}.run"})
         places = [model_folder("--out", out, replaces=model), run_folder(loaded)]
         check_places(places, config, loaded, {"MODEL": model, "--taxonomy": taxonomy})
-        _refit(model, groups, taxonomy, out, device, loaded)
+        with model_place(out), run_place(loaded.run_folder):
+            _refit(model, groups, taxonomy, out, device, loaded)
 
 
 def _refit(
@@ -92,7 +95,8 @@ def _refit(
         silence_weight_bars()
     classifier = HierarchicalClassifier.from_pretrained(folder, device=device)
     settings = config.classifier
-    classifier.set_params(run_dir=config.run, n_jobs=settings.n_jobs, augment=settings.augment)
+    theirs = {name: getattr(settings, name) for name in ("n_jobs", "augment", "label_encoder", "training")}
+    classifier.set_params(run_dir=config.run, **theirs)
 
     def as_before(documents: Part) -> "tuple[np.ndarray, np.ndarray]":
         return cut_validation(classifier.model_, Documents(documents.texts, documents.labels))

@@ -75,12 +75,13 @@ def build(
 ) -> None:
     """Place labels that stand in no group; documents (data.train), where given, tell which are alike."""
     with session(goes_on="give the same command again"):
+        from hierarchy.locks import held
         from pipelines.cli.documents import in_cli_words, read_taxonomy, training_vectors
         from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
         from pipelines.cross_validation.out_of_fold import read_out_of_fold
         from pipelines.data.report import count
-        from pipelines.output import OutputFile, write_whole
+        from pipelines.output import OutputFile
 
         loaded = load_config(config, settings or [])
         check_places(
@@ -99,12 +100,13 @@ def build(
         builder = builder_of(loaded)
         keep = earlier is not None
         check_tree = partial(builder.check, keep=keep, move_labels=move_labels)
-        taxonomy, documents, texts = training_vectors(loaded, given, check_tree)
-        with in_cli_words():
-            built = builder.build(
-                taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
-            )
-        write_whole(built.to_yaml(), out)
+        with held(out):
+            taxonomy, documents, texts = training_vectors(loaded, given, check_tree)
+            with in_cli_words():
+                built = builder.build(
+                    taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
+                )
+            built.to_yaml(out)
         wrote(out)
         logger.info("%s in %s: %s", count(len(built.labels), "label"), count(len(built.groups), "group"), out)
         if as_json:
@@ -142,10 +144,10 @@ def show(
 
 
 def _draw(file: Path, html: Path, config: "Config") -> None:
+    from hierarchy.disk import write_output
     from hierarchy.picture import taxonomy_page
     from pipelines.cli.documents import read_taxonomy, training_vectors
     from pipelines.data.report import count
-    from pipelines.output import write_whole
 
     encoder = config.classifier.label_encoder or config.classifier.encoder
     _silence(encoder)
@@ -153,7 +155,7 @@ def _draw(file: Path, html: Path, config: "Config") -> None:
     _, documents, _ = training_vectors(config, taxonomy)
     title = taxonomy.name or file.stem
     page = taxonomy_page(taxonomy, documents, encoder=encoder, seed=config.classifier.seed, title=title)
-    write_whole(page, html)
+    write_output(html, page)
     wrote(html)
     sizes = f"{count(len(taxonomy.labels), 'label')} in {count(len(taxonomy.groups), 'group')}"
     logger.info("%s: open %s in a browser", sizes, html)

@@ -67,14 +67,15 @@ def train(
     A training that was stopped goes on where it was when the same command is given again.
     """
     with session(goes_on="the same command goes on from what is finished in the run folder"):
-        from pipelines.artifacts import check_replaceable
         from pipelines.cli.places import check_places, model_folder, run_folder
         from pipelines.config import load_config
+        from pipelines.replacement import check_replaceable, model_place, run_place
 
         loaded = load_config(config, settings or [])
         check_replaceable(Path(loaded.output))
         check_places([model_folder("output", Path(loaded.output)), run_folder(loaded)], config, loaded)
-        run_training(loaded, baselines=baselines)
+        with model_place(Path(loaded.output)), run_place(loaded.run_folder):
+            run_training(loaded, baselines=baselines)
 
 
 def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifier":
@@ -130,7 +131,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     print_table("Time", ("step", "minutes"), [*rows, ("together", f"{sum(seconds.values()) / 60:.1f}")])
     print_lines(f"Fingerprint of the run: {classifier.model_.record['fingerprint']}")
     kept = config.in_run_folder()
-    spare = f"holds {', '.join(kept)} too, so it must stay" if kept else "can be deleted"
+    spare = f"holds {', '.join(kept)} too, so it must stay" if kept else "keeps what another training can take over"
     logger.info("the model is in %s; the run folder %s %s", config.output, config.run_folder, spare)
     return classifier
 

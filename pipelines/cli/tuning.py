@@ -51,36 +51,41 @@ def tune(
     raised. Finished trials are kept in the run folder, as are vectors and rows, which trials share.
     """
     with session(goes_on="the same command goes on after the last finished trial"):
+        from hierarchy.disk import write_output
         from hierarchy.picture.shell import check_bokeh
         from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
-        from pipelines.output import PAGE_SUFFIXES, OutputFile, OutputFolder, write_whole
+        from pipelines.output import PAGE_SUFFIXES, OutputFile, OutputFolder
+        from pipelines.replacement import run_place
         from pipelines.tuning.storage import check_optuna
+        from pipelines.tuning.trials import BEST, RESULTS, check_results
 
         check_optuna()
         loaded = load_config(config, settings or [])
         if html is not None:
             check_bokeh()
         page = [] if html is None else [OutputFile("--html", html, PAGE_SUFFIXES)]
-        results = OutputFolder("--out", out, files=("trials.json", "best.yaml"))
+        results = OutputFolder("--out", out, files=(RESULTS, BEST))
         check_places([results, run_folder(loaded), *page], config, loaded, {"SPACE": space})
+        check_results(out)
 
         def keep(found: "Tuning") -> None:
             out.mkdir(parents=True, exist_ok=True)
-            found.write_json(out / "trials.json")
-            found.write_config(out / "best.yaml", loaded)
+            found.write_json(out / RESULTS)
+            found.write_config(out / BEST, loaded)
 
         budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
-        found = _search(space, loaded, budget, test=test, prune=prune, after=keep)
-        keep(found)
+        with run_place(loaded.run_folder), run_place(out):
+            found = _search(space, loaded, budget, test=test, prune=prune, after=keep)
+            keep(found)
         wrote(out)
         _show(found)
         if html is not None:
             from pipelines.tuning.page import tuning_page
 
-            write_whole(tuning_page(found), html)
+            write_output(html, tuning_page(found))
             logger.info("the page is in %s", html)
-        logger.info("the best config: coarsefine train --config %s", out / "best.yaml")
+        logger.info("the best config: coarsefine train --config %s", out / BEST)
 
 
 def _search(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from hierarchy.errors import DataError
 from pipelines.data.columns import Columns, other_names, to_document
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 ARROW_SUFFIXES = (".parquet", ".arrow")
 ROWS_AT_ONCE = 200  # documents may be long
+METADATA = b"huggingface"  # of a file's schema
+LISTS = ("Sequence", "List", "LargeList")  # what the library calls them, earlier and now
 STATE, SPLITS, INFO = "state.json", "dataset_dict.json", "dataset_info.json"  # of a folder of the library
 
 
@@ -50,7 +53,8 @@ def read_arrow_files(
             schema, batches = _opened(stream, file, columns)
             found = columns.check(schema.names)
             notes += other_names(found) if number == 0 else []
-            names = class_names(_features(schema, found.values(), info))
+            described = _features(schema, found.values(), info)
+            names = {name: known for name, feature in described.items() if (known := _names_in(feature)) is not None}
             for batch in batches:
                 cells = {column: batch[name] for column, name in found.items()}
                 yield from to_documents(cells, columns, row, {c: names[n] for c, n in found.items() if n in names})
@@ -74,7 +78,9 @@ def to_documents(
         Column -> the names of its class numbers, where it holds such.
     """
     named = {
-        column: [_class_name(value, names[column]) for value in values] if column in names else values
+        column: [_class_name(value, names[column], column, row) for row, value in enumerate(values, start=first)]
+        if column in names
+        else values
         for column, values in cells.items()
     }
     for row, values in enumerate(zip(*named.values(), strict=True), start=first):
@@ -151,21 +157,39 @@ def _pieces(batch: "pa.RecordBatch") -> "Iterator[pa.RecordBatch]":
 
 
 def _features(schema: "pa.Schema", names: Iterable[str], info: Path | None) -> Mapping[str, Any]:
-    """Return the library's types of some columns; none where the files do not come from it."""
-    if info is not None:
-        from datasets import Features
+    """Return what the library says of some columns; nothing where the files do not come from it."""
+    try:
+        if info is not None:
+            described = _json(info).get("features")
+        elif METADATA in (schema.metadata or {}):
+            described = json.loads(schema.metadata[METADATA]).get("info", {}).get("features")
+        else:
+            return {}
+        return {name: described[name] for name in names if name in described} if described else {}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        where = f"the metadata {METADATA.decode()!r}" if info is None else f"the file {info.name!r}"
+        raise DataError(
+            f"{where}, where the datasets library describes the columns, is damaged: save the documents anew, or as CSV"
+        ) from None
 
-        written = _json(info).get("features")
-        if written:
-            return Features.from_dict(written)
-    if b"huggingface" not in (schema.metadata or {}):
-        return {}
-    from datasets import Features
 
-    return Features.from_arrow_schema(schema.empty_table().select(list(dict.fromkeys(names))).schema)
+def _names_in(feature: Any) -> list[str] | None:
+    """Return the class names of a column that holds class numbers, as the library describes it in JSON."""
+    inner = feature[0] if isinstance(feature, list) and feature else feature
+    while isinstance(inner, dict) and inner.get("_type") in LISTS:
+        inner = inner.get("feature")
+    names = inner.get("names") if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" else None
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
 
-def _class_name(value: Any, names: list[str]) -> Any:
+def _class_name(value: Any, names: list[str], column: str, row: int) -> Any:
     if isinstance(value, list):
-        return [_class_name(item, names) for item in value]
-    return None if value is None or value < 0 else names[value]  # -1 is the library's "no label"
+        return [_class_name(item, names, column, row) for item in value]
+    if value is None or value == -1:  # the library's "no label"
+        return None
+    if isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    raise DataError(
+        f"row {row}: column {column!r} holds {value!r:.80}, and the file names the classes 0 to {len(names) - 1}: "
+        "save it anew with all its classes, or with names in the column"
+    )

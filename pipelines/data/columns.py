@@ -1,6 +1,5 @@
 """One record of a source turned into one document; labels stay as the person wrote them."""
 
-import difflib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Any
 
 from hierarchy.characters import refuse_half
 from hierarchy.errors import DataError
+from hierarchy.likeness import most_like
 from hierarchy.matching import fold
 
 SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
@@ -177,7 +177,7 @@ def to_document(record: Mapping[str, Any], columns: Columns, row: int, place: st
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the options nearest to `word`, or an empty text."""
     by_lower = {option.lower(): option for option in options}
-    near = difflib.get_close_matches(word.lower(), list(by_lower), n=3, cutoff=0.5)
+    near = most_like(word.lower(), list(by_lower), n=3, least=0.5)
     return f" (did you mean {' or '.join(repr(by_lower[name]) for name in near)}?)" if near else ""
 
 

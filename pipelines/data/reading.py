@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 READABLE = ".csv, .tsv, .jsonl, .json (each also with .gz), .parquet, .arrow"
+HUB = "hub"  # folder in that of the tables, for what the `datasets` library keeps of a source on the hub
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?(:[\w.-]+)?")  # name, owner/name, owner/name:config
 logger = logging.getLogger(__name__)
 
@@ -173,7 +174,8 @@ def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset"
     try:
         splits = get_dataset_split_names(repository, config or None)
         chosen = _choose_split(splits, split, name)
-        return load_dataset(repository, config or None, split=chosen, cache_dir=str(cache_dir) if cache_dir else None)
+        kept = str(cache_dir / HUB) if cache_dir else None
+        return load_dataset(repository, config or None, split=chosen, cache_dir=kept)
     except DataError:
         raise
     except Exception as error:  # network, hub and script errors have no common base

@@ -25,6 +25,8 @@ HEALED_LISTED = 5  # rows
 VERSION = 2  # of what readers make of a source: raise it when they would give other documents or notes
 Documents: TypeAlias = Iterator[dict[str, Any]]
 Reader: TypeAlias = Callable[[list[str]], Documents]  # it adds to the list what a person should know of the source
+# What libraries raise over a file that is damaged, or of a kind that they do not know.
+FOREIGN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, NotImplementedError, RecursionError)
 logger = logging.getLogger(__name__)
 
 
@@ -192,7 +194,11 @@ def readable_errors(where: str) -> Iterator[None]:
         raise DataError(error.problems, error.where or where, error.hint) from None
     except OSError as error:
         raise DataError(f"cannot be read: {first_line(error)}", where) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except MemoryError as error:
+        raise DataError(
+            f"does not fit into memory ({first_line(error)}): give more of it, or part the file", where
+        ) from error
+    except FOREIGN as error:
         raise DataError(f"cannot be read: {first_line(error)}", where) from error
 
 

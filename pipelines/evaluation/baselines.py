@@ -14,6 +14,7 @@ import numpy as np
 from hierarchy.errors import DataError
 from stages.lexical import UNSPACED
 from stages.progress import progress
+from stages.workers import in_parallel
 
 logger = logging.getLogger(__name__)
 
@@ -169,12 +170,12 @@ def _one_vs_rest_scores(
     train: Any, targets: np.ndarray, classes: np.ndarray, test: Any, C: float, seed: int, n_jobs: int
 ) -> np.ndarray:
     """Score the test documents label by label: ``(test documents, labels)`` float32."""
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     scores = np.empty((test.shape[0], len(classes)), dtype=np.float32)
     # joblib maps the two matrices into memory once, for all processes.
     jobs = (delayed(_score_label)(train, targets == label, test, C, seed) for label in classes)
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    results = in_parallel(n_jobs)(jobs)
     unconverged = 0
     shown = progress(results, total=len(classes), what="baseline tf-idf + linear svm", unit="labels")
     for column, (label_scores, converged) in enumerate(shown):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from hierarchy.disk import cannot_write, file_refusal, write_output
 from hierarchy.errors import DataError
 from hierarchy.local_paths import for_others, local_path
 from pipelines.evaluation.bootstrap import (
@@ -20,7 +21,6 @@ from pipelines.evaluation.bootstrap import (
 )
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.metrics import averaged_scores
-from pipelines.output import write_whole
 from pipelines.trust.kept import KeptPromise
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class EvaluationReport:
     def to_json(self, path: str | Path) -> None:
         """Write the report to a JSON file."""
         text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2, allow_nan=False)
-        write_whole(text + "\n", local_path(path))
+        write_output(local_path(path), text + "\n")
 
     def to_html(self, path: str | Path, *, label_errors: "Sequence[tuple[LabelError, str]]" = ()) -> None:
         """Write the report as one page to open in a browser, which needs no network.
@@ -173,16 +173,17 @@ class EvaluationReport:
         Raises
         ------
         DataError
-            The folder of `path` does not exist.
+            `path` cannot be written.
         MissingLibraryError
             Bokeh, which draws the plots, is not installed.
         """
         from pipelines.evaluation.page import report_page
 
         path = local_path(path)
-        if not path.absolute().parent.is_dir():
-            raise DataError(f"the folder of {path} does not exist: make it first")
-        write_whole(report_page(self, label_errors), path)
+        refused = file_refusal(path)  # before the plots are drawn
+        if refused is not None:
+            raise DataError(cannot_write(path, refused))
+        write_output(path, report_page(self, label_errors))
 
     def _margin(self, result: BaselineResult) -> float:
         """Accuracy of the system minus that of the baseline."""

@@ -104,14 +104,17 @@ class Promises:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         values = asdict(self)
+        limits = values["conformal"]
+        limits |= {name: _finite(limits[name]) for name in ("labels", "tree")}
         if self.conformal.groups is not None:
-            values["conformal"]["groups"] = [x if isfinite(x) else None for x in self.conformal.groups]
+            limits["groups"] = [_finite(x) for x in self.conformal.groups]
         return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Promises":
         """Read what `as_dict` gave, also after a detour over JSON."""
         conformal, outside = dict(values["conformal"]), values["out_of_scope"]
+        conformal |= {name: inf if conformal[name] is None else conformal[name] for name in ("labels", "tree")}
         if conformal["groups"] is not None:
             conformal["groups"] = tuple(inf if x is None else x for x in conformal["groups"])
         return cls(
@@ -265,6 +268,11 @@ def confidences(routed: Routed, group_of: np.ndarray) -> tuple[np.ndarray, np.nd
     documents, best = np.arange(len(routed.probabilities)), routed.probabilities.argmax(axis=1)
     own = routed.probabilities[documents, best].astype(np.float64)
     return own, group_mass(routed.probabilities, group_of)[documents, group_of[best]]
+
+
+def _finite(limit: float) -> float | None:
+    """Return a limit as JSON knows it, which has no infinity."""
+    return limit if isfinite(limit) else None
 
 
 def _energy_limit(energy: np.ndarray, false_alarms: float) -> OutOfScope:

@@ -22,6 +22,7 @@ from pipelines.made_by import code_and_libraries, encoder_contents, function_sou
 from pipelines.model import Model
 from pipelines.preparation import check_pair, prepare_documents
 from pipelines.repeats import warn_of_repeats
+from pipelines.replacement import run_place
 from pipelines.settings import MACHINE, Settings, validated
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
@@ -85,7 +86,9 @@ def tune(
     Raises
     ------
     ConfigError
-        With every problem of the space or the settings, or of the other arguments; or another process runs this tune.
+        With every problem of the space or the settings, or of the other arguments.
+    BusyError
+        Another process works in the run folder.
     DataError
         With every problem of the documents and labels.
     MissingLibraryError
@@ -107,7 +110,7 @@ def tune(
             warn_of_repeats(held_out.texts, seen, what="test documents", where=where)
     search = _Search(settings, checked, classifier.taxonomy, train, valid, figure, prune)
     folder = search.folder / f"tune-{search.key(sampler)}"
-    with open_storage(folder, checked, sampler=sampler, seed=settings.seed) as storage:
+    with run_place(search.folder), open_storage(folder, checked, sampler=sampler, seed=settings.seed) as storage:
 
         def found(test: Comparison | None = None) -> Tuning:
             return Tuning(checked, sampler, figure, settings.seed, tuple(storage.trials()), test)

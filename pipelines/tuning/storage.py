@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from hierarchy.errors import ConfigError, MissingLibraryError
+from hierarchy.errors import MissingLibraryError
+from hierarchy.locks import held
 from hierarchy.strict_json import parse_json
 from pipelines.tuning.ranges import Range, from_storage, to_storage
 from pipelines.tuning.space import Space
@@ -45,7 +46,7 @@ def check_optuna() -> None:
         import optuna  # noqa: F401
     except ImportError:
         raise MissingLibraryError(
-            "trials are proposed by Optuna, which is not installed; install it with: pip install optuna filelock"
+            "trials are proposed by Optuna, which is not installed; install it with: pip install optuna"
         ) from None
 
 
@@ -204,29 +205,21 @@ def open_storage(folder: Path, space: Space, *, sampler: str, seed: int) -> Iter
 
     Raises
     ------
-    ConfigError
-        Another process works in the folder.
+    BusyError
+        Another process runs this tune, or this one does already.
     """
     import optuna
-    from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")  # the system releases it when its process is killed
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ConfigError(f"another process runs this tune in {folder}: wait until it ends, or stop it") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize",
-        pruner=optuna.pruners.PercentilePruner(
-            KEPT_PERCENT, n_startup_trials=TRIALS_BEFORE, n_warmup_steps=EVALUATIONS_BEFORE
-        ),
-    )
-    try:
+    with held(folder, file=folder / ".lock"):
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(
+            direction="maximize",
+            pruner=optuna.pruners.PercentilePruner(
+                KEPT_PERCENT, n_startup_trials=TRIALS_BEFORE, n_warmup_steps=EVALUATIONS_BEFORE
+            ),
+        )
         yield Storage(study, folder, space, sampler, seed)
-    finally:
-        lock.release()
 
 
 def _sampler(name: str, seed: int, number: int) -> "optuna.samplers.BaseSampler":

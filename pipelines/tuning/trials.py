@@ -1,6 +1,7 @@
 """What a tune found: its trials, the best of them, and the config that comes out."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,14 +9,17 @@ from typing import Any
 
 import yaml
 
+from hierarchy.disk import write_output
+from hierarchy.errors import ConfigError
 from hierarchy.local_paths import local_path
 from pipelines.config import Config
 from pipelines.evaluation.bootstrap import Interval
-from pipelines.output import write_whole
 from pipelines.tuning.space import PREFIX, Space
 
 FIGURES = ("accuracy", "macro_f1")  # of the fused answer; one of them is maximised
 COMPLETE, PRUNED, REFUSED = "complete", "pruned", "refused"
+RESULTS, BEST = "trials.json", "best.yaml"  # in the folder that the command names
+_BY = "by coarsefine tune"  # in the first line of the second
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,8 @@ class Tuning:
 
     def write_json(self, path: str | Path) -> None:
         """Write `as_dict` to a file, whole or not at all."""
-        write_whole(json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n", local_path(path))
+        text = json.dumps(self.as_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+        write_output(local_path(path), text + "\n")
 
     def write_config(self, path: str | Path, config: Config) -> None:
         """Write the best trial as a config that ``coarsefine train`` takes, with comments that say what it is.
@@ -144,7 +149,7 @@ class Tuning:
         changed = [f"{PREFIX}{key}" for key in best.params] if best.number else []
         complete = sum(trial.state == COMPLETE for trial in self.trials)
         lines = [
-            f"Trial {best.number} of {len(self.trials)} ({complete} complete) by coarsefine tune: the best by "
+            f"Trial {best.number} of {len(self.trials)} ({complete} complete) {_BY}: the best by "
             f"{self.figure} on the validation documents.",
             f"There: accuracy {best.figures['accuracy']:.4f}, macro-F1 {best.figures['macro_f1']:.4f}; trial 0, the "
             f"given config: {first.figures['accuracy']:.4f} and {first.figures['macro_f1']:.4f}.",
@@ -159,7 +164,32 @@ class Tuning:
         values["classifier"] = _best_settings(config, best)
         order = [name for name in Config.model_fields if name in values]
         text = yaml.safe_dump({name: values[name] for name in order}, sort_keys=False, allow_unicode=True)
-        write_whole(f"{comments}\n{text}", local_path(path))
+        write_output(local_path(path), f"{comments}\n{text}")
+
+
+def check_results(folder: Path) -> None:
+    """Refuse a folder in which the results would replace files that no tune has written, before there are any.
+
+    Raises
+    ------
+    ConfigError
+        Names the files.
+    """
+    kinds = {RESULTS: _is_of_tune, BEST: lambda content: _BY.encode() in content.partition(b"\n")[0]}
+    taken = []
+    for name, is_ours in kinds.items():
+        file = folder / name
+        if os.path.lexists(file) and not (file.is_file() and is_ours(file.read_bytes())):
+            taken.append(name)
+    if taken:
+        raise ConfigError(f"{folder} holds {' and '.join(taken)}, which no tune has written: name another folder")
+
+
+def _is_of_tune(content: bytes) -> bool:
+    try:
+        return {"figure", "sampler", "seed", "space", "trials"} <= json.loads(content).keys()
+    except (ValueError, AttributeError):
+        return False
 
 
 def _best_settings(config: Config, best: Trial) -> dict[str, Any]:

@@ -10,14 +10,24 @@ from torch import nn
 
 from hierarchy.embedded import embedded_encoder_path
 from hierarchy.errors import EncoderError
+from hierarchy.windows import is_panic
+from stages.coarse.weight_sizes import check_model_size, check_sizes
 
 EMBEDDED = "embedded"
 KNOWN = ("bert-base-uncased", "bert-base-chinese", "xlm-roberta-base", "answerdotai/ModernBERT-base")
 OTHERS = f"name an encoder such as {', '.join(KNOWN[:-1])} or {KNOWN[-1]}"
 
 
+# What a config.json may say that acts: other files, fused or foreign kernels, more processes, classes from elsewhere.
+ACTS = ("transformers_weights", "fusion_config", "distributed_config", "auto_map")
+ADAPTER = "adapter_config.json"
+LONGEST = 1e31  # tokens, more than what transformers writes for "without limit"
+
+
 def load_transformer(name: str, *, attention_dropout: float | None = None) -> tuple[nn.Module, Any]:
-    """Load an encoder and its tokenizer.
+    """Load an encoder and its tokenizer: weights from safetensors alone, no code but that of transformers.
+
+    Of a local folder nothing is looked for on the hub.
 
     Parameters
     ----------
@@ -34,35 +44,21 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
     Raises
     ------
     EncoderError
-        It cannot be found or loaded, weights are missing or the tokenizer is another model's, it is no encoder of text,
-        a segment's vector would depend on the segments beside it, or its config has no dropout rate of attention.
+        It cannot be found or loaded, weights are missing, no numbers, or a pickle, or the config asks for a larger
+        model than they are; the tokenizer is another model's; it is no encoder of text, an adapter, or quantized; a
+        segment's vector would depend on the segments beside it; or its config has no dropout rate of attention.
     """
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
-
     source = str(embedded_encoder_path()) if name == EMBEDDED else name
     near = get_close_matches(name, (EMBEDDED, "none"), 1, cutoff=0.75)
     if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
         raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
     try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        _refuse_other_architectures(name, config)
-        if attention_dropout is not None:
-            setattr(config, _attention_dropout_of(name, config), attention_dropout)
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        transformer, report = AutoModel.from_pretrained(
-            source,
-            config=config,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,  # the report names them
-            output_loading_info=True,
-        )
-        _refuse_missing_weights(name, transformer, report)
-        _refuse_other_tokenizer(name, transformer, tokenizer)
-        _refuse_influence_of_padding(name, transformer, tokenizer)
+        transformer, tokenizer = _read(name, source, attention_dropout)
     except EncoderError:
         raise
-    except Exception as error:  # tokenizers has no class of its own
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         meant = [known for known in get_close_matches(name, KNOWN, 1, cutoff=0.85) if known != name]
         raise EncoderError(
@@ -71,6 +67,78 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
             + "".join(f" (did you mean {known!r}?)" for known in meant)
         ) from error
     return transformer.eval(), tokenizer
+
+
+def _read(name: str, source: str, attention_dropout: float | None) -> tuple[nn.Module, Any]:
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    folder = Path(source) if Path(source).is_dir() else None
+    where: dict[str, Any] = {"trust_remote_code": False, "local_files_only": folder is not None}
+    _refuse_adapter(name, source, folder)
+    stored = None if folder is None or not (folder / "config.json").is_file() else check_sizes(name, folder)
+    config = AutoConfig.from_pretrained(source, **where)
+    _refuse_other_architectures(name, config)
+    if attention_dropout is not None:
+        setattr(config, _attention_dropout_of(name, config), attention_dropout)
+    _leave_out_what_acts(name, config)
+    if folder is not None and stored is not None:
+        check_model_size(name, folder, config, stored)
+    _refuse_slow_tokenizer(name, source, config, where)
+    tokenizer = AutoTokenizer.from_pretrained(source, config=config, **where)
+    transformer, report = AutoModel.from_pretrained(
+        source,
+        config=config,
+        use_safetensors=True,
+        dtype=torch.float32,
+        ignore_mismatched_sizes=True,  # the report names them
+        output_loading_info=True,
+        **where,
+    )
+    _refuse_missing_weights(name, transformer, report)
+    _refuse_other_tokenizer(name, transformer, tokenizer)
+    _refuse_influence_of_padding(name, transformer, tokenizer)
+    return transformer, tokenizer
+
+
+def _refuse_adapter(name: str, source: str, folder: Path | None) -> None:
+    """Refuse what names another encoder as its base: with peft installed, that one would be fetched."""
+    from transformers.utils import find_adapter_config_file, is_peft_available
+
+    if folder is not None:
+        found = (folder / ADAPTER).exists()
+    else:
+        found = is_peft_available() and find_adapter_config_file(source) is not None
+    if found:
+        raise EncoderError(
+            f"encoder {name!r} is an adapter of another encoder ({ADAPTER}): merge the two (merge_and_unload of peft) "
+            "and save them as one"
+        )
+
+
+def _leave_out_what_acts(name: str, config: Any) -> None:
+    if getattr(config, "quantization_config", None) is not None:
+        raise EncoderError(
+            f"encoder {name!r} is quantized (quantization_config in its config.json): name the one that it was made of"
+        )
+    for setting in ACTS:
+        vars(config).pop(setting, None)
+    config._attn_implementation = config._experts_implementation = None  # torch's own, and no kernel from the hub
+    config.output_attentions = config.output_hidden_states = False
+    config.return_dict = True
+
+
+def _refuse_slow_tokenizer(name: str, source: str, config: Any, where: Mapping[str, Any]) -> None:
+    """Refuse a tokenizer in Python before it is made: it could not cut windows, and some open whatever they name."""
+    from transformers import PreTrainedTokenizerFast
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config, tokenizer_class_from_name
+
+    named = get_tokenizer_config(source, **where).get("tokenizer_class") or getattr(config, "tokenizer_class", None)
+    kind = None if named is None else tokenizer_class_from_name(str(named).removesuffix("Fast"))
+    if kind is not None and not issubclass(kind, PreTrainedTokenizerFast):
+        raise EncoderError(
+            f"encoder {name!r}: its tokenizer {named} is not a fast one, so it cannot cut windows: name an encoder "
+            "with a tokenizer.json"
+        )
 
 
 def _refuse_other_architectures(name: str, config: Any) -> None:
@@ -132,15 +200,25 @@ def _refuse_missing_weights(name: str, transformer: nn.Module, report: Mapping[s
             f"encoder {name!r}: {len(lost)} of its weights are missing or do not have the size that config.json says "
             f"({lost[0]}{', ...' if lost[1:] else ''}): save config.json and weights of the same model together"
         )
+    broken = next((key for key, tensor in transformer.state_dict().items() if not tensor.isfinite().all()), None)
+    if broken is not None:
+        raise EncoderError(f"encoder {name!r}: its weights {broken} are not all finite numbers: copy or save it again")
 
 
 def _refuse_other_tokenizer(name: str, transformer: Any, tokenizer: Any) -> None:
     """Refuse a tokenizer that lost its vocabulary, or has ids that the embeddings do not have."""
     known = transformer.get_input_embeddings().weight.shape[0]
-    if not known / 2 <= len(tokenizer) <= known:
+    tokens = max(len(tokenizer), 1 + max(tokenizer.get_vocab().values(), default=0))
+    if not known / 2 <= len(tokenizer) <= tokens <= known:
         raise EncoderError(
-            f"encoder {name!r} knows {known} tokens and its tokenizer {len(tokenizer)}: save the encoder with its own "
+            f"encoder {name!r} knows {known} tokens and its tokenizer {tokens}: save the encoder with its own "
             "tokenizer.json"
+        )
+    longest = tokenizer.model_max_length
+    if isinstance(longest, bool) or not isinstance(longest, int | float) or not 1 <= longest <= LONGEST:
+        raise EncoderError(
+            f"encoder {name!r}: model_max_length {longest!r} in tokenizer_config.json is no number of tokens: save the "
+            "encoder with its own tokenizer_config.json"
         )
 
 

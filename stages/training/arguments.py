@@ -12,6 +12,7 @@ from transformers import TrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
 from hierarchy.errors import ConfigError
+from stages.devices import device_of
 from stages.processes import meet, n_processes
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS
 
@@ -34,6 +35,10 @@ DEFAULTS: dict[str, Any] = {
 ENCODER_DEFAULTS: dict[str, Any] = {"num_train_epochs": 5, "per_device_train_batch_size": 16}
 # Ours, beside the names of TrainingArguments.
 OWN_DEFAULTS: dict[str, Any] = {"encoder_learning_rate": 3e-5, "layer_decay": 1.0, "early_stopping_patience": 3}
+LEAST = {  # what TrainingArguments takes below and fails with in the middle of a training
+    "learning_rate": 0, "weight_decay": 0, "num_train_epochs": 0, "per_device_train_batch_size": 1,
+    "per_device_eval_batch_size": 1, "gradient_accumulation_steps": 1, "dataloader_num_workers": 0,
+}  # fmt: skip
 # Set here, or by a setting of the classifier.
 TAKEN = {
     "output_dir": "`run` (run_dir in Python) names the folder",
@@ -92,8 +97,9 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         )
     if problems:
         raise ConfigError(problems)
+    computes_on = device_of(device)
     try:
-        on_cpu = (device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cpu"
+        on_cpu = computes_on.type == "cpu"
         if n_processes() > 1:
             meet(on_cpu=on_cpu)
         arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), seed=0)
@@ -143,6 +149,12 @@ def _number_problems(settings: Mapping[str, Any]) -> list[str]:
         and not isinstance(defaults[name], bool)
         and (isinstance(value, bool) or not isinstance(value, int | float))
     ]
+    if not problems:
+        problems += [
+            f"training.{name} {settings[name]} must be {least} or more"
+            for name, least in LEAST.items()
+            if name in settings and settings[name] < least
+        ]
     own = {**OWN_DEFAULTS, **{name: value for name, value in settings.items() if name in OWN_DEFAULTS}}
     if not problems:
         if own["encoder_learning_rate"] <= 0:

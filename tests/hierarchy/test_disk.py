@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hierarchy.disk import _looked_at, cannot_write, system_error, whole_file, write_whole
+from hierarchy.disk import _looked_at, cannot_write, system_error, whole_file, write_output, write_whole
 from hierarchy.errors import BusyError, DataError
 from hierarchy.locks import held
 
@@ -82,6 +82,20 @@ def test_names_of_other_attempts_are_neither_followed_nor_in_the_way(tmp_path):
     write_whole(tmp_path / "o.json", b"mine")
     assert victim.read_text() == "precious"
     assert (tmp_path / "o.json").read_bytes() == b"mine"
+
+
+def test_text_for_people_is_written_whole_or_the_cause_is_told(tmp_path, files, monkeypatch):
+    write_output(tmp_path / "x.json", '{"half": "\ud83d"}')
+    assert (tmp_path / "x.json").read_bytes() == b'{"half": "\\ud83d"}'
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DataError, match=r"x\.json' cannot be written \(No space left .*free some space"):
+        write_output(tmp_path / "x.json", "new")
+    assert (tmp_path / "x.json").read_text(encoding="utf-8").startswith('{"half"')
+    assert files() == ["x.json"]
 
 
 @pytest.mark.parametrize("name", ["a" * 250 + ".json", "字" * 83 + ".jsonl", "😀" * 62])

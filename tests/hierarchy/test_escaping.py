@@ -1,5 +1,6 @@
 """A user's text in terminals, Markdown and spreadsheets: shown as it stands, read back as it was."""
 
+import json
 import re
 
 import pytest
@@ -14,6 +15,7 @@ from hierarchy.escaping import (
     markdown_code,
     markdown_lines,
     spreadsheet_cell,
+    spreadsheet_json,
     visible,
 )
 
@@ -77,6 +79,13 @@ def test_a_spreadsheet_computes_nothing_and_the_text_comes_back(text):
     assert from_spreadsheet_cell(cell) == text
     # Whatever delimiter the program takes, no cell begins with a formula.
     assert not any(FORMULA.match(part) and part[0] != "'" for part in re.split(r"[;|\n]", cell))
+
+
+@given(st.lists(st.text(alphabet="=+-@;|\t\r\n'\"\\ab ＝,", max_size=8), max_size=3))
+def test_json_for_a_spreadsheet_is_the_same_json(texts):
+    cell = spreadsheet_json(json.dumps([{"label": text, "probability": -0.5} for text in texts], ensure_ascii=False))
+    assert [entry["label"] for entry in json.loads(cell)] == texts
+    assert not any(FORMULA.match(part) for part in re.split(r"[;|\n]", cell))
 
 
 def test_other_cells_stay():

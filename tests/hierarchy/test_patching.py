@@ -1,15 +1,19 @@
 """Edits of the text: what they leave alone, what goes along, and what their inverse gives back."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from handwritten import NAMES, written
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hierarchy import Label, Taxonomy, TaxonomyError, editing
+from hierarchy import BusyError, Label, Taxonomy, TaxonomyError, editing
 from hierarchy.diff import diff
+from hierarchy.editing import patching
 from hierarchy.editing.patching import patch_file, patched
+from hierarchy.locks import held
 from hierarchy.reading import read_tree
 from hierarchy.syntax import compose_yaml
 
@@ -373,3 +377,28 @@ def test_habits_of_hands_and_programs(text):
         editing.rename_group(tree, "G", "Gee"),
     ):
         assert read(patched(text, edited.new)) == edited.new
+
+
+def test_no_edit_is_lost_where_many_edit_one_file(tmp_path):
+    path = tmp_path / "t.yaml"
+    names = [f"label{place}" for place in range(24)]
+    path.write_text("groups:\n  - name: G\n    labels:\n" + "".join(f"      - {name}\n" for name in names))
+    code = (
+        "import sys; from hierarchy import editing; from hierarchy.editing.patching import edit_file\n"
+        "for name in sys.argv[2:]: edit_file(sys.argv[1], lambda tree: editing.rename_label(tree, name, name.upper()))"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", code, path, *names[start::4]]) for start in range(4)]
+    assert [run.wait() for run in runs] == [0] * 4
+    assert sorted(label.name for label in Taxonomy.from_yaml(path).labels) == sorted(name.upper() for name in names)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["t.yaml"]
+
+
+def test_a_file_that_another_keeps_for_long_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(patching, "TURN", 0.05)
+    path = tmp_path / "t.yaml"
+    path.write_text("groups:\n  - name: G\n    labels: [a, b]\n")
+    with held(path), pytest.raises(BusyError, match=r"is writing .*t\.yaml"):
+        patching.edit_file(path, lambda tree: editing.rename_label(tree, "a", "A"))
+    with held(path):  # what writes nothing waits for nobody
+        edited, before, after = patching.edit_file(path, lambda tree: editing.rename_label(tree, "a", "A"), write=False)
+    assert (edited.new.labels[0].name, before != after, path.read_text()) == ("A", True, before)

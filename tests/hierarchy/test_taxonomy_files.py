@@ -1,6 +1,7 @@
 """Taxonomy files: every form that loads, every problem with its line, and the way back."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hierarchy import Group, Label, Taxonomy, TaxonomyError, syntax
+from hierarchy import DataError, Group, Label, Taxonomy, TaxonomyError, syntax
 
 
 @pytest.fixture
@@ -439,3 +440,51 @@ def test_shared_taxonomies_go_round(shared_taxonomy, tmp_path):
         assert Taxonomy.from_yaml(tmp_path / "t.yaml") == made
         assert len(made.labels) == len(tree)
         assert Path(tmp_path / "t.yaml").read_text("utf-8").count("\\u") == 0  # Chinese stays readable
+
+
+FORMULAS = ("=1+1", "'=1+1", "''=1", "+5", "-5", "@SUM(1)", "＝1", "a;=1", "plain", "'tis", '"=1"')
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_spreadsheet_computes_nothing_in_a_table_and_its_texts_come_back(tmp_path, suffix):
+    labels = tuple(Label(f"{text}x", text, f"{text} described") for text in FORMULAS)
+    tree = Taxonomy(groups=(Group("=G", "=G", labels=labels[:5]),), unplaced=labels[5:])
+    path = tmp_path / f"t.{suffix}"
+    tree.to_csv(path)
+    cells = re.split(r"[,\t\n]", path.read_text(encoding="utf-8"))
+    assert not [
+        cell for cell in cells if re.match(r"""["']?[=+\-@＝]""", cell) and not cell.lstrip('"').startswith("'")
+    ]
+    assert Taxonomy.from_file(path) == tree
+    written = path.read_bytes()
+    Taxonomy.from_file(path).to_csv(path)
+    assert path.read_bytes() == written
+
+
+def test_a_table_of_other_columns_is_read_as_it_stands(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("label,group\n'=a,'-G\n=b,'-G\n", encoding="utf-8")
+    tree = Taxonomy.from_file(path)
+    assert (tree.label_ids, tree.group_ids) == (("'=a", "=b"), ("'-G",))
+
+
+@pytest.mark.parametrize("write", ["to_yaml", "to_json", "to_csv"])
+def test_a_taxonomy_is_written_whole_or_not_at_all(tmp_path, write, monkeypatch):
+    tree, file, link = Taxonomy(unplaced=(Label("a", "a"),)), tmp_path / "t.csv", tmp_path / "link.csv"
+    file.write_text("earlier", encoding="utf-8")
+    link.symlink_to(file)
+
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(DataError, match="cannot be written"):
+            getattr(tree, write)(link)
+    assert file.read_text(encoding="utf-8") == "earlier"
+    getattr(tree, write)(link)
+    assert link.is_symlink()
+    assert Taxonomy.from_yaml(file).labels == () if write == "to_yaml" else file.stat().st_size > 7
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link.csv", "t.csv"]
+    with pytest.raises(DataError, match="its folder is not there"):
+        getattr(tree, write)(tmp_path / "none" / "t.yaml")

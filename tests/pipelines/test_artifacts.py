@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hierarchy import folders
 from hierarchy.errors import ArtifactError
 from pipelines import artifacts
-from pipelines.artifacts import FORMAT_VERSION, load_model
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.loading import load_model
+from pipelines.manifest import FORMAT_VERSION
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,7 +83,12 @@ def test_settings_and_tree_come_back(fitted, saved):
     assert again.taxonomy_ == fitted.taxonomy_
     assert again.classes_.tolist() == fitted.classes_.tolist()
     machine = ("taxonomy", "n_jobs", "run_dir", "device")
-    expected = {**fitted.get_params(), "negatives": "all"}
+    expected = {
+        **fitted.get_params(),
+        "negatives": "all",
+        "encoder": None,
+    }  # a training fetches none that a model names
+    assert again.model_.settings.encoder == fitted.encoder
     assert {k: v for k, v in again.get_params().items() if k not in machine} == {
         k: v for k, v in expected.items() if k not in machine
     }
@@ -117,7 +124,7 @@ def test_a_save_that_fails_leaves_the_older_model(fitted, fitted_lexical, damage
     for name in ("_write_json", "_write"):
         with monkeypatch.context() as patched:
             patched.setattr(artifacts, name, fails)
-            with pytest.raises(ArtifactError, match=r"cannot be written .* No space left .* free some space"):
+            with pytest.raises(ArtifactError, match=r"cannot be written \(No space left .*\): free some space"):
                 fitted_lexical.save_pretrained(damaged)
     assert [p.name for p in damaged.parent.iterdir()] == ["model"]
     texts = ["kettle steam", "printer ink"]
@@ -125,15 +132,17 @@ def test_a_save_that_fails_leaves_the_older_model(fitted, fitted_lexical, damage
     assert np.array_equal(again.predict_proba(texts), fitted.predict_proba(texts))
 
 
-def test_a_rename_that_fails_puts_the_older_model_back(fitted_lexical, damaged, monkeypatch):
-    replace = Path.replace
+@pytest.mark.parametrize("first", [True, False])
+def test_a_rename_that_fails_leaves_the_older_model(fitted_lexical, damaged, monkeypatch, first):
+    rename = Path.rename
 
     def fails(self, target):
-        if self.suffix == ".part":
+        if self.suffix == ".part" or first:
             raise PermissionError(13, "Permission denied")
-        return replace(self, target)
+        return rename(self, target)
 
-    monkeypatch.setattr(Path, "replace", fails)
+    monkeypatch.setattr(Path, "rename", fails)
+    monkeypatch.setattr(folders, "_exchange", lambda *_: False)
     with pytest.raises(ArtifactError, match="Permission denied"):
         fitted_lexical.save_pretrained(damaged)
     assert [p.name for p in damaged.parent.iterdir()] == ["model"]

@@ -377,17 +377,15 @@ def test_an_interrupted_training_says_how_it_goes_on(files, tmp_path):
 
 
 def test_a_second_prediction_into_one_output_is_refused(cli, model, files, tmp_path):
-    from pipelines.output import held
+    from hierarchy.locks import held
 
     out, parts = tmp_path / "answers.jsonl", tmp_path / "answers.jsonl.parts"
     command = ("predict", model, files / "test.jsonl", "-o", out)
-    with held(parts, out):
-        (parts / "documents").mkdir()
+    with held(out):
+        (parts / "documents").mkdir(parents=True)
         for more in ((), ("--restart",), ("--top-k", "1")):
             told = refused(cli, *command, *more)
-            assert (
-                f"another run is writing '{out}' at this moment: wait for its end, or name another output file" in told
-            )
+            assert f"is writing '{out}' at this moment: wait for its end, or name another place" in told
         assert [entry.name for entry in parts.iterdir()] == ["documents"]
         assert not out.exists()
     assert cli(*command).exit_code == 0

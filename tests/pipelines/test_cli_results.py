@@ -366,3 +366,18 @@ def test_a_path_that_is_no_text_does_not_cost_the_model(fitted_lexical, tmp_path
     save_model(fitted_lexical.model_, folder, metrics={"data": path}, card=f"# {path}\n")
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["data"] == path
     assert (folder / "README.md").read_text(encoding="utf-8") == "# b\\udcff.jsonl\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("x\x1b]0;t\x07",), ("--set", "x"), ("--x\x1b]0;t\x07",), ("taxonomy", "x\x1b]0;t\x07"),
+     ("predict", "model", "f", "-o", "o.csv", "--routing", "x\x1b]0;t\x07"), ("predict", "m", "f", "x\x1b]0;t\x07"),
+     ("taxonomy", "show", "--set", "x\x1b]0;t\x07=1", "no\x1b[2J.yaml"), ("train", "--set", "x\x1b]0;t\x07=1"),
+     ("taxonomy", "rename", "no\x1b[2J.yaml", "a", "b"), ("evaluate", "m\x1b[2J", "f\x1b[2J")],
+)  # fmt: skip
+def test_what_an_error_quotes_of_the_command_line_is_escaped(cli, arguments):
+    result = cli(*arguments)
+    assert result.exit_code == 2
+    assert "\x1b" not in result.output
+    assert "\x07" not in result.output
+    assert ("\\x1b" in result.output) == any("\x1b" in argument for argument in arguments)

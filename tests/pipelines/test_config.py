@@ -161,7 +161,7 @@ TEXTS = (
 )  # fmt: skip
 ONE_TEXT = (
     "output", "run", "taxonomy", "data.train", "data.test_split", "data.label", "data.group", "card.notes",
-    "card.licence", "classifier.encoder", "classifier.device", "classifier.label_encoder",
+    "card.licence", "classifier.encoder", "classifier.label_encoder",
 )  # fmt: skip
 
 

@@ -11,9 +11,9 @@ import pytest
 from hub_server import TOKEN, Repository
 
 from hierarchy.errors import ArtifactError
-from pipelines.artifacts import MANIFEST
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.hub import local_folder, push_folder
+from pipelines.manifest import MANIFEST
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ["boil water in the kettle", "printer ink and paper", "the hose leaks"]
@@ -98,8 +98,11 @@ def test_a_revision_is_honoured(hub, fitted, fitted_lexical):
     fitted.push_to_hub("team/shop", revision="with-encoder")
     expected = {"main": "none", first: "none", "with-encoder": fitted.encoder}
     for revision, encoder in expected.items():
-        assert HierarchicalClassifier.from_pretrained("team/shop", revision=revision).encoder == encoder
-        assert HierarchicalClassifier.from_pretrained(f"team/shop@{revision}").encoder == encoder
+        for read in (
+            HierarchicalClassifier.from_pretrained("team/shop", revision=revision),
+            HierarchicalClassifier.from_pretrained(f"team/shop@{revision}"),
+        ):
+            assert read.model_.settings.encoder == encoder
     with pytest.raises(ArtifactError, match=r"it has no revision 'v9': name a branch, tag or commit"):
         HierarchicalClassifier.from_pretrained("team/shop@v9")
 

@@ -16,11 +16,11 @@ from sklearn.utils import get_tags
 
 from hierarchy.errors import ArtifactError, DataError
 from hierarchy.taxonomy import Group, Label, Taxonomy
-from pipelines.artifacts import load_model
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.cross_validation.validate import cross_validate
 from pipelines.documents import Documents
 from pipelines.label_words import check_words, joined_words, word_problem, words_given
+from pipelines.loading import load_model
 from pipelines.tuning.search import tune
 
 

@@ -1,12 +1,13 @@
 """Outputs beside inputs: whatever the spelling or the link, nothing that is read is overwritten."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from hierarchy.errors import DataError
-from pipelines.output import OutputFile, OutputFolder, check_outputs, write_whole
+from pipelines.output import OutputFile, OutputFolder, check_outputs
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,10 @@ def refused(*outputs, **inputs):
     except DataError as error:
         return error.problems
     return []
+
+
+def read_only(path, flags, *mode):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
 def csv(place):
@@ -93,26 +98,27 @@ def test_a_file_that_cannot_be_written_is_told(out, told):
 
 def test_a_folder_that_cannot_be_written_is_told(monkeypatch):
     assert "x.csv is a file: name another folder" in refused(OutputFolder("run", Path("x.csv/run")))[0]
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != Path.cwd())
-    assert "is not writable: name another folder" in refused(OutputFolder("--out", Path("a/b"), files=("c",)))[0]
-    assert refused(csv("new.csv")) == ["the folder of the output file 'new.csv' is not writable: name another"]
-    assert refused(OutputFolder("run", Path("a.run"))) == []  # perhaps nothing is kept there
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", read_only)
+        told = "cannot be written (Read-only file system): name a place that can be written"
+        assert refused(OutputFolder("--out", Path("a/b"), files=("c.json",))) == [f"'a/b' {told}"]
+        assert refused(OutputFolder("--out", Path("data"), files=("c.json",))) == [f"'data' {told}"]
+        assert refused(OutputFolder("output", Path("model"), replaced=True)) == [f"'model' {told}"]
+        assert refused(csv("new.csv"), csv("x.csv")) == [f"'new.csv' {told}", f"'x.csv' {told}"]
+        assert refused(OutputFolder("run", Path("a.run"))) == []  # perhaps nothing is kept there
+    Path("data/c.json").mkdir()
+    assert "it is a folder" in refused(OutputFolder("--out", Path("data"), files=("c.json",)))[0]
+    assert sorted(path.name for path in Path().iterdir() if path.name.startswith(".")) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 260 + ".csv", "字" * 90 + ".csv", "a\0b.csv"])
+def test_a_name_that_none_can_have_is_told(name):
+    [told] = refused(csv(name), FILE="x.csv")
+    assert "cannot be written" in told
+    assert len(refused(OutputFolder("output", Path(name), replaced=True), FILE="x.csv")) == 1
+    assert refused(csv("y" * 250 + ".csv")) == []
 
 
 def test_a_folder_is_no_file():
     Path("folder.csv").mkdir()
     assert refused(csv("folder.csv")) == ["'folder.csv' is a folder: name a file for the output"]
-
-
-def test_a_file_is_written_whole_or_not_at_all(monkeypatch):
-    write_whole('{"half": "\ud83d"}', Path("x.json"))
-    assert Path("x.json").read_bytes() == b'{"half": "\\ud83d"}'
-
-    def full(self, data):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(DataError, match=r"x\.csv cannot be written \(No space left"):
-        write_whole("new", Path("x.csv"))
-    assert Path("x.csv").read_text(encoding="utf-8") == "text,label\n"
-    assert not list(Path().glob(".*"))

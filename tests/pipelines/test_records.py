@@ -12,9 +12,9 @@ import pytest
 
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
-from pipelines.artifacts import load_model
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.documents import Documents
+from pipelines.loading import load_model
 from pipelines.records import hardware, peak_memory, run_fingerprint, run_record, with_test
 from pipelines.settings import Settings
 

@@ -7,9 +7,10 @@ import logging
 import numpy as np
 import pytest
 
-from pipelines.artifacts import load_model, save_model
+from pipelines.artifacts import save_model
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.documents import Documents
+from pipelines.loading import load_model
 from pipelines.repeats import warn_of_seen
 from pipelines.tuning import tune
 

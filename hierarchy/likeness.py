@@ -1,0 +1,80 @@
+"""Which of many texts are most like a string: the "did you mean" of every message, in bounded work."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+LONGEST = 200  # characters of a text that are compared
+CANDIDATES = 60  # texts that are compared in full
+
+
+class Likeness:
+    """Finds the texts that are most like a string. Built once for many strings.
+
+    Parameters
+    ----------
+    texts
+        What a string may have meant.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = [text[:LONGEST] for text in texts]
+        self._lengths = np.array([len(text) for text in self._texts], dtype=np.int64)
+        places: dict[str, list[int]] = {}
+        for place, text in enumerate(self._texts):
+            for gram in _grams(text):
+                places.setdefault(gram, []).append(place)
+        self._places = {gram: np.array(found) for gram, found in places.items()}
+
+    def nearest(self, wanted: str, least: float = 0.5) -> list[tuple[int, float]]:
+        """List places of texts and how alike they are, from 0 to 1, the nearest first.
+
+        Parameters
+        ----------
+        wanted
+            What was written.
+        least
+            Of the likeness of what is listed.
+        """
+        wanted = wanted[:LONGEST]
+        matcher = difflib.SequenceMatcher(autojunk=False)
+        matcher.set_seq2(wanted)
+        found = []
+        for place in self._candidates(wanted):
+            matcher.set_seq1(self._texts[place])
+            ratio = matcher.ratio()
+            if ratio >= least:
+                found.append((place, ratio))
+        return sorted(found, key=lambda one: -one[1])
+
+    def _candidates(self, wanted: str) -> list[int]:
+        lists = [self._places[gram] for gram in sorted(_grams(wanted)) if gram in self._places]
+        if not lists:
+            return []
+        shared = np.bincount(np.concatenate(lists), minlength=len(self._texts))
+        # Ties go to the shorter text, so that the shortlist does not depend on the order of texts alone.
+        order = np.argsort(-shared / (self._lengths + 2), kind="stable")[:CANDIDATES]
+        return [int(place) for place in order if shared[place]]
+
+
+def most_like(word: str, known: Sequence[str], n: int = 1, least: float = 0.6) -> list[str]:
+    """Return the texts most like a word, the nearest first.
+
+    Parameters
+    ----------
+    word
+        What was written.
+    known
+        What it may have meant.
+    n
+        How many at most.
+    least
+        Of their likeness, from 0 to 1.
+    """
+    return [known[place] for place, _ in Likeness(known).nearest(word, least)[:n]]
+
+
+def _grams(text: str) -> set[str]:
+    padded = f" {text} "
+    return {padded[i : i + 2] for i in range(len(padded) - 1)}

@@ -1,0 +1,84 @@
+"""Taxonomy files of every kind: what is read is written and read back as the same tree."""
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from fuzz.cases import ACCEPTED, Target, Wrong
+from fuzz.mutation import mutated
+from fuzz.trees import by_hand, taxonomy, tree
+from hierarchy import Taxonomy, TaxonomyError
+from hierarchy.files import json_text, yaml_text
+from hierarchy.tables import table_text
+
+SHORT = "Kitchen: [Kettles, Toasters]\nGarden:\n  - Mowers  # cut\n  - 'Hoses'\n"
+LIST = '- Kettles\n- "Lawn mowers"\n- {name: Seeds, description: to sow}\n'
+
+
+def _make(rng: Random) -> tuple[str, bytes]:
+    """Draw a suffix and a file; one in five is as it was written."""
+    suffix = rng.choice([".yaml", ".yaml", ".yaml", ".json", ".csv", ".tsv"])
+    data = _text(rng, suffix).encode()
+    return suffix, mutated(rng, data) if rng.random() < 0.8 else data
+
+
+def _text(rng: Random, suffix: str) -> str:
+    data = tree(rng)
+    if suffix == ".yaml" and rng.random() < 0.8:
+        return rng.choice([by_hand(rng, data), by_hand(rng, data), SHORT, LIST])
+    try:
+        whole = taxonomy(data)
+    except TaxonomyError:
+        return {".json": json.dumps({"g": ["a", "b"], "h": [{"name": "c"}]}), ".yaml": SHORT}.get(suffix, "label\na\n")
+    writers = {".yaml": yaml_text, ".json": json_text, ".csv": lambda t: table_text(t, ",")}
+    return writers.get(suffix, lambda t: table_text(t, "\t"))(whole)
+
+
+def _check(case: tuple[str, bytes], folder: Path) -> str:
+    suffix, data = case
+    file = folder / f"taxonomy{suffix}"
+    file.write_bytes(data)
+    found = Taxonomy.from_file(file)
+    if file.read_bytes() != data:
+        raise Wrong("reading changed the file")
+    _same_again(found, folder)
+    return ACCEPTED
+
+
+def _same_again(found: Taxonomy, folder: Path) -> None:
+    found.to_yaml(folder / "again.yaml")
+    found.to_json(folder / "again.json")
+    for kind in ("yaml", "json"):
+        try:
+            again = Taxonomy.from_file(folder / f"again.{kind}")
+        except TaxonomyError as error:
+            raise Wrong(f"what is read cannot be read back from {kind}", error) from error
+        if again != found:
+            raise Wrong(f"what is read is another tree, read back from {kind}", found)
+
+
+def _make_tree(rng: Random) -> dict[str, Any]:
+    data = tree(rng)
+    return data | {"form": rng.randint(0, 2**30)}
+
+
+def _check_tree(data: dict[str, Any], folder: Path) -> str:
+    """A tree that holds is read from each way of writing it."""
+    whole = taxonomy(data)
+    _same_again(whole, folder)
+    file = folder / "hand.yaml"
+    file.write_bytes(by_hand(Random(data["form"]), data).encode())  # noqa: S311
+    try:
+        found = Taxonomy.from_yaml(file)
+    except TaxonomyError as error:
+        raise Wrong("a good file is refused", error) from error
+    if found != whole:
+        raise Wrong("a good file reads as another tree", found)
+    return ACCEPTED
+
+
+TAXONOMIES = [
+    Target("taxonomy-files", _make, _check, share=2, in_suite=1000),
+    Target("taxonomies", _make_tree, _check_tree, share=1, in_suite=400),
+]
