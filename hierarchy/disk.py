@@ -29,6 +29,8 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.EIO: "the disk fails: name a place on another",
 }
+# What torch says of a full disk: while it writes, and when it ends a file of which a part could not be written.
+_FULL = ("No space left on device", "PytorchStreamWriter failed writing", ". unexpected pos ")
 _NO_MEMORY = re.compile("can't allocate memory|cannot allocate memory|out of memory|bad_alloc", re.IGNORECASE)
 _looked_at: set[Path] = set()  # folders in which this process has removed what others left
 
@@ -146,7 +148,7 @@ def system_error(error: Exception) -> OSError | None:
         return error
     if quoted := re.search(r"\(os error (\d+)\)", str(error)):
         return OSError(int(quoted[1]), os.strerror(int(quoted[1])))
-    if "No space left on device" in str(error) or "PytorchStreamWriter failed writing" in str(error):
+    if any(words in str(error) for words in _FULL):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return None
 

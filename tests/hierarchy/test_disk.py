@@ -168,6 +168,7 @@ def test_a_place_without_a_folder_cannot_be_held(tmp_path):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 19264 vs 19152"), "free some space"),
         (OSError(errno.ENOSPC, "No space left on device"), "free some space"),
         (OSError(errno.EROFS, "Read-only file system"), "name a place that can be written"),
         (OSError(errno.ENAMETOOLONG, "File name too long"), "shorter name"),

@@ -1,6 +1,7 @@
 """Out-of-fold predictions: their file, their average, and what the builder reads of them."""
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from handmade_predictions import made
@@ -50,6 +51,38 @@ def test_other_files_are_refused(tmp_path, predictions):
     pq.write_table(pq.read_table(tmp_path / "good.parquet").drop_columns(["labels"]), tmp_path / "bad.parquet")
     with pytest.raises(DataError, match="the columns labels are missing"):
         read_out_of_fold(tmp_path / "bad.parquet")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("row", lambda n: [-1] * n, "row or fold"),
+        ("fold", lambda n: [99] * n, "row or fold"),
+        ("row", lambda n: ["one"] * n, "another kind"),
+        ("row", lambda n: [None] * n, "empty cells"),
+        ("key", lambda n: ["xyz"] * n, "16 hexadecimal digits"),
+        ("label", lambda n: [None] * n, "empty cells"),
+        ("probability", lambda n: [float("nan")] * n, "a probability is none"),
+        ("probability", lambda n: [7.0] * n, "a probability is none"),
+        ("labels", lambda n: [["a"] * 9] * n, "one probability for each"),
+        ("probabilities", lambda n: [[]] * n, "one probability for each"),
+    ],
+)
+def test_values_that_no_cross_validation_writes_are_refused(tmp_path, predictions, column, values, words):
+    table = predictions.table()
+    broken = table.set_column(table.column_names.index(column), column, pa.array(values(len(table))))
+    pq.write_table(broken, tmp_path / "broken.parquet")
+    with pytest.raises(DataError, match=words):
+        read_out_of_fold(tmp_path / "broken.parquet")
+
+
+@pytest.mark.parametrize("about", ["[]", "{", '{"groups": 3}', '{"groups": [], "names": []}', '{"groups": [[1]]}'])
+def test_metadata_of_another_kind_are_refused(tmp_path, predictions, about):
+    text = about.replace("{", '{"format": "coarsefine/out-of-fold/1", ') if about.endswith("}") else about
+    table = predictions.table().replace_schema_metadata({"coarsefine": text})
+    pq.write_table(table, tmp_path / "broken.parquet")
+    with pytest.raises(DataError):
+        read_out_of_fold(tmp_path / "broken.parquet")
 
 
 def test_parts_are_put_in_the_order_of_their_rows():
