@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from hierarchy.characters import has_half
 from hierarchy.errors import TaxonomyError
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times as fast
@@ -76,6 +77,8 @@ def compose_yaml(text: str, where: str) -> Entry | None:
     TaxonomyError
         With line, column and remedy, where this is no YAML, or uses aliases.
     """
+    if has_half(text):
+        raise TaxonomyError("the text holds half a character, which YAML cannot; write it whole", where)
     try:
         # Events, not yaml.compose: its recursion in C ends the process on deeply nested input.
         return _entries(yaml.parse(text, Loader=_Loader), where)

@@ -45,4 +45,4 @@ def end_workers() -> None:
     reusable = sys.modules.get("joblib.externals.loky.reusable_executor")
     executor = getattr(reusable, "_executor", None)  # asking for it in the official way would start it
     if executor is not None:
-        executor.shutdown(wait=True, kill_workers=True)
+        executor.terminate(kill_workers=True)  # with what they share in memory

@@ -129,7 +129,13 @@ def _opened(stream: BinaryIO, file: Path, columns: Columns) -> "tuple[pa.Schema,
         batches = parquet.iter_batches(ROWS_AT_ONCE, columns=_chosen(schema, columns))
     else:
         schema, batches = _arrow_batches(stream, columns)
-    return schema, (piece.to_pydict() for batch in batches if batch.num_rows for piece in _pieces(batch))
+    return schema, (piece.to_pydict() for batch in batches if batch.num_rows for piece in _pieces(_sound(batch)))
+
+
+def _sound(batch: "pa.RecordBatch") -> "pa.RecordBatch":
+    """Check offsets and texts of a batch: pyarrow reads where a damaged file sends it, and would end the process."""
+    batch.validate(full=True)
+    return batch
 
 
 def _chosen(schema: "pa.Schema", columns: Columns) -> list[str]:
@@ -190,6 +196,6 @@ def _class_name(value: Any, names: list[str], column: str, row: int) -> Any:
     if isinstance(value, int) and 0 <= value < len(names):
         return names[value]
     raise DataError(
-        f"row {row}: column {column!r} holds {value!r:.80}, and the file names the classes 0 to {len(names) - 1}: "
+        f"row {row}: column {column!r} holds {value!r:.80}, and the file names {len(names)} classes, counted from 0: "
         "save it anew with all its classes, or with names in the column"
     )

@@ -4,11 +4,20 @@ import errno
 import os
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
-from hierarchy.disk import _looked_at, cannot_write, system_error, whole_file, write_output, write_whole
+from hierarchy.disk import (
+    _looked_at,
+    cannot_write,
+    system_error,
+    system_refusal,
+    whole_file,
+    write_output,
+    write_whole,
+)
 from hierarchy.errors import BusyError, DataError
 from hierarchy.locks import held
 
@@ -184,3 +193,42 @@ def test_the_words_tell_the_true_cause(error, words):
 def test_errors_that_are_not_of_the_system():
     assert system_error(ValueError("os error")) is None
     assert system_error(RuntimeError("(os error 28)")).errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EROFS, "Read-only file system", "ro/x"), "Read-only file system: 'ro/x': name a place that"),
+        (OSError(errno.EMFILE, "Too many open files", "x"), "ulimit -n"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "not enough memory"),
+        (OSError("Cannot call rmtree on a symbolic link"), "Cannot call rmtree on a symbolic link"),
+        (MemoryError(), "not enough memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            "not enough memory",
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "not enough memory"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (RecursionError("maximum recursion depth exceeded"), "nested too deep"),
+        (BrokenProcessPool("a worker died"), "ended from outside"),
+        (RuntimeError("x (os error 28)"), "free some space"),
+    ],
+)
+def test_what_the_system_refuses_is_said_with_its_cause(error, said):
+    assert said in system_refusal(error)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), RuntimeError("shapes differ"), AssertionError()])
+def test_faults_of_ours_are_none_of_the_system(error):
+    assert system_refusal(error) is None
+
+
+def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(FileNotFoundError) as raised:
+        Path.cwd()
+    assert system_refusal(raised.value).startswith("the working directory is not there any more")
+    monkeypatch.chdir(tmp_path)

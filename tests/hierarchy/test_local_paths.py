@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hierarchy import Taxonomy
-from hierarchy.local_paths import expanded, for_others, local_path
+from hierarchy.errors import DataError
+from hierarchy.local_paths import expanded, for_others, is_there, local_path
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +61,14 @@ def test_taxonomy_files_stand_at_home(home):
     tree.to_csv("~/t.csv")
     assert Taxonomy.from_file(Path("~/t.csv")).label_ids == tree.label_ids
     assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize("written", ["a\0b", "~/\0", "\ud800"])
+def test_a_path_that_no_file_can_have(written):
+    with pytest.raises(DataError, match="no path can have"):
+        local_path(written)
+    assert not is_there(written)
+
+
+def test_a_name_of_bytes_that_are_no_text():
+    assert local_path("\udcce\udcc4.csv").name == "\udcce\udcc4.csv"

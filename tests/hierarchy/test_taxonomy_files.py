@@ -1,6 +1,7 @@
 """Taxonomy files: every form that loads, every problem with its line, and the way back."""
 
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hierarchy import DataError, Group, Label, Taxonomy, TaxonomyError, syntax
+from hierarchy import DataError, Group, Label, Taxonomy, TaxonomyError, files, syntax
 
 
 @pytest.fixture
@@ -488,3 +489,42 @@ def test_a_taxonomy_is_written_whole_or_not_at_all(tmp_path, write, monkeypatch)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link.csv", "t.csv"]
     with pytest.raises(DataError, match="its folder is not there"):
         getattr(tree, write)(tmp_path / "none" / "t.yaml")
+
+
+HUGE = "9" * 5000  # digits, more than Python reads
+
+
+@pytest.mark.parametrize("written", [HUGE, f"-{HUGE}", f"1e{HUGE}", "１２", "1.5", "true", "1_000"])
+def test_numbers_that_are_no_size(problems, written):
+    said = problems(f"groups:\n  - name: K\n    min_size: {written}\n    labels: [a, b]\n")
+    assert said.startswith("taxonomy.yaml: line 3: min_size is ")
+
+
+def test_numbers_of_thousands_of_digits_in_json(problems, load):
+    said = problems(f'{{"groups": [{{"name": "K", "min_size": {HUGE}, "labels": ["a", "b"]}}]}}', ".json")
+    assert "min_size is '999" in said
+    assert load(f'{{"groups": {{"K": [{HUGE}, 2]}}}}', ".json").label_ids == (HUGE, "2")
+
+
+def test_pipes_and_devices_are_no_files(tmp_path):
+    pipe, endless = tmp_path / "pipe.yaml", tmp_path / "endless.yaml"
+    os.mkfifo(pipe)  # nobody writes to it
+    endless.symlink_to("/dev/zero")
+    for place in (pipe, endless):
+        with pytest.raises(TaxonomyError, match="no file of a disk but a pipe or a device"):
+            Taxonomy.from_file(place)
+
+
+def test_a_file_that_is_no_list_by_its_size_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST", 2**20)
+    large = tmp_path / "large.yaml"
+    large.write_bytes(b"- a\n" * 2**18)
+    large.open("ab").write(b"x")
+    with pytest.raises(TaxonomyError, match="more than 1 MB"):
+        Taxonomy.from_file(large)
+
+
+def test_a_table_of_many_unknown_columns(problems):
+    started = time.monotonic()
+    assert "problems" in problems(",".join(map(str, range(20_000))) + "\n", ".csv")
+    assert time.monotonic() - started < 5

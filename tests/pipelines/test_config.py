@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ from pydantic import BaseModel
 
 from hierarchy.errors import ConfigError
 from pipelines.config import Config, load_config
+from pipelines.settings import Settings, validated
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SPACE = CONFIGS / "tune.yaml"  # a search space
@@ -225,3 +227,35 @@ def test_what_lies_in_the_run_folder_is_known(tmp_path, monkeypatch):
     for run in ("m", "m/run", f"{tmp_path}/m"):
         with pytest.raises(ConfigError, match="is the output 'm' or lies in it"):
             load_config(None, [f"run={run}", "output=m"])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "seed=4294967296", "seed=-1", "seed=1e400", f"seed={'9' * 5000}", "seed=yes", "seed=１２", "n_jobs=1000000000",
+        "n_jobs=-1000000000", "segment_tokens=9223372036854775808", "max_segments=9223372036854775808",
+        f"n_groups={10**30}", "n_groups=no", "beam=-1", "dropout=nan", "dropout=true", "lexical_C=1e300",
+        "aggregator_layers=1000000", "augmented_copies=1000000", f"trainable=top_{'9' * 5000}", "device=nonsense",
+        "device=meta", "device=cuda:99999", "signals={text: 1e300}", "loss_weights=[1e300, 1]",
+        "training={max_steps: 10000000000000000000000}", f"training={{learning_rate: {10**40}}}",
+    ],
+)  # fmt: skip
+def test_values_that_no_training_can_use(written):
+    key = written.partition("=")[0]
+    problem = problems_of(None, f"classifier.{written}")[0]
+    assert key in problem
+    assert len(problem) < 6000 + 300
+
+
+def test_python_callers_hear_the_same():
+    for name, value in (("seed", 10**5000), ("n_jobs", 10**9), ("beam", 2**63), ("seed", True), ("run_dir", "a\0b")):
+        with pytest.raises(ConfigError, match=name):
+            validated(Settings, {name: value}, "here")
+
+
+def test_a_config_that_is_a_pipe_or_has_no_path(tmp_path):
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    assert "a pipe or a device" in problems_of(pipe)[0]
+    assert "there is no config file" in problems_of(Path("x" * 300 + ".yaml"))[0]
+    assert "half a character" in problems_of(None, "classifier.training={a: \udcce}")[0]
