@@ -158,6 +158,7 @@ def _arrow_batches(stream: BinaryIO, columns: Columns) -> "tuple[pa.Schema, Iter
 
 
 def _pieces(batch: "pa.RecordBatch") -> "Iterator[pa.RecordBatch]":
+    batch.validate(full=True)  # a damaged file has offsets that lead out of its memory
     for start in range(0, batch.num_rows, ROWS_AT_ONCE):
         yield batch.slice(start, ROWS_AT_ONCE)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import time
+from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,11 +32,13 @@ class Worker:
         self._process.start()
         theirs.close()
         self._seen: set[str] = set()
+        self._last: deque[str] = deque(maxlen=5)
 
     def try_case(self, name: str, number: int) -> Outcome:
         """Try input `number` of a target; a finding too where the process does not survive it."""
         patience = PATIENCE if name in self._seen else START
         self._seen.add(name)
+        self._last.append(f"{name} {number}")
         start = time.perf_counter()
         try:
             self._ours.send((name, number))
@@ -63,6 +66,8 @@ class Worker:
     def _lost(self, error: str, start: float, case: object) -> Outcome:
         told = self._log.read_text(encoding="utf-8", errors="replace").strip("\0")
         told = told.partition("\nExtension modules")[0][-4000:]
+        # What one input breaks in memory may end the process only at a later one.
+        told += f"\nThe process's last inputs: {', '.join(self._last)}"
         self._process.kill()
         self._process.join()
         self._ours.close()

@@ -2,6 +2,7 @@
 
 import datetime
 import shutil
+import struct
 import tempfile
 
 import pytest
@@ -171,3 +172,16 @@ def test_a_column_that_stands_there_twice(tmp_path):
     for path in (tmp_path / "t.parquet", tmp_path / "t.arrow"):
         with pytest.raises(DataError, match="the column 'text' stands there twice"):
             read_documents(path)
+
+
+@pytest.mark.parametrize("offsets", [[0, 3, 2**30], [0, 2**31 - 1, 7], [0, -5, 7], [9, 3, 7]])
+@pytest.mark.parametrize("opened", [pa.ipc.new_file, pa.ipc.new_stream], ids=["file", "stream"])
+def test_offsets_that_lead_out_of_a_file_are_refused(tmp_path, opened, offsets):
+    table, file = pa.table({"text": ["one", "four"], "label": ["A", "B"]}), tmp_path / "t.arrow"
+    with file.open("wb") as stream, opened(stream, table.schema) as writer:
+        writer.write_table(table)
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(struct.pack("<3i", 0, 3, 7), struct.pack("<3i", *offsets)))
+    assert file.read_bytes() != whole
+    with pytest.raises(DataError, match=r"t\.arrow: cannot be read"):
+        read_documents(file, cache_dir=tmp_path / "cache")
