@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from forked import Ended, Forked, import_everything, workers_of
-from kills import BUSY, Reference, add_common_options, lost_of, read_records, reference_of, write_figures
+from kills import BUSY, TRIES, Reference, add_common_options, lost_of, read_records, reference_of, write_figures
 from works import Work, differences, foreign_lost, fresh_copy, make_base, make_works, remove, results_of
 
 ROOMY = 64 << 20  # bytes of a file system that holds every work
@@ -73,7 +73,7 @@ def main() -> None:
     records = options.run / "disturbed.jsonl"
     if not options.resume:
         records.unlink(missing_ok=True)
-    make_base(options.run / "base")
+    make_base(options.run / "base", anew=not options.resume)
     done = read_records(records)
     for name in options.works:
         done += disturb_work(name, works[name], options, records, done)
@@ -129,13 +129,14 @@ def disturb_once(
     fresh_copy(base, work, folder)
     problems: list[str] = []
     with contextmanager(DISTURBANCES[how])(work, folder, reference, chance) as run:
-        problems += problems_of(run) + lost_of(work, folder, reference)
+        problems += problems_of(run)
+        lost = lost_of(work, folder, reference)
         if run.ended.code == 0 and differences(results_of(folder, work.results), reference.after):
             problems.append("exit code 0, and not the result")
         ended = run.ended
     if ended.code != 0:
         problems += problems_again(work, folder, reference)
-    problems += foreign_lost(folder, work)
+    problems += [f"lost: {name}" for name in sorted({*lost, *foreign_lost(folder, work)})]
     unmount(folder)
     return {"code": ended.code, "problems": problems, "said": ended.said[-400:] if problems else ""}
 
@@ -244,11 +245,15 @@ def signalled(number: int) -> Disturbance:
     """Return the disturbance by a signal at some moment, sent to the process alone."""
 
     def disturb(work: Work, folder: Path, reference: Reference, chance: random.Random) -> Iterator[Disturbed]:
-        command = Forked(work.run, folder)
-        code = command.wait(chance.uniform(0.0, reference.seconds))
-        if code is None:
-            command.send(number)
-            code = command.wait(SECONDS_FOR_WORKERS * 2)
+        for _ in range(TRIES):  # a signal that comes after the end is none
+            command = Forked(work.run, folder)
+            if command.wait(chance.uniform(0.0, reference.seconds)) is None:
+                break
+            fresh_copy(folder.parent / "base", work, folder)
+        else:
+            sys.exit(f"{work.name} ends before it can be disturbed")
+        command.send(number)
+        code = command.wait(SECONDS_FOR_WORKERS * 2)
         left = _left_after(command.pid)
         ended = command.end(0.0)
         said = ended.said + f"\n{TRACEBACK}: {left} workers live on" * bool(left)

@@ -77,7 +77,7 @@ def main() -> None:
     records = options.run / "kills.jsonl"
     if not options.resume:
         records.unlink(missing_ok=True)
-    make_base(options.run / "base")
+    make_base(options.run / "base", anew=not options.resume)
     done = read_records(records)
     started, before = time.monotonic(), len(done)
     for name in options.works:

@@ -141,9 +141,9 @@ def save_over() -> None:
         sys.exit(2)
 
 
-def make_base(base: Path) -> None:
-    """Write what the works need: documents, trees, an encoder, two trained models."""
-    if (base / "done").exists():
+def make_base(base: Path, *, anew: bool) -> None:
+    """Write what the works need, unless it is there: documents, trees, an encoder, two trained models."""
+    if (base / "done").exists() and not anew:
         return
     shutil.rmtree(base, ignore_errors=True)
     base.mkdir(parents=True)
