@@ -112,11 +112,6 @@ def with_refit(
     taxonomy, train, valid
         What it was refitted on.
     """
-    fingerprints = {
-        "train": fingerprint(train.texts, train.labels),
-        "valid": None if valid is None else fingerprint(valid.texts, valid.labels),
-        "taxonomy": _sha256(taxonomy.to_json()),
-    }
     kept = {name: value for name, value in record.items() if name not in ("promised", "test_in_training")}
     for name in ("documents", "fingerprints", "sources"):
         if name in kept:
@@ -124,11 +119,41 @@ def with_refit(
     added = {
         **entry,
         "documents": {"train": len(train.texts), "valid": 0 if valid is None else len(valid.texts)},
-        "fingerprints": fingerprints,
+        "fingerprints": _of_refit(taxonomy, train, valid),
         "versions": package_versions(),
         "before": _sealed(kept, settings).get("fingerprint"),
     }
     return _sealed({**kept, "refits": [*record.get("refits", []), added]}, settings)
+
+
+def is_last_refit(
+    record: Record, changes: Mapping[str, Any], augment: str | None, taxonomy: Taxonomy, train: Documents,
+    valid: Documents | None,
+) -> bool:  # fmt: skip
+    """Whether a model's last refit was this one: it was killed after its work, say, and is asked for again.
+
+    Parameters
+    ----------
+    record
+        Of the model.
+    changes
+        What the refit would change, as `pipelines.refitting.refit` tells it.
+    augment, taxonomy, train, valid
+        What it would be refitted with.
+    """
+    last = (record.get("refits") or [None])[-1]
+    if last is None or changes["coarse"] or any(changes[name] for name in ("added", "removed", "moved")):
+        return False
+    same = {"fingerprints": _of_refit(taxonomy, train, valid), "versions": package_versions(), "augment": augment}
+    return set(changes["groups"]) <= set(last["groups"]) and all(last.get(name) == same[name] for name in same)
+
+
+def _of_refit(taxonomy: Taxonomy, train: Documents, valid: Documents | None) -> dict[str, str | None]:
+    return {
+        "train": fingerprint(train.texts, train.labels),
+        "valid": None if valid is None else fingerprint(valid.texts, valid.labels),
+        "taxonomy": _sha256(taxonomy.to_json()),
+    }
 
 
 def with_test(record: Record, documents: Documents, source: str, *, train: Documents) -> Record:

@@ -18,7 +18,7 @@ from pipelines.features import FeatureExtractor, NeuralFeatures
 from pipelines.model import Model
 from pipelines.model_settings import acting
 from pipelines.preparation import report_unseen, training_documents
-from pipelines.records import with_refit
+from pipelines.records import is_last_refit, with_refit
 from pipelines.refit_plan import CHANGED, Plan, plan_refit
 from pipelines.repeats import warn_of_repeats
 from pipelines.router import Inputs, Router, fit_router
@@ -92,6 +92,9 @@ def refit(
     counts = _counts(model, plan, plan.space.targets(train.labels))
     _check_validation(plan, train, valid)
     changes = _changes(model, plan)
+    if is_last_refit(model.record, changes, augment, taxonomy, train, valid):
+        logger.info("refit: the model was refitted in just this way already; it stays as it is")
+        return model
     heads = some([taxonomy.group_named(group) for group in changes["groups"]])
     logger.info("refit: heads of %s%s", heads or "no group", ", coarse stage" * plan.coarse)
 

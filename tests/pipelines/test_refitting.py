@@ -94,6 +94,17 @@ def test_refit_with_the_data_of_fit_finds_the_validation_documents_again(english
     assert again.model_.record["refits"][0]["documents"] == classifier.model_.record["documents"]
 
 
+def test_a_refit_that_is_asked_for_again_changes_nothing(fitted_lexical, english, caplog):
+    once = copy.copy(fitted_lexical).refit_groups(["garden", "office"], *english.train)
+    with caplog.at_level("INFO"):
+        again = copy.copy(once).refit_groups(["garden"], *english.train)
+    assert "refitted in just this way already" in caplog.text
+    assert again.model_.record == once.model_.record
+    texts, labels = english.train
+    for other in (["house"], texts, labels), (["garden"], texts[:-1], labels[:-1]):
+        assert len(copy.copy(once).refit_groups(*other).model_.record["refits"]) == 2
+
+
 def test_given_validation_documents_fit_the_fusion_again(fitted, english):
     classifier = copy.copy(fitted).refit_groups(["garden"], *english.train, validation=english.test)
     different = {key for key, value in parts(classifier).items() if value != parts(fitted)[key]}
