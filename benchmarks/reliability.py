@@ -18,7 +18,7 @@ def fuzzed() -> str:
     most = {key: max(one[key] for one in targets.values()) for key in ("slowest_seconds", "peak_memory_mib")}
     together = counts | most | {"seconds": sum(one["seconds"] for one in targets.values())}
     head = ("target", "inputs", "refused", "accepted", "findings", "seconds", "slowest input, s", "peak memory, MiB")
-    told = f"{record['minutes']} minutes, {record['jobs']} processes, seed {record['seed']}; {record['machine']}."
+    told = f"{record['minutes']} minutes, {record['jobs']} at once, seed {record['seed']}; {record['machine']}."
     return f"{markdown(head, *rows, _fuzzed_row('together', together))}\n\n{told}"
 
 
