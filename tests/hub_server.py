@@ -237,7 +237,7 @@ def running_hub() -> Iterator[Hub]:
     server.daemon_threads = True
     server.hub = Hub()
     server.hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield server.hub

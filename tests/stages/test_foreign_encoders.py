@@ -3,7 +3,6 @@
 import json
 import resource
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -90,10 +89,9 @@ def test_what_acts_is_not_followed(hub, folder, vectors, name, changes):
 )  # fmt: skip
 def test_what_cannot_be_had_is_one_error_at_once(hub, folder, name, changes, message):
     edit(folder, name, **changes)
-    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(EncoderError, match=message):
         Encoder.from_pretrained(str(folder))
-    assert time.monotonic() - began < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB
     assert hub.requests == []
 
