@@ -70,6 +70,14 @@ class Corpus:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """Leave out what only a power cut would tell; a disk takes milliseconds for each of thousands of files."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _little_to_collect() -> Iterator[None]:
     """Leave what is loaded by now out of the garbage collection that Trainer asks for after each training."""
     import stages.training.trainer  # noqa: F401 - so that its libraries are loaded

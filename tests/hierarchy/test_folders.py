@@ -102,7 +102,6 @@ def killed_at(step, work, monkeypatch):
 
 
 def test_a_kill_anywhere_costs_nothing(folder, way, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # a disk takes its time
     seen = []
     while killed_at(len(seen), lambda: replace(folder), monkeypatch):
         put_back(folder)
