@@ -1,11 +1,10 @@
 """Writes the demonstration corpus: synthetic letters to an advice service, from the hand-written configs/demo."""
 
-import hashlib
 import json
 import math
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,6 @@ from pipelines.demo_letters import Letter, Sources, Style
 FOLDER = Path(__file__).parent.parent / "configs" / "demo"
 DEMO_FILES = ("labels.yaml", "train.jsonl", "valid.jsonl", "test.jsonl")
 TAXONOMY, MODEL = "taxonomy.yaml", "model"  # what the command makes of the corpus, beside it
-_KNOWN = ".demo.json"
 _NOTE = "# Synthetic: invented by hand for this project; a bare list, for the builder to make groups of.\n"
 
 
@@ -125,7 +123,9 @@ def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -
     Raises
     ------
     ConfigError
-        Where the language is another one, or the folder holds files of these names that are not a demo's.
+        Where the language is another one, or the folder holds files of these names with another content.
+    DataError
+        The files cannot be written.
     """
     if language not in PLANS:
         raise ConfigError(f"language={language!r}: the demo corpus is there in {' and '.join(PLANS)}")
@@ -137,7 +137,13 @@ def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -
     for split, records in _splits(taxonomy, plan, seed):
         lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
         contents[f"{split}.jsonl"] = "".join(lines).encode()
-    write_demo_files(folder, contents)
+    _refuse(folder, [name for name, content in contents.items() if not _may_become(folder / name, content)])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            write_whole(folder / name, content)
+    except OSError as error:
+        raise DataError(cannot_write(folder, error)) from error
     return demo_files(folder, language)
 
 
@@ -148,78 +154,33 @@ def demo_files(folder: Path, language: str) -> DemoFiles:
 
 
 def check_demo_folder(folder: Path) -> None:
-    """Refuse a folder in which a demo would replace what no demo has written.
+    """Refuse a folder in which a demo would replace a model or groups that no demo has made.
 
     Raises
     ------
     ConfigError
-        Names the files, or the model.
+        Names them.
     """
-    taken = _taken(folder, dict.fromkeys((*DEMO_FILES, TAXONOMY)))
-    model = folder / MODEL
+    model, taken = folder / MODEL, []
     if model.exists() and not _is_of_demo(model, folder / "train.jsonl"):
         taken.append(MODEL)
+    groups = model / TAXONOMY  # what a demo puts beside its model is the same
+    if not _may_become(folder / TAXONOMY, groups.read_bytes() if groups.is_file() else None):
+        taken.append(TAXONOMY)
     _refuse(folder, taken)
-
-
-def write_demo_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files of a demo, in place of none but those that one has written before.
-
-    Raises
-    ------
-    ConfigError
-        There are others of these names, or they were changed since.
-    DataError
-        They cannot be written.
-    """
-    _refuse(folder, _taken(folder, contents))
-    # Before the files: whatever a kill leaves of them is known to the next demo.
-    known = _known(folder)
-    for name, content in contents.items():
-        known[name] = sorted({_digest(content), *_digests_there(folder / name)})
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / _KNOWN, json.dumps({"sha256": known}, indent=1).encode())
-        for name, content in contents.items():
-            write_whole(folder / name, content)
-    except OSError as error:
-        raise DataError(cannot_write(folder, error)) from error
 
 
 def _refuse(folder: Path, taken: list[str]) -> None:
     if taken:
         raise ConfigError(
-            f"{folder} holds {', '.join(taken)}, which no demo has written, or which was changed since: name another "
-            "folder"
+            f"{folder} holds {', '.join(taken)}, which this demo has not written, or which was changed since: name "
+            "another folder"
         )
 
 
-def _taken(folder: Path, contents: Mapping[str, bytes | None]) -> list[str]:
-    """Return the names at which something lies that no demo has written there and that is not its new content."""
-    known = _known(folder)
-    taken = []
-    for name, content in contents.items():
-        ours = {*known.get(name, []), *([] if content is None else [_digest(content)])}
-        if os.path.lexists(folder / name) and not ours & set(_digests_there(folder / name)):
-            taken.append(name)
-    return taken
-
-
-def _known(folder: Path) -> dict[str, list[str]]:
-    """Return name -> digests of what demos have written in a folder."""
-    try:
-        known = json.loads((folder / _KNOWN).read_bytes())["sha256"]
-        return {str(name): [str(digest) for digest in digests] for name, digests in known.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def _digests_there(file: Path) -> list[str]:
-    return [_digest(file.read_bytes())] if file.is_file() else []
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _may_become(file: Path, content: bytes | None) -> bool:
+    """Whether nothing is lost where a file gets this content."""
+    return not os.path.lexists(file) or (file.is_file() and file.read_bytes() == content)
 
 
 def _is_of_demo(model: Path, train: Path) -> bool:

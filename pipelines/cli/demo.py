@@ -33,15 +33,7 @@ def demo(
         from pipelines.cli.places import check_places
         from pipelines.cli.training import run_training
         from pipelines.config import load_config
-        from pipelines.demo import (
-            DEMO_FILES,
-            MODEL,
-            TAXONOMY,
-            check_demo_folder,
-            demo_files,
-            write_demo_corpus,
-            write_demo_files,
-        )
+        from pipelines.demo import DEMO_FILES, MODEL, TAXONOMY, check_demo_folder, demo_files, write_demo_corpus
         from pipelines.output import OutputFolder
         from pipelines.replacement import check_replaceable, model_place, run_place
 
@@ -63,13 +55,16 @@ def demo(
         overrides = [f"{key}={place}" for key, place in places.items()]
         config = load_config(CONFIGS / CONFIG_OF[language], [*overrides, *(settings or [])])
         check_replaceable(Path(config.output))
-        with run_place(folder), model_place(Path(config.output)), run_place(config.run_folder):
+        with run_place(folder):
             write_demo_corpus(folder, language)
             logger.info("a synthetic corpus, invented for this project, is in %s", folder)
-            classifier = run_training(config, baselines=baselines)
-            write_demo_files(folder, {TAXONOMY: classifier.taxonomy_.to_yaml().encode()})
+            with model_place(Path(config.output)), run_place(config.run_folder):
+                groups = folder / TAXONOMY
+                groups.unlink(missing_ok=True)  # those of a model that goes now: the next demo would not know them
+                classifier = run_training(config, baselines=baselines)
+                classifier.taxonomy_.to_yaml(groups)
         wrote(folder)
-        logger.info("the groups that were built: coarsefine taxonomy show %s", folder / TAXONOMY)
+        logger.info("the groups that were built: coarsefine taxonomy show %s", groups)
         _classify(classifier, _letters(language))
 
 

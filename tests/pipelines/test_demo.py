@@ -11,7 +11,7 @@ import pytest
 
 from hierarchy import Taxonomy
 from hierarchy.errors import ConfigError
-from pipelines.demo import DEMO_FILES, FOLDER, DemoFiles, check_demo_folder, write_demo_corpus, write_demo_files
+from pipelines.demo import DEMO_FILES, FOLDER, DemoFiles, check_demo_folder, write_demo_corpus
 from pipelines.demo_letters import FIRST_WINDOW, least_tokens
 
 SPLITS = ("train", "valid", "test")
@@ -227,49 +227,52 @@ def test_a_linear_model_is_neither_lost_nor_perfect_in_english(corpora):
     assert abs(accuracy["valid"] - accuracy["test"]) < 0.12
 
 
-def test_a_demo_replaces_what_demos_wrote(corpora, tmp_path):
-    for language, seed in (("zh", 0), ("zh", 1)):
-        files = write_demo_corpus(tmp_path, language, seed=seed)
-    assert files.train.read_bytes() != corpora["zh"].train.read_bytes()
-    files.valid.unlink()  # of one that was killed
-    assert write_demo_corpus(tmp_path, "zh").valid.read_bytes() == corpora["zh"].valid.read_bytes()
+@pytest.mark.parametrize("written", range(len(DEMO_FILES) + 1))
+def test_a_demo_goes_on_where_one_was_killed(corpora, tmp_path, written):
+    for name in DEMO_FILES[:written]:
+        shutil.copy(corpora["zh"].train.with_name(name), tmp_path)
+    files = write_demo_corpus(tmp_path, "zh")
+    assert everything(files) == everything(corpora["zh"])
 
 
 @pytest.mark.parametrize("name", DEMO_FILES)
-@pytest.mark.parametrize("demo_before", [True, False])
-def test_a_demo_replaces_nothing_else(tmp_path, name, demo_before):
-    if demo_before:
-        write_demo_files(tmp_path, dict.fromkeys(DEMO_FILES, b"of a demo"))
-    (tmp_path / name).write_bytes(b"mine")
-    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    for work in (lambda: write_demo_corpus(tmp_path, "zh"), lambda: check_demo_folder(tmp_path)):
-        with pytest.raises(ConfigError, match=rf"holds {name}, which no demo has written"):
-            work()
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+@pytest.mark.parametrize("content", [b"mine", b"", None])
+def test_a_demo_replaces_nothing_else(corpora, tmp_path, name, content):
+    folder = Path(shutil.copytree(corpora["zh"].train.parent, tmp_path / "demo"))
+    changed = (folder / name).read_bytes() + b"\n" if content is None else content
+    (folder / name).write_bytes(changed)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    with pytest.raises(ConfigError, match=rf"holds {name}, which this demo has not written.*name another folder"):
+        write_demo_corpus(folder, "zh")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
-@pytest.mark.parametrize("step", range(5))
-def test_a_demo_that_was_killed_knows_its_files(tmp_path, monkeypatch, step):
-    def killed(path, content, calls=[]):  # noqa: B006
-        calls.append(path)
-        if len(calls) > step:
-            raise KeyboardInterrupt
-        Path(path).write_bytes(content)
-
-    write_demo_files(tmp_path, dict.fromkeys(DEMO_FILES, b"first"))
-    with monkeypatch.context() as patched:
-        patched.setattr("pipelines.demo.write_whole", killed)
-        with pytest.raises(KeyboardInterrupt):
-            write_demo_files(tmp_path, dict.fromkeys(DEMO_FILES, b"second"))
-    write_demo_files(tmp_path, dict.fromkeys(DEMO_FILES, b"third"))
-    assert {(tmp_path / name).read_bytes() for name in DEMO_FILES} == {b"third"}
+def test_a_demo_in_the_folder_of_another(corpora, tmp_path):
+    folder = Path(shutil.copytree(corpora["zh"].train.parent, tmp_path / "demo"))
+    for other in ({"language": "en"}, {"language": "zh", "seed": 1}):
+        with pytest.raises(ConfigError, match=r"train\.jsonl.*name another folder"):
+            write_demo_corpus(folder, **other)
 
 
 def test_a_demo_replaces_its_own_model_only(tmp_path, saved):
     model = Path(shutil.copytree(saved, tmp_path / "model"))
-    with pytest.raises(ConfigError, match="holds model, which no demo has written"):
+    with pytest.raises(ConfigError, match="holds model, which this demo has not written"):
         check_demo_folder(tmp_path)
     for train in (tmp_path / "train.jsonl", f"{tmp_path.name}/train.jsonl"):
         record = {"config": {"data": {"train": str(train)}}}
         (model / "run.json").write_text(json.dumps(record), encoding="utf-8")
         check_demo_folder(tmp_path)
+
+
+def test_a_demo_replaces_the_groups_of_its_own_model_only(tmp_path, saved):
+    groups = tmp_path / "taxonomy.yaml"
+    groups.write_text("mine", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"holds taxonomy\.yaml, which"):
+        check_demo_folder(tmp_path)
+    model = Path(shutil.copytree(saved, tmp_path / "model"))
+    record = {"config": {"data": {"train": str(tmp_path / "train.jsonl")}}}
+    (model / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"holds taxonomy\.yaml, which"):
+        check_demo_folder(tmp_path)
+    shutil.copy(model / "taxonomy.yaml", groups)
+    check_demo_folder(tmp_path)
