@@ -121,8 +121,13 @@ def training_table() -> str:
 
 def allowed(field: FieldInfo) -> str:
     """Say in words which values a setting takes."""
-    limits = [(name, getattr(item, name)) for item in field.metadata for name in _SIGNS if hasattr(item, name)]
-    return _kind(field.annotation, " and ".join(f"{_SIGNS[name]} {value}" for name, value in limits))
+    return _kind(field.annotation, _limits(field.metadata))
+
+
+def _limits(metadata: Iterable[Any]) -> str:
+    """Put the bounds of numbers in words, without those that only a slip of the pen meets: whole millions."""
+    limits = [(name, getattr(item, name)) for item in metadata for name in _SIGNS if hasattr(item, name)]
+    return " and ".join(f"{_SIGNS[name]} {value}" for name, value in limits if not value or value % 10**6)
 
 
 _SIGNS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
@@ -141,8 +146,9 @@ def _kind(annotation: Any, limits: str) -> str:
     origin = get_origin(annotation)
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
-    if origin is Annotated:  # the one pattern that there is
-        return "`top_<n>`"
+    if origin is Annotated:
+        kind, more = get_args(annotation)
+        return "`top_<n>`" if kind is str else _kind(kind, _limits(more.metadata))  # the one pattern that there is
     if origin in (Union, UnionType):
         kinds = [_kind(choice, limits) for choice in get_args(annotation)]
         return ", ".join(sorted(kinds, key=lambda kind: kind == "`null`"))
