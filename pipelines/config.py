@@ -307,9 +307,7 @@ def _value(entry: Scalar, *, text_only: bool = False) -> Any:
         return text
     if text in WORDS:
         return WORDS[text]
-    if text_only:  # a column 1.50, a folder 1_000
-        return text
-    if len(text) > LONGEST_NUMBER:  # Python does not read numbers of thousands of digits
+    if text_only or len(text) > LONGEST_NUMBER:  # a column 1.50, a folder 1_000; Python reads no number of any length
         return text
     if INTEGER.fullmatch(text):
         return int(text)
