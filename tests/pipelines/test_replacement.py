@@ -285,7 +285,6 @@ def test_calls_within_a_call_share_its_places_and_other_threads_do_not(tmp_path)
             thread.join()
     assert len(told) == 4
     assert list(tmp_path.iterdir()) == []
-    assert not list((tmp_path / "run").iterdir())
 
 
 def test_of_processes_that_train_together_the_first_holds(tmp_path, monkeypatch):
