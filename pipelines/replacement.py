@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -56,8 +56,7 @@ def model_place(folder: Path) -> Iterator[None]:
     """
     check_replaceable(folder)
     real = Path(os.path.realpath(folder))
-    _make(real.parent, folder)
-    with _held(real, folder):
+    with _made(real.parent, folder), _held(real, folder):
         if is_first():
             remove_left_overs(real)
         yield
@@ -74,8 +73,7 @@ def run_place(folder: Path) -> Iterator[Path]:
     DataError
         It cannot be made or written.
     """
-    _make(folder, folder)
-    with _held(Path(os.path.realpath(folder)), folder, file=folder / ".lock"):
+    with _made(folder, folder), _held(Path(os.path.realpath(folder)), folder, file=folder / ".lock"):
         yield folder
 
 
@@ -138,11 +136,20 @@ def _listed(folder: Path) -> set[str]:
         ) from None
 
 
-def _make(folder: Path, named: Path) -> None:
+@contextmanager
+def _made(folder: Path, named: Path) -> Iterator[None]:
+    """Make a folder and those above; what was made and is empty in the end goes: a refused command leaves nothing."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(cannot_write(named, error)) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            for place in missing:
+                place.rmdir()
 
 
 @contextmanager

@@ -116,6 +116,8 @@ def tune(
             return Tuning(checked, sampler, figure, settings.seed, tuple(storage.trials()), test)
 
         done = found() if storage.trials() else None
+        if done is not None:
+            logger.info("%d trials are there already", len(done.trials))
         while done is None or len(done.trials) < storage.limit(trials):
             if minutes is not None and done is not None and done.seconds >= 60 * minutes:
                 logger.info("the %g minutes are spent after %d trials", minutes, len(done.trials))

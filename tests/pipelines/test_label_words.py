@@ -385,8 +385,6 @@ def test_words_that_contradict_the_model_are_refused(by_name, tmp_path):
         ({"L99": "a"}, "'L99' is no label of the model"),
         ({"L00": "a", "L01": "a"}, "one word stands for two labels"),
         ({"L00": 3}, "they are not all text, or all whole numbers"),
-        ({"L00": 0.5}, "they are not all text, or all whole numbers"),
-        (["a"], "they are no mapping of ids to words"),
     ):
         folder = tmp_path / "model"
         by_name.save_pretrained(folder)
@@ -394,6 +392,11 @@ def test_words_that_contradict_the_model_are_refused(by_name, tmp_path):
         (folder / "config.json").write_text(json.dumps(config | {"words": words}), encoding="utf-8")
         resealed(folder)
         with pytest.raises(ArtifactError, match=f"words of the labels contradict the model: {problem}"):
+            load_model(folder)
+    for words, problem in (({"L00": 0.5}, "words.L00"), (["a"], "words: input should be a valid dictionary")):
+        (folder / "config.json").write_text(json.dumps(config | {"words": words}), encoding="utf-8")
+        resealed(folder)
+        with pytest.raises(ArtifactError, match=problem):
             load_model(folder)
 
 

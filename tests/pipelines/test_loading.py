@@ -171,14 +171,15 @@ def test_arrays_of_no_use(model):
     ("key", "value", "said"),
     [
         ("mode", "joint", ""),
-        ("aggregator_layers", 10**9, "aggregator_layers 1000000000 do not fit"),
+        ("aggregator_layers", 100, "aggregator_layers 100 do not fit"),
+        ("aggregator_layers", 10**9, "aggregator_layers = 1000000000: input should be less"),
         ("aggregator_layers", 2, "aggregator.transformer.layers.1"),
         ("aggregator_heads", 7, "aggregator_heads 7"),
         ("aggregator", False, "is no array of this file"),
         ("label_attention", False, "is no array of this file"),
         ("trainable", "all", "it does not list encoder_pretrained/config.json"),
         ("lexical", False, "which no model with these settings has"),
-        ("segment_tokens", 10**9, "segment_tokens 1000000000 is more than this encoder takes"),
+        ("segment_tokens", 10**6, "segment_tokens 1000000 is more than this encoder takes"),
         ("encoder", "none", "which no model with these settings has"),
     ],
 )  # fmt: skip

@@ -72,6 +72,7 @@ def test_only_and_all_files_of_such_a_model_are_listed(model, fitted_lexical, sa
     (model / MANIFEST).write_text(json.dumps({"sha256": {"run.json": whole["run.json"]}}), encoding="utf-8")
     assert "does not list" in refused(model)
     for name in ("more.json", "encoder/config.json", "neighbours.safetensors"):
+        shutil.rmtree(model)
         fitted_lexical.save_pretrained(model)
         (model / name).parent.mkdir(exist_ok=True)
         (model / name).write_bytes(b"{}")
