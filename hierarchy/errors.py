@@ -54,6 +54,11 @@ def one_line(problem: str) -> str:
     return line if len(line) <= LONGEST else f"{line[:BEGINNING]} … {line[-END:]}"
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error of others says, without its full stop; its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
 class TaxonomyError(CoarsefineError, ValueError):
     """A taxonomy, or the file that holds it, contradicts itself."""
 

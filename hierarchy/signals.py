@@ -6,13 +6,13 @@ product of two blended vectors is the weighted mean of the signals' cosines.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 
 from hierarchy.embedding import Documents, Embed, embed_texts, means, reduced, unit
 from hierarchy.errors import DataError
 from hierarchy.escaping import in_short
+from hierarchy.likeness import most_like
 from hierarchy.nodes import Label
 from hierarchy.probe import Probe, probe_labels
 
@@ -165,7 +165,7 @@ def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
     problems = []
     for name, weight in signals.items():
         if name not in SIGNALS:
-            near = get_close_matches(str(name), SIGNALS, 1)
+            near = most_like(str(name), list(SIGNALS))
             hint = f"did you mean {near[0]!r}?" if near else f"the signals are {', '.join(SIGNALS)}"
             problems.append(f"signals has {name!r}: {hint}")
         elif isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= HEAVIEST:

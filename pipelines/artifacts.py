@@ -1,6 +1,5 @@
 """A trained model as a folder: JSON, YAML and safetensors, checksummed, written whole or not at all."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 
-from hierarchy.disk import cannot_write
+from hierarchy.disk import cannot_write, checksum
 from hierarchy.errors import ArtifactError
 from hierarchy.folders import whole_folder
 from pipelines.manifest import FORMAT_VERSION, MANIFEST, METRICS, NEIGHBOURS, PROMISES, RECORD
@@ -103,7 +102,7 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         _write_json(folder / METRICS, metrics)
     (folder / "README.md").write_text(card, encoding="utf-8", errors="backslashreplace")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+    digests = {path.relative_to(folder).as_posix(): checksum(path) for path in files}
     _write_json(folder / MANIFEST, {"sha256": digests})
     return list(digests)
 
@@ -119,8 +118,3 @@ def _write_json(file: Path, content: Any) -> None:
     text = json.dumps(content, ensure_ascii=False, indent=1, default=str)
     # A path can hold bytes that are no text: JSON has an escape for them.
     file.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from hierarchy.errors import ArtifactError
+from hierarchy.errors import ArtifactError, first_line
 from hierarchy.folders import put_back
 from hierarchy.local_paths import local_path
 from pipelines.manifest import MANIFEST, NAME, check_manifest, listed_files
@@ -169,19 +169,15 @@ def _told(what: str, revision: str | None) -> Iterator[None]:
         status = error.response.status_code
         if status in (401, 403):
             _fail(error, f"{what}: no access: log in with a token that may write there (hf auth login, or HF_TOKEN)")
-        _fail(error, f"{what}: the hub answers {status} ({_first_line(error)}): try again later")
+        _fail(error, f"{what}: the hub answers {status} ({first_line(error)}): try again later")
     except errors.OfflineModeIsEnabled as error:
         _fail(error, f"{what}: HF_HUB_OFFLINE is set: unset it to reach the hub")
     except (errors.HFValidationError, ValueError) as error:
-        _fail(error, f"{what}: {_first_line(error)}")
+        _fail(error, f"{what}: {first_line(error)}")
     # No network, or an upload that broke off; which library `HTTPError` is of depends on huggingface_hub's version.
     except (OSError, RuntimeError, errors.HTTPError) as error:  # type: ignore[attr-defined]
-        _fail(error, f"{what}: {_first_line(error)}: check the network and the disk, and try again")
+        _fail(error, f"{what}: {first_line(error)}: check the network and the disk, and try again")
 
 
 def _fail(cause: Exception, message: str) -> NoReturn:
     raise ArtifactError(message) from cause
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

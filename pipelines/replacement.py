@@ -1,6 +1,5 @@
 """The folder of a model as a place to write to: checked and held before the work; what is not the model's stays."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +10,7 @@ from hierarchy.disk import cannot_write
 from hierarchy.errors import ArtifactError, DataError
 from hierarchy.folders import folder_problem, put_back, remove_left_overs
 from hierarchy.locks import held
-from pipelines.manifest import MANIFEST
+from pipelines.manifest import MANIFEST, listed_files
 from stages.processes import is_first
 
 # All that a model ever had at the top of its folder. Whatever else lies there is somebody else's, even where a manifest
@@ -128,8 +127,8 @@ def _listed(folder: Path) -> set[str]:
     if not manifest.exists():
         raise ArtifactError(f"{folder} is not empty and holds no model: name a new folder")
     try:
-        return set(dict(json.loads(manifest.read_bytes())["sha256"]))
-    except (ValueError, KeyError, TypeError):
+        return set(listed_files(folder))
+    except ArtifactError:
         raise ArtifactError(
             f"{str(manifest)!r} is not of a model, or damaged, so nothing tells what in {str(folder)!r} is a model's: "
             "name a new folder"

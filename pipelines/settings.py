@@ -1,7 +1,6 @@
 """The settings of a classifier: names, defaults, allowed values and what each is for, in one place."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
@@ -17,6 +16,7 @@ from pydantic import (
 
 from hierarchy.errors import ConfigError
 from hierarchy.escaping import in_short
+from hierarchy.likeness import most_like
 from hierarchy.local_paths import expanded
 from hierarchy.signals import signal_problems
 
@@ -361,7 +361,7 @@ def _suggestion(path: list[str], fields: Mapping[str, Any], model: type[BaseMode
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel) and path[-1] in inner.model_fields:
             return f"it belongs under {section!r}: did you mean '{section}.{path[-1]}'?"
-    near = get_close_matches(path[-1], fields, n=1)
+    near = most_like(str(path[-1]), list(fields))
     return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(fields))}"
 
 

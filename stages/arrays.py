@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError
 
-from hierarchy.errors import ArtifactError
+from hierarchy.errors import ArtifactError, first_line
 
 LARGEST = 1e9  # of numbers that are no whole ones: what is above overflows in float32 once it is multiplied
 MOST = 2**48  # of documents: sums of such numbers stay within 64 bits
@@ -167,8 +167,7 @@ def read_arrays(file: str | Path, *, remedy: str = COPY_AGAIN) -> dict[str, np.n
         return load_file(file)
     # A dtype that numpy lacks is another kind of error in each version of safetensors.
     except (SafetensorError, OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ArtifactError(f"it cannot be read ({cause}): {remedy}", str(file)) from error
+        raise ArtifactError(f"it cannot be read ({first_line(error)}): {remedy}", str(file)) from error
 
 
 def _fits(length: int, wanted: str | int, sizes: dict[str, int]) -> bool:

@@ -2,7 +2,7 @@
 
 import torch
 
-from hierarchy.errors import ConfigError
+from hierarchy.errors import ConfigError, first_line
 
 
 def device_of(name: str | None) -> torch.device:
@@ -24,7 +24,7 @@ def device_of(name: str | None) -> torch.device:
         device = torch.device(name)
         torch.ones(1, device=device).item()
     except (RuntimeError, AssertionError, TypeError, ValueError, ImportError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:100]
+        reason = first_line(error)[:100]
         raise ConfigError(
             f"device {name!r} cannot be used here ({reason}): name cpu, or another device of this machine"
         ) from None

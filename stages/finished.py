@@ -4,14 +4,13 @@ The checksums of files that belong together stand beside them, in a list as `sha
 is written last: files without one are not finished. What does not fit its checksum is made anew.
 """
 
-import hashlib
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from hierarchy.disk import cannot_write, system_error, whole_file, write_whole
+from hierarchy.disk import cannot_write, checksum, sync, system_error, whole_file, write_whole
 from hierarchy.errors import DataError
 
 LIST = ".sha256"  # how the name of a list ends
@@ -45,7 +44,7 @@ def finishing(listing: Path, *files: Path) -> Iterator[tuple[Path, ...]]:
         with ExitStack() as parts:
             made = tuple(parts.enter_context(whole_file(file)) for file in files)
             yield made
-            lines = [_line(_digest(part), file.name) for part, file in zip(made, files, strict=True)]
+            lines = [_line(checksum(part), file.name) for part, file in zip(made, files, strict=True)]
         write_whole(listing, "".join(lines).encode())
 
 
@@ -67,7 +66,9 @@ def writing(place: Path) -> Iterator[None]:
 
 def write_checksums(listing: Path, *files: Path) -> None:
     """Finish files that others have written: put them on the disk, and their checksums into a list beside them."""
-    lines = [_line(_digest(file, sync=True), file.name) for file in files]
+    for file in files:
+        sync(file)
+    lines = [_line(checksum(file), file.name) for file in files]
     write_whole(listing, "".join(lines).encode())
 
 
@@ -91,7 +92,7 @@ def is_finished(listing: Path, *files: Path) -> bool:
         if not file.is_file():
             return damaged(file, "no such file is there")
         try:
-            if _digest(file) != sums.get(file.name):
+            if checksum(file) != sums.get(file.name):
                 return damaged(file, f"its checksum is not that of {listing.name}")
         except OSError as error:
             return damaged(file, str(error.strerror))
@@ -139,10 +140,3 @@ def _sums(listing: Path) -> dict[str, str]:
     if not sums or not is_ours or any(Path(name).name != name for name in sums):
         raise ValueError
     return sums
-
-
-def _digest(file: Path, *, sync: bool = False) -> str:
-    with file.open("rb") as stream:
-        if sync:
-            os.fsync(stream.fileno())
-        return hashlib.file_digest(stream, "sha256").hexdigest()

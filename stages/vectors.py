@@ -163,9 +163,7 @@ class VectorCache:
         for i in progress(missing, total=len(missing), what=what, unit="shards"):
             start, end = bounds[i]
             vectors, counts = encode(texts[start:end])
-            shards[i] = self._write(
-                names[i], vectors.astype(np.float32, copy=False), counts.astype(np.int64, copy=False)
-            )
+            shards[i] = self._write(names[i], vectors, counts)
         return SegmentVectors([shard for shard in shards if shard is not None])
 
     def _name(self, texts: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hierarchy.errors import DataError
+from hierarchy.errors import DataError, first_line
 from hierarchy.local_paths import local_path
 from pipelines.data.arrowfiles import (
     ARROW_SUFFIXES,
@@ -25,7 +25,7 @@ from pipelines.data.arrowfiles import (
 )
 from pipelines.data.columns import Columns, did_you_mean, other_names
 from pipelines.data.formats import TextFormat, refuse_other_kind
-from pipelines.data.tables import Documents, first_line, readable_errors, stored_table, table_in_memory, table_key
+from pipelines.data.tables import Documents, readable_errors, stored_table, table_in_memory, table_key
 from pipelines.data.textfiles import read_text_file, text_suffix
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hierarchy.characters import healed
-from hierarchy.errors import DataError
+from hierarchy.disk import checksum
+from hierarchy.errors import DataError, first_line
 from hierarchy.strict_json import parse_json
 from pipelines.data.columns import Columns
 from stages.finished import LIST, damaged, finishing, is_finished
@@ -117,11 +118,7 @@ def table_key(columns: Columns, *parts: Any, files: Sequence[Path] = ()) -> str:
     files
         Whose content counts, wherever they stand and however old they are.
     """
-    digests = []
-    for file in files:
-        with file.open("rb") as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
-    described = repr((VERSION, columns, parts, digests))
+    described = repr((VERSION, columns, parts, [checksum(file) for file in files]))
     return hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -200,8 +197,3 @@ def readable_errors(where: str) -> Iterator[None]:
         ) from error
     except FOREIGN as error:
         raise DataError(f"cannot be read: {first_line(error)}", where) from error
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, without its full stop."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

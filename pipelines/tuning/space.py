@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hierarchy.errors import ConfigError
+from hierarchy.likeness import most_like
 from pipelines.config import Config, read_mapping
 from pipelines.settings import Settings, validated
 from pipelines.tuning.ranges import KINDS, FloatRange, Range
@@ -141,7 +141,7 @@ def _nearest(name: str, settings: Settings) -> str:
 
         known += [f"{PREFIX}training.{inner}" for inner in (*DEFAULTS, *OWN_DEFAULTS)]
     ends = [key for key in known if key.rpartition(".")[2] == name.rpartition(".")[2]]
-    near = ends or get_close_matches(f"{PREFIX}{name}", known, n=1)
+    near = ends or most_like(f"{PREFIX}{name}", known)
     return f", did you mean {near[0]!r}?" if near else ""
 
 

@@ -1,7 +1,6 @@
 """A pretrained encoder and its tokenizer by name, or one clear reason why the name gives none."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +8,14 @@ import torch
 from torch import nn
 
 from hierarchy.embedded import embedded_encoder_path
-from hierarchy.errors import EncoderError
+from hierarchy.errors import EncoderError, first_line
+from hierarchy.likeness import most_like
 from hierarchy.windows import is_panic
 from stages.coarse.weight_sizes import check_model_size, check_sizes
 
 EMBEDDED = "embedded"
 KNOWN = ("bert-base-uncased", "bert-base-chinese", "xlm-roberta-base", "answerdotai/ModernBERT-base")
 OTHERS = f"name an encoder such as {', '.join(KNOWN[:-1])} or {KNOWN[-1]}"
-
-
 # What a config.json may say that acts: other files, fused or foreign kernels, more processes, classes from elsewhere.
 ACTS = ("transformers_weights", "fusion_config", "distributed_config", "auto_map")
 ADAPTER = "adapter_config.json"
@@ -49,7 +47,7 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
         segment's vector would depend on the segments beside it; or its config has no dropout rate of attention.
     """
     source = str(embedded_encoder_path()) if name == EMBEDDED else name
-    near = get_close_matches(name, (EMBEDDED, "none"), 1, cutoff=0.75)
+    near = most_like(name, (EMBEDDED, "none"), least=0.75)
     if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
         raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
     try:
@@ -59,10 +57,9 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
     except BaseException as error:
         if not isinstance(error, Exception) and not is_panic(error):
             raise
-        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
-        meant = [known for known in get_close_matches(name, KNOWN, 1, cutoff=0.85) if known != name]
+        meant = [known for known in most_like(name, KNOWN, least=0.85) if known != name]
         raise EncoderError(
-            f"encoder {name!r} cannot be loaded ({cause}): name a Hugging Face id that this "
+            f"encoder {name!r} cannot be loaded ({first_line(error)}): name a Hugging Face id that this "
             "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
             + "".join(f" (did you mean {known!r}?)" for known in meant)
         ) from error

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from transformers import TrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
 from hierarchy.errors import ConfigError
+from hierarchy.likeness import most_like
 from stages.devices import device_of
 from stages.processes import meet, n_processes
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS
@@ -79,7 +79,7 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
     problems = []
     for name in settings:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
+            near = most_like(name, sorted(known))
             hint = f", did you mean {near[0]!r}?" if near else ""
             problems.append(f"training.{name} is not an argument of transformers.TrainingArguments{hint}")
         elif name in TAKEN:

@@ -1,6 +1,7 @@
 """A model's folder as a place to write to: checked before the work, kept for one process, and shared with others."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -83,6 +84,15 @@ def test_what_bears_a_name_that_a_model_needs_is_refused_before_the_work(model, 
         with pytest.raises(ArtifactError, match=rf"{name}' is not the model's \(manifest.json does not name it\)"):
             work()
     assert sized(model) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda place: place.symlink_to("/dev/zero"), Path.mkdir])
+def test_a_manifest_that_never_ends_is_not_read(model, make):
+    (model / "manifest.json").unlink()
+    make(model / "manifest.json")
+    with pytest.raises(ArtifactError, match=r"manifest\.json' is not of a model, or damaged.* name a new folder"):
+        check_replaceable(model)
 
 
 @pytest.mark.parametrize(
