@@ -87,7 +87,7 @@ def test_what_bears_a_name_that_a_model_needs_is_refused_before_the_work(model, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such files")
-@pytest.mark.parametrize("make", [os.mkfifo, lambda place: place.symlink_to("/dev/zero"), Path.mkdir])
+@pytest.mark.parametrize("make", [lambda p: os.mkfifo(p, 0o600), lambda p: p.symlink_to("/dev/zero"), Path.mkdir])
 def test_a_manifest_that_never_ends_is_not_read(model, make):
     (model / "manifest.json").unlink()
     make(model / "manifest.json")
