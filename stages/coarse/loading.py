@@ -10,6 +10,8 @@ from torch import nn
 
 from hierarchy.embedded import embedded_encoder_path
 from hierarchy.errors import EncoderError
+from hierarchy.hub_names import hub_refusal
+from hierarchy.local_paths import is_there
 from hierarchy.windows import is_panic
 from stages.coarse.weight_sizes import check_model_size, check_sizes
 
@@ -52,6 +54,9 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
     near = get_close_matches(name, (EMBEDDED, "none"), 1, cutoff=0.75)
     if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
         raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
+    refusal = None if is_there(source) else hub_refusal(source)
+    if refusal is not None:
+        raise _cannot_be_loaded(name, refusal)
     try:
         transformer, tokenizer = _read(name, source, attention_dropout)
     except EncoderError:
@@ -59,14 +64,17 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
     except BaseException as error:
         if not isinstance(error, Exception) and not is_panic(error):
             raise
-        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
-        meant = [known for known in get_close_matches(name, KNOWN, 1, cutoff=0.85) if known != name]
-        raise EncoderError(
-            f"encoder {name!r} cannot be loaded ({cause}): name a Hugging Face id that this "
-            "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
-            + "".join(f" (did you mean {known!r}?)" for known in meant)
-        ) from error
+        raise _cannot_be_loaded(name, (str(error).strip() or type(error).__name__).splitlines()[0]) from error
     return transformer.eval(), tokenizer
+
+
+def _cannot_be_loaded(name: str, cause: str) -> EncoderError:
+    meant = [known for known in get_close_matches(name, KNOWN, 1, cutoff=0.85) if known != name]
+    return EncoderError(
+        f"encoder {name!r} cannot be loaded ({cause}): name a Hugging Face id that this "
+        "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
+        + "".join(f" (did you mean {known!r}?)" for known in meant)
+    )
 
 
 def _read(name: str, source: str, attention_dropout: float | None) -> tuple[nn.Module, Any]:
