@@ -18,14 +18,13 @@ def hub_refusal(name: str, *, kind: str = "model", file: str = "config.json") ->
         One that such a repository has.
     """
     from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
-    from huggingface_hub.utils import validate_repo_id
 
+    names = (name,) if "/" in name else (name, f"sentence-transformers/{name}")  # which that library adds
     try:
-        validate_repo_id(name)
+        cached = [try_to_load_from_cache(one, file, repo_type=kind) for one in names]
     except errors.HFValidationError:
         return "there is no such folder, and no name on the hub is written so"
-    names = (name,) if "/" in name else (name, f"sentence-transformers/{name}")  # which that library adds
-    if constants.HF_HUB_OFFLINE or any(isinstance(try_to_load_from_cache(n, file, repo_type=kind), str) for n in names):
+    if constants.HF_HUB_OFFLINE or any(isinstance(place, str) for place in cached):
         return None
     try:
         get_hf_file_metadata(hf_hub_url(name, file, repo_type=kind))
