@@ -16,6 +16,7 @@ class StopWhereDiverged(TrainerCallback):
     """Ends a training at the first evaluation of weights that are no numbers: they never become any again."""
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Look at the weights that were evaluated."""
         if not is_finite(kwargs["model"]):
             control.should_training_stop = True
 

@@ -35,7 +35,7 @@ from stages.two_stage import TwoStageModel
 WEIGHTS, STATE, CHECKSUMS = "model.safetensors", "trainer_state.json", f"whole{LIST}"
 logger = logging.getLogger(__name__)
 
-Watch: TypeAlias = Callable[[Mapping[str, float | None]], None]  # is told the figures of an evaluation
+Watch: TypeAlias = Callable[[Mapping[str, Any]], None]  # is told the figures of an evaluation
 
 
 @dataclass(frozen=True)
@@ -323,7 +323,7 @@ class _Watched(TrainerCallback):
         self.watch = watch
         self.told = 0
 
-    def tell(self, history: Sequence[Mapping[str, float | None]]) -> None:
+    def tell(self, history: Sequence[Mapping[str, Any]]) -> None:
         if self.watch is None:
             return
         evaluations = [entry for entry in history if "eval_loss" in entry]
