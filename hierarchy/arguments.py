@@ -162,17 +162,18 @@ def is_whole(value: Any, least: int, most: int = LARGEST) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= most
 
 
-def whole_number(value: Any, name: str, *, least: int = 1) -> int:
+def whole_number(value: Any, name: str, *, least: int = 1, most: int = LARGEST) -> int:
     """Return a whole number.
 
     Raises
     ------
     ConfigError
-        It is none, less than `least`, or more than a billion.
+        It is none, less than `least`, or more than `most`.
     """
-    if is_whole(value, least):
+    if is_whole(value, least, most):
         return int(value)
-    raise ConfigError(f"{name} is {in_short(value)}: give a whole number from {least} up, to a billion at most")
+    limit = f"{least} up, to a billion at most" if most == LARGEST else f"{least} to {most:,}"
+    raise ConfigError(f"{name} is {in_short(value)}: give a whole number from {limit}")
 
 
 def _strings(values: Any, name: str, wanted: str) -> Sequence[str]:

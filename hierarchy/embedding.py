@@ -12,7 +12,8 @@ import numpy as np
 
 from hierarchy.embedded import embedded_encoder_path
 from hierarchy.errors import EncoderError
-from hierarchy.local_paths import expanded
+from hierarchy.hub_names import hub_refusal
+from hierarchy.local_paths import expanded, is_there
 from hierarchy.windows import TEXTS_PER_CALL, whole_tokens, window_bounds
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ Embed = Callable[[Sequence[str]], np.ndarray]
 Documents = tuple[Sequence[str] | np.ndarray, Sequence[str]]
 """(texts or vectors, label id of each)."""
 
+OTHERS = "give a Hugging Face id, a folder, 'embedded' or 'none'"
 MAX_UNKNOWN = 0.05  # above this share of unknown tokens an encoder reads noise
 SPARE_TOKENS = 6  # of a window: a word that is cut in two may take a few tokens more than the whole word did
 
@@ -156,14 +158,15 @@ def load_encoder(encoder: str = "embedded") -> TextEncoder:
         Where it cannot be found or loaded.
     """
     place = str(embedded_encoder_path()) if encoder == "embedded" else expanded(encoder)
+    refusal = None if is_there(place) else hub_refusal(place)
+    if refusal is not None:
+        raise EncoderError(f"encoder '{encoder}' cannot be loaded ({refusal}); {OTHERS}")
     from sentence_transformers import SentenceTransformer
 
     try:
         model = SentenceTransformer(place, trust_remote_code=False, model_kwargs={"use_safetensors": True})
     except (OSError, ValueError) as error:
-        raise EncoderError(
-            f"encoder '{encoder}' cannot be loaded ({error}); give a Hugging Face id, a folder, 'embedded' or 'none'"
-        ) from error
+        raise EncoderError(f"encoder '{encoder}' cannot be loaded ({error}); {OTHERS}") from error
     return SentenceEncoder(model)
 
 

@@ -60,7 +60,7 @@ def fit_chained(
     )
 
     vectors = valid_vectors = valid_logits = features = None
-    history: list[dict[str, float]] = []
+    history: list[dict[str, float | None]] = []
     if neural is not None:
         with clock.step("coarse model"):
             history = neural.train(taxonomy, space, targets, valid_targets).history

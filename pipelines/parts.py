@@ -148,7 +148,8 @@ def read_shard(file: Path) -> "pa.Table":
     content = _content(file)
     if content is None:
         raise DataError(f"{str(file)!r} was changed from outside: give the same command again, which makes it anew")
-    return pq.read_table(io.BytesIO(content))
+    shard = pq.ParquetFile(io.BytesIO(content), pre_buffer=False)
+    return shard.read(use_threads=False)  # see `pipelines.data.arrowfiles`
 
 
 def remove_parts(folder: Path) -> None:

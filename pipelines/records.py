@@ -41,7 +41,7 @@ def run_record(
     valid: Documents,
     *,
     encoder: str | None,
-    history: Sequence[Mapping[str, float]],
+    history: Sequence[Mapping[str, float | None]],
     seconds: Mapping[str, float],
 ) -> Record:
     """Make the record of a training that has just ended.

@@ -103,7 +103,7 @@ def refit(
     space, targets = plan.space, plan.space.targets(train.labels)
     clock = Clock()
     extractor = model.extractor
-    history: list[dict[str, float]] = []
+    history: list[dict[str, float | None]] = []
     if plan.coarse and valid is not None and extractor.neural is not None:
         with clock.step("coarse model"):
             neural, history = _train_coarse(extractor.neural, plan, train, valid, settings, folder)
@@ -216,7 +216,7 @@ def _check_validation(plan: Plan, train: Documents, valid: Documents | None) -> 
 
 def _train_coarse(
     neural: NeuralFeatures, plan: Plan, train: Documents, valid: Documents, settings: Settings, folder: Path
-) -> tuple[NeuralFeatures, list[dict[str, float]]]:
+) -> tuple[NeuralFeatures, list[dict[str, float | None]]]:
     """Train a document model above the encoder as it stands; return the features with it, and its history."""
     from pipelines.neural import NeuralStage
 

@@ -183,7 +183,8 @@ def read_with_metadata(path: str | Path) -> tuple[OutOfFold, dict[str, Any]]:
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r} with out-of-fold predictions: cross-validate writes it")
     try:
-        table = pq.read_table(path.absolute())  # pyarrow takes some relative names for addresses ("s3:x")
+        with path.open("rb") as stream:  # pyarrow takes some names for addresses ("s3:x")
+            table = pq.ParquetFile(stream, pre_buffer=False).read(use_threads=False)  # see `pipelines.data.arrowfiles`
         table.validate(full=True)
         about = parse_json((table.schema.metadata or {}).get(METADATA, b"{}"))
     except (pa.ArrowException, ValueError, OSError, NotImplementedError) as error:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pipelines.cross_validation.shared_vectors import SharedVectors
 
 FIGURES = ("accuracy", "macro_f1")
+MOST_REPEATS = 1000  # what is more changes no mean any more
 NO_MATTER = MACHINE | {"keep_neighbours"}  # settings that change no answer
 logger = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ def cross_validate(
     check_taxonomy(taxonomy)
     if n_processes() > 1:
         raise ConfigError("cross-validation trains its folds in one process: start it without torchrun")
-    folds, repeats = whole_number(folds, "folds", least=2), whole_number(repeats, "repeats")
+    folds, repeats = whole_number(folds, "folds", least=2), whole_number(repeats, "repeats", most=MOST_REPEATS)
     texts = check_texts(texts)
     given = None if groups is None else check_sources(groups)
     if given is not None:

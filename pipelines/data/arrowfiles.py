@@ -1,4 +1,8 @@
-"""Documents from Parquet and Arrow files and the folders of the `datasets` library: these files, these columns."""
+"""Documents from Parquet and Arrow files and the folders of the `datasets` library: these files, these columns.
+
+What is read lies in files and memory of Python's, so Arrow's own threads are kept from it (`use_threads`,
+`pre_buffer`): one that gives it back when the process ends already aborts it, and the exit code is lost.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -124,9 +128,9 @@ def _opened(stream: BinaryIO, file: Path, columns: Columns) -> "tuple[pa.Schema,
     if file.suffix.lower() == ".parquet":
         import pyarrow.parquet as pq
 
-        parquet = pq.ParquetFile(stream)
+        parquet = pq.ParquetFile(stream, pre_buffer=False)
         schema = parquet.schema_arrow
-        batches = parquet.iter_batches(ROWS_AT_ONCE, columns=_chosen(schema, columns))
+        batches = parquet.iter_batches(ROWS_AT_ONCE, columns=_chosen(schema, columns), use_threads=False)
     else:
         schema, batches = _arrow_batches(stream, columns)
     return schema, (piece.to_pydict() for batch in batches if batch.num_rows for piece in _pieces(_sound(batch)))
@@ -151,9 +155,9 @@ def _arrow_batches(stream: BinaryIO, columns: Columns) -> "tuple[pa.Schema, Iter
         return pa.ipc.open_file(stream, **options) if chooses else pa.ipc.open_stream(stream, **options)
 
     chooses = stream.read(6) == b"ARROW1"
-    schema = reader().schema
+    schema = reader(options=pa.ipc.IpcReadOptions(use_threads=False)).schema
     places = [schema.names.index(name) for name in _chosen(schema, columns)]
-    chosen = reader(options=pa.ipc.IpcReadOptions(included_fields=places))
+    chosen = reader(options=pa.ipc.IpcReadOptions(included_fields=places, use_threads=False))
     return schema, (chosen.get_batch(i) for i in range(chosen.num_record_batches)) if chooses else iter(chosen)
 
 

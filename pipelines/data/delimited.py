@@ -15,7 +15,7 @@ LONE_RETURN = (
     "of today, and put a cell that holds one into double quotes"
 )
 EXCERPT = 60  # characters
-MAX_FIELD = 2**31 - 1  # characters; the csv module's own limit of 131,072 is less than a long document
+MAX_FIELD = 2**28  # characters; the csv module's own limit of 131,072 is less than a long document
 Row = tuple[int, list[str]]  # the line on which it begins, and its cells
 
 

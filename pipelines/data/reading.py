@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierarchy.errors import DataError, first_line
+from hierarchy.hub_names import hub_refusal, is_dataset_cached
 from hierarchy.local_paths import local_path
 from pipelines.data.arrowfiles import (
     ARROW_SUFFIXES,
@@ -171,11 +172,14 @@ def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset"
     from datasets import get_dataset_split_names, load_dataset
 
     repository, _, config = name.partition(":")
+    kept = None if cache_dir is None else cache_dir / HUB
+    refusal = None if is_dataset_cached(repository, kept) else hub_refusal(repository, kind="dataset", file="README.md")
+    if refusal is not None:
+        raise DataError(f"{refusal}. Check the name (owner/name, or owner/name:config) and the network", name)
     try:
         splits = get_dataset_split_names(repository, config or None)
         chosen = _choose_split(splits, split, name)
-        kept = str(cache_dir / HUB) if cache_dir else None
-        return load_dataset(repository, config or None, split=chosen, cache_dir=kept)
+        return load_dataset(repository, config or None, split=chosen, cache_dir=None if kept is None else str(kept))
     except DataError:
         raise
     except Exception as error:  # network, hub and script errors have no common base

@@ -5,9 +5,10 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -20,6 +21,8 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 BYTE_ORDER_MARK = "\ufeff"
 CHUNK = 2**16  # bytes
+LONGEST_LINE = 2**28  # characters: a gzip file of a megabyte can hold a line of a gigabyte
+LONGEST_LIST = 2**30
 NO_HEADER = "the first line of the file must name the columns"
 ONE_COLUMN = "line 1 names one column only: where another character parts the columns, name it with delimiter=..."
 
@@ -70,7 +73,10 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
     with closing(_opened(path)) as file:
         try:
             # Only a line feed ends a line: other characters that Python takes for line ends may stand in texts.
-            for number, line in enumerate(io.TextIOWrapper(file, encoding=encoding, newline="\n"), start=1):
+            text = io.TextIOWrapper(file, encoding=encoding, newline="\n")
+            for number, line in enumerate(iter(partial(text.readline, LONGEST_LINE), ""), start=1):
+                if len(line) == LONGEST_LINE:
+                    raise DataError(f"line {number} has more than {LONGEST_LINE:,} characters: part what stands in it")
                 if number == 1 and "\0" in line:
                     encoding = "utf-16-be" if line.startswith("\0") else "utf-16-le"
                     raise DataError(f"the file seems to be UTF-16; save it as UTF-8, or read it with {encoding=}")
@@ -150,7 +156,7 @@ def _json_records(lines: Iterator[str]) -> Iterator[tuple[str, int, Any]]:
     number = 0
     for number, line in enumerate(lines, start=1):
         if line.lstrip().startswith("["):
-            whole = "\n" * (number - 1) + line + "".join(lines)  # line numbers of errors stay right
+            whole = "\n" * (number - 1) + "".join(_up_to(LONGEST_LIST, chain([line], lines)))  # line numbers stay right
             for index, item in enumerate(_loads(whole, "the list")):
                 yield f"item {index}", index, item
             return
@@ -160,6 +166,15 @@ def _json_records(lines: Iterator[str]) -> Iterator[tuple[str, int, Any]]:
     for later, line in enumerate(lines, start=number + 1):
         if line.strip():
             yield f"line {later}", later, _loads(line, f"line {later}")
+
+
+def _up_to(most: int, lines: Iterable[str]) -> Iterator[str]:
+    length = 0
+    for line in lines:
+        length += len(line)
+        if length > most:
+            raise DataError(f"the list has more than {most:,} characters: write one object a line, in a .jsonl file")
+        yield line
 
 
 def _loads(text: str, place: str) -> Any:

@@ -9,7 +9,9 @@ from torch import nn
 
 from hierarchy.embedded import embedded_encoder_path
 from hierarchy.errors import EncoderError, first_line
+from hierarchy.hub_names import hub_refusal
 from hierarchy.likeness import most_like
+from hierarchy.local_paths import is_there
 from hierarchy.windows import is_panic
 from stages.coarse.weight_sizes import check_model_size, check_sizes
 
@@ -50,6 +52,9 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
     near = most_like(name, (EMBEDDED, "none"), least=0.75)
     if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
         raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
+    refusal = None if is_there(source) else hub_refusal(source)
+    if refusal is not None:
+        raise _cannot_be_loaded(name, refusal)
     try:
         transformer, tokenizer = _read(name, source, attention_dropout)
     except EncoderError:
@@ -57,13 +62,17 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
     except BaseException as error:
         if not isinstance(error, Exception) and not is_panic(error):
             raise
-        meant = [known for known in most_like(name, KNOWN, least=0.85) if known != name]
-        raise EncoderError(
-            f"encoder {name!r} cannot be loaded ({first_line(error)}): name a Hugging Face id that this "
-            "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
-            + "".join(f" (did you mean {known!r}?)" for known in meant)
-        ) from error
+        raise _cannot_be_loaded(name, first_line(error)) from error
     return transformer.eval(), tokenizer
+
+
+def _cannot_be_loaded(name: str, cause: str) -> EncoderError:
+    meant = [known for known in most_like(name, KNOWN, least=0.85) if known != name]
+    return EncoderError(
+        f"encoder {name!r} cannot be loaded ({cause}): name a Hugging Face id that this "
+        "machine can reach, a local folder with config.json, weights and tokenizer, 'embedded', or 'none'"
+        + "".join(f" (did you mean {known!r}?)" for known in meant)
+    )
 
 
 def _read(name: str, source: str, attention_dropout: float | None) -> tuple[nn.Module, Any]:

@@ -24,6 +24,7 @@ from stages.finished import LIST, damaged, finishing, is_finished, make_folder, 
 from stages.processes import first_goes_first, is_first, n_processes
 from stages.training.arguments import OWN_DEFAULTS, training_arguments
 from stages.training.batches import LengthSampler
+from stages.training.divergence import Figures, StopWhereDiverged, json_figures, refuse_diverged
 from stages.training.imbalance import LabelSampler
 from stages.training.losses import HierarchicalLoss
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS, best_of_each_level, level_metrics
@@ -34,7 +35,7 @@ from stages.two_stage import TwoStageModel
 WEIGHTS, STATE, CHECKSUMS = "model.safetensors", "trainer_state.json", f"whole{LIST}"
 logger = logging.getLogger(__name__)
 
-Watch: TypeAlias = Callable[[Mapping[str, float]], None]  # is told the figures of an evaluation
+Watch: TypeAlias = Callable[[Mapping[str, Any]], None]  # is told the figures of an evaluation
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ class Training:
     Attributes
     ----------
     history
-        Trainer's log: one entry a logging or evaluation step.
+        Trainer's log: one entry a logging or evaluation step; None is what was no finite number.
     best_metric
         The watched figure of the best epoch.
     """
 
-    history: list[dict[str, float]]
+    history: list[Figures]
     best_metric: float | None
 
 
@@ -91,6 +92,11 @@ def train_model(
     watch
         Called with the figures of every evaluation in turn, also of those before an interruption and of a training that
         is read back. What it raises ends the training, which can go on later.
+
+    Raises
+    ------
+    ConfigError
+        The training has diverged: the weights that it ends with are no numbers.
     """
     finished = _read_back(model, folder)
     if finished is not None:
@@ -108,7 +114,7 @@ def train_model(
         order = LengthSampler(lengths, batch=at_once, draw=sampler, seed=seed)
     set_seed(seed)
     watched = _Watched(watch)
-    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, order), watched]
+    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, order), watched, StopWhereDiverged()]
     if arguments.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(own["early_stopping_patience"]))
     trainer = _Trainer(
@@ -144,7 +150,8 @@ def train_model(
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         state = trainer.state
     # Trainer's last entry speaks of this process alone, and not of what was trained before an interruption.
-    history = [entry for entry in state.log_history if "train_runtime" not in entry]
+    history = json_figures([entry for entry in state.log_history if "train_runtime" not in entry])
+    refuse_diverged(model, arguments.learning_rate)
     result = Training(history, state.best_metric)
     if is_first():
         _keep(model, result, folder)
@@ -267,7 +274,7 @@ def _remove(checkpoint: Path) -> None:
 def _is_whole(checkpoint: Path) -> bool:
     if not _is_finished(checkpoint):
         return False
-    best = parse_json((checkpoint / STATE).read_bytes()).get("best_model_checkpoint")
+    best = json.loads((checkpoint / STATE).read_bytes()).get("best_model_checkpoint")  # its log may hold NaN
     return best is None or Path(best).name == checkpoint.name or _is_finished(checkpoint.with_name(Path(best).name))
 
 
@@ -316,7 +323,7 @@ class _Watched(TrainerCallback):
         self.watch = watch
         self.told = 0
 
-    def tell(self, history: Sequence[Mapping[str, float]]) -> None:
+    def tell(self, history: Sequence[Mapping[str, Any]]) -> None:
         if self.watch is None:
             return
         evaluations = [entry for entry in history if "eval_loss" in entry]

@@ -58,6 +58,12 @@ def test_each_document_is_answered_once_by_a_model_that_has_not_seen_it(lexical,
     assert result.test_by_train == pytest.approx(1 / 2)
 
 
+@pytest.mark.parametrize("repeats", [0, -1, True, 1.0, 1001, 10**9, 10**20])
+def test_repeats_without_end_are_refused(lexical, english, repeats):
+    with pytest.raises(ConfigError, match=r"repeats is .*: give a whole number from 1 to 1,000"):
+        cross_validate(lexical(), *english.train, folds=3, repeats=repeats)
+
+
 def test_the_figures_are_ready_for_json_and_hold_the_test(lexical, english):
     result = cross_validate(lexical(), *english.train, folds=3)
     figures = json.loads(json.dumps(result.as_dict(), allow_nan=False))

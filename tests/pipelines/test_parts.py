@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -158,3 +160,36 @@ def test_the_folder_stands_beside_the_file_and_its_name_can_be_made(tmp_path):
     assert len(set(long)) == 2
     for folder in long:
         folder.mkdir()
+
+
+READ_IN_ONE_THREAD = """
+import os, sys
+from pathlib import Path
+import pyarrow as pa, pyarrow.parquet as pq
+from hierarchy.errors import DataError
+from pipelines.cross_validation.out_of_fold import read_out_of_fold
+from pipelines.data.columns import Columns
+from pipelines.data.arrowfiles import read_arrow_files
+from pipelines.parts import read_shard, write_shard
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+folder = Path(sys.argv[1])
+table = pa.table({name: ["x y"] * 5000 for name in ("text", "label", "beam_mass", "paths")})
+shard = write_shard(table, folder, 0)
+before = threads()
+read_shard(shard)
+list(read_arrow_files([shard], Columns(text=("text",), label="label"), []))
+try:
+    read_out_of_fold(shard)
+except DataError:
+    pass
+print(threads() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_no_thread_of_arrow_holds_what_was_read_when_the_process_ends(tmp_path):
+    command = [sys.executable, "-c", READ_IN_ONE_THREAD, str(tmp_path)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "0\n"

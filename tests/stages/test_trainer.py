@@ -60,8 +60,8 @@ def collate(items):
     return {"labels": torch.tensor(targets), "points": torch.from_numpy(np.stack(points))}
 
 
-def train(folder, seed=0, sampler=None, watch=None, **settings):
-    model = Net()
+def train(folder, seed=0, sampler=None, watch=None, model=None, **settings):
+    model = Net() if model is None else model
     result = train_model(
         model,
         train=Points(60, 1, 1.5),
@@ -268,6 +268,44 @@ def test_a_finished_training_is_read_back(tmp_path, monkeypatch, uninterrupted):
     assert weights(model) == uninterrupted[0]
     assert second == first
     assert json.loads((tmp_path / "trained.json").read_text())["best_metric"] == first.best_metric
+
+
+class Diverging(Net):
+    """Its loss is no number from a step of the training on."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.left = step
+
+    def forward(self, points, labels=None):
+        found = super().forward(points, labels)
+        if self.training:
+            self.left -= 1
+            found["loss"] = found["loss"] * (float("nan") if self.left < 0 else 1.0)
+        return found
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_training_that_diverges_keeps_an_earlier_epoch_and_goes_no_further(tmp_path, monkeypatch, killed):
+    settings = {"num_train_epochs": 8, "early_stopping_patience": 8}  # of 8 steps each
+    if killed:
+        with monkeypatch.context() as patched:
+            stop_after(patched, 3)
+            with pytest.raises(KeyboardInterrupt):
+                train(tmp_path, model=Diverging(20), **settings)
+    model, result = train(tmp_path, model=Diverging(0 if killed else 20), **settings)
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+    assert len(epochs(result)) == (4 if killed else 3)
+    assert epochs(result)[2][1] is None  # its loss on validation documents
+    monkeypatch.setattr(trainer, "Trainer", None)
+    assert train(tmp_path, **settings)[1] == result
+
+
+@pytest.mark.parametrize("settings", [{}, {"load_best_model_at_end": False}])
+def test_weights_that_are_no_numbers_are_no_result(tmp_path, settings):
+    for _ in ("at first", "again"):
+        with pytest.raises(ConfigError, match=r"diverged.*lower training.learning_rate \(0.01\)"):
+            train(tmp_path, model=Diverging(0), **settings)
 
 
 def test_the_best_epoch_is_kept(uninterrupted, tmp_path):

@@ -342,3 +342,20 @@ def test_the_csv_limit_is_put_back(tmp_path, read):
     before = csv.field_size_limit()
     read(write_table(tmp_path / "d.csv"))
     assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize("name", ["d.tsv", "d.jsonl", "d.tsv.gz", "d.jsonl.gz"])
+def test_a_line_without_end_is_not_read_whole(name, tmp_path, read, monkeypatch):
+    monkeypatch.setattr("pipelines.data.textfiles.LONGEST_LINE", 1000)
+    head = '{"label": "a", "text": "' if "json" in name else "text\tlabel\n"
+    content = (head + "x" * 2000).encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(DataError, match=r"line \d has more than 1,000 characters: part"):
+        read(tmp_path / name)
+
+
+def test_a_list_without_end_is_not_read_whole(tmp_path, read, monkeypatch):
+    monkeypatch.setattr("pipelines.data.textfiles.LONGEST_LIST", 1000)
+    (tmp_path / "d.json").write_text("[\n" + '{"text": "x", "label": "a"},\n' * 100)
+    with pytest.raises(DataError, match=r"the list has more than 1,000 characters: write one object a line"):
+        read(tmp_path / "d.json")
