@@ -6,9 +6,10 @@ written, so that no token travels with it.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hierarchy.escaping import visible
 from pipelines.settings import MACHINE, Settings, validated
 
 logger = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 NAMED_BY_CALLER = {"augment", "label_encoder"}
 AT_HAND = {"embedded", "none"}  # encoders that are neither fetched nor looked for
 LARGEST = 1e12  # of a number
+NAMED, LONGEST = 100, 60  # names in a message, and characters of each
 
 
 def _number(value: Any) -> bool:
@@ -92,7 +94,8 @@ def describing(training: Mapping[str, Any]) -> dict[str, Any]:
 
 def acting(training: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of `training` that acts beyond a model: the caller alone sets it."""
-    return {name: value for name, value in training.items() if name not in describing(training)}
+    told = describing(training)
+    return {name: value for name, value in training.items() if name not in told}
 
 
 def settings_of_model(values: Mapping[str, Any], where: str) -> Settings:
@@ -118,9 +121,14 @@ def settings_of_model(values: Mapping[str, Any], where: str) -> Settings:
     if left:
         logger.warning(
             "%s also sets %s: that acts beyond the model, so it is left out; only you can set it",
-            where, ", ".join(map(str, left)),
+            where, _in_a_line(left),
         )  # fmt: skip
     return validated(Settings, kept, where)
+
+
+def _in_a_line(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(visible(name[:LONGEST]) for name in names[:NAMED]) + more
 
 
 def parameters_of_model(settings: Settings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import nn
 from hierarchy.embedded import embedded_encoder_path
 from hierarchy.errors import EncoderError
 from hierarchy.windows import is_panic
+from stages.coarse.text_growth import check_growth
 from stages.coarse.weight_sizes import check_model_size, check_sizes
 
 EMBEDDED = "embedded"
@@ -84,6 +85,8 @@ def _read(name: str, source: str, attention_dropout: float | None) -> tuple[nn.M
     if folder is not None and stored is not None:
         check_model_size(name, folder, config, stored)
     _refuse_slow_tokenizer(name, source, config, where)
+    if folder is not None:
+        check_growth(name, folder)
     tokenizer = AutoTokenizer.from_pretrained(source, config=config, **where)
     transformer, report = AutoModel.from_pretrained(
         source,
@@ -133,7 +136,9 @@ def _refuse_slow_tokenizer(name: str, source: str, config: Any, where: Mapping[s
     from transformers.models.auto.tokenization_auto import get_tokenizer_config, tokenizer_class_from_name
 
     named = get_tokenizer_config(source, **where).get("tokenizer_class") or getattr(config, "tokenizer_class", None)
-    kind = None if named is None else tokenizer_class_from_name(str(named).removesuffix("Fast"))
+    kind = None
+    if named is not None:  # PreTrainedTokenizerFast is one of its own, others are the fast kind of a name
+        kind = tokenizer_class_from_name(str(named)) or tokenizer_class_from_name(str(named).removesuffix("Fast"))
     if kind is not None and not issubclass(kind, PreTrainedTokenizerFast):
         raise EncoderError(
             f"encoder {name!r}: its tokenizer {named} is not a fast one, so it cannot cut windows: name an encoder "

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +57,19 @@ def test_a_manifest_that_is_none(model, content):
         "/proc/kmsg", "/dev/zero", "../config.json", "encoder/../config.json", "./config.json", "config.json/", "",
         "encoder//config.json", "C:\\x.json", ".git/config.json", "encoder/pytorch_model.bin", "model.pkl", "x.py",
         "e\u0301.json", "\ud800.json", "config.json\n", "a\x00.json", "~/x.json", "*.json",
+        f"{'a' * 5000}.json", f"{'a/' * 3000}x.json",
     ],
 )  # fmt: skip
 def test_names_that_are_none_of_a_model(model, name):
     list_also(model, name)
     assert "which is no file of a model" in refused(model)
+
+
+def test_a_list_without_end_is_not_followed(model):
+    list_also(model, *(f"encoder/x{place}.json" for place in range(200_000)))
+    began = time.monotonic()
+    assert "lists 200,0" in refused(model)
+    assert time.monotonic() - began < 5
 
 
 def test_only_and_all_files_of_such_a_model_are_listed(model, fitted_lexical, saved, tmp_path):
