@@ -53,7 +53,7 @@ def check_manifest(folder: Path) -> dict[str, Stamp]:
         Names each file that is missing, damaged, a link or no file at all.
     """
     put_back(folder)
-    if not (folder / MANIFEST).exists():
+    if not is_there(folder / MANIFEST):
         raise ArtifactError(
             f"{folder} holds no model ({MANIFEST} is missing): name the folder that `train` or save_pretrained wrote"
         )
@@ -72,6 +72,25 @@ def check_manifest(folder: Path) -> dict[str, Stamp]:
     if problems:
         raise ArtifactError(problems, where="damaged model")
     return found
+
+
+def is_there(place: Path) -> bool:
+    """Tell whether a model, or a file of it, is there.
+
+    Raises
+    ------
+    ArtifactError
+        The system does not tell, of a folder that is another user's as a rule.
+    """
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ArtifactError(
+            f"{str(place)!r} cannot be read ({error.strerror or error}): name another folder, or {COPY_AGAIN}"
+        ) from error
+    return True
 
 
 def listed_files(folder: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 NAMED_BY_CALLER = {"augment", "label_encoder"}
 AT_HAND = {"embedded", "none"}  # encoders that are neither fetched nor looked for
 LARGEST = 1e12  # of a number
+TOKENS_AT_ONCE = 2**18  # through an encoder: a few GB; the answers do not depend on it, and the memory does
 NAMED, LONGEST = 100, 60  # names in a message, and characters of each
 
 
@@ -115,6 +116,10 @@ def settings_of_model(values: Mapping[str, Any], where: str) -> Settings:
     """
     kept = {name: value for name, value in values.items() if name not in MACHINE}
     left = sorted(values.keys() & MACHINE)
+    at_once = values.get("tokens_per_chunk", 0)
+    if _number(at_once) and at_once > TOKENS_AT_ONCE:
+        left.append(f"tokens_per_chunk to {at_once}")
+        del kept["tokens_per_chunk"]
     if isinstance(training := values.get("training"), dict):
         kept["training"] = describing(training)
         left += [f"training.{name}" for name in acting(training)]

@@ -1,5 +1,6 @@
 """The manifest: it lists all that a model is made of, and nothing that it does not list is read."""
 
+import errno
 import hashlib
 import json
 import os
@@ -63,6 +64,17 @@ def test_a_manifest_that_is_none(model, content):
 def test_names_that_are_none_of_a_model(model, name):
     list_also(model, name)
     assert "which is no file of a model" in refused(model)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG, errno.EIO])
+def test_a_folder_of_which_the_system_does_not_tell(model, monkeypatch, number):
+    def refuse(path, **_):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    for read in (HierarchicalClassifier.from_pretrained, check_manifest):
+        with pytest.raises(ArtifactError, match=f"{os.strerror(number)}.*name another folder"):
+            read(model)
 
 
 def test_a_list_without_end_is_not_followed(model):

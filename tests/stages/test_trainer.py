@@ -400,6 +400,11 @@ def test_a_training_killed_after_its_last_evaluation_does_not_go_on(tmp_path, mo
     assert epochs(again) == epochs(result)
 
 
+def test_a_training_without_one_whole_batch_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"dataloader_drop_last leaves out all \d+ training documents"):
+        train(tmp_path, dataloader_drop_last=True, per_device_train_batch_size=10**6)
+
+
 def test_the_optimizer_is_the_one_that_is_named(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(torch.optim.SGD, "step", lambda self, closure=None: seen.append(len(self.param_groups)))
