@@ -26,7 +26,9 @@ NEIGHBOURS = "neighbours.safetensors"
 PROMISES, METRICS, RECORD = "promises.json", "metrics.json", "run.json"
 COPY_AGAIN = "copy the model again"
 # Of these kinds are all files that a model has: none runs when it is loaded. No name begins with a dot.
-NAME = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.(?:json|yaml|safetensors|md|txt|model|jinja)", re.ASCII)
+# None is longer than a file may be named anywhere.
+NAME = re.compile(r"(?!.{201})(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.(?:json|yaml|safetensors|md|txt|model|jinja)", re.ASCII)
+MOST_FILES = 1000  # an encoder of a hundred parts is a very large one
 PIECE = 1 << 20  # bytes read at once
 Stamp = tuple[int, ...]  # what tells a file from one that was put in its place, or written to since
 
@@ -51,7 +53,7 @@ def check_manifest(folder: Path) -> dict[str, Stamp]:
         Names each file that is missing, damaged, a link or no file at all.
     """
     put_back(folder)
-    if not (folder / MANIFEST).exists():
+    if not is_there(folder / MANIFEST):
         raise ArtifactError(
             f"{folder} holds no model ({MANIFEST} is missing): name the folder that `train` or save_pretrained wrote"
         )
@@ -72,6 +74,25 @@ def check_manifest(folder: Path) -> dict[str, Stamp]:
     return found
 
 
+def is_there(place: Path) -> bool:
+    """Tell whether a model, or a file of it, is there.
+
+    Raises
+    ------
+    ArtifactError
+        The system does not tell, of a folder that is another user's as a rule.
+    """
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ArtifactError(
+            f"{str(place)!r} cannot be read ({error.strerror or error}): name another folder, or {COPY_AGAIN}"
+        ) from error
+    return True
+
+
 def listed_files(folder: Path) -> dict[str, str]:
     """Read the names of a model's files, which may still be anything, and their checksums.
 
@@ -86,6 +107,10 @@ def listed_files(folder: Path) -> dict[str, str]:
         listed = _Manifest.model_validate(content).sha256
     except ValueError as error:
         raise ArtifactError(f"{manifest} lists no files by their SHA-256: {COPY_AGAIN}") from error
+    if len(listed) > MOST_FILES:
+        raise ArtifactError(
+            f"{manifest} lists {len(listed):,} files, and a model has {MOST_FILES:,} at most: {COPY_AGAIN}"
+        )
     return listed
 
 
@@ -189,8 +214,8 @@ def _sha256(folder: Path, name: str) -> tuple[str, Stamp]:
 @contextmanager
 def _opened(folder: Path, name: str) -> Iterator[tuple[int, int]]:
     """Open a file of a model, and tell its size."""
-    file = _real(folder, name)
     try:
+        file = _real(folder, name)
         # Where something else has taken its place meanwhile, a link is not followed and a pipe is not waited for.
         handle = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         try:

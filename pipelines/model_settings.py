@@ -6,9 +6,10 @@ written, so that no token travels with it.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hierarchy.escaping import visible
 from pipelines.settings import MACHINE, Settings, validated
 
 logger = logging.getLogger(__name__)
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 NAMED_BY_CALLER = {"augment", "label_encoder"}
 AT_HAND = {"embedded", "none"}  # encoders that are neither fetched nor looked for
 LARGEST = 1e12  # of a number
+TOKENS_AT_ONCE = 2**18  # through an encoder: a few GB; the answers do not depend on it, and the memory does
+NAMED, LONGEST = 100, 60  # names in a message, and characters of each
 
 
 def _number(value: Any) -> bool:
@@ -92,7 +95,8 @@ def describing(training: Mapping[str, Any]) -> dict[str, Any]:
 
 def acting(training: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of `training` that acts beyond a model: the caller alone sets it."""
-    return {name: value for name, value in training.items() if name not in describing(training)}
+    told = describing(training)
+    return {name: value for name, value in training.items() if name not in told}
 
 
 def settings_of_model(values: Mapping[str, Any], where: str) -> Settings:
@@ -112,15 +116,24 @@ def settings_of_model(values: Mapping[str, Any], where: str) -> Settings:
     """
     kept = {name: value for name, value in values.items() if name not in MACHINE}
     left = sorted(values.keys() & MACHINE)
+    at_once = values.get("tokens_per_chunk", 0)
+    if _number(at_once) and at_once > TOKENS_AT_ONCE:
+        left.append(f"tokens_per_chunk to {at_once}")
+        del kept["tokens_per_chunk"]
     if isinstance(training := values.get("training"), dict):
         kept["training"] = describing(training)
         left += [f"training.{name}" for name in acting(training)]
     if left:
         logger.warning(
             "%s also sets %s: that acts beyond the model, so it is left out; only you can set it",
-            where, ", ".join(map(str, left)),
+            where, _in_a_line(left),
         )  # fmt: skip
     return validated(Settings, kept, where)
+
+
+def _in_a_line(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(visible(name[:LONGEST]) for name in names[:NAMED]) + more
 
 
 def parameters_of_model(settings: Settings) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class SavedConfig(Strict):
 
     format: Literal["coarsefine/model"]
     format_version: int
-    settings: dict[str, Any]
+    settings: dict[str, Any] = Field(max_length=1000)  # each unknown one is compared with all that are known
     id2label: dict[str, str] = Field(min_length=1)
     label2id: dict[str, int]
     groups: list[str] = Field(min_length=1)

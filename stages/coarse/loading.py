@@ -13,6 +13,7 @@ from hierarchy.hub_names import hub_refusal
 from hierarchy.likeness import most_like
 from hierarchy.local_paths import is_there
 from hierarchy.windows import is_panic
+from stages.coarse.text_growth import check_growth
 from stages.coarse.weight_sizes import check_model_size, check_sizes
 
 EMBEDDED = "embedded"
@@ -90,6 +91,8 @@ def _read(name: str, source: str, attention_dropout: float | None) -> tuple[nn.M
     if folder is not None and stored is not None:
         check_model_size(name, folder, config, stored)
     _refuse_slow_tokenizer(name, source, config, where)
+    if folder is not None:
+        check_growth(name, folder)
     tokenizer = AutoTokenizer.from_pretrained(source, config=config, **where)
     transformer, report = AutoModel.from_pretrained(
         source,
@@ -139,7 +142,9 @@ def _refuse_slow_tokenizer(name: str, source: str, config: Any, where: Mapping[s
     from transformers.models.auto.tokenization_auto import get_tokenizer_config, tokenizer_class_from_name
 
     named = get_tokenizer_config(source, **where).get("tokenizer_class") or getattr(config, "tokenizer_class", None)
-    kind = None if named is None else tokenizer_class_from_name(str(named).removesuffix("Fast"))
+    kind = None
+    if named is not None:  # PreTrainedTokenizerFast is one of its own, others are the fast kind of a name
+        kind = tokenizer_class_from_name(str(named)) or tokenizer_class_from_name(str(named).removesuffix("Fast"))
     if kind is not None and not issubclass(kind, PreTrainedTokenizerFast):
         raise EncoderError(
             f"encoder {name!r}: its tokenizer {named} is not a fast one, so it cannot cut windows: name an encoder "
@@ -206,7 +211,8 @@ def _refuse_missing_weights(name: str, transformer: nn.Module, report: Mapping[s
             f"encoder {name!r}: {len(lost)} of its weights are missing or do not have the size that config.json says "
             f"({lost[0]}{', ...' if lost[1:] else ''}): save config.json and weights of the same model together"
         )
-    broken = next((key for key, tensor in transformer.state_dict().items() if not tensor.isfinite().all()), None)
+    # A sum is finite where all are, and costs a fraction of looking at each.
+    broken = next((key for key, tensor in transformer.state_dict().items() if not tensor.sum().isfinite()), None)
     if broken is not None:
         raise EncoderError(f"encoder {name!r}: its weights {broken} are not all finite numbers: copy or save it again")
 

@@ -38,7 +38,15 @@ OWN_DEFAULTS: dict[str, Any] = {"encoder_learning_rate": 3e-5, "layer_decay": 1.
 LEAST = {  # what TrainingArguments takes below and fails with in the middle of a training
     "learning_rate": 0, "weight_decay": 0, "num_train_epochs": 0, "per_device_train_batch_size": 1,
     "per_device_eval_batch_size": 1, "gradient_accumulation_steps": 1, "dataloader_num_workers": 0,
+    "label_smoothing_factor": 0,
 }  # fmt: skip
+WHOLE = (
+    "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "max_steps",
+    "dataloader_num_workers", "data_seed", "early_stopping_patience",
+)  # fmt: skip
+# Optimizers that need nothing but a parameter, so that their numbers can be tried before the training.
+PLAIN = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop")
+TRIED = 10  # steps
 # Set here, or by a setting of the classifier.
 TAKEN = {
     "output_dir": "`run` (run_dir in Python) names the folder",
@@ -105,7 +113,8 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), seed=0)
         for callback in get_reporting_integration_callbacks(arguments.report_to):
             callback()
-    except (ValueError, TypeError, RuntimeError, ImportError) as error:
+        _try_steps(arguments)
+    except (ValueError, TypeError, RuntimeError, ImportError, ArithmeticError) as error:
         raise ConfigError(f"training: {error}: see the documentation of transformers.TrainingArguments") from error
     if arguments.n_gpu > 1:
         raise ConfigError(
@@ -139,6 +148,33 @@ def training_arguments(settings: Mapping[str, Any], folder: Path, seed: int) -> 
     )
 
 
+def _try_steps(arguments: TrainingArguments) -> None:
+    """Go through a whole schedule with one weight: what cannot be an optimizer or a schedule fails here, not later."""
+    from transformers import Trainer, get_scheduler
+
+    kind, options = torch.optim.SGD, {"lr": arguments.learning_rate}
+    if arguments.optim in PLAIN:
+        kind, options = Trainer.get_optimizer_cls_and_kwargs(arguments)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    weight.grad = torch.zeros(1)
+    optimizer = kind([weight], **options)
+    scheduler = get_scheduler(
+        arguments.lr_scheduler_type,
+        optimizer,
+        num_warmup_steps=arguments.get_warmup_steps(TRIED),
+        num_training_steps=TRIED,
+        scheduler_specific_kwargs=dict(arguments.lr_scheduler_kwargs or {}),
+    )
+    metric = (0.0,) if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau) else ()
+    for _ in range(TRIED):
+        optimizer.step()
+        scheduler.step(*metric)
+        if not all(0 <= group["lr"] < float("inf") for group in optimizer.param_groups):
+            raise ValueError(
+                f"{arguments.lr_scheduler_type} with {arguments.lr_scheduler_kwargs} gives no learning rate"
+            )
+
+
 def _number_problems(settings: Mapping[str, Any]) -> list[str]:
     """Name numbers that are none: TrainingArguments takes them and fails after hours."""
     defaults = {f.name: f.default for f in fields(TrainingArguments)} | OWN_DEFAULTS
@@ -155,6 +191,13 @@ def _number_problems(settings: Mapping[str, Any]) -> list[str]:
             for name, least in LEAST.items()
             if name in settings and settings[name] < least
         ]
+        problems += [
+            f"training.{name} {settings[name]!r} is not a whole number"
+            for name in WHOLE
+            if settings.get(name) is not None and not isinstance(settings[name], int)
+        ]
+        if settings.get("label_smoothing_factor", 0) >= 1:
+            problems.append(f"training.label_smoothing_factor {settings['label_smoothing_factor']} must be below 1")
     own = {**OWN_DEFAULTS, **{name: value for name, value in settings.items() if name in OWN_DEFAULTS}}
     if not problems:
         if own["encoder_learning_rate"] <= 0:

@@ -19,6 +19,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_utils import rotate_checkpoints, set_seed
 
 from hierarchy.disk import whole_file
+from hierarchy.errors import ConfigError
 from hierarchy.strict_json import parse_json
 from stages.finished import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
 from stages.processes import first_goes_first, is_first, n_processes
@@ -112,6 +113,11 @@ def train_model(
     if lengths is not None:
         at_once = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * n_processes()
         order = LengthSampler(lengths, batch=at_once, draw=sampler, seed=seed)
+    if arguments.dataloader_drop_last and len(train) < arguments.per_device_train_batch_size * n_processes():
+        raise ConfigError(
+            f"training.dataloader_drop_last leaves out all {len(train)} training documents, which fill no batch of "
+            f"{arguments.per_device_train_batch_size}: leave it out, or lower per_device_train_batch_size"
+        )
     set_seed(seed)
     watched = _Watched(watch)
     callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, order), watched, StopWhereDiverged()]

@@ -80,6 +80,7 @@ def refused(folder):
     [
         ("config.json", ["format"], "else", "format: input should be 'coarsefine/model', not 'else'"),
         ("config.json", ["format_version"], "3", "format_version: input should be a valid integer"),
+        ("config.json", ["settings"], dict.fromkeys(map(str, range(1001))), "settings: dictionary should have at most"),
         ("config.json", ["settings"], [], "settings: input should be a valid dictionary"),
         ("config.json", ["id2label", "12"], "more", "label2id: it is not id2label the other way round"),
         ("config.json", ["id2label", "13"], "more", "id2label: the keys are not all numbers from 0 to 12"),

@@ -1,9 +1,11 @@
 """The manifest: it lists all that a model is made of, and nothing that it does not list is read."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +58,30 @@ def test_a_manifest_that_is_none(model, content):
         "/proc/kmsg", "/dev/zero", "../config.json", "encoder/../config.json", "./config.json", "config.json/", "",
         "encoder//config.json", "C:\\x.json", ".git/config.json", "encoder/pytorch_model.bin", "model.pkl", "x.py",
         "e\u0301.json", "\ud800.json", "config.json\n", "a\x00.json", "~/x.json", "*.json",
+        f"{'a' * 5000}.json", f"{'a/' * 3000}x.json",
     ],
 )  # fmt: skip
 def test_names_that_are_none_of_a_model(model, name):
     list_also(model, name)
     assert "which is no file of a model" in refused(model)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENAMETOOLONG, errno.EIO])
+def test_a_folder_of_which_the_system_does_not_tell(model, monkeypatch, number):
+    def refuse(path, **_):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    for read in (HierarchicalClassifier.from_pretrained, check_manifest):
+        with pytest.raises(ArtifactError, match=f"{os.strerror(number)}.*name another folder"):
+            read(model)
+
+
+def test_a_list_without_end_is_not_followed(model):
+    list_also(model, *(f"encoder/x{place}.json" for place in range(200_000)))
+    began = time.monotonic()
+    assert "lists 200,0" in refused(model)
+    assert time.monotonic() - began < 5
 
 
 def test_only_and_all_files_of_such_a_model_are_listed(model, fitted_lexical, saved, tmp_path):

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import fields, replace
 
 import pytest
@@ -79,6 +80,23 @@ def test_a_refit_sends_nothing_and_writes_nowhere_because_a_model_says_so(
     assert hub.requests == []
     assert {path.name for path in tmp_path.iterdir()} - before == {"new"}
     assert not re.search("evil|hf_x", "".join(p.read_text("utf-8") for p in (tmp_path / "new").glob("*.[jm][sd]*")))
+
+
+def test_a_model_does_not_say_how_much_memory_is_taken_at_once(caplog):
+    assert settings_of_model({"tokens_per_chunk": 10**9}, "m").tokens_per_chunk == Settings().tokens_per_chunk
+    assert "tokens_per_chunk to 1000000000" in caplog.records[0].getMessage()
+    assert settings_of_model({"tokens_per_chunk": 2**18}, "m").tokens_per_chunk == 2**18
+
+
+def test_names_without_end_take_no_time_and_no_screen(caplog):
+    training = {f"\x1b[2J{place:06}": 1 for place in range(200_000)} | {"x" * 10**6: 1, "num_train_epochs": 1}
+    began = time.monotonic()
+    assert settings_of_model({"encoder": "none", "training": training}, "m").training == {"num_train_epochs": 1}
+    assert time.monotonic() - began < 5
+    told = caplog.records[0].getMessage()
+    assert "and 199,901 more" in told
+    assert told.isprintable()
+    assert len(told) < 5000
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG_VALUES)

@@ -1,5 +1,6 @@
 """An encoder that comes from elsewhere: no pickle, no code, no kernel, no other repository, no larger than it is."""
 
+import base64
 import json
 import resource
 import shutil
@@ -94,6 +95,60 @@ def test_what_cannot_be_had_is_one_error_at_once(hub, folder, name, changes, mes
         Encoder.from_pretrained(str(folder))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB
     assert hub.requests == []
+
+
+def replacing(pattern, content):
+    return {"type": "Replace", "pattern": pattern, "content": content}
+
+
+def after_each_other(*rules):
+    return {"type": "Sequence", "normalizers": rules}
+
+
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+TABLE = base64.b64encode(bytes(4) + b"x\0" + b"y" * 3000 + b"\0").decode()
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"normalizer": after_each_other(*[replacing({"String": "a"}, "a" * 1000)] * 4)},
+        {"normalizer": after_each_other(*[replacing({"Regex": "x*"}, "y")] * 40)},
+        {"normalizer": after_each_other(*[replacing({"String": ""}, "y")] * 40)},
+        {"normalizer": after_each_other(*[replacing({"String": " "}, "\ufdfa"), {"type": "NFKD"}] * 9)},
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": TABLE}},
+        {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [BYTES] * 30}},
+        {
+            "normalizer": after_each_other(*[after_each_other({"type": "NFKC"})] * 2),
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [BYTES, BYTES]},
+        },
+    ],
+)  # fmt: skip
+def test_a_tokenizer_that_blows_texts_up_is_given_none(folder, rules):
+    edit(folder, "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    edit(folder, "tokenizer.json", **rules)
+    with pytest.raises(EncoderError, match=r"tokenizer\.json .* more than 2,000 times as long"):
+        Encoder.from_pretrained(str(folder))
+
+
+def test_the_rules_of_known_tokenizers_are_taken(folder, vectors):
+    of_albert = [
+        replacing({"String": "``"}, '"'), replacing({"String": "''"}, '"'), {"type": "NFKD"}, {"type": "StripAccents"},
+        {"type": "Lowercase"}, replacing({"Regex": " {2,}"}, " "), replacing({"String": "\u2581"}, " "),
+    ]  # fmt: skip
+    edit(folder, "tokenizer.json", normalizer=after_each_other(*of_albert))
+    for kind in ("PreTrainedTokenizerFast", "TokenizersBackend", "BertTokenizerFast", "NobodyKnowsFast"):
+        edit(folder, "tokenizer_config.json", tokenizer_class=kind)  # the first one is that of ModernBERT
+        assert np.array_equal(Encoder.from_pretrained(str(folder), precision="fp32").encode([[2, 7, 9, 3]]), vectors)
+
+
+def test_a_tokenizer_without_a_token_for_the_unknown_says_so(folder):
+    tokens = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    edit(folder, "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    edit(folder, "tokenizer.json", model={"type": "WordLevel", "vocab": tokens | {"a": 7}, "unk_token": "[NONE]"})
+    segmenter = Encoder.from_pretrained(str(folder)).segmenter(segment_tokens=32, overlap=8, max_segments=None)
+    with pytest.raises(EncoderError, match="the encoder's tokenizer gave up"):
+        segmenter(["unheard of"])
 
 
 def test_a_family_that_lists_its_layers_is_bounded_before_the_list_is_made(tmp_path):

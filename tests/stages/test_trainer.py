@@ -438,6 +438,11 @@ def test_a_training_killed_after_its_last_evaluation_does_not_go_on(tmp_path, mo
     assert epochs(again) == epochs(result)
 
 
+def test_a_training_without_one_whole_batch_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"dataloader_drop_last leaves out all \d+ training documents"):
+        train(tmp_path, dataloader_drop_last=True, per_device_train_batch_size=10**6)
+
+
 def test_the_optimizer_is_the_one_that_is_named(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(torch.optim.SGD, "step", lambda self, closure=None: seen.append(len(self.param_groups)))
@@ -461,11 +466,35 @@ def test_the_optimizer_is_the_one_that_is_named(tmp_path, monkeypatch):
             "early_stopping_patience does nothing with load_best_model_at_end: false",
         ),
         ({"early_stopping_patience": 0}, "training.early_stopping_patience 0 must be 1 or more"),
+        ({"early_stopping_patience": 1.5}, "training.early_stopping_patience 1.5 is not a whole number"),
+        ({"per_device_train_batch_size": 2.5}, "training.per_device_train_batch_size 2.5 is not a whole number"),
+        ({"data_seed": "x"}, "training.data_seed 'x' is not a whole number"),
+        ({"label_smoothing_factor": 7}, "training.label_smoothing_factor 7 must be below 1"),
+        ({"adam_beta1": 5}, "Invalid beta parameter"),
+        ({"adam_epsilon": -1, "optim": "adamw_torch_fused"}, "Invalid epsilon value"),
+        ({"lr_scheduler_kwargs": {"x": 1}}, "unexpected keyword argument 'x'"),
+        ({"lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"power": -1e9}}, "out of range"),
+        ({"lr_scheduler_type": "reduce_lr_on_plateau", "lr_scheduler_kwargs": {"factor": 2}}, "Factor should be < 1"),
+        ({"lr_scheduler_type": "warmup_stable_decay"}, "num_decay_steps"),
     ],
 )
 def test_settings_that_would_fail_late_or_do_nothing_are_refused(settings, told):
     with pytest.raises(ConfigError, match=re.escape(told)):
         check_training(settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lr_scheduler_type": "reduce_lr_on_plateau"},
+        {"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": {"num_decay_steps": 5}},
+        {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr": 1e-5}},
+        {"optim": "galore_adamw", "optim_target_modules": ["layer"]},
+        {"optim": "adafactor", "warmup_steps": 500, "max_steps": 3, "data_seed": 7, "learning_rate": 0},
+    ],
+)
+def test_what_trains_is_taken(settings):
+    check_training(settings)
 
 
 def test_figures_and_services_that_are_not_there_are_refused():
