@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +20,8 @@ _REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or ask for more",
     errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
-    errno.EACCES: "name another place, or ask for the right to write there",
-    errno.EPERM: "name another place, or ask for the right to write there",
+    errno.EACCES: "ask for the right to it, or name another place",
+    errno.EPERM: "ask for the right to it, or name another place",
     errno.EROFS: "name a place that can be written",
     errno.ENAMETOOLONG: "give it a shorter name",
     errno.ENOENT: "its folder is not there: make it, or name another",
@@ -41,23 +42,23 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """Give another, empty file to write to; it takes the place of `path` when the block ends well.
 
     Its name cannot be guessed, and nothing that stands there is followed. Where `path` is a link, the link stays and
-    the file that it leads to is replaced. The rights of an earlier file stay. The new one is on the disk before it has
-    its name, so that a power cut leaves the earlier file or the new one. What killed processes have left in the folder
-    is removed. Where other processes write to the same folder, the block must write into the file that it is given
-    and not put another one in its place, as `safetensors.numpy.save_file` does.
+    the file that it leads to is replaced. The rights of an earlier file stay, and hold before the new one is whole;
+    one that may not be written is not replaced. The new one is on the disk before it has its name, so that a power cut
+    leaves the earlier file or the new one. What killed processes have left in the folder is removed. Where other
+    processes write to the same folder, the block must write into the file that it is given and not put another one in
+    its place, as `safetensors.numpy.save_file` does.
 
     Raises
     ------
     OSError
         The system refuses; see `cannot_write` for the words.
     """
-    real = _real(path)
+    real = _replaceable(path)
     _remove_left_overs(real.parent)
     part, handle = _new_part(real)
     try:
-        rights = real.stat().st_mode if real.exists() else os.fstat(handle).st_mode
         yield part
-        part.chmod(rights & 0o7777)  # safetensors makes its files private
+        keep_rights(real.stat() if real.exists() else os.fstat(handle), part)  # safetensors makes its files private
         sync(part)
         part.replace(real)
         with suppress(OSError):  # not every file system can
@@ -102,7 +103,7 @@ def file_refusal(path: str | Path) -> Exception | None:
     one.
     """
     try:
-        return folder_refusal(_real(path).parent)
+        return folder_refusal(_replaceable(path).parent)
     except (OSError, ValueError) as error:  # ValueError: no file has such a name
         return error
 
@@ -116,6 +117,34 @@ def folder_refusal(folder: Path) -> Exception | None:
     part.unlink(missing_ok=True)
     os.close(handle)
     return None
+
+
+def replacement_refusal(real: Path) -> OSError | None:
+    """Return why what stands at a place cannot be replaced there by another user than its own; None where it can."""
+    above = real.parent.stat()
+    if not above.st_mode & stat.S_ISVTX or not hasattr(os, "geteuid"):
+        return None
+    if os.geteuid() in (0, above.st_uid, real.lstat().st_uid):
+        return None
+    return PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(real))
+
+
+def keep_rights(earlier: os.stat_result, new: Path) -> None:
+    """Give a file or folder the owner, the group and the rights of the one that it replaces, as far as the system lets.
+
+    Where the group cannot stay, the new one gets no rights but those that everybody has.
+    """
+    rights, now = stat.S_IMODE(earlier.st_mode), new.stat()
+    if hasattr(os, "chown"):
+        if now.st_gid != earlier.st_gid:
+            try:
+                os.chown(new, -1, earlier.st_gid)
+            except OSError:
+                rights = rights & ~0o2070 | (rights & rights << 3 & 0o070)
+        if now.st_uid != earlier.st_uid:
+            with suppress(OSError):  # only root may
+                os.chown(new, earlier.st_uid, -1)
+    new.chmod(rights)
 
 
 def is_left_over(name: str) -> bool:
@@ -223,15 +252,26 @@ def _real(path: str | Path) -> Path:
     if real.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if real.is_symlink() or (real.exists() and not real.is_file()):
-        number = errno.ELOOP if real.is_symlink() else errno.EINVAL
-        raise OSError(number, os.strerror(number), str(path))
+        if real.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
+    return real
+
+
+def _replaceable(path: str | Path) -> Path:
+    """Return the file that a path leads to; raises OSError where it may not be written, though its folder may be."""
+    real = _real(path)
+    if real.exists():
+        os.close(os.open(real, os.O_WRONLY))
+        if (refusal := replacement_refusal(real)) is not None:
+            raise refusal
     return real
 
 
 def _new_part(real: Path) -> tuple[Path, int]:
     while True:
         part = real.with_name(f".{real.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}.part")
-        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600 if real.exists() else 0o666)
         if lock(handle) is not False and is_same(handle, part):
             return part, handle
         os.close(handle)  # another process took it for a left-over, before it was locked

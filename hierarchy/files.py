@@ -3,10 +3,12 @@
 import errno
 import os
 import stat
+from itertools import chain
 from pathlib import Path
 
 from hierarchy.disk import write_output
 from hierarchy.errors import TaxonomyError
+from hierarchy.escaping import in_short
 from hierarchy.local_paths import local_path
 from hierarchy.mistaken import AS_DATA
 from hierarchy.nodes import Tree
@@ -98,7 +100,14 @@ def write_text(text: str, path: str | Path | None) -> str:
 
 
 def write_table(tree: Tree, path: str | Path) -> None:
-    """Write a CSV, or a TSV where the suffix says so; raises DataError."""
+    """Write a CSV, or a TSV where the suffix says so; raises DataError, TaxonomyError where a table would change it."""
+    labels = chain(*(group.labels for group in tree.groups), tree.unplaced)
+    ids = chain((group.id for group in tree.groups), (label.id for label in labels))
+    if changed := [one for one in ids if one != one.strip()]:
+        raise TaxonomyError(
+            f"the id {in_short(changed[0])} begins or ends with a blank, which a table does not keep: write .yaml or "
+            ".json"
+        )
     write_text(table_text(tree, _delimiter(path)), path)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hierarchy.disk import cannot_write, sync
+from hierarchy.disk import cannot_write, keep_rights, replacement_refusal, sync
 from hierarchy.errors import BusyError, DataError
 from hierarchy.locks import held, short_name
 
@@ -46,7 +46,7 @@ def whole_folder(folder: Path, keep: Callable[[], Iterable[Path]]) -> Iterator[P
     part.mkdir()
     try:
         if real.exists():
-            part.chmod(real.stat().st_mode & 0o7777)  # one that others may not read stays so
+            keep_rights(real.stat(), part)  # one that others may not read stays so
         yield part
         _sync_files(part)
         _carry(real, part, list(keep()))
@@ -104,7 +104,8 @@ def folder_problem(folder: Path) -> str | None:
         return f"{str(folder)!r} cannot be replaced, a disk is mounted at {str(mounted[0])!r}: {remedy}"
     if not os.access(real, os.W_OK | os.X_OK) or not os.access(real.parent, os.W_OK | os.X_OK):
         return f"{str(folder)!r} cannot be replaced, it or the folder above is not writable: name another folder"
-    return None
+    refusal = replacement_refusal(real)
+    return None if refusal is None else cannot_write(folder, refusal)
 
 
 def _missing_problem(folder: Path, real: Path) -> str | None:

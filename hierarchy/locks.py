@@ -5,6 +5,7 @@ import json
 import os
 import random
 import socket
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from hierarchy.disk import cannot_write, is_same, lock
 from hierarchy.errors import BusyError, DataError
 
+_BEGINNING = b'{"process": '  # of every lock
 _LONGEST_NAME = 50  # characters of the place in the name of its lock: four bytes each, and a name has 255
 
 
@@ -72,10 +74,7 @@ def _patiently_locked(file: Path, place: str | Path, wait: float) -> int:
 
 def _locked(file: Path, place: str | Path) -> int:
     while True:
-        try:
-            handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        except OSError as error:
-            raise DataError(cannot_write(place, error)) from None
+        handle = _opened(file, place)
         if lock(handle) is False:
             holder = _holder(handle)
             os.close(handle)
@@ -83,12 +82,58 @@ def _locked(file: Path, place: str | Path) -> int:
                 f"{holder} is writing {str(place)!r} at this moment: wait for its end, or name another place"
             )
         # One that has just ended has removed the file that was opened here.
-        if is_same(handle, file):
-            with suppress(OSError):  # a full disk; the lock holds without a name
-                os.ftruncate(handle, 0)
-                os.write(handle, json.dumps(_myself()).encode())
+        if is_same(handle, file) and _is_kept(handle, file, place):
             return handle
         os.close(handle)
+
+
+def _opened(file: Path, place: str | Path) -> int:
+    with_care = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        try:
+            return os.open(file, os.O_RDWR | os.O_CREAT | with_care, 0o666)
+        except PermissionError:  # another user's; to lock it, it need not be written
+            if not os.path.lexists(file):
+                raise
+            return os.open(file, os.O_RDONLY | with_care)
+    except PermissionError as error:
+        if not os.path.lexists(file):
+            raise DataError(cannot_write(place, error)) from None
+        raise BusyError(
+            f"another user is, or was, writing {str(place)!r} ({file.name!r} beside it cannot be read): wait for its "
+            "end, or name another place"
+        ) from None
+    except OSError as error:
+        raise DataError(_in_the_way(file, place) if os.path.lexists(file) else cannot_write(place, error)) from None
+
+
+def _is_kept(handle: int, file: Path, place: str | Path) -> bool:
+    """Write this process into the file that it has locked; False where that one has gone, to be made anew.
+
+    Raises
+    ------
+    DataError
+        It is a file of somebody else, which is left as it is.
+    """
+    about = os.fstat(handle)
+    content = os.read(handle, len(_BEGINNING)) if stat.S_ISREG(about.st_mode) else b"-"
+    if about.st_nlink != 1 or not _BEGINNING.startswith(content):
+        os.close(handle)
+        raise DataError(_in_the_way(file, place))
+    try:
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, json.dumps(_myself()).encode())
+    except OSError:  # a full disk, or the file of a killed process of another user; the lock holds without a name
+        if hasattr(os, "getuid") and about.st_uid != os.getuid():
+            with suppress(OSError):
+                file.unlink()
+                return False
+    return True
+
+
+def _in_the_way(file: Path, place: str | Path) -> str:
+    return f"{str(file)!r} is in the way, where the lock of {str(place)!r} belongs: move it, or write to another folder"
 
 
 def _myself() -> dict[str, object]:

@@ -177,13 +177,14 @@ def predict_file(
             logger.info("%d of %d shards are there already", len(shards), n_shards)
         missing = {place for place in range(n_shards) if place not in shards}
         if missing:
-            model, _ = load_model(model_folder, device=device)
             to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
             try:
+                model, _ = load_model(model_folder, device=device)
                 for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
                     shards[place] = write_shard(answer(model, block, options), parts, place)
-            except ConfigError:  # the options do not fit the model, which the first shard tells: keep nothing
-                remove_parts(parts)
+            except (ArtifactError, ConfigError):  # the model cannot be read, or the options do not fit it
+                if not shards:
+                    remove_parts(parts)
                 raise
         write_answers((read_shard(shards[place]) for place in range(n_shards)), out)
         remove_parts(parts)

@@ -4,13 +4,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hierarchy.arguments import LARGEST, is_whole
 from hierarchy.errors import ConfigError, DataError, EncoderError
+from hierarchy.escaping import in_short
 from hierarchy.taxonomy import Taxonomy
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.splits import fingerprint
@@ -139,12 +141,12 @@ def check_options(
     problems = sampler_problems(space, sampler)
     if figure not in FIGURES:
         problems.append(f"figure {figure!r} is not known: use one of {', '.join(FIGURES)}")
-    if not isinstance(trials, Integral) or isinstance(trials, bool):
-        problems.append(f"trials is {trials!r}: give a whole number")
-    elif trials < 1:
+    if is_whole(trials, -LARGEST, 0):
         problems.append(f"trials {trials} leaves nothing to run: trial 0 is the given config, so give 2 or more")
+    elif not is_whole(trials, 1):
+        problems.append(f"trials is {in_short(trials)}: give a whole number, a billion at most")
     if minutes is not None and not (isinstance(minutes, Real) and minutes > 0):
-        problems.append(f"minutes {minutes!r} leaves no time: give a number above 0")
+        problems.append(f"minutes {in_short(minutes)} leaves no time: give a number above 0")
     if settings.run_dir is None:
         problems.append("trials are kept in the run folder: set run_dir")
     if n_processes() > 1:

@@ -2,16 +2,21 @@
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hierarchy.disk import (
     _looked_at,
     cannot_write,
+    file_refusal,
+    keep_rights,
+    replacement_refusal,
     system_error,
     system_refusal,
     whole_file,
@@ -50,6 +55,61 @@ def test_a_new_file_has_the_rights_of_every_new_file(tmp_path):
     (tmp_path / "usual").touch()
     write_whole(tmp_path / "new", b"")
     assert (tmp_path / "new").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_what_replaces_a_private_file_is_never_readable_for_others(tmp_path):
+    file = tmp_path / "a"
+    file.touch(mode=0o600)
+    with whole_file(file) as part:
+        assert stat.S_IMODE(part.stat().st_mode) == 0o600
+
+
+def test_the_owner_of_a_replaced_file_keeps_it(tmp_path, monkeypatch):
+    given, earlier = [], tmp_path / "a"
+    earlier.touch(mode=0o640)
+    about = list(earlier.stat())
+    about[stat.ST_UID], about[stat.ST_GID] = 4711, 4712
+    monkeypatch.setattr(os, "chown", lambda path, user, group: given.append((user, group)))
+    keep_rights(os.stat_result(about), earlier)
+    assert given == [(-1, 4712), (4711, -1)]
+
+
+@pytest.mark.parametrize(("earlier", "kept"), [(0o640, 0o600), (0o664, 0o644), (0o606, 0o606), (0o2775, 0o755)])
+def test_another_group_gets_no_rights(tmp_path, monkeypatch, earlier, kept):
+    def refuse(*_):
+        raise PermissionError
+
+    (tmp_path / "a").touch()
+    about = list((tmp_path / "a").stat())
+    about[stat.ST_MODE], about[stat.ST_GID] = stat.S_IFREG | earlier, 4712
+    monkeypatch.setattr(os, "chown", refuse)
+    keep_rights(os.stat_result(about), tmp_path / "a")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == kept
+
+
+def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path, monkeypatch, files):
+    def protected(path, flags, *more, real=os.open):
+        if path == tmp_path / "a" and flags & os.O_WRONLY:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags, *more)
+
+    write_whole(tmp_path / "a", b"one")
+    monkeypatch.setattr(os, "open", protected)
+    assert isinstance(file_refusal(tmp_path / "a"), PermissionError)
+    with pytest.raises(PermissionError):
+        write_whole(tmp_path / "a", b"two")
+    assert (tmp_path / "a").read_bytes() == b"one"
+    assert files() == ["a"]
+
+
+@pytest.mark.parametrize(("user", "refused"), [(0, False), (1, True), (2, False), (3, False)])
+def test_in_a_sticky_folder_a_file_is_replaced_by_its_owner_only(monkeypatch, user, refused):
+    above = SimpleNamespace(st_mode=stat.S_IFDIR | 0o1777, st_uid=2)
+    file = SimpleNamespace(parent=SimpleNamespace(stat=lambda: above), lstat=lambda: SimpleNamespace(st_uid=3))
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert (replacement_refusal(file) is not None) == refused
+    above.st_mode = stat.S_IFDIR | 0o777
+    assert replacement_refusal(file) is None
 
 
 def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, files):
@@ -142,6 +202,48 @@ def test_a_place_is_held_by_one_process_which_is_named(tmp_path, files):
         with pytest.raises(BusyError, match="this process"), held(tmp_path / "link"):
             pass
     assert files() == ["link"]
+
+
+@pytest.mark.parametrize("how", ["link", "hard link", "note", "folder", "pipe"])
+def test_what_stands_where_a_lock_belongs_is_left_alone(tmp_path, files, how):
+    victim, lock = tmp_path / "victim", tmp_path / ".out.lock"
+    victim.write_text("precious")
+    {
+        "link": lambda: lock.symlink_to(victim),
+        "hard link": lambda: lock.hardlink_to(victim),
+        "note": lambda: lock.write_text("mine"),
+        "folder": lock.mkdir,
+        "pipe": lambda: os.mkfifo(lock),
+    }[how]()
+    with pytest.raises(DataError, match=r"\.out\.lock' is in the way, .*move it"), held(tmp_path / "out"):
+        pass
+    assert files() == [".out.lock", "victim"]
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("content", ["", '{"pro', '{"process": 5, "host": "x", "command": "c", "since": "s"}'])
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, files, content):
+    (tmp_path / ".out.lock").write_text(content)
+    with held(tmp_path / "out"):
+        pass
+    assert files() == []
+
+
+def test_the_lock_of_a_killed_process_of_another_user_is_made_anew(tmp_path, files, monkeypatch):
+    lock = tmp_path / ".out.lock"
+    lock.write_text('{"process": 5}')
+    others = lock.stat().st_ino
+
+    def open_as_another(path, flags, *more, real=os.open):
+        if path == lock and flags & os.O_RDWR and lock.exists() and lock.stat().st_ino == others:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", open_as_another)
+    monkeypatch.setattr(os, "getuid", lambda: -1)
+    with held(tmp_path / "out"):
+        assert "since" in lock.read_text()
+    assert files() == []
 
 
 def test_nothing_is_lost_where_many_wait_for_their_turn(tmp_path):

@@ -460,6 +460,18 @@ def test_a_spreadsheet_computes_nothing_in_a_table_and_its_texts_come_back(tmp_p
     assert path.read_bytes() == written
 
 
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u0085", "\u2028", "\t"])
+def test_ids_that_a_table_would_change_are_not_written_into_one(tmp_path, blank):
+    for tree in (
+        Taxonomy(groups=(Group("g", "g", labels=(Label(f"a{blank}", "a"),)),)),
+        Taxonomy(groups=(Group("g", "g", labels=(Label("a", "a"),)),), unplaced=(Label(f"{blank}b", "b"),)),
+        Taxonomy(groups=(Group(f"g{blank}", "g", labels=(Label("a", "a"),)),)),
+    ):
+        with pytest.raises(TaxonomyError, match=r"begins or ends with a blank.*write \.yaml or \.json"):
+            tree.to_csv(tmp_path / "t.csv")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_table_of_other_columns_is_read_as_it_stands(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("label,group\n'=a,'-G\n=b,'-G\n", encoding="utf-8")

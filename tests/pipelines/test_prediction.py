@@ -180,6 +180,25 @@ def test_damaged_shards_are_made_anew(model, documents, tmp_path, monkeypatch, c
         out.unlink()
 
 
+def test_a_model_that_cannot_be_read_leaves_nothing_behind_and_costs_no_shards(model, documents, tmp_path, monkeypatch):
+    def damaged(*_, **__):
+        raise ArtifactError("damaged")
+
+    out = tmp_path / "out.csv"
+    for shards in (0, 2):
+        if shards:
+            with monkeypatch.context() as patch:
+                stop_after(patch, shards)
+                with pytest.raises(KeyboardInterrupt):
+                    predict_file(model, documents, out)
+        with monkeypatch.context() as patch:
+            patch.setattr("pipelines.loading.load_model", damaged)
+            with pytest.raises(ArtifactError, match="damaged"):
+                predict_file(model, documents, out)
+        assert len(list(tmp_path.glob("out.csv.parts/*.parquet"))) == shards
+        assert out.with_name("out.csv.parts").exists() == bool(shards)
+
+
 def test_a_link_stays_and_names_of_others_are_not_followed(model, documents, tmp_path):
     victim, target, link = (tmp_path / name for name in ("victim", "target.jsonl", "link.jsonl"))
     victim.write_text("precious", encoding="utf-8")

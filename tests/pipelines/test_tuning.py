@@ -332,3 +332,9 @@ def test_what_is_missing_is_named_with_its_remedy(lexical, monkeypatch):
     with pytest.raises(MissingLibraryError, match="install it with: pip install optuna"):
         lexical()
     assert optuna.__version__
+
+
+@pytest.mark.parametrize("trials", [2**63, 10**5000, -(10**5000), True, 2.0, float("nan")], ids=range(6))
+def test_a_number_of_trials_beyond_all_use_is_refused(lexical, trials):
+    with pytest.raises(ConfigError, match=r"trials is .{1,250}: give a whole number, a billion at most"):
+        lexical(trials=trials)
