@@ -20,7 +20,7 @@ _LONGEST_NAME = 50  # characters of the place in the name of its lock: four byte
 
 
 @contextmanager
-def held(place: str | Path, *, file: Path | None = None, wait: float = 0.0) -> Iterator[None]:
+def held(place: str | Path, *, file: Path | None = None, wait: float = 0.0) -> Iterator[bool]:
     """Keep a file or folder that is written for this process alone, until the block ends.
 
     The system lets go of it when the process ends, however it ends. Where there are no such locks, nothing is held.
@@ -34,6 +34,11 @@ def held(place: str | Path, *, file: Path | None = None, wait: float = 0.0) -> I
     wait
         Seconds to wait for another process that has it, where its work is short.
 
+    Yields
+    ------
+    bool
+        Whether it is kept: only then is what lies beside it left over, and not another one's work.
+
     Raises
     ------
     BusyError
@@ -45,7 +50,7 @@ def held(place: str | Path, *, file: Path | None = None, wait: float = 0.0) -> I
     file = file or real.with_name(f".{short_name(real.name)}.lock")
     handle = _patiently_locked(file, place, wait)
     try:
-        yield
+        yield lock(handle) is True
     finally:
         try:
             with suppress(OSError):  # the work is done, and the next one takes it as it lies

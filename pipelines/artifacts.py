@@ -115,6 +115,6 @@ def _log_size(folder: Path, names: Sequence[str]) -> None:
 
 
 def _write_json(file: Path, content: Any) -> None:
-    text = json.dumps(content, ensure_ascii=False, indent=1, default=str)
+    text = json.dumps(content, ensure_ascii=False, indent=1, default=str, allow_nan=False)
     # A path can hold bytes that are no text: JSON has an escape for them.
     file.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -55,8 +55,8 @@ def model_place(folder: Path) -> Iterator[None]:
     """
     check_replaceable(folder)
     real = Path(os.path.realpath(folder))
-    with _made(real.parent, folder), _held(real, folder):
-        if is_first():
+    with _made(real.parent, folder), _held(real, folder) as is_kept:
+        if is_first() and is_kept:
             remove_left_overs(real)
         yield
 
@@ -152,13 +152,13 @@ def _made(folder: Path, named: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _held(real: Path, place: Path, *, file: Path | None = None) -> Iterator[None]:
+def _held(real: Path, place: Path, *, file: Path | None = None) -> Iterator[bool]:
     if real in _mine.get() or not is_first():  # of processes that train together the first one writes
-        yield
+        yield False  # what is left over beside it was looked at already
         return
-    with held(place, file=file):
+    with held(place, file=file) as is_kept:
         before = _mine.set(_mine.get() | {real})
         try:
-            yield
+            yield is_kept
         finally:
             _mine.reset(before)

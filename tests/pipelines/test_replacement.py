@@ -303,3 +303,16 @@ def test_of_processes_that_train_together_the_first_holds(tmp_path, monkeypatch)
         monkeypatch.setenv("RANK", "0")
         with model_place(tmp_path / "model"), run_place(tmp_path / "run"):
             pass
+
+
+def test_without_locks_the_work_of_others_is_no_left_over(fitted_lexical, tmp_path, monkeypatch):
+    import hierarchy.locks
+
+    monkeypatch.setattr(hierarchy.locks, "lock", lambda handle: None)
+    others = tmp_path / f".model.{'0' * 16}.part"
+    others.mkdir()
+    fitted_lexical.save_pretrained(tmp_path / "model")
+    assert others.is_dir()
+    monkeypatch.undo()
+    fitted_lexical.save_pretrained(tmp_path / "model")
+    assert not others.exists()
