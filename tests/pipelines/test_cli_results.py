@@ -82,7 +82,7 @@ def test_no_output_is_an_input(cli, files, command):
     done = cli(*command.split())
     assert done.exit_code == 2, done.output
     assert re.search(
-        "would overwrite|lies in|must end in|is a file|no demo has written|holds no model|not UTF-8", done.stderr
+        "would overwrite|lies in|must end in|is a file|demo has not written|holds no model|not UTF-8", done.stderr
     )
     assert everything(files) == before
 
