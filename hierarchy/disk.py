@@ -110,6 +110,7 @@ def file_refusal(path: str | Path) -> Exception | None:
 
 def folder_refusal(folder: Path) -> Exception | None:
     """Return why no file can be made in a folder, as `file_refusal` does."""
+    _remove_left_overs(folder)  # a process can be killed while it tries, too
     try:
         part, handle = _new_part(folder / "new")
     except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ import pytest
 from hierarchy.disk import (
     _looked_at,
     cannot_write,
+    folder_refusal,
     file_refusal,
     keep_rights,
     replacement_refusal,
@@ -187,6 +188,12 @@ def test_what_killed_processes_left_is_removed_and_what_others_write_is_not(tmp_
     assert [name[:3] for name in files()] == [".b.", ".mi", "a"]
     alive.kill()
     alive.wait()
+
+
+def test_what_a_process_left_that_was_killed_while_it_tried_a_folder_is_removed(tmp_path, files):
+    (tmp_path / f".new.{'0' * 16}.part").touch()
+    assert folder_refusal(tmp_path) is None
+    assert files() == []
 
 
 def test_a_place_is_held_by_one_process_which_is_named(tmp_path, files):
