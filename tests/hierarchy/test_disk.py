@@ -14,8 +14,8 @@ import pytest
 from hierarchy.disk import (
     _looked_at,
     cannot_write,
-    folder_refusal,
     file_refusal,
+    folder_refusal,
     keep_rights,
     replacement_refusal,
     system_error,
