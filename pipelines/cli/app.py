@@ -24,7 +24,7 @@ from pipelines.cli import (
     tuning,
 )
 from pipelines.cli.console import CommandLine, told_errors
-from pipelines.cli.signals import end_workers, heed_signals
+from pipelines.cli.signals import end_workers, heeded_signals
 from pipelines.cli.streams import guard_streams
 
 
@@ -81,14 +81,14 @@ app.command(epilog=demo.EPILOG)(demo.demo)
 def main() -> None:
     """Run the command line."""
     guard_streams()
-    heed_signals()
-    try:
-        with told_errors():
-            app(prog_name="coarsefine")
-    except typer.Exit as ending:  # what no command has told
-        sys.exit(ending.exit_code)
-    finally:
-        end_workers()
+    with heeded_signals():
+        try:
+            with told_errors():
+                app(prog_name="coarsefine")
+        except typer.Exit as ending:  # what no command has told
+            sys.exit(ending.exit_code)
+        finally:
+            end_workers()
 
 
 def _show_version(wanted: bool) -> None:

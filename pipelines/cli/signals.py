@@ -1,12 +1,18 @@
 """What ends the command from outside: SIGTERM and SIGHUP unwind it as Ctrl-C does, and its workers end with it."""
 
+import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 ENDING = ("SIGTERM", "SIGHUP")  # where the system has them
 TOGETHER = 1.0  # seconds; `timeout` and others send a signal to the process and to its group, so it comes twice
+SOON = 0.05  # seconds
 
 
 class Stopped(SystemExit):
@@ -19,13 +25,18 @@ class Stopped(SystemExit):
     """
 
     def __init__(self, number: int) -> None:
+        self.number = number
         self.exit_code = 128 + number  # as a shell tells of a signal
         super().__init__(self.exit_code)
         self.name = signal.Signals(number).name
 
 
-def heed_signals() -> None:
-    """Let signals raise `Stopped`, so that files are closed and folders removed; `nohup` keeps its meaning."""
+@contextmanager
+def heeded_signals() -> Iterator[None]:
+    """Let signals raise `Stopped` in the block, so that files are closed and folders go; `nohup` keeps its meaning.
+
+    Python drops what is raised in a finalizer, whatever ran it: such a signal comes again.
+    """
     last = -TOGETHER
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -34,10 +45,27 @@ def heed_signals() -> None:
             last = time.monotonic()
             raise Stopped(number)
 
-    for name in ENDING:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, stop)
+    def dropped(found: Any) -> None:
+        nonlocal last
+        if not isinstance(found.exc_value, Stopped):
+            sys.__unraisablehook__(found)
+            return
+        last = -TOGETHER
+        again = threading.Timer(SOON, os.kill, (os.getpid(), found.exc_value.number))
+        again.daemon = True
+        again.start()
+
+    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    heeded = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    hook, sys.unraisablehook = sys.unraisablehook, dropped
+    for number in heeded:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in heeded:  # what comes while the interpreter ends has nothing to close any more
+            signal.signal(number, signal.SIG_DFL)
+        sys.unraisablehook = hook
 
 
 def end_workers() -> None:

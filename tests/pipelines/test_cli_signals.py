@@ -102,16 +102,36 @@ def test_workers_end_with_the_command(start, number, code):
 
 
 def test_nohup_keeps_its_meaning():
-    process = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-            "from pipelines.cli.signals import heed_signals; heed_signals()\n"
-            "os.kill(os.getpid(), signal.SIGHUP); print('on')",
-        ],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
+    process = run(
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "with heeded_signals(): os.kill(os.getpid(), signal.SIGHUP)\n"
+        "print('on')"
     )
     assert (process.returncode, process.stdout) == (0, "on\n")
+
+
+def test_a_signal_in_a_finalizer_ends_the_work_after_it():
+    process = run(
+        "class Last:\n"
+        "    def __del__(self): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "with heeded_signals():\n"
+        "    Last()\n"
+        "    time.sleep(60)"
+    )
+    assert (process.returncode, process.stderr) == (143, "")
+
+
+def test_a_signal_at_the_end_of_the_interpreter_leaves_no_traceback():
+    process = run(
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "with heeded_signals(): print('done', flush=True)"
+    )
+    assert (process.returncode, process.stdout, process.stderr) == (-signal.SIGTERM, "done\n", "")
+
+
+def run(code):
+    imports = "import atexit, os, signal, time\nfrom pipelines.cli.signals import heeded_signals\n"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", imports + code], env=environment, capture_output=True, text=True, timeout=50
+    )
