@@ -91,7 +91,9 @@ def main() -> None:
 def parse(works: dict[str, Work]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=360, help="in all; dealt to the works evenly")
+    parser.add_argument(
+        "--kills", type=int, default=360, help="in all; dealt to the works evenly, two to each at least"
+    )
     add_common_options(parser, works, "kills")
     parser.set_defaults(works=[name for name in works if name != "train-processes"])  # its workers take long to start
     return parser.parse_args()

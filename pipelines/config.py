@@ -150,8 +150,8 @@ class Config(BaseModel):
         output, run = Path(self.output).resolve(), self.run_folder.resolve()
         if output in (run, *run.parents):
             raise ValueError(
-                f"run {str(self.run_folder)!r} is the output {self.output!r} or lies in it, and the model takes that "
-                "folder's whole place: give the run a folder of its own"
+                f"run {str(self.run_folder)!r} is the output {self.output!r} or lies in it, and a model is replaced "
+                "with its folder: give the run a folder of its own, and the output a name"
             )
         return self
 

@@ -102,7 +102,7 @@ def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str]
             "name these too, or name no group to refit all that the change demands"
         )
     if not chosen and change.empty and not coarse:
-        raise DataError("there is nothing to do: the tree is the model's own; name the groups to refit")
+        raise DataError("there is nothing to do: the tree is the model's own; name the groups to refit (--groups)")
     return Plan(taxonomy, space, [g for g, group in enumerate(space.group_ids) if group in chosen], coarse)
 
 

@@ -15,7 +15,6 @@ from hierarchy.errors import DataError
 
 LIST = ".sha256"  # how the name of a list ends
 LONGEST_LIST = 1 << 20  # bytes
-RUN_FOLDER = "(`run` in a config; in Python `run_dir`, for documents `cache_dir`)"
 logger = logging.getLogger(__name__)
 
 
@@ -59,8 +58,7 @@ def writing(place: Path) -> Iterator[None]:
         if system_error(error) is None:
             raise
         raise DataError(
-            f"{cannot_write(place, error)}, or take another run folder {RUN_FOLDER}; what is finished there already is "
-            "kept, and the same command goes on"
+            f"{cannot_write(place, error)}; what is finished in its folder is kept, and the same command goes on"
         ) from error
 
 

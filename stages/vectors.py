@@ -16,9 +16,10 @@ import numpy as np
 from hierarchy.errors import DataError
 from stages.arrays import Array, check_arrays
 from stages.cache_keys import cache_key, texts_digest
-from stages.finished import LIST, RUN_FOLDER, damaged, finishing, is_finished, make_folder, writing
+from stages.finished import LIST, damaged, finishing, is_finished, make_folder, writing
 from stages.progress import progress
 
+RUN_FOLDER = "(`run` in a config, `run_dir` in Python)"
 SHARD_DOCUMENTS = 1024
 SHARD_CHARACTERS = 400_000  # about a hundred thousand tokens: what a crash may cost
 OPEN_SHARDS = 64

@@ -104,7 +104,7 @@ def _refit(
     tree = classifier.taxonomy_ if taxonomy is None else read_taxonomy(taxonomy)
     tree, parts = read_parts(config, tree, as_before)
     training, valid, test = parts["train"], parts.get("valid"), parts.get("test")
-    repeats = warn_of_seen_parts(parts, "test")
+    repeats = [] if config.data.test is None else warn_of_seen_parts(parts, "test")  # else validation stands for it
     warn_of_seen_parts(parts, "calibration")
     if "calibration" in parts:
         check_enough(len(parts["calibration"].texts))
