@@ -14,6 +14,7 @@ from hierarchy.disk import cannot_write, checksum, sync, system_error, whole_fil
 from hierarchy.errors import DataError
 
 LIST = ".sha256"  # how the name of a list ends
+PLACES = "(`run` or -o; in Python `run_dir`, for documents `cache_dir`)"
 LONGEST_LIST = 1 << 20  # bytes
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ def writing(place: Path) -> Iterator[None]:
         if system_error(error) is None:
             raise
         raise DataError(
-            f"{cannot_write(place, error)}; what is finished in its folder is kept, and the same command goes on"
+            f"{cannot_write(place, error)}, or take another place {PLACES}; what is finished there already is kept, and "
+            "the same command goes on"
         ) from error
 
 
