@@ -59,8 +59,8 @@ def writing(place: Path) -> Iterator[None]:
         if system_error(error) is None:
             raise
         raise DataError(
-            f"{cannot_write(place, error)}, or take another place {PLACES}; what is finished there already is kept, and "
-            "the same command goes on"
+            f"{cannot_write(place, error)}, or take another place {PLACES}; what is finished there already is "
+            "kept, and the same command goes on"
         ) from error
 
 
