@@ -1,6 +1,10 @@
 """A user's text in a place that would read more into it: one function for each language that is written."""
 
+import csv
+import io
 import re
+from collections.abc import Iterable
+from typing import Any
 from unicodedata import category
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the text around that follows them
@@ -96,6 +100,13 @@ def spreadsheet_cell(text: str) -> str:
 def from_spreadsheet_cell(cell: str) -> str:
     """Return the text that `spreadsheet_cell` wrote."""
     return _GUARDED.sub(r"\1", cell)
+
+
+def csv_row(cells: Iterable[Any], delimiter: str = ",") -> str:
+    """Write a line of a table; a lone return within a cell is quoted, which Python's writer forgets before 3.13."""
+    line = io.StringIO()
+    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(cells)  # it quotes what may end its lines
+    return f"{line.getvalue()[:-2]}\n"
 
 
 def spreadsheet_json(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
 from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
-from hierarchy.escaping import from_spreadsheet_cell, spreadsheet_cell
+from hierarchy.escaping import csv_row, from_spreadsheet_cell, spreadsheet_cell
 from hierarchy.mistaken import columns_seem_to_be
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 
@@ -89,13 +89,10 @@ def table_text(tree: Tree, delimiter: str) -> str:
 
     A spreadsheet computes nothing in it; `read_rows` undoes what that takes.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(COLUMNS)
     rows = [(label.id, group.id, label.name, label.description) for group in tree.groups for label in group.labels]
     rows += [(label.id, "", label.name, label.description) for label in tree.unplaced]
-    writer.writerows(map(spreadsheet_cell, row) for row in rows)
-    return buffer.getvalue()
+    guarded = (map(spreadsheet_cell, row) for row in rows)
+    return "".join(csv_row(row, delimiter) for row in (COLUMNS, *guarded))
 
 
 def _rows(text: str, where: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hierarchy.disk import write_output
 from hierarchy.errors import DataError, TaxonomyError
-from hierarchy.escaping import from_spreadsheet_cell, spreadsheet_cell
+from hierarchy.escaping import csv_row, from_spreadsheet_cell, spreadsheet_cell
 from hierarchy.files import read_text
 from hierarchy.local_paths import local_path
 from pipelines.label_errors import LabelError
@@ -37,17 +37,15 @@ def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mappin
     DataError
         The file cannot be written.
     """
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(COLUMNS + NAMES)
+    lines = [csv_row(COLUMNS + NAMES)]
     for one in found:
         cells = (
             f"{one.row}", one.id or "", one.label, one.suggested, one.group or "", one.suggested_group or "",
             one.where, f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.key:016x}",
             (excerpts or {}).get(one.key, ""), *(getattr(one, name) or "" for name in NAMES),
         )  # fmt: skip
-        writer.writerow(map(spreadsheet_cell, cells))
-    write_output(local_path(path), table.getvalue())
+        lines.append(csv_row(map(spreadsheet_cell, cells)))
+    write_output(local_path(path), "".join(lines))
 
 
 def read_review(path: str | Path) -> list[tuple[LabelError, str]]:

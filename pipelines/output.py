@@ -1,6 +1,5 @@
 """What is written: where nothing that is read lies, and whole or not at all."""
 
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 from hierarchy.characters import has_half
 from hierarchy.disk import cannot_write, file_refusal, folder_refusal, output_file
 from hierarchy.errors import DataError
-from hierarchy.escaping import spreadsheet_cell, spreadsheet_json
+from hierarchy.escaping import csv_row, spreadsheet_cell, spreadsheet_json
 from hierarchy.local_paths import is_there
 
 if TYPE_CHECKING:
@@ -228,17 +227,10 @@ def _write_jsonl(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
 
 
 def _write_csv(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
-    import csv
-
     first = next(tables)
-    text = io.TextIOWrapper(stream, "utf-8", newline="")
-    writer = csv.DictWriter(text, first.column_names, lineterminator="\n")
-    writer.writeheader()
+    stream.write(csv_row(first.column_names).encode())
     for table in chain([first], tables):
-        for line in table.to_pylist():
-            writer.writerow({name: _cell(value) for name, value in line.items()})
-    text.flush()
-    text.detach()
+        stream.writelines(csv_row(map(_cell, line.values())).encode() for line in table.to_pylist())
 
 
 def _cell(value: Any) -> Any:

@@ -21,6 +21,7 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 BYTE_ORDER_MARK = "\ufeff"
 CHUNK = 2**16  # bytes
+BROKEN_OFF = (EOFError, zlib.error, gzip.BadGzipFile)
 LONGEST_LINE = 2**28  # characters: a gzip file of a megabyte can hold a line of a gigabyte
 LONGEST_LIST = 2**30
 NO_HEADER = "the first line of the file must name the columns"
@@ -82,9 +83,16 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
                     raise DataError(f"the file seems to be UTF-16; save it as UTF-8, or read it with {encoding=}")
                 yield line.removeprefix(BYTE_ORDER_MARK)
         except UnicodeError:
-            raise DataError(_wrong_byte(path, encoding)) from None
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"after line {number}: the gzip file is damaged or cut off ({error})") from None
+            try:
+                raise DataError(_wrong_byte(path, encoding)) from None
+            except BROKEN_OFF as error:  # which is why the bytes are wrong
+                raise _broken_off(number, error) from None
+        except BROKEN_OFF as error:
+            raise _broken_off(number, error) from None
+
+
+def _broken_off(number: int, error: Exception) -> DataError:
+    return DataError(f"after line {number}: the gzip file is damaged or cut off ({error})")
 
 
 def _opened(path: Path) -> BinaryIO:

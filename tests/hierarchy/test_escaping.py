@@ -1,5 +1,7 @@
 """A user's text in terminals, Markdown and spreadsheets: shown as it stands, read back as it was."""
 
+import csv
+import io
 import json
 import re
 
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from hierarchy.errors import DataError
 from hierarchy.escaping import (
+    csv_row,
     from_spreadsheet_cell,
     markdown,
     markdown_block,
@@ -91,3 +94,12 @@ def test_json_for_a_spreadsheet_is_the_same_json(texts):
 def test_other_cells_stay():
     for text in ("", "plain", "a-b = c", "'tis", "1,5 - 2", "x; y", "2024-01-01"):
         assert spreadsheet_cell(text) == text
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+def test_whatever_may_end_a_line_is_quoted_in_a_table(delimiter):
+    rows = [["a\rb", "\n", "\r"], ["", '"', f"x{delimiter}y"], ["plain", 1.5, None], ["\r\n", "\r", ""]]
+    text = "".join(csv_row(row, delimiter) for row in rows)
+    read = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    assert read == [["" if cell is None else str(cell) for cell in row] for row in rows]
+    assert csv_row(["a", "b"], delimiter) == f"a{delimiter}b\n"
