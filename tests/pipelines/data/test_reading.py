@@ -365,5 +365,5 @@ def test_wrong_bytes_before_the_end_of_a_cut_gzip_file(tmp_path, read):
     whole = gzip.compress(b"text\tlabel\n\xa1wrong\ta\n" * 50)
     for name, content in (("cut.tsv.gz", whole[:-9]), ("bad.tsv.gz", whole[:-30] + b"[" * 200)):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match="the gzip file is damaged or cut off|is not UTF-8"):
+        with pytest.raises(DataError, match=r"the gzip file is damaged or cut off|is not UTF-8"):
             read(tmp_path / name)
