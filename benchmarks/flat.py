@@ -33,7 +33,7 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer_utils import set_seed
+from transformers.trainer_utils import get_last_checkpoint, set_seed
 
 from pipelines.calibration import fit_variants, fuse
 from pipelines.config import load_config
@@ -44,7 +44,6 @@ from stages.frequencies import label_ratio
 from stages.lexical import NgramVectorizer
 from stages.rows import Problem, Rows, fit_rows, log_chance
 from stages.training.optimizer import parameter_groups
-from stages.training.trainer import last_checkpoint
 
 MAX_TOKENS = 512
 OF_THE_MACHINE = {
@@ -109,8 +108,8 @@ class FlatModel:
         weights, checkpoints = self.folder / WEIGHTS, self.folder / "checkpoints"
         if weights.exists():
             return self
-        checkpoint = last_checkpoint(checkpoints)
-        self.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        checkpoint = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+        self.trainer.train(resume_from_checkpoint=checkpoint)
         part = weights.with_suffix(".part")
         save_model(self.model, str(part))
         part.replace(weights)
