@@ -21,7 +21,7 @@ from hierarchy.disk import system_refusal
 from hierarchy.errors import CoarsefineError, one_line
 from hierarchy.escaping import visible
 from hierarchy.local_paths import local_path
-from pipelines.cli.signals import Stopped
+from pipelines.cli.signals import Stopped, received
 from pipelines.cli.streams import failure_of
 from stages.processes import is_first
 
@@ -127,11 +127,14 @@ def told_errors(goes_on: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except CoarsefineError as error:
-        fail(str(error))
-        raise typer.Exit(BAD_INPUT) from None
-    except Exception as error:
-        refusal = system_refusal(error)
+    except (Exception, Stopped) as error:
+        if (stopped := received()) is not None and not isinstance(error, typer.Exit):
+            fail(f"stopped by {stopped.name}{': ' if goes_on else ''}{goes_on}", style="yellow")
+            raise typer.Exit(stopped.exit_code) from None
+        if isinstance(error, CoarsefineError):
+            fail(str(error))
+            raise typer.Exit(BAD_INPUT) from None
+        refusal = None if isinstance(error, Stopped) else system_refusal(error)
         if refusal is None:
             raise
         fail(str(CoarsefineError(f"{refusal}{'; what is written is kept; ' if goes_on else ''}{goes_on}")))
@@ -139,9 +142,6 @@ def told_errors(goes_on: str = "") -> Iterator[None]:
     except KeyboardInterrupt:
         fail(f"interrupted{': ' if goes_on else ''}{goes_on}", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
-    except Stopped as stopped:
-        fail(f"stopped by {stopped.name}{': ' if goes_on else ''}{goes_on}", style="yellow")
-        raise typer.Exit(stopped.exit_code) from None
 
 
 class OneLine(logging.Formatter):

@@ -13,6 +13,7 @@ from typing import Any
 ENDING = ("SIGTERM", "SIGHUP")  # where the system has them
 TOGETHER = 1.0  # seconds; `timeout` and others send a signal to the process and to its group, so it comes twice
 SOON = 0.05  # seconds
+_received: "list[Stopped]" = []
 
 
 class Stopped(SystemExit):
@@ -43,7 +44,8 @@ def heeded_signals() -> Iterator[None]:
         nonlocal last
         if time.monotonic() - last >= TOGETHER:
             last = time.monotonic()
-            raise Stopped(number)
+            _received.append(Stopped(number))
+            raise _received[-1]
 
     def dropped(found: Any) -> None:
         nonlocal last
@@ -66,6 +68,11 @@ def heeded_signals() -> Iterator[None]:
         for number in heeded:  # what comes while the interpreter ends has nothing to close any more
             signal.signal(number, signal.SIG_DFL)
         sys.unraisablehook = hook
+
+
+def received() -> Stopped | None:
+    """Return the signal that has ended the work, also where a library made an error of its own of it."""
+    return _received[-1] if _received else None
 
 
 def end_workers() -> None:

@@ -129,6 +129,20 @@ def test_a_signal_at_the_end_of_the_interpreter_leaves_no_traceback():
     assert (process.returncode, process.stdout, process.stderr) == (-signal.SIGTERM, "done\n", "")
 
 
+def test_a_signal_that_a_library_makes_an_error_of_is_the_signal():
+    process = run(
+        "from pipelines.cli.console import told_errors\n"
+        "import typer\n"
+        "with heeded_signals():\n"
+        "    try:\n"
+        "        with told_errors('the same command goes on'):\n"
+        "            try: os.kill(os.getpid(), signal.SIGHUP); time.sleep(9)\n"
+        "            except BaseException as error: raise ValueError('wrapped') from error\n"
+        "    except typer.Exit as ending: raise SystemExit(ending.exit_code)"
+    )
+    assert (process.returncode, process.stderr) == (129, "coarsefine: stopped by SIGHUP: the same command goes on\n")
+
+
 def run(code):
     imports = "import atexit, os, signal, time\nfrom pipelines.cli.signals import heeded_signals\n"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
