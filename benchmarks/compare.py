@@ -27,7 +27,7 @@ from peers import PEERS
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.documents import Documents
+    from pipelines.data.documents import Documents
 
 JOINT = "configs/joint.yaml"
 OURS: dict[str, dict[str, Any]] = {
@@ -237,7 +237,7 @@ def long_documents(texts: Sequence[str]) -> np.ndarray:
     """Mark the documents of more than 512 tokens of the embedded encoder, (documents,) bool."""
     from transformers import AutoTokenizer
 
-    from hierarchy.embedded import embedded_encoder_path
+    from hierarchy.embedding.embedded import embedded_encoder_path
 
     tokenizer = AutoTokenizer.from_pretrained(embedded_encoder_path())
     return np.array([len(tokenizer(text, verbose=False)["input_ids"]) > LONG for text in texts])

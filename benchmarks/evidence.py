@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from harness import load_data, make_parser, prepare, print_table, write_record
 
-from pipelines.features import FeatureExtractor, NeuralFeatures, cached_vectors
-from pipelines.router import Inputs
+from stages.features import FeatureExtractor, NeuralFeatures, cached_vectors
+from stages.router.router import Inputs
 from stages.vectors import SegmentVectors
 
 RESAMPLES = 2000
@@ -62,7 +62,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
         Where the model lies.
     """
     from pipelines.cli.console import silence_weight_bars
-    from pipelines.loading import load_model
+    from pipelines.model.artifact.loading import load_model
     from stages.progress import progress
 
     if not model_folder.is_dir():
@@ -121,7 +121,7 @@ class CachedFeatures(NeuralFeatures):
 
 def leave_out(model: Any, text: str) -> tuple[np.ndarray, list[tuple[int, int]], np.ndarray]:
     """Share and characters of each segment, and the best label's probability: of the whole, then without each one."""
-    from pipelines.evidence.explain import explain
+    from pipelines.explaining.explain import explain
 
     explanation = explain(model, text, top_k=1)
     spans = [(segment.start, segment.end) for segment in explanation.segments]

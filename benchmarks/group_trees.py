@@ -104,9 +104,9 @@ def training_vectors(settings: "Settings", data: DataSet) -> np.ndarray:
     """Return the pooled vectors of the training documents, from the cache of the run folder."""
     from pathlib import Path
 
-    from pipelines.encoders import load_encoder
-    from pipelines.features import cached_vectors
-    from pipelines.preparation import label_texts
+    from pipelines.data.preparation import label_texts
+    from pipelines.training.encoder import load_encoder
+    from stages.features import cached_vectors
 
     encoder, segmenter = load_encoder(settings, data.train.texts, label_texts(data.taxonomy, data.train).values())
     folder = Path(str(settings.run_dir))
@@ -118,7 +118,7 @@ def trees_of(human: "Taxonomy", vectors: np.ndarray, labels: list[str], settings
     from sklearn.cluster import KMeans
 
     from hierarchy import TaxonomyBuilder
-    from hierarchy.embedding import embed_texts
+    from hierarchy.embedding.label_vectors import embed_texts
 
     groups = len(human.groups)
     # The human limits, so that they bind neither side: the rule of half to twice the mean size remains.

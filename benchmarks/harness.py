@@ -18,7 +18,7 @@ import psutil  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.documents import Documents
+    from pipelines.data.documents import Documents
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # so that a checkout which is not installed can be measured too
@@ -74,8 +74,8 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
 
     from hierarchy.taxonomy import Taxonomy
     from pipelines.data.checks import check_documents
+    from pipelines.data.documents import Documents
     from pipelines.data.reading import read_documents
-    from pipelines.documents import Documents
 
     if not (folder / name).is_dir():
         found = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []

@@ -17,7 +17,7 @@ from scipy import sparse
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
-    from stages.rows import Rows
+    from stages.fine.rows import Rows
 
 HELD_OUT = 2_000  # documents beside the training ones, to see that the rows have learned something
 BLOCK = 10_000  # documents generated at a time
@@ -61,10 +61,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         As parsed.
     """
     from pipelines.config import load_config
-    from pipelines.rows import fit_heads, probe_confusion
+    from pipelines.training.heads import fit_heads, probe_confusion
     from stages.fine.negatives import plan_problems
+    from stages.fine.rows import Problem, Rows
     from stages.progress import Clock
-    from stages.rows import Problem, Rows
 
     changes = [f"classifier.{s}" for s in (f"negatives={options.negatives}", f"n_jobs={options.jobs}")]
     settings: Settings = load_config(None, changes).classifier

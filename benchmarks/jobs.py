@@ -17,7 +17,7 @@ from harness import PeakMemory
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.documents import Documents
+    from pipelines.data.documents import Documents
 
 SECONDS_BETWEEN_NOTES = 5.0
 
@@ -145,7 +145,7 @@ def encoder_folder(encoder: str, run: Path, *, layers: int | None = None, no_att
     no_attention_dropout
         Train without dropout on the attention weights: with it a processor cannot use its fused attention.
     """
-    from hierarchy.embedded import embedded_encoder_path
+    from hierarchy.embedding.embedded import embedded_encoder_path
 
     if encoder == "none":
         return encoder

@@ -38,7 +38,7 @@ from works import (
     results_of,
 )
 
-from hierarchy.disk import write_whole
+from hierarchy.disk.whole_files import write_whole
 
 RANDOM, BETWEEN = "random", "between system calls"
 SHARE_KILLED_TWICE = 0.2

@@ -107,7 +107,7 @@ def score(predictions: "OutOfFold", right: np.ndarray, given: np.ndarray) -> dic
     right, given
         Label ids by document.
     """
-    from pipelines.label_errors import find_label_errors
+    from pipelines.cross_validation.label_errors import find_label_errors
 
     errors = find_label_errors(predictions)
     wrong = right != given

@@ -73,8 +73,8 @@ def label_set(name: str, options: argparse.Namespace) -> tuple[np.ndarray, np.nd
     options
         As parsed.
     """
-    from hierarchy.embedding import embed_texts
-    from hierarchy.signals import SIGNALS, label_signals
+    from hierarchy.embedding.label_vectors import embed_texts
+    from hierarchy.measuring.signals import SIGNALS, label_signals
 
     if name in NAMES:
         file, encoder = NAMES[name]
@@ -108,10 +108,10 @@ def measure(vectors: np.ndarray, human: np.ndarray) -> dict[str, Any]:
     """
     from sklearn.cluster import AgglomerativeClustering, KMeans
 
-    from hierarchy.clustering import Clusters, cluster
-    from hierarchy.embedding import reduced
-    from hierarchy.sizes import Room
-    from hierarchy.smoothing import smoothed
+    from hierarchy.building.clustering import Clusters, cluster
+    from hierarchy.building.sizes import Room
+    from hierarchy.building.smoothing import smoothed
+    from hierarchy.embedding.label_vectors import reduced
 
     vectors = reduced(vectors)
     groups = int(human.max()) + 1

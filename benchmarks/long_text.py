@@ -13,11 +13,11 @@ import numpy as np
 from harness import DataSet, load_data, make_parser, prepare, print_table, write_record
 
 if TYPE_CHECKING:
-    from pipelines.label_space import LabelSpace
-    from pipelines.neural import NeuralStage
     from pipelines.settings import Settings
+    from pipelines.training.neural import NeuralStage
     from stages.coarse.encoder import Encoder
     from stages.coarse.segments import Segmenter
+    from stages.router.label_space import LabelSpace
     from stages.vectors import SegmentVectors
 
 VARIANTS = {
@@ -79,11 +79,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
-    from pipelines.encoders import load_encoder
+    from pipelines.data.preparation import label_texts
     from pipelines.evaluation.baselines import logistic_predictions
-    from pipelines.features import cached_vectors, read_cached_documents
-    from pipelines.label_space import LabelSpace
-    from pipelines.preparation import label_texts
+    from pipelines.training.encoder import load_encoder
+    from stages.features import cached_vectors, read_cached_documents
+    from stages.router.label_space import LabelSpace
 
     silence_weight_bars()
     data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
@@ -158,7 +158,7 @@ def train(
     settings: "Settings", data: DataSet, space: "LabelSpace", encoder: "Encoder", segmenter: "Segmenter", folder: Path
 ) -> "tuple[NeuralStage, float]":
     """Train one variant, or read it from the run folder; return it with its best validation figure."""
-    from pipelines.neural import NeuralStage
+    from pipelines.training.neural import NeuralStage
 
     assert data.taxonomy is not None and data.valid is not None  # noqa: S101, PT018 - measure has checked
     stage = NeuralStage(
@@ -191,7 +191,7 @@ def whole_segments(settings: "Settings", segmenter: Any) -> int:
 
 def groups_of(stage: "NeuralStage", vectors: Any) -> np.ndarray:
     """Group of each document whose segment vectors are given."""
-    from pipelines.features import read_documents
+    from stages.features import read_documents
 
     parts = [np.asarray(vectors[d]) for d in range(len(vectors))]
     counts = np.array([len(part) for part in parts])

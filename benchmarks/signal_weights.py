@@ -58,11 +58,11 @@ def measure(name: str, options: argparse.Namespace, runs: Any) -> dict[str, Any]
     from sklearn.linear_model import RidgeClassifier
 
     from hierarchy import TaxonomyBuilder
-    from hierarchy.embedding import embed_texts
+    from hierarchy.embedding.label_vectors import embed_texts
     from pipelines.config import load_config
-    from pipelines.encoders import load_encoder
-    from pipelines.features import cached_vectors
-    from pipelines.preparation import label_texts
+    from pipelines.data.preparation import label_texts
+    from pipelines.training.encoder import load_encoder
+    from stages.features import cached_vectors
 
     run = runs / name
     run.mkdir(parents=True, exist_ok=True)

@@ -20,8 +20,8 @@ from harness import ROOT, load_data, make_parser, prepare, print_table, write_re
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.features import NeuralFeatures
     from stages.coarse.segments import Chunk
+    from stages.features import NeuralFeatures
 
 SHORT = "My parcel was delivered to the wrong address and the shop refuses to send another one."
 FIRST_PREDICTION = """
@@ -80,7 +80,7 @@ def throughput(model: Path, options: argparse.Namespace) -> dict[str, Any]:
     options
         As parsed.
     """
-    from pipelines.features import cached_vectors
+    from stages.features import cached_vectors
 
     classifier, bare = _load(model)
     neural = _neural(classifier)

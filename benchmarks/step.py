@@ -123,7 +123,7 @@ def flat_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
     """Return a step of flat fine-tuning."""
     from transformers import AutoModelForSequenceClassification
 
-    from hierarchy.embedded import embedded_encoder_path
+    from hierarchy.embedding.embedded import embedded_encoder_path
 
     encoder = load(options)
     source = embedded_encoder_path() if options.encoder == "embedded" else options.encoder
@@ -137,7 +137,7 @@ def joint_step(
 ) -> Callable[[], None]:
     """Return a step of joint training."""
     from stages.coarse.segments import chunked
-    from stages.two_stage import TwoStageModel
+    from stages.training.two_stage import TwoStageModel
 
     encoder = load(options, attention_dropout)
     model = TwoStageModel(encoder=encoder, **heads(encoder.hidden_size, labels))
@@ -149,7 +149,7 @@ def joint_step(
 
 def heads_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
     """Return a step of all above the encoder."""
-    from stages.two_stage import TwoStageModel
+    from stages.training.two_stage import TwoStageModel
 
     hidden = load(options).hidden_size
     model = TwoStageModel(encoder=None, **heads(hidden, labels))
@@ -160,8 +160,8 @@ def heads_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
 
 def heads(hidden: int, labels: int) -> dict[str, Any]:
     """Build document model, rows and loss as a classifier with default settings has them."""
-    from pipelines.modules import make_document_model
     from pipelines.settings import Settings
+    from pipelines.training.modules import make_document_model
     from stages.training.losses import HierarchicalLoss
 
     group_of = np.sort(np.arange(labels) % GROUPS)

@@ -22,8 +22,8 @@ from harness import SUFFIXES, load_data, make_parser, prepare, print_table, writ
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.documents import Documents
-    from pipelines.router import Inputs
+    from pipelines.data.documents import Documents
+    from stages.router.router import Inputs
 
 BROKEN = 0.05  # a half's precision is below the promise by more than its noise where chance explains it this rarely
 
@@ -93,7 +93,6 @@ def calibration_errors(
     """
     from scipy.special import softmax
 
-    from pipelines.calibration import fit_fusion
     from pipelines.evaluation.metrics import count_thirds
     from pipelines.evaluation.reliability import (
         brier,
@@ -102,7 +101,8 @@ def calibration_errors(
         negative_log_likelihood,
         resampled_calibration_error,
     )
-    from pipelines.label_space import group_mass
+    from stages.router.fusion import fit_fusion
+    from stages.router.label_space import group_mass
 
     model = classifier.model_
     gold, gold_group = model.places(documents.labels)
@@ -167,9 +167,9 @@ def kept_promises(
     """
     from scipy.stats import binom
 
-    from pipelines.trust.backoff import lowest_threshold
-    from pipelines.trust.conformal import document_uniforms
-    from pipelines.trust.promises import confidences, observe
+    from pipelines.promises.backoff import lowest_threshold
+    from pipelines.promises.conformal import document_uniforms
+    from pipelines.promises.promises import confidences, observe
 
     texts = list(documents.texts)
     classifier = copy.copy(classifier)

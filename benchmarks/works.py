@@ -220,7 +220,7 @@ def foreign_lost(folder: Path, work: Work) -> list[str]:
 def model_problem(folder: Path) -> str:
     """Say why a folder holds no whole model; empty where it does."""
     from hierarchy.errors import CoarsefineError
-    from pipelines.manifest import check_manifest
+    from pipelines.model.artifact.manifest import check_manifest
 
     try:
         check_manifest(folder)

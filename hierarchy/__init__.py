@@ -16,7 +16,7 @@ from hierarchy.errors import (
 from hierarchy.nodes import Group, Label
 
 if TYPE_CHECKING:
-    from hierarchy.builder import TaxonomyBuilder
+    from hierarchy.building.builder import TaxonomyBuilder
     from hierarchy.taxonomy import Taxonomy
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 # The taxonomy needs numpy and the builder scikit-learn: the command line answers --help without either.
-_LAZY = {"Taxonomy": "hierarchy.taxonomy", "TaxonomyBuilder": "hierarchy.builder"}
+_LAZY = {"Taxonomy": "hierarchy.taxonomy", "TaxonomyBuilder": "hierarchy.building.builder"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from hierarchy.characters import healed, is_blank
 from hierarchy.errors import ConfigError, DataError
-from hierarchy.escaping import in_short
+from hierarchy.text.characters import healed, is_blank
+from hierarchy.text.escaping import in_short
 
 LARGEST = 10**9  # of whole numbers: what counts more does not fit into memory
 NAMED = 5  # columns or keys that a message names

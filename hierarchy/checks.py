@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice
 
-from hierarchy.characters import has_half
 from hierarchy.errors import PROBLEMS_SHOWN
-from hierarchy.escaping import in_short
-from hierarchy.likeness import Likeness, most_like
 from hierarchy.nodes import Label, Tree, named
+from hierarchy.text.characters import has_half
+from hierarchy.text.escaping import in_short
+from hierarchy.text.likeness import Likeness, most_like
 
 LARGEST_SIZE = 10**9  # labels of a group
 MOST_PROBLEMS = 10_000  # of one kind; a list of links can have millions

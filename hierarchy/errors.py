@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hierarchy.escaping import visible
+from hierarchy.text.escaping import visible
 
 PROBLEMS_SHOWN = 20  # in a message; `problems` holds them all
 LONGEST, BEGINNING, END = 1000, 600, 300  # characters of a line: a value in it may be a whole document

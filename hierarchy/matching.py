@@ -4,9 +4,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from hierarchy.characters import UNSEEN
-from hierarchy.likeness import Likeness
 from hierarchy.nodes import Group, Label, Tree
+from hierarchy.text.characters import UNSEEN
+from hierarchy.text.likeness import Likeness
 
 
 def fold(text: str) -> str:

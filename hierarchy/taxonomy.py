@@ -12,14 +12,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from hierarchy import files
 from hierarchy.arguments import column, is_missing
-from hierarchy.characters import is_blank
 from hierarchy.checks import find_problems, in_words
 from hierarchy.errors import TaxonomyError
+from hierarchy.files import taxonomy_files as files
 from hierarchy.matching import LabelMatcher
 from hierarchy.nodes import Group, Label, Tree, named, with_default_ids
 from hierarchy.spellings import Pair, merged_pairs
+from hierarchy.text.characters import is_blank
 
 __all__ = ["Group", "Label", "Taxonomy"]
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier as HierarchicalClassifier
-    from pipelines.paths import Prediction as Prediction
+    from pipelines.model.prediction import Prediction as Prediction
 
 __all__ = ["HierarchicalClassifier", "Prediction"]
 

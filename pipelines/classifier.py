@@ -12,17 +12,17 @@ from sklearn.utils.validation import check_is_fitted
 from hierarchy.arguments import label_column, same_length, whole_number
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
+from pipelines.data.documents import Documents
+from pipelines.data.label_words import Word, check_words, differing, joined_words, words_given
 from pipelines.data.report import some
-from pipelines.documents import Documents
-from pipelines.label_words import Word, check_words, differing, joined_words, words_given
-from pipelines.paths import Prediction, paths_of
+from pipelines.model.prediction import Prediction, paths_of
 from pipelines.pretrained import Pretrained
-from pipelines.trust.backoff import DELTA, PRECISION, check_enough
+from pipelines.promises.backoff import DELTA, PRECISION, check_enough
 
 if TYPE_CHECKING:
     from pipelines.evaluation.comparison import EvaluationReport
-    from pipelines.evidence.explanation import Explanation
-    from pipelines.trust.sets import PredictionSet
+    from pipelines.explaining.explanation import Explanation
+    from pipelines.model.sets import PredictionSet
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +73,10 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         EncoderError
             The encoder cannot be had, or cannot read these documents.
         """
-        from pipelines.fitting import fit_model
-        from pipelines.preparation import check_calibration, prepare_documents
-        from pipelines.records import CUT, with_sources
-        from pipelines.repeats import warn_of_repeats
+        from pipelines.data.preparation import check_calibration, prepare_documents
+        from pipelines.model.record import CUT, with_sources
+        from pipelines.model.seen_documents import warn_of_repeats
+        from pipelines.training.fit import fit_model
 
         settings = self._settings()
         train, valid = prepare_documents(
@@ -114,9 +114,9 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             Documents as the model will meet them, and their fine labels.
         precision, delta
             Fine answers, and group answers, each keep this precision, with probability 1 - delta over the documents
-            given here: `pipelines.trust.backoff`.
+            given here: `pipelines.promises.backoff`.
         coverage, by_group
-            Sets hold the right label this often, by group in each group apart: `pipelines.trust.conformal`.
+            Sets hold the right label this often, by group in each group apart: `pipelines.promises.conformal`.
         false_alarms
             Share of documents in scope that may be taken for out of scope; None takes none.
 
@@ -127,7 +127,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         DataError
             The documents are too few for what is promised; says how many it takes.
         """
-        from pipelines.trust.calibrate import calibrate
+        from pipelines.training.calibrate import calibrate
 
         documents = self._documents(texts, labels, where="calibration documents")
         self.model_ = calibrate(
@@ -197,14 +197,14 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         Parameters
         ----------
         texts, within, keep_best
-            As for `pipelines.trust.sets.sets_of`.
+            As for `pipelines.model.sets.sets_of`.
 
         Raises
         ------
         ConfigError
             The model is not calibrated, or was with another routing.
         """
-        from pipelines.trust.sets import sets_of
+        from pipelines.model.sets import sets_of
 
         texts = self._readable(texts)
         found: list[PredictionSet] = []
@@ -229,7 +229,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         DataError
             The text is empty, or `against` is no label that the model answers with, or the best one itself.
         """
-        from pipelines.evidence.explain import explain
+        from pipelines.explaining.explain import explain
 
         check_is_fitted(self)
         if against is not None:
@@ -290,8 +290,8 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         data
             Name of the documents, for the report.
         """
-        from pipelines.assessment import assess
-        from pipelines.preparation import check_pair
+        from pipelines.data.preparation import check_pair
+        from pipelines.evaluation.assessment import assess
 
         documents = self._documents(texts, labels, where=data)
         train_documents = None
@@ -348,9 +348,9 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         TaxonomyError
             A label of the tree stands in no group.
         """
-        from pipelines.preparation import check_labels, check_pair, check_taxonomy
-        from pipelines.refit_plan import cut_validation
-        from pipelines.refitting import refit
+        from pipelines.data.preparation import check_labels, check_pair, check_taxonomy
+        from pipelines.training.refit import refit
+        from pipelines.training.refit_plan import cut_validation
 
         check_is_fitted(self)
         if self.model_.settings.mode == "joint":
@@ -383,14 +383,14 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         return self
 
     def _readable(self, texts: Sequence[str]) -> Sequence[str]:
-        from pipelines.preparation import check_texts
+        from pipelines.data.preparation import check_texts
 
         check_is_fitted(self)
         return check_texts(texts)
 
     def _documents(self, texts: Sequence[str], labels: Sequence[Word], *, where: str) -> Documents:
         """Check documents that the fitted model is measured on."""
-        from pipelines.preparation import check_labels
+        from pipelines.data.preparation import check_labels
 
         check_is_fitted(self)
         return Documents(

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from hierarchy.characters import has_half
+from hierarchy.disk.paths import expanded, is_there, local_path
 from hierarchy.errors import ConfigError, TaxonomyError
-from hierarchy.files import DOCUMENT_SUFFIXES, read_text
-from hierarchy.local_paths import expanded, is_there, local_path
-from hierarchy.syntax import Entry, Items, Pairs, Scalar, compose_yaml
-from pipelines.data.formats import TAB, Quoting, checked_delimiter, checked_encoding
+from hierarchy.files.syntax import Entry, Items, Pairs, Scalar, compose_yaml
+from hierarchy.files.taxonomy_files import DOCUMENT_SUFFIXES, read_text
+from hierarchy.files.text_format import TAB, Quoting, checked_delimiter, checked_encoding
+from hierarchy.text.characters import has_half
 from pipelines.settings import Settings, validated
 
 WORDS: dict[str, bool | None] = {

@@ -8,10 +8,10 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from hierarchy.disk.paths import local_path
 from hierarchy.errors import ConfigError
-from hierarchy.local_paths import local_path
 from hierarchy.taxonomy import Taxonomy
-from pipelines.replacement import run_place
+from pipelines.model.artifact.replacement import run_place
 from pipelines.settings import Settings, validated
 from stages.processes import n_processes
 

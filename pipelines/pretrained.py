@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from hierarchy.local_paths import local_path
+from hierarchy.disk.paths import local_path
 from hierarchy.taxonomy import Taxonomy
-from pipelines.artifacts import save_model
-from pipelines.hub import local_folder, push_folder
-from pipelines.label_words import Word, ids_said
-from pipelines.loading import load_model
-from pipelines.model import Model
-from pipelines.model_settings import parameters_of_model
+from pipelines.data.label_words import Word, ids_said
+from pipelines.model.artifact.hub import local_folder, push_folder
+from pipelines.model.artifact.loading import load_model
+from pipelines.model.artifact.saved_settings import parameters_of_model
+from pipelines.model.artifact.saving import save_model
+from pipelines.model.model import Model
 from pipelines.parameters import Parameters
 from pipelines.settings import validated
 
@@ -92,7 +92,7 @@ class Pretrained(Parameters):
         device
             Torch device; None takes a GPU where there is one.
         revision, token
-            As for `pipelines.hub.local_folder`.
+            As for `pipelines.model.artifact.hub.local_folder`.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class Pretrained(Parameters):
         Parameters
         ----------
         repo_id, private, revision, commit_message, token
-            As for `pipelines.hub.push_folder`.
+            As for `pipelines.model.artifact.hub.push_folder`.
         card
             As for `save_pretrained`.
 

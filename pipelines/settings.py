@@ -14,11 +14,11 @@ from pydantic import (
     model_validator,
 )
 
+from hierarchy.disk.paths import expanded
 from hierarchy.errors import ConfigError
-from hierarchy.escaping import in_short
-from hierarchy.likeness import most_like
-from hierarchy.local_paths import expanded
-from hierarchy.signals import signal_problems
+from hierarchy.measuring.signals import signal_problems
+from hierarchy.text.escaping import in_short
+from hierarchy.text.likeness import most_like
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -82,7 +82,7 @@ class Array:
 
 
 def row_arrays(prefix: str, *, rows: str, columns: str, sparse: bool) -> dict[str, Array]:
-    """Specify what `stages.rows.Rows.tensors` writes.
+    """Specify what `stages.fine.rows.Rows.tensors` writes.
 
     Parameters
     ----------

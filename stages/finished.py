@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from hierarchy.disk import cannot_write, checksum, sync, system_error, whole_file, write_whole
+from hierarchy.disk.whole_files import cannot_write, checksum, sync, system_error, whole_file, write_whole
 from hierarchy.errors import DataError
 
 LIST = ".sha256"  # how the name of a list ends

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from hierarchy.escaping import visible
+from hierarchy.text.escaping import visible
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 15.0

@@ -132,7 +132,7 @@ def test_flat_keeps_the_order_of_the_documents(
     from flat import FlatModel
     from jobs import Job
 
-    from pipelines.documents import Documents
+    from pipelines.data.documents import Documents
 
     changes = ("num_train_epochs=1", "train_sampling_strategy=group_by_length", "per_device_eval_batch_size=4")
     train, valid = Documents(*english.train), Documents(*english.valid)
@@ -150,7 +150,7 @@ def test_flat_has_its_tricks_right(benchmarks: None, english: Any, tiny_encoder:
     from jobs import Job
     from torch.nn.functional import cross_entropy
 
-    from pipelines.documents import Documents
+    from pipelines.data.documents import Documents
 
     few = tuple(part[-100:] for part in english.train)  # labels of unlike frequency
     changes = ("pooling=mean", "logit_adjustment=0.5", "class_weights=balanced", "learning_rate=1e-4",
@@ -186,7 +186,7 @@ def test_flat_does_not_read_back_another_training(
     from flat import FlatModel
     from jobs import Job
 
-    from pipelines.documents import Documents
+    from pipelines.data.documents import Documents
 
     train, valid = Documents(*english.train), Documents(*english.valid)
     other = Documents(train.texts, [train.labels[-1], *train.labels[1:]])

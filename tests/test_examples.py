@@ -18,8 +18,9 @@ from examples import PAGES, ROOT, commands, examples
 from tiny import save_tiny_bert
 
 from hierarchy import Taxonomy
-from pipelines import HierarchicalClassifier, demo
+from pipelines import HierarchicalClassifier
 from pipelines.config import Config, load_config
+from pipelines.demo import corpus as demo
 from pipelines.settings import Settings
 from pipelines.tuning.space import read_space
 
@@ -115,7 +116,7 @@ def shell(cli, hub, embedded, small_demo, monkeypatch):
 @pytest.fixture
 def embedded(tiny_encoder, tmp_path_factory, monkeypatch):
     """Put a tiny encoder in the place of MiniLM, which would read for minutes and need not be installed."""
-    from hierarchy import embedded
+    from hierarchy.embedding import embedded
 
     package = tmp_path_factory.mktemp("wheel") / embedded.PACKAGE
     package.mkdir()

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, "benchmarks")
 from kills import hows_here, killed_once, reference_of
 from works import FOREIGN, Work
-from hierarchy.disk import whole_file
+from hierarchy.disk.whole_files import whole_file
 
 def appends():
     with open("out.txt", "a") as file:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hierarchy.building.naming import group_names
 from hierarchy.editing.draft import Draft, Edited
 from hierarchy.editing.links import within
-from hierarchy.naming import group_names
 from hierarchy.nodes import Label, named
 from hierarchy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
-    from hierarchy.builder import TaxonomyBuilder
-    from hierarchy.embedding import Documents
+    from hierarchy.building.builder import TaxonomyBuilder
+    from hierarchy.embedding.label_vectors import Documents
 
 
 def add(taxonomy: Taxonomy, labels: Sequence[Label], group: str | None = None, *, new_group: bool = False) -> Edited:

@@ -6,9 +6,9 @@ from typing import Any
 from hierarchy.editing.layout import Layout
 from hierarchy.editing.pieces import field_piece
 from hierarchy.editing.series import Block, Page, Piece, Series
+from hierarchy.files.syntax import Entry, Pairs, Scalar
+from hierarchy.files.writing import quoted, scalar
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
-from hierarchy.syntax import Entry, Pairs, Scalar
-from hierarchy.writing import quoted, scalar
 
 _ORDER = ("id", "name", "description", "built", "frozen_name", "min_size", "max_size", "labels")
 _TRUE = ("true", "yes", "on")

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from hierarchy.editing.series import CannotPatch, Page
+from hierarchy.files.reading import LONG_FORM
+from hierarchy.files.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from hierarchy.nodes import Tree
-from hierarchy.reading import LONG_FORM
-from hierarchy.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,19 @@ from dataclasses import fields
 from pathlib import Path
 from shlex import quote
 
-from hierarchy.disk import write_output
+from hierarchy.disk.locks import held
+from hierarchy.disk.paths import local_path
+from hierarchy.disk.whole_files import write_output
 from hierarchy.editing.draft import Edited
 from hierarchy.editing.fields import explicit_ids, labels_of, set_fields
 from hierarchy.editing.layout import Layout, to_long_form
 from hierarchy.editing.pieces import group_piece, key_piece, label_data, moved_piece, new_piece
 from hierarchy.editing.series import CannotPatch, Page, Piece, Series
 from hierarchy.errors import TaxonomyError
-from hierarchy.files import read_text
-from hierarchy.local_paths import local_path
-from hierarchy.locks import held
+from hierarchy.files.reading import TOP_KEYS, read_tree
+from hierarchy.files.syntax import Items, Pairs, compose_yaml
+from hierarchy.files.taxonomy_files import read_text
 from hierarchy.nodes import Group, Label, Tree
-from hierarchy.reading import TOP_KEYS, read_tree
-from hierarchy.syntax import Items, Pairs, compose_yaml
 from hierarchy.taxonomy import Taxonomy
 
 TURN = 10.0  # seconds to wait for those who edit the same file; an edit takes milliseconds

@@ -6,9 +6,9 @@ from typing import Any
 
 from hierarchy.editing.layout import value_of
 from hierarchy.editing.series import Block, Inline, Page, Piece, Series
+from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
+from hierarchy.files.writing import block_lines, scalar
 from hierarchy.nodes import Group, Label
-from hierarchy.syntax import Entry, Items, Pairs, Scalar
-from hierarchy.writing import block_lines, scalar
 
 Data = str | list[str] | dict[str, Any]
 

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hierarchy.syntax import Entry, Items, Pairs, Scalar
+from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML 1.1 takes for the end of a line
 _BLANK, _WHITE = " \t", " \t\r\n\x85\u2028\u2029"

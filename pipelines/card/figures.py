@@ -1,7 +1,7 @@
 """The figures of a model card: how good, how far to trust the probabilities, where it fails."""
 
-from hierarchy.escaping import markdown
 from hierarchy.nodes import named
+from hierarchy.text.escaping import markdown
 from pipelines.evaluation.comparison import FLAT, BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE
 from pipelines.evaluation.report import (
@@ -15,7 +15,7 @@ from pipelines.evaluation.report import (
     worst_labels,
 )
 from pipelines.evaluation.sources import SHORT_TEXTS, TAIL_LABELS, UNSEEN_LABELS, Slice
-from pipelines.trust.promises import Promises
+from pipelines.promises.promises import Promises
 
 WORST = 5  # groups, labels and pairs that a card shows; `evaluate` shows more
 UNMEASURED = "The model was not evaluated: `coarsefine evaluate MODEL test.jsonl --train train.jsonl` does it."

@@ -10,16 +10,16 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hierarchy.escaping import markdown, markdown_block, markdown_code
-from hierarchy.local_paths import for_others
+from hierarchy.disk.paths import for_others
+from hierarchy.text.escaping import markdown, markdown_block, markdown_code
 from pipelines.config import WORDS, Config, Data, taken_as_text
 from pipelines.evaluation.comparison import SVM
-from pipelines.model_settings import describing
-from pipelines.records import CUT, Record, with_sources
+from pipelines.model.artifact.saved_settings import describing
+from pipelines.model.record import CUT, Record, with_sources
 from pipelines.settings import MACHINE, Settings
 
 if TYPE_CHECKING:
-    from pipelines.model import Model
+    from pipelines.model.model import Model
 
 AGAIN = "again"  # folder of the model that the commands make
 PROMISED = ("precision", "delta", "coverage", "false_alarms")  # of numbers, as `calibrate` takes them

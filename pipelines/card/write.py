@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.escaping import markdown, markdown_code, markdown_lines
+from hierarchy.text.escaping import markdown, markdown_code, markdown_lines
 from pipelines.card.figures import figures, in_short, where_it_fails
 from pipelines.card.reproduction import reproduction
 from pipelines.config import CardFacts
@@ -21,7 +21,7 @@ from pipelines.evaluation.report import Table, markdown_table, span
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.model import Model
+    from pipelines.model.model import Model
 
 SHOWN = 20  # names of a list, rows of a table
 FEW = 5  # training documents below which a label counts as rare
@@ -222,7 +222,7 @@ def _languages(facts: CardFacts) -> list[str]:
 
 
 def _refit_line(refit: Mapping[str, Any], tree: "Taxonomy") -> str:
-    """Say what a refit did, as `pipelines.refitting.refit` records it."""
+    """Say what a refit did, as `pipelines.training.refit.refit` records it."""
     groups = [tree.group_named(group) for group in refit["groups"]]
     done = [f"the heads of {_listed(groups)}"] if groups else []
     if refit["coarse"]:

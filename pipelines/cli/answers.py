@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hierarchy.characters import is_blank
+from hierarchy.disk.paths import expanded, is_there
 from hierarchy.errors import ConfigError, DataError
-from hierarchy.local_paths import expanded, is_there
+from hierarchy.text.characters import is_blank
 from pipelines.cli.console import (
     ConfigOption,
     JsonOption,
@@ -26,7 +26,7 @@ from pipelines.cli.console import (
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.paths import Prediction
+    from pipelines.model.prediction import Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -79,12 +79,12 @@ def evaluate(
 ) -> None:
     """Compare a model's answers with the right labels, and with what flat models would have said."""
     with session(goes_on="give the same command again"):
-        from hierarchy.picture.shell import check_bokeh
+        from hierarchy.disk.output import PAGE_SUFFIXES, OutputFile
         from pipelines.cli.documents import Source, check_all, read_source, reports_shown
         from pipelines.cli.places import check_places
         from pipelines.config import load_config
-        from pipelines.label_review import read_review
-        from pipelines.output import PAGE_SUFFIXES, OutputFile
+        from pipelines.cross_validation.label_review import read_review
+        from pipelines.pages.shell import check_bokeh
 
         loaded = load_config(config, settings or [])
         data = loaded.data
@@ -177,11 +177,11 @@ def predict(
             raise DataError(f"name the output file: --out answers.jsonl (or .csv, .parquet){hint}")
         if as_json:
             raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
+        from hierarchy.disk.output import SUFFIXES, OutputFile
         from pipelines.cli.documents import in_cli_words
         from pipelines.cli.places import check_places
-        from pipelines.hub import local_folder
-        from pipelines.output import SUFFIXES, OutputFile
-        from pipelines.prediction import predict_file
+        from pipelines.model.artifact.hub import local_folder
+        from pipelines.serving.predict import predict_file
 
         check_places([OutputFile("--out", out, SUFFIXES)], config, loaded, {"MODEL": model, "FILE": file})
         folder = local_folder(model)
@@ -233,7 +233,7 @@ def load_classifier(
 ) -> "HierarchicalClassifier":
     """Read a model, with the routing that the options ask for; None leaves it as the model has it."""
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.hub import local_folder
+    from pipelines.model.artifact.hub import local_folder
 
     _check_routing(routing)
     folder = local_folder(model)
@@ -249,7 +249,7 @@ def load_classifier(
 def _check_sets(sets: str | None) -> None:
     if sets is None:
         return
-    from pipelines.trust.sets import WITHIN
+    from pipelines.model.sets import WITHIN
 
     if sets not in WITHIN:
         raise ConfigError(f"--sets {sets}: use one of {', '.join(WITHIN)}")
@@ -258,7 +258,7 @@ def _check_sets(sets: str | None) -> None:
 def _check_routing(routing: str | None) -> None:
     if routing is None:
         return
-    from pipelines.router import ROUTINGS
+    from stages.router.router import ROUTINGS
 
     if routing not in ROUTINGS:
         raise ConfigError(f"--routing {routing}: use one of {', '.join(ROUTINGS)}")

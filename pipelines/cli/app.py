@@ -8,24 +8,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hierarchy.escaping import visible
-from pipelines.cli import (
-    answers,
-    calibrating,
-    cross_validation,
-    demo,
-    editing,
-    evidence,
-    label_errors,
-    pushing,
-    refitting,
-    taxonomy,
-    training,
-    tuning,
-)
+from hierarchy.text.escaping import visible
+from pipelines.cli import answers, calibrate, cross_validate, demo, explain, label_errors, push, refit, train, tune
 from pipelines.cli.console import CommandLine, told_errors
 from pipelines.cli.signals import end_workers, heeded_signals
 from pipelines.cli.streams import guard_streams
+from pipelines.cli.taxonomy import build, edit
 
 
 class Commands(TyperGroup):
@@ -63,18 +51,18 @@ app = CommandLine(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-editing.register(taxonomy.app)
-app.add_typer(taxonomy.app, name="taxonomy")
-app.command(epilog=training.EPILOG)(training.train)
-app.command(epilog=tuning.EPILOG)(tuning.tune)
-app.command(epilog=refitting.EPILOG)(refitting.refit)
-app.command(epilog=calibrating.EPILOG)(calibrating.calibrate)
+edit.register(build.app)
+app.add_typer(build.app, name="taxonomy")
+app.command(epilog=train.EPILOG)(train.train)
+app.command(epilog=tune.EPILOG)(tune.tune)
+app.command(epilog=refit.EPILOG)(refit.refit)
+app.command(epilog=calibrate.EPILOG)(calibrate.calibrate)
 app.command(epilog=answers.EVALUATE_EPILOG)(answers.evaluate)
 app.command(epilog=answers.PREDICT_EPILOG)(answers.predict)
-app.command(epilog=evidence.EPILOG)(evidence.explain)
-app.command("cross-validate", epilog=cross_validation.EPILOG)(cross_validation.cross_validate)
+app.command(epilog=explain.EPILOG)(explain.explain)
+app.command("cross-validate", epilog=cross_validate.EPILOG)(cross_validate.cross_validate)
 app.command("label-errors", epilog=label_errors.EPILOG)(label_errors.label_errors)
-app.command(epilog=pushing.EPILOG)(pushing.push)
+app.command(epilog=push.EPILOG)(push.push)
 app.command(epilog=demo.EPILOG)(demo.demo)
 
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
 
-from hierarchy.disk import system_refusal
+from hierarchy.disk.paths import local_path
+from hierarchy.disk.whole_files import system_refusal
 from hierarchy.errors import CoarsefineError, one_line
-from hierarchy.escaping import visible
-from hierarchy.local_paths import local_path
+from hierarchy.text.escaping import visible
 from pipelines.cli.signals import Stopped, received
 from pipelines.cli.streams import failure_of
 from stages.processes import is_first

@@ -30,12 +30,12 @@ def demo(
 ) -> None:
     """Train and evaluate on a synthetic corpus, with groups built from bare labels, and classify some letters."""
     with session(goes_on="the same command goes on from what is finished in the folder"):
+        from hierarchy.disk.output import OutputFolder
         from pipelines.cli.places import check_places
-        from pipelines.cli.training import run_training
+        from pipelines.cli.train import run_training
         from pipelines.config import load_config
-        from pipelines.demo import DEMO_FILES, MODEL, TAXONOMY, check_demo_folder, demo_files, write_demo_corpus
-        from pipelines.output import OutputFolder
-        from pipelines.replacement import check_replaceable, model_place, run_place
+        from pipelines.demo.corpus import DEMO_FILES, MODEL, TAXONOMY, check_demo_folder, demo_files, write_demo_corpus
+        from pipelines.model.artifact.replacement import check_replaceable, model_place, run_place
 
         if language not in CONFIG_OF:
             raise ConfigError(f"--language {language}: the demo is there in {' and '.join(CONFIG_OF)}")

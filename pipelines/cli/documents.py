@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from hierarchy.disk.paths import local_path
 from hierarchy.errors import CoarsefineError, DataError, TaxonomyError, combined
-from hierarchy.local_paths import local_path
 from hierarchy.spellings import Pair, merged_pairs
 from hierarchy.taxonomy import Taxonomy
 from pipelines.config import Config, Data
@@ -178,7 +178,7 @@ def training_vectors(
             raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
         check(taxonomy)
         return taxonomy, None, None
-    from pipelines.preparation import document_vectors
+    from pipelines.data.preparation import document_vectors
 
     documents = read_source(Source(config.data.train, config.data.train_split), config.data, cache=None)
     if taxonomy is None:
@@ -229,7 +229,7 @@ def _replaced(text: str, words: Mapping[str, str]) -> str:
 @contextmanager
 def reports_shown() -> Iterator[None]:
     """Keep `fit` and `evaluate` from logging the reports that `check_all` has logged."""
-    reports = logging.getLogger("pipelines.preparation.report")
+    reports = logging.getLogger("pipelines.data.preparation.report")
     level = reports.level
     reports.setLevel(logging.WARNING)
     try:

@@ -11,7 +11,7 @@ import typer
 from hierarchy.errors import DataError
 from hierarchy.nodes import Label, named
 from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_json, print_table, session, wrote
-from pipelines.cli.cross_validation import (
+from pipelines.cli.cross_validate import (
     GOES_ON,
     FoldsOption,
     GroupsOption,
@@ -22,7 +22,7 @@ from pipelines.cli.cross_validation import (
 
 if TYPE_CHECKING:
     from pipelines.config import Config
-    from pipelines.label_errors import LabelError, LabelErrors
+    from pipelines.cross_validation.label_errors import LabelError, LabelErrors
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +59,13 @@ def label_errors(
     the list.
     """
     with session(goes_on=GOES_ON if predictions is None else ""):
+        from hierarchy.disk.output import OutputFile
         from pipelines.cli.documents import read_taxonomy
         from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
+        from pipelines.cross_validation.label_errors import find_label_errors
+        from pipelines.cross_validation.label_review import write_review
         from pipelines.cross_validation.out_of_fold import read_out_of_fold
-        from pipelines.label_errors import find_label_errors
-        from pipelines.label_review import write_review
-        from pipelines.output import OutputFile
 
         loaded = load_config(config, settings or [])
         check_places(
@@ -97,8 +97,8 @@ def label_errors(
 def _excerpts(config: "Config", found: "Sequence[LabelError]") -> dict[int, str]:
     """Find the texts by their hashes, so that they need not stand where they stood."""
     from pipelines.cli.documents import Source, read_source
-    from pipelines.documents import Documents
-    from pipelines.label_review import excerpt
+    from pipelines.cross_validation.label_review import excerpt
+    from pipelines.data.documents import Documents
 
     data, wanted = config.data, {one.key for one in found}
     table = read_source(Source(str(data.train), data.train_split), data, cache=config.run_folder / "documents")

@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hierarchy.disk.output import OutputFile, OutputFolder, check_outputs
 from hierarchy.errors import DataError
-from pipelines.output import OutputFile, OutputFolder, check_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hierarchy.disk.output import Place
     from pipelines.config import Config
-    from pipelines.output import Place
 
 ROLES = ("train", "valid", "calibration", "test")
 OF_RUN = re.compile(r"documents|vectors|(rows|folds|tune|chained|joint)-.*", re.DOTALL)
@@ -40,7 +40,7 @@ def check_places(
     Raises
     ------
     DataError
-        See `pipelines.output.check_outputs`.
+        See `hierarchy.disk.output.check_outputs`.
     """
     named: dict[str, Place | None] = {"--config": config_file, "taxonomy": config.taxonomy}
     named |= {f"data.{role}": getattr(config.data, role) for role in ROLES}

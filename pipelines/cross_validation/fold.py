@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
-from pipelines.assessment import VARIANT_NAMES, flat_baselines
 from pipelines.cross_validation.out_of_fold import OutOfFold, keep_best
+from pipelines.data.documents import Documents
 from pipelines.data.folds import cut_validation
-from pipelines.documents import Documents
+from pipelines.data.preparation import with_label_documents
+from pipelines.evaluation.assessment import VARIANT_NAMES, flat_baselines
 from pipelines.evaluation.metrics import averaged_scores
-from pipelines.fitting import fit_model
-from pipelines.model import Model
-from pipelines.preparation import with_label_documents
-from pipelines.router import Inputs
+from pipelines.model.model import Model
 from pipelines.settings import Settings
+from pipelines.training.fit import fit_model
+from stages.router.router import Inputs
 
 if TYPE_CHECKING:
     from pipelines.cross_validation.shared_vectors import SharedVectors

@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 from scipy import sparse
 
+from hierarchy.disk.paths import local_path
+from hierarchy.disk.strict_json import parse_json
 from hierarchy.errors import DataError
-from hierarchy.local_paths import local_path
-from hierarchy.probe import Probe
-from hierarchy.strict_json import parse_json
+from hierarchy.measuring.probe import Probe
 from hierarchy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class OutOfFold:
     rows
         (documents,) where each stands in its source.
     keys
-        (documents,) uint64 hash of each text (`pipelines.documents.Documents.keys`).
+        (documents,) uint64 hash of each text (`pipelines.data.documents.Documents.keys`).
     folds
         (documents,) in which each was tested; after repeats, in the first.
     targets
@@ -121,7 +121,7 @@ class OutOfFold:
 
     def write(self, path: str | Path, **more: Any) -> None:
         """Write the file, whole or not at all; `more` is kept in its metadata, JSON-ready."""
-        from pipelines.output import write_table
+        from hierarchy.disk.output import write_table
 
         write_table(self.table(**more), local_path(path))
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.documents import Documents
-from pipelines.features import cached_vectors, vector_key
+from pipelines.data.documents import Documents
 from pipelines.settings import Settings
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Segmenter
+from stages.features import cached_vectors, vector_key
 from stages.vectors import SegmentVectors, VectorCache
 
 
@@ -21,7 +21,7 @@ class SharedVectors:
     settings
         Of the classifier.
     encoder, segmenter
-        As `pipelines.encoders.load_encoder` gives them.
+        As `pipelines.training.encoder.load_encoder` gives them.
     documents
         All of them.
     folder

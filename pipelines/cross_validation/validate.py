@@ -19,15 +19,15 @@ from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.cross_validation.fold import OWN, FoldPlan, FoldResult
 from pipelines.cross_validation.out_of_fold import OutOfFold, averaged, joined, read_with_metadata
+from pipelines.data.documents import Documents
 from pipelines.data.folds import check_sources, deal_folds, number_sources
+from pipelines.data.preparation import check_labels, check_taxonomy, check_texts, label_texts, with_label_documents
 from pipelines.data.splits import fingerprint
-from pipelines.documents import Documents
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
-from pipelines.features import vector_key
-from pipelines.made_by import code_and_libraries, encoder_contents, function_sources
-from pipelines.preparation import check_labels, check_taxonomy, check_texts, label_texts, with_label_documents
+from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
 from pipelines.settings import MACHINE, Settings
 from stages.cache_keys import cache_key
+from stages.features import vector_key
 from stages.finished import LIST, damaged, finishing, is_finished
 from stages.processes import n_processes
 
@@ -202,7 +202,7 @@ def _encoder(settings: Settings, taxonomy: Taxonomy | None, documents: Documents
     """Give the settings with ``trainable`` resolved on all documents, so that all folds do alike, and the encoder."""
     if settings.encoder == "none":
         return settings, None
-    from pipelines.encoders import load_encoder, resolve_trainable
+    from pipelines.training.encoder import load_encoder, resolve_trainable
 
     encoder, segmenter = load_encoder(settings, documents.texts, label_texts(taxonomy, documents).values())
     trainable = resolve_trainable(settings, encoder, documents.texts)

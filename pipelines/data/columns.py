@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hierarchy.characters import refuse_half
 from hierarchy.errors import DataError
-from hierarchy.likeness import most_like
 from hierarchy.matching import fold
+from hierarchy.text.characters import refuse_half
+from hierarchy.text.likeness import most_like
 
 SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
 TAXONOMY_COLUMNS = {"label", "group", "name", "description"}

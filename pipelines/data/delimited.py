@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from hierarchy.errors import DataError
-from pipelines.data.formats import TextFormat
+from hierarchy.files.text_format import TextFormat
 
 DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 IN_QUOTES = 'must stand in double quotes, with each quote inside it written twice ("")'

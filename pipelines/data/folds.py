@@ -9,7 +9,7 @@ import numpy as np
 
 from hierarchy.arguments import column, is_missing
 from hierarchy.errors import DataError
-from hierarchy.probe import fold_of
+from hierarchy.measuring.probe import fold_of
 from pipelines.data.splits import stratified_split
 
 PARTS = 10  # of a fold's training side, one of which is its validation part, where documents share sources

@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hierarchy.disk.paths import local_path
+from hierarchy.embedding.hub_names import hub_refusal, is_dataset_cached
 from hierarchy.errors import DataError, first_line
-from hierarchy.hub_names import hub_refusal, is_dataset_cached
-from hierarchy.local_paths import local_path
+from hierarchy.files.text_format import TextFormat, refuse_other_kind
 from pipelines.data.arrowfiles import (
     ARROW_SUFFIXES,
     INFO,
@@ -25,7 +26,6 @@ from pipelines.data.arrowfiles import (
     to_documents,
 )
 from pipelines.data.columns import Columns, did_you_mean, other_names
-from pipelines.data.formats import TextFormat, refuse_other_kind
 from pipelines.data.tables import Documents, readable_errors, stored_table, table_in_memory, table_key
 from pipelines.data.textfiles import read_text_file, text_suffix
 
@@ -66,7 +66,7 @@ def read_documents(
     split
         Which split, where the source has several.
     quoting, delimiter
-        Of CSV and TSV files, as for `pipelines.data.formats.TextFormat`.
+        Of CSV and TSV files, as for `hierarchy.files.text_format.TextFormat`.
     encoding
         Of CSV, TSV and JSON files.
     cache_dir

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.characters import is_blank
 from hierarchy.matching import fold
+from hierarchy.text.characters import is_blank
 from stages.progress import progress
 
 if TYPE_CHECKING:

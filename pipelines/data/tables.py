@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hierarchy.characters import healed
-from hierarchy.disk import checksum
+from hierarchy.disk.strict_json import parse_json
+from hierarchy.disk.whole_files import checksum
 from hierarchy.errors import DataError, first_line
-from hierarchy.strict_json import parse_json
+from hierarchy.text.characters import healed
 from pipelines.data.columns import Columns
 from stages.finished import LIST, damaged, finishing, is_finished
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from hierarchy.errors import DataError
+from hierarchy.files.text_format import TextFormat
 from pipelines.data.columns import Columns, other_names, to_document
 from pipelines.data.delimited import read_rows
-from pipelines.data.formats import TextFormat
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")

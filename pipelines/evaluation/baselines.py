@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hierarchy.errors import DataError
-from stages.lexical import UNSPACED
+from stages.fine.ngrams import UNSPACED
 from stages.progress import progress
 from stages.workers import in_parallel
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from hierarchy.disk import cannot_write, file_refusal, write_output
+from hierarchy.disk.paths import for_others, local_path
+from hierarchy.disk.whole_files import cannot_write, file_refusal, write_output
 from hierarchy.errors import DataError
-from hierarchy.local_paths import for_others, local_path
 from pipelines.evaluation.bootstrap import (
     Interval,
     bootstrap_interval,
@@ -21,11 +21,11 @@ from pipelines.evaluation.bootstrap import (
 )
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.metrics import averaged_scores
-from pipelines.trust.kept import KeptPromise
+from pipelines.promises.kept import KeptPromise
 
 if TYPE_CHECKING:
-    from pipelines.evaluation.page.excerpts import Material
-    from pipelines.label_errors import LabelError
+    from pipelines.cross_validation.label_errors import LabelError
+    from pipelines.evaluation.excerpts import Material
 
 SVM = "tf-idf + linear svm"
 LOGISTIC = "logistic regression on vectors"
@@ -167,8 +167,8 @@ class EvaluationReport:
         path
             The file.
         label_errors
-            Documents whose label may be wrong, as `pipelines.label_review.read_review` reads them, for a section of
-            their own.
+            Documents whose label may be wrong, as `pipelines.cross_validation.label_review.read_review` reads them, for
+            a section of their own.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class EvaluationReport:
         MissingLibraryError
             Bokeh, which draws the plots, is not installed.
         """
-        from pipelines.evaluation.page import report_page
+        from pipelines.pages.evaluation import report_page
 
         path = local_path(path)
         refused = file_refusal(path)  # before the plots are drawn

@@ -9,7 +9,7 @@ import numpy as np
 from pipelines.evaluation import reliability
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.evaluation.reliability import ReliabilityBins
-from pipelines.label_space import group_mass
+from stages.router.label_space import group_mass
 
 FINE, GROUP, TAIL = "fine", "group", "tail"
 LEVELS = (FINE, GROUP, TAIL)

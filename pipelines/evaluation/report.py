@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hierarchy.escaping import markdown
 from hierarchy.nodes import named
+from hierarchy.text.escaping import markdown
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.evaluation.comparison import BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores

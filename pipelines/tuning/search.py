@@ -12,20 +12,20 @@ import numpy as np
 
 from hierarchy.arguments import LARGEST, is_whole
 from hierarchy.errors import ConfigError, DataError, EncoderError
-from hierarchy.escaping import in_short
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.escaping import in_short
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.data.documents import Documents
+from pipelines.data.preparation import check_pair, prepare_documents
 from pipelines.data.splits import fingerprint
-from pipelines.documents import Documents
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 from pipelines.evaluation.metrics import averaged_scores
-from pipelines.fitting import fit_model
-from pipelines.made_by import code_and_libraries, encoder_contents, function_sources
-from pipelines.model import Model
-from pipelines.preparation import check_pair, prepare_documents
-from pipelines.repeats import warn_of_repeats
-from pipelines.replacement import run_place
+from pipelines.model.artifact.replacement import run_place
+from pipelines.model.model import Model
+from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
+from pipelines.model.seen_documents import warn_of_repeats
 from pipelines.settings import MACHINE, Settings, validated
+from pipelines.training.fit import fit_model
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, FIGURES, PRUNED, REFUSED, Comparison, Trial, Tuning, shown

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hierarchy.errors import ConfigError
-from hierarchy.likeness import most_like
+from hierarchy.text.likeness import most_like
 from pipelines.config import Config, read_mapping
 from pipelines.settings import Settings, validated
 from pipelines.tuning.ranges import KINDS, FloatRange, Range

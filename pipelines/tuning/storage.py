@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from hierarchy.disk.locks import held
+from hierarchy.disk.strict_json import parse_json
 from hierarchy.errors import MissingLibraryError
-from hierarchy.locks import held
-from hierarchy.strict_json import parse_json
 from pipelines.tuning.ranges import Range, from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from hierarchy.disk import write_output
+from hierarchy.disk.paths import local_path
+from hierarchy.disk.whole_files import write_output
 from hierarchy.errors import ConfigError
-from hierarchy.local_paths import local_path
 from pipelines.config import Config
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.tuning.space import PREFIX, Space

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from hierarchy.embedded import embedded_encoder_path
+from hierarchy.disk.paths import is_there
+from hierarchy.embedding.embedded import embedded_encoder_path
+from hierarchy.embedding.hub_names import hub_refusal
+from hierarchy.embedding.windows import is_panic
 from hierarchy.errors import EncoderError, first_line
-from hierarchy.hub_names import hub_refusal
-from hierarchy.likeness import most_like
-from hierarchy.local_paths import is_there
-from hierarchy.windows import is_panic
+from hierarchy.text.likeness import most_like
 from stages.coarse.text_growth import check_growth
 from stages.coarse.weight_sizes import check_model_size, check_sizes
 

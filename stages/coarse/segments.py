@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from hierarchy.embedding.windows import TEXTS_PER_CALL, whole_tokens, window_bounds
 from hierarchy.errors import EncoderError
-from hierarchy.windows import TEXTS_PER_CALL, whole_tokens, window_bounds
 
 if TYPE_CHECKING:
     import torch

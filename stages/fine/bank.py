@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from stages.rows import Features, Rows
+from stages.fine.rows import Features, Rows
 
 
 @dataclass(frozen=True)

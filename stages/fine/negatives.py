@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.rows import Problem
+from stages.fine.rows import Problem
 
 NEGATIVES = ("auto", "all", "candidates", "group")
 AUTO_LIMIT = 10_000_000  # labels x documents up to which every document is a negative

@@ -11,7 +11,7 @@ from transformers import TrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
 from hierarchy.errors import ConfigError
-from hierarchy.likeness import most_like
+from hierarchy.text.likeness import most_like
 from stages.devices import device_of
 from stages.processes import meet, n_processes
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS

@@ -1,6 +1,6 @@
 """What a training does about rare labels: weights, shifted logits, or another draw of documents.
 
-All of it comes from the ratio of two frequencies of a label (`stages.frequencies.label_ratio`).
+All of it comes from the ratio of two frequencies of a label (`stages.training.frequencies.label_ratio`).
 """
 
 from collections.abc import Iterator

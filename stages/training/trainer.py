@@ -18,9 +18,9 @@ from torch.utils.data import Dataset, Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState
 from transformers.trainer_utils import rotate_checkpoints, set_seed
 
-from hierarchy.disk import whole_file
+from hierarchy.disk.strict_json import parse_json
+from hierarchy.disk.whole_files import whole_file
 from hierarchy.errors import ConfigError
-from hierarchy.strict_json import parse_json
 from stages.finished import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
 from stages.processes import first_goes_first, is_first, n_processes
 from stages.training.arguments import OWN_DEFAULTS, training_arguments
@@ -30,7 +30,7 @@ from stages.training.imbalance import LabelSampler
 from stages.training.losses import HierarchicalLoss
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS, best_of_each_level, level_metrics
 from stages.training.optimizer import parameter_groups
-from stages.two_stage import TwoStageModel
+from stages.training.two_stage import TwoStageModel
 
 # Of a checkpoint, as Trainer names them, and our checksums of them all.
 WEIGHTS, STATE, CHECKSUMS = "model.safetensors", "trainer_state.json", f"whole{LIST}"

@@ -12,7 +12,7 @@ from fuzz.cases import ACCEPTED, REFUSED, Target, Wrong, answer_of_cli
 from fuzz.mutation import HALVES, text
 from fuzz.of_escapes import check_no_formula
 from fuzz.subjects import TEXTS, saved
-from hierarchy.escaping import from_spreadsheet_cell
+from hierarchy.text.escaping import from_spreadsheet_cell
 
 
 def _make(rng: Random) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import yaml
 
 from fuzz.cases import ACCEPTED, ROOT, Target, Wrong
 from fuzz.mutation import mutated, text
+from hierarchy.disk.paths import expanded
 from hierarchy.errors import ConfigError
-from hierarchy.local_paths import expanded
 from pipelines.config import CardFacts, Config, Data, load_config, taken_as_text
 from pipelines.settings import Settings
 

@@ -10,7 +10,7 @@ from unicodedata import category
 
 from fuzz.cases import ACCEPTED, Target, Wrong
 from fuzz.mutation import HALVES, text
-from hierarchy import escaping
+from hierarchy.text import escaping
 
 RUN = tuple("=+-@\t\r\n＝＋－＠")  # what a cell that is computed begins with
 

@@ -62,7 +62,7 @@ def _drawn(page: str, tree: Taxonomy, title: str) -> str:
     from pipelines.classifier import HierarchicalClassifier
 
     if page == "taxonomy":
-        from hierarchy.picture import taxonomy_page
+        from pipelines.pages.taxonomy import taxonomy_page
 
         return taxonomy_page(tree, encoder="none", title=title)
     model = HierarchicalClassifier(tree, encoder="none", n_jobs=1).fit(TEXTS, LABELS, validation=(TEXTS, LABELS))
@@ -70,7 +70,7 @@ def _drawn(page: str, tree: Taxonomy, title: str) -> str:
         from pipelines.card.write import model_card
 
         return model_card(model.model_, None)
-    from pipelines.evaluation.page import report_page
+    from pipelines.pages.evaluation import report_page
 
     return report_page(model.evaluate(TEXTS, LABELS, data=title))
 

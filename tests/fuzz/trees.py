@@ -6,7 +6,7 @@ from typing import Any
 
 from fuzz.mutation import name
 from hierarchy import Group, Label, Taxonomy
-from hierarchy.writing import quoted, scalar
+from hierarchy.files.writing import quoted, scalar
 
 
 def tree(rng: Random, hostile: float = 0.5) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import strategies as st
 
 from hierarchy import Group, Label, Taxonomy
-from hierarchy.writing import scalar
+from hierarchy.files.writing import scalar
 
 NAMES = [
     "Kettles", "Lawn mowers", "Tea, pots", "no", "007", "a: b", "it's", '"quoted"', "- dash", "[bracket]", "茶壶",

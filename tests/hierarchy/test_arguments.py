@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from hierarchy.arguments import column, document_columns, pair, whole_number
-from hierarchy.builder import TaxonomyBuilder
+from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError
-from hierarchy.quality import taxonomy_quality
+from hierarchy.measuring.quality import taxonomy_quality
 from hierarchy.taxonomy import Taxonomy
 
 VALUES = ["one", "two", "three"]

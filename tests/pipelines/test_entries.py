@@ -8,7 +8,7 @@ import pytest
 from hierarchy.errors import ConfigError, DataError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.cross_validation.validate import cross_validate
-from pipelines.prediction import predict_file
+from pipelines.serving.predict import predict_file
 from pipelines.tuning.search import tune
 
 pd = pytest.importorskip("pandas")

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from hierarchy.errors import ArtifactError
 from stages.arrays import Array, check_arrays, read_arrays, row_arrays
-from stages.rows import Rows
+from stages.fine.rows import Rows
 
 SIZES = {"features": 9, "groups": 3}
 EXPECTED = {

@@ -79,8 +79,8 @@ def test_no_name_is_a_pattern_or_an_address(name, suffix, tmp_path, monkeypatch)
 def test_answers_and_out_of_fold_files_have_such_names_too(tmp_path, monkeypatch):
     import pyarrow.parquet as pq
 
+    from hierarchy.disk.output import write_table
     from pipelines.cross_validation.out_of_fold import read_out_of_fold
-    from pipelines.output import write_table
 
     monkeypatch.chdir(tmp_path)
     for name in NAMES:

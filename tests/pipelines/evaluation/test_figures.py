@@ -27,8 +27,8 @@ from pipelines.evaluation.comparison import (
     compare,
 )
 from pipelines.evaluation.figures import Evaluation, evaluate_predictions
-from pipelines.evaluation.page import report_page
 from pipelines.evaluation.report import baselines_table, markdown_table, tables
+from pipelines.pages.evaluation import report_page
 
 # Two groups: kitchen = {kettle, toaster}, garden = {hose, rake}.
 TREE = {

@@ -1,7 +1,7 @@
 """The page's section about labels that may be wrong."""
 
-from pipelines.evaluation.page.label_errors import SHOWN, suspect_labels
-from pipelines.label_errors import LabelError
+from pipelines.cross_validation.label_errors import LabelError
+from pipelines.pages.evaluation.label_errors import SHOWN, suspect_labels
 
 
 def suspect(row, **changes):

@@ -1,0 +1,373 @@
+"""Builds groups: places labels that stand in none, within hard size limits, and gives each new group a name."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from hierarchy.arguments import LARGEST, column, document_columns, is_whole, label_text
+from hierarchy.building.assembling import assembled
+from hierarchy.building.clustering import Clusters, cluster
+from hierarchy.building.placement import Plan, moved_labels, moves_in_words
+from hierarchy.building.sizes import Room, size_limits
+from hierarchy.building.smoothing import smoothed
+from hierarchy.embedding.label_vectors import Documents, Embed, reduced, unit
+from hierarchy.errors import DataError, TaxonomyError
+from hierarchy.matching import fold
+from hierarchy.measuring.signals import SIGNALS, Confusions, Signals, label_signals, signal_problems
+from hierarchy.nodes import Label, with_default_ids
+from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.escaping import in_short
+
+BEAM = 3  # groups that the router keeps, for the routing recall that decides the number of groups
+RECALL = 0.98  # that `n_groups: auto` asks of it
+STEPS = 12  # numbers of groups that are tried
+MANY_LABELS, FEWER_STEPS = 2500, 4  # above so many labels a step takes long
+MOST_GROUPS = 700  # that are tried where there are many labels: an exact assignment to more takes minutes
+logger = logging.getLogger(__name__)
+LabelsOrTree: TypeAlias = "Sequence[str | int | Label] | Taxonomy"
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """How a build was decided.
+
+    Attributes
+    ----------
+    n_groups
+        Groups of the result.
+    rule
+        What decided their number, in words.
+    curve
+        (groups, routing recall at `beam: 3` as the probe estimates it), for each number that was tried.
+    signals
+        What each signal that was there counted, as shares.
+    moved
+        (label id, its group before, its group now) of labels that stood in a group and left it.
+    """
+
+    n_groups: int
+    rule: str
+    curve: tuple[tuple[int, float], ...] = ()
+    signals: dict[str, float] = field(default_factory=dict)
+    moved: tuple[tuple[str, str, str], ...] = ()
+
+
+class TaxonomyBuilder:
+    """Makes groups of labels that are alike: by their texts, by their documents, by what gets confused.
+
+    Parameters
+    ----------
+    n_groups
+        Groups in all, or "auto": with documents the largest number whose routing recall at `beam: 3`, estimated by a
+        cross-fitted probe, is at least 0.98, else the smallest that the limits allow; without documents about
+        sqrt(2 · labels), 35 for 600.
+    min_group_size, max_group_size
+        Limits of the groups that are built. Within them, and as far as pinned labels allow, a group has between
+        half and twice the mean size. None is 5 and 40, and gives way where `n_groups`, the other limit or links ask
+        for another size. Fewer labels than `min_group_size` make one group.
+    embed
+        A function texts → array, one row a text, however long it is. None loads `encoder`.
+    encoder
+        `embedded`, a Hugging Face id, a folder, or `none` for character n-grams. Texts that the encoder cannot read
+        are given to character n-grams, and a warning says so.
+    signals
+        What `text`, `documents` and `confusion` count; only their ratios matter. None takes `SIGNALS`. Without
+        documents texts stand alone.
+    seed
+        Of the clustering. The same seed gives the same taxonomy, byte for byte.
+
+    Attributes
+    ----------
+    report_
+        `BuildReport` of the last build.
+    """
+
+    report_: BuildReport
+
+    def __init__(
+        self,
+        n_groups: int | str = "auto",
+        min_group_size: int | None = None,
+        max_group_size: int | None = None,
+        embed: Embed | None = None,
+        encoder: str = "embedded",
+        signals: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.n_groups = n_groups
+        self.min_group_size = min_group_size
+        self.max_group_size = max_group_size
+        self.embed = embed
+        self.encoder = encoder
+        self.signals = signals
+        self.seed = seed
+
+    def build(
+        self,
+        labels: LabelsOrTree,
+        documents: Documents | None = None,
+        *,
+        texts: Sequence[str] | None = None,
+        keep: bool = False,
+        move_labels: bool = False,
+        confusions: Confusions | None = None,
+    ) -> Taxonomy:
+        """Place all labels that stand in no group.
+
+        Parameters
+        ----------
+        labels
+            Label names, or a taxonomy. Of a taxonomy, unplaced labels are placed; where there is none, or with
+            `move_labels`, labels of groups with `built=True` are dealt anew. Labels of any other group stay, and such
+            a group may take more up to its `max_size`. Groups with a frozen name or limits of their own are kept. A
+            new group that shares more than half of its labels with an earlier built one goes on as that one.
+        documents
+            (texts or vectors of shape (documents, dimensions), label of each document), or None.
+        texts
+            Of the documents, where vectors are given: their telling words help to name the groups.
+        keep
+            Leave every placed label where it stands, in built groups as well; `n_groups` does not count then. With
+            `move_labels` labels of built groups move where the size limits leave no other way, as few as they ask.
+        move_labels
+            Let labels leave the built group in which they stand: `report_.moved` says which did. Without it a build
+            that would move any is refused.
+        confusions
+            With documents: what is confused with what, in place of the builder's probe, for example
+            `pipelines.cross_validation.out_of_fold.OutOfFold.probe` of a cross-validated model.
+
+        Returns
+        -------
+        Taxonomy
+            With no label unplaced. New groups stand after the kept ones and are marked `built`.
+
+        Raises
+        ------
+        DataError
+            Labels, documents or texts are no columns of values, or differ in number.
+        TaxonomyError
+            Where sizes, links and pinned labels contradict each other, or labels would move.
+        """
+        documents, texts = document_columns(documents, texts)
+        plan, keep = self._planned(labels, keep, move_labels)
+        taxonomy = plan.taxonomy
+        if not plan.free:
+            self.report_ = BuildReport(len(taxonomy.groups), "every label stands in a group already")
+            return taxonomy
+        room = self._room(plan)
+        forced = keep and move_labels and room.least < room.limits[0]
+        if forced:  # no group has room, and the new labels alone do not make one
+            plan = Plan.of(taxonomy, keep_groups=True)
+        known = _known(documents, taxonomy)
+        found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.seed, confusions)
+        weights = SIGNALS if self.signals is None else self.signals
+        vectors = smoothed(reduced(found.blend(weights), seed=self.seed))
+        try:
+            if forced:
+                home, report = self._fewest_moves(plan, vectors)
+            else:
+                home, report = self._decided(plan, vectors, found, keep)
+        except TaxonomyError as error:
+            if not plan.linked:
+                raise
+            raise TaxonomyError(f"{error}; drop a link or widen the sizes{plan.named_links()}") from None
+        used = {name: weights.get(name, 0.0) for name in found.vectors}
+        total = sum(used.values()) or 1.0
+        signals = {name: weight / total for name, weight in used.items() if weight} or {"text": 1.0}
+        if texts is None and documents is not None and not isinstance(documents[0], np.ndarray):
+            texts = documents[0]
+        spoken = None if texts is None or known is None else (texts, known[1])
+        built = assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
+        moved = moved_labels(taxonomy, built)
+        if moved and not move_labels:
+            raise TaxonomyError(
+                f"the build would move {len(moved):,} of {len(taxonomy.labels):,} labels out of the group in which they"
+                f" stand: {moves_in_words(moved, taxonomy, built)}; allow it with move_labels=True, or take 'built' off"
+                " groups whose labels shall stay"
+            )
+        self.report_ = replace(report, n_groups=len(built.groups), signals=signals, moved=moved)
+        logger.info("number of groups: %d, %s", self.report_.n_groups, report.rule)
+        if self.report_.n_groups == 1 and len(built.labels) > 1:
+            logger.info(
+                "all %d labels stand in one group, so a tree does nothing here; for more groups set a smaller "
+                "min_group_size (it is %d)",
+                len(built.labels), room.limits[0],
+            )  # fmt: skip
+        return built
+
+    def check(self, labels: LabelsOrTree, *, keep: bool = False, move_labels: bool = False) -> None:
+        """Refuse, before there are vectors, what `build` with these arguments would refuse for settings and sizes."""
+        plan, keep = self._planned(labels, keep, move_labels)
+        if plan.free:
+            self._room(plan).ways("auto" if keep else self.n_groups)
+
+    def _planned(self, labels: LabelsOrTree, keep: bool, move_labels: bool) -> tuple[Plan, bool]:
+        """Return what stays and what is placed, and whether all that stands stays."""
+        self._check()
+        taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
+        waiting = bool(taxonomy.unplaced) and any(group.built for group in taxonomy.groups)
+        keep = keep or (waiting and not move_labels)
+        return Plan.of(taxonomy, keep_groups=keep, pin_built=keep), keep
+
+    def _check(self) -> None:
+        problems = []
+        asked = self.n_groups
+        if asked != "auto" and not is_whole(asked, 1):
+            problems.append(f"n_groups is {in_short(asked)}; it must be 'auto' or a whole number from 1 up")
+        if not is_whole(self.seed, 0, 2**32 - 1):
+            problems.append(f"seed is {in_short(self.seed)}; it must be a whole number from 0 to 4294967295")
+        sizes = {"min_group_size": self.min_group_size, "max_group_size": self.max_group_size}
+        wrong = {name: size for name, size in sizes.items() if size is not None and not is_whole(size, -LARGEST)}
+        problems += [f"{name} is {in_short(size)}; it must be a whole number" for name, size in wrong.items()]
+        low, high = (1, 1) if wrong else size_limits(self.min_group_size, self.max_group_size)
+        if not 1 <= low <= high:
+            problems.append(
+                f"min_group_size is {low} and max_group_size {high}; "
+                "it must hold that 1 <= min_group_size <= max_group_size"
+            )
+        problems += signal_problems(self.signals)
+        if problems:
+            raise TaxonomyError(problems, where="TaxonomyBuilder")
+
+    def _room(self, plan: Plan) -> Room:
+        return Room(len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size, plan.together, plan.apart)
+
+    def _decided(self, plan: Plan, vectors: np.ndarray, found: Signals, keep: bool) -> tuple[np.ndarray, BuildReport]:
+        """Choose the number of groups and cluster."""
+        if keep:
+            room = self._room(plan)
+            count = room.counts()[0]
+            new = count - len(plan.kept)
+            rule = f"kept, and {new} more for labels that find no room" if new else "all kept; there is room in them"
+            if new and room.least < room.limits[0]:
+                rule += f", with fewer than {room.limits[0]} labels, since no label that stands may move"
+            return self._clustered(plan, vectors, count, near_mean=False), BuildReport(count, rule)
+        if self.n_groups != "auto":
+            home = self._clustered(plan, vectors, int(self.n_groups))
+            return home, BuildReport(int(self.n_groups), "as n_groups asks")
+        if found.probe is None:
+            home = self._clustered(plan, vectors, "auto")
+            count = max(len(plan.kept), int(home.max()) + 1)
+            return home, BuildReport(count, "about sqrt(2 x labels), since there are no documents to tell")
+        homes, curve, refused = {}, [], None
+        for count in self._steps(plan):
+            try:
+                homes[count] = self._clustered(plan, vectors, count)
+            except TaxonomyError as error:  # links may need more groups, or fewer
+                refused = error
+                continue
+            group_of = np.concatenate([plan.home, homes[count]])
+            curve.append((count, found.probe.routing_recall(group_of, BEAM)))
+        if not curve and refused is not None:
+            raise refused
+        enough = [count for count, recall in curve if recall >= RECALL]
+        if enough:
+            count, rule = max(enough), f"the largest number tried with a routing recall of {RECALL} at beam {BEAM}"
+        else:
+            count, rule = curve[0][0], f"the smallest number: none reaches a routing recall of {RECALL} at beam {BEAM}"
+            logger.warning(
+                "no number of groups from %d to %d reaches an estimated routing recall of %.2f at beam %d (best: %.3f "
+                "with %d); a larger beam, exhaustive routing or more telling documents help",
+                curve[0][0], curve[-1][0], RECALL, BEAM, *max((recall, count) for count, recall in curve),
+            )  # fmt: skip
+        return homes[count], BuildReport(count, rule, tuple(curve))
+
+    def _steps(self, plan: Plan) -> list[int]:
+        """Return numbers of groups to try, evenly spread by ratio, among those that the limits allow."""
+        counts = self._room(plan).counts()
+        steps = STEPS
+        if len(plan.free) > MANY_LABELS:
+            steps, counts = FEWER_STEPS, [count for count in counts if count <= max(MOST_GROUPS, counts[0])]
+        places = np.geomspace(counts[0], counts[-1], steps)
+        return sorted({min(counts, key=lambda count: (abs(count - place), count)) for place in places})
+
+    def _clustered(self, plan: Plan, vectors: np.ndarray, n_groups: int | str, *, near_mean: bool = True) -> np.ndarray:
+        """Return the cluster of each free label; kept groups are the first clusters."""
+        fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
+        starts = {g: unit(free[members].sum(axis=0)[None])[0] for g, members in plan.anchors().items()}
+
+        def deal(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+            sums = np.zeros((len(low), vectors.shape[1]))
+            np.add.at(sums, plan.home, fixed)
+            place = plan.placement(int(high.max()))
+            return cluster(free, Clusters(low, high, sums, starts), self.seed, place=place)
+
+        *before, last = self._room(plan).ways(n_groups, near_mean=near_mean)
+        for way in before:
+            with suppress(TaxonomyError):  # links leave it out
+                return deal(*way)
+        return deal(*last)
+
+    def _fewest_moves(self, plan: Plan, vectors: np.ndarray) -> tuple[np.ndarray, BuildReport]:
+        """Place labels where no group has room: a new group takes as few placed labels as its smallest size asks."""
+        fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
+        source = np.array(plan.source)
+        held = np.bincount(source[source >= 0], minlength=len(plan.kept))
+        room = self._room(plan)
+        smallest, largest = room.limits
+        kept = [
+            replace(size, min_size=min(size.min_size or smallest, size.members + int(count)))
+            for size, count in zip(room.kept, held, strict=True)
+        ]
+        room = replace(room, kept=kept)
+        count = room.counts()[0]
+        low, high = room.ways(count, near_mean=False)[0]
+        centroids = np.zeros((len(low), vectors.shape[1]))
+        np.add.at(centroids, plan.home, fixed)
+        # New labels begin the new groups; every other label counts where it stands.
+        np.add.at(centroids, np.where(source >= 0, source, len(low) - 1), free)
+        cost = 1.0 - free @ unit(centroids).T
+        stays = np.flatnonzero(source >= 0)
+        cost[stays, source[stays]] -= len(free)  # no move is worth it that a limit does not force
+        home = plan.placement(int(high.max()))(cost, low, high)
+        left = [i for i in stays if home[i] != source[i]]
+        new = count - len(plan.kept)
+        rule = f"kept, and {new} more: no group has room below max_group_size {largest}"
+        if left:
+            rule += f", and a group takes {smallest} labels at least, so {len(left)} had to move"
+        return home, BuildReport(count, rule)
+
+
+def _unplaced(labels: Sequence[str | int | Label]) -> Taxonomy:
+    given = column(labels, "labels")
+    made = [
+        label if isinstance(label, Label) else Label("", label_text(label, "labels", place))
+        for place, label in enumerate(given)
+    ]
+    _warn_of_alike([label for label in given if isinstance(label, str)])
+    return Taxonomy(unplaced=with_default_ids([], made)[1])
+
+
+def _warn_of_alike(names: Sequence[str]) -> None:
+    """Warn of names that may be one label written in several ways."""
+    ways = defaultdict(set)
+    for name in names:
+        ways[fold(name)].add(name)
+    alike = [sorted(spellings) for spellings in ways.values() if len(spellings) > 1]
+    if alike:
+        logger.warning(
+            "%d labels are written in several ways, which differ in case, width and white space alone and stay labels "
+            "of their own (%s%s): Taxonomy.from_data(labels) takes them for one",
+            len(alike), " = ".join(map(repr, alike[0])), ", ..." if len(alike) > 1 else "",
+        )  # fmt: skip
+
+
+def _known(documents: Documents | None, taxonomy: Taxonomy) -> Documents | None:
+    """Resolve the targets; documents whose label the taxonomy lacks are counted and left out."""
+    if documents is None:
+        return None
+    contents, targets = documents
+    ids = {target: taxonomy.resolve(target) for target in dict.fromkeys(str(target) for target in targets)}
+    unknown = [target for target, found in ids.items() if found is None]
+    if len(unknown) == len(ids):
+        raise DataError(f"no document has a label of the taxonomy; the first says '{next(iter(ids), '')}'")
+    if unknown:
+        logger.warning(
+            "%d labels of the documents are not in the taxonomy, their documents are not used: %s",
+            len(unknown), ", ".join(unknown[:5]),
+        )  # fmt: skip
+    return contents, [ids[str(target)] or "" for target in targets]

@@ -1,0 +1,240 @@
+"""What is written: where nothing that is read lies, and whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, permutations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+
+from hierarchy.disk.paths import is_there
+from hierarchy.disk.whole_files import cannot_write, file_refusal, folder_refusal, output_file
+from hierarchy.errors import DataError
+from hierarchy.text.characters import has_half
+from hierarchy.text.escaping import csv_row, spreadsheet_cell, spreadsheet_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SUFFIXES = (".jsonl", ".csv", ".parquet")
+PAGE_SUFFIXES = (".html", ".htm")
+Place: TypeAlias = str | Path
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file that will be written.
+
+    Parameters
+    ----------
+    name
+        What its caller calls it (``--html``).
+    place
+        The file; an earlier one is replaced.
+    suffixes
+        How its name may end.
+    """
+
+    name: str
+    place: Path
+    suffixes: tuple[str, ...]
+
+    def problem(self) -> str | None:
+        """Say why it cannot be written."""
+        file = f"the output file {str(self.place)!r}"
+        if self.place.suffix.lower() not in self.suffixes:
+            return f"{file} must end in {'' if len(self.suffixes) == 1 else 'one of '}{', '.join(self.suffixes)}"
+        if os.path.isdir(self.place):  # noqa: PTH112 - pathlib raises where a name is too long
+            return f"{str(self.place)!r} is a folder: name a file for the output"
+        if not _is_folder(self.place.absolute().parent):
+            return f"the folder of {file} does not exist: make it first"
+        refusal = file_refusal(self.place)
+        if refusal is not None:
+            return cannot_write(self.place, refusal)
+        return _no_table(file, self.place) if ".parquet" in self.suffixes else None
+
+    def overwrites(self, other: Path) -> bool:
+        """Whether it takes the place of another file."""
+        return _same(self.place, other)
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder that will be written, or written into.
+
+    Parameters
+    ----------
+    name
+        What its caller calls it (``--out``).
+    place
+        The folder.
+    files
+        Those that are written in it.
+    replaced
+        Whether an earlier folder goes, with all that lies in it.
+    replaces
+        A folder that is read and whose place it may take.
+    tables
+        Whether tables of documents or rows are written in it.
+    """
+
+    name: str
+    place: Path
+    files: tuple[str, ...] = ()
+    replaced: bool = False
+    replaces: Path | None = None
+    tables: bool = False
+
+    def problem(self) -> str | None:
+        """Say why it cannot be written."""
+        whole, named = self.place.absolute(), f"{self.name} {str(self.place)!r}"
+        try:
+            above = next(folder for folder in (whole, *whole.parents) if folder.resolve().exists())
+        except (OSError, ValueError) as error:
+            return cannot_write(self.place, error)
+        if whole.exists() and not whole.is_dir():
+            return f"{named} is a file: name a folder"
+        if not above.is_dir():
+            return f"{named} cannot be made, {above} is a file: name another folder"
+        refusal = self._refusal(whole, above)
+        if refusal is not None:
+            return cannot_write(self.place, refusal)
+        return _no_table(named, self.place) if self.tables else None
+
+    def _refusal(self, whole: Path, above: Path) -> Exception | None:
+        """Try whether its files can be written, or its folder be made or put in the place of an earlier one."""
+        if self.replaced or (self.files and above != whole):
+            return folder_refusal(whole.parent if above == whole else above)
+        files = [whole / name for name in self.files if Path(name).suffix]  # the others are folders
+        return next((error for file in files if (error := file_refusal(file)) is not None), None)
+
+    def overwrites(self, other: Path) -> bool:
+        """Whether it, or a file in it, takes the place of something that it may not replace."""
+        if self.replaces is not None and _same(self.place, other) and _same(other, self.replaces):
+            return False
+        files = (self.place / name for name in self.files)
+        taken = _same(self.place, other) or any(_same(file, other) for file in files)
+        return taken or (self.replaced and _inside(other, self.place))
+
+
+def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[str, Place | None]) -> None:
+    """Refuse outputs that cannot be written, or would cost something that is read, before there is any work.
+
+    Parameters
+    ----------
+    outputs
+        All that one call writes.
+    inputs
+        All that it reads, by what its caller calls it. What does not lie on this disk (None, a name on the hub) can
+        lose nothing.
+
+    Raises
+    ------
+    DataError
+        With all problems. The same file is found behind links and other spellings of its path, too.
+    """
+    told = [output.problem() for output in outputs]
+    problems = [problem for problem in told if problem is not None]
+    outputs = [output for output, problem in zip(outputs, told, strict=True) if problem is None]
+    on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and is_there(place)}
+    problems += [
+        f"{output.name} {str(output.place)!r} {harm} what is read ({name} {str(place)!r}): name another output"
+        for output in outputs
+        for name, place in on_disk.items()
+        if (harm := _harm(output, place)) is not None
+    ]
+    problems += [
+        f"{one.name} {str(one.place)!r} would overwrite {other.name} {str(other.place)!r}: name two places"
+        for one, other in permutations(outputs, 2)
+        if one.overwrites(other.place)
+    ]
+    if problems:
+        raise DataError(problems)
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:  # a name that none can have
+        return False
+
+
+def _no_table(what: str, place: Path) -> str | None:
+    if not has_half(str(place.absolute())):
+        return None
+    return f"{what} has bytes in its path that are not UTF-8, and no table can be written there: name another"
+
+
+def _harm(output: OutputFile | OutputFolder, read: Path) -> str | None:
+    if output.overwrites(read):
+        return "would overwrite"
+    return "lies in" if _inside(output.place, read) else None
+
+
+def _same(one: Path, other: Path) -> bool:
+    if is_there(one) and is_there(other):
+        return one.samefile(other)  # links, hard ones too, and disks that know no capitals
+    return one.resolve() == other.resolve()
+
+
+def _inside(place: Path, folder: Path) -> bool:
+    """Whether a place stands in a folder, at whatever depth; a link stands where it lies, not where it points."""
+    above = place.absolute().parent.resolve()
+    return any(_same(parent, folder) for parent in (above, *above.parents))
+
+
+def write_table(table: "pa.Table", file: str | Path) -> None:
+    """Write a Parquet file, whole or not at all; raises DataError where it cannot be."""
+    import pyarrow.parquet as pq
+
+    with output_file(file) as part, part.open("wb") as stream:
+        pq.write_table(table, stream)
+
+
+def write_answers(tables: "Iterator[pa.Table]", out: Path) -> None:
+    """Write tables one after the other as one file, whole or not at all, in the format that its suffix names.
+
+    Parameters
+    ----------
+    tables
+        At least one; no more than one is in memory at a time.
+    out
+        A file that ends in one of `SUFFIXES`. In a CSV no text is taken for a formula by a spreadsheet.
+
+    Raises
+    ------
+    DataError
+        It cannot be written.
+    """
+    write = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}[out.suffix.lower()]
+    with output_file(out) as part, part.open("wb") as stream:
+        write(tables, stream)
+
+
+def _write_parquet(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
+    import pyarrow.parquet as pq
+
+    first = next(tables)
+    with pq.ParquetWriter(stream, first.schema) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table)
+
+
+def _write_jsonl(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
+    for table in tables:
+        stream.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in table.to_pylist())
+
+
+def _write_csv(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
+    first = next(tables)
+    stream.write(csv_row(first.column_names).encode())
+    for table in chain([first], tables):
+        stream.writelines(csv_row(map(_cell, line.values())).encode() for line in table.to_pylist())
+
+
+def _cell(value: Any) -> Any:
+    """Write a value for a spreadsheet: numbers as they are, lists as JSON."""
+    if isinstance(value, list):
+        return spreadsheet_json(json.dumps(value, ensure_ascii=False))
+    return spreadsheet_cell(value) if isinstance(value, str) else value

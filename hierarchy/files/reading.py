@@ -1,0 +1,314 @@
+"""Entries of a YAML or JSON file → a tree, in every form that the file format allows; all problems at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
+from hierarchy.errors import TaxonomyError
+from hierarchy.files.mistaken import seems_to_be
+from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
+from hierarchy.nodes import Group, Label, Tree, with_default_ids
+
+FORMAT = "coarsefine/taxonomy/1"
+
+TOP_KEYS = ("format", "name", "groups", "labels", "must_link", "cannot_link", "retired")
+GROUP_KEYS = ("id", "name", "description", "labels", "built", "frozen_name", "min_size", "max_size")
+LABEL_KEYS = ("id", "name", "description")
+LONG_FORM = {
+    "format",
+    "groups",
+    "labels",
+}  # one of them at the top tells the long form from `group: [labels]`
+MOST_DIGITS = 9  # of a number of labels
+_TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
+
+
+def read_tree(root: Entry | None, where: str) -> Tree:
+    """Read a tree from nodes.
+
+    Parameters
+    ----------
+    root
+        The root of the file; None where it is empty.
+    where
+        The file's name, for messages.
+
+    Returns
+    -------
+    Tree
+        Without contradictions.
+
+    Raises
+    ------
+    TaxonomyError
+        With all problems, each with its line.
+    """
+    if root is None:
+        raise TaxonomyError("the file is empty; write groups with labels, or a list of labels", where)
+    reader = _Reader()
+    tree = reader.tree(root)
+    problems = reader.problems
+    # An unreadable entry is missing from the tree; "no labels at all" would only repeat that.
+    found = find_problems(tree, reader.lines)
+    problems += [problem for problem in found if not (problems and problem[0] is None)]
+    if problems:
+        raise TaxonomyError(in_words(problems), where, seems_to_be(root))
+    return tree
+
+
+class _Reader:
+    """Collects problems and lines while it walks over the nodes."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.lines: dict[Key, int] = {}
+
+    def tree(self, root: Entry) -> Tree:
+        groups: list[Group] = []
+        unplaced: tuple[Label, ...] = ()
+        fields: dict[str, Any] = {}
+        if isinstance(root, Items):
+            unplaced = self.labels(root, ("unplaced",))
+        elif isinstance(root, Pairs) and self.is_long(root):
+            entries = self.mapping(root, TOP_KEYS, "a taxonomy")
+            self.check_format(entries.get("format"))
+            fields = {
+                "name": self.text(entries.get("name"), "the taxonomy's name"),
+                "must_link": self.links(entries.get("must_link"), "must_link"),
+                "cannot_link": self.links(entries.get("cannot_link"), "cannot_link"),
+                "retired": self.words(entries.get("retired"), "retired", ("retired",)),
+            }
+            groups = self.groups(entries.get("groups"))
+            unplaced = self.labels(entries.get("labels"), ("unplaced",))
+        elif isinstance(root, Pairs):
+            for key, value in self.pairs(root):
+                groups.append(self.short_group(key, value, len(groups)))
+        else:
+            self.problem(
+                root,
+                f"the file holds one value, {_shown(root)}; write groups with labels, or a list of labels",
+            )
+        filled = with_default_ids(groups, unplaced)
+        return Tree(groups=filled[0], unplaced=filled[1], **fields)
+
+    @staticmethod
+    def is_long(root: Pairs) -> bool:
+        return any(isinstance(key, Scalar) and key.value in LONG_FORM for key, _ in root.pairs)
+
+    def check_format(self, node: Entry | None) -> None:
+        if node is None:
+            return
+        if not isinstance(node, Scalar) or node.value != FORMAT:
+            self.problem(node, f"format is {_shown(node)}; this version reads '{FORMAT}'")
+
+    def groups(self, node: Entry | None) -> list[Group]:
+        if isinstance(node, Pairs):  # `groups:` with the short form below it
+            groups: list[Group] = []
+            for key, value in self.pairs(node):
+                groups.append(self.short_group(key, value, len(groups)))
+            return groups
+        found: list[Group] = []
+        for item in self.items(node, "groups"):
+            group = self.group(item, len(found))
+            if group is not None:
+                found.append(group)
+        return found
+
+    def short_group(self, key: Entry, value: Entry, i: int) -> Group:
+        self.lines["group", i] = key.line
+        name = key.value if isinstance(key, Scalar) else ""
+        if isinstance(value, Items) or _is_null(value):
+            return Group("", name, labels=self.group_labels(value, i))
+        hint = suggestion(name, TOP_KEYS) if name not in TOP_KEYS else "; for a taxonomy with a name, use 'groups:'"
+        self.problem(key, f"'{name}' should hold a list of labels, but holds {_shown(value)}{hint}")
+        self.lines["dropped", i] = key.line
+        return Group("", name)
+
+    def group(self, node: Entry, i: int) -> Group | None:
+        if not isinstance(node, Pairs):
+            self.problem(node, f"group {_shown(node)} has no labels; write 'name:' and 'labels:', or 'group: [labels]'")
+            return None
+        self.lines["group", i] = node.line
+        entries = self.mapping(node, GROUP_KEYS, "a group")
+        name = self.name(entries, node, "group")
+        if name is None:
+            self.group_labels(entries.get("labels"), i)  # for their problems
+            self.drop_lines(i)
+            return None
+        return Group(
+            id=self.given_id(entries, f"group '{name}'"),
+            name=name,
+            description=self.text(entries.get("description"), f"the description of group '{name}'"),
+            labels=self.group_labels(entries.get("labels"), i),
+            built=self.flag(entries.get("built"), "built"),
+            frozen_name=self.flag(entries.get("frozen_name"), "frozen_name"),
+            min_size=self.number(entries.get("min_size"), "min_size"),
+            max_size=self.number(entries.get("max_size"), "max_size"),
+        )
+
+    def drop_lines(self, i: int) -> None:
+        for key in [key for key in self.lines if key[0] in ("label", "group", "dropped") and key[1] == i]:
+            del self.lines[key]
+
+    def group_labels(self, node: Entry | None, i: int) -> tuple[Label, ...]:
+        if node is None or _is_null(node):
+            return ()
+        before = len(self.problems)
+        labels = self.labels(node, ("label", i))
+        if not labels and len(self.problems) > before:
+            self.lines["dropped", i] = node.line
+        return labels
+
+    def labels(self, node: Entry | None, key: Key) -> tuple[Label, ...]:
+        found: list[Label] = []
+        for item in self.items(node, "labels"):
+            label = self.label(item)
+            if label is not None:
+                self.lines[*key, len(found)] = item.line
+                found.append(label)
+        return tuple(found)
+
+    def label(self, node: Entry) -> Label | None:
+        if isinstance(node, Scalar):
+            if not _is_blank(node):
+                return Label("", node.value)
+            self.problem(node, "this label is empty; write its name or remove the line")
+            return None
+        if isinstance(node, Items):
+            self.problem(node, "a label is a list here; write one name a line")
+            return None
+        keys = [key.value for key, _ in node.pairs if isinstance(key, Scalar)]
+        if len(keys) == 1 and keys[0] not in LABEL_KEYS and not suggestion(keys[0], LABEL_KEYS):
+            self.problem(
+                node,
+                f"label {keys[0]!r} is read as a key with a value; put a name that holds ': ' in quotes, "
+                "or write 'name:' and 'description:'",
+            )
+            return None
+        entries = self.mapping(node, LABEL_KEYS, "a label")
+        name = self.name(entries, node, "label")
+        if name is None:
+            return None
+        description = self.text(entries.get("description"), f"the description of label '{name}'")
+        return Label(self.given_id(entries, f"label '{name}'"), name, description)
+
+    def name(self, entries: dict[str, Entry], node: Entry, what: str) -> str | None:
+        """Read the name, or take the id where only that is given."""
+        given = entries.get("name", entries.get("id"))
+        if given is None:
+            self.problem(node, f"this {what} has no name; add 'name:'")
+        elif not isinstance(given, Scalar):
+            self.problem(given, f"the name of a {what} is {_shown(given)}; write it as one text")
+        elif _is_blank(given):
+            self.problem(given, f"this {what} has an empty name; write one or remove the entry")
+        else:
+            return given.value
+        return None
+
+    def given_id(self, entries: dict[str, Entry], what: str) -> str:
+        node = entries.get("id")
+        if node is not None and _is_blank(node):
+            self.problem(node, f"the id of {what} is empty; write one, or leave the key out to use the name")
+        return self.text(node, f"the id of {what}")
+
+    def links(self, node: Entry | None, field: str) -> tuple[tuple[str, ...], ...]:
+        found: list[tuple[str, ...]] = []
+        for item in self.items(node, field):
+            if isinstance(item, Items):
+                self.lines[field, len(found)] = item.line
+                found.append(self.words(item, field, (field, len(found))))
+            else:
+                self.problem(
+                    item,
+                    f"{field} holds {_shown(item)}; each entry is a list of label ids: - [first, second]",
+                )
+        return tuple(found)
+
+    def words(self, node: Entry | None, field: str, key: Key) -> tuple[str, ...]:
+        found: list[str] = []
+        for item in self.items(node, field):
+            if isinstance(item, Scalar) and not _is_blank(item):
+                self.lines[*key, len(found)] = item.line
+                found.append(item.value)
+            else:
+                self.problem(item, f"{field} holds {_shown(item)} where a label id should stand")
+        return tuple(found)
+
+    def items(self, node: Entry | None, what: str) -> Sequence[Entry]:
+        if node is None or _is_null(node):
+            return ()
+        if isinstance(node, Items):
+            return node.items
+        self.problem(node, f"'{what}' should hold a list, but holds {_shown(node)}; write '- ' before each entry")
+        return ()
+
+    def mapping(self, node: Pairs, known: Sequence[str], what: str) -> dict[str, Entry]:
+        entries: dict[str, Entry] = {}
+        for key, value in self.pairs(node):
+            word = key.value if isinstance(key, Scalar) else _shown(key)
+            if word == "<<":
+                self.problem(key, "the merge key '<<' is not read; write the entries out")
+            elif word not in known:
+                hint = suggestion(word, known) or f"; {what} may have {', '.join(known)}"
+                self.problem(key, f"unknown key '{word}' in {what}{hint}")
+            else:
+                entries[word] = value
+        return entries
+
+    def pairs(self, node: Pairs) -> list[tuple[Entry, Entry]]:
+        """Return key and value nodes; a key that comes again is a problem and left out."""
+        first: dict[str, int] = {}
+        found: list[tuple[Entry, Entry]] = []
+        for key, value in node.pairs:
+            word = key.value if isinstance(key, Scalar) else None
+            if word is None:
+                self.problem(key, f"a key is {_shown(key)}; write it as one text")
+            elif word in first:
+                self.problem(key, f"key '{word}' is used twice (first on line {first[word]}); merge or rename one")
+            else:
+                first[word] = key.line
+                found.append((key, value))
+        return found
+
+    def text(self, node: Entry | None, what: str) -> str:
+        if node is None or _is_null(node):
+            return ""
+        if isinstance(node, Scalar):
+            return node.value
+        self.problem(node, f"{what} is {_shown(node)}; write it as one text")
+        return ""
+
+    def flag(self, node: Entry | None, field: str) -> bool:
+        word = node.value.lower() if isinstance(node, Scalar) else ""
+        if node is not None and not _is_null(node) and word not in _TRUE + _FALSE:
+            self.problem(node, f"{field} is {_shown(node)}; write true or false")
+        return word in _TRUE
+
+    def number(self, node: Entry | None, field: str) -> int | None:
+        if node is None or _is_null(node):
+            return None
+        if isinstance(node, Scalar) and node.value.isascii() and node.value.isdigit():
+            if len(node.value) <= MOST_DIGITS:
+                return int(node.value)
+            self.problem(node, f"{field} is {_shown(node)}; write a number of at most {MOST_DIGITS} digits")
+            return None
+        self.problem(node, f"{field} is {_shown(node)}; write a whole number")
+        return None
+
+    def problem(self, node: Entry, text: str) -> None:
+        self.problems.append((node.line, text))
+
+
+def _is_null(node: Entry) -> bool:
+    return isinstance(node, Scalar) and node.plain and node.value in ("", "~", "null", "Null", "NULL")
+
+
+def _is_blank(node: Entry) -> bool:
+    """Tell whether there is no name here. A bare `null` may well be meant as a name; JSON's null may not."""
+    return isinstance(node, Scalar) and (not node.value.strip() or (node.plain and node.value == "~"))
+
+
+def _shown(node: Entry) -> str:
+    if isinstance(node, Scalar):
+        return f"'{node.value}'" if len(node.value) < 60 else f"'{node.value[:57]}...'"
+    return "a list" if isinstance(node, Items) else "a mapping"

@@ -1,0 +1,158 @@
+"""CSV and TSV: a table of labels and their groups, as it comes out of a spreadsheet."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+
+from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
+from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
+from hierarchy.files.mistaken import columns_seem_to_be
+from hierarchy.nodes import Group, Label, Tree, with_default_ids
+from hierarchy.text.escaping import csv_row, from_spreadsheet_cell, spreadsheet_cell
+
+COLUMNS = ("label", "group", "name", "description")
+
+
+def read_rows(text: str, where: str, delimiter: str) -> Tree:
+    r"""Read a table with a header.
+
+    Parameters
+    ----------
+    text
+        What the file holds. Columns: label (the id; also the name where there is no name column), group, and if
+        wanted name and description. An empty group, or no such column, leaves the label unplaced.
+    where
+        The file's name, for messages.
+    delimiter
+        "," or "\t". A header that is split at semicolons, as some spreadsheets write it, is read as well.
+
+    Returns
+    -------
+    Tree
+        Groups in the order in which they first appear.
+
+    Raises
+    ------
+    TaxonomyError
+        With all problems, each with its line.
+    """
+    if not text.strip():
+        raise TaxonomyError(
+            "the file is empty; write a line with the columns, label and group, and a line a label", where
+        )
+    header_line = text.partition("\n")[0]
+    if delimiter == "," and ";" in header_line and "," not in header_line:
+        delimiter = ";"
+    problems: list[Problem] = []
+    groups: dict[str, list[tuple[int, Label]]] = {}
+    unplaced: list[tuple[int, Label]] = []
+    rows = _rows(text, where, delimiter)
+    _, header = next(rows, (1, []))
+    columns = [column.strip().lower() for column in header]
+    _check_header(columns, where)
+    # All columns in our order: the table is one of `table_text`. In any other each cell is the owner's, as it stands.
+    as_written = from_spreadsheet_cell if tuple(columns) == COLUMNS else str
+    for line, cells in rows:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(columns):
+            problems.append(
+                (
+                    line,
+                    f"{len(cells)} cells, but the header has {len(columns)}; quote cells that hold '{delimiter}'",
+                )
+            )
+            continue
+        swallowed = _swallowed(columns, cells, delimiter)
+        if swallowed:
+            problems.append((line, swallowed))
+            continue
+        row = {"group": ""} | dict(zip(columns, (as_written(cell.strip()) for cell in cells), strict=True))
+        word, name = row["label"], row.get("name", "") or row["label"]
+        if not word:
+            problems.append((line, "the label is empty; write one or remove the row"))
+            continue
+        # A label that differs from its name is an id, but it still becomes group/label where several groups hold it.
+        entry = (line, Label(word, name, row.get("description", "")))
+        (groups.setdefault(row["group"], []) if row["group"] else unplaced).append(entry)
+    tree, lines = _tree(groups, unplaced)
+    found = find_problems(tree, lines)
+    problems += [problem for problem in found if not (problems and problem[0] is None)]
+    if problems:
+        raise TaxonomyError(in_words(problems), where)
+    return tree
+
+
+def table_text(tree: Tree, delimiter: str) -> str:
+    """Write label ids, group ids, names and descriptions as a table; what else a taxonomy holds has no column.
+
+    A spreadsheet computes nothing in it; `read_rows` undoes what that takes.
+    """
+    rows = [(label.id, group.id, label.name, label.description) for group in tree.groups for label in group.labels]
+    rows += [(label.id, "", label.name, label.description) for label in tree.unplaced]
+    guarded = (map(spreadsheet_cell, row) for row in rows)
+    return "".join(csv_row(row, delimiter) for row in (COLUMNS, *guarded))
+
+
+def _rows(text: str, where: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise TaxonomyError(f"line {line}: this row cannot be read ({error}); check its quotes", where) from None
+        yield line, cells
+
+
+def _swallowed(columns: list[str], cells: list[str], delimiter: str) -> str | None:
+    """Say that a stray quote has swallowed the rows up to the next one, where a cell looks like it."""
+    for column, cell in zip(columns, cells, strict=True):
+        # A description may have lines and commas, but hardly tabs.
+        if "\n" in cell and delimiter in cell and (column != "description" or delimiter == "\t"):
+            return (
+                f"the {column} {cell[:60]!r} holds several rows, from a quote at its beginning to a quote at its end; "
+                'put a name with a quote in quotes, with its own written twice ("")'
+            )
+    return None
+
+
+def _check_header(columns: list[str], where: str) -> None:
+    problems: list[Problem] = []
+    shown = ", ".join(repr(column) for column in columns) or "nothing"
+    counts = Counter(columns)
+    for column in counts:
+        if column not in COLUMNS:
+            near = suggestion(column, COLUMNS) if len(problems) < PROBLEMS_SHOWN else ""
+            hint = near or f"; known are {', '.join(COLUMNS)}"
+            problems.append((1, f"unknown column '{column}'{hint}"))
+        elif counts[column] > 1:
+            problems.append((1, f"column '{column}' stands twice; remove one"))
+    if "label" not in columns:
+        problems.append((1, f"column 'label' is missing; the header must have it, found {shown}"))
+    if problems:
+        raise TaxonomyError(in_words(problems), where, columns_seem_to_be(columns))
+
+
+def _tree(groups: dict[str, list[tuple[int, Label]]], unplaced: list[tuple[int, Label]]) -> tuple[Tree, dict[Key, int]]:
+    lines: dict[Key, int] = {}
+    for i, entries in enumerate(groups.values()):
+        lines["group", i] = entries[0][0]
+        lines |= {("label", i, j): line for j, (line, _) in enumerate(entries)}
+    lines |= {("unplaced", j): line for j, (line, _) in enumerate(unplaced)}
+    # The ids are worked out on the label column; then names and descriptions are put back.
+    bare = [Group("", name, labels=tuple(Label("", x.id) for _, x in entries)) for name, entries in groups.items()]
+    filled, filled_unplaced = with_default_ids(bare, [Label("", label.id) for _, label in unplaced])
+
+    def whole(ids: tuple[Label, ...], entries: list[tuple[int, Label]]) -> tuple[Label, ...]:
+        pairs = zip(ids, entries, strict=True)
+        return tuple(Label(bare.id, label.name, label.description) for bare, (_, label) in pairs)
+
+    placed = tuple(
+        Group(group.id, group.name, labels=whole(group.labels, entries))
+        for group, entries in zip(filled, groups.values(), strict=True)
+    )
+    return Tree(placed, whole(filled_unplaced, unplaced)), lines

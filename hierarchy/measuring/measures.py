@@ -1,0 +1,150 @@
+"""What is measured of each label of a taxonomy: how well it fits its group, and what a probe takes it for.
+
+The quality figures and the picture are both drawn from it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hierarchy.arguments import document_columns
+from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, unit
+from hierarchy.errors import DataError, TaxonomyError
+from hierarchy.measuring.probe import Probe
+from hierarchy.measuring.signals import label_signals
+from hierarchy.taxonomy import Taxonomy
+
+MEANING = {"text": 1.0, "documents": 1.0}  # confusions are told apart from meaning, by the probe
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Arrays over the labels of a taxonomy, in the order of `taxonomy.labels`.
+
+    Attributes
+    ----------
+    taxonomy
+        What was measured.
+    vectors
+        (labels, dimensions), rows of length 1.
+    margins
+        (labels,) cosine to the rest of the own group less the best other group's; the lower, the worse it fits.
+    nearest
+        (labels,) that best other group, as a position; 0 where there is one group.
+    probe
+        What a probe that was cross-fitted on the documents takes them for; None without documents.
+    """
+
+    taxonomy: Taxonomy
+    vectors: np.ndarray
+    margins: np.ndarray
+    nearest: np.ndarray
+    probe: Probe | None = None
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Documents of each label: int64, shape (labels,)."""
+        targets = np.empty(0, dtype=np.int64) if self.probe is None else self.probe.targets
+        return np.bincount(targets, minlength=len(self.taxonomy.labels))
+
+    @cached_property
+    def sent_to(self) -> np.ndarray:
+        """Documents of each label that the probe sends to each group: int64, shape (labels, groups)."""
+        n, groups = len(self.taxonomy.labels), len(self.taxonomy.groups)
+        if self.probe is None:
+            return np.zeros((n, groups), dtype=np.int64)
+        places = self.probe.targets * groups + self.taxonomy.group_of[self.probe.best[:, 0]]
+        return np.bincount(places, minlength=n * groups).reshape(n, groups)
+
+    @cached_property
+    def sent_elsewhere(self) -> np.ndarray:
+        """Share of each label's documents that the probe sends outside its group: NaN without documents."""
+        kept = self.sent_to[np.arange(len(self.counts)), self.taxonomy.group_of]
+        return np.where(self.counts > 0, 1.0 - kept / np.maximum(self.counts, 1), np.nan)
+
+    @cached_property
+    def mixed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of labels (true, taken for) that a document stands for, and how many do: (pairs, 2) and (pairs,)."""
+        if self.probe is None:
+            return np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.int64)
+        answers = np.column_stack([self.probe.targets, self.probe.best[:, 0]]).astype(np.int64)
+        pairs, counts = np.unique(answers, axis=0, return_counts=True)
+        return pairs, counts
+
+
+def measure(
+    taxonomy: Taxonomy,
+    documents: Documents | None = None,
+    embed: Embed | None = None,
+    encoder: str = "embedded",
+    seed: int = 0,
+) -> Measures:
+    """Measure each label of a taxonomy.
+
+    Parameters
+    ----------
+    taxonomy
+        With at least one group.
+    documents
+        (texts or vectors of shape (documents, dimensions), label of each document), or None. Documents whose label
+        stands in no group are left out.
+    embed, encoder, seed
+        As for `TaxonomyBuilder`.
+
+    Returns
+    -------
+    Measures
+        Arrays over labels.
+
+    Raises
+    ------
+    TaxonomyError
+        Where no label stands in a group.
+    DataError
+        Where documents and labels are no columns of one length, or fewer than two documents have a label that stands
+        in a group.
+    """
+    if not taxonomy.groups:
+        raise TaxonomyError("no label stands in a group yet; place the labels with TaxonomyBuilder first")
+    by_id = None
+    given, _ = document_columns(documents, None)
+    if given is not None:
+        X, targets = _placed(given, taxonomy, embed, encoder, seed)
+        by_id = (X, [taxonomy.label_ids[target] for target in targets])
+    signals = label_signals(taxonomy.labels, by_id, embed, encoder, seed)
+    vectors = signals.blend(MEANING)
+    return Measures(taxonomy, vectors, *_margins(vectors, taxonomy.group_of), signals.probe)
+
+
+def _placed(
+    documents: Documents, taxonomy: Taxonomy, embed: Embed | None, encoder: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the documents whose label is placed: their vectors and label positions."""
+    contents, targets = documents
+    position = {label_id: i for i, label_id in enumerate(taxonomy.label_ids)}
+    ids = {target: taxonomy.resolve(target) for target in dict.fromkeys(targets)}
+    found = np.array([position.get(ids[target] or "", -1) for target in targets], dtype=np.int64)
+    kept = np.flatnonzero(found >= 0)
+    if len(kept) < 2:
+        raise DataError(f"only {len(kept)} documents have a label that stands in a group; two or more are needed")
+    if isinstance(contents, np.ndarray) and contents.ndim == 2:
+        # All of them: taken as they are, so that memory-mapped vectors stay on disk.
+        return (contents if len(kept) == len(found) else contents[kept]), found[kept]
+    return embed_texts([str(contents[int(i)]) for i in kept], embed, encoder, seed), found[kept]
+
+
+def _margins(vectors: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine to the rest of the own group less the best other group's, and which group that is: (labels,) each."""
+    n, groups = len(vectors), int(group_of.max()) + 1
+    sums = np.zeros((groups, vectors.shape[1]))
+    np.add.at(sums, group_of, vectors)
+    cosines = vectors @ unit(sums).T  # (labels, groups)
+    # A label must not count as a reason for its own place.
+    own = np.einsum("ij,ij->i", vectors, unit(sums[group_of] - vectors))
+    alone = np.bincount(group_of)[group_of] == 1
+    own[alone] = 1.0
+    if groups == 1:
+        return own, np.zeros(n, dtype=np.int64)
+    cosines[np.arange(n), group_of] = -np.inf
+    return own - cosines.max(axis=1), cosines.argmax(axis=1)

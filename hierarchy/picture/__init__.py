@@ -1,5 +1,0 @@
-"""The picture of a taxonomy: one page to open in a browser, which needs no network."""
-
-from hierarchy.picture.page import taxonomy_page
-
-__all__ = ["taxonomy_page"]

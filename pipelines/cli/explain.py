@@ -1,0 +1,142 @@
+"""``coarsefine explain``: what in a document speaks for its best label and against another."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hierarchy.disk.paths import expanded
+from hierarchy.errors import DataError
+from pipelines.cli.answers import (
+    ANSWERED,
+    BeamOption,
+    DeviceOption,
+    ModelArgument,
+    RoutingOption,
+    load_classifier,
+)
+from pipelines.cli.console import (
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    print_json,
+    print_lines,
+    print_table,
+    session,
+)
+
+if TYPE_CHECKING:
+    from hierarchy.taxonomy import Taxonomy
+    from pipelines.config import Data
+    from pipelines.explaining.explanation import Explanation
+
+EPILOG = 'Example: coarsefine explain model letters.csv --row 7, or: explain model --text "My card ..."'
+NGRAMS_SHOWN = 10  # for the best label, and as many against it
+CHARACTERS_SHOWN = 60
+
+
+def explain(
+    model: ModelArgument,
+    file: Annotated[str | None, typer.Argument(parser=expanded, help="Documents; --row names one of them.")] = None,
+    row: Annotated[
+        int | None, typer.Option("--row", metavar="N", help="Row of the document, as predictions and messages name it.")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="One document, in place of a file and a row.")] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="LABEL", help="Label to compare with; by default the runner-up.")
+    ] = None,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Paths listed.")] = 3,
+    routing: RoutingOption = None,
+    beam: BeamOption = None,
+    as_json: JsonOption = False,
+    device: DeviceOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Say what in a document speaks for its best label, and what for another one."""
+    with session():
+        from pipelines.config import load_config
+
+        data = load_config(config, settings or []).data
+        if (text is None) == (file is None):
+            raise DataError("give a file with documents and --row, or --text with one document, and not both")
+        if (row is None) != (file is None):
+            raise DataError("--row says which document of a file: name both, or neither beside --text")
+        if file is not None and row is not None:
+            text = _document(file, row, data)
+        assert text is not None  # noqa: S101 - one of the two was given; this tells the type checker
+        classifier = load_classifier(model, device=device, routing=routing, beam=beam)
+        explanation = classifier.explain(text, against=against, top_k=top_k)
+        if as_json:
+            print_json(explanation.as_dict())
+        else:
+            _print(explanation, text, classifier.taxonomy_)
+
+
+def _document(file: str, row: int, data: "Data") -> str:
+    from pipelines.cli.documents import in_cli_words
+    from pipelines.data.reading import read_documents
+
+    with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
+        with in_cli_words():
+            documents = read_documents(
+                file, **data.reading, label=None, split=data.test_split, cache_dir=Path(folder) / "table"
+            )
+        rows = documents["row"][:]
+        if row not in rows:
+            raise DataError(f"there is no document in row {row}: the rows go from {rows[0]} to {rows[-1]}", file)
+        return str(documents[rows.index(row)]["text"])
+
+
+def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
+    label, group = taxonomy.label_named, taxonomy.group_named
+    print_table(
+        "Paths",
+        ("label", "group", "probability"),
+        [(label(p.path[1]), group(p.path[0]), f"{p.probability:.3f}") for p in explanation.paths],
+    )
+    if explanation.paths[0].reason == "nothing_known":
+        print_lines(ANSWERED["none", "nothing_known"])
+    best, other = label(explanation.label), label(explanation.against)
+    print_table(
+        f"{best} against {other}: score difference {explanation.margin:+.3f}",
+        ("part", "score", "divided"),
+        [(part.name, f"{part.value:+.3f}", part.method) for part in explanation.parts if part.value],
+    )
+    if explanation.segments:
+        print_table(
+            "Segments, in the order of the text",
+            ("beginning", "characters", "share", "neural", "n-grams", "attention"),
+            [
+                (
+                    _beginning(text[s.start : s.end]),
+                    f"{s.start}-{s.end}",
+                    *(f"{figure:+.3f}" for figure in (s.share, s.neural, s.ngrams)),
+                    f"{s.attention:.2f}",
+                )
+                for s in explanation.segments
+            ],
+        )
+    print_table("N-grams with the largest shares", ("n-gram", "share", "characters"), list(_ngram_rows(explanation)))
+    if explanation.neighbours:
+        print_table(
+            "Nearest training documents",
+            ("label", "document", "cosine"),
+            [(label(n.label), str(n.row), f"{n.cosine:.3f}") for n in explanation.neighbours],
+        )
+
+
+def _ngram_rows(explanation: "Explanation") -> Iterator[tuple[str, str, str]]:
+    for sign in (1, -1):
+        strongest = [ngram for ngram in explanation.ngrams if sign * ngram.share > 0][:NGRAMS_SHOWN]
+        for ngram in strongest:
+            start, end = ngram.spans[0]
+            more = f" and {len(ngram.spans) - 1} more" if len(ngram.spans) > 1 else ""
+            yield ngram.ngram, f"{ngram.share:+.3f}", f"{start}-{end}{more}"
+
+
+def _beginning(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= CHARACTERS_SHOWN else f"{line[:CHARACTERS_SHOWN]}…"

@@ -1,0 +1,1 @@
+"""``coarsefine taxonomy``: label trees made, looked at, measured and edited."""

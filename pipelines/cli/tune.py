@@ -1,0 +1,149 @@
+"""``coarsefine tune``: settings found by trial, on the validation documents."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hierarchy.errors import ConfigError
+from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, wrote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipelines.config import Config
+    from pipelines.tuning.trials import Comparison, Tuning
+
+logger = logging.getLogger(__name__)
+
+EPILOG = (
+    "Example: coarsefine tune configs/tune.yaml --config configs/chained.yaml --set data.train=train.jsonl -o tuned"
+)
+
+
+def tune(
+    space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file with the settings and their ranges.")],
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for best.yaml and trials.json.")
+    ] = Path("tuned"),
+    trials: Annotated[int, typer.Option("--trials", help="Trials in all; trial 0 is the config as it is.")] = 20,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="No trial is begun once the trials have taken this long.")
+    ] = None,
+    sampler: Annotated[str, typer.Option("--sampler", help="tpe, random or grid.")] = "tpe",
+    figure: Annotated[
+        str, typer.Option("--figure", help="What is maximised on the validation documents: accuracy or macro_f1.")
+    ] = "accuracy",
+    prune: Annotated[bool, typer.Option(help="Stop trials whose validation curve is low.")] = True,
+    test: Annotated[
+        bool, typer.Option("--test", help="At the end compare trial 0 and the best trial on data.test, once.")
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write plots and table as one HTML page.")
+    ] = None,
+) -> None:
+    """Try settings, keep the best config on the validation documents, and leave the test documents alone.
+
+    A tune that was stopped goes on when the same command is given again; so does one whose --trials or --minutes were
+    raised. Finished trials are kept in the run folder, as are vectors and rows, which trials share.
+    """
+    with session(goes_on="the same command goes on after the last finished trial"):
+        from hierarchy.disk.output import PAGE_SUFFIXES, OutputFile, OutputFolder
+        from hierarchy.disk.whole_files import write_output
+        from pipelines.cli.places import check_places, run_folder
+        from pipelines.config import load_config
+        from pipelines.model.artifact.replacement import run_place
+        from pipelines.pages.shell import check_bokeh
+        from pipelines.tuning.storage import check_optuna
+        from pipelines.tuning.trials import BEST, RESULTS, check_results
+
+        check_optuna()
+        loaded = load_config(config, settings or [])
+        if html is not None:
+            check_bokeh()
+        page = [] if html is None else [OutputFile("--html", html, PAGE_SUFFIXES)]
+        results = OutputFolder("--out", out, files=(RESULTS, BEST))
+        check_places([results, run_folder(loaded), *page], config, loaded, {"SPACE": space})
+        check_results(out)
+
+        def keep(found: "Tuning") -> None:
+            out.mkdir(parents=True, exist_ok=True)
+            found.write_json(out / RESULTS)
+            found.write_config(out / BEST, loaded)
+
+        budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
+        with run_place(loaded.run_folder), run_place(out):
+            found = _search(space, loaded, budget, test=test, prune=prune, after=keep)
+            keep(found)
+        wrote(out)
+        _show(found)
+        if html is not None:
+            from pipelines.pages.tuning import tuning_page
+
+            write_output(html, tuning_page(found))
+            logger.info("the page is in %s", html)
+        logger.info("the best config: coarsefine train --config %s", out / BEST)
+
+
+def _search(
+    place: Path, config: "Config", budget: dict[str, Any], *, test: bool, prune: bool, after: "Callable[[Tuning], None]"
+) -> "Tuning":
+    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.cli.documents import read_taxonomy, reports_shown
+    from pipelines.cli.train import read_parts, stratified
+    from pipelines.tuning.search import check_options
+    from pipelines.tuning.search import tune as search
+    from pipelines.tuning.space import read_space
+
+    settings = config.settings()
+    if settings.encoder != "none":
+        silence_weight_bars()
+    space = read_space(place, settings)
+    check_options(settings, space, **budget)  # before the documents are read
+    if test and config.data.test is None:
+        raise ConfigError("--test compares on test documents and none are named: set data.test, or leave --test out")
+    roles = ("train", "valid", "test") if test else ("train", "valid")
+    given = None if config.taxonomy is None else read_taxonomy(config.taxonomy)
+    taxonomy, parts = read_parts(config, given, stratified(settings.seed), roles)
+    documents = {role: (part.texts, part.labels) for role, part in parts.items()}
+    with reports_shown():
+        return search(
+            HierarchicalClassifier(taxonomy, **settings.model_dump()),
+            space,
+            *documents["train"],
+            validation=documents["valid"],
+            test=documents.get("test"),
+            prune=prune,
+            after=after,
+            **budget,
+        )
+
+
+def _show(found: "Tuning") -> None:
+    from pipelines.tuning.trials import shown
+
+    best, keys = found.best, list(found.space.ranges)
+    rows = []
+    for trial in found.trials:
+        name = f"{trial.number} (best)" if trial is best else str(trial.number)
+        figures = [f"{trial.figures[f]:.4f}" if trial.figures else trial.state for f in ("accuracy", "macro_f1")]
+        values = [shown(trial.params[key]) if key in trial.params else "default" for key in keys]
+        rows.append((name, *figures, *values, f"{trial.seconds / 60:.1f}"))
+    columns = ("trial", "accuracy", "macro-F1", *(key.removeprefix("training.") for key in keys), "minutes")
+    print_table("Trials, on the validation documents", columns, rows)
+    if found.test is not None:
+        _show_test(found.test)
+
+
+def _show_test(test: "Comparison") -> None:
+    rows = []
+    for figure, name in (("accuracy", "accuracy"), ("macro_f1", "macro-F1")):
+        gap = test.differences[figure]
+        level = "" if gap.excludes_zero else ", level"
+        difference = f"{100 * gap.value:+.2f} points ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}){level}"
+        rows.append((name, f"{test.first[figure]:.4f}", f"{test.chosen[figure]:.4f}", difference))
+    title = f"Test, {test.documents} documents; look {test.looks} at them"
+    print_table(title, ("figure", "trial 0", f"trial {test.best}, the best", "difference (95% interval)"), rows)

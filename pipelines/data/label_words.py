@@ -1,0 +1,165 @@
+"""The words that a caller says labels with: ids, names or whole numbers.
+
+The model knows ids; `predict` answers in words. A word is what `fit` was given for a label; a model keeps the words
+that differ from its ids (`Model.words`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from hierarchy.arguments import column
+from hierarchy.errors import DataError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.data.documents import Documents
+
+Word: TypeAlias = str | int  # truth values are whole numbers
+KINDS = {str: "text", int: "whole numbers", bool: "truth values"}
+
+
+def check_words(labels: Any, name: str = "labels") -> list[Word]:
+    """Return the label of each document as plain text, whole number or truth value.
+
+    Raises
+    ------
+    DataError
+        It is no column of labels; a label is something else, or not of one kind with the first.
+    """
+    words = [_plain(label) for label in column(labels, name)]
+    for place, word in enumerate(words):
+        if type(word) not in KINDS:
+            raise DataError(
+                f"{name}[{place}] is {word!r} ({type(word).__name__}): labels are text or whole numbers: convert it "
+                "with str(...) or int(...), or leave the document out"
+            )
+        if type(word) is not type(words[0]):
+            raise DataError(
+                f"{name}[0] is {words[0]!r} ({KINDS[type(words[0])]}) and {name}[{place}] is {word!r} "
+                f"({KINDS[type(word)]}): labels are of one kind: convert them with str(...)"
+            )
+    return words
+
+
+def words_given(labels: Sequence[Word], *parts: Documents) -> dict[str, Word]:
+    """Find the word of each label id: the one that was given most, not counting blanks around it.
+
+    Parameters
+    ----------
+    labels
+        The words of all documents.
+    parts
+        Documents with their ids, and with the places of their words as rows.
+
+    Returns
+    -------
+    dict[str, Word]
+        Of every label that has a document. Of equally common words the id itself or the first in order; with blanks
+        around it only where it was never given without.
+    """
+    counts: Counter[tuple[str, Word]] = Counter()
+    for part in parts:
+        rows = range(len(part.labels)) if part.rows is None else part.rows.tolist()
+        counts.update((label, labels[row]) for label, row in zip(part.labels, rows, strict=True))
+    bare: Counter[tuple[str, Word]] = Counter()
+    for (label, word), documents in counts.items():
+        bare[label, _bare(word)] += documents
+
+    def rank(key: tuple[str, Word]) -> tuple[Any, ...]:
+        label, word = key
+        core = _bare(word)
+        return -bare[label, core], core != label, core, word != core, -counts[key], word
+
+    found: dict[str, Word] = {}
+    for label, word in sorted(counts, key=rank):
+        found.setdefault(label, word)
+    return found
+
+
+def joined_words(
+    before: Mapping[str, Word], now: Mapping[str, Word], label_ids: Sequence[str], taxonomy: Taxonomy
+) -> dict[str, Word]:
+    """Keep the words of a model whose labels changed, and take words for new ones and for those with another name.
+
+    Parameters
+    ----------
+    before, now
+        Word of each label of the model, and of the documents that it was fitted again with.
+    label_ids, taxonomy
+        Of the model afterwards.
+
+    Returns
+    -------
+    dict[str, Word]
+        Words that differ from their ids. None where the two are of different kinds, or say different things by one
+        word: then ids stand.
+    """
+    old = {label for label, word in before.items() if taxonomy.resolve(str(word)) != label}  # names before an edit
+    renamed = {label: word for label, word in now.items() if label in old and word != label}
+    for words in ({**now, **before, **renamed}, {**before, **now}):
+        spoken = {label: words[label] for label in label_ids if label in words}
+        clear = all(taxonomy.resolve(str(word)) in (None, label) for label, word in spoken.items())
+        if clear and not word_problem(spoken, label_ids):
+            return differing(spoken, label_ids)
+    return {}
+
+
+def differing(words: Mapping[str, Word], label_ids: Sequence[str]) -> dict[str, Word]:
+    """Return the words of some labels that are other than their ids: what a model keeps."""
+    return {label: words[label] for label in label_ids if words.get(label, label) != label}
+
+
+def word_problem(words: Mapping[str, Any], label_ids: Sequence[str]) -> str:
+    """Say what is wrong with the words of some labels; empty where nothing is."""
+    unknown = sorted(set(words) - set(label_ids))
+    if unknown:
+        return f"{unknown[0]!r} is no label of the model"
+    spoken = [words.get(label, label) for label in label_ids]
+    kinds = {type(word) for word in spoken}
+    if len(kinds) > 1 or not kinds <= set(KINDS):
+        return "they are not all text, or all whole numbers"
+    if len(set(spoken)) < len(spoken):
+        return "one word stands for two labels"
+    return ""
+
+
+def ids_said(words: Iterable[Word], taxonomy: Taxonomy, by_word: Mapping[Word, str]) -> list[str | None]:
+    """Find the label id that each word means.
+
+    Parameters
+    ----------
+    words
+        Ids, names or whole numbers.
+    taxonomy
+        Its ids and names come first, so that a name that has gone to another label means that one.
+    by_word
+        Word -> label id, of what a classifier was fitted with.
+
+    Returns
+    -------
+    list of str or None
+        None where nothing, or more than one label, fits.
+    """
+    means: dict[Word, str | None] = {}
+    found = []
+    for word in words:
+        if word not in means:
+            spoken = by_word.get(word)
+            gone = spoken is None or taxonomy.resolve(spoken) != spoken
+            means[word] = taxonomy.resolve(str(word)) or (None if gone else spoken)
+        found.append(means[word])
+    return found
+
+
+def _bare(word: Word) -> Word:
+    return word.strip() if isinstance(word, str) else word
+
+
+def _plain(label: Any) -> Any:
+    """Return numbers of numpy and members of enumerations as what they are."""
+    if isinstance(label, np.generic):
+        return label.item()
+    if isinstance(label, str):
+        return str.__str__(label)
+    return int(label) if isinstance(label, int) and not isinstance(label, bool) else label

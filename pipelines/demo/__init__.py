@@ -1,0 +1,1 @@
+"""The demo: a synthetic corpus of letters."""

@@ -1,5 +1,0 @@
-"""The report as a page: one file to open in a browser, which needs no network."""
-
-from pipelines.evaluation.page.page import report_page
-
-__all__ = ["report_page"]

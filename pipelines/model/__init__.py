@@ -1,0 +1,1 @@
+"""The trained model: what it holds, what it answers, and what of it is saved."""

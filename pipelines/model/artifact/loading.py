@@ -1,0 +1,253 @@
+"""A saved model read back: everything that it holds is checked against everything else before any of it is used."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.data.label_words import word_problem
+from pipelines.evaluation.schema import check_metrics
+from pipelines.model.artifact.loading_neural import DOCUMENT_MODEL, load_neural, reads_pretrained
+from pipelines.model.artifact.manifest import (
+    FORMAT_VERSION,
+    MANIFEST,
+    METRICS,
+    NEIGHBOURS,
+    PROMISES,
+    RECORD,
+    check_complete,
+    check_manifest,
+    read_json,
+    stamp,
+)
+from pipelines.model.artifact.saved_settings import settings_of_model
+from pipelines.model.artifact.schemas.checking import REMEDY, checked
+from pipelines.model.artifact.schemas.model import SavedConfig, SavedRouter, read_promises, read_vocabulary
+from pipelines.model.artifact.schemas.record import check_record
+from pipelines.model.model import Model
+from pipelines.model.neighbours import Neighbours
+from pipelines.promises.promises import Promises
+from pipelines.settings import Settings
+from stages.arrays import Array, check_arrays, read_arrays, row_arrays
+from stages.features import FeatureExtractor
+from stages.fine.bank import HeadBank
+from stages.fine.ngrams import NgramVectorizer
+from stages.fine.rows import Rows
+from stages.router.router import Router
+
+TRIES = 3  # where another process puts a new model in its place while it is read
+logger = logging.getLogger(__name__)
+
+
+def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[str, Any] | None]:
+    """Read a model and its metrics.
+
+    Parameters
+    ----------
+    folder
+        As `pipelines.model.artifact.saving.save_model` wrote it. Where it is exchanged meanwhile, the new model is
+        read.
+    device
+        Torch device for the neural parts; None takes a GPU where there is one.
+
+    Raises
+    ------
+    ArtifactError
+        The folder is no model, a file is missing or damaged, what the files hold does not fit together, or the format
+        is newer than this version reads.
+    ConfigError
+        The device cannot be used.
+    """
+    if device is not None:  # also where the model has no neural parts
+        from stages.devices import device_of
+
+        device_of(device)
+    for _ in range(TRIES):
+        before = stamp(folder, MANIFEST)
+        try:
+            listed = check_manifest(folder)
+            loaded = _read(folder, listed, device)
+        except ArtifactError:
+            if stamp(folder, MANIFEST) == before:
+                raise
+        else:
+            if stamp(folder, MANIFEST) == before and all(stamp(folder, name) == one for name, one in listed.items()):
+                return loaded
+        logger.info("%s has changed while it was read: reading it again", folder)
+    raise ArtifactError(f"{folder} changes again and again while it is read: try again when nobody writes to it")
+
+
+def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[Model, dict[str, Any] | None]:
+    check_complete(listed, ["config.json"], listed, folder / MANIFEST)
+    config = _config(folder)
+    record = _record(folder, listed, config)
+    settings = _settings(config, record, folder)
+    _check_listed(listed, settings, folder)
+    taxonomy = _taxonomy(folder)
+    vocabulary = _vocabulary(folder) if settings.lexical else []
+    sizes = {"labels": len(config.id2label), "groups": len(config.groups), "n-grams": len(vocabulary)}
+    tensors = read_arrays(folder / "model.safetensors", remedy=REMEDY)
+    expected = _arrays(settings, tensors)
+    sizes = check_arrays(tensors, expected, sizes, where=str(folder / "model.safetensors"), remedy=REMEDY)
+    _check_tree(config, tensors["group_of"], taxonomy, folder)
+    neural = None
+    if settings.encoder != "none":
+        neural = load_neural(folder, listed, settings, tensors, sizes["features"], device)
+    model = Model(
+        settings=settings,
+        taxonomy=taxonomy,
+        label_ids=config.label_ids,
+        group_ids=tuple(config.groups),
+        train_counts=tensors["train_counts"],
+        extractor=FeatureExtractor(
+            neural=neural,
+            vectorizer=NgramVectorizer.from_state(vocabulary, tensors["idf"]) if settings.lexical else None,
+        ),
+        router=_router(folder, settings, tensors),
+        record=record,
+        valid_keys=tensors.get("valid_keys", np.empty(0, dtype=np.uint64)),  # older models have none
+        promises=_promises(folder, len(config.groups)) if PROMISES in listed else None,
+        neighbours=_neighbours(folder, sizes) if NEIGHBOURS in listed else None,
+        words=config.words,
+    )
+    return model, _metrics(folder) if METRICS in listed else None
+
+
+def _config(folder: Path) -> SavedConfig:
+    file = folder / "config.json"
+    content = read_json(folder, file.name)
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version < FORMAT_VERSION:
+        raise ArtifactError(
+            f"{folder} has format version {version}, whose n-grams this coarsefine does not read "
+            f"(it reads {FORMAT_VERSION}): train again"
+        )
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ArtifactError(
+            f"{folder} has format version {version} and this coarsefine reads up to {FORMAT_VERSION}: update coarsefine"
+        )
+    config = checked(SavedConfig, content, file)
+    problem = word_problem(config.words, config.label_ids)
+    if problem:
+        raise ArtifactError(f"the words of the labels contradict the model: {problem}: {REMEDY}", str(file))
+    return config
+
+
+def _settings(config: SavedConfig, record: Mapping[str, Any], folder: Path) -> Settings:
+    try:
+        return settings_of_model(config.settings, where=str(folder / "config.json"))
+    except ConfigError as error:
+        made = record.get("versions", {}).get("coarsefine", "unknown")
+        problems = [f"{problem} (the model was made by coarsefine {made})" for problem in error.problems]
+        raise ArtifactError(
+            [f"{problem}: use that version, or train again" for problem in problems], error.where
+        ) from None
+
+
+def _record(folder: Path, listed: Mapping[str, Any], config: SavedConfig) -> dict[str, Any]:
+    """Return the record; older models tell in their config of their training, without fingerprints and hardware."""
+    record = {**(config.record or {}), "versions": config.versions}
+    if RECORD in listed:
+        record = read_json(folder, RECORD)
+    check_record(record, folder / (RECORD if RECORD in listed else "config.json"))
+    return record
+
+
+def _check_listed(listed: Mapping[str, Any], settings: Settings, folder: Path) -> None:
+    needed = {"config.json", "taxonomy.yaml", "router.json", "model.safetensors"}
+    allowed = {RECORD, PROMISES, METRICS, "README.md"}
+    if settings.lexical:
+        needed.add("vocabulary.json")
+    if settings.encoder != "none":
+        needed.add("encoder/config.json")
+        allowed |= {"encoder/", NEIGHBOURS}
+    if reads_pretrained(settings):
+        needed.add("encoder_pretrained/config.json")
+        allowed.add("encoder_pretrained/")
+    check_complete(listed, needed, allowed, folder / MANIFEST)
+
+
+def _taxonomy(folder: Path) -> Taxonomy:
+    try:
+        return Taxonomy.from_yaml(folder / "taxonomy.yaml")
+    except TaxonomyError as error:
+        raise ArtifactError([f"{problem}: {REMEDY}" for problem in error.problems], error.where) from error
+
+
+def _check_tree(config: SavedConfig, group_of: np.ndarray, taxonomy: Taxonomy, folder: Path) -> None:
+    """Refuse labels and groups that the tree does not have, or has elsewhere."""
+    groups = dict(zip(taxonomy.label_ids, (taxonomy.group_ids[group] for group in taxonomy.group_of), strict=True))
+    problems = [
+        f"{label!r} stands in the group {config.groups[group]!r} and in taxonomy.yaml in {groups.get(label)!r}"
+        for label, group in zip(config.label_ids, group_of.tolist(), strict=True)
+        if groups.get(label) != config.groups[group]
+    ]
+    if problems:
+        raise ArtifactError([f"{problem}: {REMEDY}" for problem in problems], str(folder / "config.json"))
+
+
+def _vocabulary(folder: Path) -> list[str]:
+    return read_vocabulary(read_json(folder, "vocabulary.json"), folder / "vocabulary.json")
+
+
+def _router(folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray]) -> Router:
+    saved = checked(SavedRouter, read_json(folder, "router.json"), folder / "router.json")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(tensors["group_of"]))])
+
+    def rows(prefix: str) -> Rows | None:
+        return Rows.from_tensors(tensors, prefix) if f"{prefix}.bias" in tensors else None
+
+    neural, lexical = rows("neural"), rows("lexical")
+    return Router(
+        group_of=tensors["group_of"],
+        neural=None if neural is None else HeadBank(neural, offsets),
+        lexical=None if lexical is None else HeadBank(lexical, offsets),
+        group_rows=rows("group_ngrams"),
+        coarse_fusion=saved.coarse_fusion(),
+        fusions=saved.fusions(),
+        neural_margins=settings.mode == "chained",
+    )
+
+
+def _promises(folder: Path, groups: int) -> Promises:
+    return read_promises(read_json(folder, PROMISES), groups, folder / PROMISES)
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    metrics = read_json(folder, METRICS)
+    check_metrics(metrics, folder / METRICS)
+    return metrics
+
+
+def _arrays(settings: Settings, tensors: Mapping[str, np.ndarray]) -> dict[str, Array]:
+    """Specify ``model.safetensors``; the tensors of the document model are compared with the model itself later."""
+    expected = {
+        "group_of": Array("int64", ("labels",), below="groups", rising=True, complete=True),
+        "train_counts": Array("int64", ("labels",), counts=True),
+        "valid_keys": Array("uint64", ("validation documents",), required=False),
+    }
+    if settings.encoder != "none":
+        expected |= row_arrays("neural", rows="labels", columns="features", sparse=False)
+        expected |= {
+            name: Array("float32", array.shape) for name, array in tensors.items() if name.startswith(DOCUMENT_MODEL)
+        }
+    if settings.lexical:
+        expected["idf"] = Array("float32", ("n-grams",))
+        expected |= row_arrays("lexical", rows="labels", columns="n-grams", sparse=True)
+        expected |= row_arrays("group_ngrams", rows="groups", columns="n-grams", sparse=True)
+    return expected
+
+
+def _neighbours(folder: Path, sizes: Mapping[str, int]) -> Neighbours:
+    expected = {
+        "vectors": Array("float16", ("documents", "features")),
+        "rows": Array("int64", ("documents",), counts=True),
+        "labels": Array("int64", ("documents",), below="labels"),
+    }
+    tensors = read_arrays(folder / NEIGHBOURS, remedy=REMEDY)
+    check_arrays(tensors, expected, sizes, where=str(folder / NEIGHBOURS), remedy=REMEDY)
+    return Neighbours.from_tensors(tensors)

@@ -1,0 +1,136 @@
+"""``run.json``, of this version and of older ones: what cards, refits and evaluations read of it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipelines.config import CardFacts
+from pipelines.model.artifact.schemas.checking import Count, Share, Strict, checked
+
+Seconds = Annotated[float, Field(ge=0, le=1e12)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z.+!_-]{1,100}$")]
+Role = Literal["train", "valid", "calibration", "test"]
+
+
+class _Hardware(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    system: str
+    processor: str
+    cores: Count | None
+    memory_mb: Count | None
+    gpu: str | None
+    processes: Annotated[int, Field(ge=1)]
+
+
+class _Promised(Strict):
+    precision: Share
+    delta: Share
+    coverage: Share
+    by_group: bool
+    false_alarms: Share | None
+
+
+class _Settings(BaseModel):
+    """What is read of the settings in a record, which may be those of an older version."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    routing: Literal["auto", "exhaustive", "beam"] = "auto"
+    beam: Annotated[int, Field(ge=1)] = 1
+    training: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _named(self) -> "_Settings":
+        strange = [name for name in self.model_extra or {} if not name.isidentifier()]
+        if strange:  # a card writes them as Python
+            raise ValueError(f"{strange[0]!r} is no name of a setting")
+        return self
+
+
+class _Given(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    taxonomy: str | None = None
+    data: dict[str, Any]
+    calibrate: dict[str, Any] = {}
+
+
+class _Documents(Strict):
+    train: Count
+    valid: Count
+
+
+class _RefitPrints(Strict):
+    train: Hash
+    valid: Hash | None
+    taxonomy: Hash
+
+
+class _Refit(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    groups: list[str]
+    coarse: bool
+    added: list[str]
+    removed: list[str]
+    moved: list[str]
+    augment: str = ""
+    documents: _Documents
+    fingerprints: _RefitPrints
+    before: Hash | None
+
+
+class SavedRecord(BaseModel):
+    """``run.json`` of any version, and what models of before have in its place."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+    documents: dict[Role, Count] = {}
+    fingerprints: dict[Role | Literal["taxonomy", "encoder"], Hash | None] = {}
+    sources: dict[str, str] = {}
+    versions: dict[str, Version] = {}
+    history: list[dict[str, float | None]] = []
+    seconds: dict[str, Seconds] = {}
+    refits: list[_Refit] = []
+    promised: _Promised | None = None
+    config: _Given | None = None
+    settings: _Settings = _Settings()
+    test_in_training: Count | None = None
+    card: CardFacts | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "SavedRecord":
+        if self.test_in_training is not None and "test" not in self.documents:
+            raise ValueError("documents: it lacks 'test'")
+        if "config" in self.model_fields_set and (self.config is None or "sources" not in self.model_fields_set):
+            raise ValueError("config: it is null, or stands without sources")
+        return self
+
+
+class FullRecord(SavedRecord):
+    """``run.json`` with a fingerprint, from which a card tells how to make the model again."""
+
+    format: Literal["coarsefine/run/1"]
+    made: str
+    fingerprint: Hash
+    hardware: _Hardware
+    versions: dict[str, Version]
+    seconds: dict[str, Seconds]
+    peak_memory_mb: dict[str, Count]
+    settings: _Settings
+
+    @model_validator(mode="after")
+    def _sealed(self) -> "FullRecord":
+        lacking = {"train", "valid", "taxonomy", "encoder"} - set(self.fingerprints)
+        if lacking:
+            raise ValueError(f"fingerprints: it lacks {min(lacking)!r}")
+        return self
+
+
+def check_record(record: Any, where: Path) -> None:
+    """Check the record of a run, of any version; see `checked`."""
+    full = isinstance(record, dict) and ("format" in record or "fingerprint" in record)
+    checked(FullRecord if full else SavedRecord, record, where)

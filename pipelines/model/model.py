@@ -1,0 +1,116 @@
+"""A trained two-stage model: what `fit` makes, what an artifact holds, what prediction needs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hierarchy.taxonomy import Taxonomy
+from pipelines.data.label_words import Word
+from pipelines.model.neighbours import Neighbours
+from pipelines.promises.promises import Promises
+from pipelines.settings import Settings
+from stages.features import FeatureExtractor
+from stages.router.label_space import LabelSpace
+from stages.router.router import Routed, Router
+from stages.vectors import shard_bounds
+
+
+@dataclass(frozen=True)
+class Model:
+    """All trained parts, and the names of what they speak of.
+
+    Attributes
+    ----------
+    settings
+        As fitted; ``auto`` values resolved.
+    taxonomy
+        The whole tree, with labels that had no documents too.
+    label_ids
+        Labels that had training documents, group after group: the columns of every score.
+    group_ids
+        Groups of these labels, in the order of the taxonomy.
+    train_counts
+        (labels,) training documents of each label.
+    extractor
+        Texts to what the router reads.
+    router
+        That to probabilities.
+    record
+        How it was made and what was refitted since, see `pipelines.model.record`; JSON-ready.
+    valid_keys
+        Hashes of the validation documents (`Documents.keys`): no row has seen these, so a refit can use them again.
+    promises
+        What calibration documents allow; None without.
+    neighbours
+        What is kept of the training documents; None without ``keep_neighbours``.
+    words
+        Label id -> what a Python caller says for it, where that is another: `pipelines.data.label_words`.
+    """
+
+    settings: Settings
+    taxonomy: Taxonomy
+    label_ids: tuple[str, ...]
+    group_ids: tuple[str, ...]
+    train_counts: np.ndarray
+    extractor: FeatureExtractor
+    router: Router
+    record: dict[str, Any] = field(default_factory=dict)
+    valid_keys: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+    promises: Promises | None = None
+    neighbours: Neighbours | None = None
+    words: Mapping[str, Word] = field(default_factory=dict)
+
+    @property
+    def group_of(self) -> np.ndarray:
+        """(labels,) place in `group_ids` of each label's group."""
+        return self.router.group_of
+
+    @property
+    def space(self) -> LabelSpace:
+        """The labels that it answers with, and their groups."""
+        return LabelSpace(self.label_ids, self.group_ids, self.group_of)
+
+    @property
+    def spoken(self) -> dict[str, Word]:
+        """The word of each of `label_ids`."""
+        return {label: self.words.get(label, label) for label in self.label_ids}
+
+    def places(self, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Find the column of each label and its group, (documents,) each.
+
+        A label without training documents has no column: -1. Its group is -1 where that has no trained label either.
+        """
+        place = {group: i for i, group in enumerate(self.group_ids)}
+        tree = self.taxonomy
+        groups = [place.get(tree.group_ids[tree.group_of[tree.label_index(label)]], -1) for label in labels]
+        return self.space.targets(labels), np.array(groups, dtype=np.int64)
+
+    def route_texts(
+        self, texts: Sequence[str], *, routing: str | None = None, beam: int | None = None
+    ) -> Iterator[tuple[slice, Routed]]:
+        """Answer block after block, so that memory does not grow with the number of documents.
+
+        Parameters
+        ----------
+        texts
+            Documents; read once.
+        routing, beam
+            As in the settings where None.
+
+        Yields
+        ------
+        tuple[slice, Routed]
+            The place of the block in `texts` and its answers.
+        """
+        for start, end in shard_bounds(texts):
+            inputs = self.extractor(texts[start:end])
+            yield (
+                slice(start, end),
+                self.router.route(
+                    inputs,
+                    routing=self.settings.routing if routing is None else routing,
+                    beam=self.settings.beam if beam is None else beam,
+                ),
+            )

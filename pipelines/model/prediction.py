@@ -1,0 +1,100 @@
+"""Answers of the router as paths: (group, fine label) with what both stages say of it."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from pipelines.model.model import Model
+from stages.router.label_space import group_mass
+from stages.router.router import Routed
+
+Level: TypeAlias = Literal["fine", "group", "none"]
+Reason: TypeAlias = Literal["unsure", "out_of_scope", "nothing_known"] | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One path for one document.
+
+    Attributes
+    ----------
+    path
+        Ids of (group, fine label).
+    probability
+        Of the fine label.
+    group_probability
+        Sum over the labels of the group.
+    coarse_probability
+        Of the group, by the coarse stage alone.
+    beam_mass
+        What the coarse stage gives to the groups that were scored; 1 where all were.
+    level
+        How far down its best path the document is answered: ``fine`` label, ``group``, or ``none``. A model without
+        calibration answers with the fine label and promises nothing.
+    reason
+        Why the level is ``none``: ``unsure``, ``out_of_scope``, or ``nothing_known`` where no expert knows anything of
+        the document (no n-gram of it without an encoder; a blank text with one). The path is then that of any
+        such document.
+    """
+
+    path: tuple[str, str]
+    probability: float
+    group_probability: float
+    coarse_probability: float
+    beam_mass: float
+    level: Level = "fine"
+    reason: Reason = None
+
+
+def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]:
+    """Most probable paths of routed documents, best first; labels with probability 0 are left out.
+
+    Parameters
+    ----------
+    model
+        Names of labels and groups.
+    routed
+        Answers of the router.
+    top_k
+        Paths a document at most.
+    """
+    top = np.argsort(-routed.probabilities, axis=1, kind="stable")[:, :top_k]
+    of_group = group_mass(routed.probabilities, model.group_of)
+    mass = routed.beam_mass
+    levels = levels_of(model, routed)
+    return [
+        [
+            Prediction(
+                path=(model.group_ids[group], model.label_ids[label]),
+                probability=float(routed.probabilities[document, label]),
+                group_probability=float(of_group[document, group]),
+                coarse_probability=float(routed.coarse[document, group]),
+                beam_mass=float(mass[document]),
+                level=levels[document][0],
+                reason=levels[document][1],
+            )
+            for label in labels
+            if routed.probabilities[document, label] > 0
+            for group in [int(model.group_of[label])]
+        ]
+        for document, labels in enumerate(top)
+    ]
+
+
+def levels_of(model: Model, routed: Routed) -> list[tuple[Level, Reason]]:
+    """Return level and reason of each document, as the model's promises demand; of the unknown, that it is unknown."""
+    if model.promises is None:
+        return [("fine", None) if known else ("none", "nothing_known") for known in routed.known]
+    decisions = model.promises.decide(routed, model.group_of)
+    found: list[tuple[Level, Reason]] = []
+    for known, fine, group, outside in zip(
+        routed.known, decisions.fine, decisions.group, decisions.out_of_scope, strict=True
+    ):
+        if not known:
+            found.append(("none", "nothing_known"))
+        elif fine or group:
+            found.append(("fine" if fine else "group", None))
+        else:
+            found.append(("none", "out_of_scope" if outside else "unsure"))
+    return found

@@ -1,0 +1,76 @@
+"""What whole trainings and their answers come from beside documents, tree and settings: told by content, not by name.
+
+Folds, trials and finished shards of predictions rest on nearly all of this project, so they are kept for its whole code
+and not for a version that somebody has to remember to raise.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from hierarchy.errors import ConfigError, EncoderError
+from pipelines.data.augmentation import load_function
+from stages.cache_keys import texts_digest
+
+HOUSE = Path(__file__).parents[2]
+PACKAGES = ("hierarchy", "stages", "pipelines")
+LIBRARIES = (
+    "accelerate", "numpy", "optuna", "scikit-learn", "scipy", "sentence-transformers", "tokenizers", "torch",
+    "transformers",
+)  # fmt: skip
+
+
+@cache
+def code_and_libraries() -> dict[str, str | None]:
+    """SHA-256 of this project's code, and the version of each library that decides an answer; None without it."""
+    return {"code": _code(HOUSE), **{name: _version(name) for name in LIBRARIES}}
+
+
+def encoder_contents(names: Iterable[str | None]) -> dict[str, Any]:
+    """Return what each encoder is, by its name; None where it cannot be had, which its training will tell."""
+    contents: dict[str, Any] = {}
+    for name in {*names} - {None, "none"}:
+        assert name is not None  # noqa: S101 - tells the type checker
+        from stages.coarse.encoder import Encoder
+
+        contents[name] = None
+        with suppress(EncoderError):
+            encoder = Encoder.from_pretrained(name, precision="fp32")
+            contents[name] = [encoder.fingerprint(), encoder.dropout_rates()]
+    return contents
+
+
+def function_sources(names: Iterable[str | None]) -> dict[str, str | None]:
+    """SHA-256 of the module of each function (``module:function``), by its name; None where Python has no source."""
+    return {name: _source(name) for name in names if name is not None}
+
+
+def _code(house: Path) -> str:
+    files = sorted(file for package in PACKAGES for file in (house / package).rglob("*.py"))
+    return texts_digest(
+        part for file in files for part in (file.relative_to(house).as_posix(), file.read_text(encoding="utf-8"))
+    )
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def _source(name: str) -> str | None:
+    try:
+        function = load_function(name)
+    except ConfigError:
+        return None
+    places: tuple[Any, ...] = (inspect.getmodule(function), function)
+    for place in places:  # in a notebook the module has no file
+        with suppress(OSError, TypeError):
+            return hashlib.sha256(inspect.getsource(place).encode("utf-8", "surrogatepass")).hexdigest()
+    return None

@@ -1,0 +1,180 @@
+"""Puts the page together: headline, plots, lists, and the plotting library itself."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from hierarchy.embedding.label_vectors import Documents, Embed
+from hierarchy.measuring.measures import Measures, measure
+from hierarchy.measuring.quality import TaxonomyQuality, quality_of
+from hierarchy.nodes import named
+from hierarchy.taxonomy import Taxonomy
+from pipelines.pages.shell import check_bokeh, embedded, fill_page, headline, html_table
+from pipelines.pages.taxonomy.heat import HEAT_GROUPS
+from pipelines.pages.taxonomy.plots import plots, shade_range
+
+FOLDER = Path(__file__).parent
+FEW_SHOWN = 40  # labels with few documents
+
+
+def taxonomy_page(
+    taxonomy: Taxonomy,
+    documents: Documents | None = None,
+    embed: Embed | None = None,
+    encoder: str = "embedded",
+    seed: int = 0,
+    title: str | None = None,
+) -> str:
+    """Draw a taxonomy as one HTML page that needs nothing beside it and no network.
+
+    Parameters
+    ----------
+    taxonomy
+        With at least one group.
+    documents
+        (texts or vectors of shape (documents, dimensions), label of each document), or None.
+    embed, encoder, seed
+        As for `TaxonomyBuilder`. The same seed gives the same plots.
+    title
+        Of the page; None takes the taxonomy's name.
+
+    Returns
+    -------
+    str
+        A treemap, a map of the labels, with documents a heat map of the groups that a probe confuses, a search, and
+        lists of what a label owner should look at.
+
+    Raises
+    ------
+    TaxonomyError
+        Where no label stands in a group.
+    DataError
+        Where fewer than two documents have a label that stands in a group.
+    MissingLibraryError
+        Where Bokeh, which draws the plots, is not installed.
+    """
+    check_bokeh()
+    measures = measure(taxonomy, documents, embed, encoder, seed)
+    quality = quality_of(measures)
+    script, places = embedded(plots(measures, seed))
+    return fill_page(
+        FOLDER,
+        title=escape(title or taxonomy.name or "Taxonomy"),
+        figures=_figures(quality),
+        sections="\n".join(_plot_sections(measures, places)),
+        lists="\n".join(_lists(measures, quality)),
+        plots=script,
+    )
+
+
+def _figures(quality: TaxonomyQuality) -> str:
+    rows = [("labels", f"{quality.n_labels:,}"), ("groups", f"{quality.n_groups:,}")]
+    rows.append(("labels in a group", f"{quality.smallest} to {quality.largest}"))
+    if quality.n_unplaced:
+        rows.append(("labels in no group yet", f"{quality.n_unplaced:,}"))
+    if quality.n_documents is not None:
+        rows.append(("documents", f"{quality.n_documents:,}"))
+    for k, share in (quality.routing_recall or {}).items():
+        rows.append((f"routing recall@{k}", f"{share:.1%}"))
+    rows.append(("cohesion", _signed(quality.cohesion)))
+    return headline(rows)
+
+
+def _plot_sections(measures: Measures, places: dict[str, str]) -> list[str]:
+    low, high = shade_range(measures)
+    if measures.probe is not None:
+        tiles = (
+            "Each tile is a label: its size is the number of its documents, its colour the share of them that a "
+            "cross-fitted probe sends to other groups."
+        )
+        best, worst = "0 %", f"{100 * high:.0f} %" + (" or more" if high < 1 else "")
+        if not measures.counts.all():
+            worst += "; white: no documents"
+    else:
+        tiles = (
+            "Each tile is a label; its colour is the margin by which it fits its own group better than the next best "
+            "one (cosine of meanings). Without documents all tiles have one size."
+        )
+        best, worst = f"{_signed(low)} or more: fits", f"{_signed(high)} or less: fits better elsewhere"
+    alone = "" if "heat" in places else ' class="whole"'
+    found = [
+        f'<section class="whole"><h2>Groups and labels</h2><p>{tiles}</p>'
+        f'<p class="scale">{best}<i></i>{worst}</p>{places["treemap"]}</section>',
+        f"<section{alone}><h2>Map of the labels</h2>"
+        "<p>Labels that mean alike stand near each other. Colours tell groups that lie side by side apart.</p>"
+        f"{places['map']}</section>",
+    ]
+    if "heat" in places:
+        groups = len(measures.taxonomy.groups)
+        which = f" The {HEAT_GROUPS} groups with the most of it." if groups > HEAT_GROUPS else ""
+        found.append(
+            "<section><h2>Groups taken for others</h2><p>Row: the documents of a group. Column, in the same order: the "
+            f"group that the probe sends them to. The darker, the more.{which}</p>{places['heat']}</section>"
+        )
+    return found
+
+
+def _lists(measures: Measures, quality: TaxonomyQuality) -> list[str]:
+    taxonomy = measures.taxonomy
+    position = {label_id: i for i, label_id in enumerate(taxonomy.label_ids)}
+
+    def label(label_id: str) -> str:
+        name = escape(taxonomy.label_named(label_id))
+        if label_id not in position:
+            return name
+        return f'<button class="link" data-label="{position[label_id]}">{name}</button>'
+
+    def group(group_id: str) -> str:
+        return escape(taxonomy.group_named(group_id))
+
+    def placed(label_id: str) -> str:
+        if label_id not in position:
+            return f"{label(label_id)} (in no group yet)"
+        return f"{label(label_id)} in {escape(named(taxonomy.groups[taxonomy.group_of[position[label_id]]]))}"
+
+    few = quality.few_documents or {}
+    lists = [
+        _list(
+            "Labels nearer to another group",
+            "By meaning: the cosine to their own group less that to the better one.",
+            ("label", "in", "nearer to", "margin"),
+            [(label(m.label), group(m.group), group(m.better), _signed(m.margin)) for m in quality.misfits],
+        ),
+        _list(
+            "Labels whose documents go elsewhere",
+            "The probe sends more of them into one other group than to siblings in their own.",
+            ("label", "in", "sent to", "share"),
+            [
+                (label(s.label), group(s.group), group(s.better), f"{s.share:.0%} of {s.documents}")
+                for s in quality.strays or ()
+            ],
+        ),
+        _list(
+            "Names that are nearly the same",
+            "By the letters of the names.",
+            ("label", "label", "cosine"),
+            [(placed(a), placed(b), f"{cosine:.2f}") for a, b, cosine in quality.near_duplicates],
+        ),
+        _list(
+            "Labels that are taken for each other",
+            "By the probe, both ways: share of the first label's documents, and of the second's.",
+            ("label", "label", "shares"),
+            [(label(p.label), label(p.other), f"{p.share:.0%}, {p.share_back:.0%}") for p in quality.mixed_up or ()],
+        ),
+    ]
+    if few:
+        shown = ", ".join(f"{label(label_id)} ({count})" for label_id, count in list(few.items())[:FEW_SHOWN])
+        more = f" and {len(few) - FEW_SHOWN} more" if len(few) > FEW_SHOWN else ""
+        lists.append(f"<section><h2>Labels with few documents ({len(few)})</h2><p>{shown}{more}</p></section>")
+    return [found for found in lists if found]
+
+
+def _list(title: str, note: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Draw a table whose cells are HTML already and whose last column is a figure; nothing without rows."""
+    if not rows:
+        return ""
+    return f"<section><h2>{escape(title)}</h2><p>{escape(note)}</p>{html_table(columns, rows)}</section>"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")

@@ -1,0 +1,1 @@
+"""What answers: documents from a file into predictions on disk."""

@@ -1,0 +1,358 @@
+"""Prediction from file to file: streaming, and resumable after any kind of end.
+
+The documents are answered in shards. A finished shard is a Parquet file in ``<out>.parts``, see
+`pipelines.serving.parts`. When all are there, they become the output file, which gets its name only when it is whole.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import repeat, tee
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hierarchy.arguments import whole_number
+from hierarchy.disk.locks import held
+from hierarchy.disk.output import SUFFIXES, OutputFile, OutputFolder, check_outputs, write_answers
+from hierarchy.disk.paths import local_path
+from hierarchy.errors import ArtifactError, ConfigError, DataError
+from hierarchy.text.characters import is_blank
+from pipelines.data.reading import read_documents
+from pipelines.data.report import count, some
+from pipelines.data.splits import fingerprint
+from pipelines.model.provenance import code_and_libraries
+from pipelines.serving.parts import (
+    TABLE,
+    check_parts,
+    claim_parts,
+    open_parts,
+    parts_of,
+    read_shard,
+    remove_parts,
+    whole_shards,
+    write_shard,
+)
+from stages.progress import progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    from pipelines.model.model import Model
+
+SHARD_DOCUMENTS = 512  # what a stop may cost
+SHARD_CHARACTERS = 4_000_000
+READ_AT_ONCE = 200
+EMPTY_SHOWN = 10
+STATE_FORMAT = 2
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """How documents are answered.
+
+    Parameters
+    ----------
+    top_k
+        Paths listed for each document at most.
+    routing, beam
+        As in the settings of the model where None.
+    ids
+        Whether the documents carry ids.
+    sets
+        ``labels`` or ``tree`` adds the conformal set of each document, see `pipelines.model.sets.sets_of`.
+    """
+
+    top_k: int = 3
+    routing: str | None = None
+    beam: int | None = None
+    ids: bool = False
+    sets: str | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring documents.
+
+    Parameters
+    ----------
+    texts, rows, ids
+        Each as long as the others; an id is None where the documents carry none.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    ids: list[str | None] = field(default_factory=list)
+
+
+def predict_file(
+    model_folder: str | Path,
+    source: str | Path,
+    out: str | Path,
+    *,
+    text: str | Sequence[str] = "text",
+    id_column: str | None = None,
+    split: str | None = None,
+    quoting: str = "auto",
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    top_k: int = 3,
+    routing: str | None = None,
+    beam: int | None = None,
+    sets: str | None = None,
+    device: str | None = None,
+    restart: bool = False,
+) -> int:
+    """Answer the documents of a source and write the answers to a file; a stopped run goes on where it was.
+
+    Parameters
+    ----------
+    model_folder
+        As `save_pretrained` wrote it.
+    source, text, split, quoting, delimiter, encoding
+        As for `pipelines.data.reading.read_documents`.
+    out
+        A file that ends in .jsonl, .csv or .parquet; an earlier one is replaced when the new one is whole. In a CSV a
+        text that a spreadsheet would compute gets a ``'`` in front, see
+        `hierarchy.text.escaping.from_spreadsheet_cell`.
+    id_column
+        Column that is passed through as ``id``.
+    top_k
+        Paths listed for each document at most.
+    routing, beam
+        As in the settings of the model where None.
+    sets
+        ``labels`` or ``tree`` adds the conformal set of each document.
+    device
+        Torch device; None takes a GPU where there is one.
+    restart
+        Throw away what an earlier run has left and begin anew.
+
+    Returns
+    -------
+    int
+        How many documents were answered.
+
+    Raises
+    ------
+    DataError
+        `out` cannot be written or is what is read, the documents cannot be read, or an earlier run with other
+        documents, another model or other options has left its parts.
+    BusyError
+        Another process is writing `out`.
+    ArtifactError
+        The model cannot be read.
+    ConfigError
+        `top_k` is no whole number, the model's promises were made with another routing, or sets are asked of a model
+        without calibration.
+    """
+    from pipelines.model.artifact.loading import load_model
+
+    top_k = whole_number(top_k, "top_k")
+    out, model_folder = local_path(out), local_path(model_folder)
+    model_key = _model_key(model_folder)
+    output, inputs = OutputFile("the output", out, SUFFIXES), {"the documents": source, "the model": model_folder}
+    check_outputs([output], inputs)
+    parts = parts_of(out)
+    check_parts(parts)
+    check_outputs([output, OutputFolder("the folder of its parts", parts, replaced=True, tables=True)], inputs)
+    options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)
+    with held(out):
+        fresh = open_parts(parts, restart=restart)
+        try:
+            documents = read_documents(
+                source, text=text, label=id_column, split=split, quoting=quoting, delimiter=delimiter,
+                encoding=encoding, cache_dir=parts / TABLE,
+            )  # fmt: skip
+            documents_key, n_shards = _examine(documents, str(source))
+            claim_parts(parts, _run(documents_key, model_key, options))
+        except BaseException:
+            if fresh:
+                remove_parts(parts)
+            raise
+        shards = {place: file for place, file in whole_shards(parts).items() if place < n_shards}
+        if shards:
+            logger.info("%d of %d shards are there already", len(shards), n_shards)
+        missing = {place for place in range(n_shards) if place not in shards}
+        if missing:
+            to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
+            try:
+                model, _ = load_model(model_folder, device=device)
+                for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
+                    shards[place] = write_shard(answer(model, block, options), parts, place)
+            except (ArtifactError, ConfigError):  # the model cannot be read, or the options do not fit it
+                if not shards:
+                    remove_parts(parts)
+                raise
+        write_answers((read_shard(shards[place]) for place in range(n_shards)), out)
+        remove_parts(parts)
+    return len(documents)
+
+
+def answer(model: "Model", documents: Block, options: PredictionOptions) -> "pa.Table":
+    """Answer some documents.
+
+    Parameters
+    ----------
+    model
+        The trained model.
+    documents
+        What is answered.
+    options
+        How they are answered.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row a document, in their order, with the columns of `output_schema`.
+    """
+    import pyarrow as pa
+
+    from pipelines.model.prediction import paths_of
+    from pipelines.model.sets import sets_of
+
+    taxonomy = model.taxonomy
+    label_names = {label.id: label.name for label in taxonomy.labels}
+    group_names = {group.id: group.name for group in taxonomy.groups}
+    lines: list[dict[str, Any]] = []
+    for block, routed in model.route_texts(documents.texts, routing=options.routing, beam=options.beam):
+        sets: list[dict[str, Any]] = [{}] * len(routed.probabilities)
+        if options.sets is not None:
+            found = sets_of(model, routed, documents.texts[block], options.sets)
+            sets = [{"set_level": one.level, "set": one.ids} for one in found]
+        for place, paths in enumerate(paths_of(model, routed, options.top_k), start=block.start):
+            best = paths[0]
+            group, label = best.path
+            line = {"row": documents.rows[place]} | ({"id": documents.ids[place]} if options.ids else {})
+            lines.append(
+                line
+                | {
+                    "label": label,
+                    "label_name": label_names[label],
+                    "group": group,
+                    "group_name": group_names[group],
+                    "probability": _short(best.probability),
+                    "group_probability": _short(best.group_probability),
+                    "coarse_probability": _short(best.coarse_probability),
+                    "beam_mass": _short(best.beam_mass),
+                    "level": best.level,
+                    "reason": best.reason,
+                    "paths": [
+                        {"group": p.path[0], "label": p.path[1], "probability": _short(p.probability)} for p in paths
+                    ],
+                }
+                | sets[place - block.start]
+            )
+    return pa.Table.from_pylist(lines, schema=output_schema(ids=options.ids, sets=options.sets is not None))
+
+
+def output_schema(*, ids: bool, sets: bool) -> "pa.Schema":
+    """Return names and types of the output's columns, with or without ``id``, ``set_level`` and ``set``."""
+    import pyarrow as pa
+
+    path = pa.struct([("group", pa.string()), ("label", pa.string()), ("probability", pa.float64())])
+    return pa.schema(
+        [
+            ("row", pa.int64()),
+            *([("id", pa.string())] if ids else []),
+            *((name, pa.string()) for name in ("label", "label_name", "group", "group_name")),
+            *((name, pa.float64()) for name in ("probability", "group_probability", "coarse_probability", "beam_mass")),
+            *((name, pa.string()) for name in ("level", "reason")),
+            ("paths", pa.list_(path)),
+            *([("set_level", pa.string()), ("set", pa.list_(pa.string()))] if sets else []),
+        ]
+    )
+
+
+def _model_key(folder: Path) -> str:
+    """Hash the model's manifest, which holds the hashes of all its files."""
+    from hierarchy.disk.whole_folders import put_back
+    from pipelines.model.artifact.manifest import MANIFEST
+
+    put_back(folder)
+    if not (folder / MANIFEST).is_file():
+        found = (
+            f"{folder} holds no model ({MANIFEST} is missing)" if folder.is_dir() else f"there is no folder {folder}"
+        )
+        raise ArtifactError(f"{found}: name the folder that train wrote")
+    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
+    """Hash the documents, count the shards, and warn about documents without text."""
+    empty: list[int] = []
+    read = n_shards = n_empty = 0
+
+    def texts_and_places() -> Iterator[tuple[str, str]]:
+        nonlocal read, n_shards, n_empty
+        for block in _blocks(documents):
+            n_shards += 1
+            read += len(block.rows)
+            for text, row, given in zip(block.texts, block.rows, block.ids, strict=True):
+                if is_blank(text):
+                    n_empty += 1
+                    if len(empty) < EMPTY_SHOWN:
+                        empty.append(row)
+                yield text, json.dumps([row, given])
+
+    left, right = tee(texts_and_places())
+    key = fingerprint((text for text, _ in left), (place for _, place in right))
+    if read != len(documents):
+        raise DataError(f"the table on disk holds {read} documents and not {len(documents)}: use --restart", where)
+    if n_empty:
+        logger.warning(
+            "%s: %s (rows %s); they are not answered (reason: nothing_known)",
+            where, count(n_empty, "empty document"), some(empty, n_empty),
+        )  # fmt: skip
+    return key, n_shards
+
+
+def _blocks(documents: "Dataset") -> Iterator[Block]:
+    """Cut the documents into shards; the cuts depend on nothing but the documents."""
+    block, characters = Block(), 0
+    for batch in _batches(documents):
+        for text, row, given in zip(batch["text"], batch["row"], batch.get("label") or repeat(None), strict=False):
+            if len(block.rows) == SHARD_DOCUMENTS or (block.rows and characters + len(text) > SHARD_CHARACTERS):
+                yield block
+                block, characters = Block(), 0
+            block.texts.append(text)
+            block.rows.append(row)
+            block.ids.append(given)
+            characters += len(text)
+    if block.rows:
+        yield block
+
+
+def _batches(documents: "Dataset") -> Iterator[dict[str, list[Any]]]:
+    """Read the table in order, from its file where it has one.
+
+    Not through its memory map: pages of a map, once read, count as this process's memory, which would grow with the
+    number of documents.
+    """
+    import pyarrow as pa
+
+    if not documents.cache_files:
+        yield from documents.iter(READ_AT_ONCE)
+    for entry in documents.cache_files:
+        with pa.OSFile(entry["filename"]) as file, pa.ipc.open_stream(file) as stream:
+            for batch in stream:
+                yield batch.to_pydict()
+
+
+def _run(documents: str, model: str, options: PredictionOptions) -> dict[str, Any]:
+    """Return all that shards depend on, as JSON has it."""
+    return {
+        "format": STATE_FORMAT,
+        "shard": [SHARD_DOCUMENTS, SHARD_CHARACTERS],
+        "versions": code_and_libraries(),
+        "documents": documents,
+        "model": model,
+        **asdict(options),
+    }
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")  # float32 holds no more

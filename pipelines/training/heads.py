@@ -1,0 +1,244 @@
+"""Rows that liblinear fits, each kept in the run folder as soon as it is finished."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+from scipy import sparse
+
+from hierarchy.errors import ArtifactError
+from hierarchy.measuring.probe import probe_labels
+from pipelines.data.documents import Documents
+from pipelines.data.report import some
+from pipelines.settings import Settings
+from stages.arrays import check_arrays, read_arrays, row_arrays
+from stages.cache_keys import cache_key
+from stages.fine.bank import HeadBank
+from stages.fine.negatives import plan_problems
+from stages.fine.ngrams import NgramVectorizer, reduced
+from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, seconds_of_one_row
+from stages.finished import LIST, damaged, finishing, is_finished
+from stages.progress import duration, progress
+from stages.router.label_space import LabelSpace
+from stages.training.frequencies import label_ratio
+
+DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
+logger = logging.getLogger(__name__)
+
+
+def plan_rows(features: Features, targets: np.ndarray, space: LabelSpace, settings: Settings) -> list[Problem]:
+    """Choose the negatives of every head, as `settings.negatives` says.
+
+    Parameters
+    ----------
+    features
+        (documents, features) of which the probe for ``candidates`` is made.
+    targets
+        (documents,) label of each document.
+    space, settings
+        Labels and groups; ``negatives`` (resolved) and the seed are read.
+    """
+    confusion = None
+    if settings.negatives == "candidates":
+        confusion = probe_confusion(features, targets, space.group_of, settings)
+    return plan_problems(settings.negatives, targets, space.group_of, confusion=confusion, seed=settings.seed)
+
+
+def probe_confusion(features: Features, targets: np.ndarray, group_of: np.ndarray, settings: Settings) -> np.ndarray:
+    """Group confusions of the cross-fitted probe, (groups, groups)."""
+    if sparse.issparse(features):
+        features = reduced(features, seed=settings.seed)
+    return probe_labels(features, targets, len(group_of), seed=settings.seed).group_confusion(group_of)
+
+
+def fit_heads(
+    features: Features,
+    targets: np.ndarray,
+    problems: Sequence[Problem],
+    settings: Settings,
+    folder: Path,
+    what: str,
+) -> list[Rows]:
+    """Fit rows problem by problem; each finished one is kept in `folder`, so a stopped run goes on after it.
+
+    With `negatives: all` a row does not depend on the groups, so that another tree finds its rows there as well.
+
+    Parameters
+    ----------
+    features
+        (documents, features) dense for neural rows, CSR for n-gram rows.
+    targets
+        (documents,) class of each document.
+    problems
+        As `plan_problems` makes them.
+    settings
+        C, balance, prune and n_jobs are read.
+    folder
+        Run folder.
+    what
+        Name of the work in the progress shown.
+    """
+    lexical = sparse.issparse(features)
+    options: dict[str, Any] = {
+        "C": settings.lexical_C if lexical else settings.neural_C,
+        "balance": settings.balance,
+        "prune": settings.prune if lexical else 0.0,
+    }
+    kept = folder / f"rows-{_features_key(features, options)}"
+    files = [[kept / f"{key}.safetensors" for key in _row_keys(problem, targets)] for problem in problems]
+    every = [file for own in files for file in own]
+    rows = {file: row for file in every if (row := _read_row(file, features.shape[1], lexical)) is not None}
+    rows |= _fit_missing(features, targets, problems, files, rows, options, settings.n_jobs, what)
+    return [Rows.stack([rows[file] for file in own]) for own in files]
+
+
+def read_ngrams(
+    settings: Settings, train: Documents, valid: Documents
+) -> tuple[NgramVectorizer | None, Features, Features]:
+    """Fit the n-gram vocabulary on training documents and read both parts; all None with ``lexical: off``.
+
+    How many documents hold no n-gram of the vocabulary is said, aloud where no encoder reads them.
+    """
+    if not settings.lexical:
+        return None, None, None
+    vectorizer = NgramVectorizer(settings.min_df)
+    ngrams = vectorizer.fit_transform(train.texts[: train.given], train.given)
+    if train.made:  # which counts for no n-gram: a copy of a document would bear out what stands nowhere else
+        ngrams = sparse.vstack([ngrams, vectorizer.transform(train.texts[train.given :])], format="csr")
+    valid_ngrams = vectorizer.transform(valid.texts)
+    level = logging.WARNING if settings.encoder == "none" else logging.INFO
+    _report_unknown(ngrams[: train.given], train.texts, "training", level)
+    _report_unknown(valid_ngrams, valid.texts, "validation", level)
+    return vectorizer, ngrams, valid_ngrams
+
+
+def _report_unknown(ngrams: Features, texts: Sequence[str], what: str, level: int) -> None:
+    unknown = np.flatnonzero(ngrams.getnnz(1) == 0)
+    if len(unknown):
+        shown = [repr(texts[int(document)][:CHARACTERS_SHOWN]) for document in unknown[:DOCUMENTS_SHOWN]]
+        logger.log(
+            level,
+            "n-grams: nothing is known in %s of %s %s documents, which hold no n-gram of the vocabulary (min_df); they "
+            "begin %s",
+            f"{len(unknown):,}", f"{ngrams.shape[0]:,}", what, some(shown, len(unknown)),
+        )  # fmt: skip
+
+
+def fit_ngram_rows(
+    ngrams: Features | None,
+    targets: np.ndarray,
+    space: LabelSpace,
+    problems: Sequence[Problem],
+    settings: Settings,
+    folder: Path,
+) -> tuple[HeadBank | None, Rows | None]:
+    """Fit the n-gram rows of all labels and of all groups; None where there are no n-grams.
+
+    Parameters
+    ----------
+    ngrams
+        (documents, n-grams) CSR.
+    targets, problems, settings, folder
+        As for `fit_heads`.
+    space
+        Labels and groups.
+    """
+    if ngrams is None:
+        return None, None
+    heads = fit_heads(ngrams, targets, problems, settings, folder, "n-gram rows")
+    rows = Rows.stack(heads).with_chances_times(chance_factors(targets, space, settings))
+    group_rows = fit_group_rows(ngrams, space.groups(targets), len(space.group_ids), settings, folder)
+    return HeadBank(rows, space.offsets), group_rows
+
+
+def chance_factors(targets: np.ndarray, space: LabelSpace, settings: Settings) -> np.ndarray:
+    """Return what the chances of the n-gram rows are multiplied by, (labels,) float64: more where a label is rare.
+
+    A chance that was learned where labels have the shares p is that of even shares q, once it is multiplied by q / p
+    and normalised (Saerens et al. 2002); `settings.prior_correction` is the power of that ratio. It acts before the
+    floor of `log_chance`: where no n-gram speaks for a rare label, no chance is made up.
+
+    Parameters
+    ----------
+    targets
+        (documents,) label of each document.
+    space, settings
+        Labels, and how much is corrected.
+    """
+    counts = np.bincount(targets[targets >= 0], minlength=len(space.label_ids)).clip(min=1)
+    return label_ratio(counts, space.group_of, "labels", settings.prior_correction)
+
+
+def fit_group_rows(ngrams: Features, targets: np.ndarray, n_groups: int, settings: Settings, folder: Path) -> Rows:
+    """Fit the n-gram rows of the groups, one a group; `targets` (documents,) holds the group of each document."""
+    one_each = [Problem(np.array([group])) for group in range(n_groups)]
+    return Rows.stack(fit_heads(ngrams, targets, one_each, settings, folder, "n-gram rows of the groups"))
+
+
+def _fit_missing(
+    features: Features,
+    targets: np.ndarray,
+    problems: Sequence[Problem],
+    files: Sequence[Sequence[Path]],
+    there: Mapping[Path, Rows],
+    options: dict[str, Any],
+    n_jobs: int,
+    what: str,
+) -> dict[Path, Rows]:
+    missing, homes = [], []
+    for problem, own in zip(problems, files, strict=True):
+        absent = [place for place, file in enumerate(own) if file not in there]
+        if absent:
+            missing.append(Problem(problem.labels[absent], problem.documents, problem.weights))
+            homes.append([own[place] for place in absent])
+    if not missing:
+        return {}
+    number = sum(len(problem.labels) for problem in missing)
+    one = seconds_of_one_row(features, targets, missing, **options)
+    workers = n_jobs if n_jobs > 0 else _cores()
+    logger.info("%s: %d rows, about %s on %d processes", what, number, duration(number * one / workers), workers)
+    fitted = fit_rows(features, targets, missing, n_jobs=n_jobs, **options)
+    rows = {}
+    for own, head in zip(homes, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
+        for place, file in enumerate(own):
+            rows[file] = head[place : place + 1]
+            with finishing(file.with_suffix(LIST), file) as (part,):
+                part.write_bytes(save(rows[file].tensors("rows")))
+    return rows
+
+
+def _read_row(file: Path, features: int, is_sparse: bool) -> Rows | None:
+    """Read a finished row over so many features; None where it is not there, or damaged."""
+    if not is_finished(file.with_suffix(LIST), file):
+        return None
+    try:
+        tensors = read_arrays(file)
+        expected = row_arrays("rows", rows="rows", columns="features", sparse=is_sparse)
+        check_arrays(tensors, expected, {"features": features, "rows": 1}, where=str(file))
+    except ArtifactError:
+        damaged(file, "it holds no row of these features")
+        return None
+    return Rows.from_tensors(tensors, "rows")
+
+
+def _features_key(features: Features, options: Mapping[str, Any]) -> str:
+    """Name what all rows over some features depend on."""
+    made_by = {"code": ROWS_VERSION, "solver": SOLVER, "scikit-learn": version("scikit-learn")}
+    return cache_key(made_by=made_by, options=options, features=features)[:16]
+
+
+def _row_keys(problem: Problem, targets: np.ndarray) -> Iterator[str]:
+    """Name each row by what it is fitted on, whatever its label is called and wherever it stands in the tree."""
+    negatives = cache_key(documents=problem.documents, weights=problem.weights)
+    for label in problem.labels:
+        yield cache_key(negatives=negatives, documents=len(targets), positives=np.packbits(targets == label))[:24]
+
+
+def _cores() -> int:
+    from joblib import cpu_count
+
+    return int(cpu_count())

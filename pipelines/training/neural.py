@@ -1,0 +1,324 @@
+"""The neural side of a training: the encoder, its cached vectors, and what is trained on groups and labels."""
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from hierarchy.taxonomy import Taxonomy
+from pipelines.settings import Settings
+from pipelines.training.encoder import check_label_texts
+from pipelines.training.modules import fine_encoders, freeze, make_document_model, make_loss, make_sampler
+from pipelines.training.training_key import training_key
+from stages.coarse.encoder import Encoder
+from stages.coarse.label_attention import group_text_embeddings
+from stages.coarse.segment_noise import SegmentNoise
+from stages.coarse.segments import Segmenter, chunked
+from stages.features import (
+    NeuralFeatures,
+    cached_vectors,
+    read_cached_documents,
+    read_documents,
+    warn_of_dropped_tokens,
+)
+from stages.processes import first_goes_first
+from stages.router.label_space import LabelSpace
+from stages.training.two_stage import TwoStageModel, rows_from_vectors
+from stages.vectors import SegmentVectors, shard_bounds
+
+if TYPE_CHECKING:
+    from stages.training.trainer import Training, Watch
+
+logger = logging.getLogger(__name__)
+OF_THE_ENCODER = ("encoder_learning_rate", "layer_decay", "gradient_checkpointing")  # in `training`
+
+
+@dataclass(frozen=True)
+class _VectorData(Dataset):
+    """Cached segment vectors with the fine labels of their documents."""
+
+    vectors: SegmentVectors
+    targets: np.ndarray
+    documents: np.ndarray  # places in `vectors`
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __getitem__(self, place: int) -> tuple[np.ndarray, int]:
+        document = int(self.documents[place])
+        return self.vectors[document], int(self.targets[document])
+
+
+@dataclass(frozen=True)
+class _TextData(Dataset):
+    """Documents with their fine labels."""
+
+    texts: Sequence[str]
+    targets: np.ndarray
+    documents: np.ndarray  # places in `texts`
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __getitem__(self, place: int) -> tuple[str, int]:
+        document = int(self.documents[place])
+        return self.texts[document], int(self.targets[document])
+
+
+class NeuralStage:
+    """Encoder, vector cache, and what is trained above it: the document model and, in a joint training, the rows.
+
+    Parameters
+    ----------
+    settings
+        With ``trainable`` resolved.
+    encoder, segmenter
+        As `load_encoder` gives them.
+    train_texts, valid_texts
+        The documents.
+    folder
+        Run folder for cache and checkpoints.
+    watch
+        Is told the figures of every evaluation, as `stages.training.trainer.train_model` says; not of a warm-up.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        encoder: Encoder,
+        segmenter: Segmenter,
+        *,
+        train_texts: Sequence[str],
+        valid_texts: Sequence[str],
+        folder: Path,
+        watch: "Watch | None" = None,
+    ) -> None:
+        self.settings = settings
+        self.pretrained = encoder
+        self.encoder = encoder  # the coarse stage's: a trained copy where it is trained
+        self.segmenter = segmenter
+        self.train_texts = train_texts
+        self.valid_texts = valid_texts
+        self.folder = folder
+        self.watch = watch
+        self.rows: nn.Linear | None = None
+        self._read: dict[tuple[int, str], SegmentVectors] = {}
+
+    def vectors(self, encoder: Encoder, part: str) -> SegmentVectors:
+        """Segment vectors of a part, ``training`` or ``validation``, from the cache or computed now."""
+        key = (id(encoder), part)
+        if key not in self._read:
+            texts = {"training": self.train_texts, "validation": self.valid_texts}[part]
+            chunk = self.settings.tokens_per_chunk
+            with first_goes_first():
+                self._read[key] = cached_vectors(
+                    texts, encoder, self.segmenter, chunk, self.folder, what=f"vectors of {part} documents"
+                )
+        return self._read[key]
+
+    def pretrained_pooled(self, documents: int) -> np.ndarray:
+        """Pooled vectors of the first training documents by the untrained encoder, (documents, features)."""
+        return self.vectors(self.pretrained, "training").pooled()[:documents]
+
+    def train(
+        self, taxonomy: Taxonomy, space: LabelSpace, targets: np.ndarray, valid_targets: np.ndarray
+    ) -> "Training":
+        """Train the document model, the rows if the training is joint, and the encoder unless it is frozen.
+
+        Parameters
+        ----------
+        taxonomy, space
+            Labels, groups and their texts.
+        targets, valid_targets
+            (documents,) label of each document; -1 leaves one out.
+        """
+        from stages.training.arguments import ENCODER_DEFAULTS
+
+        embeddings = self._group_embeddings(taxonomy, space)
+        self._space = space
+        self._key = training_key(
+            self.settings,
+            encoder=self.pretrained,
+            segmenter=self.segmenter,
+            taxonomy=taxonomy,
+            space=space,
+            group_embeddings=embeddings,
+            train=(self.train_texts, targets),
+            valid=(self.valid_texts, valid_targets),
+        )
+        torch.manual_seed(self.settings.seed)
+        device = self.pretrained.device
+        self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(device)
+        if self.settings.mode == "joint":
+            self.rows = self._start_rows(taxonomy, space, targets).to(device)
+        noise = SegmentNoise(dropout=self.settings.segment_dropout, shuffling=self.settings.segment_shuffling)
+        if noise.active and not self._has_long_documents():
+            logger.warning(
+                "segment_dropout and segment_shuffling change nothing: no training document has a second segment"
+            )
+        parts = {"document_model": self.document_model, "rows": self.rows, "noise": noise}
+        loss = make_loss(self.settings, space, targets).to(device)
+        if self.settings.trainable == "frozen":
+            self._tell_idle_settings()
+            result = self._train(TwoStageModel(encoder=None, **parts, loss=loss), targets, valid_targets, {})
+        else:
+            if self.settings.mode == "joint" and self.settings.warm_up_epochs:
+                epochs = {"num_train_epochs": self.settings.warm_up_epochs, "max_steps": -1}
+                first = make_loss(self.settings.model_copy(update={"loss_schedule": "constant"}), space, targets)
+                above = TwoStageModel(encoder=None, **parts, loss=first.to(device))
+                self._train(above, targets, valid_targets, epochs, "warm-up-")
+            self.encoder = copy.deepcopy(self.pretrained)
+            self.encoder.precision = "fp32"  # Trainer's own bf16/fp16 settings rule the training
+            freeze(self.encoder, self.settings.top_layers)
+            warn_of_dropped_tokens(self.train_texts, self.segmenter, what="training")
+            settings = {**ENCODER_DEFAULTS, **self.settings.training}
+            result = self._train(
+                TwoStageModel(encoder=self.encoder, **parts, loss=loss), targets, valid_targets, settings
+            )
+            self.encoder.precision = self.settings.precision
+        for module in (self.encoder, self.document_model, self.rows):
+            if module is not None:
+                module.eval().requires_grad_(False)
+        return result
+
+    def fine_vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pooled vectors (documents, features) of training and validation documents, for rows fitted on them."""
+        train, valid = (
+            np.hstack([self.vectors(encoder, part).pooled() for encoder in self._fine_encoders()])
+            for part in ("training", "validation")
+        )
+        return train, valid
+
+    def read(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Document vectors (documents, hidden) and group logits (documents, groups) of a part as for `vectors`."""
+        return read_cached_documents(self.document_model, self.vectors(self.encoder, part))
+
+    def features(self) -> NeuralFeatures:
+        """Return what turns new texts into the same features."""
+        return NeuralFeatures(
+            encoder=self.encoder,
+            fine_encoders=None if self.settings.mode == "joint" else self._fine_encoders(),
+            segmenter=self.segmenter,
+            document_model=self.document_model,
+            tokens_per_chunk=self.settings.tokens_per_chunk,
+        )
+
+    def _train(
+        self,
+        model: TwoStageModel,
+        targets: np.ndarray,
+        valid_targets: np.ndarray,
+        settings: dict[str, Any],
+        name: str = "",
+    ) -> "Training":
+        from stages.training.trainer import train_model
+
+        rows, valid_rows = np.flatnonzero(targets >= 0), np.flatnonzero(valid_targets >= 0)
+        collate: Callable[[Sequence[Any]], dict[str, Any]]
+        train: Dataset
+        valid: Dataset
+        lengths = None
+        if model.encoder is None:
+            train = _VectorData(self.vectors(self.pretrained, "training"), targets, rows)
+            valid = _VectorData(self.vectors(self.pretrained, "validation"), valid_targets, valid_rows)
+            collate = _collate_vectors
+        else:
+            train = _TextData(self.train_texts, targets, rows)
+            valid = _TextData(self.valid_texts, valid_targets, valid_rows)
+            collate = self._collate_texts
+            lengths = np.array([len(text) for text in self.train_texts])[rows]  # characters: close to tokens, at once
+        return train_model(
+            model,
+            train=train,
+            valid=valid,
+            collate=collate,
+            settings={**self.settings.training, **settings},
+            folder=self.folder / f"{self.settings.mode}-{name}{self._key}",
+            seed=self.settings.seed,
+            sampler=make_sampler(self.settings, self._space, targets[rows]),
+            lengths=lengths,
+            watch=None if name else self.watch,
+        )
+
+    def _fine_encoders(self) -> list[Encoder]:
+        if self.encoder is self.pretrained:
+            return [self.pretrained]
+        return fine_encoders(self.settings.fine_features, trained=self.encoder, pretrained=self.pretrained)
+
+    def _tell_idle_settings(self) -> None:
+        idle = [f"training.{name}" for name in OF_THE_ENCODER if name in self.settings.training]
+        idle += ["warm_up_epochs"] if self.settings.warm_up_epochs else []
+        idle += ["attention_dropout"] if self.settings.attention_dropout is not None else []
+        if idle:
+            logger.info("the encoder stays as it is, so %s: without effect", ", ".join(idle))
+
+    def _has_long_documents(self) -> bool:
+        blocks = (self.train_texts[start:end] for start, end in shard_bounds(self.train_texts))
+        return any((self.segmenter(texts).counts > 1).any() for texts in blocks)
+
+    def _label_reader(self) -> tuple[Encoder, Segmenter]:
+        if self.settings.label_encoder is None:
+            return self.pretrained, self.segmenter
+        encoder = Encoder.from_pretrained(
+            self.settings.label_encoder, pooling=self.settings.pooling, precision=self.settings.precision
+        )
+        return encoder, encoder.segmenter(segment_tokens=min(256, encoder.max_tokens))
+
+    def _group_embeddings(self, taxonomy: Taxonomy, space: LabelSpace) -> torch.Tensor:
+        encoder, segmenter = self._label_reader()
+        groups = [taxonomy.groups[taxonomy.group_index(g)] for g in space.group_ids]
+        group_texts = [g.text for g in groups]
+        label_texts = [label.text for g in groups for label in g.labels]
+        check_label_texts(self.settings, encoder, label_texts)
+        group_of = torch.tensor([i for i, g in enumerate(groups) for _ in g.labels])
+        return group_text_embeddings(
+            torch.from_numpy(encoder.encode_texts(group_texts, segmenter)),
+            torch.from_numpy(encoder.encode_texts(label_texts, segmenter)),
+            group_of,
+        )
+
+    def _start_rows(self, taxonomy: Taxonomy, space: LabelSpace, targets: np.ndarray) -> nn.Linear:
+        """Rows before the training: random, or what the untrained document model makes of label texts or documents."""
+        hidden, start = self.pretrained.hidden_size, self.settings.row_start
+        if start == "random":
+            return nn.Linear(hidden, len(space.label_ids))
+        self.document_model.eval()
+        if start == "labels":
+            segments = self.segmenter([taxonomy.labels[taxonomy.label_index(i)].text for i in space.label_ids])
+            vectors = self.pretrained.encode(segments.input_ids, tokens_per_chunk=self.settings.tokens_per_chunk)
+            means = read_documents(self.document_model, vectors, segments.counts)[0]
+        else:
+            documents = read_cached_documents(self.document_model, self.vectors(self.pretrained, "training"))[0]
+            means = np.zeros((len(space.label_ids), hidden), dtype=np.float32)
+            known = targets >= 0
+            np.add.at(means, targets[known], documents[known])
+            means /= np.bincount(targets[known], minlength=len(means))[:, None]
+        self.document_model.train()
+        return rows_from_vectors(torch.from_numpy(means))
+
+    def _collate_texts(self, items: Sequence[tuple[str, int]]) -> dict[str, Any]:
+        texts, targets = zip(*items, strict=True)
+        segments = self.segmenter(texts)
+        chunk = self.settings.tokens_per_chunk
+        chunks = chunked(segments.input_ids, tokens_per_chunk=chunk, pad_id=self.pretrained.pad_id)
+        return {
+            "labels": torch.tensor(targets),
+            "chunks": list(chunks),
+            "counts": torch.from_numpy(segments.counts),
+        }
+
+
+def _collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:
+    vectors, targets = zip(*items, strict=True)
+    return {
+        "labels": torch.tensor(targets),
+        "segments": torch.from_numpy(np.concatenate(vectors)),
+        "counts": torch.tensor([len(v) for v in vectors]),
+    }

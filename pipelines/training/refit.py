@@ -1,0 +1,280 @@
+"""New rows for some groups of a trained model, and a new coarse stage where its labels changed; the rest stays."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hierarchy.errors import ConfigError, DataError
+from hierarchy.taxonomy import Taxonomy
+from pipelines.data.augmentation import for_rows, load_function
+from pipelines.data.documents import Documents
+from pipelines.data.preparation import report_unseen, training_documents
+from pipelines.data.report import some
+from pipelines.model.artifact.saved_settings import acting
+from pipelines.model.model import Model
+from pipelines.model.neighbours import Neighbours
+from pipelines.model.record import is_last_refit, with_refit
+from pipelines.model.seen_documents import warn_of_repeats
+from pipelines.settings import Settings, validated
+from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
+from pipelines.training.refit_plan import CHANGED, Plan, plan_refit
+from stages.features import FeatureExtractor, NeuralFeatures
+from stages.progress import Clock
+from stages.router.router import Inputs, Router, fit_router
+
+logger = logging.getLogger(__name__)
+
+
+def refit(
+    model: Model,
+    groups: Sequence[str] | None,
+    train: Documents,
+    valid: Documents | None,
+    *,
+    taxonomy: Taxonomy,
+    folder: Path,
+    n_jobs: int,
+    augment: str | None,
+    label_encoder: str | None,
+    training: Mapping[str, Any],
+) -> Model:
+    """Fit the rows of some groups and, where labels came, went or moved, the coarse stage and the fusion.
+
+    The encoder, the n-grams with their idf, and the rows of all other labels stay as they are.
+
+    Parameters
+    ----------
+    model
+        The trained model; it is not changed.
+    groups
+        Ids of the groups; None takes those that the change of the tree demands, see `plan_refit`.
+    train
+        The whole training data as it is now: documents of other groups are the negatives.
+    valid
+        Documents for early stopping and fusion. None leaves the fusion, which a change of labels does not allow.
+    taxonomy
+        The tree as it is now.
+    folder
+        Run folder: its cache is used, and what is finished there is not done again.
+    n_jobs
+        Processes that fit rows.
+    augment
+        The function that rewrites copies, where the model was trained with one: the caller names it, no model does.
+    label_encoder
+        The encoder of the label texts, likewise; it is needed where the coarse stage is trained again.
+    training
+        The caller's: what acts beyond the model (`pipelines.model.artifact.saved_settings.acting`) is taken from it,
+        all else from the model.
+
+    Raises
+    ------
+    ConfigError
+        `augment` or `label_encoder` is missing, or the model was trained without; `augment` names no function; or
+        a value of the model's ``training`` is none.
+    DataError, TaxonomyError
+        As `plan_refit` says; or a label lacks documents, or there are no validation documents.
+    """
+    plan = plan_refit(model, groups, train.labels, taxonomy)
+    if not plan.heads and not plan.coarse:
+        logger.info("refit: the model takes the new tree; no label came, went or moved, so no row changes")
+        return replace(model, taxonomy=taxonomy)
+    reads_labels = plan.coarse and model.extractor.neural is not None
+    named = _named_by_caller(model, reads_labels, {"augment": augment, "label_encoder": label_encoder})
+    training = {**model.settings.training, **acting(training)}
+    changed = {"n_jobs": n_jobs, "training": training, **named}
+    settings = validated(Settings, {**model.settings.model_dump(), **changed}, where="refit")
+    if reads_labels:
+        _check_training(model, settings)
+    counts = _counts(model, plan, plan.space.targets(train.labels))
+    _check_validation(plan, train, valid)
+    changes = _changes(model, plan)
+    if is_last_refit(model.record, changes, augment, taxonomy, train, valid):
+        logger.info("refit: the model was refitted in just this way already; it stays as it is")
+        return model
+    heads = some([taxonomy.group_named(group) for group in changes["groups"]])
+    logger.info("refit: heads of %s%s", heads or "no group", ", coarse stage" * plan.coarse)
+
+    given = train
+    train = training_documents(settings, taxonomy, given)
+    space, targets = plan.space, plan.space.targets(train.labels)
+    clock = Clock()
+    extractor = model.extractor
+    history: list[dict[str, float | None]] = []
+    if plan.coarse and valid is not None and extractor.neural is not None:
+        with clock.step("coarse model"):
+            neural, history = _train_coarse(extractor.neural, plan, train, valid, settings, folder)
+        extractor = FeatureExtractor(neural=neural, vectorizer=extractor.vectorizer)
+    with clock.step("vectors and n-grams"):
+        inputs = extractor.through_cache(train.texts, folder)
+    of_rows = for_rows(settings)
+    with clock.step("rows"):
+        router = _with_heads(model, plan, inputs, targets, of_rows, folder)
+        if plan.coarse and inputs.ngrams is not None:
+            group_targets, n_groups = space.groups(targets), len(space.group_ids)
+            group_rows = fit_group_rows(inputs.ngrams, group_targets, n_groups, of_rows, folder)
+            router = replace(router, group_rows=group_rows)
+    if valid is not None:
+        with clock.step("fusion"):
+            router = fit_router(
+                space,
+                neural=router.neural,
+                lexical=router.lexical,
+                group_rows=router.group_rows,
+                valid=extractor.through_cache(valid.texts, folder),
+                valid_targets=space.targets(valid.labels),
+                coarse_fusion=None if plan.coarse else router.coarse_fusion,
+            )
+    entry = {**changes, "history": history, "seconds": clock.seconds}
+    if augment is not None:
+        entry["augment"] = augment
+    if model.promises is not None:
+        logger.warning("the promises of the model ended with the refit: calibrate it again")
+    neighbours = None
+    if model.settings.keep_neighbours and inputs.vectors is not None:
+        neighbours = Neighbours.of(inputs.vectors, train, targets)
+    return Model(
+        settings=model.settings,
+        taxonomy=taxonomy,
+        label_ids=space.label_ids,
+        group_ids=space.group_ids,
+        train_counts=counts,
+        extractor=extractor,
+        router=router,
+        record=with_refit(model.record, model.settings, entry, taxonomy, given, valid),
+        valid_keys=np.setdiff1d(model.valid_keys, given.keys()) if valid is None else np.unique(valid.keys()),
+        neighbours=neighbours,
+    )
+
+
+def _named_by_caller(model: Model, reads_labels: bool, given: dict[str, str | None]) -> dict[str, str | None]:
+    """Return what the caller names, after a check that it is just what the model was trained with."""
+    uses = {
+        "augment": "on copies that augment {!r} rewrote, and a loaded model names no code that runs: name the function",
+        "label_encoder": "with label_encoder {!r}, and a loaded model names no encoder that is fetched: name it",
+    }
+    for name, use in uses.items():
+        trained = getattr(model.settings, name)
+        if trained is not None and given[name] is None and (name == "augment" or reads_labels):
+            raise ConfigError(f"the model was trained {use.format(trained)} yourself with set_params({name}=...)")
+        if trained is None and given[name] is not None:
+            raise ConfigError(
+                f"{name} {given[name]!r} is set and the model was trained without: a refit trains as the model was "
+                "trained, so leave it out, or train again"
+            )
+    if given["augment"] is not None:
+        load_function(given["augment"])
+    return given
+
+
+def _check_training(model: Model, settings: Settings) -> None:
+    from stages.training.arguments import check_training
+
+    neural = model.extractor.neural
+    check_training(settings.training, device=None if neural is None else neural.encoder.device.type)
+
+
+def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
+    """Training documents behind each row, (labels,); refuses a label without any, and tells of rows left behind."""
+    space = plan.space
+    labels = [plan.taxonomy.label_named(label) for label in space.label_ids]
+    groups = [plan.taxonomy.group_named(group) for group in space.group_ids]
+    counts = np.bincount(targets, minlength=len(space.label_ids))
+    empty = np.flatnonzero((plan.refitted | plan.coarse) & (counts == 0))
+    if len(empty):
+        raise DataError(
+            f"labels have no documents ({some([repr(labels[i]) for i in empty])}): give the whole training "
+            "data, or take these labels out of the tree"
+        )
+    known = dict(zip(model.label_ids, model.train_counts.tolist(), strict=True))
+    before = np.array([known.get(label, 0) for label in space.label_ids])
+    stale = np.flatnonzero(~plan.refitted & (counts > 0) & (np.abs(counts - before) > CHANGED * before))
+    if len(stale):
+        logger.warning(
+            "rows that stay as they are were fitted on another number of documents (%s); to fit these again, name "
+            "their groups: %s",
+            some([f"{labels[i]!r}: {before[i]}, now {counts[i]}" for i in stale]),
+            some([groups[group] for group in np.unique(space.group_of[stale])]),
+        )
+    return np.where(plan.refitted, counts, before)
+
+
+def _check_validation(plan: Plan, train: Documents, valid: Documents | None) -> None:
+    if valid is None:
+        if plan.coarse:
+            raise DataError(
+                "labels came, went or moved, so the fusion must be fitted again, and fewer than half of the documents "
+                "that validated the model are among these: give validation documents with validation=..."
+            )
+        return
+    report_unseen(valid.labels, set(plan.space.label_ids), plan.taxonomy)
+    warn_of_repeats(valid.texts, train, what="validation documents")
+
+
+def _train_coarse(
+    neural: NeuralFeatures, plan: Plan, train: Documents, valid: Documents, settings: Settings, folder: Path
+) -> tuple[NeuralFeatures, list[dict[str, float | None]]]:
+    """Train a document model above the encoder as it stands; return the features with it, and its history."""
+    from pipelines.training.neural import NeuralStage
+
+    stage = NeuralStage(
+        settings.model_copy(update={"trainable": "frozen"}),
+        neural.encoder,
+        neural.segmenter,
+        train_texts=train.texts,
+        valid_texts=valid.texts,
+        folder=folder,
+    )
+    space = plan.space
+    targets, valid_targets = (space.targets(documents.labels) for documents in (train, valid))
+    history = stage.train(plan.taxonomy, space, targets, valid_targets).history
+    features = NeuralFeatures(
+        encoder=neural.encoder,
+        fine_encoders=neural.fine_encoders,
+        segmenter=neural.segmenter,
+        document_model=stage.document_model,
+        tokens_per_chunk=neural.tokens_per_chunk,
+    )
+    return features, history
+
+
+def _with_heads(
+    model: Model, plan: Plan, inputs: Inputs, targets: np.ndarray, settings: Settings, folder: Path
+) -> Router:
+    """Fit the heads of the plan; return the router with them, and with the old rows of all other labels."""
+    space = plan.space
+    problems = plan_rows(inputs.ngrams if inputs.vectors is None else inputs.vectors, targets, space, settings)
+    chosen = [problems[group] for group in plan.heads]
+    known = {label: place for place, label in enumerate(model.label_ids)}
+    places = np.array([known.get(label, -1) for label in space.label_ids])  # -1: in a new head
+    router = model.router
+    for expert, what, features in (
+        ("neural", "neural rows", inputs.vectors),
+        ("lexical", "n-gram rows", inputs.ngrams),
+    ):
+        bank = getattr(router, expert)
+        if bank is not None:
+            fitted = fit_heads(features, targets, chosen, settings, folder, what)
+            if expert == "lexical":
+                factors = chance_factors(targets, space, settings)
+                fitted = [rows.with_chances_times(factors[p.labels]) for rows, p in zip(fitted, chosen, strict=True)]
+            heads = dict(zip(plan.heads, fitted, strict=True))
+            router = replace(router, **{expert: bank.with_heads(heads, space.offsets, places)})
+    return router
+
+
+def _changes(model: Model, plan: Plan) -> dict[str, Any]:
+    """Tell what the refit changes, by ids; JSON-ready."""
+    space = plan.space
+    before = {label: model.group_ids[group] for label, group in zip(model.label_ids, model.group_of, strict=True)}
+    after = {label: space.group_ids[group] for label, group in zip(space.label_ids, space.group_of, strict=True)}
+    return {
+        "groups": [space.group_ids[group] for group in plan.heads],
+        "coarse": plan.coarse,
+        "added": [label for label in after if label not in before],
+        "removed": [label for label in before if label not in after],
+        "moved": [label for label in after if label in before and before[label] != after[label]],
+    }

@@ -1,5 +1,0 @@
-"""The trials as a page: one file to open in a browser, which needs no network."""
-
-from pipelines.tuning.page.page import tuning_page
-
-__all__ = ["tuning_page"]

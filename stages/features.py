@@ -1,0 +1,253 @@
+"""Texts into what the router reads: vectors for the neural rows, group logits and n-grams."""
+
+import logging
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hierarchy.text.characters import is_blank
+from stages.cache_keys import cache_key
+from stages.fine.ngrams import NgramVectorizer
+from stages.router.router import Inputs
+from stages.vectors import SegmentVectors, VectorCache, pool_segments, shard_bounds
+
+if TYPE_CHECKING:
+    from stages.coarse.encoder import Encoder
+    from stages.coarse.model import DocumentModel
+    from stages.coarse.segments import Segmenter
+
+logger = logging.getLogger(__name__)
+DOCUMENTS_PER_BATCH = 64  # that the document model takes at once
+
+
+class NeuralFeatures:
+    """Everything neural: encoders, their segmenter, and the document model above the coarse one.
+
+    Parameters
+    ----------
+    encoder
+        The coarse stage's encoder.
+    fine_encoders
+        The encoders whose pooled vectors the neural rows read, side by side; often just `encoder`. None after joint
+        training, where the rows read the document vectors.
+    segmenter
+        Cuts documents.
+    document_model
+        Segment vectors to group logits.
+    tokens_per_chunk
+        Padded tokens that go through an encoder at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: "Encoder",
+        fine_encoders: "Sequence[Encoder] | None",
+        segmenter: "Segmenter",
+        document_model: "DocumentModel",
+        tokens_per_chunk: int,
+    ) -> None:
+        self.encoder = encoder
+        self.fine_encoders = None if fine_encoders is None else tuple(fine_encoders)
+        self.segmenter = segmenter
+        self.document_model = document_model
+        self.tokens_per_chunk = tokens_per_chunk
+
+    def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors for the neural rows (documents, features) and group logits (documents, groups) of `texts`."""
+        return self.read(*self.segment_vectors(texts))
+
+    def segment_vectors(self, texts: Sequence[str]) -> "tuple[dict[Encoder, np.ndarray], np.ndarray]":
+        """Vectors (segments, hidden) of the segments of `texts` by each encoder, and the segments of each text."""
+        segments = self.segmenter(texts)
+        dropped = segments.dropped
+        _warn_of_dropped("encoder", self.segmenter, segments.tokens, int(dropped.sum()), int(np.count_nonzero(dropped)))
+        chunk = self.tokens_per_chunk
+        return {e: e.encode(segments.input_ids, tokens_per_chunk=chunk) for e in self._encoders()}, segments.counts
+
+    def read(self, vectors: "dict[Encoder, np.ndarray]", counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return for segment vectors what a call returns for texts."""
+        documents, logits = read_documents(self.document_model, vectors[self.encoder], counts)
+        if self.fine_encoders is None:
+            return documents, logits
+        return np.hstack([pool_segments(vectors[e], counts) for e in self.fine_encoders]), logits
+
+    def through_cache(self, texts: Sequence[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same for many documents, their vectors read from or kept in the cache of a run folder."""
+        vectors = {e: cached_vectors(texts, e, self.segmenter, self.tokens_per_chunk, folder) for e in self._encoders()}
+        documents, logits = read_cached_documents(self.document_model, vectors[self.encoder])
+        if self.fine_encoders is None:
+            return documents, logits
+        return np.hstack([vectors[e].pooled() for e in self.fine_encoders]), logits
+
+    def _encoders(self) -> "list[Encoder]":
+        return list(dict.fromkeys((self.encoder, *(self.fine_encoders or ()))))  # nn.Module hashes by identity
+
+
+class FeatureExtractor:
+    """Texts to `Inputs`, through the experts that there are.
+
+    Parameters
+    ----------
+    neural
+        None where there is no encoder.
+    vectorizer
+        None where there are no n-grams.
+    """
+
+    def __init__(self, *, neural: NeuralFeatures | None, vectorizer: NgramVectorizer | None) -> None:
+        self.neural = neural
+        self.vectorizer = vectorizer
+
+    def __call__(self, texts: Sequence[str]) -> Inputs:
+        """Read some documents; the caller cuts long lists into blocks."""
+        return self.inputs(texts, None if self.neural is None else self.neural(texts))
+
+    def through_cache(self, texts: Sequence[str], folder: Path) -> Inputs:
+        """Read many documents, their vectors through the cache of a run folder."""
+        return self.inputs(texts, None if self.neural is None else self.neural.through_cache(texts, folder))
+
+    def inputs(self, texts: Sequence[str], neural: tuple[np.ndarray, np.ndarray] | None) -> Inputs:
+        """Put n-grams beside what the neural part has read of `texts`, and tell where nothing is known.
+
+        Parameters
+        ----------
+        texts
+            Documents.
+        neural
+            (documents, features) and (documents, groups), as `NeuralFeatures` gives them; None without an encoder.
+        """
+        vectors, logits = neural or (None, None)
+        ngrams = None if self.vectorizer is None else self.vectorizer.transform(texts)
+        # An encoder knows something of every text but a blank one.
+        known = np.array([not is_blank(text) for text in texts]) if ngrams is None or neural else ngrams.getnnz(1) > 0
+        return Inputs(vectors, logits, ngrams, known)
+
+
+def cached_vectors(
+    texts: Sequence[str],
+    encoder: "Encoder",
+    segmenter: "Segmenter",
+    tokens_per_chunk: int,
+    folder: Path,
+    *,
+    what: str = "vectors",
+) -> SegmentVectors:
+    """Segment vectors of documents through the cache of a run.
+
+    Parameters
+    ----------
+    texts
+        Documents.
+    encoder, segmenter, tokens_per_chunk
+        How they are encoded.
+    folder
+        Run folder.
+    what
+        Name of the work in the progress shown.
+    """
+    tokens, dropped, shortened = 0, 0, 0
+
+    def encode(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal tokens, dropped, shortened
+        segments = segmenter(some)
+        tokens += segments.tokens
+        dropped += int(segments.dropped.sum())
+        shortened += int(np.count_nonzero(segments.dropped))
+        return encoder.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk), segments.counts
+
+    cache = VectorCache(folder / "vectors", key=vector_key(encoder, segmenter), hidden=encoder.hidden_size)
+    vectors = cache.vectors(texts, encode, what=what)
+    _warn_of_dropped(what, segmenter, tokens, dropped, shortened)
+    return vectors
+
+
+def _warn_of_dropped(what: str, segmenter: "Segmenter", tokens: int, dropped: int, documents: int) -> None:
+    if dropped:
+        logger.warning(
+            "%s: max_segments %d leaves out %.1f %% of the tokens, in %d documents",
+            what, segmenter.max_segments, 100 * dropped / tokens, documents,
+        )  # fmt: skip
+
+
+def warn_of_dropped_tokens(texts: Sequence[str], segmenter: "Segmenter", *, what: str) -> None:
+    """Say what `max_segments` leaves out of documents that are read without the cache.
+
+    Parameters
+    ----------
+    texts
+        The documents.
+    segmenter
+        Cuts them; one that keeps all segments is asked nothing.
+    what
+        What the documents are, for the message.
+    """
+    if segmenter.max_segments is None:
+        return
+    tokens, dropped = 0, []
+    for start, end in shard_bounds(texts):
+        segments = segmenter(texts[start:end])
+        tokens += segments.tokens
+        dropped.append(segments.dropped)
+    lost = np.concatenate(dropped)
+    _warn_of_dropped(what, segmenter, tokens, int(lost.sum()), int(np.count_nonzero(lost)))
+
+
+def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
+    """Everything but the texts that segment vectors depend on."""
+    from stages.coarse.encoder import ENCODING_VERSION
+    from stages.coarse.segments import WINDOWS_VERSION
+
+    return cache_key(
+        code=[WINDOWS_VERSION, ENCODING_VERSION],
+        versions={name: version(name) for name in ("tokenizers", "torch", "transformers")},
+        encoder=encoder.fingerprint(),
+        windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments],
+    )
+
+
+def read_cached_documents(model: "DocumentModel", vectors: SegmentVectors) -> tuple[np.ndarray, np.ndarray]:
+    """Document vectors (documents, hidden) and group logits (documents, groups) of documents in the cache."""
+    block = 4096
+    parts = []
+    for start in range(0, len(vectors), block):
+        documents = range(start, min(start + block, len(vectors)))
+        segments = np.concatenate([vectors[d] for d in documents])
+        parts.append(read_documents(model, segments, vectors.counts[documents.start : documents.stop]))
+    read, logits = zip(*parts, strict=True)
+    return np.concatenate(read), np.concatenate(logits)
+
+
+def read_documents(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Run the document model over the segment vectors of documents.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode.
+    vectors
+        (segments, hidden), document after document.
+    counts
+        (documents,) segments of each document.
+
+    Returns
+    -------
+    tuple[numpy.ndarray, numpy.ndarray]
+        (documents, hidden) document vectors and (documents, groups) group logits, float32.
+    """
+    import torch
+
+    device = next(model.parameters()).device
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    documents = np.empty((len(counts), model.head.in_features), dtype=np.float32)
+    logits = np.empty((len(counts), model.head.out_features), dtype=np.float32)
+    with torch.inference_mode():
+        for first in range(0, len(counts), DOCUMENTS_PER_BATCH):
+            some = slice(first, first + DOCUMENTS_PER_BATCH)
+            own = vectors[starts[first] : starts[min(first + DOCUMENTS_PER_BATCH, len(counts))]]
+            output = model(torch.from_numpy(np.ascontiguousarray(own)).to(device), torch.from_numpy(counts[some]))
+            documents[some], logits[some] = output.vectors.cpu().numpy(), output.logits.cpu().numpy()
+    return documents, logits

@@ -1,0 +1,1 @@
+"""The router: the scores of both stages into probabilities of labels and groups."""

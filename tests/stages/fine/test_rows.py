@@ -1,0 +1,182 @@
+"""Rows do not depend on who fits them, pruning keeps what matters, and arrays read back are the arrays written."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from stages.fine.bank import HeadBank
+from stages.fine.rows import CHANCE_FLOOR, Problem, Rows, fit_rows, log_chance, seconds_of_one_row
+
+LABELS = 9
+
+
+@pytest.fixture(scope="module")
+def dense():
+    """Above the size at which joblib hands arrays over as read-only memory maps."""
+    rng = np.random.default_rng(0)
+    targets = np.concatenate([np.arange(LABELS), rng.choice(LABELS - 1, 700)])
+    centres = rng.normal(size=(LABELS, 400))
+    return (centres[targets] + 2 * rng.normal(size=(len(targets), 400))).astype(np.float32), targets
+
+
+@pytest.fixture(scope="module")
+def csr(dense):
+    features = np.where(np.abs(dense[0]) > 1.5, dense[0], 0)
+    return sparse.csr_matrix(features, dtype=np.float32), dense[1]
+
+
+def problems(*groups):
+    return [Problem(np.array(group)) for group in groups]
+
+
+ALL = problems(range(LABELS))
+
+
+def joined(features, targets, plan, **options):
+    """Weights and biases by label."""
+    rows = Rows.stack(list(fit_rows(features, targets, plan, **options)))
+    order = np.argsort(np.concatenate([p.labels for p in plan]))
+    weight = rows.weight.toarray() if sparse.issparse(rows.weight) else rows.weight
+    return weight[order].tobytes(), rows.bias[order].tobytes()
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_rows_are_the_same_bytes_under_any_grouping_and_with_any_workers(kind, request):
+    features, targets = request.getfixturevalue(kind)
+    options = {"balance": 0.25, "prune": 0.01 if kind == "csr" else 0.0}
+    whole = joined(features, targets, ALL, **options)
+    for plan in (problems([4, 8, 0], [7, 1, 2, 3], [5], [6]), problems(*([k] for k in reversed(range(LABELS))))):
+        assert joined(features, targets, plan, **options) == whole
+    assert joined(features, targets, problems([3, 2, 1], [0, 8], [4, 5, 6, 7]), n_jobs=2, **options) == whole
+
+
+def test_rows_find_their_labels(dense):
+    features, targets = dense
+    (rows,) = fit_rows(features, targets, ALL)
+    assert rows.weight.dtype == rows.bias.dtype == np.float32
+    assert (rows.score(features).argmax(1) == targets).mean() > 0.95
+
+
+def test_rows_agree_between_dense_and_sparse_features(csr):
+    features, targets = csr
+    (one,) = fit_rows(features, targets, ALL)
+    (other,) = fit_rows(features.toarray(), targets, ALL)
+    assert sparse.issparse(one.weight)
+    assert np.abs(one.score(features) - other.score(features.toarray())).max() < 0.02  # liblinear's tolerance
+
+
+def test_a_subset_of_documents_is_all_that_is_seen(dense):
+    features, targets = dense
+    some = np.flatnonzero(targets < 4)
+    (rows,) = fit_rows(features, targets, [Problem(np.arange(4), some)])
+    (alone,) = fit_rows(features[some], targets[some], problems(range(4)))
+    assert rows.weight.tobytes() == alone.weight.tobytes()
+
+
+def test_a_weight_counts_as_copies(dense):
+    """Negatives drawn with rate 1/3 and weighted 3 stand for three times as many."""
+    features, targets = dense[0][:120, :40], dense[1][:120]
+    features = np.hstack([features, np.ones((120, 1), np.float32)])
+    negatives = np.flatnonzero(targets != 2)
+    documents = np.concatenate([np.flatnonzero(targets == 2), np.repeat(negatives, 3)])
+    weights = np.where(targets == 2, 1.0, 3.0)
+    (weighted,) = fit_rows(features, targets, [Problem(np.array([2]), np.arange(120), weights)], C=0.1)
+    (copied,) = fit_rows(features, targets, [Problem(np.array([2]), documents)], C=0.1)
+    assert np.abs(weighted.score(features) - copied.score(features)).max() < 0.05
+
+
+def test_balance_lifts_a_rare_label(dense):
+    features, targets = dense
+    rare = Problem(np.array([LABELS - 1]))
+    assert (targets == LABELS - 1).sum() == 1
+    noisy = features + np.random.default_rng(1).normal(size=features.shape).astype(np.float32) * 8
+    scores = [next(fit_rows(noisy, targets, [rare], C=1e-4, balance=b)).score(noisy) for b in (0.0, 0.5, 1.0)]
+    own = [float(s[targets == LABELS - 1].mean()) for s in scores]
+    assert own[0] < own[1] < own[2]
+
+
+def test_pruning_drops_what_is_small_beside_the_norm_and_nothing_else(csr):
+    features, targets = csr
+    (whole,) = fit_rows(features, targets, ALL)
+    for share in (0.01, 0.05, 0.2):
+        (pruned,) = fit_rows(features, targets, ALL, prune=share)
+        full = whole.weight.toarray()
+        kept = np.abs(full) > share * np.linalg.norm(full.astype(np.float64), axis=1, keepdims=True)
+        assert np.array_equal(pruned.weight.toarray(), np.where(kept, full, 0))
+        assert pruned.weight.nnz == kept.sum() < full.size
+        assert pruned.bias.tobytes() == whole.bias.tobytes()
+
+
+def test_a_label_with_every_document_or_none_gets_a_constant(dense):
+    features, targets = dense
+    own = np.flatnonzero(targets == 3)
+    (rows,) = fit_rows(features, targets, [Problem(np.array([3, 5]), own)])
+    assert not rows.weight.any()
+    assert rows.bias.tolist() == [1.0, -1.0]
+
+
+def test_nothing_to_fit_is_nothing(dense):
+    assert list(fit_rows(*dense, [])) == []
+    assert list(fit_rows(*dense, [], n_jobs=2)) == []
+
+
+def test_the_estimate_times_the_largest_problem(csr):
+    features, targets = csr
+    plan = [Problem(np.array([0]), np.flatnonzero(targets < 2)), *ALL]
+    assert 0 < seconds_of_one_row(features, targets, plan, C=1.0, balance=0.25, prune=0.01) < 30
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_tensors_round_trip(kind, request, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    features, targets = request.getfixturevalue(kind)
+    (rows,) = fit_rows(features, targets, ALL, prune=0.05 if kind == "csr" else 0.0)
+    save_file(rows.tensors("some"), tmp_path / "rows.safetensors")
+    again = Rows.from_tensors(load_file(tmp_path / "rows.safetensors"), "some")
+    assert {n: a.tobytes() for n, a in again.tensors("x").items()} == {
+        n: a.tobytes() for n, a in rows.tensors("x").items()
+    }
+    assert again.score(features).tobytes() == rows.score(features).tobytes()
+
+
+@given(st.integers(0, 5), st.booleans())
+def test_bank_gives_the_same_scores_whole_and_by_group(seed, is_sparse):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 5, 4)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    draw = (lambda n: sparse.random_array((n, 6), density=0.5, rng=rng, format="csr")) if is_sparse else (
+        lambda n: rng.normal(size=(n, 6))
+    )  # fmt: skip
+    heads = [Rows(draw(n).astype(np.float32), rng.normal(size=n).astype(np.float32)) for n in sizes]
+    bank = HeadBank.from_heads(heads, offsets)
+    features = draw(7).astype(np.float32)
+    whole = bank.score(features)
+    assert whole.shape == (7, offsets[-1])
+    for group in range(4):
+        part = bank.head(group).score(features)
+        assert np.allclose(part, heads[group].score(features), atol=1e-6)
+        assert np.allclose(part, whole[:, offsets[group] : offsets[group + 1]], atol=1e-6)
+    other = Rows(draw(sizes[2]).astype(np.float32), np.zeros(sizes[2], np.float32))
+    order = [3, 0, 2]  # group 1 is gone, and the others stand elsewhere
+    places = np.concatenate([np.arange(offsets[group], offsets[group + 1]) for group in order])
+    changed = bank.with_heads({2: other}, np.concatenate([[0], np.cumsum(sizes[order])]), places)
+    for group, expected in enumerate([heads[3], heads[0], other]):
+        assert changed.head(group).bias.tobytes() == expected.bias.tobytes()
+        assert changed.head(group).score(features).tobytes() == expected.score(features).tobytes()
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_chances_are_multiplied(kind, request):
+    features, targets = request.getfixturevalue(kind)
+    (rows,) = fit_rows(features, targets, ALL)
+    factors = np.linspace(0.3, 3.0, LABELS)
+    corrected = rows.with_chances_times(factors)
+    chances = (1 + rows.score(features)) / 2 * factors
+    np.testing.assert_allclose(
+        np.exp(log_chance(corrected.score(features))), np.maximum(chances, CHANCE_FLOOR), rtol=1e-4
+    )
+    assert type(corrected.weight) is type(rows.weight)
+    assert corrected.weight.dtype == corrected.bias.dtype == np.float32
