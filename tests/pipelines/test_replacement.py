@@ -86,6 +86,15 @@ def test_what_bears_a_name_that_a_model_needs_is_refused_before_the_work(model, 
     assert sized(model) == before
 
 
+@pytest.mark.parametrize("name", ["encoder", "encoder/data", "promises.json"])
+def test_a_link_of_others_is_not_lost_to_a_model(model, fitted_lexical, tmp_path, name):
+    (model / name).parent.mkdir(exist_ok=True)
+    (model / name).symlink_to(tmp_path)
+    with pytest.raises(ArtifactError, match=rf"{name}' is not the model's"):
+        fitted_lexical.save_pretrained(model)
+    assert (model / name).readlink() == tmp_path
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such files")
 @pytest.mark.parametrize("make", [lambda p: os.mkfifo(p, 0o600), lambda p: p.symlink_to("/dev/zero"), Path.mkdir])
 def test_a_manifest_that_never_ends_is_not_read(model, make):
