@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 
 from hierarchy import folders
 from hierarchy.errors import ArtifactError, BusyError, CoarsefineError
+from hierarchy.locks import held
 from pipelines import loading
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.hub import push_folder
@@ -282,6 +283,8 @@ def test_the_commands_are_refused_before_the_work(cli, model, english, holder, t
             assert (done.exit_code, "is writing" in done.output + done.stderr) == (2, True), (command, done.output)
         process.kill()
         process.wait()
+    with held(tmp_path / "o.parquet"):
+        assert "o.parquet' at this moment" in cli(*runs[1]).stderr.replace("\n", " ")
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "run" / "documents").exists()
 
