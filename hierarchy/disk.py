@@ -177,7 +177,7 @@ def system_error(error: Exception) -> OSError | None:
     """
     if isinstance(error, OSError):
         return error
-    if quoted := re.search(r"\(os error (\d+)\)", str(error)):
+    if quoted := re.search(r"\(os error (\d{1,5})\)", str(error)):
         return OSError(int(quoted[1]), os.strerror(int(quoted[1])))
     if any(words in str(error) for words in _FULL):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -206,8 +206,15 @@ def system_refusal(error: Exception) -> str | None:
     if cause.errno == errno.ENOENT and not _stands_somewhere():
         return "the working directory is not there any more: change to one that is"
     place = "" if cause.filename is None else f": {os.fsdecode(cause.filename)!r}"
-    remedy = f": {_REMEDIES[cause.errno]}" if cause.errno in _REMEDIES else ""
+    remedy = f": {_REMEDIES[cause.errno]}" if cause.errno in _REMEDIES and not _is_file_missing(cause) else ""
     return f"{cause.strerror or first_line(cause)}{place}{remedy}"
+
+
+def _is_file_missing(error: OSError) -> bool:
+    """Whether a file is not there though its folder is."""
+    if error.errno != errno.ENOENT or error.filename is None:
+        return False
+    return os.path.isdir(os.path.dirname(os.path.abspath(os.fsdecode(error.filename))))  # noqa: PTH100, PTH112, PTH120
 
 
 def _stands_somewhere() -> bool:
