@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from hierarchy.disk import cannot_write, checksum, sync, system_error, whole_file, write_whole
+from hierarchy.disk import cannot_write, checksum, named_file, sync, system_error, whole_file, write_whole
 from hierarchy.errors import CoarsefineError, DataError
 
 LIST = ".sha256"  # how the name of a list ends
@@ -69,9 +69,10 @@ def _is_about(error: OSError, place: Path) -> bool:
     """Whether the system may have refused to write at a place: it is no connection, and names no file elsewhere."""
     if error.errno is None or isinstance(error, ConnectionError):
         return False
-    if error.filename is None:
+    file = named_file(error)
+    if file is None:
         return True
-    real, named = (Path(os.path.realpath(os.fsdecode(path))) for path in (place, error.filename))
+    real, named = Path(os.path.realpath(place)), Path(os.path.realpath(file))
     return real.parent in named.parents or named in real.parents
 
 

@@ -322,6 +322,8 @@ def test_errors_that_are_not_of_the_system():
         (RecursionError("maximum recursion depth exceeded"), "nested too deep"),
         (BrokenProcessPool("a worker died"), "ended from outside"),
         (RuntimeError("x (os error 28)"), "free some space"),
+        (OSError(errno.EBADF, "Bad file descriptor", 9999), "Bad file descriptor"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", b"gone/x"), "'gone/x': its folder is not there"),
     ],
 )
 def test_what_the_system_refuses_is_said_with_its_cause(error, said):
