@@ -107,7 +107,7 @@ def _search(
         raise ConfigError("--test compares on test documents and none are named: set data.test, or leave --test out")
     roles = ("train", "valid", "test") if test else ("train", "valid")
     given = None if config.taxonomy is None else read_taxonomy(config.taxonomy)
-    taxonomy, parts = read_parts(config, given, stratified(settings.seed), roles)
+    taxonomy, parts = read_parts(config, given, stratified(settings.random_state), roles)
     documents = {role: (part.texts, part.labels) for role, part in parts.items()}
     with reports_shown():
         return search(

@@ -34,7 +34,7 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable
     encoder = Encoder.from_pretrained(
         settings.encoder,
         pooling=settings.pooling,
-        precision=settings.precision,
+        dtype=settings.dtype,
         attention_dropout=settings.attention_dropout,
     )
     segmenter = encoder.segmenter(
