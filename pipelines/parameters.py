@@ -14,7 +14,7 @@ from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.model.artifact.replacement import run_place
 from pipelines.settings import Settings, validated
-from stages.processes import n_processes
+from stages.machine import n_processes
 
 
 class Parameters(BaseEstimator):

@@ -19,7 +19,7 @@ from pipelines.cli.console import (
     silence_weight_bars,
     wrote,
 )
-from stages.processes import first_goes_first, is_first
+from stages.machine import first_goes_first, is_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,8 +13,8 @@ import numpy as np
 
 from hierarchy.errors import DataError
 from stages.fine.ngrams import UNSPACED
+from stages.machine import in_parallel
 from stages.progress import progress
-from stages.workers import in_parallel
 
 logger = logging.getLogger(__name__)
 

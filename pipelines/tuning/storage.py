@@ -21,7 +21,7 @@ from hierarchy.errors import MissingLibraryError
 from pipelines.tuning.ranges import Range, from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
-from stages.finished import LIST, damaged, finishing, is_finished
+from stages.run_folder import LIST, damaged, finishing, is_finished
 
 if TYPE_CHECKING:
     import optuna

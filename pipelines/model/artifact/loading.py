@@ -63,7 +63,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
         The device cannot be used.
     """
     if device is not None:  # also where the model has no neural parts
-        from stages.devices import device_of
+        from stages.machine import device_of
 
         device_of(device)
     for _ in range(TRIES):
