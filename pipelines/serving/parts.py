@@ -30,7 +30,7 @@ _SHARD = re.compile(r"(\d{5,})-([0-9a-f]{16})\.parquet")
 _OLD_SHARD = re.compile(r"\d{5}\.parquet")  # of earlier versions, as are the next
 _OLD = re.compile(r"state\.tmp|\d{5}\.parquet\.\d+\.tmp")
 _OF_TABLE = re.compile(r"documents-[0-9a-f]{32}\..*")
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 class State(BaseModel):
