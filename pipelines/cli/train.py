@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipelines.config import Config
     from pipelines.data.checks import Checked
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine train --config configs/chained.yaml --set data.train=train.jsonl --set output=model"
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 FIGURES = ("accuracy", "macro_f1")
 MOST_REPEATS = 1000  # what is more changes no mean any more
 NO_MATTER = MACHINE | {"keep_neighbours"}  # settings that change no answer
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from stages.progress import Clock
 if TYPE_CHECKING:
     from pipelines.training.neural import NeuralStage
 
-logger = logging.getLogger(__name__)
-report_logger = logging.getLogger(f"{__name__}.report")  # apart, for callers that show the report themselves
+logger = logging.getLogger(f"coarsefine.{__name__}")
+report_logger = logging.getLogger(f"{logger.name}.report")  # apart, for callers that show the report themselves
 
 
 def check_texts(texts: Any, name: str = "texts") -> Sequence[str]:

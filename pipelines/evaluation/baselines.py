@@ -16,7 +16,7 @@ from stages.fine.ngrams import UNSPACED
 from stages.machine import in_parallel
 from stages.progress import progress
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 SVM_C = 1.0
 SVM_MIN_DF = 1

@@ -26,7 +26,7 @@ from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
 from stages.training.frequencies import label_ratio
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def plan_rows(features: Features, targets: np.ndarray, space: LabelSpace, settings: Settings) -> list[Problem]:

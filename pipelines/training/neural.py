@@ -36,7 +36,7 @@ from stages.vectors import SegmentVectors, shard_bounds
 if TYPE_CHECKING:
     from stages.training.trainer import Training, Watch
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 OF_THE_ENCODER = ("encoder_learning_rate", "layer_decay", "gradient_checkpointing")  # in `training`
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from stages.training.trainer import Watch
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def tune(

@@ -31,7 +31,7 @@ GRID_LIMIT = 10_000  # points
 # A trial is stopped when its curve lies in the lowest quarter of the earlier trials' curves, once there are 5 of those
 # and after 2 evaluations.
 KEPT_PERCENT, TRIALS_BEFORE, EVALUATIONS_BEFORE = 75.0, 5, 2
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def check_optuna() -> None:

@@ -34,7 +34,7 @@ from stages.training.two_stage import TwoStageModel
 
 # Of a checkpoint, as Trainer names them, and our checksums of them all.
 WEIGHTS, STATE, CHECKSUMS = "model.safetensors", "trainer_state.json", f"whole{LIST}"
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Watch: TypeAlias = Callable[[Mapping[str, Any]], None]  # is told the figures of an evaluation
 
