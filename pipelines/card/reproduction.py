@@ -91,9 +91,7 @@ def with_calibration(record: Record, file: str, data: Data) -> Record:
 def _commands(record: Record, metrics: Mapping[str, Any] | None) -> Iterator[str]:
     data = record["config"]["data"]
     processes = record["hardware"]["processes"]
-    start = (
-        "coarsefine" if processes == 1 else f"torchrun --nproc_per_node {shlex.quote(str(processes))} -m coarsefine"
-    )
+    start = "coarsefine" if processes == 1 else f"torchrun --nproc_per_node {shlex.quote(str(processes))} -m coarsefine"
     bare = " --no-baselines" if metrics is not None and SVM not in metrics["baselines"] else ""
     settings = [*_settings(record), f"output={AGAIN}"]
     yield " \\\n    ".join([f"{start} train{bare}", *(f"--set {shlex.quote(setting)}" for setting in settings)])

@@ -7,9 +7,11 @@ import logging
 import numpy as np
 import pytest
 
+from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.cross_validation.validate import cross_validate
 from pipelines.settings import Settings
 
 ROUTINGS = [
@@ -66,7 +68,7 @@ def test_in_bf16_neighbours_move_a_prediction_by_rounding_alone(fitted, lengths)
     classifier = copy.deepcopy(fitted)
     neural = classifier.model_.extractor.neural
     for encoder in (neural.encoder, *neural.fine_encoders):
-        encoder.precision = "bf16"
+        encoder.dtype = "bfloat16"
     whole = classifier.predict_proba(lengths)
     assert not np.array_equal(whole, fitted.predict_proba(lengths))  # it does read in bf16
     alone = np.concatenate([classifier.predict_proba([text]) for text in lengths])
@@ -155,6 +157,22 @@ def test_defaults_equal_those_of_the_settings():
     assert settings.pop("training") == {}
     assert defaults == settings
     assert list(defaults) == [name for name in Settings.model_fields if name != "training"]
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: HierarchicalClassifier(seed=1), "HierarchicalClassifier() has no argument 'seed': seed is"),
+        (lambda: HierarchicalClassifier(precision="fp32"), "precision is dtype now"),
+        (lambda: HierarchicalClassifier(trainble="all"), "did you mean 'trainable'?"),
+        (lambda: TaxonomyBuilder(seed=1), "TaxonomyBuilder() has no argument 'seed': seed is random_state now"),
+        (lambda: cross_validate(None, [], [], groups=[]), "groups is sources now, since groups are groups of labels"),
+    ],
+)
+def test_a_wrong_keyword_is_told_with_the_right_one(call, told):
+    with pytest.raises(TypeError) as error:
+        call()
+    assert told in str(error.value)
 
 
 def test_settings_of_prediction_can_be_changed_after_fit_and_are_checked(fitted_lexical):

@@ -66,8 +66,8 @@ def test_get_params_set_params_clone(english):
     assert parameters["taxonomy"] is english.taxonomy
     copied = clone(classifier)
     assert copied.get_params() == parameters
-    assert copied.set_params(beam=2, n_groups=5) is copied
-    assert (copied.beam, copied.n_groups, classifier.beam) == (2, 5, 7)
+    assert copied.set_params(beam=2, random_state=5) is copied
+    assert (copied.beam, copied.random_state, classifier.beam) == (2, 5, 7)
     with pytest.raises(ValueError, match="Invalid parameter 'beem'"):
         copied.set_params(beem=2)
 
