@@ -78,7 +78,7 @@ def page(module: Module, modules: Mapping[str, Module]) -> str:
 def index(modules: Mapping[str, Module]) -> Module:
     """Return what the first page tells: every module with the first line of its docstring."""
     rows = (f"| `{name}` | {module.docstring.partition(chr(10))[0]} |\n" for name, module in modules.items())
-    first = Module(types.ModuleType("coarsefine", INDEX + "".join(rows)))
+    first = Module(types.ModuleType("index", INDEX + "".join(rows)))
     first.submodules = [modules[package] for package in PACKAGES]
     return first
 
