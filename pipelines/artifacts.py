@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from hierarchy.disk import cannot_write, checksum
 from hierarchy.errors import ArtifactError
 from hierarchy.folders import whole_folder
-from pipelines.manifest import FORMAT_VERSION, MANIFEST, METRICS, NEIGHBOURS, PROMISES, RECORD
+from hierarchy.manifests import MANIFEST
+from pipelines.manifest import FORMAT_VERSION, METRICS, NEIGHBOURS, PROMISES, RECORD
 from pipelines.model import Model
 from pipelines.model_settings import description
 from pipelines.replacement import foreign, model_place

@@ -14,7 +14,8 @@ from typing import NoReturn
 from hierarchy.errors import ArtifactError, first_line
 from hierarchy.folders import put_back
 from hierarchy.local_paths import local_path
-from pipelines.manifest import MANIFEST, NAME, check_manifest, is_present, listed_files
+from hierarchy.manifests import MANIFEST
+from pipelines.manifest import NAME, check_manifest, is_present, listed_files
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[^@\s]+)?")
 NAME_A_MODEL = "name the folder that `train` or save_pretrained wrote, or a model on the hub as org/name"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError
+from hierarchy.manifests import MANIFEST
 from hierarchy.taxonomy import Taxonomy
 from pipelines.evidence.neighbours import Neighbours
 from pipelines.features import FeatureExtractor
@@ -15,7 +16,6 @@ from pipelines.label_words import word_problem
 from pipelines.loading_neural import DOCUMENT_MODEL, load_neural, reads_pretrained
 from pipelines.manifest import (
     FORMAT_VERSION,
-    MANIFEST,
     METRICS,
     NEIGHBOURS,
     PROMISES,

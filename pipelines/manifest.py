@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hierarchy.errors import ArtifactError
 from hierarchy.folders import put_back
+from hierarchy.manifests import MANIFEST
 from hierarchy.strict_json import parse_json
 
 FORMAT_VERSION = 3  # 1 fused margins as they are; 1 and 2 had no n-grams of lone characters and of signs
-MANIFEST = "manifest.json"
 NEIGHBOURS = "neighbours.safetensors"
 PROMISES, METRICS, RECORD = "promises.json", "metrics.json", "run.json"
 COPY_AGAIN = "copy the model again"

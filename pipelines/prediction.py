@@ -271,7 +271,7 @@ def output_schema(*, ids: bool, sets: bool) -> "pa.Schema":
 def _model_key(folder: Path) -> str:
     """Hash the model's manifest, which holds the hashes of all its files."""
     from hierarchy.folders import put_back
-    from pipelines.manifest import MANIFEST
+    from hierarchy.manifests import MANIFEST
 
     put_back(folder)
     if not (folder / MANIFEST).is_file():

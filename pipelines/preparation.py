@@ -12,6 +12,7 @@ from hierarchy.arguments import column, pair, same_length
 from hierarchy.builder import TaxonomyBuilder
 from hierarchy.characters import has_half, healed, refuse_half
 from hierarchy.errors import ConfigError, DataError, UnreadableError
+from hierarchy.escaping import in_short
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
 from pipelines.augmentation import with_copies, with_label_texts
@@ -59,7 +60,7 @@ def check_text(text: Any) -> str:
         It is no string.
     """
     if not isinstance(text, str):
-        raise DataError(f"text is {text!r:.80} ({type(text).__name__}): give one document, a string")
+        raise DataError(f"text is {in_short(text)} ({type(text).__name__}): give one document, a string")
     return check_texts([text])[0]
 
 

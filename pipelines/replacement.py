@@ -10,7 +10,8 @@ from hierarchy.disk import cannot_write
 from hierarchy.errors import ArtifactError, DataError
 from hierarchy.folders import folder_problem, put_back, remove_left_overs
 from hierarchy.locks import held
-from pipelines.manifest import MANIFEST, listed_files
+from hierarchy.manifests import MANIFEST
+from pipelines.manifest import listed_files
 from stages.processes import is_first
 
 # All that a model ever had at the top of its folder. Whatever else lies there is somebody else's, even where a manifest

@@ -21,6 +21,7 @@ from hierarchy.errors import TaxonomyError
 from hierarchy.files import read_text
 from hierarchy.local_paths import local_path
 from hierarchy.locks import held
+from hierarchy.manifests import model_of
 from hierarchy.nodes import Group, Label, Tree
 from hierarchy.reading import TOP_KEYS, read_tree
 from hierarchy.syntax import Items, Pairs, compose_yaml
@@ -79,6 +80,11 @@ def check_editable(path: str | Path) -> None:
     path = local_path(path)
     if path.is_dir():
         raise TaxonomyError(f"{str(path)!r} is a folder; edit the taxonomy file that the model was trained with")
+    if (model := model_of(path)) is not None:
+        raise TaxonomyError(
+            f"{str(path)!r} is a file of the model {str(model)!r}, which would be damaged; edit the taxonomy file that "
+            "the model was trained with, or a copy"
+        )
     if path.suffix.lower() not in (".yaml", ".yml"):
         command = f"coarsefine taxonomy build {quote(str(path))} -o {quote(str(path.with_suffix('.yaml')))}"
         raise TaxonomyError(

@@ -11,9 +11,9 @@ import pytest
 from hub_server import TOKEN, Repository
 
 from hierarchy.errors import ArtifactError
+from hierarchy.manifests import MANIFEST
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.hub import local_folder, push_folder
-from pipelines.manifest import MANIFEST
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ["boil water in the kettle", "printer ink and paper", "the hose leaks"]

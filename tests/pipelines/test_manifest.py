@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from hierarchy.errors import ArtifactError
+from hierarchy.manifests import MANIFEST
 from pipelines import loading
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.loading import load_model
-from pipelines.manifest import MANIFEST, check_manifest
+from pipelines.manifest import check_manifest
 
 TEXTS = ["kettle steam", "printer ink"]
 
