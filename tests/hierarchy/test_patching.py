@@ -346,7 +346,7 @@ def test_the_taxonomy_of_a_model_is_not_edited_in_place(tmp_path):
     before = (tmp_path / "taxonomy.yaml").read_bytes()
     (tmp_path / "manifest.json").write_text('{"sha256": {"taxonomy.yaml": ""}}')
     with pytest.raises(TaxonomyError, match=r"which would be damaged; edit the taxonomy file .*, or a copy"):
-        patch_file(tmp_path / "taxonomy.yaml", editing.rename_label(tree, "a", "b"))
+        edit_file(tmp_path / "taxonomy.yaml", lambda tree: editing.rename_label(tree, "a", "b"))
     with pytest.raises(DataError, match="which would be damaged"):
         tree.to_yaml(tmp_path / "taxonomy.yaml")
     assert (tmp_path / "taxonomy.yaml").read_bytes() == before
