@@ -11,6 +11,7 @@ from examples import ROOT
 
 PACKAGES = ("coarsefine", "hierarchy", "stages", "pipelines")
 LONGEST = 400
+EXTRAS = {"bokeh", "optuna", "hiclass", "hatchling"}
 
 
 @cache
@@ -52,6 +53,17 @@ def test_no_circle_goes_through_a_file():
         TopologicalSorter(imported).prepare()
     except CycleError as error:
         raise AssertionError(" -> ".join(reversed(error.args[1]))) from None
+
+
+def test_extras_are_imported_where_they_are_used():
+    """So that all else works without them, and says which one is missing where it is wanted."""
+    at_once = set()
+    for file in modules():
+        for node in ast.parse((ROOT / file).read_text(encoding="utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            at_once |= {(str(file), name) for name in names if name.partition(".")[0] in EXTRAS}
+    assert at_once == set()
 
 
 def _name(file: Path) -> str:

@@ -1,6 +1,7 @@
 """The names that others import: a change here is a change for them."""
 
 import re
+import subprocess
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -42,6 +43,11 @@ def test_coarsefine():
     assert dir(coarsefine) == sorted(coarsefine.__all__)
     with pytest.raises(ImportError, match="cannot import name 'Classifier' from 'coarsefine'"):
         from coarsefine import Classifier  # noqa: F401
+
+
+def test_the_package_loads_a_name_when_it_is_asked_for():
+    code = "import sys, coarsefine; print({'hierarchy', 'pipelines', 'numpy', 'sklearn', 'torch'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 
 @pytest.mark.parametrize("taken", ["hierarchy", "stages", "pipelines"])
