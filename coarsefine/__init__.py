@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         TaxonomyBuilder,
         TaxonomyError,
     )
+    from hierarchy.text.escaping import from_spreadsheet_cell
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cross_validation.label_errors import find_label_errors
     from pipelines.cross_validation.validate import cross_validate
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ArtifactError", "BusyError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "EvaluationReport",
     "Explanation", "Group", "HierarchicalClassifier", "Label", "MissingLibraryError", "Prediction", "PredictionSet",
-    "Taxonomy", "TaxonomyBuilder", "TaxonomyError", "cross_validate", "find_label_errors", "read_documents", "tune",
+    "Taxonomy", "TaxonomyBuilder", "TaxonomyError", "cross_validate", "find_label_errors", "from_spreadsheet_cell",
+    "read_documents", "tune",
 ]  # fmt: skip
 
 # Where a name stands; all else is of `hierarchy`. Each is loaded when it is asked for: some need torch.
@@ -45,6 +47,7 @@ _MODULES = {
     "PredictionSet": "pipelines.model.sets",
     "cross_validate": "pipelines.cross_validation.validate",
     "find_label_errors": "pipelines.cross_validation.label_errors",
+    "from_spreadsheet_cell": "hierarchy.text.escaping",
     "read_documents": "pipelines.data.reading",
     "tune": "pipelines.tuning.search",
 }

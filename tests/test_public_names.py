@@ -35,6 +35,7 @@ def test_coarsefine():
         "TaxonomyError",
         "cross_validate",
         "find_label_errors",
+        "from_spreadsheet_cell",
         "read_documents",
         "tune",
     ]
