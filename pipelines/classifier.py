@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelines.explaining.explanation import Explanation
     from pipelines.model.sets import PredictionSet
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 class HierarchicalClassifier(ClassifierMixin, Pretrained):

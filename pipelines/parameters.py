@@ -15,7 +15,7 @@ from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.wrong_values import validated
 from pipelines.model.artifact.replacement import run_place
 from pipelines.settings import Settings
-from stages.processes import n_processes
+from stages.machine import n_processes
 
 
 class Parameters(BaseEstimator):

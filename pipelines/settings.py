@@ -18,7 +18,7 @@ from hierarchy.disk.paths import expanded
 from hierarchy.measuring.signals import signal_problems
 from hierarchy.text.escaping import in_short
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Weight = Annotated[float, Field(gt=0, le=1e6)]
 Trainable = Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(pattern=r"^top_[1-9][0-9]{0,2}$")]

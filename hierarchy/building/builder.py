@@ -28,7 +28,7 @@ RECALL = 0.98  # that `n_groups: auto` asks of it
 STEPS = 12  # numbers of groups that are tried
 MANY_LABELS, FEWER_STEPS = 2500, 4  # above so many labels a step takes long
 MOST_GROUPS = 700  # that are tried where there are many labels: an exact assignment to more takes minutes
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 LabelsOrTree: TypeAlias = "Sequence[str | int | Label] | Taxonomy"
 
 

@@ -17,7 +17,7 @@ from hierarchy.embedding.hub_names import hub_refusal
 from hierarchy.embedding.windows import TEXTS_PER_CALL, is_panic, whole_tokens, window_bounds
 from hierarchy.errors import EncoderError, first_line
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Embed = Callable[[Sequence[str]], np.ndarray]
 Documents = tuple[Sequence[str] | np.ndarray, Sequence[str]]

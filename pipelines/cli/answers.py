@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.model.prediction import Prediction
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EVALUATE_EPILOG = "Example: coarsefine evaluate model test.jsonl --train train.jsonl --json figures.json"
 PREDICT_EPILOG = (
@@ -201,7 +201,7 @@ def predict(
                 device=device,
                 restart=restart,
             )
-        logger.info("%d documents answered: %s", answered, out)
+        logger.info("%d document%s answered: %s", answered, "" if answered == 1 else "s", out)
 
 
 def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, sets: str | None, as_json: bool) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipelines.cross_validation.validate import CrossValidation
     from pipelines.evaluation.resampled import PairedTest
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine cross-validate --config configs/chained.yaml --set data.train=train.jsonl --folds 5"
 GOES_ON = "the same command goes on after the last finished fold"

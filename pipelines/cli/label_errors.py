@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelines.config import Config
     from pipelines.cross_validation.label_errors import LabelError, LabelErrors
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = (
     "Example: coarsefine label-errors out-of-fold.parquet -o label-errors.csv\n\n"

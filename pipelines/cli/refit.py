@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pipelines.config import Config
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine refit model --taxonomy edited.yaml -o model-2 --set data.train=train.jsonl"
 

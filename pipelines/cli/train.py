@@ -19,7 +19,7 @@ from pipelines.cli.console import (
     silence_weight_bars,
     wrote,
 )
-from stages.processes import first_goes_first, is_first
+from stages.machine import first_goes_first, is_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipelines.config import Config
     from pipelines.data.checks import Checked
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine train --config configs/chained.yaml --set data.train=train.jsonl --set output=model"
 

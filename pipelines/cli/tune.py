@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipelines.config import Config
     from pipelines.tuning.trials import Comparison, Tuning
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = (
     "Example: coarsefine tune configs/tune.yaml --config configs/chained.yaml --set data.train=train.jsonl -o tuned"

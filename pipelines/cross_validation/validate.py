@@ -26,10 +26,9 @@ from pipelines.data.splits import fingerprint
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
 from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
 from pipelines.settings import MACHINE, Settings
-from stages.cache_keys import cache_key
 from stages.features import vector_key
-from stages.finished import LIST, damaged, finishing, is_finished
-from stages.processes import n_processes
+from stages.machine import n_processes
+from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 FIGURES = ("accuracy", "macro_f1")
 MOST_REPEATS = 1000  # what is more changes no mean any more
 NO_MATTER = MACHINE | {"keep_neighbours"}  # settings that change no answer
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pipelines.settings import Settings
 from stages.fine.ngrams import UNSPACED
 from stages.progress import progress
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Rewrite: TypeAlias = Callable[[str, np.random.Generator], str]  # a document and a source of randomness to another text
 

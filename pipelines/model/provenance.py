@@ -15,7 +15,7 @@ from typing import Any
 
 from hierarchy.errors import ConfigError, EncoderError
 from pipelines.data.augmentation import load_function
-from stages.cache_keys import texts_digest
+from stages.run_folder import texts_digest
 
 HOUSE = Path(__file__).parents[2]
 PACKAGES = ("hierarchy", "stages", "pipelines")

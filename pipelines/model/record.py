@@ -25,7 +25,7 @@ from pipelines.data.splits import fingerprint
 from pipelines.model.artifact.saved_settings import description
 from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
-from stages.processes import n_processes
+from stages.machine import n_processes
 
 FORMAT = "coarsefine/run/1"
 PACKAGES = ("coarsefine", "numpy", "scikit-learn", "torch", "transformers")

@@ -47,7 +47,7 @@ SHARD_CHARACTERS = 4_000_000
 READ_AT_ONCE = 200
 EMPTY_SHOWN = 10
 STATE_FORMAT = 2
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @dataclass(frozen=True)
@@ -271,8 +271,8 @@ def output_schema(*, ids: bool, sets: bool) -> "pa.Schema":
 
 def _model_key(folder: Path) -> str:
     """Hash the model's manifest, which holds the hashes of all its files."""
+    from hierarchy.disk.manifests import MANIFEST
     from hierarchy.disk.whole_folders import put_back
-    from pipelines.model.artifact.manifest import MANIFEST
 
     put_back(folder)
     if not (folder / MANIFEST).is_file():

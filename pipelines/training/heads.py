@@ -16,18 +16,17 @@ from pipelines.data.documents import Documents
 from pipelines.data.report import some
 from pipelines.settings import Settings
 from stages.arrays import check_arrays, read_arrays, row_arrays
-from stages.cache_keys import cache_key
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
 from stages.fine.ngrams import NgramVectorizer, reduced
 from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, seconds_of_one_row
-from stages.finished import LIST, damaged, finishing, is_finished
 from stages.progress import duration, progress
 from stages.router.label_space import LabelSpace
+from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
 from stages.training.frequencies import label_ratio
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def plan_rows(features: Features, targets: np.ndarray, space: LabelSpace, settings: Settings) -> list[Problem]:

@@ -17,8 +17,8 @@ from pipelines.settings import Settings
 from pipelines.training.encoder import check_label_texts
 from pipelines.training.modules import fine_encoders, freeze, make_document_model, make_loss, make_sampler
 from pipelines.training.training_key import training_key
+from stages.coarse.document_model import group_text_embeddings
 from stages.coarse.encoder import Encoder
-from stages.coarse.label_attention import group_text_embeddings
 from stages.coarse.segments import Segmenter, chunked
 from stages.features import (
     NeuralFeatures,
@@ -27,7 +27,7 @@ from stages.features import (
     read_documents,
     warn_of_dropped_tokens,
 )
-from stages.processes import first_goes_first
+from stages.machine import first_goes_first
 from stages.router.label_space import LabelSpace
 from stages.training.two_stage import TwoStageModel, rows_from_vectors
 from stages.vectors import SegmentVectors
@@ -35,7 +35,7 @@ from stages.vectors import SegmentVectors
 if TYPE_CHECKING:
     from stages.training.trainer import Training, Watch
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import torch
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.settings import MACHINE, Settings
-from stages.cache_keys import array_digest, cache_key, texts_digest
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Segmenter
 from stages.features import vector_key
-from stages.processes import n_processes
+from stages.machine import n_processes
 from stages.router.label_space import LabelSpace
+from stages.run_folder import array_digest, cache_key, texts_digest
 
 TRAINING_VERSION = 3  # of the code: another one trains anew instead of reading what an older one left
 LIBRARIES = ("accelerate", "torch", "transformers")

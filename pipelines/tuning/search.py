@@ -30,16 +30,16 @@ from pipelines.training.fit import fit_model
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, FIGURES, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
-from stages.cache_keys import cache_key
-from stages.processes import n_processes
+from stages.machine import n_processes
 from stages.progress import duration
+from stages.run_folder import cache_key
 
 if TYPE_CHECKING:
     import optuna
 
     from stages.training.trainer import Watch
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def tune(

@@ -23,7 +23,7 @@ REFUSED = {  # settings that are none of a search
 }
 COMBINATIONS = 64  # drawn to see whether settings contradict each other
 EXAMPLE = "write {type: float, low: 0.1, high: 10, log: true}, {type: int, low: 1, high: 4} or a list of choices"
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @dataclass(frozen=True)

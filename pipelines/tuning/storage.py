@@ -21,7 +21,7 @@ from hierarchy.errors import MissingLibraryError
 from pipelines.tuning.ranges import Range, from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
-from stages.finished import LIST, damaged, finishing, is_finished
+from stages.run_folder import LIST, damaged, finishing, is_finished
 
 if TYPE_CHECKING:
     import optuna
@@ -31,7 +31,7 @@ GRID_LIMIT = 10_000  # points
 # A trial is stopped when its curve lies in the lowest quarter of the earlier trials' curves, once there are 5 of those
 # and after 2 evaluations.
 KEPT_PERCENT, TRIALS_BEFORE, EVALUATIONS_BEFORE = 75.0, 5, 2
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def check_optuna() -> None:

@@ -12,8 +12,7 @@ from transformers.integrations import get_reporting_integration_callbacks
 
 from hierarchy.errors import ConfigError
 from hierarchy.text.likeness import most_like
-from stages.devices import device_of
-from stages.processes import meet, n_processes
+from stages.machine import device_of, meet, n_processes
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS
 
 DEFAULTS: dict[str, Any] = {

@@ -21,8 +21,8 @@ from transformers.trainer_utils import rotate_checkpoints, set_seed
 from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_files import is_left_over, whole_file
 from hierarchy.errors import ConfigError
-from stages.finished import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
-from stages.processes import first_goes_first, is_first, n_processes
+from stages.machine import first_goes_first, is_first, n_processes
+from stages.run_folder import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
 from stages.training.arguments import OWN_DEFAULTS, training_arguments
 from stages.training.batches import LengthSampler
 from stages.training.divergence import Figures, StopWhereDiverged, json_figure, json_figures, refuse_diverged
@@ -33,7 +33,7 @@ from stages.training.two_stage import TwoStageModel
 
 # Of a checkpoint, as Trainer names them, and our checksums of them all.
 WEIGHTS, STATE, CHECKSUMS = "model.safetensors", "trainer_state.json", f"whole{LIST}"
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Watch: TypeAlias = Callable[[Mapping[str, Any]], None]  # is told the figures of an evaluation
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.config import Config
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 app = CommandLine(help="Build, show, check and edit label trees.", no_args_is_help=True, rich_markup_mode=None)
 

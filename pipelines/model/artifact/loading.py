@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hierarchy.disk.manifests import MANIFEST
 from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.label_words import word_problem
@@ -14,7 +15,6 @@ from pipelines.evaluation.schema import check_metrics
 from pipelines.model.artifact.loading_neural import DOCUMENT_MODEL, load_neural, reads_pretrained
 from pipelines.model.artifact.manifest import (
     FORMAT_VERSION,
-    MANIFEST,
     METRICS,
     NEIGHBOURS,
     PROMISES,
@@ -40,7 +40,7 @@ from stages.fine.rows import Rows
 from stages.router.router import Router
 
 TRIES = 3  # where another process puts a new model in its place while it is read
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[str, Any] | None]:
@@ -63,7 +63,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
         The device cannot be used.
     """
     if device is not None:  # also where the model has no neural parts
-        from stages.devices import device_of
+        from stages.machine import device_of
 
         device_of(device)
     for _ in range(TRIES):

@@ -14,8 +14,8 @@ from stages.arrays import Array, check_arrays
 from stages.features import NeuralFeatures
 
 if TYPE_CHECKING:
+    from stages.coarse.document_model import DocumentModel
     from stages.coarse.encoder import Encoder
-    from stages.coarse.model import DocumentModel
 
 DOCUMENT_MODEL = "document_model."  # begins the names of its tensors
 
@@ -55,7 +55,7 @@ def load_neural(
         An encoder cannot be loaded, or the parts do not fit together.
     """
     from pipelines.training.modules import fine_encoders
-    from stages.devices import device_of
+    from stages.machine import device_of
 
     where = device_of(device)
     encoder = _encoder(folder, "encoder", listed, settings).to(where)

@@ -13,7 +13,7 @@ from hierarchy.text.escaping import visible
 from hierarchy.text.wrong_values import validated
 from pipelines.settings import MACHINE, Settings
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 # What a loaded model names and a later training would fetch or import: the caller names it again.
 NAMED_BY_CALLER = {"augment", "label_encoder"}

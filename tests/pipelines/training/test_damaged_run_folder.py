@@ -15,7 +15,7 @@ from pipelines.settings import Settings
 from pipelines.tuning.space import read_space
 from pipelines.tuning.storage import open_storage
 from pipelines.tuning.trials import COMPLETE, Trial
-from stages.finished import write_checksums
+from stages.run_folder import write_checksums
 
 EPOCHS = {**TINY["training"], "num_train_epochs": 1}
 NEURAL = {"frozen": {}, "trained": {"trainable": "all"}, "joint": {"trainable": "all", "mode": "joint"}}

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hierarchy.errors import ConfigError, DataError
-from stages.finished import write_checksums
+from stages.run_folder import write_checksums
 from stages.training import trainer
 from stages.training.arguments import DEFAULTS, check_training, training_arguments
 from stages.training.imbalance import LabelSampler
