@@ -6,7 +6,7 @@ from itertools import combinations, islice
 from hierarchy.errors import PROBLEMS_SHOWN
 from hierarchy.nodes import Label, Tree, named
 from hierarchy.text.characters import has_half
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
 from hierarchy.text.likeness import Likeness, most_like
 
 LARGEST_SIZE = 10**9  # labels of a group
@@ -184,7 +184,7 @@ def _check_groups(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Problem]:
             if value is not None and not 1 <= value <= LARGEST_SIZE:
                 yield (
                     line,
-                    f"{field} of group '{named(group)}' is {in_short(value)}; it must be from 1 to a billion",
+                    f"{field} of group '{named(group)}' is {short_repr(value)}; it must be from 1 to a billion",
                 )
         if low is not None and high is not None and high < low <= LARGEST_SIZE:
             yield line, f"group '{named(group)}' has min_size {low} above max_size {high}; swap or change them"

@@ -17,7 +17,7 @@ from pydantic import (
 from hierarchy.disk.paths import expanded
 from hierarchy.errors import ConfigError
 from hierarchy.measuring.signals import signal_problems
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
 from hierarchy.text.likeness import most_like
 
 M = TypeVar("M", bound=BaseModel)
@@ -247,7 +247,7 @@ class Settings(BaseModel):
             problems.append(f"min_group_size {self.min_group_size} is above max_group_size {self.max_group_size}")
         problems += signal_problems(self.signals)
         problems += [
-            f"training.{name} = {in_short(value)} is more than any training can use"
+            f"training.{name} = {short_repr(value)} is more than any training can use"
             for name, value in self.training.items()
             if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER
         ]
@@ -353,7 +353,7 @@ def _in_words(model: type[BaseModel], problem: Any) -> tuple[str, str, str]:
         message = FORMS[key.rpartition(".")[2]]
     if problem["type"] == "string_type":  # YAML reads no, 1.0 and null as other things than text
         message += "; put it in quotes"
-    return key, f"{key} = {in_short(problem['input'])}: ", f"{message[0].lower()}{message[1:]}"
+    return key, f"{key} = {short_repr(problem['input'])}: ", f"{message[0].lower()}{message[1:]}"
 
 
 def _suggestion(path: list[str], fields: Mapping[str, Any], model: type[BaseModel]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from hierarchy.building.lexicon import Lexicon, word_keys
 from hierarchy.building.words import GENERIC, is_code, stem, traditional, unspaced
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 from hierarchy.nodes import Label
 
 _ENOUGH = 0.6  # parts that cover this share of a group name it
@@ -64,12 +64,12 @@ def group_names(
     """
     lexicon = Lexicon([*groups, *background])
     script = str.maketrans("类与", "類與") if traditional(label.name for of in groups for label in of) else {}
-    used = {fold(name) for name in taken}
+    used = {match_key(name) for name in taken}
     names = []
     for g, members in enumerate(groups):
         proposals = _proposals(g, members, np.asarray(centrality[g]), lexicon, words[g] if words is not None else {})
-        name = next(name for proposal in proposals if fold(name := proposal.translate(script)) not in used)
-        used.add(fold(name))
+        name = next(name for proposal in proposals if match_key(name := proposal.translate(script)) not in used)
+        used.add(match_key(name))
         names.append(name)
     return names
 
@@ -229,7 +229,7 @@ def _short(name: str) -> str:
     """Return a member's name without a code before it, and without what stands in brackets or after a comma."""
     words = name.replace("_", " ").split()
     name = " ".join(words)
-    while len(words) > 1 and is_code(fold(words[0])):
+    while len(words) > 1 and is_code(match_key(words[0])):
         words.pop(0)
     return re.split(r"\s*[(（,，:：/／]", " ".join(words))[0].strip() or name
 

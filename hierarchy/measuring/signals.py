@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, means, reduced, unit
+from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, means, principal_components, unit
 from hierarchy.errors import DataError
 from hierarchy.measuring.probe import Probe, probe_labels
 from hierarchy.nodes import Label
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
 from hierarchy.text.likeness import most_like
 
 SIGNALS = {"text": 0.25, "documents": 0.5, "confusion": 0.25}
@@ -147,7 +147,7 @@ def confusion_profiles(confusion: np.ndarray, seed: int = 0) -> np.ndarray:
         coefficient of two labels' confusions, made symmetric.
     """
     profiles = np.sqrt((confusion + confusion.T) / 2)
-    return reduced(unit(profiles), PROFILE, seed)
+    return principal_components(unit(profiles), PROFILE, seed)
 
 
 def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
@@ -161,7 +161,7 @@ def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
     if signals is None:
         return []
     if not isinstance(signals, Mapping):
-        return [f"signals is {in_short(signals)}; it must be names with weights, as {SIGNALS}"]
+        return [f"signals is {short_repr(signals)}; it must be names with weights, as {SIGNALS}"]
     problems = []
     for name, weight in signals.items():
         if name not in SIGNALS:
@@ -169,7 +169,7 @@ def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
             hint = f"did you mean {near[0]!r}?" if near else f"the signals are {', '.join(SIGNALS)}"
             problems.append(f"signals has {name!r}: {hint}")
         elif isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= HEAVIEST:
-            problems.append(f"signals.{name} is {in_short(weight)}; it must be a number from 0 up")
+            problems.append(f"signals.{name} is {short_repr(weight)}; it must be a number from 0 up")
     if not problems and not sum(signals.values()):
         problems.append("signals are all 0; at least one must count")
     return problems

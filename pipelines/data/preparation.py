@@ -13,9 +13,10 @@ from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.characters import has_half, healed, refuse_half
+from hierarchy.text.characters import has_half, healed
 from pipelines.data.augmentation import with_copies, with_label_texts
 from pipelines.data.checks import check_documents
+from pipelines.data.columns import refuse_half
 from pipelines.data.documents import Documents
 from pipelines.data.label_words import Word, check_words, ids_said
 from pipelines.data.splits import stratified_split
