@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from hierarchy.checks import suggestion
 from hierarchy.diff import TaxonomyDiff, diff
 from hierarchy.editing.links import broken_links, relinked
 from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
 from hierarchy.matching import is_called
 from hierarchy.nodes import Group, Label, named
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.likeness import nearest_hint
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Draft:
         if found is not None:
             return found.id
         texts = [text for group in self.old.groups for text in (group.id, group.name)] if self._hints() else []
-        hint = suggestion(word, texts)
+        hint = nearest_hint(word, texts)
         self.problems.append(f"there is no group '{word}'{hint or '; `coarsefine taxonomy show` lists them'}")
         return None
 

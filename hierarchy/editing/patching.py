@@ -121,17 +121,19 @@ def edit_file(path: str | Path, edit: Callable[[Taxonomy], Edited], *, write: bo
     check_editable(path)
     with held(local_path(path), wait=TURN) if write else nullcontext():
         edited = edit(Taxonomy.from_yaml(path))
-        file = local_path(path).resolve()
-        text = read_text(file)
-        if read_tree(compose_yaml(text, file.name), file.name) != _bare(edited.old):  # by one who waits for no turn
-            raise TaxonomyError(
-                "the file was changed while the edit was made: nothing is written; try again", str(path)
-            )
-        changed = patched(text, edited.new, file.name)
-        if write and changed != text:
-            mark = codecs.BOM_UTF8.decode() if file.read_bytes().startswith(codecs.BOM_UTF8) else ""
-            write_output(file, mark + changed)
-        return edited, text, changed
+        return edited, *_patched_file(path, edited, write=write)
+
+
+def _patched_file(path: str | Path, edited: Edited, *, write: bool) -> tuple[str, str]:
+    file = local_path(path).resolve()
+    text = read_text(file)
+    if read_tree(compose_yaml(text, file.name), file.name) != _bare(edited.old):
+        raise TaxonomyError("the file was changed while the edit was made: nothing is written; try again", str(path))
+    changed = patched(text, edited.new, file.name)
+    if write and changed != text:
+        mark = codecs.BOM_UTF8.decode() if file.read_bytes().startswith(codecs.BOM_UTF8) else ""
+        write_output(file, mark + changed)
+    return text, changed
 
 
 def _with_fields(text: str, old: Tree, new: Tree) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
+from hierarchy.checks import Key, Problem, find_problems, in_words
 from hierarchy.errors import TaxonomyError
 from hierarchy.files.mistaken import seems_to_be
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
+from hierarchy.text.likeness import nearest_hint
 
 FORMAT = "coarsefine/taxonomy/1"
 
@@ -109,7 +110,7 @@ class _Reader:
         name = key.value
         if isinstance(value, Items) or is_null(value):
             return Group("", name, labels=self.group_labels(value, i))
-        hint = suggestion(name, TOP_KEYS) if name not in TOP_KEYS else "; for a taxonomy with a name, use 'groups:'"
+        hint = nearest_hint(name, TOP_KEYS) if name not in TOP_KEYS else "; for a taxonomy with a name, use 'groups:'"
         self.problem(key, f"'{name}' should hold a list of labels, but holds {_shown(value)}{hint}")
         self.lines["dropped", i] = key.line
         return Group("", name)
@@ -168,7 +169,7 @@ class _Reader:
             self.problem(node, "a label is a list here; write one name a line")
             return None
         keys = list(filter(None, node.words))
-        if len(keys) == 1 and keys[0] not in LABEL_KEYS and not suggestion(keys[0], LABEL_KEYS):
+        if len(keys) == 1 and keys[0] not in LABEL_KEYS and not nearest_hint(keys[0], LABEL_KEYS):
             self.problem(
                 node,
                 f"label {keys[0]!r} is read as a key with a value; put a name that holds ': ' in quotes, "
@@ -238,7 +239,7 @@ class _Reader:
             if word == "<<":
                 self.problem(key, "the merge key '<<' is not read; write the entries out")
             elif word not in known:
-                hint = suggestion(word, known) or f"; {what} may have {', '.join(known)}"
+                hint = nearest_hint(word, known) or f"; {what} may have {', '.join(known)}"
                 self.problem(key, f"unknown key '{word}' in {what}{hint}")
             else:
                 entries[word] = value

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
+from hierarchy.checks import Key, Problem, find_problems, in_words
 from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
 from hierarchy.files.mistaken import columns_seem_to_be
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 from hierarchy.text.escaping import csv_row, from_spreadsheet_cell, spreadsheet_cell
+from hierarchy.text.likeness import nearest_hint
 
 COLUMNS = ("label", "group", "name", "description")
 
@@ -129,7 +130,7 @@ def _check_header(columns: list[str], where: str) -> None:
     counts = Counter(columns)
     for column in counts:
         if column not in COLUMNS:
-            near = suggestion(column, COLUMNS) if len(problems) < PROBLEMS_SHOWN else ""
+            near = nearest_hint(column, COLUMNS) if len(problems) < PROBLEMS_SHOWN else ""
             hint = near or f"; known are {', '.join(COLUMNS)}"
             problems.append((1, f"unknown column '{column}'{hint}"))
         elif counts[column] > 1:

@@ -13,6 +13,7 @@ from hierarchy import BusyError, Label, Taxonomy, TaxonomyError, editing
 from hierarchy.diff import diff
 from hierarchy.disk.locks import held
 from hierarchy.editing import patching
+from hierarchy.editing.draft import Edited
 from hierarchy.editing.patching import edit_file, patched
 from hierarchy.files.reading import read_tree
 from hierarchy.files.syntax import compose_yaml
@@ -310,10 +311,13 @@ def test_a_file_is_replaced_at_once(tmp_path):
     path.write_bytes(b"\xef\xbb\xbf" + LONG.replace("\n", "\r\n").encode())
     path.chmod(0o640)
     link.symlink_to(path)
-    edited = editing.rename_label(Taxonomy.from_yaml(path), "Kettles", "Pots")
-    _, before, after = edit_file(link, lambda _: edited, write=False)
+
+    def rename(tree: Taxonomy) -> Edited:
+        return editing.rename_label(tree, "Kettles", "Pots")
+
+    edited, before, after = edit_file(link, rename, write=False)
     assert path.read_bytes().count(b"Pots") == 0
-    assert edit_file(link, lambda _: edited) == (edited, before, after)
+    assert edit_file(link, rename) == (edited, before, after)
     assert path.read_bytes() == b"\xef\xbb\xbf" + after.encode()
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
@@ -324,14 +328,16 @@ def test_a_file_is_replaced_at_once(tmp_path):
 
 
 def test_only_yaml_is_edited(tmp_path):
-    tree = Taxonomy(unplaced=(Label("a", "a"),))
-    tree.to_json(tmp_path / "t.json")
+    def rename(tree: Taxonomy) -> Edited:
+        return editing.rename_label(tree, "a", "b")
+
+    Taxonomy(unplaced=(Label("a", "a"),)).to_json(tmp_path / "t.json")
     with pytest.raises(TaxonomyError, match=r"taxonomy build .*t\.json -o .*t\.yaml"):
-        edit_file(tmp_path / "t.json", lambda _: editing.rename_label(tree, "a", "b"))
+        edit_file(tmp_path / "t.json", rename)
     with pytest.raises(TaxonomyError, match="there is no taxonomy file"):
-        edit_file(tmp_path / "none.yaml", lambda _: editing.rename_label(tree, "a", "b"))
+        edit_file(tmp_path / "none.yaml", rename)
     with pytest.raises(TaxonomyError, match="is a folder"):
-        edit_file(tmp_path, lambda _: editing.rename_label(tree, "a", "b"))
+        edit_file(tmp_path, rename)
 
 
 HABITS = {
