@@ -29,6 +29,8 @@ STEPS = 12  # numbers of groups that are tried
 MANY_LABELS, FEWER_STEPS = 2500, 4  # above so many labels a step takes long
 MOST_GROUPS = 700  # that are tried where there are many labels: an exact assignment to more takes minutes
 logger = logging.getLogger(f"coarsefine.{__name__}")
+Curve: TypeAlias = tuple[tuple[int, float], ...]
+Decision: TypeAlias = tuple[np.ndarray, str, Curve]  # the cluster of each free label, why so many, and what was tried
 LabelsOrTree: TypeAlias = "Sequence[str | int | Label] | Taxonomy"
 
 
@@ -52,7 +54,7 @@ class BuildReport:
 
     n_groups: int
     rule: str
-    curve: tuple[tuple[int, float], ...] = ()
+    curve: Curve = ()
     signals: dict[str, float] = field(default_factory=dict)
     moved: tuple[tuple[str, str, str], ...] = ()
 
@@ -168,10 +170,9 @@ class TaxonomyBuilder:
         weights = SIGNALS if self.signals is None else self.signals
         vectors = smoothed(principal_components(found.blend(weights), random_state=self.random_state))
         try:
-            if forced:
-                home, report = self._fewest_moves(plan, vectors)
-            else:
-                home, report = self._decided(plan, vectors, found, keep)
+            home, rule, curve = (
+                self._fewest_moves(plan, vectors) if forced else self._decided(plan, vectors, found, keep)
+            )
         except TaxonomyError as error:
             if not plan.linked:
                 raise
@@ -190,8 +191,8 @@ class TaxonomyBuilder:
                 f" stand: {moves_in_words(moved, taxonomy, built)}; allow it with move_labels=True, or take 'built' off"
                 " groups whose labels shall stay"
             )
-        self.report_ = replace(report, n_groups=len(built.groups), signals=signals, moved=moved)
-        logger.info("number of groups: %d, %s", self.report_.n_groups, report.rule)
+        self.report_ = BuildReport(len(built.groups), rule, curve, signals, moved)
+        logger.info("number of groups: %d, %s", self.report_.n_groups, rule)
         if self.report_.n_groups == 1 and len(built.labels) > 1:
             logger.info(
                 "all %d labels stand in one group, so a tree does nothing here; for more groups set a smaller "
@@ -239,9 +240,7 @@ class TaxonomyBuilder:
     def _room(self, plan: Placement) -> Room:
         return Room(len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size, plan.together, plan.apart)
 
-    def _decided(
-        self, plan: Placement, vectors: np.ndarray, found: Signals, keep: bool
-    ) -> tuple[np.ndarray, BuildReport]:
+    def _decided(self, plan: Placement, vectors: np.ndarray, found: Signals, keep: bool) -> Decision:
         """Choose the number of groups and cluster."""
         if keep:
             room = self._room(plan)
@@ -250,14 +249,12 @@ class TaxonomyBuilder:
             rule = f"kept, and {new} more for labels that find no room" if new else "all kept; there is room in them"
             if new and room.least < room.limits[0]:
                 rule += f", with fewer than {room.limits[0]} labels, since no label that stands may move"
-            return self._clustered(plan, vectors, count, near_mean=False), BuildReport(count, rule)
+            return self._clustered(plan, vectors, count, near_mean=False), rule, ()
         if self.n_groups != "auto":
-            home = self._clustered(plan, vectors, int(self.n_groups))
-            return home, BuildReport(int(self.n_groups), "as n_groups asks")
+            return self._clustered(plan, vectors, int(self.n_groups)), "as n_groups asks", ()
         if found.probe is None:
-            home = self._clustered(plan, vectors, "auto")
-            count = max(len(plan.kept), int(home.max()) + 1)
-            return home, BuildReport(count, "about sqrt(2 x labels), since there are no documents to tell")
+            rule = "about sqrt(2 x labels), since there are no documents to tell"
+            return self._clustered(plan, vectors, "auto"), rule, ()
         homes, curve, refused = {}, [], None
         for count in self._steps(plan):
             try:
@@ -279,7 +276,7 @@ class TaxonomyBuilder:
                 "with %d); a larger beam, exhaustive routing or more telling documents help",
                 curve[0][0], curve[-1][0], RECALL, BEAM, *max((recall, count) for count, recall in curve),
             )  # fmt: skip
-        return homes[count], BuildReport(count, rule, tuple(curve))
+        return homes[count], rule, tuple(curve)
 
     def _steps(self, plan: Placement) -> list[int]:
         """Return numbers of groups to try, evenly spread by ratio, among those that the limits allow."""
@@ -309,7 +306,7 @@ class TaxonomyBuilder:
                 return deal(*way)
         return deal(*last)
 
-    def _fewest_moves(self, plan: Placement, vectors: np.ndarray) -> tuple[np.ndarray, BuildReport]:
+    def _fewest_moves(self, plan: Placement, vectors: np.ndarray) -> Decision:
         """Place labels where no group has room: a new group takes as few placed labels as its smallest size asks."""
         fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
         source = np.array(plan.source)
@@ -331,12 +328,12 @@ class TaxonomyBuilder:
         stays = np.flatnonzero(source >= 0)
         cost[stays, source[stays]] -= len(free)  # no move is worth it that a limit does not force
         home = plan.assignment(int(high.max()))(cost, low, high)
-        left = [i for i in stays if home[i] != source[i]]
+        left = np.count_nonzero(home[stays] != source[stays])
         new = count - len(plan.kept)
         rule = f"kept, and {new} more: no group has room below max_group_size {largest}"
         if left:
-            rule += f", and a group takes {smallest} labels at least, so {len(left)} had to move"
-        return home, BuildReport(count, rule)
+            rule += f", and a group takes {smallest} labels at least, so {left} had to move"
+        return home, rule, ()
 
 
 def _unplaced(labels: Sequence[str | int | Label]) -> Taxonomy:

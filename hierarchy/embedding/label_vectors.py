@@ -7,7 +7,7 @@ row a text, however long the text is.
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -26,18 +26,6 @@ Documents = tuple[Sequence[str] | np.ndarray, Sequence[str]]
 OTHERS = "give a Hugging Face id, a folder, 'embedded' or 'none'"
 MAX_UNKNOWN = 0.05  # above this share of unknown tokens an encoder reads noise
 SPARE_TOKENS = 6  # of a window: a word that is cut in two may take a few tokens more than the whole word did
-
-
-class TextEncoder(Protocol):
-    """What `load_sentence_encoder` gives: a function texts → array that also knows what it cannot read."""
-
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Return one vector a text."""
-        ...
-
-    def unknown_share(self, texts: Sequence[str]) -> float:
-        """Return the share of tokens that the encoder does not know."""
-        ...
 
 
 class SentenceEncoder:
@@ -140,7 +128,7 @@ class SentenceEncoder:
         return unknown / max(1, sum(len(ids) for ids in tokens))
 
 
-def load_sentence_encoder(encoder: str = "embedded") -> TextEncoder:
+def load_sentence_encoder(encoder: str = "embedded") -> SentenceEncoder:
     """Load a sentence-transformers model, no pickle and no code of its own; the one place that imports the library.
 
     Parameters
@@ -150,7 +138,7 @@ def load_sentence_encoder(encoder: str = "embedded") -> TextEncoder:
 
     Returns
     -------
-    TextEncoder
+    SentenceEncoder
         A function texts → array.
 
     Raises
