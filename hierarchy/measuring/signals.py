@@ -99,6 +99,7 @@ def label_signals(
     texts = [label.text for label in labels]
     if documents is None:
         return Signals({"text": embed_texts(texts, embed, encoder, random_state)})
+    # 1. Which label each document has; those of other labels go.
     contents, targets = documents
     position = {label.id: i for i, label in enumerate(labels)}
     owner = np.array([position.get(str(target), -1) for target in targets], dtype=np.int64)
@@ -107,6 +108,7 @@ def label_signals(
     known = np.flatnonzero(owner >= 0)
     if not len(known):
         raise DataError(f"none of the {len(owner)} documents has a target that is a label id; resolve them first")
+    # 2. Vectors of label texts and of documents, by one encoder unless documents came as vectors.
     if isinstance(contents, np.ndarray) and contents.ndim == 2:
         by_text, X = embed_texts(texts, embed, encoder, random_state), contents
     else:
@@ -114,9 +116,11 @@ def label_signals(
         by_text, X = both[: len(texts)], both[len(texts) :]
     if len(known) < len(owner):
         X, owner = X[known], owner[known]
+    # 3. Documents: the mean of each label's, less the mean of all.
     centroids, counts = means(X, owner, len(labels))
     # Encoders give all documents a large common part; what tells labels apart is the rest.
     vectors = {"text": by_text, "documents": unit(centroids - centroids[counts > 0].mean(axis=0))}
+    # 4. Confusions: what a probe, or the caller's model, takes each label's documents for.
     probe = None
     if (counts > 0).sum() > 1:
         probe = (
@@ -126,6 +130,7 @@ def label_signals(
         )
         vectors["confusion"] = confusion_profiles(probe.confusion, random_state)
         _fill(vectors["confusion"], by_text, np.bincount(probe.targets, minlength=len(labels)))
+    # 5. Labels without documents take after those whose texts are nearest.
     _fill(vectors["documents"], by_text, counts)
     return Signals(vectors, owner, probe)
 
