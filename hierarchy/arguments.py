@@ -16,7 +16,7 @@ import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.text.characters import healed, is_blank
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
 from hierarchy.text.likeness import suggestion
 
 P = ParamSpec("P")
@@ -194,7 +194,7 @@ def whole_number(value: Any, name: str, *, least: int = 1, most: int = LARGEST) 
     if is_whole(value, least, most):
         return int(value)
     limit = f"{least} up, to a billion at most" if most == LARGEST else f"{least} to {most:,}"
-    raise ConfigError(f"{name} is {in_short(value)}: give a whole number from {limit}")
+    raise ConfigError(f"{name} is {short_repr(value)}: give a whole number from {limit}")
 
 
 def _strings(values: Any, name: str, wanted: str) -> Sequence[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hierarchy.disk.paths import expanded, is_there
+from hierarchy.disk.paths import expanded, path_exists
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.text.characters import is_blank
 from pipelines.cli.console import (
@@ -173,7 +173,7 @@ def predict(
             _print_answer(classifier, text, top_k, sets, as_json)
             return
         if out is None:
-            hint = "" if file is None or is_there(file) else f"; to answer one document, write --text {str(file)!r}"
+            hint = "" if file is None or path_exists(file) else f"; to answer one document, write --text {str(file)!r}"
             raise DataError(f"name the output file: --out answers.jsonl (or .csv, .parquet){hint}")
         if as_json:
             raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")

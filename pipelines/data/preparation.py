@@ -13,10 +13,11 @@ from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.characters import has_half, healed, refuse_half
-from hierarchy.text.escaping import in_short
+from hierarchy.text.characters import has_half, healed
+from hierarchy.text.escaping import short_repr
 from pipelines.data.augmentation import with_copies, with_label_texts
 from pipelines.data.checks import check_documents
+from pipelines.data.columns import refuse_half
 from pipelines.data.documents import Documents
 from pipelines.data.label_words import Word, check_words, ids_said
 from pipelines.data.splits import stratified_split
@@ -60,7 +61,7 @@ def check_text(text: Any) -> str:
         It is no string.
     """
     if not isinstance(text, str):
-        raise DataError(f"text is {in_short(text)} ({type(text).__name__}): give one document, a string")
+        raise DataError(f"text is {short_repr(text)} ({type(text).__name__}): give one document, a string")
     return check_texts([text])[0]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 from hierarchy.text.characters import is_blank
 from stages.progress import progress
 
@@ -52,7 +52,7 @@ def scan_documents(documents: "Dataset", keep_empty: bool) -> Scan:
     for position, document in enumerate(_each(documents)):
         row = position if document.get("row") is None else document["row"]
         scan.rows[position] = row
-        text, label, group = fold(document["text"] or ""), document["label"], document.get("group")
+        text, label, group = match_key(document["text"] or ""), document["label"], document.get("group")
         if text:
             digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
             scan.hashes[position] = int.from_bytes(digest, "little")

@@ -13,7 +13,7 @@ import numpy as np
 from hierarchy.arguments import LARGEST, is_whole
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
 from hierarchy.text.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.documents import Documents
@@ -150,9 +150,9 @@ def check_options(
     if is_whole(trials, -LARGEST, 0):
         problems.append(f"trials {trials} leaves nothing to run: trial 0 is the given config, so give 2 or more")
     elif not is_whole(trials, 1):
-        problems.append(f"trials is {in_short(trials)}: give a whole number, a billion at most")
+        problems.append(f"trials is {short_repr(trials)}: give a whole number, a billion at most")
     if minutes is not None and not (isinstance(minutes, Real) and minutes > 0):
-        problems.append(f"minutes {in_short(minutes)} leaves no time: give a number above 0")
+        problems.append(f"minutes {short_repr(minutes)} leaves no time: give a number above 0")
     if settings.run_dir is None:
         problems.append("trials are kept in the run folder: set run_dir")
     if n_processes() > 1:
