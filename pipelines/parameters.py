@@ -12,7 +12,7 @@ from hierarchy.arguments import known_keywords
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.model.artifact.replacement import run_place
 from pipelines.settings import Settings
 from stages.machine import n_processes

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hierarchy.disk.paths import local_path
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.data.label_words import Word, ids_said
 from pipelines.model.artifact.hub import local_folder, push_folder
 from pipelines.model.artifact.loading import load_model

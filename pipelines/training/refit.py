@@ -10,7 +10,7 @@ import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.data.augmentation import for_rows, load_function
 from pipelines.data.documents import Documents
 from pipelines.data.preparation import report_unseen, training_documents

@@ -14,7 +14,7 @@ from hierarchy.arguments import LARGEST, is_whole
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.escaping import short_repr
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.documents import Documents
 from pipelines.data.preparation import check_pair, prepare_documents

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hierarchy.text.escaping import visible
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.settings import MACHINE, Settings
 
 logger = logging.getLogger(f"coarsefine.{__name__}")

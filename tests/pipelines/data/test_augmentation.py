@@ -8,7 +8,7 @@ import pytest
 from tiny import TINY
 
 from hierarchy.errors import ConfigError, DataError
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.augmentation import drop_words, load_function, with_copies, with_label_texts
 from pipelines.data.documents import Documents, Extended
