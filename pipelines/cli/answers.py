@@ -80,7 +80,7 @@ def evaluate(
     """Compare a model's answers with the right labels, and with what flat models would have said."""
     with session(goes_on="give the same command again"):
         from hierarchy.disk.output import PAGE_SUFFIXES, OutputFile
-        from pipelines.cli.documents import Source, check_all, read_source, reports_shown
+        from pipelines.cli.documents import Source, check_all, read_source
         from pipelines.cli.places import check_places
         from pipelines.config import load_config
         from pipelines.cross_validation.label_review import read_review
@@ -110,12 +110,11 @@ def evaluate(
             }
             checked = check_all(tables, classifier.taxonomy_)
             test, fitting = checked["test"], checked.get("train")
-            baselines = None if fitting is None else (fitting.documents["text"], fitting.labels)
-            with reports_shown():
-                report = classifier.evaluate(test.documents["text"], test.labels, train=baselines, data=file)
-                print_report(report)
-                if html is not None:
-                    report.to_html(html, label_errors=suspects)
+            baselines = None if fitting is None else (fitting, fitting.labels)
+            report = classifier.evaluate(test, test.labels, train=baselines, data=file)
+            print_report(report)
+            if html is not None:
+                report.to_html(html, label_errors=suspects)
         if json_file is not None:
             report.to_json(json_file)
         for output in written:

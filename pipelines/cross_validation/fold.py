@@ -9,9 +9,9 @@ import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.cross_validation.out_of_fold import OutOfFold, keep_best
+from pipelines.data.augmentation import with_label_documents
 from pipelines.data.documents import Documents
 from pipelines.data.folds import cut_validation
-from pipelines.data.preparation import with_label_documents
 from pipelines.evaluation.assessment import VARIANT_NAMES, flat_baselines
 from pipelines.evaluation.metrics import averaged_scores
 from pipelines.model.model import Model
