@@ -1,6 +1,7 @@
 """The errors of the project: few, and each is also the built-in that a caller already catches."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hierarchy.text.escaping import visible
 
@@ -27,6 +28,10 @@ class CoarsefineError(Exception):
         self.where = where
         self.hint = hint
         super().__init__(self._message())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come out of a worker process as it went in: Python would make it of its message."""
+        return type(self), (self.problems, self.where, self.hint), {**vars(self), "args": self.args}
 
     def _message(self) -> str:
         head, hint = f"{one_line(self.where)}: " if self.where else "", f"; {self.hint}" if self.hint else ""

@@ -207,7 +207,8 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
     except ConfigError as error:
         problems += error.problems
     if problems:
-        raise ConfigError(problems, where, _seems_to_be(values))
+        told = path is None and all(problem.startswith("--set ") for problem in problems)
+        raise ConfigError(problems, "" if told else where, _seems_to_be(values))
     return config
 
 

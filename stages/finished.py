@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from hierarchy.disk.whole_files import cannot_write, checksum, sync, system_error, whole_file, write_whole
-from hierarchy.errors import DataError
+from hierarchy.disk.whole_files import cannot_write, checksum, named_file, sync, system_error, whole_file, write_whole
+from hierarchy.errors import CoarsefineError, DataError
 
 LIST = ".sha256"  # how the name of a list ends
 PLACES = "(`run` or -o; in Python `run_dir`, for documents `cache_dir`)"
@@ -50,18 +50,30 @@ def finishing(listing: Path, *files: Path) -> Iterator[tuple[Path, ...]]:
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Turn the system's refusal to write into a sentence with its cause; other errors pass."""
+    """Turn the system's refusal to write into a sentence with its cause; other errors pass, those of reading too."""
     try:
         yield
-    except DataError:
+    except CoarsefineError:
         raise
     except Exception as error:
-        if system_error(error) is None:
+        cause = system_error(error)
+        if cause is None or not _is_about(cause, place):
             raise
         raise DataError(
             f"{cannot_write(place, error)}, or take another place {PLACES}; what is finished there already is "
             "kept, and the same command goes on"
         ) from error
+
+
+def _is_about(error: OSError, place: Path) -> bool:
+    """Whether the system may have refused to write at a place: it is no connection, and names no file elsewhere."""
+    if error.errno is None or isinstance(error, ConnectionError):
+        return False
+    file = named_file(error)
+    if file is None:
+        return True
+    real, named = Path(os.path.realpath(place)), Path(os.path.realpath(file))
+    return real.parent in named.parents or named in real.parents
 
 
 def write_checksums(listing: Path, *files: Path) -> None:
@@ -89,9 +101,9 @@ def is_finished(listing: Path, *files: Path) -> bool:
     except (OSError, ValueError):
         return damaged(listing, "it is no list of checksums")
     for file in dict.fromkeys([*files, *(listing.with_name(name) for name in sums)]):
-        if not file.is_file():
-            return damaged(file, "no such file is there")
         try:
+            if not file.is_file():
+                return damaged(file, "no such file is there")
             if checksum(file) != sums.get(file.name):
                 return damaged(file, f"its checksum is not that of {listing.name}")
         except OSError as error:
@@ -137,6 +149,6 @@ def _sums(listing: Path) -> dict[str, str]:
     content = listing.read_bytes().decode()
     sums = {name: digest for digest, name in (line.split("  ", 1) for line in content.splitlines())}
     is_ours = content == "".join(_line(digest, name) for name, digest in sums.items())
-    if not sums or not is_ours or any(Path(name).name != name for name in sums):
+    if not sums or not is_ours or any(not name or Path(name).name != name for name in sums):
         raise ValueError
     return sums

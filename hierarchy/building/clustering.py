@@ -167,7 +167,7 @@ def cluster(
     few = len(vectors) <= MOST_FOR_WARD
     starts: list[Find] = [_ward] if few and restarts is None else []
     tries = restarts or (5 if few else 1)
-    starts += [partial(_plus_plus, seed=seed + number) for number in range(tries)]
+    starts += [partial(_plus_plus, seed=(seed + number) % 2**32) for number in range(tries)]
     best_cost, best = np.inf, np.zeros(len(vectors), dtype=np.int64)
     for find in starts:
         # One thread: the matrices are small, and sums come out the same whatever the number of cores.

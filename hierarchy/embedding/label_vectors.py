@@ -6,6 +6,7 @@ row a text, however long the text is.
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,8 +14,8 @@ import numpy as np
 from hierarchy.disk.paths import expanded, is_there
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
-from hierarchy.embedding.windows import TEXTS_PER_CALL, whole_tokens, window_bounds
-from hierarchy.errors import EncoderError
+from hierarchy.embedding.windows import TEXTS_PER_CALL, is_panic, whole_tokens, window_bounds
+from hierarchy.errors import EncoderError, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -161,12 +162,20 @@ def load_encoder(encoder: str = "embedded") -> TextEncoder:
     refusal = None if is_there(place) else hub_refusal(place)
     if refusal is not None:
         raise EncoderError(f"encoder '{encoder}' cannot be loaded ({refusal}); {OTHERS}")
+    if any(Path(place).rglob("adapter_config.json")):  # with peft installed, its base would be fetched
+        raise EncoderError(f"encoder '{encoder}' is an adapter of another encoder: merge the two and save them as one")
     from sentence_transformers import SentenceTransformer
 
+    # Torch's own attention and experts, not a kernel of the hub that a config.json names.
+    ours = {"use_safetensors": True, "attn_implementation": None, "experts_implementation": None}
     try:
-        model = SentenceTransformer(place, trust_remote_code=False, model_kwargs={"use_safetensors": True})
-    except (OSError, ValueError) as error:
-        raise EncoderError(f"encoder '{encoder}' cannot be loaded ({error}); {OTHERS}") from error
+        model = SentenceTransformer(place, trust_remote_code=False, model_kwargs=ours)
+    except MemoryError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        raise EncoderError(f"encoder '{encoder}' cannot be loaded ({first_line(error)}); {OTHERS}") from error
     return SentenceEncoder(model)
 
 

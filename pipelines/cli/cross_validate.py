@@ -61,18 +61,20 @@ def cross_validate(
     A run that was stopped goes on after its last finished fold when the same command is given again.
     """
     with session(goes_on=GOES_ON):
+        from hierarchy.disk.locks import held
         from hierarchy.disk.output import OutputFile
         from pipelines.cli.places import check_places, run_folder
         from pipelines.config import load_config
 
         loaded = load_config(config, settings or [])
         check_places([OutputFile("--out", out, (".parquet",)), run_folder(loaded)], config, loaded)
-        result = validated_folds(loaded, folds, repeats, groups_column, id_column, baselines=baselines)
-        if as_json:
-            print_json(result.as_dict() | {"predictions": str(out)})
-        else:
-            _show(result)
-        result.predictions.write(out)
+        with held(out):
+            result = validated_folds(loaded, folds, repeats, groups_column, id_column, baselines=baselines)
+            if as_json:
+                print_json(result.as_dict() | {"predictions": str(out)})
+            else:
+                _show(result)
+            result.predictions.write(out)
         wrote(out)
         logger.info("the out-of-fold predictions are in %s", out)
 

@@ -164,7 +164,7 @@ def cross_validate(
         raise DataError(f"all documents have one label ({label!r}): a classifier needs at least two labels")
     assert documents.rows is not None  # noqa: S101 - check_labels gives them; this tells the type checker
     sources = None if given is None else [given[int(row)] for row in documents.rows]
-    seeds = [settings.seed + repeat for repeat in range(repeats)]
+    seeds = [(settings.seed + repeat) % 2**32 for repeat in range(repeats)]
     dealt = [deal_folds(documents.labels, folds, seed=seed, sources=sources) for seed in seeds]
     _tell_rare(documents.labels, folds)
     with classifier._run_folder() as folder:

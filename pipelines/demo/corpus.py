@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from hierarchy import Taxonomy
 from hierarchy.disk.paths import local_path
+from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_files import cannot_write, write_whole
 from hierarchy.errors import ConfigError, DataError
 from pipelines.demo.letters import Letter, Sources, Style
@@ -185,11 +186,14 @@ def _may_become(file: Path, content: bytes | None) -> bool:
 
 def _is_of_demo(model: Path, train: Path) -> bool:
     """Whether a model tells that it was trained on the corpus beside it."""
-    try:
-        said = json.loads((model / "run.json").read_bytes())["config"]["data"]["train"]
-    except (OSError, ValueError, KeyError, TypeError):
+    record = model / "run.json"
+    if not record.is_file():
         return not model.is_dir() or not any(model.iterdir())
-    return local_path(said).resolve() == train.resolve() or Path(said).parts[-2:] == train.resolve().parts[-2:]
+    try:
+        said = parse_json(record.read_bytes())["config"]["data"]["train"]
+        return local_path(said).resolve() == train.resolve() or Path(said).parts[-2:] == train.resolve().parts[-2:]
+    except (OSError, ValueError, KeyError, TypeError):  # it names no file
+        return False
 
 
 def _splits(taxonomy: Taxonomy, plan: Plan, seed: int) -> Iterator[tuple[str, list[dict[str, str]]]]:

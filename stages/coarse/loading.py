@@ -58,7 +58,7 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
         raise _cannot_be_loaded(name, refusal)
     try:
         transformer, tokenizer = _read(name, source, attention_dropout)
-    except EncoderError:
+    except (EncoderError, MemoryError):
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and not is_panic(error):

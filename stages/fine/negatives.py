@@ -4,7 +4,6 @@ import numpy as np
 
 from stages.fine.rows import Problem
 
-NEGATIVES = ("auto", "all", "candidates", "group")
 AUTO_LIMIT = 10_000_000  # labels x documents up to which every document is a negative
 CONFUSED_GROUPS = 4  # taken whole as candidates
 CONFUSED_SHARE = 0.005  # of a group's documents that the probe sends to another, for that one to count

@@ -47,6 +47,9 @@ WHOLE = (
 # Optimizers that need nothing but a parameter, so that their numbers can be tried before the training.
 PLAIN = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop")
 TRIED = 10  # steps
+FILES = ("accelerator_config", "fsdp_config", "deepspeed")  # TrainingArguments opens a number as a file that is open
+# What TrainingArguments, an optimizer or a schedule raises over a value of another kind.
+FOREIGN = (ValueError, TypeError, RuntimeError, ArithmeticError, AttributeError, LookupError, AssertionError)
 # Set here, or by a setting of the classifier.
 TAKEN = {
     "output_dir": "`run` (run_dir in Python) names the folder",
@@ -93,6 +96,11 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         elif name in TAKEN:
             problems.append(f"training.{name} cannot be set here: {TAKEN[name]}")
     problems += _number_problems(settings)
+    problems += [
+        f"training.{name} {settings[name]!r} is neither a mapping nor the name of a file"
+        for name in FILES
+        if not isinstance(settings.get(name, {}), Mapping | str | None)
+    ]
     metrics = ("loss", *COARSE_METRICS, *(FINE_METRICS if joint else ()))
     chosen = settings.get("metric_for_best_model")
     if chosen is not None and str(chosen).removeprefix("eval_") not in metrics:
@@ -114,7 +122,7 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         for callback in get_reporting_integration_callbacks(arguments.report_to):
             callback()
         _try_steps(arguments)
-    except (ValueError, TypeError, RuntimeError, ImportError, ArithmeticError) as error:
+    except (*FOREIGN, ImportError, OSError) as error:
         raise ConfigError(f"training: {error}: see the documentation of transformers.TrainingArguments") from error
     if arguments.n_gpu > 1:
         raise ConfigError(

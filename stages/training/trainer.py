@@ -19,13 +19,13 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_utils import rotate_checkpoints, set_seed
 
 from hierarchy.disk.strict_json import parse_json
-from hierarchy.disk.whole_files import whole_file
+from hierarchy.disk.whole_files import is_left_over, whole_file
 from hierarchy.errors import ConfigError
 from stages.finished import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
 from stages.processes import first_goes_first, is_first, n_processes
 from stages.training.arguments import OWN_DEFAULTS, training_arguments
 from stages.training.batches import LengthSampler
-from stages.training.divergence import Figures, StopWhereDiverged, json_figures, refuse_diverged
+from stages.training.divergence import Figures, StopWhereDiverged, json_figure, json_figures, refuse_diverged
 from stages.training.imbalance import LabelSampler
 from stages.training.losses import HierarchicalLoss
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS, best_of_each_level, level_metrics
@@ -158,7 +158,7 @@ def train_model(
     # Trainer's last entry speaks of this process alone, and not of what was trained before an interruption.
     history = json_figures([entry for entry in state.log_history if "train_runtime" not in entry])
     refuse_diverged(model, arguments.learning_rate)
-    result = Training(history, state.best_metric)
+    result = Training(history, json_figure(state.best_metric))
     if is_first():
         _keep(model, result, folder)
     model.eval()
@@ -238,9 +238,10 @@ def _state_of(checkpoint: Path) -> TrainerState:
         best = state.best_model_checkpoint
         if best is not None and Path(best).parent != checkpoint.parent:
             state.best_model_checkpoint = str(checkpoint.parent / Path(best).name)
-            with writing(file), whole_file(file) as part:
-                state.save_to_json(str(part))
-            _finish(checkpoint)
+            with writing(file):
+                with whole_file(file) as part:
+                    state.save_to_json(str(part))
+                _finish(checkpoint)
     return state
 
 
@@ -249,7 +250,8 @@ def _finish(checkpoint: Path) -> None:
 
 
 def _contents(checkpoint: Path) -> list[Path]:
-    return sorted(file for file in checkpoint.iterdir() if file.is_file() and file.name != CHECKSUMS)
+    files = (file for file in checkpoint.iterdir() if file.is_file() and file.name != CHECKSUMS)
+    return sorted(file for file in files if not is_left_over(file.name))
 
 
 def _has_stopped_early(state: TrainerState, patience: int) -> bool:

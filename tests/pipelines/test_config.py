@@ -247,6 +247,14 @@ def test_values_that_no_training_can_use(written):
     assert len(problem) < 6000 + 300
 
 
+@pytest.mark.parametrize("written", ["nothing", "=3", "classifier.beam=0", "classifier={", "data.a.b=1", "a=1"])
+def test_an_override_is_said_to_be_one_once(written):
+    with pytest.raises(ConfigError) as error:
+        load_config(None, [written])
+    assert str(error.value).count("--set") == 1 + str(error.value).count("for example --set")
+    assert str(error.value).startswith("--set")
+
+
 def test_python_callers_hear_the_same():
     for name, value in (("seed", 10**5000), ("n_jobs", 10**9), ("beam", 2**63), ("seed", True), ("run_dir", "a\0b")):
         with pytest.raises(ConfigError, match=name):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierarchy.errors import DataError
-from stages.finished import LIST, finishing, is_finished, set_aside, write_checksums
+from hierarchy.errors import DataError, EncoderError
+from stages.finished import LIST, finishing, is_finished, set_aside, write_checksums, writing
 
 CONTENT = b"content of some length"
 
@@ -175,3 +175,32 @@ def test_no_other_content_is_taken(tmp_path_factory, place, content):
     same = files[place].read_bytes() == content
     files[place].write_bytes(content)
     assert is_finished(*files) == same
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "n" * 300, "a\0b", "a/b"])
+def test_a_list_may_name_anything(tmp_path, caplog, name):
+    files = make(tmp_path)
+    files[0].write_text(f"{'0' * 64}  {name}\n", encoding="utf-8")
+    assert not is_finished(files[0])
+    assert caplog.text.count("is damaged") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+        OSError("a library's own words"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/elsewhere/documents.csv"),
+        EncoderError("what is told of an encoder may say No space left on device"),
+    ],
+)
+def test_what_is_no_refusal_to_write_stays_what_it_is(tmp_path, error):
+    with pytest.raises(type(error)) as caught, writing(tmp_path / "run"):
+        raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("name", ["", "run", "run/rows.npy", "other"])
+def test_refusals_beside_and_above_a_place_are_about_it(tmp_path, name):
+    with pytest.raises(DataError, match="Permission denied"), writing(tmp_path / "run"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / name))

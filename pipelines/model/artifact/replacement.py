@@ -118,7 +118,9 @@ def _below(folder: Path, top: Path) -> Iterator[Path]:
 
 
 def _is_of_model(entry: Path, folder: Path, listed: set[str]) -> bool:
-    return entry.as_posix() in listed or entry.as_posix() == MANIFEST or (folder / entry).is_dir()
+    if entry.as_posix() in listed or entry.as_posix() == MANIFEST:
+        return True
+    return (folder / entry).is_dir() and not (folder / entry).is_symlink()  # what is in a folder counts for itself
 
 
 def _listed(folder: Path) -> set[str]:

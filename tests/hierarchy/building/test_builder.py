@@ -350,6 +350,11 @@ def test_few_labels_make_one_group_whatever_is_known_of_them(embed, count, docum
             TaxonomyBuilder(n_groups=count + 1, embed=embed).build(labels, known)
 
 
+def test_the_largest_seed_builds(embed):
+    labels = [f"label {i}" for i in range(20)]
+    assert len(TaxonomyBuilder(n_groups=4, embed=embed, seed=2**32 - 1).build(labels).groups) == 4
+
+
 @pytest.mark.parametrize("documents", [False, True])
 def test_limits_that_nobody_set_refuse_nothing(embed, documents):
     rng = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_recall_fscore_support, roc_auc_score
 
 from hierarchy.errors import DataError
-from pipelines.card.figures import in_short
+from pipelines.card.figures import key_figures
 from pipelines.evaluation import bootstrap, metrics
 from pipelines.evaluation.comparison import (
     BASELINES,
@@ -310,7 +310,7 @@ def test_an_interval_that_holds_zero_is_level_and_nobody_wins(answer):
     assert "the two are level" in report.verdict
     assert "which holds zero)." in report.verdict
     assert "higher accuracy" not in report.verdict
-    [beside] = [value for what, value in in_short(report) if what == "beside flat models"]
+    [beside] = [value for what, value in key_figures(report) if what == "beside flat models"]
     assert beside.endswith("tf-idf + linear svm, level with this model")
 
 
@@ -321,7 +321,7 @@ def test_without_a_flat_model_nothing_is_claimed_about_one(answers):
     assert "flat baseline" not in report.verdict
     assert "Flat wins" not in report.verdict
     assert ("This model is better without its groups: neither reaches" in report.verdict) == (NEITHER in answers)
-    assert ("beside flat models", "not compared: none was fitted") in in_short(report)
+    assert ("beside flat models", "not compared: none was fitted") in key_figures(report)
     assert NOT_COMPARED in report_page(report)
     assert "right more often" not in report_page(report)
 
@@ -334,7 +334,7 @@ def test_stored_baselines_name_their_documents():
     assert report.verdict.startswith(
         f"{COMPARED_EARLIER} Flat wins: tf-idf + linear svm reaches accuracy 1.0000 on shop"
     )
-    assert "tf-idf + linear svm, better than this model (measured earlier, on shop test)" in str(in_short(report))
+    assert "tf-idf + linear svm, better than this model (measured earlier, on shop test)" in str(key_figures(report))
     assert "(measured earlier, on other documents)" in report_page(report)
     level = compare(evaluate(), "new", answers={}, stored=report_with(PROBABILITIES.argmax(axis=1)).baselines)
     assert level.verdict.startswith(f"{COMPARED_EARLIER} No flat baseline wins")

@@ -12,6 +12,7 @@ import pytest
 from safetensors import SafetensorError
 
 from hierarchy.disk import whole_folders as folders
+from hierarchy.disk.locks import held
 from hierarchy.errors import ArtifactError, BusyError, CoarsefineError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.model.artifact import loading
@@ -84,6 +85,15 @@ def test_what_bears_a_name_that_a_model_needs_is_refused_before_the_work(model, 
         with pytest.raises(ArtifactError, match=rf"{name}' is not the model's \(manifest.json does not name it\)"):
             work()
     assert sized(model) == before
+
+
+@pytest.mark.parametrize("name", ["encoder", "encoder/data", "promises.json"])
+def test_a_link_of_others_is_not_lost_to_a_model(model, fitted_lexical, tmp_path, name):
+    (model / name).parent.mkdir(exist_ok=True)
+    (model / name).symlink_to(tmp_path)
+    with pytest.raises(ArtifactError, match=rf"{name}' is not the model's"):
+        fitted_lexical.save_pretrained(model)
+    assert (model / name).readlink() == tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such files")
@@ -273,6 +283,8 @@ def test_the_commands_are_refused_before_the_work(cli, model, english, holder, t
             assert (done.exit_code, "is writing" in done.output + done.stderr) == (2, True), (command, done.output)
         process.kill()
         process.wait()
+    with held(tmp_path / "o.parquet"):
+        assert "o.parquet' at this moment" in cli(*runs[1]).stderr.replace("\n", " ")
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "run" / "documents").exists()
 

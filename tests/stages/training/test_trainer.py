@@ -207,6 +207,14 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, stopped, caplog, uninterr
     assert epochs(result) == uninterrupted[1]
 
 
+def test_what_a_kill_left_in_a_checkpoint_does_not_cost_it(tmp_path, stopped, caplog, uninterrupted):
+    shutil.copytree(stopped, tmp_path / "run")
+    (newest(tmp_path / "run") / f".trainer_state.json.{'0' * 16}.part").write_text("half")
+    with caplog.at_level(logging.INFO):
+        assert weights(train(tmp_path / "run")[0]) == uninterrupted[0]
+    assert "goes on from checkpoint-24" in caplog.text
+
+
 def test_without_a_whole_checkpoint_the_training_begins_anew(tmp_path, stopped, uninterrupted):
     shutil.copytree(stopped, tmp_path / "run")
     for checkpoint in (tmp_path / "run").glob("checkpoint-*"):
@@ -299,6 +307,23 @@ def test_a_training_that_diverges_keeps_an_earlier_epoch_and_goes_no_further(tmp
     assert epochs(result)[2][1] is None  # its loss on validation documents
     monkeypatch.setattr(trainer, "Trainer", None)
     assert train(tmp_path, **settings)[1] == result
+
+
+class Overflowing(Net):
+    """Its loss on validation documents is no number, though its weights are."""
+
+    def forward(self, points, labels=None):
+        found = super().forward(points, labels)
+        return found if self.training else {**found, "loss": found["loss"] * float("nan")}
+
+
+def test_a_training_without_a_best_figure_is_read_back_too(tmp_path, monkeypatch, caplog):
+    settings = {"metric_for_best_model": "loss"}
+    result = train(tmp_path, model=Overflowing(), **settings)[1]
+    assert result.best_metric is None
+    monkeypatch.setattr(trainer, "Trainer", None)
+    assert train(tmp_path, **settings)[1] == result
+    assert "damaged" not in caplog.text
 
 
 @pytest.mark.parametrize("settings", [{}, {"load_best_model_at_end": False}])
@@ -471,6 +496,11 @@ def test_the_optimizer_is_the_one_that_is_named(tmp_path, monkeypatch):
         ({"data_seed": "x"}, "training.data_seed 'x' is not a whole number"),
         ({"label_smoothing_factor": 7}, "training.label_smoothing_factor 7 must be below 1"),
         ({"adam_beta1": 5}, "Invalid beta parameter"),
+        ({"accelerator_config": True}, "training.accelerator_config True is neither a mapping nor the name of a file"),
+        ({"fsdp_config": 2}, "training.fsdp_config 2 is neither"),
+        ({"accelerator_config": "no.json"}, "No such file or directory: 'no.json'"),
+        ({"optim_args": [1]}, "training: 'list' object has no attribute"),
+        ({"fsdp": [1]}, "training: 'int' object has no attribute"),
         ({"adam_epsilon": -1, "optim": "adamw_torch_fused"}, "Invalid epsilon value"),
         ({"lr_scheduler_kwargs": {"x": 1}}, "unexpected keyword argument 'x'"),
         ({"lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"power": -1e9}}, "out of range"),
