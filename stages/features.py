@@ -15,8 +15,8 @@ from stages.router.router import Inputs
 from stages.vectors import SegmentVectors, VectorCache, pool_segments, shard_bounds
 
 if TYPE_CHECKING:
+    from stages.coarse.document_model import DocumentModel
     from stages.coarse.encoder import Encoder
-    from stages.coarse.model import DocumentModel
     from stages.coarse.segments import Segmenter
 
 logger = logging.getLogger(__name__)

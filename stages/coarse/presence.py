@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from stages.coarse.model import DocumentModel
+from stages.coarse.document_model import DocumentModel
 
 
 def presence_effects(

@@ -10,7 +10,6 @@ import numpy as np
 from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.label_words import word_problem
-from pipelines.evaluation.schema import check_metrics
 from pipelines.model.artifact.loading_neural import DOCUMENT_MODEL, load_neural, reads_pretrained
 from pipelines.model.artifact.manifest import (
     FORMAT_VERSION,
@@ -43,8 +42,8 @@ TRIES = 3  # where another process puts a new model in its place while it is rea
 logger = logging.getLogger(__name__)
 
 
-def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[str, Any] | None]:
-    """Read a model and its metrics.
+def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, Any]:
+    """Read a model, and its metrics as they stand: `pipelines.evaluation.schema.check_metrics` is for who uses them.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     raise ArtifactError(f"{folder} changes again and again while it is read: try again when nobody writes to it")
 
 
-def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[Model, dict[str, Any] | None]:
+def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[Model, Any]:
     check_complete(listed, ["config.json"], listed, folder / MANIFEST)
     config = _config(folder)
     record = _record(folder, listed, config)
@@ -114,7 +113,7 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
         neighbours=_neighbours(folder, sizes) if NEIGHBOURS in listed else None,
         words=config.words,
     )
-    return model, _metrics(folder) if METRICS in listed else None
+    return model, read_model_json(folder, METRICS) if METRICS in listed else None
 
 
 def _config(folder: Path) -> SavedConfig:
@@ -215,12 +214,6 @@ def _router(folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray])
 
 def _promises(folder: Path, groups: int) -> Promises:
     return read_promises(read_model_json(folder, PROMISES), groups, folder / PROMISES)
-
-
-def _metrics(folder: Path) -> dict[str, Any]:
-    metrics = read_model_json(folder, METRICS)
-    check_metrics(metrics, folder / METRICS)
-    return metrics
 
 
 def _arrays(settings: Settings, tensors: Mapping[str, np.ndarray]) -> dict[str, Array]:

@@ -1,10 +1,37 @@
-"""The aggregator: the segment vectors of a document, in their order, into one document vector."""
+"""The document model: segment vectors → aggregator → label attention → group logits.
+
+The aggregator makes one vector of a document's segment vectors, in their order. Label attention lets the document look
+at the groups' embeddings, and what it finds enriches its vector.
+"""
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class DocumentOutput:
+    """What the document model says of some documents.
+
+    Attributes
+    ----------
+    logits
+        (documents, groups).
+    vectors
+        (documents, hidden) document vectors.
+    segment_weights
+        (segments of all documents,) share of each segment in its document's vector.
+    group_weights
+        (documents, groups) label attention, or None where it is switched off.
+    """
+
+    logits: Tensor
+    vectors: Tensor
+    segment_weights: Tensor
+    group_weights: Tensor | None
 
 
 class Aggregator(nn.Module):
@@ -110,3 +137,120 @@ def positions(length: int, hidden: int) -> Tensor:
     table[:, 0::2] = torch.sin(place * rate)
     table[:, 1::2] = torch.cos(place * rate)[:, : hidden // 2]
     return table
+
+
+class LabelAttention(nn.Module):
+    """Attention from a document over group embeddings that start from label texts.
+
+    Parameters
+    ----------
+    group_embeddings
+        (groups, label hidden) start values, from the texts of each group and its labels; they are trained further.
+    hidden
+        Dimensions of a document vector.
+    dropout
+        Dropout rate of what the attention adds.
+    """
+
+    def __init__(self, *, group_embeddings: Tensor, hidden: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        label_hidden = group_embeddings.shape[1]
+        self.group_embeddings = nn.Parameter(group_embeddings.clone())
+        self.query = nn.Linear(hidden, hidden)
+        self.key = nn.Linear(label_hidden, hidden)
+        self.value = nn.Linear(label_hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(hidden)
+
+    def forward(self, documents: Tensor) -> tuple[Tensor, Tensor]:
+        """Enrich document vectors.
+
+        Parameters
+        ----------
+        documents
+            (documents, hidden).
+
+        Returns
+        -------
+        tuple[Tensor, Tensor]
+            (documents, hidden) enriched vectors and (documents, groups) attention weights that sum to 1.
+        """
+        keys = self.key(self.group_embeddings)  # (groups, hidden)
+        match = self.query(documents) @ keys.T / math.sqrt(keys.shape[1])  # (documents, groups)
+        weights = match.softmax(dim=1)
+        found = weights @ self.value(self.group_embeddings)  # (documents, hidden)
+        return self.norm(documents + self.dropout(found)), weights
+
+
+def group_text_embeddings(group_vectors: Tensor, label_vectors: Tensor, group_of: Tensor) -> Tensor:
+    """Start values of the group embeddings.
+
+    Parameters
+    ----------
+    group_vectors
+        (groups, hidden) of the groups' own texts.
+    label_vectors
+        (labels, hidden) of the labels' texts.
+    group_of
+        (labels,) group of each label.
+
+    Returns
+    -------
+    Tensor
+        (groups, hidden): the group's text and the mean of its labels' texts, half and half, of unit length.
+    """
+    groups = len(group_vectors)
+    total = torch.zeros_like(group_vectors).index_add_(0, group_of, label_vectors)
+    count = torch.bincount(group_of, minlength=groups).clamp(min=1).unsqueeze(1)
+    return nn.functional.normalize(group_vectors + total / count, dim=1)
+
+
+class DocumentModel(nn.Module):
+    """Everything above the encoder.
+
+    Parameters
+    ----------
+    aggregator
+        Segment vectors to document vector.
+    label_attention
+        Enriches the document vector; None for the ablation without it.
+    hidden
+        Dimensions of a document vector.
+    groups
+        Number of groups.
+    dropout
+        Dropout rate before the group logits.
+    """
+
+    def __init__(
+        self,
+        *,
+        aggregator: Aggregator,
+        label_attention: LabelAttention | None,
+        hidden: int,
+        groups: int,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.aggregator = aggregator
+        self.label_attention = label_attention
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden, groups)
+
+    def forward(self, segments: Tensor, counts: Tensor, presence: Tensor | None = None) -> DocumentOutput:
+        """Group logits and what they rest on.
+
+        Parameters
+        ----------
+        segments
+            (segments of all documents, hidden) segment vectors, document after document.
+        counts
+            (documents,) segments of each document.
+        presence
+            As the aggregator takes it.
+        """
+        vectors, segment_weights = self.aggregator(segments, counts, presence)
+        group_weights = None
+        if self.label_attention is not None:
+            vectors, group_weights = self.label_attention(vectors)
+        return DocumentOutput(self.head(self.dropout(vectors)), vectors, segment_weights, group_weights)
