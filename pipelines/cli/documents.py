@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pipelines.data.documents import Documents
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 # What a function's caller would write, and what one does on the command line.
 IN_CLI_WORDS = {

@@ -10,7 +10,7 @@ from typing import overload
 import numpy as np
 
 READ_AT_ONCE = 200  # documents may be long
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pipelines.data.documents import Documents, warn_of_repeats
 from pipelines.data.label_words import Word, check_words, ids_said, words_given
 from pipelines.data.splits import stratified_split
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def check_text(text: Any) -> str:
@@ -142,7 +142,7 @@ def check_taxonomy(taxonomy: Any) -> None:
 
 
 def prepare_documents(
-    texts: Any, labels: Any, validation: Any, taxonomy: Taxonomy | None, *, seed: int, merge_spellings: bool
+    texts: Any, labels: Any, validation: Any, taxonomy: Taxonomy | None, *, random_state: int, merge_spellings: bool
 ) -> tuple[Documents, Documents]:
     """Check training and validation documents; cut a validation part where none is given."""
     check_taxonomy(taxonomy)
@@ -157,7 +157,7 @@ def prepare_documents(
         report_unseen(valid.labels, known, taxonomy)
         warn_of_repeats(valid.texts, train, what="validation documents")
         return train, valid
-    kept, held_out = stratified_split(train.labels, seed=seed, keys=train.keys())
+    kept, held_out = stratified_split(train.labels, random_state=random_state, keys=train.keys())
     if not len(held_out):
         raise DataError(
             "no label has 3 documents, so no validation part can be cut: give validation=(texts, labels), or more "

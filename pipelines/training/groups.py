@@ -18,7 +18,7 @@ from stages.progress import Clock
 if TYPE_CHECKING:
     from pipelines.training.neural import NeuralStage
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def place_labels(
@@ -29,7 +29,7 @@ def place_labels(
     Parameters
     ----------
     settings
-        Limits of the groups and the seed are read.
+        Limits of the groups and ``random_state`` are read.
     taxonomy
         The given one; None makes groups of all labels of the training documents.
     train
@@ -66,7 +66,7 @@ def builder_of(settings: Settings) -> TaxonomyBuilder:
         max_group_size=settings.max_group_size,
         encoder=settings.label_encoder or settings.encoder,
         signals=settings.signals,
-        seed=settings.seed,
+        random_state=settings.random_state,
     )
 
 
@@ -107,4 +107,5 @@ def document_vectors(texts: Sequence[str], settings: Settings, folder: Path) -> 
 def _lexical_vectors(texts: Sequence[str], settings: Settings) -> np.ndarray:
     from stages.fine.ngrams import NgramVectorizer, reduced
 
-    return reduced(NgramVectorizer(settings.min_df).fit_transform(texts, len(texts)), seed=settings.seed)
+    ngrams = NgramVectorizer(settings.min_df).fit_transform(texts, len(texts))
+    return reduced(ngrams, random_state=settings.random_state)

@@ -1,37 +1,12 @@
-"""The document model: segment vectors → aggregator → label attention → group logits.
-
-The aggregator makes one vector of a document's segment vectors, in their order. Label attention lets the document look
-at the groups' embeddings, and what it finds enriches its vector.
-"""
+"""The document model: segment vectors → aggregator → label attention → group logits."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class DocumentOutput:
-    """What the document model says of some documents.
-
-    Attributes
-    ----------
-    logits
-        (documents, groups).
-    vectors
-        (documents, hidden) document vectors.
-    segment_weights
-        (segments of all documents,) share of each segment in its document's vector.
-    group_weights
-        (documents, groups) label attention, or None where it is switched off.
-    """
-
-    logits: Tensor
-    vectors: Tensor
-    segment_weights: Tensor
-    group_weights: Tensor | None
 
 
 class Aggregator(nn.Module):
@@ -122,23 +97,6 @@ class Aggregator(nn.Module):
         return torch.einsum("ds,dsh->dh", weights, x), weights
 
 
-def similar_lengths(counts: Tensor) -> Iterator[Tensor]:
-    """Yield the places of documents with 1, 2, 3-4, 5-8, ... segments: padding at most doubles the work."""
-    order = counts.float().log2().ceil().long()
-    for size in order.unique():
-        yield (order == size).nonzero().squeeze(1)
-
-
-def positions(length: int, hidden: int) -> Tensor:
-    """Sinusoidal positions (Vaswani et al. 2017), (length, hidden): no longest document."""
-    place = torch.arange(length).unsqueeze(1)
-    rate = torch.exp(torch.arange(0, hidden, 2) * (-math.log(10_000.0) / hidden))
-    table = torch.zeros(length, hidden)
-    table[:, 0::2] = torch.sin(place * rate)
-    table[:, 1::2] = torch.cos(place * rate)[:, : hidden // 2]
-    return table
-
-
 class LabelAttention(nn.Module):
     """Attention from a document over group embeddings that start from label texts.
 
@@ -182,27 +140,26 @@ class LabelAttention(nn.Module):
         return self.norm(documents + self.dropout(found)), weights
 
 
-def group_text_embeddings(group_vectors: Tensor, label_vectors: Tensor, group_of: Tensor) -> Tensor:
-    """Start values of the group embeddings.
+@dataclass(frozen=True)
+class DocumentOutput:
+    """What the document model says of some documents.
 
-    Parameters
+    Attributes
     ----------
-    group_vectors
-        (groups, hidden) of the groups' own texts.
-    label_vectors
-        (labels, hidden) of the labels' texts.
-    group_of
-        (labels,) group of each label.
-
-    Returns
-    -------
-    Tensor
-        (groups, hidden): the group's text and the mean of its labels' texts, half and half, of unit length.
+    logits
+        (documents, groups).
+    vectors
+        (documents, hidden) document vectors.
+    segment_weights
+        (segments of all documents,) share of each segment in its document's vector.
+    group_weights
+        (documents, groups) label attention, or None where it is switched off.
     """
-    groups = len(group_vectors)
-    total = torch.zeros_like(group_vectors).index_add_(0, group_of, label_vectors)
-    count = torch.bincount(group_of, minlength=groups).clamp(min=1).unsqueeze(1)
-    return nn.functional.normalize(group_vectors + total / count, dim=1)
+
+    logits: Tensor
+    vectors: Tensor
+    segment_weights: Tensor
+    group_weights: Tensor | None
 
 
 class DocumentModel(nn.Module):
@@ -254,3 +211,85 @@ class DocumentModel(nn.Module):
         if self.label_attention is not None:
             vectors, group_weights = self.label_attention(vectors)
         return DocumentOutput(self.head(self.dropout(vectors)), vectors, segment_weights, group_weights)
+
+
+def presence_effects(
+    model: DocumentModel, segments: np.ndarray, *, on_vector: np.ndarray | None, on_logits: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First-order effect of each segment of one document, through all attention that it is in.
+
+    A segment's presence scales its weight in every softmax over segments; at 0 the segment is not there. Gradient x
+    input over the segment vectors themselves says nothing here: a layer norm reads them first, which does not see
+    their length, so that product is 0 for every segment whatever it holds.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode.
+    segments
+        (segments, hidden) segment vectors of the document.
+    on_vector
+        (hidden,) direction in the document vector; None where nobody reads it.
+    on_logits
+        (groups,) direction in the group logits.
+
+    Returns
+    -------
+    attention, of_vector, of_logits : numpy.ndarray
+        (segments,) float64 each: the aggregator's weights, which sum to 1, and the effects on ``vector @ on_vector``
+        and ``logits @ on_logits``.
+    """
+    device = next(model.parameters()).device
+    presence = torch.ones(len(segments), device=device, requires_grad=True)
+    with torch.enable_grad():
+        output = model(torch.from_numpy(segments).to(device), torch.tensor([len(segments)]), presence)
+
+    def effect(answer: torch.Tensor, direction: np.ndarray | None) -> np.ndarray:
+        if direction is None or not direction.any():
+            return np.zeros(len(segments))
+        along = answer[0] @ torch.from_numpy(direction).to(answer)
+        (gradient,) = torch.autograd.grad(along, presence, retain_graph=True)
+        return gradient.cpu().numpy().astype(np.float64)
+
+    attention = output.segment_weights.detach().cpu().numpy().astype(np.float64)
+    return attention, effect(output.vectors, on_vector), effect(output.logits, on_logits)
+
+
+def group_text_embeddings(group_vectors: Tensor, label_vectors: Tensor, group_of: Tensor) -> Tensor:
+    """Start values of the group embeddings.
+
+    Parameters
+    ----------
+    group_vectors
+        (groups, hidden) of the groups' own texts.
+    label_vectors
+        (labels, hidden) of the labels' texts.
+    group_of
+        (labels,) group of each label.
+
+    Returns
+    -------
+    Tensor
+        (groups, hidden): the group's text and the mean of its labels' texts, half and half, of unit length.
+    """
+    groups = len(group_vectors)
+    total = torch.zeros_like(group_vectors).index_add_(0, group_of, label_vectors)
+    count = torch.bincount(group_of, minlength=groups).clamp(min=1).unsqueeze(1)
+    return nn.functional.normalize(group_vectors + total / count, dim=1)
+
+
+def similar_lengths(counts: Tensor) -> Iterator[Tensor]:
+    """Yield the places of documents with 1, 2, 3-4, 5-8, ... segments: padding at most doubles the work."""
+    order = counts.float().log2().ceil().long()
+    for size in order.unique():
+        yield (order == size).nonzero().squeeze(1)
+
+
+def positions(length: int, hidden: int) -> Tensor:
+    """Sinusoidal positions (Vaswani et al. 2017), (length, hidden): no longest document."""
+    place = torch.arange(length).unsqueeze(1)
+    rate = torch.exp(torch.arange(0, hidden, 2) * (-math.log(10_000.0) / hidden))
+    table = torch.zeros(length, hidden)
+    table[:, 0::2] = torch.sin(place * rate)
+    table[:, 1::2] = torch.cos(place * rate)[:, : hidden // 2]
+    return table
