@@ -1,8 +1,5 @@
 """Documents that a model has seen, found again among those that are to tell how good it is on new ones."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from hierarchy.text.characters import is_blank
@@ -38,7 +35,7 @@ def warn_of_seen(model: Model, documents: Documents, *, what: str, train: Docume
 
 def warn_of_calibrated(model: Model, documents: Documents) -> list[str]:
     """Warn of test documents that are just those on which the model's promises were made, and return what was said."""
-    calibration = model.record.get("fingerprints", {}).get("calibration")
+    calibration = model.record["fingerprints"].get("calibration")
     if model.promises is None or calibration != fingerprint(documents.texts, documents.labels):
         return []
     keys = documents.keys()
@@ -48,7 +45,7 @@ def warn_of_calibrated(model: Model, documents: Documents) -> list[str]:
 def _training_keys(model: Model, documents: Documents, keys: np.ndarray) -> np.ndarray:
     """Return the keys of the training documents where they are just these, beside validation and empty documents."""
     runs = [model.record, *model.record.get("refits", ())]
-    known = {run["fingerprints"]["train"]: run["documents"]["train"] for run in runs if "train" in _parts(run)}
+    known = {run["fingerprints"]["train"]: run["documents"]["train"] for run in runs}
     words = np.fromiter((not is_blank(text) for text in documents.texts), dtype=bool, count=len(keys))
     for kept in (words, words & ~np.isin(keys, model.valid_keys)):
         places = np.flatnonzero(kept)
@@ -57,8 +54,3 @@ def _training_keys(model: Model, documents: Documents, keys: np.ndarray) -> np.n
             if fingerprint(part.texts, part.labels) in known:
                 return keys[places]
     return keys[:0]
-
-
-def _parts(run: Mapping[str, Any]) -> set[str]:
-    """Return the parts of which a run tells both fingerprint and number; older records have none."""
-    return set(run.get("fingerprints", ())) & set(run.get("documents", ()))

@@ -26,7 +26,7 @@ from pipelines.model.artifact.manifest import (
 from pipelines.model.artifact.saved_settings import settings_of_model
 from pipelines.model.artifact.schemas.checking import REMEDY, checked
 from pipelines.model.artifact.schemas.model import SavedConfig, SavedRouter, read_promises, read_vocabulary
-from pipelines.model.artifact.schemas.record import check_record
+from pipelines.model.artifact.schemas.record import SavedRecord
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
 from pipelines.promises.promises import Promises
@@ -81,9 +81,10 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, Any]:
 
 
 def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[Model, Any]:
-    check_complete(listed, ["config.json"], listed, folder / MANIFEST)
+    check_complete(listed, ["config.json", RECORD], listed, folder / MANIFEST)
     config = _config(folder)
-    record = _record(folder, listed, config)
+    record = read_model_json(folder, RECORD)
+    checked(SavedRecord, record, folder / RECORD)
     settings = _settings(config, record, folder)
     _check_listed(listed, settings, folder)
     taxonomy = _taxonomy(folder)
@@ -108,7 +109,7 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
         ),
         router=_router(folder, settings, tensors),
         record=record,
-        valid_keys=tensors.get("valid_keys", np.empty(0, dtype=np.uint64)),  # older models have none
+        valid_keys=tensors["valid_keys"],
         promises=_promises(folder, len(config.groups)) if PROMISES in listed else None,
         neighbours=_neighbours(folder, sizes) if NEIGHBOURS in listed else None,
         words=config.words,
@@ -140,25 +141,16 @@ def _settings(config: SavedConfig, record: Mapping[str, Any], folder: Path) -> S
     try:
         return settings_of_model(config.settings, where=str(folder / "config.json"))
     except ConfigError as error:
-        made = record.get("versions", {}).get("coarsefine", "unknown")
+        made = record["versions"].get("coarsefine", "unknown")
         problems = [f"{problem} (the model was made by coarsefine {made})" for problem in error.problems]
         raise ArtifactError(
             [f"{problem}: use that version, or train again" for problem in problems], error.where
         ) from None
 
 
-def _record(folder: Path, listed: Mapping[str, Any], config: SavedConfig) -> dict[str, Any]:
-    """Return the record; older models tell in their config of their training, without fingerprints and hardware."""
-    record = {**(config.record or {}), "versions": config.versions}
-    if RECORD in listed:
-        record = read_model_json(folder, RECORD)
-    check_record(record, folder / (RECORD if RECORD in listed else "config.json"))
-    return record
-
-
 def _check_listed(listed: Mapping[str, Any], settings: Settings, folder: Path) -> None:
-    needed = {"config.json", "taxonomy.yaml", "router.json", "model.safetensors"}
-    allowed = {RECORD, PROMISES, METRICS, "README.md"}
+    needed = {"config.json", RECORD, "taxonomy.yaml", "router.json", "model.safetensors"}
+    allowed = {PROMISES, METRICS, "README.md"}
     if settings.lexical:
         needed.add("vocabulary.json")
     if settings.encoder != "none":
@@ -221,7 +213,7 @@ def _arrays(settings: Settings, tensors: Mapping[str, np.ndarray]) -> dict[str, 
     expected = {
         "group_of": Array("int64", ("labels",), below="groups", rising=True, complete=True),
         "train_counts": Array("int64", ("labels",), counts=True),
-        "valid_keys": Array("uint64", ("validation documents",), required=False),
+        "valid_keys": Array("uint64", ("validation documents",)),
     }
     if settings.encoder != "none":
         expected |= row_arrays("neural", rows="labels", columns="features", sparse=False)
