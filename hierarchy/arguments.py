@@ -87,7 +87,7 @@ def text_column(values: Any, name: str, *, wanted: str = "a string: leave it out
     broken = False
     for place, text in enumerate(texts):
         if not isinstance(text, str):
-            raise DataError(f"{name}[{place}] is {text!r:.80} ({type(text).__name__}), not {wanted}")
+            raise DataError(f"{name}[{place}] is {in_short(text)} ({type(text).__name__}), not {wanted}")
         broken = broken or has_half(text)
     return [healed(text) for text in texts] if broken else texts
 

@@ -10,6 +10,7 @@ from hierarchy.arguments import pair, same_length, text_column
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.characters import healed, refuse_half
+from hierarchy.text.escaping import in_short
 from pipelines.data.checks import check_documents
 from pipelines.data.documents import Documents, warn_of_repeats
 from pipelines.data.label_words import Word, check_words, ids_said, words_given
@@ -27,7 +28,7 @@ def check_text(text: Any) -> str:
         It is no string.
     """
     if not isinstance(text, str):
-        raise DataError(f"text is {text!r:.80} ({type(text).__name__}): give one document, a string")
+        raise DataError(f"text is {in_short(text)} ({type(text).__name__}): give one document, a string")
     return healed(text)
 
 
