@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import count, repeat
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -16,9 +16,24 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 ROWS_IN_MEMORY = 200
+T = TypeVar("T")
 EXAMPLES = 10  # rows kept of each kind of finding
 Pair: TypeAlias = tuple[str, str | None]  # a label and its group, as the data has them
 Row: TypeAlias = tuple[str | None, str | None, str | None, int, int]  # text, label, group, how many labels, row
+
+
+@dataclass
+class Findings(Generic[T]):
+    """How often something was found, and the first times."""
+
+    first: list[T] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, one: T) -> None:
+        """Count one more."""
+        self.total += 1
+        if self.total <= EXAMPLES:
+            self.first.append(one)
 
 
 @dataclass
@@ -31,12 +46,9 @@ class Scan:
     pairs: dict[Pair, int] = field(default_factory=dict)
     counts: list[int] = field(default_factory=list)  # documents of each pair
     first_rows: list[int] = field(default_factory=list)
-    empty: list[int] = field(default_factory=list)  # rows
-    unlabelled: list[int] = field(default_factory=list)
-    several: list[tuple[int, str]] = field(default_factory=list)  # (row, labels as JSON)
-    n_empty: int = 0
-    n_unlabelled: int = 0
-    n_several: int = 0
+    empty: Findings[int] = field(default_factory=Findings)  # rows
+    unlabelled: Findings[int] = field(default_factory=Findings)
+    several: Findings[tuple[int, str]] = field(default_factory=Findings)  # (row, labels as JSON)
 
 
 def scan_documents(documents: Iterable[Row], n: int, keep_empty: bool) -> Scan:
@@ -60,19 +72,13 @@ def scan_documents(documents: Iterable[Row], n: int, keep_empty: bool) -> Scan:
             digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
             scan.hashes[position] = int.from_bytes(digest, "little")
         else:
-            scan.n_empty += 1
-            if scan.n_empty <= EXAMPLES:
-                scan.empty.append(row)
+            scan.empty.add(row)
             if not keep_empty:
                 continue
         if label is None or is_blank(label):
-            scan.n_unlabelled += 1
-            if scan.n_unlabelled <= EXAMPLES:
-                scan.unlabelled.append(row)
+            scan.unlabelled.add(row)
         elif labels > 1:
-            scan.n_several += 1
-            if scan.n_several <= EXAMPLES:
-                scan.several.append((row, label))
+            scan.several.add((row, label))
         else:
             pair = scan.pairs.setdefault((label, None if is_blank(group or "") else group), len(scan.pairs))
             if pair == len(scan.counts):

@@ -12,7 +12,6 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.data.documents import Documents
 from pipelines.data.splits import fingerprint
 from pipelines.model.artifact.saved_settings import description
+from pipelines.model.provenance import library_version
 from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
 from stages.machine import n_processes
@@ -201,13 +201,8 @@ def _decisive(refit: Mapping[str, Any]) -> list[Any]:
 
 def package_versions() -> dict[str, str]:
     """Versions of what decides the figures of a model."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            found[name] = "unknown"
-    return found
+    libraries = {name: library_version(name) or "unknown" for name in PACKAGES}
+    return {"python": platform.python_version(), **libraries}
 
 
 def hardware(device: str | None = None) -> dict[str, Any]:

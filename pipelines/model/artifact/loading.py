@@ -235,4 +235,4 @@ def _neighbours(folder: Path, sizes: Mapping[str, int]) -> Neighbours:
     }
     tensors = read_arrays(folder / NEIGHBOURS, remedy=REMEDY)
     check_arrays(tensors, expected, sizes, where=str(folder / NEIGHBOURS), remedy=REMEDY)
-    return Neighbours.from_tensors(tensors)
+    return Neighbours(**tensors)
