@@ -13,9 +13,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from hierarchy.taxonomy import Taxonomy
+from pipelines.model.document_model import fine_encoders, make_document_model
 from pipelines.settings import Settings
 from pipelines.training.encoder import check_label_texts
-from pipelines.training.modules import fine_encoders, freeze, make_document_model, make_loss, make_sampler
+from pipelines.training.modules import freeze, make_loss, make_sampler
 from pipelines.training.training_key import training_key
 from stages.coarse.document_model import group_text_embeddings
 from stages.coarse.encoder import Encoder

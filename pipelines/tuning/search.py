@@ -16,15 +16,14 @@ from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.escaping import short_repr
 from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.data.documents import Documents
-from pipelines.data.preparation import check_pair, prepare_documents
+from pipelines.data.documents import Documents, warn_of_repeats
+from pipelines.data.given import check_pair, prepare_documents
 from pipelines.data.splits import fingerprint
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 from pipelines.evaluation.metrics import averaged_scores
 from pipelines.model.artifact.replacement import run_place
 from pipelines.model.model import Model
 from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
-from pipelines.model.seen_documents import warn_of_repeats
 from pipelines.settings import MACHINE, Settings
 from pipelines.training.fit import fit_model
 from pipelines.tuning.space import Space, read_space

@@ -198,7 +198,7 @@ def check(
 
 def builder_of(config: "Config") -> "TaxonomyBuilder":
     """Return the builder that a config describes."""
-    from pipelines.data.preparation import builder_of as builder_of_settings
+    from pipelines.training.groups import builder_of as builder_of_settings
 
     options = config.classifier
     _silence(options.label_encoder or options.encoder)
