@@ -39,8 +39,6 @@ def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]
         A report as a dict; tells whether baselines were fitted.
     """
     record = model.record
-    if "fingerprint" not in record:
-        return ["## How to reproduce", "", "An older coarsefine made this model and kept no record of the run."]
     refits = record.get("refits", [])
     expected = refits[0]["before"] if refits else record["fingerprint"]
     machine, versions = record["hardware"], record["versions"]

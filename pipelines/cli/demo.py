@@ -82,6 +82,6 @@ def _classify(classifier: "HierarchicalClassifier", letters: list[str]) -> None:
         rows = []
         for path in paths:
             group = taxonomy.groups[taxonomy.group_index(path.path[0])]
-            label = taxonomy.labels[taxonomy.label_index(path.path[1])]
+            label = taxonomy.labels[taxonomy.label_index(path.path[-1])]
             rows.append((label.name, group.name, f"{path.probability:.3f}", f"{path.group_probability:.3f}"))
         print_table("", ("label", "group", "probability", "of the group"), rows)
