@@ -65,8 +65,8 @@ def figures(report: EvaluationReport | None, promises: Promises | None) -> list[
         lines += [line for note in report.notes for line in ("", markdown(note))]
     lines += ["", "### Probabilities and promises", ""]
     lines += ["Probabilities are calibrated on the validation documents, which is a fit and no promise."]
-    level = None if report is None else (report.evaluation.levels or {}).get(FINE)
-    if level is not None:
+    if report is not None:
+        level = report.evaluation.levels[FINE]
         lines += [
             f"On the documents above their expected calibration error is {level.ece.value:.4f} (0 is perfect; 95 % of "
             f"perfectly calibrated models stay below {level.ece_calibrated:.4f})."
@@ -90,7 +90,7 @@ def where_it_fails(report: EvaluationReport | None) -> list[str]:
         f"{1 - own.accuracy:.1%} of the documents get a wrong label: {own.routing_errors:.1%} land in a wrong group "
         f"(routing errors), {own.head_errors:.1%} in the right group on a wrong label (head errors).",
         "",
-        *(f"- {_slice_line(part, own.accuracy)}" for part in own.slices or ()),
+        *(f"- {_slice_line(part, own.accuracy)}" for part in own.slices),
     ]
     thirds = {name: third for name, third in own.thirds.items() if third.train_counts is not None}
     for name, third in thirds.items() if len(thirds) > 1 else ():  # labels with equally many documents are one third

@@ -5,11 +5,11 @@ is right. `probabilities` is ``(documents, classes)`` and `gold` the right colum
 right class has no column: such a document counts as wrong, with probability 0 for the truth.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.evaluation.bootstrap import Interval, unbiased_interval
+from pipelines.evaluation.bootstrap import LEVEL, Interval, unbiased_interval
 from pipelines.evaluation.metrics import ratio
 
 BINS = 15
@@ -57,24 +57,15 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
     return float(np.abs(np.bincount(_bin_of(confidence, bins), weights=gaps)).sum() / len(gaps))
 
 
-def calibration_error_interval(
-    confidence: np.ndarray,
-    correct: np.ndarray,
-    *,
-    bins: int = BINS,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval:
+def calibration_error_interval(confidence: np.ndarray, correct: np.ndarray, *, seed: int = 0) -> Interval:
     """Give the expected calibration error with its bootstrap interval.
 
     The bootstrap adds the noise of resampling to that of the sample, and noise only ever raises this error; so the
     interval is shifted by the bootstrap's estimate of that bias, and cut at 0.
     """
-    value = expected_calibration_error(confidence, correct, bins)
-    samples = resampled_calibration_error(confidence, correct, bins=bins, resamples=resamples, seed=seed)
-    found = unbiased_interval(value, samples, level)
-    return Interval(value, max(0.0, found.low), max(0.0, found.high), level, resamples)
+    value = expected_calibration_error(confidence, correct)
+    found = unbiased_interval(value, resampled_calibration_error(confidence, correct, seed=seed))
+    return replace(found, low=max(0.0, found.low), high=max(0.0, found.high))
 
 
 def resampled_calibration_error(
@@ -94,9 +85,7 @@ def resampled_calibration_error(
     return errors
 
 
-def calibrated_quantile(
-    confidence: np.ndarray, *, bins: int = BINS, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> float:
+def calibrated_quantile(confidence: np.ndarray, *, level: float = LEVEL, draws: int = 1000, seed: int = 0) -> float:
     """Give the calibration error that a perfectly calibrated model with these confidences stays below.
 
     Each draw makes a document right with the probability that its confidence says, and measures the error; the quantile
@@ -104,7 +93,7 @@ def calibrated_quantile(
     2007; Vaicenavicius et al. 2019).
     """
     confidence = np.asarray(confidence, dtype=np.float64)
-    bin_of = _bin_of(confidence, bins)
+    bin_of = _bin_of(confidence, BINS)
     order = np.argsort(bin_of, kind="stable")
     sorted_confidence, n = confidence[order], len(confidence)
     starts = np.flatnonzero(np.diff(bin_of[order], prepend=-1))
@@ -117,9 +106,7 @@ def calibrated_quantile(
     return float(np.quantile(errors, level))
 
 
-def reliability_bins(
-    confidence: np.ndarray, correct: np.ndarray, bins: int = BINS, level: float = 0.95
-) -> ReliabilityBins:
+def reliability_bins(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> ReliabilityBins:
     """Give the bars of a reliability diagram, from the bins that `expected_calibration_error` is made of."""
     from scipy.stats import beta
 
@@ -128,7 +115,7 @@ def reliability_bins(
     right = np.bincount(bin_of, weights=np.asarray(correct, dtype=np.float64))
     total = np.bincount(bin_of, weights=confidence)
     count, right, total = (column[count > 0] for column in (count, right, total))
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     # Beta quantiles are not defined where no document, or every one, is right: the interval ends at 0 or 1 there.
     low = np.where(right > 0, beta.ppf(tail, np.maximum(right, 1), count - right + 1), 0.0)
     high = np.where(right < count, beta.ppf(1 - tail, right + 1, np.maximum(count - right, 1)), 1.0)

@@ -80,7 +80,7 @@ def _figures(report: EvaluationReport) -> Table:
 
 
 def _levels(report: EvaluationReport) -> Table:
-    levels = report.evaluation.levels or {}
+    levels = report.evaluation.levels
     headings = {FINE: "fine label", GROUP: "most probable group", TAIL: "documents of tail labels"}
     shown = {name: levels[name] for name in LEVELS if name in levels}
     lines: list[tuple[str, Callable[[LevelScores], str]]] = [
@@ -92,7 +92,7 @@ def _levels(report: EvaluationReport) -> Table:
         ("ECE that 95% of calibrated models stay below", lambda level: f"{level.ece_calibrated:.4f}"),
         ("area under risk-coverage (AURC)", lambda level: f"{level.aurc:.4f}"),
     ]
-    rows = [(name, *(cell(level) for level in shown.values())) for name, cell in lines] if shown else []
+    rows = [(name, *(cell(level) for level in shown.values())) for name, cell in lines]
     return Table("Probabilities", ("figure", *(headings[name] for name in shown)), rows)
 
 

@@ -76,12 +76,6 @@ def third_scores(counts: LabelCounts, train_counts: np.ndarray) -> dict[str, Thi
     return result
 
 
-def read_third(values: Mapping[str, Any]) -> ThirdScores:
-    """Read a `ThirdScores` that went over JSON."""
-    span = values["train_counts"]
-    return ThirdScores(**{**values, "train_counts": None if span is None else (int(span[0]), int(span[1]))})
-
-
 def label_rows(
     gold: np.ndarray,
     predicted: np.ndarray,

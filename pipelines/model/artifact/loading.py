@@ -10,7 +10,7 @@ import numpy as np
 from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.label_words import word_problem
-from pipelines.evaluation.schema import check_metrics
+from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.model.artifact.loading_neural import DOCUMENT_MODEL, load_neural, reads_pretrained
 from pipelines.model.artifact.manifest import (
     FORMAT_VERSION,
@@ -219,7 +219,7 @@ def _promises(folder: Path, groups: int) -> Promises:
 
 def _metrics(folder: Path) -> dict[str, Any]:
     metrics = read_model_json(folder, METRICS)
-    check_metrics(metrics, folder / METRICS)
+    EvaluationReport.from_dict(metrics, folder / METRICS)
     return metrics
 
 

@@ -16,9 +16,9 @@ from pipelines.evaluation.comparison import (
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
 from pipelines.evaluation.sources import SHORT_TEXTS, TAIL_LABELS, Slice
-from pipelines.pages.evaluation.words import difference, name, points, share, span
-from pipelines.pages.shell import html_table
-from pipelines.pages.taxonomy.heat import HEAT_GROUPS
+from pipelines.pages.heat import HEAT_GROUPS
+from pipelines.pages.shell import boxed_table, section
+from pipelines.pages.words import difference, ends, name, points, share
 from pipelines.promises.kept import FALSE_ALARMS, FINE_ANSWERS, GROUP_ANSWERS, LABEL_SETS, TREE_NODES
 
 WHAT = {  # the baselines, for readers who do not know their names
@@ -44,21 +44,16 @@ ABOUT = {  # what is special about a level
 }
 
 
-def section(title: str, *parts: str) -> str:
-    """Put parts under a heading."""
-    return f'<section class="whole"><h2>{title}</h2>{"".join(parts)}</section>'
-
-
 def report_in_short(report: EvaluationReport) -> str:
     """Say how good the model is, and put the other systems beside it."""
     own = report.evaluation
     trained = sum(row.train_count > 0 for row in own.labels)
     lines = [
         f"Of 100 documents, {100 * own.accuracy:.0f} get the right one of {trained:,} labels (exactly "
-        f"{share(own.accuracy)}; {report.accuracy.level:.0%} interval: between {span(report.accuracy)}), and "
+        f"{share(own.accuracy)}; {report.accuracy.level:.0%} interval: between {ends(report.accuracy)}), and "
         f"{100 * own.group_accuracy:.0f} at least a label in the right one of {len(own.groups):,} groups.",
         f"If every label counts alike, however rare it is, the score (macro-F1) is {share(report.macro_f1.value)}, "
-        f"between {span(report.macro_f1)}.",
+        f"between {ends(report.macro_f1)}.",
     ]
     lines += _standings(report)
     text = "".join(f'<p class="lead">{line}</p>' for line in lines)
@@ -107,7 +102,7 @@ def _beside(report: EvaluationReport) -> str:
         "<p>Differences are in percentage points, with the interval that holds the true one in 95 of 100 such tests. "
         "Where it holds 0, the two systems cannot be told apart on these documents.</p>"
     )
-    return f'<h3>Beside other systems</h3>{note}<div class="box">{html_table(columns, rows, figures=4)}</div>'
+    return f"<h3>Beside other systems</h3>{note}{boxed_table(columns, rows, figures=4)}"
 
 
 def error_sources(own: Evaluation) -> str:
@@ -156,8 +151,7 @@ def _slices(own: Evaluation, errors: int) -> str:
         "<p>Explained are the errors beyond those that as many other documents would have. A document can stand in "
         "more than one row.</p>"
     )
-    table = html_table(columns, rows, figures=5)
-    return f'<h3>Documents that go wrong more often</h3>{note}<div class="box">{table}</div>'
+    return f"<h3>Documents that go wrong more often</h3>{note}{boxed_table(columns, rows, figures=5)}"
 
 
 def _slice_words(one: Slice) -> str:
@@ -172,8 +166,6 @@ def probabilities(levels: Mapping[str, LevelScores], places: Mapping[str, str]) 
     """Compare what the model states with what happens, at each level."""
     titles = {FINE: "Fine label", GROUP: "Group", TAIL: "Rare labels only"}
     shown = [level for level in LEVELS if level in levels]
-    if not shown:
-        return ""
     text = (
         "<p>With every answer the model states a probability. Points on the dashed line: of the answers stated with "
         "80%, 80% are right. Below it the model is too sure, above it not sure enough. Each point stands for a "
@@ -198,7 +190,7 @@ def probabilities(levels: Mapping[str, LevelScores], places: Mapping[str, str]) 
         for what, term, cell in lines
     ]
     columns = ("figure (all but the first: the lower, the better)", *(titles[level] for level in shown))
-    table = f'<div class="box">{html_table(columns, rows, figures=len(shown))}</div>'
+    table = boxed_table(columns, rows, figures=len(shown))
     return section("Can the probabilities be trusted?", text, f'<div class="three">{plots}</div>', table)
 
 
@@ -217,8 +209,6 @@ def _kept(level: LevelScores) -> str:
 
 def coverage(levels: Mapping[str, LevelScores], places: Mapping[str, str]) -> str:
     """Say what is gained where unsure answers are left to a person."""
-    if "risk" not in places:
-        return ""
 
     def risk(level: str, wished: float) -> float:
         curve = levels[level].curve
@@ -231,11 +221,11 @@ def coverage(levels: Mapping[str, LevelScores], places: Mapping[str, str]) -> st
         "answers are left. Measured on these documents; new ones may differ.</p>"
     )
     rows = [(f"the surest {part:.0%}", share(risk(FINE, part)), share(risk(GROUP, part))) for part in COVERAGES]
-    table = html_table(("answered by the model", "wrong labels among them", "wrong groups"), rows, figures=2)
+    table = boxed_table(("answered by the model", "wrong labels among them", "wrong groups"), rows, figures=2)
     return section(
         "What if unsure answers are left to a person?",
         text,
-        f'<div class="two"><div>{places["risk"]}</div><div class="box">{table}</div></div>',
+        f'<div class="two"><div>{places["risk"]}</div>{table}</div>',
     )
 
 
@@ -256,8 +246,8 @@ def promises(report: EvaluationReport) -> str:
         '<p class="lead">The model answers with the label, with its group, or not at all, and promises how often it is '
         "right.</p><p>A promise is about all documents like those it was made on; on these it may miss by chance.</p>"
     )
-    table = html_table(("what", "promised", "on these documents", "documents"), rows, figures=3)
-    return section("What the model promises", text, f'<div class="box">{table}</div>')
+    columns = ("what", "promised", "on these documents", "documents")
+    return section("What the model promises", text, boxed_table(columns, rows, figures=3))
 
 
 def group_confusion(own: Evaluation, places: Mapping[str, str]) -> str:

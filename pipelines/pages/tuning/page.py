@@ -3,10 +3,9 @@
 from html import escape
 from pathlib import Path
 
-from pipelines.pages.evaluation.sections import section
-from pipelines.pages.evaluation.words import difference, name, share
-from pipelines.pages.shell import check_bokeh, embedded, fill_page, headline, html_table
+from pipelines.pages.shell import boxed_table, check_bokeh, embedded, fill_page, section
 from pipelines.pages.tuning.plots import history_plot, parameter_plot
+from pipelines.pages.words import difference, name, share
 from pipelines.tuning.trials import COMPLETE, Comparison, Trial, Tuning, shown
 
 FOLDER = Path(__file__).parent
@@ -41,7 +40,7 @@ def tuning_page(tuning: Tuning) -> str:
             "<p>All settings change at once, so a cloud shows a tendency, not an effect of one setting alone.</p>",
             f'<div class="three">{"".join(f"<div>{place}</div>" for place in places.values())}</div>',
         ),
-        section("All trials", f'<div class="box">{_table(tuning)}</div>'),
+        section("All trials", _table(tuning)),
     ]
     best = tuning.best
     figures = [
@@ -53,8 +52,8 @@ def tuning_page(tuning: Tuning) -> str:
     return fill_page(
         FOLDER,
         title="Tuning",
-        figures=headline(figures),
-        sections="\n".join(part for part in parts if part),
+        figures=figures,
+        sections=parts,
         plots=script,
     )
 
@@ -90,13 +89,13 @@ def _on_test(test: Comparison) -> str:
         "the true one in 95 of 100 such tests.</p>"
     )
     columns = ("figure", "trial 0", f"trial {test.best}, the best", "the best is")
-    return section("On the test documents", text, f'<div class="box">{html_table(columns, rows, figures=3)}</div>')
+    return section("On the test documents", text, boxed_table(columns, rows, figures=3))
 
 
 def _table(tuning: Tuning) -> str:
     keys = list(tuning.space.ranges)
     columns = ("trial", "", "accuracy", "macro-F1", "right group", "minutes", *keys)
-    return html_table(columns, [_row(tuning, trial, keys) for trial in tuning.trials], figures=len(columns) - 2)
+    return boxed_table(columns, [_row(tuning, trial, keys) for trial in tuning.trials], figures=len(columns) - 2)
 
 
 def _row(tuning: Tuning, trial: Trial, keys: list[str]) -> list[str]:
