@@ -16,9 +16,8 @@ from numpy.lib.format import open_memmap
 
 from hierarchy.errors import DataError
 from stages.arrays import Array, check_arrays
-from stages.cache_keys import cache_key, texts_digest
-from stages.finished import LIST, damaged, finishing, is_finished, make_folder, writing
 from stages.progress import progress
+from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished, make_folder, texts_digest, writing
 
 RUN_FOLDER = "(`run` in a config, `run_dir` in Python)"
 SHARD_DOCUMENTS = 1024

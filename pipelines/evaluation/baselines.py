@@ -13,10 +13,10 @@ import numpy as np
 
 from hierarchy.errors import DataError
 from stages.fine.ngrams import UNSPACED
+from stages.machine import in_parallel
 from stages.progress import progress
-from stages.workers import in_parallel
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 SVM_MIN_DF = 1
 LOGISTIC_C = 0.1

@@ -44,7 +44,7 @@ def level_table(
     gold_group: np.ndarray,
     in_tail: np.ndarray,
     *,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> dict[str, LevelScores]:
     """Measure the fine level, the group level, and the fine level of documents with rare labels.
 
@@ -63,21 +63,21 @@ def level_table(
         ``(documents,)`` group of the right label.
     in_tail
         ``(documents,)`` whose right label is in the tail third; without any, that level is left out.
-    seed
+    random_state
         Of the intervals.
     """
     of_group = group_mass(probabilities, group_of)
     known_group = np.where(gold_group < of_group.shape[1], gold_group, -1)
     table = {
-        FINE: level_scores(probabilities, gold, seed),
-        GROUP: level_scores(of_group, known_group, seed),
+        FINE: level_scores(probabilities, gold, random_state),
+        GROUP: level_scores(of_group, known_group, random_state),
     }
     if in_tail.any():
-        table[TAIL] = level_scores(probabilities[in_tail], gold[in_tail], seed)
+        table[TAIL] = level_scores(probabilities[in_tail], gold[in_tail], random_state)
     return table
 
 
-def level_scores(probabilities: np.ndarray, gold: np.ndarray, seed: int = 0) -> LevelScores:
+def level_scores(probabilities: np.ndarray, gold: np.ndarray, random_state: int = 0) -> LevelScores:
     """Measure one level.
 
     Parameters
@@ -86,7 +86,7 @@ def level_scores(probabilities: np.ndarray, gold: np.ndarray, seed: int = 0) -> 
         ``(documents, classes)``.
     gold
         ``(documents,)`` right column, or -1 where it has none.
-    seed
+    random_state
         Of the intervals.
     """
     confidence = answer_confidence(probabilities)
@@ -96,8 +96,8 @@ def level_scores(probabilities: np.ndarray, gold: np.ndarray, seed: int = 0) -> 
         accuracy=float(correct.mean()),
         brier=reliability.brier(probabilities, gold),
         nll=reliability.negative_log_likelihood(probabilities, gold),
-        ece=reliability.calibration_error_interval(confidence, correct, seed=seed),
-        ece_calibrated=reliability.calibrated_quantile(confidence, seed=seed),
+        ece=reliability.calibration_error_interval(confidence, correct, random_state=random_state),
+        ece_calibrated=reliability.calibrated_quantile(confidence, random_state=random_state),
         aurc=reliability.aurc(confidence, correct),
         bins=reliability.reliability_bins(confidence, correct),
         curve=_thinned(*reliability.risk_coverage(confidence, correct)),

@@ -57,19 +57,19 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
     return float(np.abs(np.bincount(_bin_of(confidence, bins), weights=gaps)).sum() / len(gaps))
 
 
-def calibration_error_interval(confidence: np.ndarray, correct: np.ndarray, *, seed: int = 0) -> Interval:
+def calibration_error_interval(confidence: np.ndarray, correct: np.ndarray, *, random_state: int = 0) -> Interval:
     """Give the expected calibration error with its bootstrap interval.
 
     The bootstrap adds the noise of resampling to that of the sample, and noise only ever raises this error; so the
     interval is shifted by the bootstrap's estimate of that bias, and cut at 0.
     """
     value = expected_calibration_error(confidence, correct)
-    found = unbiased_interval(value, resampled_calibration_error(confidence, correct, seed=seed))
+    found = unbiased_interval(value, resampled_calibration_error(confidence, correct, random_state=random_state))
     return replace(found, low=max(0.0, found.low), high=max(0.0, found.high))
 
 
 def resampled_calibration_error(
-    confidence: np.ndarray, correct: np.ndarray, *, bins: int = BINS, resamples: int = 1000, seed: int = 0
+    confidence: np.ndarray, correct: np.ndarray, *, bins: int = BINS, resamples: int = 1000, random_state: int = 0
 ) -> np.ndarray:
     """Give the expected calibration error of resampled documents, ``(resamples,)``; the bins stay.
 
@@ -77,7 +77,7 @@ def resampled_calibration_error(
     """
     bin_of = _bin_of(confidence, bins)
     gaps = np.asarray(correct, dtype=np.float64) - confidence
-    rng, n = np.random.default_rng(seed), len(gaps)
+    rng, n = np.random.default_rng(random_state), len(gaps)
     errors = np.empty(resamples)
     for i in range(resamples):
         drawn = rng.integers(n, size=n)
@@ -85,7 +85,9 @@ def resampled_calibration_error(
     return errors
 
 
-def calibrated_quantile(confidence: np.ndarray, *, level: float = LEVEL, draws: int = 1000, seed: int = 0) -> float:
+def calibrated_quantile(
+    confidence: np.ndarray, *, level: float = LEVEL, draws: int = 1000, random_state: int = 0
+) -> float:
     """Give the calibration error that a perfectly calibrated model with these confidences stays below.
 
     Each draw makes a document right with the probability that its confidence says, and measures the error; the quantile
@@ -97,7 +99,7 @@ def calibrated_quantile(confidence: np.ndarray, *, level: float = LEVEL, draws: 
     order = np.argsort(bin_of, kind="stable")
     sorted_confidence, n = confidence[order], len(confidence)
     starts = np.flatnonzero(np.diff(bin_of[order], prepend=-1))
-    rng, errors = np.random.default_rng(seed), np.empty(draws)
+    rng, errors = np.random.default_rng(random_state), np.empty(draws)
     step = max(1, _BLOCK // n)
     for start in range(0, draws, step):
         stop = min(start + step, draws)

@@ -26,7 +26,7 @@ from stages.features import FeatureExtractor, NeuralFeatures
 from stages.progress import Clock
 from stages.router.router import Inputs, Router, fit_router
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def refit(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hierarchy.errors import DataError
-from stages.finished import write_checksums
+from stages.run_folder import write_checksums
 from stages.vectors import SHARD_CHARACTERS, VectorCache, pool_segments, shard_bounds
 
 HIDDEN = 4

@@ -40,7 +40,7 @@ from stages.fine.rows import Rows
 from stages.router.router import Router
 
 TRIES = 3  # where another process puts a new model in its place while it is read
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[str, Any] | None]:
@@ -63,7 +63,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
         The device cannot be used.
     """
     if device is not None:  # also where the model has no neural parts
-        from stages.devices import device_of
+        from stages.machine import device_of
 
         device_of(device)
     for _ in range(TRIES):
