@@ -10,6 +10,7 @@ from pipelines.evaluation.report import (
     markdown_table,
     promises_table,
     span,
+    with_errors,
     with_span,
     worst_groups,
     worst_labels,
@@ -33,9 +34,7 @@ def key_figures(report: EvaluationReport | None) -> list[tuple[str, str]]:
         ("beside flat models", "not compared: none was fitted" if best is None else _best(best, flat[best])),
     ]
     if own.accuracy < 1:
-        worst = sorted(own.groups, key=lambda row: row.support * (1 - (row.accuracy or 0)), reverse=True)
-        names = [named(row) for row in worst if row.support and (row.accuracy or 0) < 1][:3]
-        rows.append(("where it fails most", ", ".join(names)))
+        rows.append(("where it fails most", ", ".join(map(named, with_errors(own.groups)[:3]))))
     return rows
 
 

@@ -22,19 +22,18 @@ from pipelines.cross_validation.out_of_fold import OutOfFold, averaged, joined, 
 from pipelines.data.documents import Documents
 from pipelines.data.folds import check_sources, deal_folds, number_sources
 from pipelines.data.preparation import check_labels, check_taxonomy, check_texts, label_texts, with_label_documents
-from pipelines.data.splits import fingerprint
+from pipelines.evaluation.metrics import FIGURES
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
-from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
+from pipelines.model.provenance import work_key
 from pipelines.settings import MACHINE, Settings
 from stages.features import vector_key
 from stages.machine import n_processes
-from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
+from stages.run_folder import LIST, damaged, finishing, is_finished
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cross_validation.shared_vectors import SharedVectors
 
-FIGURES = ("accuracy", "macro_f1")
 MOST_REPEATS = 1000  # what is more changes no mean any more
 NO_MATTER = MACHINE | {"keep_neighbours"}  # settings that change no answer
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -230,18 +229,18 @@ def _key(
     """Everything that a fold depends on; not the number of repeats, so that more can follow."""
     if encoder is not None:
         encoder = [vector_key(*encoder), encoder[0].dropout_rates()]
-    return cache_key(
-        made_by=code_and_libraries(),
+    return work_key(
+        settings,
+        taxonomy,
+        documents,
+        encoders=[settings.label_encoder],
+        functions=[settings.augment],
+        no_matter=NO_MATTER,
         encoder=encoder,
-        label_encoder=encoder_contents([settings.label_encoder]),
-        augment=function_sources([settings.augment]),
-        settings=settings.model_dump(exclude=NO_MATTER),
-        taxonomy=None if taxonomy is None else taxonomy.to_json(),
-        documents=fingerprint(documents.texts, documents.labels),
         sources=sources,
         folds=folds,
         baselines=baselines,
-    )[:16]
+    )
 
 
 def _write(result: FoldResult, file: Path) -> None:

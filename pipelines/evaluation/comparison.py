@@ -21,7 +21,7 @@ from pipelines.evaluation.bootstrap import (
 )
 from pipelines.evaluation.figures import PER_DOCUMENT, Evaluation
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS
-from pipelines.evaluation.metrics import averaged_scores
+from pipelines.evaluation.metrics import accuracy_and_macro_f1
 from pipelines.evaluation.score_tables import THIRDS
 from pipelines.evaluation.sources import SLICES
 from pipelines.model.artifact.schemas.checking import refusal
@@ -273,10 +273,11 @@ def compare(
     for name, answer in answers.items():
         answer = np.asarray(answer, dtype=np.int64)
         difference = paired_bootstrap(correct, gold == answer, resamples=resamples, random_state=random_state)
+        figures = accuracy_and_macro_f1(gold, answer)
         macro = paired_bootstrap_macro_f1(gold, predicted, answer, resamples=resamples, random_state=random_state)
         results[name] = BaselineResult(
-            accuracy=float(np.mean(gold == answer)),
-            macro_f1=averaged_scores(gold, answer, "macro").f1,
+            accuracy=figures["accuracy"],
+            macro_f1=figures["macro_f1"],
             accuracy_difference=difference,
             macro_f1_difference=macro,
             data=data,

@@ -182,7 +182,7 @@ def evaluate_predictions(
         coarse_in_beam=None if in_beam is None else float(np.mean(in_beam[everyone, gold_group])),
         routing_errors=float(np.mean(~right_group)),
         head_errors=float(np.mean(right_group & ~right)),
-        labels=label_rows(all_gold, predicted, counts, all_ids, all_groups, group_ids, all_counts, label_names or {}),
+        labels=label_rows(all_gold, predicted, all_ids, all_groups, group_ids, all_counts, label_names or {}),
         groups=group_rows(gold_group, predicted_group, right, all_groups, group_ids, all_counts, group_names or {}),
         levels=level_table(probabilities, gold, group_of, gold_group, in_tail[all_gold], random_state=random_state),
         slices=error_slices(right, all_gold, all_counts, in_tail, lengths),
@@ -211,17 +211,14 @@ def _number_unseen(
             f"{len(rows)} of {len(gold)} documents have a gold label that the model has never seen (-1): "
             "give gold_group and unseen_ids for them"
         )
-    number: dict[str, int] = {}
-    groups = group_of.tolist()
+    names = [str(unseen_ids[int(row)]) for row in rows]
+    home: dict[str, int] = {}
+    for name, group in zip(names, gold_group[rows].tolist(), strict=True):
+        home.setdefault(name, group)
+    number = {name: len(ids) + i for i, name in enumerate(home)}
     gold = gold.copy()
-    for row in rows:
-        name = str(unseen_ids[int(row)])
-        if name not in number:
-            number[name] = len(ids)
-            ids.append(name)
-            groups.append(int(gold_group[row]))
-        gold[row] = number[name]
-    return gold, np.asarray(groups, dtype=np.int64), ids
+    gold[rows] = [number[name] for name in names]
+    return gold, np.array([*group_of.tolist(), *home.values()], dtype=np.int64), [*ids, *home]
 
 
 def _check_arrays(arrays: Mapping[str, tuple[Any, tuple[int, ...]]]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.evaluation.bootstrap import LEVEL, Interval, unbiased_interval
-from pipelines.evaluation.metrics import ratio
+from pipelines.evaluation.metrics import equal_parts, ratio
 
 BINS = 15
 NLL_FLOOR = 1e-12  # a probability of the truth below this counts as this: one document cannot cost more than 27.6 nats
@@ -54,7 +54,7 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
     a perfectly calibrated model: see `calibrated_quantile`.
     """
     gaps = np.asarray(correct, dtype=np.float64) - confidence
-    return float(np.abs(np.bincount(_bin_of(confidence, bins), weights=gaps)).sum() / len(gaps))
+    return float(np.abs(np.bincount(equal_parts(confidence, bins), weights=gaps)).sum() / len(gaps))
 
 
 def calibration_error_interval(confidence: np.ndarray, correct: np.ndarray, *, random_state: int = 0) -> Interval:
@@ -75,7 +75,7 @@ def resampled_calibration_error(
 
     Two systems on the same documents and with the same seed get the same resamples: their errors can be subtracted.
     """
-    bin_of = _bin_of(confidence, bins)
+    bin_of = equal_parts(confidence, bins)
     gaps = np.asarray(correct, dtype=np.float64) - confidence
     rng, n = np.random.default_rng(random_state), len(gaps)
     errors = np.empty(resamples)
@@ -95,7 +95,7 @@ def calibrated_quantile(
     2007; Vaicenavicius et al. 2019).
     """
     confidence = np.asarray(confidence, dtype=np.float64)
-    bin_of = _bin_of(confidence, BINS)
+    bin_of = equal_parts(confidence, BINS)
     order = np.argsort(bin_of, kind="stable")
     sorted_confidence, n = confidence[order], len(confidence)
     starts = np.flatnonzero(np.diff(bin_of[order], prepend=-1))
@@ -112,7 +112,7 @@ def reliability_bins(confidence: np.ndarray, correct: np.ndarray, bins: int = BI
     """Give the bars of a reliability diagram, from the bins that `expected_calibration_error` is made of."""
     from scipy.stats import beta
 
-    bin_of = _bin_of(confidence, bins)
+    bin_of = equal_parts(confidence, bins)
     count = np.bincount(bin_of)
     right = np.bincount(bin_of, weights=np.asarray(correct, dtype=np.float64))
     total = np.bincount(bin_of, weights=confidence)
@@ -158,11 +158,3 @@ def _of_gold(probabilities: np.ndarray, gold: np.ndarray) -> np.ndarray:
     gold = np.asarray(gold, dtype=np.int64)
     found = np.take_along_axis(probabilities, np.maximum(gold, 0)[:, None], axis=1)[:, 0]
     return np.where(gold >= 0, found, 0.0).astype(np.float64)
-
-
-def _bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:
-    """Put each document into one of `bins` by the rank of its confidence; equal ones share their mean rank."""
-    from scipy.stats import rankdata
-
-    rank = rankdata(confidence, method="average") - 0.5  # in (0, documents)
-    return np.minimum(bins - 1, (bins * rank / len(rank)).astype(np.int64))

@@ -38,32 +38,21 @@ def embedded(figures: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     return script, places
 
 
-def fill_page(
-    folder: Path,
-    *,
-    title: str,
-    figures: Iterable[tuple[str, str]],
-    plots: str,
-    sections: Iterable[str],
-    **parts: str,
-) -> str:
+def fill_page(folder: Path, *, title: str, figures: Iterable[tuple[str, str]], plots: str, **parts: str) -> str:
     """Put a page into its shell: the shared style and scripts, the plotting library, and what the page adds.
 
     Parameters
     ----------
     folder
-        Of the page: ``page.html``, with ``$sections`` and a ``$name`` for each of `parts`, ``page.css`` and
-        ``page.js``.
+        Of the page: ``page.html``, with a ``$name`` for each of `parts`, ``page.css`` and ``page.js``.
     title
         Of the page, as plain text.
     figures
         (name, value) of each figure of the headline.
     plots
         Script of the plots; see `embedded`.
-    sections
-        In the order of reading; one that has nothing to say is empty.
     parts
-        Other pieces of HTML.
+        Pieces of HTML.
     """
     from bokeh.resources import Resources
 
@@ -75,7 +64,7 @@ def fill_page(
         title=escape(title),
         figures="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures),
         style=style + read(folder / "page.css"),
-        body=Template(read(folder / "page.html")).substitute(sections="\n".join(filter(None, sections)), **parts),
+        body=Template(read(folder / "page.html")).substitute(parts),
         library=Resources(mode="inline", components=["bokeh"]).render_js(),
         plots=plots,
         script=read(FOLDER / "drawing.js") + read(folder / "page.js"),

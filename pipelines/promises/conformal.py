@@ -8,12 +8,21 @@ drawn from a hash of the document, so that a document always gets the same set.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Annotated
 
 import numpy as np
+from pydantic import PlainSerializer, WrapValidator
 
 from hierarchy.errors import DataError
+from pipelines.promises.backoff import Share, Threshold
 from stages.router.label_space import group_mass
 
+Limit = Annotated[  # infinite where no score is above it: null in JSON
+    Threshold,
+    WrapValidator(lambda value, check: inf if value is None else check(value)),
+    PlainSerializer(lambda value: value if isfinite(value) else None),
+]
 ROUNDING = 1e-9  # (n + 1) · coverage is often a whole number but for its last bits
 
 
@@ -34,10 +43,10 @@ class Conformal:
         serves all. Infinite where a group has too few documents: its labels are then in every set.
     """
 
-    coverage: float
-    labels: float
-    tree: float
-    groups: tuple[float, ...] | None = None
+    coverage: Share
+    labels: Limit
+    tree: Limit
+    groups: tuple[Limit, ...] | None
 
     def label_sets(self, probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
         """Mark the labels in each document's set.

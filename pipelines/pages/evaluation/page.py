@@ -71,25 +71,25 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
     script, places = embedded(drawn)
     names = {row.id: named(row) for row in own.labels}
     excerpts = None if report.material is None else partial(pair_excerpts, report.material, own)
-    parts = (
-        sections.report_in_short(report),
-        sections.error_sources(own),
-        sections.probabilities(levels, places),
-        sections.coverage(levels, places),
-        sections.promises(report),
-        sections.group_confusion(own, places),
-        confused_pairs(own, names, excerpts),
-        suspect_labels(label_errors, names),
-        sections.label_table(),
-        sections.notes(_notes(report)),
-    )
     return fill_page(
         FOLDER,
         title=f"Evaluation on {report.data}" if report.data else "Evaluation",
         figures=_headline(own),
-        sections=parts,
-        data=json.dumps(_data(own, names), ensure_ascii=False, separators=(",", ":")).translate(UNSAFE),
         plots=script,
+        data=json.dumps(_data(own, names), ensure_ascii=False, separators=(",", ":")).translate(UNSAFE),
+        summary=sections.report_in_short(report),
+        error_sources=sections.error_sources(own),
+        reliability=sections.reliability(levels, places),
+        level_table=sections.level_table(levels),
+        risk_of_surest=share(sections.risk_at(levels[FINE], 0.8)),
+        risk_of_all=share(sections.risk_at(levels[FINE], 1.0)),
+        risk=places["risk"],
+        risk_table=sections.risk_table(levels),
+        promises=sections.promises(report),
+        group_confusion=sections.group_confusion(own, places),
+        confused_pairs=confused_pairs(own, names, excerpts),
+        suspect_labels=suspect_labels(label_errors, names),
+        notes=sections.notes(_notes(report)),
     )
 
 
@@ -136,7 +136,7 @@ def _data(own: Evaluation, names: dict[str, str]) -> dict[str, Any]:
             "group": [group_place[row.group] for row in rows],
             "trained": [row.train_count for row in rows],
             "documents": [row.support for row in rows],
-            "wrong": [round(row.support * (1 - (row.recall or 0.0))) for row in rows],
+            "wrong": [row.wrong for row in rows],
             "recall": [_rounded(row.recall if row.support else None) for row in rows],
             "precision": [_rounded(row.precision if row.predicted else None) for row in rows],
             "f1": [_rounded(row.f1) for row in rows],

@@ -62,9 +62,11 @@ def taxonomy_page(
         FOLDER,
         title=title or taxonomy.name or "Taxonomy",
         figures=_headline(quality),
-        sections=_plot_sections(measures, places),
-        lists="\n".join(_lists(measures, quality)),
         plots=script,
+        treemap=places["treemap"],
+        map=places["map"],
+        lists="\n".join(_lists(measures, quality)),
+        **_words(measures, places),
     )
 
 
@@ -79,7 +81,8 @@ def _headline(quality: TaxonomyQuality) -> list[tuple[str, str]]:
     return [*rows, ("cohesion", signed(quality.cohesion))]
 
 
-def _plot_sections(measures: Measures, places: dict[str, str]) -> list[str]:
+def _words(measures: Measures, places: dict[str, str]) -> dict[str, str]:
+    """Say what the plots show, and add the one that needs documents."""
     low, high = shade_range(measures)
     if measures.probe is not None:
         tiles = (
@@ -95,12 +98,7 @@ def _plot_sections(measures: Measures, places: dict[str, str]) -> list[str]:
             "one (cosine of meanings). Without documents all tiles have one size."
         )
         best, worst = f"{signed(low)} or more: fits", f"{signed(high)} or less: fits better elsewhere"
-    alike = "<p>Labels that mean alike stand near each other. Colours tell groups that lie side by side apart.</p>"
-    scale = f'<p class="scale">{best}<i></i>{worst}</p>'
-    found = [
-        section("Groups and labels", f"<p>{tiles}</p>", scale, places["treemap"]),
-        section("Map of the labels", alike, places["map"], whole="heat" not in places),
-    ]
+    heat = ""
     if "heat" in places:
         groups = len(measures.taxonomy.groups)
         which = f" The {HEAT_GROUPS} groups with the most of it." if groups > HEAT_GROUPS else ""
@@ -108,8 +106,8 @@ def _plot_sections(measures: Measures, places: dict[str, str]) -> list[str]:
             "<p>Row: the documents of a group. Column, in the same order: the group that the probe sends them to. The "
             f"darker, the more.{which}</p>"
         )
-        found.append(section("Groups taken for others", text, places["heat"], whole=False))
-    return found
+        heat = section("Groups taken for others", text, places["heat"], whole=False)
+    return {"tiles": tiles, "best": best, "worst": worst, "width": "" if heat else ' class="whole"', "heat": heat}
 
 
 def _lists(measures: Measures, quality: TaxonomyQuality) -> list[str]:
