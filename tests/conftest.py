@@ -6,7 +6,6 @@ to tell these documents apart and to hold every property that a real encoder mus
 
 import gc
 import os
-import zlib
 
 # Before any library starts its threads: tiny matrices are slower on several, and the machine has other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,6 +24,7 @@ from tiny import TINY, save_tiny_bert
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
 
+pytest_plugins = ["label_fixtures"]
 PER_LABEL = 25
 # An ending makes a word new to the n-grams, while the tokenizer still sees its stem: each expert knows something.
 ENDINGS = ["", "s", "ed", "ing", "er", "y", "less", "ful", "ish", "like", "proof", "wise"]
@@ -68,20 +68,6 @@ class Corpus:
     train: tuple[list[str], list[str]]
     valid: tuple[list[str], list[str]]
     test: tuple[list[str], list[str]]
-
-
-def word_vectors(texts: Sequence[str]) -> np.ndarray:
-    """One fixed random direction a word: texts that share words are alike."""
-    vectors = np.zeros((len(texts), 48))
-    for i, text in enumerate(texts):
-        for word in text.lower().split():
-            vectors[i] += np.random.default_rng(zlib.crc32(word.encode())).normal(size=48)
-    return vectors
-
-
-@pytest.fixture
-def embed() -> Callable[[Sequence[str]], np.ndarray]:
-    return word_vectors
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,14 +1,29 @@
-"""What the tests of hierarchy/ share: the shared taxonomies."""
+"""What tests of label trees share: a tiny embed function and the shared taxonomies."""
 
 import json
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-DATA = Path(os.environ.get("COARSEFINE_DATA", Path(__file__).parents[2] / ".." / "shared"))
+DATA = Path(os.environ.get("COARSEFINE_DATA", Path(__file__).parents[1] / ".." / "shared"))
+
+
+def word_vectors(texts: Sequence[str]) -> np.ndarray:
+    """One fixed random direction a word: texts that share words are alike."""
+    vectors = np.zeros((len(texts), 48))
+    for i, text in enumerate(texts):
+        for word in text.lower().split():
+            vectors[i] += np.random.default_rng(zlib.crc32(word.encode())).normal(size=48)
+    return vectors
+
+
+@pytest.fixture
+def embed() -> Callable[[Sequence[str]], np.ndarray]:
+    return word_vectors
 
 
 @pytest.fixture
