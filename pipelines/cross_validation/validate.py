@@ -28,7 +28,7 @@ from pipelines.model.provenance import work_key
 from pipelines.settings import MACHINE, Settings
 from stages.features import vector_key
 from stages.machine import n_processes
-from stages.run_folder import LIST, damaged, finishing, is_finished
+from stages.run_folder import LIST, finishing, read_finished
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
@@ -169,7 +169,7 @@ def cross_validate(
         settings, encoder = _encoder(settings, taxonomy, documents)
         kept = folder / f"folds-{_key(settings, taxonomy, documents, sources, folds, baselines, encoder)}"
         files = [kept / f"repeat-{r + 1}-fold-{f + 1}.parquet" for r in range(repeats) for f in range(folds)]
-        results = [_finished(file) for file in files]
+        results = [read_finished(file, _read, "it holds no fold") for file in files]
         missing = [place for place, result in enumerate(results) if result is None]
         if missing:
             if len(missing) < len(files):
@@ -253,18 +253,9 @@ def _write(result: FoldResult, file: Path) -> None:
 
 def _read(file: Path) -> FoldResult:
     predictions, about = read_with_metadata(file)
+    if not {"scores", "test_by_train"} <= about.keys():
+        raise DataError("these are out-of-fold predictions of no fold", str(file))
     return FoldResult(predictions, about["scores"], about["test_by_train"])
-
-
-def _finished(file: Path) -> FoldResult | None:
-    """Read a finished fold; None where it is not there, or damaged."""
-    if not is_finished(file.with_suffix(LIST), file):
-        return None
-    try:
-        return _read(file)
-    except (DataError, KeyError):
-        damaged(file, "it holds no fold")
-        return None
 
 
 def _summary(

@@ -121,16 +121,15 @@ def tune(
         def found(test: Comparison | None = None) -> Tuning:
             return Tuning(checked, sampler, figure, settings.random_state, tuple(storage.trials()), test)
 
-        done = found() if storage.trials() else None
-        if done is not None:
+        done = found()
+        if done.trials:
             logger.info("%d trials are there already", len(done.trials))
-        while done is None or len(done.trials) < storage.limit(trials):
-            if minutes is not None and done is not None and done.seconds >= 60 * minutes:
+        while len(done.trials) < storage.limit(trials):
+            if minutes is not None and done.seconds >= 60 * minutes:
                 logger.info("the %g minutes are spent after %d trials", minutes, len(done.trials))
                 break
-            number = 0 if done is None else len(done.trials)
-            logger.info("trial %d of %d ...", number, storage.limit(trials))
-            search.run(storage, number)
+            logger.info("trial %d of %d ...", len(done.trials), storage.limit(trials))
+            search.run(storage, len(done.trials))
             done = found()
             logger.info("%s", _told(done))
             if after is not None:

@@ -21,7 +21,7 @@ from hierarchy.errors import MissingLibraryError
 from pipelines.tuning.ranges import Range, distribution, from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
-from stages.run_folder import LIST, damaged, finishing, is_finished
+from stages.run_folder import LIST, damaged, finishing, read_finished
 
 if TYPE_CHECKING:
     import optuna
@@ -152,15 +152,10 @@ class Storage:
         return None
 
     def _kept(self, name: str, kind: type[T], wrong: str) -> T | None:
-        """Read a finished file; None where it is not there, or damaged."""
-        file = self.folder / name
-        if not is_finished(file.with_suffix(LIST), file):
-            return None
-        try:
+        def read(file: Path) -> T:
             return TypeAdapter(kind).validate_python(parse_json(file.read_bytes()))
-        except ValueError:
-            damaged(file, wrong)
-            return None
+
+        return read_finished(self.folder / name, read, wrong)
 
     def _fits(self, number: int, kept: _Kept) -> bool:
         trial, value = kept.trial, kept.value
