@@ -80,7 +80,7 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
         summary=sections.report_in_short(report),
         error_sources=sections.error_sources(own),
         reliability=sections.reliability(levels, places),
-        level_table=sections.level_table(levels),
+        level_table=sections.figures_of_levels(levels),
         risk_of_surest=share(sections.risk_at(levels[FINE], 0.8)),
         risk_of_all=share(sections.risk_at(levels[FINE], 1.0)),
         risk=places["risk"],

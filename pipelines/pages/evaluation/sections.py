@@ -173,7 +173,7 @@ def reliability(levels: Mapping[str, LevelScores], places: Mapping[str, str]) ->
     )
 
 
-def level_table(levels: Mapping[str, LevelScores]) -> str:
+def figures_of_levels(levels: Mapping[str, LevelScores]) -> str:
     """Put the figures of the levels beside each other."""
     shown = [level for level in LEVELS if level in levels]
     lines = [
