@@ -38,6 +38,7 @@ def test_coarsefine():
         "from_spreadsheet_cell",
         "read_documents",
         "tune",
+        "write_report",
     ]
     assert all(hasattr(coarsefine, name) for name in coarsefine.__all__)
     assert set(hierarchy.__all__) <= set(coarsefine.__all__)
