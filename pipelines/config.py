@@ -19,7 +19,8 @@ from hierarchy.files.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from hierarchy.files.taxonomy_files import DOCUMENT_SUFFIXES, read_text
 from hierarchy.files.text_format import TAB, Quoting, checked_delimiter, checked_encoding
 from hierarchy.text.characters import has_half
-from pipelines.settings import Settings, validated
+from hierarchy.wrong_values import validated
+from pipelines.settings import Settings
 
 WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),

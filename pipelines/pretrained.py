@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hierarchy.disk.paths import local_path
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.wrong_values import validated
 from pipelines.data.label_words import Word, ids_said
 from pipelines.model.artifact.hub import local_folder, push_folder
 from pipelines.model.artifact.loading import load_model
@@ -18,7 +19,6 @@ from pipelines.model.artifact.saved_settings import parameters_of_model
 from pipelines.model.artifact.saving import save_model
 from pipelines.model.model import Model
 from pipelines.parameters import Parameters
-from pipelines.settings import validated
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags

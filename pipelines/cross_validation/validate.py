@@ -206,7 +206,7 @@ def _encoder(settings: Settings, taxonomy: Taxonomy | None, documents: Documents
 
     encoder, segmenter = load_encoder(settings, documents.texts, label_texts(taxonomy, documents).values())
     trainable = resolve_trainable(settings, encoder, documents.texts)
-    return settings.model_copy(update={"trainable": trainable}), (encoder, segmenter)
+    return settings.resolved(trainable=trainable), (encoder, segmenter)
 
 
 def _shared(settings: Settings, encoder: Any, documents: Documents, folder: Path) -> "SharedVectors | None":

@@ -14,6 +14,7 @@ from hierarchy.arguments import LARGEST, is_whole
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.escaping import short_repr
+from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.documents import Documents
 from pipelines.data.preparation import check_pair, prepare_documents
@@ -24,7 +25,7 @@ from pipelines.model.artifact.replacement import run_place
 from pipelines.model.model import Model
 from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
 from pipelines.model.seen_documents import warn_of_repeats
-from pipelines.settings import MACHINE, Settings, validated
+from pipelines.settings import MACHINE, Settings
 from pipelines.training.fit import fit_model
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
