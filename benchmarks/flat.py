@@ -40,7 +40,8 @@ from pipelines.data.splits import fingerprint
 from pipelines.settings import Settings
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.rows import Problem, Rows, fit_rows, log_chance
-from stages.router.fusion import fit_variants, fuse
+from stages.router.fusion import fit_variants
+from stages.router.router import fuse
 from stages.run_folder import cache_key
 from stages.training.frequencies import label_ratio
 from stages.training.optimizer import parameter_groups

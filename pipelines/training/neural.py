@@ -28,6 +28,7 @@ from stages.features import (
     read_documents,
     warn_of_dropped_tokens,
 )
+from stages.fine.rows import Rows
 from stages.machine import first_goes_first
 from stages.router.label_space import LabelSpace
 from stages.training.two_stage import TwoStageModel, rows_from_vectors
@@ -188,17 +189,13 @@ class NeuralStage:
                 module.eval().requires_grad_(False)
         return result
 
-    def fine_vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Pooled vectors (documents, features) of training and validation documents, for rows fitted on them."""
-        train, valid = (
-            np.hstack([self.vectors(encoder, part).pooled() for encoder in self._fine_encoders()])
-            for part in ("training", "validation")
-        )
-        return train, valid
+    def fine_vectors(self) -> np.ndarray:
+        """Pooled vectors (documents, features) of training documents, for rows that are fitted on them."""
+        return np.hstack([self.vectors(encoder, "training").pooled() for encoder in self._fine_encoders()])
 
-    def read(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """Document vectors (documents, hidden) and group logits (documents, groups) of a part as for `vectors`."""
-        return read_cached_documents(self.document_model, self.vectors(self.encoder, part))
+    def trained_rows(self) -> Rows | None:
+        """Return the rows of a joint training."""
+        return None if self.rows is None else Rows(self.rows.weight.cpu().numpy(), self.rows.bias.cpu().numpy())
 
     def features(self) -> NeuralFeatures:
         """Return what turns new texts into the same features."""

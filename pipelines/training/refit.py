@@ -23,8 +23,10 @@ from pipelines.settings import Settings, validated
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
 from pipelines.training.refit_plan import CHANGED, Plan, plan_refit
 from stages.features import FeatureExtractor, NeuralFeatures
+from stages.fine.rows import Features, Rows
 from stages.progress import Clock
-from stages.router.router import Inputs, Router, fit_router
+from stages.router.fusion import fit_router
+from stages.router.router import Inputs, Router
 
 logger = logging.getLogger(__name__)
 
@@ -119,15 +121,8 @@ def refit(
             router = replace(router, group_rows=group_rows)
     if valid is not None:
         with clock.step("fusion"):
-            router = fit_router(
-                space,
-                neural=router.neural,
-                lexical=router.lexical,
-                group_rows=router.group_rows,
-                valid=extractor.through_cache(valid.texts, folder),
-                valid_targets=space.targets(valid.labels),
-                coarse_fusion=None if plan.coarse else router.coarse_fusion,
-            )
+            inputs_of_valid = extractor.through_cache(valid.texts, folder)
+            router = fit_router(router, inputs_of_valid, space.targets(valid.labels), coarse=plan.coarse)
     entry = {**changes, "history": history, "seconds": clock.seconds}
     if augment is not None:
         entry["augment"] = augment
@@ -139,8 +134,6 @@ def refit(
     return Model(
         settings=model.settings,
         taxonomy=taxonomy,
-        label_ids=space.label_ids,
-        group_ids=space.group_ids,
         train_counts=counts,
         extractor=extractor,
         router=router,
@@ -250,20 +243,21 @@ def _with_heads(
     chosen = [problems[group] for group in plan.heads]
     known = {label: place for place, label in enumerate(model.label_ids)}
     places = np.array([known.get(label, -1) for label in space.label_ids])  # -1: in a new head
+
+    def head_bank(old: Rows | None, features: Features, what: str, factors: np.ndarray | None = None) -> Rows | None:
+        if old is None:
+            return None
+        fitted = fit_heads(features, targets, chosen, settings, folder, what)
+        if factors is not None:
+            fitted = [rows.with_chances_times(factors[p.labels]) for rows, p in zip(fitted, chosen, strict=True)]
+        new = dict(zip(plan.heads, fitted, strict=True))
+        groups = range(len(space.group_ids))
+        return Rows.stack([new[group] if group in new else old[places[space.under(group)]] for group in groups])
+
     router = model.router
-    for expert, what, features in (
-        ("neural", "neural rows", inputs.vectors),
-        ("lexical", "n-gram rows", inputs.ngrams),
-    ):
-        bank = getattr(router, expert)
-        if bank is not None:
-            fitted = fit_heads(features, targets, chosen, settings, folder, what)
-            if expert == "lexical":
-                factors = chance_factors(targets, space, settings)
-                fitted = [rows.with_chances_times(factors[p.labels]) for rows, p in zip(fitted, chosen, strict=True)]
-            heads = dict(zip(plan.heads, fitted, strict=True))
-            router = replace(router, **{expert: bank.with_heads(heads, space.offsets, places)})
-    return router
+    neural = head_bank(router.neural, inputs.vectors, "neural rows")
+    lexical = head_bank(router.lexical, inputs.ngrams, "n-gram rows", chance_factors(targets, space, settings))
+    return replace(router, space=space, neural=neural, lexical=lexical)
 
 
 def _changes(model: Model, plan: Plan) -> dict[str, Any]:

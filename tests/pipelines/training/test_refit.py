@@ -27,7 +27,7 @@ def rows(classifier):
     for expert in ("neural", "lexical"):
         bank = getattr(classifier.model_.router, expert)
         for place, label in enumerate(classifier.model_.label_ids if bank else ()):
-            row = bank.rows[place : place + 1].tensors("row")
+            row = bank[place : place + 1].tensors("row")
             found[expert, label] = {name: array.tobytes() for name, array in row.items()}
     return found
 
