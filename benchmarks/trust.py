@@ -174,7 +174,7 @@ def kept_promises(
     texts = list(documents.texts)
     classifier = copy.copy(classifier)
     classifier.model_ = model = replace(classifier.model_, extractor=Read(texts, inputs))
-    logging.getLogger("pipelines").setLevel(logging.ERROR)  # hundreds of calibrations would all tell what they found
+    logging.getLogger("coarsefine").setLevel(logging.ERROR)  # hundreds of calibrations would all tell what they found
     gold, gold_group = model.places(documents.labels)
     routed = model.router.route(inputs)
     best = routed.probabilities.argmax(axis=1)

@@ -23,7 +23,7 @@ from hierarchy.text.characters import is_blank
 
 __all__ = ["Group", "Label", "Taxonomy"]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @dataclass(frozen=True)  # again: only so is __post_init__ called

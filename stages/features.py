@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stages.coarse.encoder import Encoder
     from stages.coarse.segments import Segmenter
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 DOCUMENTS_PER_BATCH = 64  # that the document model takes at once
 
 

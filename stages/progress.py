@@ -12,7 +12,7 @@ from hierarchy.text.escaping import visible
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 15.0
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def progress(items: Iterable[T], *, total: int, what: str, unit: str) -> Iterator[T]:

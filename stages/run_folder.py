@@ -26,7 +26,7 @@ from hierarchy.errors import CoarsefineError, DataError
 LIST = ".sha256"  # how the name of a list ends
 PLACES = "(`run` or -o; in Python `run_dir`, for documents `cache_dir`)"
 LONGEST_LIST = 1 << 20  # bytes
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def cache_key(**parts: Any) -> str:

@@ -12,7 +12,7 @@ from hierarchy.embedding.label_vectors import unit
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def assembled(

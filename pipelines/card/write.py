@@ -122,7 +122,7 @@ def _model(model: "Model") -> list[str]:
             f"- Encoder {markdown_code(settings.encoder)}, {moved} (`trainable: {settings.trainable}`), on segments of "
             f"{settings.segment_tokens} tokens, {settings.overlap} overlapping."
         )
-    return [*lines, f"- Random seed {settings.seed}."]
+    return [*lines, f"- Random seed {settings.random_state}."]
 
 
 def _data(model: "Model", facts: CardFacts) -> list[str]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.model.prediction import Prediction
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EVALUATE_EPILOG = "Example: coarsefine evaluate model test.jsonl --train train.jsonl --json figures.json"
 PREDICT_EPILOG = (

@@ -16,7 +16,7 @@ from pipelines.cli.console import ConfigOption, SetOption, print_table, session,
 if TYPE_CHECKING:
     from pipelines.promises.promises import Promises
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine calibrate model calibration.jsonl -o model --precision 0.95"
 

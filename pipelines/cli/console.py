@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pipelines.evaluation.comparison import EvaluationReport
 
-OURS = ("hierarchy", "stages", "pipelines")
+OURS = "coarsefine"  # above the loggers of all our modules
 WIDTH_WHEN_PIPED = 160  # so that tables do not fold
 BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # the last two as a shell tells of a signal
 
@@ -167,8 +167,8 @@ def set_up_log() -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(OneLine("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
-    for name in OURS:  # of several processes the first speaks for all
-        logging.getLogger(name).setLevel(logging.INFO if is_first() else logging.ERROR)
+    # Of several processes the first speaks for all.
+    logging.getLogger(OURS).setLevel(logging.INFO if is_first() else logging.ERROR)
     logging.captureWarnings(True)
     # Read by the libraries when they are imported, which happens later and only where they are needed.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

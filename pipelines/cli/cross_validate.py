@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from pipelines.cross_validation.validate import CrossValidation
     from pipelines.evaluation.resampled import PairedTest
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine cross-validate --config configs/chained.yaml --set data.train=train.jsonl --folds 5"
 GOES_ON = "the same command goes on after the last finished fold"
 
 FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Parts; each is answered by a model of the others.")]
 RepeatsOption = Annotated[int, typer.Option("--repeats", min=1, help="Times that the documents are dealt anew.")]
-GroupsOption = Annotated[
+SourceOption = Annotated[
     str | None,
     typer.Option(
-        "--groups-column",
+        "--source-column",
         metavar="COLUMN",
         help="Source of a document (customer, thread): documents with the same one stay on one side of every split.",
     ),
@@ -46,7 +46,7 @@ IdOption = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Co
 def cross_validate(
     folds: FoldsOption = 5,
     repeats: RepeatsOption = 1,
-    groups_column: GroupsOption = None,
+    source_column: SourceOption = None,
     id_column: IdOption = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Parquet file for the out-of-fold predictions.")
@@ -69,7 +69,7 @@ def cross_validate(
         loaded = load_config(config, settings or [])
         check_places([OutputFile("--out", out, (".parquet",)), run_folder(loaded)], config, loaded)
         with held(out):
-            result = validated_folds(loaded, folds, repeats, groups_column, id_column, baselines=baselines)
+            result = validated_folds(loaded, folds, repeats, source_column, id_column, baselines=baselines)
             if as_json:
                 print_json(result.as_dict() | {"predictions": str(out)})
             else:
@@ -83,7 +83,7 @@ def validated_folds(
     config: "Config",
     folds: int,
     repeats: int,
-    groups_column: str | None,
+    source_column: str | None,
     id_column: str | None,
     *,
     baselines: bool,
@@ -96,7 +96,7 @@ def validated_folds(
         Names documents, taxonomy, settings and run folder; of its documents only ``data.train`` is read.
     folds, repeats, baselines
         As for `pipelines.cross_validation.validate.cross_validate`.
-    groups_column, id_column
+    source_column, id_column
         Columns of source and id.
     """
     import numpy as np
@@ -123,7 +123,7 @@ def validated_folds(
             taxonomy = read_taxonomy(config.taxonomy)
         checked = check_all({"train": (data.train, table)}, taxonomy)["train"]
         rows = checked.documents["row"][:]
-        groups = None if groups_column is None else _column(config, groups_column, "--groups-column", rows)
+        sources = None if source_column is None else _column(config, source_column, "--source-column", rows)
         ids = None if id_column is None else _column(config, id_column, "--id", rows)
         classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
         with reports_shown():
@@ -133,7 +133,7 @@ def validated_folds(
                 checked.labels,
                 folds=folds,
                 repeats=repeats,
-                groups=groups,
+                sources=sources,
                 baselines=baselines,
             )
     found = result.predictions

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CONFIGS = Path(__file__).parents[2] / "configs"
 CONFIG_OF = {"en": "demo.yaml", "zh": "demo_zh.yaml"}
 PATHS_SHOWN = 2
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine demo --language zh --folder demo_zh"
 
@@ -49,7 +49,7 @@ def demo(
             "data.train": files.train,
             "data.valid": files.valid,
             "data.test": files.test,
-            "run": folder / "run",
+            "run_dir": folder / "run",
             "output": folder / MODEL,
         }
         overrides = [f"{key}={place}" for key, place in places.items()]

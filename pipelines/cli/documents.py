@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pipelines.data.checks import Checked
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 # What a function's caller would write, and what one does on the command line.
 IN_CLI_WORDS = {
@@ -229,7 +229,7 @@ def _replaced(text: str, words: Mapping[str, str]) -> str:
 @contextmanager
 def reports_shown() -> Iterator[None]:
     """Keep `fit` and `evaluate` from logging the reports that `check_all` has logged."""
-    reports = logging.getLogger("pipelines.data.preparation.report")
+    reports = logging.getLogger("coarsefine.pipelines.data.preparation.report")
     level = reports.level
     reports.setLevel(logging.WARNING)
     try:

@@ -14,9 +14,9 @@ from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_jso
 from pipelines.cli.cross_validate import (
     GOES_ON,
     FoldsOption,
-    GroupsOption,
     IdOption,
     RepeatsOption,
+    SourceOption,
     validated_folds,
 )
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelines.config import Config
     from pipelines.cross_validation.label_errors import LabelError, LabelErrors
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = (
     "Example: coarsefine label-errors out-of-fold.parquet -o label-errors.csv\n\n"
@@ -47,7 +47,7 @@ def label_errors(
     text: Annotated[bool, typer.Option("--text", help="Add the beginning of each text (from data.train).")] = False,
     folds: FoldsOption = 5,
     repeats: RepeatsOption = 1,
-    groups_column: GroupsOption = None,
+    source_column: SourceOption = None,
     id_column: IdOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -76,7 +76,7 @@ def label_errors(
         if predictions is not None:
             found = read_out_of_fold(predictions)
         else:
-            found = validated_folds(loaded, folds, repeats, groups_column, id_column, baselines=False).predictions
+            found = validated_folds(loaded, folds, repeats, source_column, id_column, baselines=False).predictions
         if loaded.taxonomy is not None:  # names may have changed since
             found = found.named_by(read_taxonomy(loaded.taxonomy))
         errors = find_label_errors(found)

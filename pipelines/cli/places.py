@@ -64,7 +64,7 @@ def _is_of_run(place: Path, run: Path) -> bool:
 
 def run_folder(config: "Config") -> OutputFolder:
     """Return the run folder as an output."""
-    return OutputFolder("run", config.run_folder, tables=True)
+    return OutputFolder("run_dir", config.run_folder, tables=True)
 
 
 def model_folder(name: str, place: Path, *, replaces: Path | None = None) -> OutputFolder:

@@ -8,7 +8,7 @@ import typer
 
 from pipelines.cli.console import print_lines, session, wrote
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine push model my-org/tickets --private"
 

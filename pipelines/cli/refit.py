@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pipelines.config import Config
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine refit model --taxonomy edited.yaml -o model-2 --set data.train=train.jsonl"
 
@@ -72,7 +72,7 @@ def refit(
         check_replaceable(out)
         # Beside a model lies the run folder of its training, with vectors that are needed again; not beside a
         # downloaded one.
-        loaded = loaded.model_copy(update={"run": loaded.run or f"{model if model.is_dir() else out}.run"})
+        loaded = loaded.model_copy(update={"run_dir": loaded.run_dir or f"{model if model.is_dir() else out}.run"})
         places = [model_folder("--out", out, replaces=model), run_folder(loaded)]
         check_places(places, config, loaded, {"MODEL": model, "--taxonomy": taxonomy})
         with model_place(out), run_place(loaded.run_folder):
@@ -96,7 +96,7 @@ def _refit(
     classifier = HierarchicalClassifier.from_pretrained(folder, device=device)
     settings = config.classifier
     theirs = {name: getattr(settings, name) for name in ("n_jobs", "augment", "label_encoder", "training")}
-    classifier.set_params(run_dir=config.run, **theirs)
+    classifier.set_params(run_dir=config.run_dir, **theirs)
 
     def as_before(documents: Part) -> "tuple[np.ndarray, np.ndarray]":
         return cut_validation(classifier.model_, Documents(documents.texts, documents.labels))

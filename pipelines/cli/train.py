@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipelines.config import Config
     from pipelines.data.checks import Checked
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = "Example: coarsefine train --config configs/chained.yaml --set data.train=train.jsonl --set output=model"
 
@@ -100,7 +100,9 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
 
     with first_goes_first():  # files are converted once
         taxonomy, parts = read_parts(
-            config, None if config.taxonomy is None else read_taxonomy(config.taxonomy), stratified(settings.seed)
+            config,
+            None if config.taxonomy is None else read_taxonomy(config.taxonomy),
+            stratified(settings.random_state),
         )
     training, validation, test = (parts[role] for role in ("train", "valid", "test"))
     calibration, repeats = parts.get("calibration"), warn_of_seen_parts(parts, "test")
@@ -163,7 +165,7 @@ def warn_of_seen_parts(parts: "dict[str, Part]", role: str) -> list[str]:
     return told
 
 
-def stratified(seed: int) -> Cut:
+def stratified(random_state: int) -> Cut:
     """Return what cuts a validation part as `fit` would, and refuses where it cannot."""
     from pipelines.data.documents import Documents
     from pipelines.data.report import count
@@ -171,7 +173,7 @@ def stratified(seed: int) -> Cut:
 
     def cut(part: Part) -> "tuple[np.ndarray, np.ndarray]":
         keys = Documents(part.texts, part.labels).keys()
-        kept, held_out = stratified_split(part.labels, seed=seed, keys=keys)
+        kept, held_out = stratified_split(part.labels, random_state=random_state, keys=keys)
         if not len(held_out):
             raise DataError(
                 f"no label has 3 documents ({count(len(set(part.labels)), 'label')} in "

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipelines.config import Config
     from pipelines.tuning.trials import Comparison, Tuning
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 EPILOG = (
     "Example: coarsefine tune configs/tune.yaml --config configs/chained.yaml --set data.train=train.jsonl -o tuned"
@@ -107,7 +107,7 @@ def _search(
         raise ConfigError("--test compares on test documents and none are named: set data.test, or leave --test out")
     roles = ("train", "valid", "test") if test else ("train", "valid")
     given = None if config.taxonomy is None else read_taxonomy(config.taxonomy)
-    taxonomy, parts = read_parts(config, given, stratified(settings.seed), roles)
+    taxonomy, parts = read_parts(config, given, stratified(settings.random_state), roles)
     documents = {role: (part.texts, part.labels) for role, part in parts.items()}
     with reports_shown():
         return search(

@@ -19,7 +19,7 @@ from pipelines.settings import Settings
 from stages.fine.ngrams import UNSPACED
 from stages.progress import progress
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Rewrite: TypeAlias = Callable[[str, np.random.Generator], str]  # a document and a source of randomness to another text
 
@@ -55,7 +55,7 @@ def with_copies(documents: Documents, settings: Settings) -> Documents:
         what = f"augmented copy {number + 1} of {copies}"
         numbered = progress(enumerate(documents.texts), total=len(documents.texts), what=what, unit="documents")
         for place, text in numbered:
-            random = np.random.default_rng([settings.seed, number, place])
+            random = np.random.default_rng([settings.random_state, number, place])
             if rewrite is not None:
                 text = _rewritten(rewrite, str(settings.augment), text, random)
             texts.append(drop_words(text, settings.word_dropout, random))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 READABLE = ".csv, .tsv, .jsonl, .json (each also with .gz), .parquet, .arrow"
 HUB = "hub"  # folder in that of the tables, for what the `datasets` library keeps of a source on the hub
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?(:[\w.-]+)?")  # name, owner/name, owner/name:config
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def read_documents(

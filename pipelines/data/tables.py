@@ -28,7 +28,7 @@ Documents: TypeAlias = Iterator[dict[str, Any]]
 Reader: TypeAlias = Callable[[list[str]], Documents]  # it adds to the list what a person should know of the source
 # What libraries raise over a file that is damaged, or of a kind that they do not know.
 FOREIGN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, NotImplementedError, RecursionError)
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def stored_table(read: Reader, columns: Columns, where: str, key: str, cache_dir: str | Path | None) -> "Dataset":

@@ -40,7 +40,7 @@ def encoder_contents(names: Iterable[str | None]) -> dict[str, Any]:
 
         contents[name] = None
         with suppress(EncoderError):
-            encoder = Encoder.from_pretrained(name, precision="fp32")
+            encoder = Encoder.from_pretrained(name, dtype="float32")
             contents[name] = [encoder.fingerprint(), encoder.dropout_rates()]
     return contents
 

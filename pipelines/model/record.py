@@ -64,7 +64,7 @@ def run_record(
     record = {
         "format": FORMAT,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": settings.seed,
+        "random_state": settings.random_state,
         "documents": {"train": len(train.texts), "valid": len(valid.texts)},
         "fingerprints": {
             "train": fingerprint(train.texts, train.labels),

@@ -11,7 +11,7 @@ from pipelines.data.documents import Documents
 from pipelines.data.splits import fingerprint
 from pipelines.model.model import Model
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def warn_of_repeats(texts: Sequence[str], seen: Documents, *, what: str, where: str = "training") -> list[str]:

@@ -29,7 +29,7 @@ LONGEST_NAME = 255  # bytes
 _SHARD = re.compile(r"(\d{5,})-([0-9a-f]{16})\.parquet")
 _OLD_STATE, _OLD_SHARD = "state.tmp", re.compile(r"\d{5}\.parquet")  # of version 0.1.0
 _OF_TABLE = re.compile(r"documents-[0-9a-f]{32}\..*")
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 class State(BaseModel):

@@ -47,7 +47,7 @@ SHARD_CHARACTERS = 4_000_000
 READ_AT_ONCE = 200
 EMPTY_SHOWN = 10
 STATE_FORMAT = 2
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pipelines.model.record import with_promises
 from pipelines.model.seen_documents import warn_of_seen
 from pipelines.promises.promises import Observed, Promises, make_promises, observe
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def calibrate(

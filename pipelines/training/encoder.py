@@ -17,7 +17,7 @@ from stages.training.optimizer import layer_depths
 UNKNOWN_TOKEN_SAMPLE = 2000  # documents looked at, spread over all
 FULL_TRAINING_LIMIT = 30 * 60  # seconds that `auto` is ready to spend on the encoder
 CORE_FLOPS = 28e9  # of training a core is good for: MiniLM-L6 in fp32 trains about 900 tokens a second on two
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable[str]) -> tuple[Encoder, Segmenter]:
@@ -34,7 +34,7 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable
     encoder = Encoder.from_pretrained(
         settings.encoder,
         pooling=settings.pooling,
-        precision=settings.precision,
+        dtype=settings.dtype,
         attention_dropout=settings.attention_dropout,
     )
     segmenter = encoder.segmenter(

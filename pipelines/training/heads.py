@@ -25,7 +25,7 @@ from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
 from stages.training.frequencies import label_ratio
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def plan_rows(features: Features, targets: np.ndarray, space: LabelSpace, settings: Settings) -> list[Problem]:
@@ -43,14 +43,16 @@ def plan_rows(features: Features, targets: np.ndarray, space: LabelSpace, settin
     confusion = None
     if settings.negatives == "candidates":
         confusion = probe_confusion(features, targets, space.group_of, settings)
-    return plan_problems(settings.negatives, targets, space.group_of, confusion=confusion, seed=settings.seed)
+    return plan_problems(
+        settings.negatives, targets, space.group_of, confusion=confusion, random_state=settings.random_state
+    )
 
 
 def probe_confusion(features: Features, targets: np.ndarray, group_of: np.ndarray, settings: Settings) -> np.ndarray:
     """Group confusions of the cross-fitted probe, (groups, groups)."""
     if sparse.issparse(features):
-        features = reduced(features, seed=settings.seed)
-    return probe_labels(features, targets, len(group_of), seed=settings.seed).group_confusion(group_of)
+        features = reduced(features, random_state=settings.random_state)
+    return probe_labels(features, targets, len(group_of), random_state=settings.random_state).group_confusion(group_of)
 
 
 def fit_heads(

@@ -89,7 +89,9 @@ def make_sampler(settings: Settings, space: LabelSpace, targets: np.ndarray) -> 
     if settings.imbalance not in ("oversample", "undersample"):
         return None
     ratio = _ratio(settings, space, targets)
-    return LabelSampler(targets, ratio, undersample=settings.imbalance == "undersample", seed=settings.seed)
+    return LabelSampler(
+        targets, ratio, undersample=settings.imbalance == "undersample", random_state=settings.random_state
+    )
 
 
 def _ratio(settings: Settings, space: LabelSpace, targets: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ from stages.vectors import SegmentVectors, shard_bounds
 if TYPE_CHECKING:
     from stages.training.trainer import Training, Watch
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 OF_THE_ENCODER = ("encoder_learning_rate", "layer_decay", "gradient_checkpointing")  # in `training`
 
 
@@ -154,7 +154,7 @@ class NeuralStage:
             train=(self.train_texts, targets),
             valid=(self.valid_texts, valid_targets),
         )
-        torch.manual_seed(self.settings.seed)
+        torch.manual_seed(self.settings.random_state)
         device = self.pretrained.device
         self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(device)
         if self.settings.mode == "joint":
@@ -176,14 +176,14 @@ class NeuralStage:
                 above = TwoStageModel(encoder=None, **parts, loss=first.to(device))
                 self._train(above, targets, valid_targets, epochs, "warm-up-")
             self.encoder = copy.deepcopy(self.pretrained)
-            self.encoder.precision = "fp32"  # Trainer's own bf16/fp16 settings rule the training
+            self.encoder.dtype = "float32"  # Trainer's own bf16/fp16 settings rule the training
             freeze(self.encoder, self.settings.top_layers)
             warn_of_dropped_tokens(self.train_texts, self.segmenter, what="training")
             settings = {**ENCODER_DEFAULTS, **self.settings.training}
             result = self._train(
                 TwoStageModel(encoder=self.encoder, **parts, loss=loss), targets, valid_targets, settings
             )
-            self.encoder.precision = self.settings.precision
+            self.encoder.dtype = self.settings.dtype
         for module in (self.encoder, self.document_model, self.rows):
             if module is not None:
                 module.eval().requires_grad_(False)
@@ -238,7 +238,7 @@ class NeuralStage:
             collate=collate,
             settings={**self.settings.training, **settings},
             folder=self.folder / f"{self.settings.mode}-{name}{self._key}",
-            seed=self.settings.seed,
+            random_state=self.settings.random_state,
             sampler=make_sampler(self.settings, self._space, targets[rows]),
             lengths=lengths,
             watch=None if name else self.watch,
@@ -264,7 +264,7 @@ class NeuralStage:
         if self.settings.label_encoder is None:
             return self.pretrained, self.segmenter
         encoder = Encoder.from_pretrained(
-            self.settings.label_encoder, pooling=self.settings.pooling, precision=self.settings.precision
+            self.settings.label_encoder, pooling=self.settings.pooling, dtype=self.settings.dtype
         )
         return encoder, encoder.segmenter(segment_tokens=min(256, encoder.max_tokens))
 

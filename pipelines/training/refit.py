@@ -28,7 +28,7 @@ from stages.progress import Clock
 from stages.router.fusion import fit_router
 from stages.router.router import Inputs, Router
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def refit(

@@ -21,7 +21,7 @@ LIBRARIES = ("accelerate", "torch", "transformers")
 # as the trials of a tune do.
 NO_MATTER = (
     MACHINE  # where it runs
-    | {"encoder", "pooling", "precision"}  # the fingerprint of the encoder says what they come to
+    | {"encoder", "pooling", "dtype"}  # the fingerprint of the encoder says what they come to
     | {"label_encoder"}  # the embeddings of the groups are in the key
     | {"label_documents", "augment", "word_dropout", "augmented_copies"}  # the documents that they make are in it
     | {"merge_spellings"}  # the labels are in it

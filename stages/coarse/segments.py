@@ -23,7 +23,7 @@ ALIKE = 0.85  # of a chunk's longest segment: shorter ones go into the next chun
 MIN_CHUNK_TOKENS = 512  # below this a forward pass costs more than the padding
 WINDOWS_VERSION = 2  # of the code that cuts: what an older one left in a cache is not read
 NO_TOKEN = 2**32 - 1  # the largest id that fits a tokenizer's type, far above any vocabulary
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 T = TypeVar("T")
 
 

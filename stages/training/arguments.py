@@ -52,7 +52,7 @@ FOREIGN = (ValueError, TypeError, RuntimeError, ArithmeticError, AttributeError,
 # Set here, or by a setting of the classifier.
 TAKEN = {
     "output_dir": "`run` (run_dir in Python) names the folder",
-    "seed": "set classifier.seed",
+    "seed": "set classifier.random_state",
     "use_cpu": "set classifier.device",
     "label_names": "they are fixed",
     "remove_unused_columns": "it is fixed",
@@ -117,7 +117,7 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         on_cpu = computes_on.type == "cpu"
         if n_processes() > 1:
             meet(on_cpu=on_cpu)
-        arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), seed=0)
+        arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), random_state=0)
         for callback in get_reporting_integration_callbacks(arguments.report_to):
             callback()
         _try_steps(arguments)
@@ -137,13 +137,13 @@ def training_default(name: str, *, encoder_trained: bool = False) -> Any:
     return {**theirs, **OWN_DEFAULTS, **DEFAULTS, **(ENCODER_DEFAULTS if encoder_trained else {})}.get(name)
 
 
-def training_arguments(settings: Mapping[str, Any], folder: Path, seed: int) -> Any:
+def training_arguments(settings: Mapping[str, Any], folder: Path, random_state: int) -> Any:
     """Our defaults, overridden by `settings`, as TrainingArguments."""
     given = {name: value for name, value in settings.items() if name not in OWN_DEFAULTS}
     return TrainingArguments(
         **{
             "output_dir": str(folder),
-            "seed": seed,
+            "seed": random_state,
             "disable_tqdm": not sys.stderr.isatty(),
             "restore_callback_states_from_checkpoint": True,  # patience goes on counting where it stopped
             "remove_unused_columns": False,  # the collator knows which columns there are

@@ -34,7 +34,7 @@ from stages.training.two_stage import TwoStageModel
 
 # Of a checkpoint, as Trainer names them, and our checksums of them all.
 WEIGHTS, STATE, CHECKSUMS = "model.safetensors", "trainer_state.json", f"whole{LIST}"
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Watch: TypeAlias = Callable[[Mapping[str, Any]], None]  # is told the figures of an evaluation
 
@@ -63,7 +63,7 @@ def train_model(
     collate: Callable[[Sequence[Any]], dict[str, Any]],
     settings: Mapping[str, Any],
     folder: Path,
-    seed: int,
+    random_state: int,
     sampler: LabelSampler | None = None,
     lengths: np.ndarray | None = None,
     watch: Watch | None = None,
@@ -84,7 +84,7 @@ def train_model(
         Arguments of transformers.TrainingArguments by name, and those of `OWN_DEFAULTS`.
     folder
         For checkpoints and for what comes out.
-    seed
+    random_state
         Of order and dropout.
     sampler
         Draws the training documents of an epoch; None takes each once, in another order each epoch.
@@ -108,17 +108,19 @@ def train_model(
     best = {"metric_for_best_model": "group_accuracy" if model.rows is None else "accuracy"}
     on_cpu = next(model.parameters()).device.type == "cpu"
     # The loss smooths its labels itself, on both levels.
-    arguments = training_arguments({**best, **settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, seed)
+    arguments = training_arguments(
+        {**best, **settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, random_state
+    )
     order: LabelSampler | LengthSampler | None = sampler
     if lengths is not None:
         at_once = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * n_processes()
-        order = LengthSampler(lengths, batch=at_once, draw=sampler, seed=seed)
+        order = LengthSampler(lengths, batch=at_once, draw=sampler, random_state=random_state)
     if arguments.dataloader_drop_last and len(train) < arguments.per_device_train_batch_size * n_processes():
         raise ConfigError(
             f"training.dataloader_drop_last leaves out all {len(train)} training documents, which fill no batch of "
             f"{arguments.per_device_train_batch_size}: leave it out, or lower per_device_train_batch_size"
         )
-    set_seed(seed)
+    set_seed(random_state)
     watched = _Watched(watch)
     callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, order), watched, StopWhereDiverged()]
     if arguments.load_best_model_at_end:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.config import Config
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 app = CommandLine(help="Build, show, check and edit label trees.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -154,7 +154,7 @@ def _draw(file: Path, html: Path, config: "Config") -> None:
     taxonomy = read_taxonomy(file)
     _, documents, _ = training_vectors(config, taxonomy)
     title = taxonomy.name or file.stem
-    page = taxonomy_page(taxonomy, documents, encoder=encoder, seed=config.classifier.seed, title=title)
+    page = taxonomy_page(taxonomy, documents, encoder=encoder, random_state=config.classifier.random_state, title=title)
     write_output(html, page)
     wrote(html)
     sizes = f"{count(len(taxonomy.labels), 'label')} in {count(len(taxonomy.groups), 'group')}"
@@ -189,7 +189,7 @@ def check(
         encoder = options.label_encoder or options.encoder
         _silence(encoder)
         _, documents, _ = training_vectors(loaded, taxonomy)
-        quality = taxonomy_quality(taxonomy, documents, encoder=encoder, seed=options.seed)
+        quality = taxonomy_quality(taxonomy, documents, encoder=encoder, random_state=options.random_state)
         if as_json:
             print_json(quality.as_dict() | ({"reference": against.as_dict()} if against else {}))
         else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hierarchy.editing.draft import Edited
     from hierarchy.taxonomy import Taxonomy
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 class Kind(StrEnum):

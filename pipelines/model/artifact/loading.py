@@ -40,7 +40,7 @@ from stages.router.label_space import LabelSpace
 from stages.router.router import Router
 
 TRIES = 3  # where another process puts a new model in its place while it is read
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[str, Any] | None]:

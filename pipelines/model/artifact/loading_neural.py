@@ -92,7 +92,7 @@ def _encoder(folder: Path, part: str, listed: Mapping[str, Any], settings: Setti
 
     with only_listed(folder, part, listed) as place:
         try:
-            encoder = Encoder.from_pretrained(str(place), pooling=settings.pooling, precision=settings.precision)
+            encoder = Encoder.from_pretrained(str(place), pooling=settings.pooling, dtype=settings.dtype)
         except EncoderError as error:
             problems = [problem.replace(str(place), str(folder / part)) for problem in error.problems]
             raise ArtifactError([f"{problem}; or {REMEDY}" for problem in problems]) from error

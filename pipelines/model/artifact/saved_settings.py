@@ -12,7 +12,7 @@ from typing import Any
 from hierarchy.text.escaping import visible
 from pipelines.settings import MACHINE, Settings, validated
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 # What a loaded model names and a later training would fetch or import: the caller names it again.
 NAMED_BY_CALLER = {"augment", "label_encoder"}

@@ -17,7 +17,7 @@ from pipelines.model.artifact.replacement import foreign, model_place
 from pipelines.model.artifact.saved_settings import description
 from pipelines.model.model import Model
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None, card: str) -> None:

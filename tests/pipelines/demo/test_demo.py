@@ -198,7 +198,7 @@ def test_tokens_of_the_embedded_encoder(corpora):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_same_seed_same_bytes(corpora, language, tmp_path):
     again = write_demo_corpus(tmp_path / "again", language)
-    other = write_demo_corpus(tmp_path / "other", language, seed=1)
+    other = write_demo_corpus(tmp_path / "other", language, random_state=1)
     for split in (*SPLITS, "labels"):
         assert getattr(again, split).read_bytes() == getattr(corpora[language], split).read_bytes()
     assert other.train.read_bytes() != again.train.read_bytes()
@@ -251,7 +251,7 @@ def test_a_demo_replaces_nothing_else(corpora, tmp_path, name, content):
 
 def test_a_demo_in_the_folder_of_another(corpora, tmp_path):
     folder = Path(shutil.copytree(corpora["zh"].train.parent, tmp_path / "demo"))
-    for other in ({"language": "en"}, {"language": "zh", "seed": 1}):
+    for other in ({"language": "en"}, {"language": "zh", "random_state": 1}):
         with pytest.raises(ConfigError, match=r"train\.jsonl.*name another folder"):
             write_demo_corpus(folder, **other)
 

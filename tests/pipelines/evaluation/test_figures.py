@@ -238,7 +238,7 @@ def test_bootstrap_is_antisymmetric_in_value_seeded_and_around_its_value():
     assert forward.low < forward.value < forward.high
     assert forward.excludes_zero
     assert forward == bootstrap.paired_bootstrap(a, b)
-    assert forward != bootstrap.paired_bootstrap(a, b, seed=1)
+    assert forward != bootstrap.paired_bootstrap(a, b, random_state=1)
     # the width follows the standard error of a mean
     error = np.std(a.astype(int) - b.astype(int)) / np.sqrt(400)
     assert forward.high - forward.low == pytest.approx(2 * 1.96 * error, rel=0.15)
@@ -266,9 +266,9 @@ def test_macro_f1_of_resamples_is_scikit_learns(monkeypatch):
     low, high = np.quantile(differences - differences.mean() + value, [0.025, 0.975])
     for block in (4_000_000, 500):  # in one piece and in blocks
         monkeypatch.setattr(bootstrap, "_BLOCK", block)
-        interval = bootstrap.paired_bootstrap_macro_f1(gold, a, b, resamples=50, seed=5)
+        interval = bootstrap.paired_bootstrap_macro_f1(gold, a, b, resamples=50, random_state=5)
         assert (interval.low, interval.high) == (pytest.approx(low), pytest.approx(high))
-    own = bootstrap.bootstrap_macro_f1(gold, a, resamples=50, seed=5)
+    own = bootstrap.bootstrap_macro_f1(gold, a, resamples=50, random_state=5)
     assert own.value == pytest.approx(f1_score(gold, a, average="macro"))
     own_samples = np.array(samples)[:, 0]
     assert own.low == pytest.approx(np.quantile(own_samples - own_samples.mean() + own.value, 0.025))

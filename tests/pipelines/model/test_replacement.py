@@ -212,7 +212,7 @@ def test_a_save_while_a_model_is_read_is_no_damage(model, fitted_lexical, monkey
 def test_a_model_does_not_lie_in_what_a_run_folder_keeps(cli, model, tmp_path, name):
     (tmp_path / "train.jsonl").write_text('{"text": "a", "label": "b"}', encoding="utf-8")
     out = tmp_path / "run" / name
-    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run={tmp_path / 'run'}"]
+    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run_dir={tmp_path / 'run'}"]
     for command in (
         ["train", *data, "--set", f"output={out}"],
         ["refit", model, *data, "--groups", "kitchen", "-o", out],
@@ -226,7 +226,7 @@ def test_a_model_does_not_lie_in_what_a_run_folder_keeps(cli, model, tmp_path, n
 def test_a_run_folder_does_not_lie_in_the_model(cli, model, tmp_path, place):
     (tmp_path / "link").symlink_to("model")
     (tmp_path / "train.jsonl").write_text('{"text": "a", "label": "b"}', encoding="utf-8")
-    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run={tmp_path / place}"]
+    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run_dir={tmp_path / place}"]
     for command in (
         ["train", *data, "--set", f"output={model}"],
         ["refit", model, *data, "--groups", "kitchen", "-o", model],
@@ -270,7 +270,7 @@ def test_the_commands_are_refused_before_the_work(cli, model, english, holder, t
     (tmp_path / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "space.yaml").write_text("classifier.lexical_C: [1.0, 2.0]\n", encoding="utf-8")
     data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", "classifier.encoder=none",
-            "--set", f"run={tmp_path / 'run'}", "--set", f"output={tmp_path / 'new'}"]  # fmt: skip
+            "--set", f"run_dir={tmp_path / 'run'}", "--set", f"output={tmp_path / 'new'}"]  # fmt: skip
     train = ["train", *data]
     runs = [train, ["cross-validate", *data, "-o", tmp_path / "o.parquet"], ["label-errors", *data, "-o", "x.csv"],
             ["tune", tmp_path / "space.yaml", *data, "-o", tmp_path / "tuned"]]  # fmt: skip

@@ -69,7 +69,7 @@ def train(folder, seed=0, sampler=None, watch=None, model=None, **settings):
         collate=collate,
         settings={**SETTINGS, **settings},
         folder=folder,
-        seed=seed,
+        random_state=seed,
         sampler=sampler,
         watch=watch,
     )
@@ -391,7 +391,7 @@ def test_accumulated_steps_are_one_large_step(tmp_path):
         model.layers[2].p = 0.0  # dropout draws once a forward pass
         train_model(
             model, train=Points(64, 1, 1.5), valid=Points(8, 2, 1.5), collate=collate, folder=tmp_path / folder,
-            seed=0, settings={**SETTINGS, **some},
+            random_state=0, settings={**SETTINGS, **some},
         )  # fmt: skip
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 
@@ -423,7 +423,7 @@ def stop(*_):
 
 def test_a_sampler_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkeypatch):
     def sampler():
-        return LabelSampler(Points(60, 1, 1.5).targets, np.array([1.0, 2.0, 0.5]), undersample=False, seed=3)
+        return LabelSampler(Points(60, 1, 1.5).targets, np.array([1.0, 2.0, 0.5]), undersample=False, random_state=3)
 
     model, _ = train(tmp_path / "whole", sampler=sampler())
     with monkeypatch.context() as patched:
@@ -444,7 +444,7 @@ def test_the_loss_hears_how_far_the_training_is(tmp_path):
     model = Net()
     model.loss = Watched(group_of=np.arange(3))
     train_model(
-        model, train=Points(16, 1, 1.5), valid=Points(8, 2, 1.5), collate=collate, folder=tmp_path, seed=0,
+        model, train=Points(16, 1, 1.5), valid=Points(8, 2, 1.5), collate=collate, folder=tmp_path, random_state=0,
         settings={"num_train_epochs": 2, "per_device_train_batch_size": 8},
     )  # fmt: skip
     assert sorted(set(seen)) == [0, 0.25, 0.5, 0.75]
@@ -480,7 +480,7 @@ def test_the_optimizer_is_the_one_that_is_named(tmp_path, monkeypatch):
     ("settings", "told"),
     [
         ({"output_dir": "elsewhere"}, "training.output_dir cannot be set here: `run`"),
-        ({"seed": 3}, "set classifier.seed"),
+        ({"seed": 3}, "set classifier.random_state"),
         ({"learning_rate": "fast"}, "training.learning_rate = 'fast' is not a number"),
         ({"num_train_epochs": True}, "training.num_train_epochs = True is not a number"),
         ({"layer_decay": 0}, "training.layer_decay 0 must be above 0"),
