@@ -43,8 +43,8 @@ from stages.fine.rows import Problem, Rows, fit_rows, log_chance
 from stages.router.fusion import fit_variants
 from stages.router.router import fuse
 from stages.run_folder import cache_key
-from stages.training.frequencies import label_ratio
-from stages.training.optimizer import parameter_groups
+from stages.training.arguments import parameter_groups
+from stages.training.imbalance import label_ratio
 
 MAX_TOKENS = 512
 OF_THE_MACHINE = {

@@ -193,11 +193,11 @@ def whole_segments(settings: "Settings", segmenter: Any) -> int:
 
 def groups_of(stage: "NeuralStage", vectors: Any) -> np.ndarray:
     """Group of each document whose segment vectors are given."""
-    from stages.features import read_documents
+    from stages.features import run_document_model
 
     parts = [np.asarray(vectors[d]) for d in range(len(vectors))]
     counts = np.array([len(part) for part in parts])
-    return np.asarray(read_documents(stage.document_model, np.concatenate(parts), counts)[1].argmax(1))
+    return np.asarray(run_document_model(stage.document_model, np.concatenate(parts), counts)[1].argmax(1))
 
 
 def differences(seeds: list[int], a: list[np.ndarray], b: list[np.ndarray]) -> list[dict[str, Any]]:

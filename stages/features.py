@@ -70,7 +70,7 @@ class NeuralFeatures:
 
     def read(self, vectors: "dict[Encoder, np.ndarray]", counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return for segment vectors what a call returns for texts."""
-        documents, logits = read_documents(self.document_model, vectors[self.encoder], counts)
+        documents, logits = run_document_model(self.document_model, vectors[self.encoder], counts)
         if self.fine_encoders is None:
             return documents, logits
         return np.hstack([pool_segments(vectors[e], counts) for e in self.fine_encoders]), logits
@@ -216,12 +216,14 @@ def read_cached_documents(model: "DocumentModel", vectors: SegmentVectors) -> tu
     for start in range(0, len(vectors), block):
         documents = range(start, min(start + block, len(vectors)))
         segments = np.concatenate([vectors[d] for d in documents])
-        parts.append(read_documents(model, segments, vectors.counts[documents.start : documents.stop]))
+        parts.append(run_document_model(model, segments, vectors.counts[documents.start : documents.stop]))
     read, logits = zip(*parts, strict=True)
     return np.concatenate(read), np.concatenate(logits)
 
 
-def read_documents(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def run_document_model(
+    model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Run the document model over the segment vectors of documents.
 
     Parameters

@@ -27,7 +27,7 @@ from stages.router.label_space import LabelSpace
 from stages.router.router import Router
 
 if TYPE_CHECKING:
-    from stages.training.trainer import Watch
+    from stages.training.evaluations import Watch
 
 
 def fit_model(

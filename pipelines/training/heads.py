@@ -22,7 +22,7 @@ from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_
 from stages.progress import duration, progress
 from stages.router.label_space import LabelSpace
 from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
-from stages.training.frequencies import label_ratio
+from stages.training.imbalance import label_ratio
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
 logger = logging.getLogger(f"coarsefine.{__name__}")

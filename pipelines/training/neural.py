@@ -14,8 +14,8 @@ from torch.utils.data import Dataset
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.settings import Settings
-from pipelines.training.encoder import check_label_texts
-from pipelines.training.modules import fine_encoders, freeze, make_document_model, make_loss, make_sampler
+from pipelines.training.encoder import check_label_texts, freeze
+from pipelines.training.modules import fine_encoders, make_document_model, make_loss, make_sampler
 from pipelines.training.training_key import training_key
 from stages.coarse.document_model import group_text_embeddings
 from stages.coarse.encoder import Encoder
@@ -25,17 +25,19 @@ from stages.features import (
     NeuralFeatures,
     cached_vectors,
     read_cached_documents,
-    read_documents,
+    run_document_model,
     warn_of_dropped_tokens,
 )
 from stages.fine.rows import Rows
 from stages.machine import first_goes_first
 from stages.router.label_space import LabelSpace
+from stages.training.arguments import ENCODER_DEFAULTS
 from stages.training.two_stage import TwoStageModel, rows_from_vectors
 from stages.vectors import SegmentVectors, shard_bounds
 
 if TYPE_CHECKING:
-    from stages.training.trainer import Training, Watch
+    from stages.training.evaluations import Watch
+    from stages.training.trainer import Training
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 OF_THE_ENCODER = ("encoder_learning_rate", "layer_decay", "gradient_checkpointing")  # in `training`
@@ -140,8 +142,6 @@ class NeuralStage:
         targets, valid_targets
             (documents,) label of each document; -1 leaves one out.
         """
-        from stages.training.arguments import ENCODER_DEFAULTS
-
         embeddings = self._group_embeddings(taxonomy, space)
         self._space = space
         self._key = training_key(
@@ -290,7 +290,7 @@ class NeuralStage:
         if start == "labels":
             segments = self.segmenter([taxonomy.labels[taxonomy.label_index(i)].text for i in space.label_ids])
             vectors = self.pretrained.encode(segments.input_ids, tokens_per_chunk=self.settings.tokens_per_chunk)
-            means = read_documents(self.document_model, vectors, segments.counts)[0]
+            means = run_document_model(self.document_model, vectors, segments.counts)[0]
         else:
             documents = read_cached_documents(self.document_model, self.vectors(self.pretrained, "training"))[0]
             means = np.zeros((len(space.label_ids), hidden), dtype=np.float32)

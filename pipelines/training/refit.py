@@ -21,7 +21,7 @@ from pipelines.model.record import is_last_refit, with_refit
 from pipelines.model.seen_documents import warn_of_repeats
 from pipelines.settings import Settings, validated
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
-from pipelines.training.refit_plan import CHANGED, Plan, plan_refit
+from pipelines.training.refit_plan import CHANGED, RefitPlan, plan_refit
 from stages.features import FeatureExtractor, NeuralFeatures
 from stages.fine.rows import Features, Rows
 from stages.progress import Clock
@@ -170,7 +170,7 @@ def _check_training(model: Model, settings: Settings) -> None:
     check_training(settings.training, device=None if neural is None else neural.encoder.device.type)
 
 
-def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
+def _counts(model: Model, plan: RefitPlan, targets: np.ndarray) -> np.ndarray:
     """Training documents behind each row, (labels,); refuses a label without any, and tells of rows left behind."""
     space = plan.space
     labels = [plan.taxonomy.label_named(label) for label in space.label_ids]
@@ -195,7 +195,7 @@ def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
     return np.where(plan.refitted, counts, before)
 
 
-def _check_validation(plan: Plan, train: Documents, valid: Documents | None) -> None:
+def _check_validation(plan: RefitPlan, train: Documents, valid: Documents | None) -> None:
     if valid is None:
         if plan.coarse:
             raise DataError(
@@ -208,7 +208,7 @@ def _check_validation(plan: Plan, train: Documents, valid: Documents | None) -> 
 
 
 def _train_coarse(
-    neural: NeuralFeatures, plan: Plan, train: Documents, valid: Documents, settings: Settings, folder: Path
+    neural: NeuralFeatures, plan: RefitPlan, train: Documents, valid: Documents, settings: Settings, folder: Path
 ) -> tuple[NeuralFeatures, list[dict[str, float | None]]]:
     """Train a document model above the encoder as it stands; return the features with it, and its history."""
     from pipelines.training.neural import NeuralStage
@@ -235,7 +235,7 @@ def _train_coarse(
 
 
 def _with_heads(
-    model: Model, plan: Plan, inputs: Inputs, targets: np.ndarray, settings: Settings, folder: Path
+    model: Model, plan: RefitPlan, inputs: Inputs, targets: np.ndarray, settings: Settings, folder: Path
 ) -> Router:
     """Fit the heads of the plan; return the router with them, and with the old rows of all other labels."""
     space = plan.space
@@ -260,7 +260,7 @@ def _with_heads(
     return replace(router, space=space, neural=neural, lexical=lexical)
 
 
-def _changes(model: Model, plan: Plan) -> dict[str, Any]:
+def _changes(model: Model, plan: RefitPlan) -> dict[str, Any]:
     """Tell what the refit changes, by ids; JSON-ready."""
     space = plan.space
     before = {label: model.group_ids[group] for label, group in zip(model.label_ids, model.group_of, strict=True)}

@@ -22,7 +22,7 @@ FOUND = 0.5  # share of a model's validation documents that must be among given 
 
 
 @dataclass(frozen=True)
-class Plan:
+class RefitPlan:
     """What a refit does.
 
     Attributes
@@ -48,7 +48,7 @@ class Plan:
         return np.isin(self.space.group_of, self.heads)
 
 
-def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str], taxonomy: Taxonomy) -> Plan:
+def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str], taxonomy: Taxonomy) -> RefitPlan:
     """Find out what must be refitted.
 
     Parameters
@@ -103,10 +103,10 @@ def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str]
         )
     if not chosen and change.empty and not coarse:
         raise DataError("there is nothing to do: the tree is the model's own; name the groups to refit (--groups)")
-    return Plan(taxonomy, space, [g for g, group in enumerate(space.group_ids) if group in chosen], coarse)
+    return RefitPlan(taxonomy, space, [g for g, group in enumerate(space.group_ids) if group in chosen], coarse)
 
 
-def cut_validation(model: Model, documents: Documents) -> tuple[np.ndarray, np.ndarray]:
+def cut_for_refit(model: Model, documents: Documents) -> tuple[np.ndarray, np.ndarray]:
     """Cut the documents of a refit into training and validation.
 
     The fusion must not be fitted on documents that the remaining rows were fitted on. So the documents that were

@@ -36,7 +36,7 @@ from stages.run_folder import cache_key
 if TYPE_CHECKING:
     import optuna
 
-    from stages.training.trainer import Watch
+    from stages.training.evaluations import Watch
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 

@@ -263,11 +263,11 @@ def test_a_stopped_fit_goes_on_to_the_same_model(tiny_classifier, fitted, englis
             patched.setattr("pipelines.training.heads.Rows.stack", None)
         else:
 
-            class Stops(trainer._LogEpochs):
+            class Stops(trainer.LogEpochs):
                 def on_save(self, args, state, control, **kwargs):
                     raise KeyboardInterrupt
 
-            patched.setattr(trainer, "_LogEpochs", Stops)
+            patched.setattr(trainer, "LogEpochs", Stops)
         with pytest.raises((KeyboardInterrupt, TypeError)):
             classifier.fit(*english.train, validation=english.valid)
     same(classifier.fit(*english.train, validation=english.valid), fitted)
