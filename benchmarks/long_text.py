@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     test = encoded(data.test.texts)
     long, cut = cut_long_documents(data.test.texts, encoder.tokenizer)
     readings = {
-        "all segments": test.subset(long),
+        "all segments": [test[int(d)] for d in long],
         f"first {FIRST_TOKENS} tokens": encoded(cut) if len(long) else (),
         f"whole segments within the first {FIRST_TOKENS} tokens": [
             test[int(d)][: whole_segments(settings, segmenter)] for d in long

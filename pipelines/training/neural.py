@@ -44,35 +44,19 @@ OF_THE_ENCODER = ("encoder_learning_rate", "layer_decay", "gradient_checkpointin
 
 
 @dataclass(frozen=True)
-class _VectorData(Dataset):
-    """Cached segment vectors with the fine labels of their documents."""
+class _Examples(Dataset):
+    """Documents, as texts or as cached segment vectors, with their fine labels."""
 
-    vectors: SegmentVectors
+    items: Sequence[str] | SegmentVectors
     targets: np.ndarray
-    documents: np.ndarray  # places in `vectors`
+    documents: np.ndarray  # places in `items`
 
     def __len__(self) -> int:
         return len(self.documents)
 
-    def __getitem__(self, place: int) -> tuple[np.ndarray, int]:
+    def __getitem__(self, place: int) -> tuple[str | np.ndarray, int]:
         document = int(self.documents[place])
-        return self.vectors[document], int(self.targets[document])
-
-
-@dataclass(frozen=True)
-class _TextData(Dataset):
-    """Documents with their fine labels."""
-
-    texts: Sequence[str]
-    targets: np.ndarray
-    documents: np.ndarray  # places in `texts`
-
-    def __len__(self) -> int:
-        return len(self.documents)
-
-    def __getitem__(self, place: int) -> tuple[str, int]:
-        document = int(self.documents[place])
-        return self.texts[document], int(self.targets[document])
+        return self.items[document], int(self.targets[document])
 
 
 class NeuralStage:
@@ -218,23 +202,19 @@ class NeuralStage:
         from stages.training.trainer import train_model
 
         rows, valid_rows = np.flatnonzero(targets >= 0), np.flatnonzero(valid_targets >= 0)
+        items: tuple[Any, Any]
         collate: Callable[[Sequence[Any]], dict[str, Any]]
-        train: Dataset
-        valid: Dataset
         lengths = None
         if model.encoder is None:
-            train = _VectorData(self.vectors(self.pretrained, "training"), targets, rows)
-            valid = _VectorData(self.vectors(self.pretrained, "validation"), valid_targets, valid_rows)
+            items = self.vectors(self.pretrained, "training"), self.vectors(self.pretrained, "validation")
             collate = _collate_vectors
         else:
-            train = _TextData(self.train_texts, targets, rows)
-            valid = _TextData(self.valid_texts, valid_targets, valid_rows)
-            collate = self._collate_texts
+            items, collate = (self.train_texts, self.valid_texts), self._collate_texts
             lengths = np.array([len(text) for text in self.train_texts])[rows]  # characters: close to tokens, at once
         return train_model(
             model,
-            train=train,
-            valid=valid,
+            train=_Examples(items[0], targets, rows),
+            valid=_Examples(items[1], valid_targets, valid_rows),
             collate=collate,
             settings={**self.settings.training, **settings},
             folder=self.folder / f"{self.settings.mode}-{name}{self._key}",

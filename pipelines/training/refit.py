@@ -22,7 +22,7 @@ from pipelines.model.seen_documents import warn_of_repeats
 from pipelines.settings import Settings, validated
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
 from pipelines.training.refit_plan import CHANGED, RefitPlan, plan_refit
-from stages.features import FeatureExtractor, NeuralFeatures
+from stages.features import NeuralFeatures
 from stages.fine.rows import Features, Rows
 from stages.progress import Clock
 from stages.router.fusion import fit_router
@@ -109,7 +109,7 @@ def refit(
     if plan.coarse and valid is not None and extractor.neural is not None:
         with clock.step("coarse model"):
             neural, history = _train_coarse(extractor.neural, plan, train, valid, settings, folder)
-        extractor = FeatureExtractor(neural=neural, vectorizer=extractor.vectorizer)
+        extractor = replace(extractor, neural=neural)
     with clock.step("vectors and n-grams"):
         inputs = extractor.through_cache(train.texts, folder)
     of_rows = for_rows(settings)
@@ -224,14 +224,7 @@ def _train_coarse(
     space = plan.space
     targets, valid_targets = (space.targets(documents.labels) for documents in (train, valid))
     history = stage.train(plan.taxonomy, space, targets, valid_targets).history
-    features = NeuralFeatures(
-        encoder=neural.encoder,
-        fine_encoders=neural.fine_encoders,
-        segmenter=neural.segmenter,
-        document_model=stage.document_model,
-        tokens_per_chunk=neural.tokens_per_chunk,
-    )
-    return features, history
+    return replace(neural, document_model=stage.document_model), history
 
 
 def _with_heads(
@@ -241,8 +234,7 @@ def _with_heads(
     space = plan.space
     problems = plan_rows(inputs.ngrams if inputs.vectors is None else inputs.vectors, targets, space, settings)
     chosen = [problems[group] for group in plan.heads]
-    known = {label: place for place, label in enumerate(model.label_ids)}
-    places = np.array([known.get(label, -1) for label in space.label_ids])  # -1: in a new head
+    places = model.space.targets(space.label_ids)  # -1: in a new head
 
     def head_bank(old: Rows | None, features: Features, what: str, factors: np.ndarray | None = None) -> Rows | None:
         if old is None:
@@ -263,8 +255,7 @@ def _with_heads(
 def _changes(model: Model, plan: RefitPlan) -> dict[str, Any]:
     """Tell what the refit changes, by ids; JSON-ready."""
     space = plan.space
-    before = {label: model.group_ids[group] for label, group in zip(model.label_ids, model.group_of, strict=True)}
-    after = {label: space.group_ids[group] for label, group in zip(space.label_ids, space.group_of, strict=True)}
+    before, after = model.space.group_by_label, space.group_by_label
     return {
         "groups": [space.group_ids[group] for group in plan.heads],
         "coarse": plan.coarse,

@@ -84,7 +84,7 @@ def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str]
         )
     space = LabelSpace.of(taxonomy, [*labels, *model.label_ids])
     known = set(model.label_ids)
-    first = {space.group_ids[g] for label, g in zip(space.label_ids, space.group_of, strict=True) if label not in known}
+    first = {group for label, group in space.group_by_label.items() if label not in known}
     coarse = change.coarse or bool(first)
     if not coarse:  # where the tree only orders the same groups in another way, the scores keep their order
         space = model.space
@@ -141,11 +141,7 @@ def _grown(model: Model, space: LabelSpace, labels: Sequence[str]) -> set[str]:
     """Return the groups of labels with more documents than their rows were fitted on."""
     now = Counter(labels)
     before = dict(zip(model.label_ids, model.train_counts.tolist(), strict=True))
-    return {
-        space.group_ids[group]
-        for label, group in zip(space.label_ids, space.group_of, strict=True)
-        if now[label] > (1 + CHANGED) * before.get(label, 0)
-    }
+    return {group for label, group in space.group_by_label.items() if now[label] > (1 + CHANGED) * before.get(label, 0)}
 
 
 def _known(groups: Sequence[str], group_ids: Sequence[str], taxonomy: Taxonomy) -> set[str]:

@@ -36,6 +36,11 @@ class LabelSpace:
             np.searchsorted(groups, taxonomy.group_of[kept]),
         )
 
+    @property
+    def group_by_label(self) -> dict[str, str]:
+        """Label id -> id of its group."""
+        return {label: self.group_ids[group] for label, group in zip(self.label_ids, self.group_of, strict=True)}
+
     def under(self, group: int) -> slice:
         """Columns of the labels of a group."""
         return slice(*np.searchsorted(self.group_of, [group, group + 1]).tolist())
