@@ -201,7 +201,7 @@ def predict(
                 device=device,
                 restart=restart,
             )
-        logger.info("%d documents answered: %s", answered, out)
+        logger.info("%d document%s answered: %s", answered, "" if answered == 1 else "s", out)
 
 
 def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, sets: str | None, as_json: bool) -> None:
