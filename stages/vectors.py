@@ -95,9 +95,9 @@ def pool_segments(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
     numpy.ndarray
         (documents, 2 x hidden) float32.
     """
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    mean = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]
-    highest = np.maximum.reduceat(vectors, starts, axis=0)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first segment of each document
+    mean = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]  # (documents, hidden)
+    highest = np.maximum.reduceat(vectors, starts, axis=0)  # (documents, hidden)
     return np.hstack([_unit(mean), _unit(highest)]).astype(np.float32)
 
 

@@ -27,14 +27,17 @@ def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: 
     numpy.ndarray
         (labels,) float64; its mean over documents is 1.
     """
+    # 1. Shares as they are, (labels,) each: of the label, and of its group.
     p = counts / counts.sum()
-    of_group = np.bincount(group_of, p)[group_of]  # share of each label's group
-    siblings = np.bincount(group_of)[group_of]
+    of_group = np.bincount(group_of, p)[group_of]
+    siblings = np.bincount(group_of)[group_of]  # labels of its group
+    # 2. Shares as they should be.
     q = {
         "labels": np.full(len(p), 1 / len(p)),
         "groups": p / of_group / len(np.unique(group_of)),
         "siblings": of_group / siblings,
     }[scope]
+    # 3. Their ratio, with a mean of 1 over the documents.
     ratio = (q / p) ** strength
     return ratio / (p * ratio).sum()
 
