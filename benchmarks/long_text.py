@@ -79,7 +79,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
-    from pipelines.data.preparation import label_texts
+    from pipelines.data.augmentation import label_texts
     from pipelines.evaluation.baselines import logistic_predictions
     from pipelines.training.encoder import load_encoder
     from stages.features import cached_vectors, read_cached_documents

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
-from pipelines.data.augmentation import for_rows
+from pipelines.data.augmentation import for_rows, label_texts, training_documents
 from pipelines.data.documents import Documents
-from pipelines.data.preparation import check_placeable, label_texts, place_labels, training_documents
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import run_record
 from pipelines.settings import Settings
+from pipelines.training.groups import check_placeable, place_labels
 from pipelines.training.heads import fit_heads, fit_ngram_rows, plan_rows, read_ngrams, report_unknown
 from stages.features import FeatureExtractor
 from stages.fine.negatives import resolve_negatives
@@ -72,7 +72,7 @@ def fit_model(
             encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, given).values())
             content = encoder.content_fingerprint()
             trainable = resolve_trainable(settings, encoder, train.texts)
-            settings = settings.model_copy(update={"trainable": trainable})
+            settings = settings.resolved(trainable=trainable)
         neural = NeuralStage(
             settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder, watch=watch
         )
@@ -84,7 +84,7 @@ def fit_model(
     space = LabelSpace.of(placed, train.labels)
     targets, valid_targets = space.targets(train.labels), space.targets(valid.labels)
     negatives = resolve_negatives(settings.negatives, len(space.label_ids), len(targets))
-    settings = settings.model_copy(update={"negatives": negatives})
+    settings = settings.resolved(negatives=negatives)
 
     # 1. The coarse stage, and in a joint training the neural rows with it.
     joint = neural is not None and settings.mode == "joint"

@@ -35,7 +35,6 @@ from stages.training.evaluations import (
     level_metrics,
     refuse_diverged,
 )
-from stages.training.losses import HierarchicalLoss
 from stages.training.sampling import LabelSampler, LengthSampler
 from stages.training.two_stage import TwoStageModel
 
@@ -127,7 +126,7 @@ def train_model(
         )
     set_seed(random_state)
     watched = Watched(watch)
-    callbacks: list[TrainerCallback] = [LogEpochs(), _Tell(model.loss, order), watched, StopWhereDiverged()]
+    callbacks: list[TrainerCallback] = [LogEpochs(), _Tell(order), watched, StopWhereDiverged()]
     if arguments.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(own["early_stopping_patience"]))
     trainer = _Trainer(
@@ -299,15 +298,11 @@ def _is_finished(checkpoint: Path) -> bool:
 
 
 class _Tell(TrainerCallback):
-    """Tells the loss which share of the training is done, and the sampler which epoch it draws."""
+    """Tells the sampler which epoch it draws."""
 
-    def __init__(self, loss: HierarchicalLoss, sampler: Any) -> None:
-        self.loss = loss
+    def __init__(self, sampler: Any) -> None:
         self.sampler = sampler
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.sampler is not None:  # with several processes Trainer does not reach it
             self.sampler.set_epoch(int(state.epoch))
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.loss.progress = state.global_step / max(state.max_steps, 1)
