@@ -82,6 +82,7 @@ def evaluate(
         from pipelines.cli.places import check_places
         from pipelines.config import load_config
         from pipelines.cross_validation.label_review import read_review
+        from pipelines.pages.evaluation import write_report
         from pipelines.pages.shell import check_bokeh
 
         loaded = load_config(config, settings or [])
@@ -112,7 +113,7 @@ def evaluate(
             report = classifier.evaluate(test, test.labels, train=baselines, data=file)
             print_report(report)
             if html is not None:
-                report.to_html(html, label_errors=suspects)
+                write_report(report, html, label_errors=suspects)
         if json_file is not None:
             report.to_json(json_file)
         for output in written:
