@@ -87,7 +87,7 @@ def _refit(
     from pipelines.model.artifact.hub import local_folder
     from pipelines.model.record import with_sources, with_test
     from pipelines.promises.backoff import check_enough
-    from pipelines.training.refit_plan import cut_validation
+    from pipelines.training.refit_plan import cut_for_refit
 
     folder = local_folder(model)
     if (folder / "encoder").is_dir():
@@ -98,7 +98,7 @@ def _refit(
     classifier.set_params(run_dir=config.run_dir, **theirs)
 
     def as_before(documents: Part) -> "tuple[np.ndarray, np.ndarray]":
-        return cut_validation(classifier.model_, documents.documents)
+        return cut_for_refit(classifier.model_, documents.documents)
 
     tree = classifier.taxonomy_ if taxonomy is None else read_taxonomy(taxonomy)
     tree, parts = read_parts(config, tree, as_before)
