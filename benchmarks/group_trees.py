@@ -13,7 +13,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from harness import DataSet, load_data, make_parser, prepare, print_table, write_record
+from harness import DataSet, frozen, load_data, make_parser, prepare, print_table, write_record
 
 if TYPE_CHECKING:
     from hierarchy import Taxonomy
@@ -66,7 +66,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
     if data.taxonomy is None:
         raise SystemExit(f"{options.dataset} has no groups to compare with")
-    changes = [f"classifier.{s}" for s in ("trainable=frozen", *options.set)]
+    changes = [f"classifier.{s}" for s in (*frozen(options.set), *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})
     share = BEAM / len(data.taxonomy.groups)
     lots = np.random.default_rng(0).random(len(data.test.texts))

@@ -172,6 +172,11 @@ def make_parser(description: str | None, name: str, *, out: str | None = None) -
     return parser
 
 
+def frozen(changes: Sequence[str]) -> list[str]:
+    """Return the setting that leaves the encoder as it is, where the changes do not leave it out."""
+    return [] if "encoder=none" in changes else ["trainable=frozen"]
+
+
 def prepare(options: argparse.Namespace, name: str, *, run: str | None = None) -> Path:
     """Set up the log and return the run folder.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.text.characters import has_half, healed, is_blank
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
 from hierarchy.text.likeness import suggestion
 
 P = ParamSpec("P")
@@ -87,7 +87,7 @@ def text_column(values: Any, name: str, *, wanted: str = "a string: leave it out
     broken = False
     for place, text in enumerate(texts):
         if not isinstance(text, str):
-            raise DataError(f"{name}[{place}] is {in_short(text)} ({type(text).__name__}), not {wanted}")
+            raise DataError(f"{name}[{place}] is {short_repr(text)} ({type(text).__name__}), not {wanted}")
         broken = broken or has_half(text)
     return [healed(text) for text in texts] if broken else texts
 
@@ -213,7 +213,7 @@ def whole_number(value: Any, name: str, *, least: int = 1, most: int = LARGEST) 
     if is_whole(value, least, most):
         return int(value)
     limit = f"{least} up, to a billion at most" if most == LARGEST else f"{least} to {most:,}"
-    raise ConfigError(f"{name} is {in_short(value)}: give a whole number from {limit}")
+    raise ConfigError(f"{name} is {short_repr(value)}: give a whole number from {limit}")
 
 
 def _check_vectors(vectors: np.ndarray) -> None:

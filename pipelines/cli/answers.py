@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hierarchy.disk.paths import expanded, is_there
+from hierarchy.disk.paths import expanded, path_exists
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.text.characters import healed, is_blank
 from pipelines.cli.console import (
@@ -82,6 +82,7 @@ def evaluate(
         from pipelines.cli.places import check_places
         from pipelines.config import load_config
         from pipelines.cross_validation.label_review import read_review
+        from pipelines.pages.evaluation import write_report
         from pipelines.pages.shell import check_bokeh
 
         loaded = load_config(config, settings or [])
@@ -112,7 +113,7 @@ def evaluate(
             report = classifier.evaluate(test, test.labels, train=baselines, data=file)
             print_report(report)
             if html is not None:
-                report.to_html(html, label_errors=suspects)
+                write_report(report, html, label_errors=suspects)
         if json_file is not None:
             report.to_json(json_file)
         for output in written:
@@ -170,7 +171,7 @@ def predict(
             _print_answer(classifier, text, top_k, sets, as_json)
             return
         if out is None:
-            hint = "" if file is None or is_there(file) else f"; to answer one document, write --text {str(file)!r}"
+            hint = "" if file is None or path_exists(file) else f"; to answer one document, write --text {str(file)!r}"
             raise DataError(f"name the output file: --out answers.jsonl (or .csv, .parquet){hint}")
         if as_json:
             raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")

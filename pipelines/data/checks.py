@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hierarchy.errors import DataError
-from hierarchy.matching import fold
+from hierarchy.matching import is_called
 from hierarchy.nodes import named
 from hierarchy.spellings import one_spelling, spelling_lines
 from hierarchy.taxonomy import Taxonomy
@@ -200,7 +200,7 @@ def _in_other_groups(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> d
         if label_id is None or group is None:
             continue
         place = home.get(label_id)
-        if place is not None and fold(group) not in (fold(place.id), fold(place.name)):
+        if place is not None and not is_called(place, group):
             mismatches += documents
             mismatched[f"{taxonomy.label_named(label_id)!r} in {group!r}, not {named(place)!r}"] = None
     return {"group_mismatches": mismatches, "mismatched": tuple(mismatched)}

@@ -9,9 +9,10 @@ from typing import Any
 from hierarchy.arguments import pair, same_length, text_column
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.characters import healed, refuse_half
-from hierarchy.text.escaping import in_short
+from hierarchy.text.characters import healed
+from hierarchy.text.escaping import short_repr
 from pipelines.data.checks import check_documents
+from pipelines.data.columns import refuse_half
 from pipelines.data.documents import Documents, warn_of_repeats
 from pipelines.data.label_words import Word, check_words, ids_said, words_given
 from pipelines.data.splits import stratified_split
@@ -28,7 +29,7 @@ def check_text(text: Any) -> str:
         It is no string.
     """
     if not isinstance(text, str):
-        raise DataError(f"text is {in_short(text)} ({type(text).__name__}): give one document, a string")
+        raise DataError(f"text is {short_repr(text)} ({type(text).__name__}): give one document, a string")
     return healed(text)
 
 

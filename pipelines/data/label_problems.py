@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from hierarchy.errors import PROBLEMS_SHOWN
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.report import count, shortened, some
@@ -76,7 +76,7 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
         return []
     by_name: dict[str, list[Label]] = defaultdict(list)
     for label in (*taxonomy.labels, *taxonomy.unplaced):
-        by_name[fold(label.name)].append(label)
+        by_name[match_key(label.name)].append(label)
     ambiguous: dict[Pair, _Case] = {}
     unknown: dict[Pair, _Case] = {}
     for pair, label_id, documents, row in zip(scan.pairs, ids, scan.counts, scan.first_rows, strict=True):
@@ -84,14 +84,14 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
             continue
         name, group = pair
         # The group says nothing about a label that is nowhere: one case for all groups.
-        key, cases = (pair, ambiguous) if len(by_name[fold(name)]) > 1 else ((name, None), unknown)
+        key, cases = (pair, ambiguous) if len(by_name[match_key(name)]) > 1 else ((name, None), unknown)
         cases.setdefault(key, _Case(name, group, row)).documents += documents
 
     most = max(LABELS_SHOWN - len(unknown), LABELS_SHOWN // 2)
     shown, rest = _commonest(ambiguous, most)
     found = []
     for case in shown:
-        labels = by_name[fold(case.label)]
+        labels = by_name[match_key(case.label)]
         candidates = some([label.id for label in labels])
         if len({label.name for label in labels}) == len(labels):
             found.append(

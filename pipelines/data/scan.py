@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 from hierarchy.text.characters import is_blank
 from stages.progress import progress
 
@@ -67,7 +67,7 @@ def scan_documents(documents: Iterable[Row], n: int, keep_empty: bool) -> Scan:
     shown = progress(documents, total=n, what="Checking documents", unit="documents")
     for position, (text, label, group, labels, row) in enumerate(shown):
         scan.rows[position] = row
-        text = fold(text or "")
+        text = match_key(text or "")
         if text:
             digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
             scan.hashes[position] = int.from_bytes(digest, "little")

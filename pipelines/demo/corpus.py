@@ -14,9 +14,10 @@ from hierarchy.disk.paths import local_path
 from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_files import cannot_write, write_whole
 from hierarchy.errors import ConfigError, DataError
+from pipelines.demo.configs import configs_folder
 from pipelines.demo.letters import Letter, Sources, Style
 
-FOLDER = Path(__file__).parents[2] / "configs" / "demo"
+FOLDER = configs_folder() / "demo"
 DEMO_FILES = ("labels.yaml", "train.jsonl", "valid.jsonl", "test.jsonl")
 TAXONOMY, MODEL = "taxonomy.yaml", "model"  # what the command makes of the corpus, beside it
 _NOTE = "# Synthetic: invented by hand for this project; a bare list, for the builder to make groups of.\n"

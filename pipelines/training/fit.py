@@ -61,7 +61,7 @@ def fit_model(
             encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, given).values())
             content = encoder.content_fingerprint()
             trainable = resolve_trainable(settings, encoder, train.texts)
-            settings = settings.model_copy(update={"trainable": trainable})
+            settings = settings.resolved(trainable=trainable)
         neural = NeuralStage(
             settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder, watch=watch
         )

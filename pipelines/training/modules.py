@@ -35,7 +35,6 @@ def make_loss(settings: Settings, space: LabelSpace, targets: np.ndarray) -> Hie
         group_of=space.group_of,
         fine_loss=settings.fine_loss,
         weights=None if settings.loss_weights == "learned" else settings.loss_weights,
-        schedule=settings.loss_schedule,
         smoothing=settings.training.get("label_smoothing_factor", 0.0),
         **weights,
     )
@@ -61,7 +60,7 @@ def make_sampler(settings: Settings, space: LabelSpace, targets: np.ndarray) -> 
 
 def _ratio(settings: Settings, space: LabelSpace, targets: np.ndarray) -> np.ndarray:
     counts = np.bincount(targets[targets >= 0], minlength=len(space.label_ids))
-    return label_ratio(counts, space.group_of, settings.imbalance_scope, settings.imbalance_strength)
+    return label_ratio(counts, space.group_of, settings.imbalance_scope)
 
 
 def freeze(encoder: Encoder, top_layers: int | None) -> None:

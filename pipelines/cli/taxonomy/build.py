@@ -191,7 +191,7 @@ def check(
         _, documents, _ = training_vectors(loaded, taxonomy)
         quality = taxonomy_quality(taxonomy, documents, encoder=encoder, random_state=options.random_state)
         if as_json:
-            print_json(quality.as_dict() | ({"reference": against.as_dict()} if against else {}))
+            print_json(asdict(quality) | ({"reference": asdict(against)} if against else {}))
         else:
             print_quality(quality, taxonomy, against)
 

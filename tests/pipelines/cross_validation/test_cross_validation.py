@@ -9,10 +9,10 @@ from hierarchy import Taxonomy
 from hierarchy.errors import ConfigError, DataError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.cross_validation import fold as folds_module
-from pipelines.cross_validation import validate
 from pipelines.cross_validation.fold import OWN
 from pipelines.cross_validation.validate import cross_validate
 from pipelines.evaluation.comparison import LOGISTIC, NO_TREE, SVM
+from pipelines.model import provenance
 
 
 @pytest.fixture
@@ -102,11 +102,11 @@ def test_a_stopped_run_goes_on_and_a_changed_one_begins_anew(lexical, english, t
     assert len(trainings) == 5
     run(repeats=2)
     assert len(trainings) == 9  # the second repeat alone
-    run(balance=0.5)
+    run(prior_correction=0.5)
     assert len(trainings) == 13
     run(n_jobs=2)
     assert len(trainings) == 13
-    monkeypatch.setattr(validate, "code_and_libraries", lambda: {"code": "another"})
+    monkeypatch.setattr(provenance, "code_and_libraries", lambda: {"code": "another"})
     run()
     assert len(trainings) == 17
 
@@ -119,9 +119,9 @@ def test_folds_are_kept_for_encoders_and_functions_as_they_are(lexical, english,
         return len(trainings)
 
     assert (run(), run()) == (2, 2)
-    monkeypatch.setattr(validate, "encoder_contents", lambda names: {"a/label-encoder": "changed on the hub"})
+    monkeypatch.setattr(provenance, "encoder_contents", lambda names: {"a/label-encoder": "changed on the hub"})
     assert run() == 4
-    monkeypatch.setattr(validate, "function_sources", lambda names: {"synonyms:swap": "edited"})
+    monkeypatch.setattr(provenance, "function_sources", lambda names: {"synonyms:swap": "edited"})
     assert run() == 6
 
 
@@ -205,8 +205,8 @@ def test_an_encoder_that_is_trained_is_trained_in_each_fold(tiny_classifier, eng
 
 def test_bad_input_is_told_before_any_work(lexical, english):
     for arguments, told in (
-        ({"groups": ["a"]}, "48 texts and 1 groups"),
-        ({"groups": ["a"] * 48}, "1 sources cannot make 5 folds"),
+        ({"sources": ["a"]}, "48 texts and 1 sources"),
+        ({"sources": ["a"] * 48}, "1 sources cannot make 5 folds"),
     ):
         with pytest.raises(DataError, match=told):
             cross_validate(lexical(), *english.valid, **arguments)

@@ -14,6 +14,7 @@ from tiny import TINY
 from hierarchy.errors import BusyError, ConfigError, MissingLibraryError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.config import load_config
+from pipelines.model import provenance
 from pipelines.pages.tuning import tuning_page
 from pipelines.settings import Settings
 from pipelines.tuning import search, tune
@@ -23,7 +24,7 @@ from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Trial, Tuning, ch
 NO_ENCODER = Settings(encoder="none")
 SPACE = {
     "classifier.lexical_C": {"type": "float", "low": 0.01, "high": 10, "log": True},
-    "classifier.balance": {"type": "float", "low": 0, "high": 0.5, "step": 0.25},
+    "classifier.prior_correction": {"type": "float", "low": 0, "high": 0.4, "step": 0.2},
     "classifier.min_df": {"type": "int", "low": 1, "high": 3},
     "classifier.negatives": ["all", "group"],
 }
@@ -63,7 +64,7 @@ def outcomes(tuning):
 
 def test_trial_0_is_the_given_config_and_figures_are_those_of_the_fused_answer(lexical, english, tmp_path):
     found = lexical(settings={"lexical_C": 0.02}, trials=2)
-    assert found.trials[0].params == {"lexical_C": 0.02, "balance": 0.25, "min_df": 2, "negatives": "auto"}
+    assert found.trials[0].params == {"lexical_C": 0.02, "prior_correction": 0.2, "min_df": 2, "negatives": "auto"}
     for trial in found.trials:
         settings = {"encoder": "none", "n_jobs": 1, **({"lexical_C": 0.02} if trial.number == 0 else trial.params)}
         classifier = HierarchicalClassifier(english.taxonomy, **settings).fit(*english.train, validation=english.valid)
@@ -74,7 +75,7 @@ def test_trial_0_is_the_given_config_and_figures_are_those_of_the_fused_answer(l
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
 def test_one_seed_gives_one_series_of_trials_whole_or_in_parts(lexical, tmp_path, sampler):
-    space = {key: SPACE[key] for key in ("classifier.balance", "classifier.negatives")}
+    space = {key: SPACE[key] for key in ("classifier.prior_correction", "classifier.negatives")}
     options = {"space": space if sampler == "grid" else SPACE, "sampler": sampler, "trials": 8}
     whole = lexical(**options, settings={"run_dir": str(tmp_path / "whole")})
     lexical(**{**options, "trials": 3})
@@ -82,8 +83,8 @@ def test_one_seed_gives_one_series_of_trials_whole_or_in_parts(lexical, tmp_path
     assert outcomes(parts) == outcomes(whole)
     assert [trial.number for trial in whole.trials] == list(range(len(whole.trials)))
     if sampler == "grid":  # trial 0 and 3 x 2 points, each once
-        points = [(trial.params["balance"], trial.params["negatives"]) for trial in whole.trials[1:]]
-        assert sorted(points) == [(b, n) for b in (0.0, 0.25, 0.5) for n in ("all", "group")]
+        points = [(trial.params["prior_correction"], trial.params["negatives"]) for trial in whole.trials[1:]]
+        assert sorted(points) == [(b, n) for b in (0.0, 0.2, 0.4) for n in ("all", "group")]
     else:
         assert len(whole.trials) == 8
         other = lexical(**options, settings={"random_state": 1})
@@ -125,14 +126,14 @@ def test_trials_are_kept_for_code_encoders_and_functions_as_they_are(lexical, mo
 
     assert (tunes(), tunes()) == (1, 1)
     for number, what in enumerate(("code_and_libraries", "encoder_contents", "function_sources"), start=2):
-        monkeypatch.setattr(search, what, lambda *_: "changed")
+        monkeypatch.setattr(provenance, what, lambda *_: "changed")
         assert tunes() == number
 
 
 def test_all_encoders_and_functions_that_are_tried_are_looked_at(lexical, monkeypatch):
     asked = []
-    monkeypatch.setattr(search, "encoder_contents", lambda names: asked.extend(names))
-    monkeypatch.setattr(search, "function_sources", lambda names: asked.extend(names))
+    monkeypatch.setattr(provenance, "encoder_contents", lambda names: asked.extend(names))
+    monkeypatch.setattr(provenance, "function_sources", lambda names: asked.extend(names))
     lexical({"classifier.label_encoder": ["one/model", "another"], "classifier.augment": ["a:b", None]}, trials=1)
     assert {*asked} == {"none", "one/model", "another", "a:b", None}
 
