@@ -177,6 +177,7 @@ def check(
     """Measure how good the groups are; with documents (data.train) also how well they can be told apart."""
     with session(goes_on="give the same command again"):
         from hierarchy.measuring.agreement import agreement
+        from hierarchy.measuring.measures import measure
         from hierarchy.measuring.quality import taxonomy_quality
         from pipelines.cli.documents import read_taxonomy, training_vectors
         from pipelines.cli.taxonomy.quality_tables import print_quality
@@ -189,7 +190,7 @@ def check(
         encoder = options.label_encoder or options.encoder
         _silence(encoder)
         _, documents, _ = training_vectors(loaded, taxonomy)
-        quality = taxonomy_quality(taxonomy, documents, encoder=encoder, random_state=options.random_state)
+        quality = taxonomy_quality(measure(taxonomy, documents, encoder=encoder, random_state=options.random_state))
         if as_json:
             print_json(asdict(quality) | ({"reference": asdict(against)} if against else {}))
         else:
