@@ -1,6 +1,5 @@
 """``coarsefine cross-validate``: figures with their spread, and out-of-fold predictions."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,42 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hierarchy.errors import DataError
-from pipelines.cli.console import (
-    ConfigOption,
-    JsonOption,
-    SetOption,
-    print_json,
-    print_table,
-    session,
-    silence_weight_bars,
-    wrote,
-)
+from pipelines.cli.commands import command
+from pipelines.cli.console import naming, print_json, print_table, wrote
+from pipelines.cli.options import BaselinesOption, FoldsOption, GroupsOption, IdOption, JsonOption, RepeatsOption
 
 if TYPE_CHECKING:
+    from pipelines.cli.commands import Work
     from pipelines.config import Config
     from pipelines.cross_validation.validate import CrossValidation
     from pipelines.evaluation.resampled import PairedTest
 
-logger = logging.getLogger(f"coarsefine.{__name__}")
-
-EPILOG = "Example: coarsefine cross-validate --config configs/chained.yaml --set data.train=train.jsonl --folds 5"
 GOES_ON = "the same command goes on after the last finished fold"
 
-FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Parts; each is answered by a model of the others.")]
-RepeatsOption = Annotated[int, typer.Option("--repeats", min=1, help="Times that the documents are dealt anew.")]
-GroupsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--groups-column",
-        metavar="COLUMN",
-        help="Source of a document (customer, thread): documents with the same one stay on one side of every split.",
-    ),
-]
-IdOption = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column that is passed through as id.")]
 
-
+@command("cross-validate --config configs/chained.yaml --set data.train=train.jsonl --folds 5", goes_on=GOES_ON)
 def cross_validate(
+    work: "Work",
     folds: FoldsOption = 5,
     repeats: RepeatsOption = 1,
     groups_column: GroupsOption = None,
@@ -51,30 +30,23 @@ def cross_validate(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Parquet file for the out-of-fold predictions.")
     ] = Path("out-of-fold.parquet"),
-    baselines: Annotated[bool, typer.Option(help="Fit the flat models beside the model.")] = True,
+    baselines: BaselinesOption = True,
     as_json: JsonOption = False,
-    config: ConfigOption = None,
-    settings: SetOption = None,
 ) -> None:
     """Train on all folds of the training documents but one, answer that one, and so on.
 
     A run that was stopped goes on after its last finished fold when the same command is given again.
     """
-    with session(goes_on=GOES_ON):
-        from hierarchy.disk.output import OutputFile
-        from pipelines.cli.places import check_places, run_folder
-        from pipelines.config import load_config
+    from pipelines.cli.places import output_file, run_folder, writing
 
-        loaded = load_config(config, settings or [])
-        check_places([OutputFile("--out", out, (".parquet",)), run_folder(loaded)], config, loaded)
-        result = validated_folds(loaded, folds, repeats, groups_column, id_column, baselines=baselines)
+    with writing(work, output_file("--out", out, ".parquet"), run_folder(work.config)):
+        result = validated_folds(work.config, folds, repeats, groups_column, id_column, baselines=baselines)
         if as_json:
             print_json(result.as_dict() | {"predictions": str(out)})
         else:
             _show(result)
         result.predictions.write(out)
-        wrote(out)
-        logger.info("the out-of-fold predictions are in %s", out)
+    wrote(out, "the out-of-fold predictions are")
 
 
 def validated_folds(
@@ -99,41 +71,28 @@ def validated_folds(
     """
     import numpy as np
 
-    from pipelines.cli.documents import Source, check_all, read_source, read_taxonomy, reports_shown, taxonomy_of
-
-    data, settings = config.data, config.settings()
-    if data.train is None:
-        raise DataError("no documents are named: set data.train in the config, or --set data.train=FILE")
-    if settings.encoder != "none":
-        from stages.training.arguments import check_training
-
-        silence_weight_bars()
-        check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
-    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.cli.documents import read_checked, reports_shown, sources_of, taxonomy_named
+    from pipelines.cli.models import check_settings, new_classifier
     from pipelines.cross_validation.validate import cross_validate
-    from pipelines.model.artifact.replacement import run_place
 
-    with run_place(config.run_folder):
-        table = read_source(Source(data.train, data.train_split), data, cache=config.run_folder / "documents")
-        if config.taxonomy is None:
-            taxonomy = taxonomy_of(table, data.train, merge_spellings=settings.merge_spellings)
-        else:
-            taxonomy = read_taxonomy(config.taxonomy)
-        checked = check_all({"train": (data.train, table)}, taxonomy)["train"]
-        rows = checked.documents["row"][:]
-        groups = None if groups_column is None else _column(config, groups_column, "--groups-column", rows)
-        ids = None if id_column is None else _column(config, id_column, "--id", rows)
-        classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
-        with reports_shown():
-            result = cross_validate(
-                classifier,
-                checked.documents["text"],
-                checked.labels,
-                folds=folds,
-                repeats=repeats,
-                groups=groups,
-                baselines=baselines,
-            )
+    sources = sources_of(config, ("train",))
+    check_settings(config)
+    cache = config.run_folder / "documents"
+    taxonomy, checked = read_checked(sources, config, taxonomy_named(config), cache=cache)
+    documents = checked["train"].documents
+    rows = documents["row"][:]
+    groups = None if groups_column is None else _column(config, groups_column, "--groups-column", rows)
+    ids = None if id_column is None else _column(config, id_column, "--id", rows)
+    with reports_shown():
+        result = cross_validate(
+            new_classifier(config, taxonomy),
+            documents["text"],
+            checked["train"].labels,
+            folds=folds,
+            repeats=repeats,
+            groups=groups,
+            baselines=baselines,
+        )
     found = result.predictions
     return replace(
         result,
@@ -147,15 +106,11 @@ def validated_folds(
 
 def _column(config: "Config", column: str, option: str, rows: Sequence[int]) -> list[str | None]:
     """Read one more column of the training documents, as text, for the documents at some rows."""
-    from pipelines.cli.documents import in_cli_words
-    from pipelines.data.reading import read_documents
+    from pipelines.cli.documents import read_table, sources_of
 
-    data = config.data
-    with in_cli_words(label=option):
-        table = read_documents(
-            str(data.train), **data.reading, label=column, split=data.train_split,
-            cache_dir=config.run_folder / "documents",
-        )  # fmt: skip
+    with naming(label=option):
+        source = sources_of(config, ("train",))["train"]
+        table = read_table(source, config.data, cache=config.run_folder / "documents", label=column)
     value_of = dict(zip(table["row"], table["label"], strict=True))
     return [value_of[row] for row in rows]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hierarchy.disk.paths import local_path
 from hierarchy.embedding.hub_names import hub_refusal, is_dataset_cached
-from hierarchy.errors import DataError, first_line
+from hierarchy.errors import DataError, Remedy, first_line
 from hierarchy.files.text_format import TextFormat, refuse_other_kind
 from pipelines.data.arrowfiles import (
     ARROW_SUFFIXES,
@@ -210,7 +210,7 @@ def _choose_split(splits: Sequence[str], split: str | None, where: str) -> str:
     if splits == [""]:
         raise DataError(f"split={split!r} was asked for, but there is one dataset without splits", where)
     if split is None:
-        raise DataError(f"there are several splits ({', '.join(splits)}); say which with split=...", where)
+        raise DataError(Remedy(f"there are several splits ({', '.join(splits)}); say which with ", "split"), where)
     if split not in splits:
         problem = f"there is no split {split!r}{did_you_mean(split, splits)}; there are {', '.join(splits)}"
         raise DataError(problem, where)

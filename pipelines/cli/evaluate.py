@@ -1,0 +1,74 @@
+"""``coarsefine evaluate``: a model's answers compared with the right labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hierarchy.disk.paths import expanded
+from hierarchy.errors import DataError
+from pipelines.cli.commands import command
+from pipelines.cli.console import print_report, wrote
+from pipelines.cli.options import (
+    BeamOption,
+    DeviceOption,
+    LabelledArgument,
+    ModelArgument,
+    PageOption,
+    RoutingOption,
+    SplitOption,
+)
+
+if TYPE_CHECKING:
+    from pipelines.cli.commands import Work
+
+
+@command("evaluate model test.jsonl --train train.jsonl --json figures.json", goes_on="give the same command again")
+def evaluate(
+    work: "Work",
+    model: ModelArgument,
+    file: LabelledArgument,
+    train: Annotated[
+        str | None,
+        typer.Option("--train", metavar="FILE", parser=expanded, help="Training documents, to fit the baselines on."),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file as JSON.")
+    ] = None,
+    html: PageOption = None,
+    label_errors: Annotated[
+        Path | None,
+        typer.Option("--label-errors", metavar="FILE", help="Show these label errors (of label-errors) on the page."),
+    ] = None,
+    split: SplitOption = None,
+    routing: RoutingOption = None,
+    beam: BeamOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Compare a model's answers with the right labels, and with what flat models would have said."""
+    from pipelines.cli.documents import read_checked, reports_shown
+    from pipelines.cli.models import load_classifier
+    from pipelines.cli.places import output_file, page, writing
+    from pipelines.cross_validation.label_review import read_review
+
+    data = work.config.data
+    with writing(work, output_file("--json", json_file, ".json"), page(html)):
+        if label_errors is not None and html is None:
+            raise DataError("--label-errors is shown on the page: add --html FILE")
+        suspects = () if label_errors is None else read_review(label_errors)
+        classifier = load_classifier(model, device=device, routing=routing, beam=beam)
+        sources = {"test": (file, split or data.test_split)}
+        if train is not None:
+            sources["train"] = (train, data.train_split)
+        _, checked = read_checked(sources, work.config, classifier.taxonomy_)
+        texts, labels = checked["test"].documents["text"], checked["test"].labels
+        fitting = None if train is None else (checked["train"].documents["text"], checked["train"].labels)
+        with reports_shown():
+            report = classifier.evaluate(texts, labels, train=fitting, data=file)
+        print_report(report)
+        if html is not None:
+            report.to_html(html, label_errors=suspects)
+            wrote(html)
+        if json_file is not None:
+            report.to_json(json_file)
+            wrote(json_file)
