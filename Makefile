@@ -21,8 +21,8 @@ fuzz: .venv/.installed
 
 # Goes on where it was stopped; remove runs/kills and runs/disturbed to begin anew. Full disks take root, and strace helps.
 kills: .venv/.installed
-	$(BIN)/python benchmarks/kills.py --kills 360 --resume
-	$(BIN)/python benchmarks/disturb.py --times 3 --resume
+	$(BIN)/python benchmarks/kills.py --kills 360 --resume --json benchmarks/results/kills.json
+	$(BIN)/python benchmarks/disturb.py --times 3 --resume --json benchmarks/results/disturbed.json
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

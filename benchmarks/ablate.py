@@ -174,7 +174,7 @@ def train(
     changes = dict(changes)
     taxonomy = None if changes.pop("taxonomy", "given") == "built" else data.taxonomy
     training = {**settings["training"], **changes.pop("training", {})}
-    settings |= {**changes, "training": training, "seed": seed, "run_dir": str(run)}
+    settings |= {**changes, "training": training, "random_state": seed, "run_dir": str(run)}
     assert data.valid is not None  # noqa: S101 - main has cut it; this tells the type checker
     classifier = HierarchicalClassifier(taxonomy, **settings)
     return classifier.fit(data.train.texts, data.train.labels, validation=(data.valid.texts, data.valid.labels))

@@ -50,7 +50,7 @@ FLAT = ("flat", "flat_fused")
 METHODS = (*OURS, *FLAT, *PEERS)
 TRAINED_BY = {"joint_neural": "joint", "classic": "chained_all", "flat_fused": "flat"}  # the same encoder training
 LONG = 512  # tokens
-FIXED = ("encoder", "precision", "run_dir", "seed")  # the same for all methods, or named by other options
+FIXED = ("encoder", "dtype", "run_dir", "random_state")  # the same for all methods, or named by other options
 
 
 def main() -> None:
@@ -193,7 +193,7 @@ def fit_ours(job: Job, given: dict[str, Any], config: Path | None = None) -> Fit
     overrides = [*(f"{name}={value}" for name, value in given.items()), *job.changes]
     # One arithmetic for all methods: flat fine-tuning predicts in fp32.
     settings = load_config(config, [f"classifier.{o}" for o in overrides]).classifier.model_copy(
-        update={"encoder": job.encoder, "seed": job.seed, "run_dir": str(job.folder), "precision": "fp32"}
+        update={"encoder": job.encoder, "random_state": job.seed, "run_dir": str(job.folder), "dtype": "float32"}
     )
     classifier = HierarchicalClassifier(job.taxonomy, **settings.model_dump())
     classifier.fit(job.train.texts, job.train.labels, validation=(job.valid.texts, job.valid.labels))

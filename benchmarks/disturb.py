@@ -4,7 +4,7 @@ A disturbed command either does its work or ends with one sentence and the exit 
 traceback; it leaves no process and nothing in /dev/shm; a model that it replaces is there, old or new, with the files
 in its folder that are none of it. When the disturbance is gone, the same command makes what an undisturbed one makes.
 Full disks are small file systems in memory, and lacking rights a root that gave up its own: both need root, and are
-left out without it. What fails is kept in the run folder. The figures join those of `kills.py`.
+left out without it. What fails is kept in the run folder.
 
 Example: python benchmarks/disturb.py --times 3
          python benchmarks/disturb.py --times 1 --works calibrate --how "disk full" SIGTERM
@@ -12,7 +12,6 @@ Example: python benchmarks/disturb.py --times 3
 
 import argparse
 import ctypes
-import json
 import os
 import random
 import re
@@ -27,9 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forked import Ended, Forked, import_everything, workers_of
-from kills import BUSY, TRIES, Reference, add_common_options, lost_of, read_records, reference_of, write_figures
-from works import Work, differences, foreign_lost, fresh_copy, make_base, make_works, remove, results_of
+from forked import Ended, Forked, workers_of
+from kills import BUSY, TRIES, Reference, add_common_options, lost_of, report, run_all
+from works import Work, differences, foreign_lost, fresh_copy, make_works, remove, results_of
 
 ROOMY = 64 << 20  # bytes of a file system that holds every work
 PAGE = 4096
@@ -69,17 +68,9 @@ def main() -> None:
     """Disturb, and write what came out."""
     works = make_works()
     options = parse(works)
-    import_everything()
-    records = options.run / "disturbed.jsonl"
-    if not options.resume:
-        records.unlink(missing_ok=True)
-    make_base(options.run / "base", anew=not options.resume)
-    done = read_records(records)
-    for name in options.works:
-        done += disturb_work(name, works[name], options, records, done)
-    write_figures(options.json, "disturbed", disturbed_rows(done))
-    bad = [one for one in done if one["problems"]]
-    sys.exit(f"{len(bad)} of {len(done)} did not end as promised; see {options.run}" if bad else 0)
+    asked = [(how, number) for how in options.how if can(how) for number in range(options.times)]
+    done = run_all("disturbed", works, options, asked, disturb_once, went_wrong)
+    report("disturbed", options, disturbed_rows(done), [one for one in done if went_wrong(one)])
 
 
 def parse(works: dict[str, Work]) -> argparse.Namespace:
@@ -90,30 +81,6 @@ def parse(works: dict[str, Work]) -> argparse.Namespace:
                         help=f"of: {', '.join(DISTURBANCES)}")  # fmt: skip
     add_common_options(parser, works, "disturbed")
     return parser.parse_args()
-
-
-def disturb_work(
-    name: str, work: Work, options: argparse.Namespace, records: Path, done: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Disturb one work in all ways, and append each record to the file as soon as it is made."""
-    seen = {(one["work"], one["how"], one["number"], one["seed"]) for one in done}
-    asked = [(how, number) for how in options.how if can(how) for number in range(options.times)]
-    missing = [(how, number) for how, number in asked if (work.name, how, number, options.seed) not in seen]
-    made = []
-    reference = reference_of(work, options.run) if missing else None
-    for how, number in missing:
-        folder = options.run / f"{name}-{how.replace(' ', '-')}-{number}"
-        chance = random.Random(f"{options.seed} {name} {how} {number}")  # noqa: S311 - of moments
-        record = {"work": work.name, "how": how, "number": number, "seed": options.seed}
-        made.append(record | disturb_once(work, how, folder, reference, chance, options.run / "base"))
-        with records.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(made[-1]) + "\n")
-        if made[-1]["problems"]:
-            print(json.dumps(made[-1]), flush=True)
-        else:
-            remove(folder)
-    print(f"{work.name}: {len(made)} disturbed runs", flush=True)
-    return made
 
 
 def can(how: str) -> bool:
@@ -139,6 +106,11 @@ def disturb_once(
     problems += [f"lost: {name}" for name in sorted({*lost, *foreign_lost(folder, work)})]
     unmount(folder)
     return {"code": ended.code, "problems": problems, "said": ended.said[-400:] if problems else ""}
+
+
+def went_wrong(record: dict[str, Any]) -> bool:
+    """Whether a disturbed run was not as promised."""
+    return bool(record["problems"])
 
 
 def problems_again(work: Work, folder: Path, reference: Reference) -> list[str]:

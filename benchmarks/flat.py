@@ -38,10 +38,10 @@ from transformers.trainer_utils import get_last_checkpoint, set_seed
 from pipelines.config import load_config
 from pipelines.data.splits import fingerprint
 from pipelines.settings import Settings
-from stages.cache_keys import cache_key
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.rows import Problem, Rows, fit_rows, log_chance
 from stages.router.fusion import fit_variants, fuse
+from stages.run_folder import cache_key
 from stages.training.frequencies import label_ratio
 from stages.training.optimizer import parameter_groups
 

@@ -74,7 +74,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     sizes: dict[str, list[int]] = {tree: [] for tree in TREES}
     vectors = training_vectors(settings, data)
     for seed in options.seeds:
-        chosen = settings.model_copy(update={"seed": seed})
+        chosen = settings.model_copy(update={"random_state": seed})
         for tree, taxonomy in trees_of(data.taxonomy, vectors, data.train.labels, chosen).items():
             recall, right = train(taxonomy, data, chosen, share, lots)
             hits[tree]["recall"].append(recall)
@@ -123,12 +123,17 @@ def trees_of(human: "Taxonomy", vectors: np.ndarray, labels: list[str], settings
     groups = len(human.groups)
     # The human limits, so that they bind neither side: the rule of half to twice the mean size remains.
     builder = TaxonomyBuilder(
-        groups, 1, len(human.labels), encoder=settings.encoder, signals=settings.signals, seed=settings.seed
+        groups,
+        1,
+        len(human.labels),
+        encoder=settings.encoder,
+        signals=settings.signals,
+        random_state=settings.random_state,
     )
     built = builder.build(list(human.labels), (vectors, labels))
     of_built = {label: g for g, label_ids in enumerate(_members(built)) for label in label_ids}
-    shuffled = np.random.default_rng(settings.seed).permutation([of_built[label.id] for label in human.labels])
-    by_name = KMeans(groups, n_init=10, random_state=settings.seed).fit_predict(
+    shuffled = np.random.default_rng(settings.random_state).permutation([of_built[label.id] for label in human.labels])
+    by_name = KMeans(groups, n_init=10, random_state=settings.random_state).fit_predict(
         embed_texts([label.name for label in human.labels], encoder=settings.encoder)
     )
     return {

@@ -78,7 +78,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         with clock.step("probe"):
             confusion = probe_confusion(vectors[train], y, group_of, settings)
         with clock.step("plan"):
-            problems = plan_problems(options.negatives, y, group_of, confusion=confusion, seed=settings.seed)
+            problems = plan_problems(
+                options.negatives, y, group_of, confusion=confusion, random_state=settings.random_state
+            )
         fitted: dict[str, Rows] = {}
         work = (
             ("neural rows", vectors, y, problems),

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -69,23 +69,19 @@ class Reference:
     calls: Counter[str]
 
 
+Record = dict[str, Any]
+Once = Callable[[Work, str, Path, Reference, random.Random, Path], Record]
+
+
 def main() -> None:
     """Kill, and write what came out."""
     works = make_works()
     options = parse(works)
-    import_everything()
-    records = options.run / "kills.jsonl"
-    if not options.resume:
-        records.unlink(missing_ok=True)
-    make_base(options.run / "base", anew=not options.resume)
-    done = read_records(records)
-    started, before = time.monotonic(), len(done)
-    for name in options.works:
-        done += kill_work(name, works[name], options, records, done)
-    write_figures(options.json, "kills", kill_rows(done))
-    print(f"{len(done)} kills, {(time.monotonic() - started) / max(1, len(done) - before):.1f} s each; {options.json}")
-    bad = [one for one in done if not one["same"] or one["lost"] or one["stale"]]
-    sys.exit(f"{len(bad)} of {len(done)} did not end as they should; see {options.run}" if bad else 0)
+    hows = hows_here()
+    per_how = -(-options.kills // (len(options.works) * len(hows)))
+    asked = [(how, number) for how in hows for number in range(per_how)]
+    done = run_all("kills", works, options, asked, killed_once, went_wrong)
+    report("kills", options, kill_rows(done), [one for one in done if went_wrong(one)])
 
 
 def parse(works: dict[str, Work]) -> argparse.Namespace:
@@ -104,42 +100,80 @@ def add_common_options(parser: argparse.ArgumentParser, works: dict[str, Work], 
     parser.add_argument("--works", nargs="+", choices=list(works), default=list(works), metavar="WORK",
                         help=f"of: {', '.join(works)}")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results" / "kills.json")
+    parser.add_argument("--json", type=Path, help=f"file for the figures (default: {name}.json in the run folder)")
     parser.add_argument("--run", type=Path, default=ROOT / "runs" / name, help="folder for all that is made")
     parser.add_argument("--resume", action="store_true", help="go on after what an earlier call has done")
+
+
+def run_all(
+    name: str,
+    works: dict[str, Work],
+    options: argparse.Namespace,
+    asked: Sequence[tuple[str, int]],
+    once: Once,
+    is_bad: Callable[[Record], bool],
+) -> list[Record]:
+    """Do with each work what is asked and no earlier call has done; return all records.
+
+    Parameters
+    ----------
+    name
+        Of the file of the records, which has each as soon as it is made.
+    works, options
+        All works, and the command line, which chooses of them.
+    asked
+        How, and a number that makes each run another one.
+    once
+        Does it in a new folder, and makes a record.
+    is_bad
+        Whether a record is of a run whose folder is kept.
+    """
+    import_everything()
+    records, base = options.run / f"{name}.jsonl", options.run / "base"
+    if not options.resume:
+        records.unlink(missing_ok=True)
+    make_base(base, anew=not options.resume)
+    done = read_records(records)
+    seen = {(one["work"], one["how"], one["number"], one["seed"]) for one in done}
+    for short in options.works:
+        work = works[short]
+        missing = [(how, number) for how, number in asked if (work.name, how, number, options.seed) not in seen]
+        reference = reference_of(work, options.run) if missing else None
+        for how, number in missing:
+            folder = options.run / f"{short}-{how.replace(' ', '-')}-{number}"
+            chance = random.Random(f"{options.seed} {short} {how} {number}")  # noqa: S311 - of moments
+            record = {"work": work.name, "how": how, "number": number, "seed": options.seed}
+            record |= once(work, how, folder, reference, chance, base)
+            done.append(record)
+            with records.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+            if is_bad(record):
+                print(json.dumps(record), flush=True)
+            else:
+                remove(folder)
+        print(f"{work.name}: {len(missing)} {name}", flush=True)
+    return done
+
+
+def report(name: str, options: argparse.Namespace, rows: Sequence[Record], bad: Sequence[Record]) -> None:
+    """Write the figures, with what they were measured on; end with an error where runs went wrong."""
+    out, on = options.json or options.run / f"{name}.json", machine()
+    figures = {
+        "version": version("coarsefine"),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{on['cores']} cores, {on['processor']}",
+        name: list(rows),
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, (json.dumps(figures, indent=1) + "\n").encode())
+    print(f"the figures are in {out}")
+    sys.exit(f"{len(bad)} runs did not end as they should; see {options.run}" if bad else 0)
 
 
 @cache
 def hows_here() -> tuple[str, ...]:
     """Return the kinds of kills that this system allows."""
     return (RANDOM, BETWEEN) if can_trace() else (RANDOM,)
-
-
-def kill_work(
-    name: str, work: Work, options: argparse.Namespace, records: Path, done: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Kill one work as often as is its share, and append each record to the file as soon as it is made."""
-    hows = hows_here()
-    per_how = -(-options.kills // (len(options.works) * len(hows)))
-    seen = {(one["work"], one["how"], one["number"], one["seed"]) for one in done}
-    asked = [(how, number) for how in hows for number in range(per_how)]
-    missing = [(how, number) for how, number in asked if (work.name, how, number, options.seed) not in seen]
-    made = []
-    reference = reference_of(work, options.run) if missing else None
-    for how, number in missing:
-        folder = options.run / f"{name}-{how[:6]}-{number}"
-        chance = random.Random(f"{options.seed} {name} {how} {number}")  # noqa: S311 - of moments
-        record = {"work": work.name, "how": how, "number": number, "seed": options.seed}
-        record |= killed_once(work, how, folder, reference, chance, options.run / "base")
-        made.append(record)
-        with records.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-        if record["same"] and not record["lost"] and not record["stale"]:
-            remove(folder)
-        else:
-            print(json.dumps(record), flush=True)
-    print(f"{work.name}: {len(made)} kills", flush=True)
-    return made
 
 
 def reference_of(work: Work, run: Path) -> Reference:
@@ -160,9 +194,7 @@ def reference_of(work: Work, run: Path) -> Reference:
     return Reference(before, after, names, ended.seconds, calls)
 
 
-def killed_once(
-    work: Work, how: str, folder: Path, reference: Reference, chance: random.Random, base: Path
-) -> dict[str, Any]:
+def killed_once(work: Work, how: str, folder: Path, reference: Reference, chance: random.Random, base: Path) -> Record:
     """Kill a work in a new folder, give the command again, and say what is there."""
     for _ in range(TRIES):
         fresh_copy(base, work, folder)
@@ -212,12 +244,17 @@ def lost_of(work: Work, folder: Path, reference: Reference) -> list[str]:
     return [*foreign_lost(folder, work), *(["the model: " + (problem or "neither old nor new")] if not whole else [])]
 
 
-def read_records(file: Path) -> list[dict[str, Any]]:
+def read_records(file: Path) -> list[Record]:
     """Read what earlier calls have done."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
 
 
-def kill_rows(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def went_wrong(record: Record) -> bool:
+    """Whether a killed run ended with something else, lost something, or left a lock."""
+    return not record["same"] or bool(record["lost"]) or record["stale"]
+
+
+def kill_rows(records: Sequence[Record]) -> list[Record]:
     """Count the outcomes by work and kind of kill."""
     kinds = dict.fromkeys((one["work"], one["how"]) for one in records)
     rows = []
@@ -230,20 +267,6 @@ def kill_rows(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             "left_overs": sum(bool(one["left_overs"]) for one in ones),
         })  # fmt: skip
     return rows
-
-
-def write_figures(file: Path, part: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Write one part of the figures; what the other script has written stays."""
-    figures = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"kills": [], "disturbed": []}
-    on = machine()
-    figures |= {
-        "version": version("coarsefine"),
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{on['cores']} cores, {on['processor']}",
-        part: list(rows),
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, (json.dumps(figures, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

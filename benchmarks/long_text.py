@@ -114,7 +114,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     for name, (aggregator, attention) in VARIANTS.items():
         macro, valid, correct[name] = [], [], []
         for seed in options.seeds:
-            chosen = settings.model_copy(update={"aggregator": aggregator, "label_attention": attention, "seed": seed})
+            chosen = settings.model_copy(
+                update={"aggregator": aggregator, "label_attention": attention, "random_state": seed}
+            )
             stage, best = train(chosen, data, space, encoder, segmenter, options.run)
             answers = read_cached_documents(stage.document_model, test)[1].argmax(1)
             correct[name].append(answers == gold)

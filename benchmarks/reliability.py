@@ -40,8 +40,8 @@ def _fuzzed_row(name: str, one: Mapping[str, Any]) -> list[str]:
 
 
 def _counted(table: str, keys: tuple[str, ...], head: tuple[str, ...]) -> str:
-    record = _record("kills")
-    if record is None or not record.get(table):
+    record = _record(table)
+    if record is None:
         return NO_RESULTS
     rows = [[one["work"], one["how"], *(f"{one[key]:,}" for key in keys)] for one in record[table]]
     together = ["together", "", *(f"{sum(one[key] for one in record[table]):,}" for key in keys)]

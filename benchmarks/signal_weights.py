@@ -92,7 +92,7 @@ def measure(name: str, options: argparse.Namespace, runs: Any) -> dict[str, Any]
         signals = dict(zip(("text", "documents", "confusion"), map(float, weights), strict=True))
         recalls = []
         for seed in options.seeds:
-            builder = TaxonomyBuilder(groups, 1, len(labels), embed=embed, signals=signals, seed=seed)
+            builder = TaxonomyBuilder(groups, 1, len(labels), embed=embed, signals=signals, random_state=seed)
             tree = builder.build(list(labels), (X, data.train.labels))
             home = {label.id: g for g, group in enumerate(tree.groups) for label in group.labels}
             recalls.append(recall(chances, gold, np.array([home[label.id] for label in labels]), share))

@@ -254,7 +254,7 @@ def _load(model: Path) -> "tuple[HierarchicalClassifier, Callable[[Sequence[Chun
     neural = _neural(classifier)
     device = neural.encoder.device
     transformer = AutoModel.from_pretrained(model / "encoder", dtype=torch.float32).eval().to(device)
-    bf16 = neural.encoder.precision == "bf16" or (neural.encoder.precision == "auto" and computes_bf16(device))
+    bf16 = neural.encoder.dtype == "bfloat16" or (neural.encoder.dtype == "auto" and computes_bf16(device))
 
     def bare(chunks: "Sequence[Chunk]") -> None:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):

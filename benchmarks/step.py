@@ -88,7 +88,7 @@ def load(options: argparse.Namespace, attention_dropout: float | None = None) ->
     """Load the encoder with its tokenizer."""
     from stages.coarse.encoder import Encoder
 
-    return Encoder.from_pretrained(options.encoder, precision="fp32", attention_dropout=attention_dropout)
+    return Encoder.from_pretrained(options.encoder, dtype="float32", attention_dropout=attention_dropout)
 
 
 def tokens(options: argparse.Namespace, encoder: Any) -> torch.Tensor:

@@ -260,8 +260,7 @@ RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is
     "real_data": tuple(f"{record_name(arguments)}.json" for arguments in REAL_DATA),
     "label_groups": ("label_groups.json",),
     "ablations": ("ablate-*.json",),
-    "fuzz": ("fuzz.json",),
-    **dict.fromkeys(("kills", "disturbed"), ("kills.json",)),
+    **{name: (f"{name}.json",) for name in ("fuzz", "kills", "disturbed")},
     **dict.fromkeys(("compare", "compare_differences", "compare_trained"), ("compare/*.json",)),
 }
 

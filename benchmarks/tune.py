@@ -99,7 +99,9 @@ def tune_once(options: argparse.Namespace) -> None:
 
     silence_weight_bars()
     data = load_data(options.dataset, options.data, cache=options.run / "documents")
-    classifier = HierarchicalClassifier(data.taxonomy, trainable="frozen", seed=options.seed, run_dir=str(options.run))
+    classifier = HierarchicalClassifier(
+        data.taxonomy, trainable="frozen", random_state=options.seed, run_dir=str(options.run)
+    )
     found = tune(
         classifier,
         SPACE,

@@ -26,7 +26,7 @@ FOREIGN = {"notes.txt": "my notes\n", ".git/config": "[core]\n"}  # in the folde
 DATA = ("train.jsonl", "valid.jsonl", "test.jsonl")
 NGRAMS = ("--set", "classifier.encoder=none", "--set", "classifier.n_jobs=1")
 TINY = (
-    "--set", "classifier.encoder=encoder", "--set", "classifier.n_jobs=1", "--set", "classifier.precision=fp32",
+    "--set", "classifier.encoder=encoder", "--set", "classifier.n_jobs=1", "--set", "classifier.dtype=float32",
     "--set", "classifier.segment_tokens=32", "--set", "classifier.overlap=8",
     "--set", "classifier.training.num_train_epochs=3", "--set", "classifier.training.learning_rate=0.005",
 )  # fmt: skip
@@ -72,11 +72,10 @@ def make_works() -> dict[str, Work]:
     """Return all works, by their short names."""
     calibrate = ("calibrate", "model", "test.jsonl", "-o", "model", "--precision", "0.8")
     refit = ("refit", "model", "--groups", "kitchen", "-o", "model", "--set", "data.train=train.jsonl",
-             "--set", "classifier.n_jobs=1", "--set", "run=refit.run")  # fmt: skip
-    tune = (
-        "tune", "space.yaml", "--trials", "4", "-o", "tuned", "--set", "run=tune.run", *TRAIN[2:8], *TRAIN[10:], *NGRAMS
-    )  # fmt: skip
-    folds = ("cross-validate", "--folds", "3", "--no-baselines", "-o", "folds.parquet", "--set", "run=folds.run",
+             "--set", "classifier.n_jobs=1", "--set", "run_dir=refit.run")  # fmt: skip
+    tune = ("tune", "space.yaml", "--trials", "4", "-o", "tuned", "--set", "run_dir=tune.run",
+            *TRAIN[2:8], *TRAIN[10:], *NGRAMS)  # fmt: skip
+    folds = ("cross-validate", "--folds", "3", "--no-baselines", "-o", "folds.parquet", "--set", "run_dir=folds.run",
              *TRAIN[2:4], *TRAIN[8:], *NGRAMS)  # fmt: skip
     trained = (*DATA, "taxonomy.yaml")
     works = {

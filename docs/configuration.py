@@ -39,7 +39,7 @@ CARD = """The model card (`README.md` of the model) says it as it stands here, a
 no figure and no fingerprint.
 In Python: `save_pretrained(folder, card={"licence": "apache-2.0"})`.
 """
-CLASSIFIER = """`run_dir` is for Python only; in a config it is set by `run`.
+CLASSIFIER = """`run_dir` here is for Python only; a config has it at its top level.
 """
 TRAINING = """What else stands there is handed to `transformers.TrainingArguments` by its own name: `bf16: true`,
 `gradient_accumulation_steps: 4`, ... A name that it does not know is refused with the nearest that it does.

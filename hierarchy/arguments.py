@@ -5,19 +5,40 @@ order, and a generator can be read once. Those are refused in one sentence with 
 imported; its objects are known by what they can do.
 """
 
+import inspect
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import wraps
 from numbers import Integral
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.text.characters import healed, is_blank
 from hierarchy.text.escaping import in_short
+from hierarchy.text.likeness import suggestion
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LARGEST = 10**9  # of whole numbers: what counts more does not fit into memory
 NAMED = 5  # columns or keys that a message names
+
+
+def known_keywords(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function, or a class's ``__init__``, so that a wrong keyword is told with the one that was meant."""
+    names = list(inspect.signature(function).parameters)
+
+    @wraps(function)
+    def checked(*args: P.args, **keywords: P.kwargs) -> R:
+        for word in keywords:
+            if word not in names:
+                title = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
+                raise TypeError(f"{title}() has no argument {word!r}: {suggestion(word, names)}")
+        return function(*args, **keywords)
+
+    return checked
 
 
 def column(values: Any, name: str) -> Sequence[Any]:

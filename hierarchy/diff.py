@@ -7,7 +7,11 @@ from typing import Any
 from hierarchy.nodes import Group, Label, named
 from hierarchy.taxonomy import Taxonomy
 
-_SETTINGS = ("built", "frozen_name", "min_size", "max_size")
+_SIZES = ("min_size", "max_size")
+_REBUILD = {  # what a group's flags mean, off and on
+    "built": ("leaves its labels where they are", "may move its labels"),
+    "frozen_name": ("may give up the group and its name", "keeps the group and its name"),
+}
 _FIELDS = ("name", "must_link", "cannot_link", "retired")
 
 
@@ -159,10 +163,14 @@ def _described(old: Nodes, new: Nodes) -> tuple[str, ...]:
 def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
     before = _groups(old)
     for group in new.groups:
-        for setting in _SETTINGS if group.id in before else ():
-            was, now = getattr(before[group.id], setting), getattr(group, setting)
-            if was != now:
-                yield f"group '{named(group)}': {setting} was {_shown(was)}, now {_shown(now)}"
+        earlier = before.get(group.id, group)
+        for flag, words in _REBUILD.items():
+            if getattr(earlier, flag) != getattr(group, flag):
+                yield f"group '{named(group)}': a rebuild {words[getattr(group, flag)]} from now on"
+        for size in _SIZES:
+            old_size, new_size = getattr(earlier, size), getattr(group, size)
+            if old_size != new_size:
+                yield f"group '{named(group)}': {size} was {_shown(old_size)}, now {_shown(new_size)}"
     for key in _FIELDS:
         was, now = getattr(old, key), getattr(new, key)
         if key == "name" and was != now:
@@ -192,4 +200,4 @@ def _reordered(old: Sequence[Any], new: Sequence[Any]) -> bool:
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_shown(part) for part in value)}]"
-    return "not set" if value is None or value == "" else str(value).lower() if isinstance(value, bool) else str(value)
+    return "not set" if value is None or value == "" else str(value)

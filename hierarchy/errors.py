@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from hierarchy.text.escaping import visible
 
@@ -68,6 +69,10 @@ class CoarsefineError(Exception):
         self.hint = hint
         self.parts: Sequence[CoarsefineError] = ()
         super().__init__(self.worded(PYTHON))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come out of a worker process as it went in: Python would make it of its message."""
+        return type(self), (self.problems, self.where, self.hint), {**vars(self), "args": self.args}
 
     def worded(self, options: Mapping[str, str]) -> str:
         """Return the message, with options instead of the arguments of functions.

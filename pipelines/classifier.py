@@ -80,7 +80,12 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
 
         settings = self._settings()
         train, valid = prepare_documents(
-            texts, labels, validation, self.taxonomy, seed=settings.seed, merge_spellings=settings.merge_spellings
+            texts,
+            labels,
+            validation,
+            self.taxonomy,
+            random_state=settings.random_state,
+            merge_spellings=settings.merge_spellings,
         )
         words = words_given(check_words(labels), train, *([valid] if validation is None else []))
         if calibration is not None:

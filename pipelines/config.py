@@ -131,14 +131,14 @@ class Config(BaseModel):
     card: CardFacts = Field(
         default_factory=lambda: CardFacts.model_validate({}), description="what the model card says beside the figures"
     )
-    run: str | None = Field(
+    run_dir: str | None = Field(
         None,
         description="folder for the vector cache and checkpoints, from which a stopped training goes on; null takes "
         "the output folder's name with .run behind it",
     )
     output: str = Field("model", description="folder of the trained model")
 
-    @field_validator("taxonomy", "run", "output")
+    @field_validator("taxonomy", "run_dir", "output")
     @classmethod
     def _expanded(cls, place: str | None) -> str | None:
         return None if place is None else expanded(place)
@@ -146,19 +146,19 @@ class Config(BaseModel):
     @model_validator(mode="after")
     def _run_folder_of_its_own(self) -> "Config":
         if self.classifier.run_dir is not None:
-            raise ValueError("classifier.run_dir is set by `run`: give the folder there")
+            raise ValueError("classifier.run_dir is set by the run_dir above it: give the folder there")
         output, run = Path(self.output).resolve(), self.run_folder.resolve()
         if output in (run, *run.parents):
             raise ValueError(
-                f"run {str(self.run_folder)!r} is the output {self.output!r} or lies in it, and a model is replaced "
-                "with its folder: give the run a folder of its own, and the output a name"
+                f"run_dir {str(self.run_folder)!r} is the output {self.output!r} or lies in it, and a model is "
+                "replaced with its folder: give the run a folder of its own, and the output a name"
             )
         return self
 
     @property
     def run_folder(self) -> Path:
         """The run folder in use."""
-        return Path(self.run if self.run is not None else f"{self.output.rstrip('/')}.run")
+        return Path(self.run_dir if self.run_dir is not None else f"{self.output.rstrip('/')}.run")
 
     def in_run_folder(self) -> list[str]:
         """Return what lies in the run folder and is not of the run: output, taxonomy, documents."""
@@ -207,7 +207,8 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
     except ConfigError as error:
         problems += error.problems
     if problems:
-        raise ConfigError(problems, where, _seems_to_be(values))
+        told = path is None and all(problem.startswith("--set ") for problem in problems)
+        raise ConfigError(problems, "" if told else where, _seems_to_be(values))
     return config
 
 

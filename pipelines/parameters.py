@@ -8,12 +8,13 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from hierarchy.arguments import known_keywords
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.model.artifact.replacement import run_place
 from pipelines.settings import Settings, validated
-from stages.processes import n_processes
+from stages.machine import n_processes
 
 
 class Parameters(BaseEstimator):
@@ -23,16 +24,17 @@ class Parameters(BaseEstimator):
     ----------
     taxonomy
         Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
-    mode, encoder, label_encoder, pooling, precision, trainable, fine_features, segment_tokens, overlap, \
+    mode, encoder, label_encoder, pooling, dtype, trainable, fine_features, segment_tokens, overlap, \
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
 attention_dropout, lexical, min_df, prune, negatives, balance, prior_correction, neural_C, lexical_C, \
 keep_neighbours, routing, beam, n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, \
 loss_schedule, row_start, warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, merge_spellings, \
 label_documents, augment, word_dropout, augmented_copies, segment_dropout, segment_shuffling, training, device, \
-n_jobs, seed, run_dir
+n_jobs, random_state, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
     """
 
+    @known_keywords
     def __init__(
         self,
         taxonomy: Taxonomy | None = None,
@@ -41,7 +43,7 @@ n_jobs, seed, run_dir
         encoder: str = "embedded",
         label_encoder: str | None = None,
         pooling: str = "mean",
-        precision: str = "auto",
+        dtype: str = "auto",
         trainable: str = "auto",
         fine_features: str = "both",
         segment_tokens: int = 256,
@@ -87,7 +89,7 @@ n_jobs, seed, run_dir
         training: dict[str, Any] | None = None,
         device: str | None = None,
         n_jobs: int = -1,
-        seed: int = 0,
+        random_state: int = 0,
         run_dir: str | None = None,
     ) -> None:
         self.taxonomy = taxonomy
@@ -95,7 +97,7 @@ n_jobs, seed, run_dir
         self.encoder = encoder
         self.label_encoder = label_encoder
         self.pooling = pooling
-        self.precision = precision
+        self.dtype = dtype
         self.trainable = trainable
         self.fine_features = fine_features
         self.segment_tokens = segment_tokens
@@ -141,7 +143,7 @@ n_jobs, seed, run_dir
         self.training = training
         self.device = device
         self.n_jobs = n_jobs
-        self.seed = seed
+        self.random_state = random_state
         self.run_dir = run_dir
 
     def _settings(self) -> Settings:

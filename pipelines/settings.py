@@ -18,7 +18,7 @@ from hierarchy.disk.paths import expanded
 from hierarchy.errors import ConfigError
 from hierarchy.measuring.signals import signal_problems
 from hierarchy.text.escaping import in_short
-from hierarchy.text.likeness import most_like
+from hierarchy.text.likeness import suggestion
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -58,7 +58,7 @@ class Settings(BaseModel):
         None, description="encoder of the label texts, named as `encoder`; null takes the classifier's own"
     )
     pooling: Literal["mean", "cls"] = Field("mean", description="how the encoder's tokens become one vector a segment")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="arithmetic of the encoder where it only reads; auto takes bf16 where the device computes it "
         "natively (`training` has bf16 and fp16 of its own)",
@@ -223,7 +223,7 @@ class Settings(BaseModel):
     n_jobs: int = Field(
         -1, ge=-MOST_PROCESSES, le=MOST_PROCESSES, description="processes that fit rows; -1 for one a core"
     )
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="of everything random")
+    random_state: int = Field(0, ge=0, le=2**32 - 1, description="of everything random")
     run_dir: str | None = Field(
         None, description="folder for vector cache and checkpoints, from which a stopped fit goes on; null: temporary"
     )
@@ -357,12 +357,14 @@ def _in_words(model: type[BaseModel], problem: Any) -> tuple[str, str, str]:
 
 
 def _suggestion(path: list[str], fields: Mapping[str, Any], model: type[BaseModel]) -> str:
+    word = path[-1]
+    if word in model.model_fields and len(path) > 1:
+        return f"it stands at the top level: did you mean {word!r}?"
     for section, field in model.model_fields.items():
         inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and path[-1] in inner.model_fields:
-            return f"it belongs under {section!r}: did you mean '{section}.{path[-1]}'?"
-    near = most_like(str(path[-1]), list(fields))
-    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(fields))}"
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and word in inner.model_fields:
+            return f"it belongs under {section!r}: did you mean '{section}.{word}'?"
+    return suggestion(word, list(fields))
 
 
 def _place(key: str, places: Mapping[str, str]) -> str:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierarchy.text.characters import is_blank
-from stages.cache_keys import cache_key
 from stages.fine.ngrams import NgramVectorizer
 from stages.router.router import Inputs
+from stages.run_folder import cache_key
 from stages.vectors import SegmentVectors, VectorCache, pool_segments, shard_bounds
 
 if TYPE_CHECKING:
+    from stages.coarse.document_model import DocumentModel
     from stages.coarse.encoder import Encoder
-    from stages.coarse.model import DocumentModel
     from stages.coarse.segments import Segmenter
 
 logger = logging.getLogger(f"coarsefine.{__name__}")

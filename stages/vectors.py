@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from hierarchy.errors import DataError
 from stages.arrays import Array, check_arrays
-from stages.cache_keys import cache_key, texts_digest
-from stages.finished import LIST, damaged, finishing, is_finished, make_folder, writing
 from stages.progress import progress
+from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished, make_folder, texts_digest, writing
 
 RUN_FOLDER = "(`run` in a config, `run_dir` in Python)"
 SHARD_DOCUMENTS = 1024
 SHARD_CHARACTERS = 400_000  # about a hundred thousand tokens: what a crash may cost
 OPEN_SHARDS = 64
-SHARD = {"counts": Array("int64", ("documents",)), "vectors": Array("float32", ("segments", "hidden"))}
+SHARD = {"counts": Array("int64", ("documents",), counts=True), "vectors": Array("float32", ("segments", "hidden"))}
 
 Encode = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
 
@@ -72,12 +72,11 @@ class SegmentVectors:
         return self._open(shard)[start:end]
 
     def _load(self, shard: int) -> np.ndarray:
-        return np.load(self._shards[shard].vectors, mmap_mode="r", allow_pickle=False)
+        return open_memmap(self._shards[shard].vectors, mode="r")
 
     def pooled(self) -> np.ndarray:
         """Pooled vectors of all documents, (documents, 2 x hidden) float32."""
-        parts = [pool_segments(np.load(s.vectors, mmap_mode="r", allow_pickle=False), s.counts) for s in self._shards]
-        return np.concatenate(parts)
+        return np.concatenate([pool_segments(self._load(i), s.counts) for i, s in enumerate(self._shards)])
 
     def subset(self, documents: Sequence[int] | np.ndarray) -> "Subset":
         """Only some documents, in the order given."""
@@ -179,7 +178,8 @@ class VectorCache:
         if not is_finished(listing, vectors, counts):
             return None
         try:
-            arrays = {"counts": np.load(counts, allow_pickle=False), "vectors": np.load(vectors, mmap_mode="r")}
+            # No np.load: it reads other kinds of files as well.
+            arrays = {"counts": np.array(open_memmap(counts, mode="r")), "vectors": open_memmap(vectors, mode="r")}
             found = check_arrays(arrays, SHARD, {"documents": documents, "hidden": self.hidden}, where=name)
         except (OSError, ValueError, EOFError):
             damaged(vectors, "it holds no vectors of these documents")

@@ -63,7 +63,7 @@ def test_the_public_face_is_on_one_page(api, modules):
 def test_pages_have_what_a_reader_looks_for(api, modules):
     page = api.page(modules["hierarchy"], modules)
     assert all(f'id="{name}"' in page for name in ("Taxonomy.from_yaml", "TaxonomyBuilder.build", "DataError"))
-    page = api.page(modules["stages.coarse.aggregator"], modules)
+    page = api.page(modules["stages.coarse.document_model"], modules)
     assert 'id="Aggregator.forward"' in page
     assert "_pool" not in page
     page = api.page(api.index(modules), modules)

@@ -331,3 +331,6 @@ def test_the_tables_of_reliability(benchmarks: None, monkeypatch: pytest.MonkeyP
     assert "| train | random | 9 | 8 | 1 | 0 | 0 |" in reliability.killed()
     assert "| together |  | 18 | 16 | 2 | 0 | 0 |" in reliability.killed()
     assert reliability.disturbed() == reliability.NO_RESULTS
+    runs = {"work": "train", "how": "SIGTERM", "runs": 3, "as_promised": 2}
+    (tmp_path / "disturbed.json").write_text(json.dumps({"machine": "2 cores", "disturbed": [runs]}), encoding="utf-8")
+    assert "| train | SIGTERM | 3 | 2 |" in reliability.disturbed()

@@ -54,18 +54,18 @@ def test_clinc150_with_a_frozen_encoder(tmp_path):
 
 
 @embedded
-@pytest.mark.parametrize(("precision", "bound"), [("fp32", 1e-5), ("bf16", 0.01)])
-def test_neighbours_move_probabilities_by_rounding_alone(precision, bound):
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-5), ("bfloat16", 0.01)])
+def test_neighbours_move_probabilities_by_rounding_alone(dtype, bound):
     texts, labels, _ = read("clinc150", "train")
     chosen = [i for i, label in enumerate(labels) if label in set(sorted(set(labels))[:30])][::3]
     settings = {"trainable": "frozen", "training": {"num_train_epochs": 3}}
-    classifier = HierarchicalClassifier(precision=precision, **settings)
+    classifier = HierarchicalClassifier(dtype=dtype, **settings)
     classifier.fit([texts[i] for i in chosen], [labels[i] for i in chosen])
     asked = read("clinc150", "test")[0][::11][:400]
     together = classifier.predict_proba(asked)
     alone = np.concatenate([classifier.predict_proba([text]) for text in asked])
     moved = np.abs(together - alone).max(1)
-    logger.info("%s: %d texts, at most %.2g, median %.2g", precision, len(asked), moved.max(), np.median(moved))
+    logger.info("%s: %d texts, at most %.2g, median %.2g", dtype, len(asked), moved.max(), np.median(moved))
     assert moved.max() < bound
     assert (together.argmax(1) == alone.argmax(1)).all()
 

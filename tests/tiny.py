@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 TINY = {
-    "trainable": "frozen", "precision": "fp32", "segment_tokens": 32, "overlap": 8, "n_jobs": 1,
+    "trainable": "frozen", "dtype": "float32", "segment_tokens": 32, "overlap": 8, "n_jobs": 1,
     "training": {"num_train_epochs": 2, "learning_rate": 5e-3},
 }  # fmt: skip
 

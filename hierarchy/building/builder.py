@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hierarchy.arguments import LARGEST, column, document_columns, is_whole, label_text
+from hierarchy.arguments import LARGEST, column, document_columns, is_whole, known_keywords, label_text
 from hierarchy.building.assembling import assembled
 from hierarchy.building.clustering import Clusters, cluster
 from hierarchy.building.placement import Plan, moved_labels, moves_in_words
@@ -78,7 +78,7 @@ class TaxonomyBuilder:
     signals
         What `text`, `documents` and `confusion` count; only their ratios matter. None takes `SIGNALS`. Without
         documents texts stand alone.
-    seed
+    random_state
         Of the clustering. The same seed gives the same taxonomy, byte for byte.
 
     Attributes
@@ -89,6 +89,7 @@ class TaxonomyBuilder:
 
     report_: BuildReport
 
+    @known_keywords
     def __init__(
         self,
         n_groups: int | str = "auto",
@@ -97,7 +98,7 @@ class TaxonomyBuilder:
         embed: Embed | None = None,
         encoder: str = "embedded",
         signals: Mapping[str, float] | None = None,
-        seed: int = 0,
+        random_state: int = 0,
     ) -> None:
         self.n_groups = n_groups
         self.min_group_size = min_group_size
@@ -105,7 +106,7 @@ class TaxonomyBuilder:
         self.embed = embed
         self.encoder = encoder
         self.signals = signals
-        self.seed = seed
+        self.random_state = random_state
 
     def build(
         self,
@@ -163,9 +164,9 @@ class TaxonomyBuilder:
         if forced:  # no group has room, and the new labels alone do not make one
             plan = Plan.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
-        found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.seed, confusions)
+        found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.random_state, confusions)
         weights = SIGNALS if self.signals is None else self.signals
-        vectors = smoothed(reduced(found.blend(weights), seed=self.seed))
+        vectors = smoothed(reduced(found.blend(weights), random_state=self.random_state))
         try:
             if forced:
                 home, report = self._fewest_moves(plan, vectors)
@@ -222,8 +223,10 @@ class TaxonomyBuilder:
         asked = self.n_groups
         if asked != "auto" and not is_whole(asked, 1):
             problems.append(f"n_groups is {in_short(asked)}; it must be 'auto' or a whole number from 1 up")
-        if not is_whole(self.seed, 0, 2**32 - 1):
-            problems.append(f"seed is {in_short(self.seed)}; it must be a whole number from 0 to 4294967295")
+        if not is_whole(self.random_state, 0, 2**32 - 1):
+            problems.append(
+                f"random_state is {in_short(self.random_state)}; it must be a whole number from 0 to 4294967295"
+            )
         sizes = {"min_group_size": self.min_group_size, "max_group_size": self.max_group_size}
         wrong = {name: size for name, size in sizes.items() if size is not None and not is_whole(size, -LARGEST)}
         problems += [f"{name} is {in_short(size)}; it must be a whole number" for name, size in wrong.items()]
@@ -298,7 +301,7 @@ class TaxonomyBuilder:
             sums = np.zeros((len(low), vectors.shape[1]))
             np.add.at(sums, plan.home, fixed)
             place = plan.placement(int(high.max()))
-            return cluster(free, Clusters(low, high, sums, starts), self.seed, place=place)
+            return cluster(free, Clusters(low, high, sums, starts), self.random_state, place=place)
 
         *before, last = self._room(plan).ways(n_groups, near_mean=near_mean)
         for way in before:

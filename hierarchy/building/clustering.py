@@ -137,7 +137,7 @@ def _shortest_path(way: np.ndarray, sources: np.ndarray, targets: np.ndarray) ->
 def cluster(
     vectors: np.ndarray,
     clusters: Clusters,
-    seed: int = 0,
+    random_state: int = 0,
     restarts: int | None = None,
     place: Place = balanced_assignment,
 ) -> np.ndarray:
@@ -149,7 +149,7 @@ def cluster(
         (items, dimensions), rows of length 1.
     clusters
         Sizes, pinned members and given centroids.
-    seed
+    random_state
         Of k-means++.
     restarts
         How many starts by k-means++ (Arthur and Vassilvitskii, 2007) are tried. None tries Ward's clusters and five
@@ -167,7 +167,7 @@ def cluster(
     few = len(vectors) <= MOST_FOR_WARD
     starts: list[Find] = [_ward] if few and restarts is None else []
     tries = restarts or (5 if few else 1)
-    starts += [partial(_plus_plus, seed=seed + number) for number in range(tries)]
+    starts += [partial(_plus_plus, random_state=(random_state + number) % 2**32) for number in range(tries)]
     best_cost, best = np.inf, np.zeros(len(vectors), dtype=np.int64)
     for find in starts:
         # One thread: the matrices are small, and sums come out the same whatever the number of cores.
@@ -222,10 +222,10 @@ def _ward(vectors: np.ndarray, count: int) -> np.ndarray:
     return unit(sums)
 
 
-def _plus_plus(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
+def _plus_plus(vectors: np.ndarray, count: int, random_state: int) -> np.ndarray:
     from sklearn.cluster import kmeans_plusplus
 
-    return np.asarray(kmeans_plusplus(vectors, count, random_state=seed)[0])
+    return np.asarray(kmeans_plusplus(vectors, count, random_state=random_state)[0])
 
 
 def _centroids(vectors: np.ndarray, home: np.ndarray, clusters: Clusters, before: np.ndarray) -> np.ndarray:

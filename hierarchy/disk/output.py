@@ -184,7 +184,7 @@ def _inside(place: Path, folder: Path) -> bool:
     return any(_same(parent, folder) for parent in (above, *above.parents))
 
 
-def write_table(table: "pa.Table", file: str | Path) -> None:
+def write_parquet(table: "pa.Table", file: str | Path) -> None:
     """Write a Parquet file, whole or not at all; raises DataError where it cannot be."""
     import pyarrow.parquet as pq
 

@@ -177,11 +177,16 @@ def system_error(error: Exception) -> OSError | None:
     """
     if isinstance(error, OSError):
         return error
-    if quoted := re.search(r"\(os error (\d+)\)", str(error)):
+    if quoted := re.search(r"\(os error (\d{1,5})\)", str(error)):
         return OSError(int(quoted[1]), os.strerror(int(quoted[1])))
     if any(words in str(error) for words in _FULL):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return None
+
+
+def named_file(error: OSError) -> str | None:
+    """Return the path that an error of the system is about; None where it has none, or only an open file's number."""
+    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
 
 
 def system_refusal(error: Exception) -> str | None:
@@ -205,9 +210,18 @@ def system_refusal(error: Exception) -> str | None:
         return None
     if cause.errno == errno.ENOENT and not _stands_somewhere():
         return "the working directory is not there any more: change to one that is"
-    place = "" if cause.filename is None else f": {os.fsdecode(cause.filename)!r}"
-    remedy = f": {_REMEDIES[cause.errno]}" if cause.errno in _REMEDIES else ""
+    named = named_file(cause)
+    place = "" if named is None else f": {named!r}"
+    remedy = f": {_REMEDIES[cause.errno]}" if cause.errno in _REMEDIES and not _is_file_missing(cause) else ""
     return f"{cause.strerror or first_line(cause)}{place}{remedy}"
+
+
+def _is_file_missing(error: OSError) -> bool:
+    """Whether a file is not there though its folder is."""
+    named = named_file(error)
+    if error.errno != errno.ENOENT or named is None:
+        return False
+    return os.path.isdir(os.path.dirname(os.path.abspath(named)))  # noqa: PTH100, PTH112, PTH120
 
 
 def _stands_somewhere() -> bool:

@@ -170,6 +170,7 @@ def _carry(source: Path, target: Path, entries: list[Path]) -> None:
     for entry in reversed(entries):  # a folder that may not be written gets its rights after its content
         if (source / entry).is_dir() and not (source / entry).is_symlink():
             shutil.copystat(source / entry, target / entry)
+            keep_rights((source / entry).stat(), target / entry)
 
 
 def _carry_one(source: Path, target: Path) -> None:

@@ -123,35 +123,6 @@ def edit_file(path: str | Path, edit: Callable[[Taxonomy], Edited], *, write: bo
         return edited, *_patched_file(path, edited, write=write)
 
 
-def patch_file(path: str | Path, edited: Edited, *, write: bool = True) -> tuple[str, str]:
-    """Make an edit in the YAML file that it was made for; the file is replaced at once, or not at all.
-
-    Parameters
-    ----------
-    path
-        The file; a link to it stays a link.
-    edited
-        The taxonomy that the file holds, and what it shall be.
-    write
-        Whether the file is changed, or only what would be is returned.
-
-    Returns
-    -------
-    tuple of str
-        The text before and after.
-
-    Raises
-    ------
-    TaxonomyError
-        Where the file is no YAML, holds something else by now, or cannot be edited in place.
-    DataError, BusyError
-        As for `edit_file`.
-    """
-    check_editable(path)
-    with held(local_path(path), wait=TURN) if write else nullcontext():
-        return _patched_file(path, edited, write=write)
-
-
 def _patched_file(path: str | Path, edited: Edited, *, write: bool) -> tuple[str, str]:
     file = local_path(path).resolve()
     text = read_text(file)

@@ -6,6 +6,7 @@ row a text, however long the text is.
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,8 +14,8 @@ import numpy as np
 from hierarchy.disk.paths import expanded, is_there
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
-from hierarchy.embedding.windows import TEXTS_PER_CALL, whole_tokens, window_bounds
-from hierarchy.errors import EncoderError
+from hierarchy.embedding.windows import TEXTS_PER_CALL, is_panic, whole_tokens, window_bounds
+from hierarchy.errors import EncoderError, first_line
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -161,16 +162,24 @@ def load_encoder(encoder: str = "embedded") -> TextEncoder:
     refusal = None if is_there(place) else hub_refusal(place)
     if refusal is not None:
         raise EncoderError(f"encoder '{encoder}' cannot be loaded ({refusal}); {OTHERS}")
+    if any(Path(place).rglob("adapter_config.json")):  # with peft installed, its base would be fetched
+        raise EncoderError(f"encoder '{encoder}' is an adapter of another encoder: merge the two and save them as one")
     from sentence_transformers import SentenceTransformer
 
+    # Torch's own attention and experts, not a kernel of the hub that a config.json names.
+    ours = {"use_safetensors": True, "attn_implementation": None, "experts_implementation": None}
     try:
-        model = SentenceTransformer(place, trust_remote_code=False, model_kwargs={"use_safetensors": True})
-    except (OSError, ValueError) as error:
-        raise EncoderError(f"encoder '{encoder}' cannot be loaded ({error}); {OTHERS}") from error
+        model = SentenceTransformer(place, trust_remote_code=False, model_kwargs=ours)
+    except MemoryError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        raise EncoderError(f"encoder '{encoder}' cannot be loaded ({first_line(error)}); {OTHERS}") from error
     return SentenceEncoder(model)
 
 
-def ngram_vectors(texts: Sequence[str], dimensions: int = 256, seed: int = 0) -> np.ndarray:
+def ngram_vectors(texts: Sequence[str], dimensions: int = 256, random_state: int = 0) -> np.ndarray:
     """Vectors of character n-grams: TF-IDF of 1 to 3 characters, reduced by SVD. They read any script.
 
     Parameters
@@ -179,7 +188,7 @@ def ngram_vectors(texts: Sequence[str], dimensions: int = 256, seed: int = 0) ->
         Texts of any length.
     dimensions
         How many at most.
-    seed
+    random_state
         Of the SVD.
 
     Returns
@@ -202,11 +211,11 @@ def ngram_vectors(texts: Sequence[str], dimensions: int = 256, seed: int = 0) ->
         dense = np.asarray(counts.toarray())
         return unit(dense)
     with threadpool_limits(1):  # sums come out the same whatever the number of cores
-        return unit(TruncatedSVD(dimensions, random_state=seed).fit_transform(counts))
+        return unit(TruncatedSVD(dimensions, random_state=random_state).fit_transform(counts))
 
 
 def embed_texts(
-    texts: Sequence[str], embed: Embed | None = None, encoder: str = "embedded", seed: int = 0
+    texts: Sequence[str], embed: Embed | None = None, encoder: str = "embedded", random_state: int = 0
 ) -> np.ndarray:
     """Embed texts with the function or encoder that can read them.
 
@@ -218,7 +227,7 @@ def embed_texts(
         A function texts → array; used as it is.
     encoder
         Where there is no function: the name of an encoder, or `none` for character n-grams.
-    seed
+    random_state
         Of the n-grams' SVD.
 
     Returns
@@ -237,7 +246,7 @@ def embed_texts(
             raise EncoderError(f"embed gave NaN or infinity for a text: {texts[place]!r:.80}")
         return unit(vectors)
     if encoder == "none":
-        return ngram_vectors(texts, seed=seed)
+        return ngram_vectors(texts, random_state=random_state)
     loaded = load_encoder(encoder)
     unknown = loaded.unknown_share(texts)
     if unknown > MAX_UNKNOWN:
@@ -246,11 +255,11 @@ def embed_texts(
             "character n-grams are used in its place (set another encoder, or 'none')",
             encoder, 100 * unknown,
         )  # fmt: skip
-        return ngram_vectors(texts, seed=seed)
+        return ngram_vectors(texts, random_state=random_state)
     return unit(np.asarray(loaded(texts), dtype=np.float64))
 
 
-def reduced(vectors: np.ndarray, dimensions: int = 100, seed: int = 0) -> np.ndarray:
+def reduced(vectors: np.ndarray, dimensions: int = 100, random_state: int = 0) -> np.ndarray:
     """Keep the principal components of label vectors: what few labels share is noise to a clustering.
 
     Parameters
@@ -259,7 +268,7 @@ def reduced(vectors: np.ndarray, dimensions: int = 100, seed: int = 0) -> np.nda
         (labels, dimensions).
     dimensions
         How many components; fewer labels or dimensions than that are left as they are.
-    seed
+    random_state
         Of the randomized decomposition.
 
     Returns
@@ -273,7 +282,7 @@ def reduced(vectors: np.ndarray, dimensions: int = 100, seed: int = 0) -> np.nda
     if min(vectors.shape) <= dimensions:
         return vectors
     with threadpool_limits(1):
-        return unit(PCA(dimensions, svd_solver="randomized", random_state=seed).fit_transform(vectors))
+        return unit(PCA(dimensions, svd_solver="randomized", random_state=random_state).fit_transform(vectors))
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
 
-CONFIG_KEYS = {"data", "classifier", "card", "run", "output"}
+CONFIG_KEYS = {"data", "classifier", "card", "run_dir", "output"}
 DOCUMENT_KEYS = {"text", "title", "body", "sentence", "content", "document"}
 MODEL = "coarsefine/model"
 AS_DATA = "the file seems to hold documents: give it as data.train"

@@ -80,9 +80,9 @@ def _content(path: str | Path) -> bytes:
             kind = os.fstat(handle).st_mode
             if stat.S_ISDIR(kind):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if not stat.S_ISREG(kind):
+            data = file.read(LARGEST + 1) if stat.S_ISREG(kind) else None
+            if data is None:  # some files of /proc are to be waited for as a pipe is
                 raise TaxonomyError(f"'{path}' is no file of a disk but a pipe or a device; write it to a file")
-            data = file.read(LARGEST + 1)
     except OSError as error:
         raise TaxonomyError(f"'{path}' cannot be read ({error.strerror}); check the path") from None
     except MemoryError:

@@ -78,7 +78,7 @@ def measure(
     documents: Documents | None = None,
     embed: Embed | None = None,
     encoder: str = "embedded",
-    seed: int = 0,
+    random_state: int = 0,
 ) -> Measures:
     """Measure each label of a taxonomy.
 
@@ -89,7 +89,7 @@ def measure(
     documents
         (texts or vectors of shape (documents, dimensions), label of each document), or None. Documents whose label
         stands in no group are left out.
-    embed, encoder, seed
+    embed, encoder, random_state
         As for `TaxonomyBuilder`.
 
     Returns
@@ -110,15 +110,15 @@ def measure(
     by_id = None
     given, _ = document_columns(documents, None)
     if given is not None:
-        X, targets = _placed(given, taxonomy, embed, encoder, seed)
+        X, targets = _placed(given, taxonomy, embed, encoder, random_state)
         by_id = (X, [taxonomy.label_ids[target] for target in targets])
-    signals = label_signals(taxonomy.labels, by_id, embed, encoder, seed)
+    signals = label_signals(taxonomy.labels, by_id, embed, encoder, random_state)
     vectors = signals.blend(MEANING)
     return Measures(taxonomy, vectors, *_margins(vectors, taxonomy.group_of), signals.probe)
 
 
 def _placed(
-    documents: Documents, taxonomy: Taxonomy, embed: Embed | None, encoder: str, seed: int
+    documents: Documents, taxonomy: Taxonomy, embed: Embed | None, encoder: str, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keep the documents whose label is placed: their vectors and label positions."""
     contents, targets = documents
@@ -131,7 +131,7 @@ def _placed(
     if isinstance(contents, np.ndarray) and contents.ndim == 2:
         # All of them: taken as they are, so that memory-mapped vectors stay on disk.
         return (contents if len(kept) == len(found) else contents[kept]), found[kept]
-    return embed_texts([str(contents[int(i)]) for i in kept], embed, encoder, seed), found[kept]
+    return embed_texts([str(contents[int(i)]) for i in kept], embed, encoder, random_state), found[kept]
 
 
 def _margins(vectors: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -86,7 +86,7 @@ class Probe:
         return found / len(self.targets)
 
 
-def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int = 5, seed: int = 0) -> Probe:
+def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int = 5, random_state: int = 0) -> Probe:
     """Score each document by a ridge classifier that was fitted on the other folds.
 
     Every fold's model comes from sums over documents (their Gram matrix and label sums), which are taken in blocks
@@ -104,7 +104,7 @@ def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int
         How many labels there are.
     n_folds
         How many folds. A label's documents are dealt evenly over them.
-    seed
+    random_state
         Of the folds.
 
     Returns
@@ -125,7 +125,7 @@ def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int
     best = np.empty((len(targets), kept), dtype=np.int32)
     scores = np.empty((len(targets), kept), dtype=np.float32)
     confusion = np.zeros((n_labels, n_labels), dtype=np.float32)
-    for rows, part in _held_out(X, targets, n_folds, seed, n_labels):
+    for rows, part in _held_out(X, targets, n_folds, random_state, n_labels):
         ones = np.ones(len(rows), dtype=np.float32)
         of_label = sparse.csr_array((ones, (targets[rows], np.arange(len(rows)))), shape=(n_labels, len(rows)))
         part = part.astype(np.float32)
@@ -146,14 +146,14 @@ def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int
 
 
 def _held_out(
-    X: np.ndarray, targets: np.ndarray, n_folds: int, seed: int, labels: int
+    X: np.ndarray, targets: np.ndarray, n_folds: int, random_state: int, labels: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield some documents and their scores, (documents, labels) float64, by the model of the other folds."""
     from scipy.linalg import cho_factor, cho_solve
 
     if len(X) != len(targets) or len(targets) < 2:
         raise DataError(f"a probe needs two documents or more, each with a target; found {len(X)} and {len(targets)}")
-    fold = fold_of(targets, n_folds, seed)
+    fold = fold_of(targets, n_folds, random_state)
     n_folds = int(fold.max()) + 1
     d = X.shape[1]
     gram = np.zeros((n_folds, d, d))
@@ -186,7 +186,7 @@ def _held_out(
             yield rows_here, part
 
 
-def fold_of(targets: np.ndarray, n_folds: int = 5, seed: int = 0) -> np.ndarray:
+def fold_of(targets: np.ndarray, n_folds: int = 5, random_state: int = 0) -> np.ndarray:
     """Deal documents over folds, label by label, so that each fold gets its share of each label.
 
     Parameters
@@ -195,7 +195,7 @@ def fold_of(targets: np.ndarray, n_folds: int = 5, seed: int = 0) -> np.ndarray:
         Label positions, shape (documents,).
     n_folds
         How many folds; at most one a document.
-    seed
+    random_state
         Of the order within a label.
 
     Returns
@@ -203,7 +203,7 @@ def fold_of(targets: np.ndarray, n_folds: int = 5, seed: int = 0) -> np.ndarray:
     np.ndarray
         The fold of each document, shape (documents,).
     """
-    shuffled = np.random.default_rng(seed).permutation(len(targets))
+    shuffled = np.random.default_rng(random_state).permutation(len(targets))
     by_label = shuffled[np.argsort(np.asarray(targets)[shuffled], kind="stable")]
     fold = np.empty(len(targets), dtype=np.int64)
     # Dealing runs on over the labels, so that labels with a single document do not all fall into the first fold.

@@ -122,13 +122,13 @@ def taxonomy_quality(
     encoder: str = "embedded",
     min_documents: int = 3,
     n_listed: int = 20,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> TaxonomyQuality:
     """Measure a taxonomy and sum up.
 
     Parameters
     ----------
-    taxonomy, documents, embed, encoder, seed
+    taxonomy, documents, embed, encoder, random_state
         As for `measure`.
     min_documents, n_listed
         As for `quality_of`.
@@ -145,7 +145,7 @@ def taxonomy_quality(
     DataError
         Where fewer than two documents have a label that stands in a group.
     """
-    return quality_of(measure(taxonomy, documents, embed, encoder, seed), min_documents, n_listed)
+    return quality_of(measure(taxonomy, documents, embed, encoder, random_state), min_documents, n_listed)
 
 
 def quality_of(measures: Measures, min_documents: int = 3, n_listed: int = 20) -> TaxonomyQuality:

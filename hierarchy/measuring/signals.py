@@ -67,7 +67,7 @@ def label_signals(
     documents: Documents | None = None,
     embed: Embed | None = None,
     encoder: str = "embedded",
-    seed: int = 0,
+    random_state: int = 0,
     confusions: Confusions | None = None,
 ) -> Signals:
     """Make the vectors of all signals that there are.
@@ -81,7 +81,7 @@ def label_signals(
         documents takes the documents and confusions of the labels whose texts are nearest.
     embed, encoder
         See `embed_texts`.
-    seed
+    random_state
         Of the n-grams' SVD and of the probe's folds.
     confusions
         What stands for the probe; None runs it on the documents.
@@ -98,7 +98,7 @@ def label_signals(
     """
     texts = [label.text for label in labels]
     if documents is None:
-        return Signals({"text": embed_texts(texts, embed, encoder, seed)})
+        return Signals({"text": embed_texts(texts, embed, encoder, random_state)})
     contents, targets = documents
     position = {label.id: i for i, label in enumerate(labels)}
     owner = np.array([position.get(str(target), -1) for target in targets], dtype=np.int64)
@@ -108,9 +108,9 @@ def label_signals(
     if not len(known):
         raise DataError(f"none of the {len(owner)} documents has a target that is a label id; resolve them first")
     if isinstance(contents, np.ndarray) and contents.ndim == 2:
-        by_text, X = embed_texts(texts, embed, encoder, seed), contents
+        by_text, X = embed_texts(texts, embed, encoder, random_state), contents
     else:
-        both = embed_texts([*texts, *(str(text) for text in contents)], embed, encoder, seed)
+        both = embed_texts([*texts, *(str(text) for text in contents)], embed, encoder, random_state)
         by_text, X = both[: len(texts)], both[len(texts) :]
     if len(known) < len(owner):
         X, owner = X[known], owner[known]
@@ -120,24 +120,24 @@ def label_signals(
     probe = None
     if (counts > 0).sum() > 1:
         probe = (
-            probe_labels(X, owner, len(labels), seed=seed)
+            probe_labels(X, owner, len(labels), random_state=random_state)
             if confusions is None
             else confusions([label.id for label in labels])
         )
-        vectors["confusion"] = confusion_profiles(probe.confusion, seed)
+        vectors["confusion"] = confusion_profiles(probe.confusion, random_state)
         _fill(vectors["confusion"], by_text, np.bincount(probe.targets, minlength=len(labels)))
     _fill(vectors["documents"], by_text, counts)
     return Signals(vectors, owner, probe)
 
 
-def confusion_profiles(confusion: np.ndarray, seed: int = 0) -> np.ndarray:
+def confusion_profiles(confusion: np.ndarray, random_state: int = 0) -> np.ndarray:
     """Make each label's row of confusions a vector: labels that are taken for each other, or for the same, are near.
 
     Parameters
     ----------
     confusion
         (labels, labels), rows sum to 1.
-    seed
+    random_state
         Of the reduction.
 
     Returns
@@ -147,7 +147,7 @@ def confusion_profiles(confusion: np.ndarray, seed: int = 0) -> np.ndarray:
         coefficient of two labels' confusions, made symmetric.
     """
     profiles = np.sqrt((confusion + confusion.T) / 2)
-    return reduced(unit(profiles), PROFILE, seed)
+    return reduced(unit(profiles), PROFILE, random_state)
 
 
 def signal_problems(signals: Mapping[str, float] | None) -> list[str]:

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+# Arguments and settings that had another name.
+RENAMED = {"seed": "random_state", "precision": "dtype", "run": "run_dir", "groups": "sources"}
+OF_LABELS = "groups are groups of labels"
 LONGEST = 200  # characters of a text that are compared
 CANDIDATES = 60  # texts that are compared in full
 
@@ -73,6 +76,22 @@ def most_like(word: str, known: Sequence[str], n: int = 1, least: float = 0.6) -
         Of their likeness, from 0 to 1.
     """
     return [known[place] for place, _ in Likeness(known).nearest(word, least)[:n]]
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Say what an unknown name was meant to be: its name of today, or the nearest that is known; else all that are.
+
+    Parameters
+    ----------
+    word
+        What was written.
+    known
+        What it may have meant.
+    """
+    if RENAMED.get(word) in known:
+        return f"{word} is {RENAMED[word]} now{f', since {OF_LABELS}' if word == 'groups' else ''}"
+    near = most_like(word, known)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
 
 
 def _grams(text: str) -> set[str]:

@@ -21,7 +21,7 @@ WORST = 5  # groups, labels and pairs that a card shows; `evaluate` shows more
 UNMEASURED = "The model was not evaluated: `coarsefine evaluate MODEL test.jsonl --train train.jsonl` does it."
 
 
-def in_short(report: EvaluationReport | None) -> list[tuple[str, str]]:
+def key_figures(report: EvaluationReport | None) -> list[tuple[str, str]]:
     """Give the lines of the first table that tell how good the model is."""
     if report is None:
         return [("how good it is", "not measured")]

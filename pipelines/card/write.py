@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hierarchy.text.escaping import markdown, markdown_code, markdown_lines
-from pipelines.card.figures import figures, in_short, where_it_fails
+from pipelines.card.figures import figures, key_figures, where_it_fails
 from pipelines.card.reproduction import reproduction
 from pipelines.config import CardFacts
 from pipelines.data.report import count
@@ -43,7 +43,7 @@ def model_card(model: "Model", metrics: Mapping[str, Any] | None) -> str:
     facts = CardFacts.model_validate(model.record.get("card", {}))
     report = None if metrics is None else EvaluationReport.from_dict(metrics)
     sections = [
-        _head(model, facts, in_short(report)),
+        _head(model, facts, key_figures(report)),
         _use(facts),
         _model(model),
         figures(report, model.promises),
@@ -122,7 +122,7 @@ def _model(model: "Model") -> list[str]:
             f"- Encoder {markdown_code(settings.encoder)}, {moved} (`trainable: {settings.trainable}`), on segments of "
             f"{settings.segment_tokens} tokens, {settings.overlap} overlapping."
         )
-    return [*lines, f"- Random seed {settings.seed}."]
+    return [*lines, f"- Random seed {settings.random_state}."]
 
 
 def _data(model: "Model", facts: CardFacts) -> list[str]:

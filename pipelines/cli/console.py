@@ -21,7 +21,7 @@ from hierarchy.errors import CoarsefineError, one_line
 from hierarchy.text.escaping import visible
 from pipelines.cli.signals import Stopped, received
 from pipelines.cli.streams import failure_of
-from stages.processes import is_first
+from stages.machine import is_first
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -1,7 +1,8 @@
 """``coarsefine cross-validate``: figures with their spread, and out-of-fold predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +10,11 @@ import typer
 
 from pipelines.cli.commands import command
 from pipelines.cli.console import naming, print_json, print_table, wrote
-from pipelines.cli.options import BaselinesOption, FoldsOption, GroupsOption, IdOption, JsonOption, RepeatsOption
+from pipelines.cli.options import BaselinesOption, FoldsOption, IdOption, JsonOption, RepeatsOption, SourceOption
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+
     from pipelines.cli.commands import Work
     from pipelines.config import Config
     from pipelines.cross_validation.validate import CrossValidation
@@ -25,7 +28,7 @@ def cross_validate(
     work: "Work",
     folds: FoldsOption = 5,
     repeats: RepeatsOption = 1,
-    groups_column: GroupsOption = None,
+    source_column: SourceOption = None,
     id_column: IdOption = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Parquet file for the out-of-fold predictions.")
@@ -39,8 +42,8 @@ def cross_validate(
     """
     from pipelines.cli.places import output_file, run_folder, writing
 
-    with writing(work, output_file("--out", out, ".parquet"), run_folder(work.config)):
-        result = validated_folds(work.config, folds, repeats, groups_column, id_column, baselines=baselines)
+    with writing(work, output_file("--out", out, ".parquet"), checked=[run_folder(work.config)]):
+        result = validated_folds(work.config, folds, repeats, source_column, id_column, baselines=baselines)
         if as_json:
             print_json(result.as_dict() | {"predictions": str(out)})
         else:
@@ -53,7 +56,7 @@ def validated_folds(
     config: "Config",
     folds: int,
     repeats: int,
-    groups_column: str | None,
+    source_column: str | None,
     id_column: str | None,
     *,
     baselines: bool,
@@ -66,33 +69,35 @@ def validated_folds(
         Names documents, taxonomy, settings and run folder; of its documents only ``data.train`` is read.
     folds, repeats, baselines
         As for `pipelines.cross_validation.validate.cross_validate`.
-    groups_column, id_column
+    source_column, id_column
         Columns of source and id.
     """
     import numpy as np
 
-    from pipelines.cli.documents import read_checked, reports_shown, sources_of, taxonomy_named
+    from pipelines.cli.documents import read_checked, read_table, reports_shown, sources_of, taxonomy_named
     from pipelines.cli.models import check_settings, new_classifier
     from pipelines.cross_validation.validate import cross_validate
+    from pipelines.model.artifact.replacement import run_place
 
-    sources = sources_of(config, ("train",))
+    train = sources_of(config, ("train",))["train"]
     check_settings(config)
-    cache = config.run_folder / "documents"
-    taxonomy, checked = read_checked(sources, config, taxonomy_named(config), cache=cache)
-    documents = checked["train"].documents
-    rows = documents["row"][:]
-    groups = None if groups_column is None else _column(config, groups_column, "--groups-column", rows)
-    ids = None if id_column is None else _column(config, id_column, "--id", rows)
-    with reports_shown():
-        result = cross_validate(
-            new_classifier(config, taxonomy),
-            documents["text"],
-            checked["train"].labels,
-            folds=folds,
-            repeats=repeats,
-            groups=groups,
-            baselines=baselines,
-        )
+    with run_place(config.run_folder) as folder:
+        read = partial(read_table, train, config.data, cache=folder / "documents")
+        taxonomy, checked = read_checked({"train": train}, config, taxonomy_named(config), cache=folder / "documents")
+        documents = checked["train"].documents
+        rows = documents["row"][:]
+        sources = None if source_column is None else _column(read, source_column, "--source-column", rows)
+        ids = None if id_column is None else _column(read, id_column, "--id", rows)
+        with reports_shown():
+            result = cross_validate(
+                new_classifier(config, taxonomy),
+                documents["text"],
+                checked["train"].labels,
+                folds=folds,
+                repeats=repeats,
+                sources=sources,
+                baselines=baselines,
+            )
     found = result.predictions
     return replace(
         result,
@@ -104,13 +109,10 @@ def validated_folds(
     )
 
 
-def _column(config: "Config", column: str, option: str, rows: Sequence[int]) -> list[str | None]:
-    """Read one more column of the training documents, as text, for the documents at some rows."""
-    from pipelines.cli.documents import read_table, sources_of
-
+def _column(read: "Callable[..., Dataset]", column: str, option: str, rows: Sequence[int]) -> list[str | None]:
+    """Read one more column of the documents, as text, for those at some rows."""
     with naming(label=option):
-        source = sources_of(config, ("train",))["train"]
-        table = read_table(source, config.data, cache=config.run_folder / "documents", label=column)
+        table = read(label=column)
     value_of = dict(zip(table["row"], table["label"], strict=True))
     return [value_of[row] for row in rows]
 

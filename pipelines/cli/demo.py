@@ -42,7 +42,7 @@ def demo(
         "data.train": files.train,
         "data.valid": files.valid,
         "data.test": files.test,
-        "run": folder / "run",
+        "run_dir": folder / "run",
         "output": folder / MODEL,
     }
     overrides = [f"{key}={place}" for key, place in places.items()]

@@ -191,7 +191,9 @@ def stratified(config: "Config") -> Cut:
     from pipelines.data.splits import stratified_split
 
     def cut(part: Part) -> "tuple[np.ndarray, np.ndarray]":
-        kept, held_out = stratified_split(part.labels, seed=config.classifier.seed, keys=part.documents.keys())
+        kept, held_out = stratified_split(
+            part.labels, random_state=config.classifier.random_state, keys=part.documents.keys()
+        )
         if not len(held_out):
             raise DataError(
                 f"no label has 3 documents ({count(len(set(part.labels)), 'label')} in "

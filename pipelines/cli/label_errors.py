@@ -13,7 +13,7 @@ from hierarchy.nodes import Label, named
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_json, print_table, wrote
 from pipelines.cli.cross_validate import GOES_ON, validated_folds
-from pipelines.cli.options import FoldsOption, GroupsOption, IdOption, JsonOption, RepeatsOption
+from pipelines.cli.options import FoldsOption, IdOption, JsonOption, RepeatsOption, SourceOption
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
@@ -44,7 +44,7 @@ def label_errors(
     text: Annotated[bool, typer.Option("--text", help="Add the beginning of each text (from data.train).")] = False,
     folds: FoldsOption = 5,
     repeats: RepeatsOption = 1,
-    groups_column: GroupsOption = None,
+    source_column: SourceOption = None,
     id_column: IdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,13 +60,13 @@ def label_errors(
     from pipelines.cross_validation.out_of_fold import read_out_of_fold
 
     config = work.config
-    with writing(work, output_file("--out", out, ".csv"), run_folder(config), held=predictions is None):
+    with writing(work, output_file("--out", out, ".csv"), checked=[run_folder(config)]):
         if text and config.data.train is None:
             raise DataError("--text needs the documents: --set data.train=FILE")
         if predictions is not None:
             found = read_out_of_fold(predictions)
         else:
-            found = validated_folds(config, folds, repeats, groups_column, id_column, baselines=False).predictions
+            found = validated_folds(config, folds, repeats, source_column, id_column, baselines=False).predictions
         taxonomy = taxonomy_named(config)
         errors = find_label_errors(found if taxonomy is None else found.named_by(taxonomy))  # names may have changed
         errors = replace(errors, found=errors.found[:top])

@@ -58,10 +58,10 @@ BaselinesOption = Annotated[
 
 FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Parts; each is answered by a model of the others.")]
 RepeatsOption = Annotated[int, typer.Option("--repeats", min=1, help="Times that the documents are dealt anew.")]
-GroupsOption = Annotated[
+SourceOption = Annotated[
     str | None,
     typer.Option(
-        "--groups-column",
+        "--source-column",
         metavar="COLUMN",
         help="Source of a document (customer, thread): documents with the same one stay on one side of every split.",
     ),

@@ -1,11 +1,12 @@
 """What a command reads and what it writes: compared before any work, and held while the work lasts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from hierarchy.disk.locks import held
 from hierarchy.disk.output import PAGE_SUFFIXES, OutputFile, OutputFolder, check_outputs
 from hierarchy.errors import DataError
 
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
 ROLES = ("train", "valid", "calibration", "test")
 OF_RUN = re.compile(r"documents|vectors|(rows|folds|tune|chained|joint)-.*", re.DOTALL)
+Output: TypeAlias = OutputFile | OutputFolder
 NO_FOLDERS = ("none", "embedded")  # encoders that are no path
 
 
 @contextmanager
-def writing(work: "Work", *outputs: OutputFile | OutputFolder | None, held: bool = True) -> Iterator[None]:
-    """Refuse outputs that cannot be written or would cost something that the command reads; hold folders in the block.
+def writing(work: "Work", *outputs: Output | None, checked: Sequence[Output | None] = ()) -> Iterator[None]:
+    """Refuse outputs that cannot be written or would cost something that the command reads; hold them in the block.
 
     Parameters
     ----------
@@ -28,8 +30,8 @@ def writing(work: "Work", *outputs: OutputFile | OutputFolder | None, held: bool
         Names all that is read.
     outputs
         What the command writes; None is what nobody asked for.
-    held
-        Whether the folders are worked in.
+    checked
+        What is not held, since others may write in it or it is held by what does the work.
 
     Raises
     ------
@@ -38,28 +40,33 @@ def writing(work: "Work", *outputs: OutputFile | OutputFolder | None, held: bool
     ArtifactError
         A folder cannot take a model.
     BusyError
-        Another process works in one of the folders.
+        Another process writes one of them, or works in it.
     """
     from pipelines.model.artifact.replacement import check_replaceable, model_place, run_place
 
-    wanted = [output for output in outputs if output is not None]
-    folders = [output for output in wanted if isinstance(output, OutputFolder)]
-    for folder in folders:
-        if folder.replaced:
-            check_replaceable(folder.place)
-            if _is_of_run(folder.place, work.config.run_folder):
-                run = str(work.config.run_folder)
+    mine = [output for output in outputs if output is not None]
+    wanted = [*mine, *(output for output in checked if output is not None)]
+    run = work.config.run_folder
+    for output in wanted:
+        if _is_model(output):
+            check_replaceable(output.place)
+            if _is_of_run(output.place, run):
                 raise DataError(
-                    f"{folder.name} {str(folder.place)!r} lies in what the run folder {run!r} keeps for itself: name "
-                    "another folder"
+                    f"{output.name} {str(output.place)!r} lies in what the run folder {str(run)!r} keeps for itself: "
+                    "name another folder"
                 )
     written = {output.name for output in wanted}
     named = {name: place for name, place in work.paths.items() if name not in written}
     check_outputs(wanted, {**_named_by(work.config), **named})
     with ExitStack() as stack:
-        for folder in folders if held else ():
-            stack.enter_context((model_place if folder.replaced else run_place)(folder.place))
+        for output in mine:
+            hold = held if isinstance(output, OutputFile) else model_place if _is_model(output) else run_place
+            stack.enter_context(hold(output.place))
         yield
+
+
+def _is_model(output: Output) -> bool:
+    return isinstance(output, OutputFolder) and output.replaced
 
 
 def _named_by(config: "Config") -> dict[str, str | Path | None]:
@@ -81,7 +88,7 @@ def _is_of_run(place: Path, run: Path) -> bool:
 
 def run_folder(config: "Config") -> OutputFolder:
     """Return the run folder as an output."""
-    return OutputFolder("run", config.run_folder, tables=True)
+    return OutputFolder("run_dir", config.run_folder, tables=True)
 
 
 def model_folder(name: str, place: Path, *, replaces: Path | None = None) -> OutputFolder:

@@ -102,7 +102,7 @@ def predict(
     from pipelines.serving.predict import predict_file
 
     data = work.config.data
-    with writing(work, output_file("--out", out, *SUFFIXES)), naming(label="--id"):
+    with writing(work, checked=[output_file("--out", out, *SUFFIXES)]), naming(label="--id"):
         answered = predict_file(
             local_folder(model),
             str(file),

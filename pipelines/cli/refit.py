@@ -60,7 +60,7 @@ def refit(
     put_back(model)
     # Beside a model lies the run folder of its training, with vectors that are needed again; not beside a downloaded
     # one.
-    config = config.model_copy(update={"run": config.run or f"{model if model.is_dir() else folder.place}.run"})
+    config = config.model_copy(update={"run_dir": config.run_dir or f"{model if model.is_dir() else folder.place}.run"})
     with writing(replace(work, config=config), folder, run_folder(config)):
         classifier = load_classifier(model, device=device)
         refits = len(classifier.model_.record.get("refits", []))
@@ -81,7 +81,7 @@ def _refit(
     from pipelines.training.refit_plan import cut_validation
 
     theirs = {name: getattr(config.classifier, name) for name in ("n_jobs", "augment", "label_encoder", "training")}
-    classifier.set_params(run_dir=config.run, **theirs)
+    classifier.set_params(run_dir=config.run_dir, **theirs)
 
     def as_before(part: "Part") -> "tuple[np.ndarray, np.ndarray]":
         return cut_validation(classifier.model_, part.documents)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_lines, print_minutes, print_report, wrote
 from pipelines.cli.options import BaselinesOption
-from stages.processes import first_goes_first, is_first
+from stages.machine import first_goes_first, is_first
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier

@@ -69,7 +69,7 @@ class FoldPlan:
     baselines: bool
     shared: "SharedVectors | None"
 
-    def run(self, fold_of: np.ndarray, fold: int, folder: Path, *, seed: int) -> FoldResult:
+    def run(self, fold_of: np.ndarray, fold: int, folder: Path, *, random_state: int) -> FoldResult:
         """Train on all folds but one, and answer that one.
 
         Parameters
@@ -80,12 +80,14 @@ class FoldPlan:
             The one to answer.
         folder
             Run folder of this fold alone: a stopped one goes on there.
-        seed
+        random_state
             Of the validation part.
         """
         inside, tested = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         sources = None if self.sources is None else [self.sources[int(i)] for i in inside]
-        kept, cut = cut_validation([self.documents.labels[int(i)] for i in inside], seed=seed, sources=sources)
+        kept, cut = cut_validation(
+            [self.documents.labels[int(i)] for i in inside], random_state=random_state, sources=sources
+        )
         train, valid, test = (self.documents.select(part) for part in (inside[kept], inside[cut], tested))
         if self.shared is not None:
             trained_on = with_label_documents(self.settings, self.taxonomy, train)

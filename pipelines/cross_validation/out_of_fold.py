@@ -121,9 +121,9 @@ class OutOfFold:
 
     def write(self, path: str | Path, **more: Any) -> None:
         """Write the file, whole or not at all; `more` is kept in its metadata, JSON-ready."""
-        from hierarchy.disk.output import write_table
+        from hierarchy.disk.output import write_parquet
 
-        write_table(self.table(**more), local_path(path))
+        write_parquet(self.table(**more), local_path(path))
 
     def table(self, **more: Any) -> "pa.Table":
         """Return what the file holds, see `write`."""

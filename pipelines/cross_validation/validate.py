@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.arguments import same_length, whole_number
+from hierarchy.arguments import known_keywords, same_length, whole_number
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.cross_validation.fold import OWN, FoldPlan, FoldResult
@@ -26,10 +26,9 @@ from pipelines.data.splits import fingerprint
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
 from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
 from pipelines.settings import MACHINE, Settings
-from stages.cache_keys import cache_key
 from stages.features import vector_key
-from stages.finished import LIST, damaged, finishing, is_finished
-from stages.processes import n_processes
+from stages.machine import n_processes
+from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
@@ -106,6 +105,7 @@ class CrossValidation:
         return {name: getattr(self, name) for name in counts} | {"systems": systems}
 
 
+@known_keywords
 def cross_validate(
     classifier: "HierarchicalClassifier",
     texts: Sequence[str],
@@ -113,7 +113,7 @@ def cross_validate(
     *,
     folds: int = 5,
     repeats: int = 1,
-    groups: Sequence[str | None] | None = None,
+    sources: Sequence[str | None] | None = None,
     baselines: bool = True,
 ) -> CrossValidation:
     """Train on all folds but one, answer that one, and so on.
@@ -127,7 +127,7 @@ def cross_validate(
         Documents and their fine labels, as for `HierarchicalClassifier.fit`; the result speaks ids.
     folds, repeats
         Each repeat deals the documents anew.
-    groups
+    sources
         Source of each document (a customer, a thread, a page); documents with the same one are never on both sides of
         a split, that of validation included. A document whose source is None or empty stands alone.
     baselines
@@ -153,9 +153,9 @@ def cross_validate(
         raise ConfigError("cross-validation trains its folds in one process: start it without torchrun")
     folds, repeats = whole_number(folds, "folds", least=2), whole_number(repeats, "repeats", most=MOST_REPEATS)
     texts = check_texts(texts)
-    given = None if groups is None else check_sources(groups)
+    given = None if sources is None else check_sources(sources)
     if given is not None:
-        same_length(texts, given, ("texts", "groups"))
+        same_length(texts, given, ("texts", "sources"))
     merge = settings.merge_spellings
     documents = Documents(*check_labels(texts, labels, taxonomy, where="documents", merge_spellings=merge))
     if len(set(documents.labels)) < 2:
@@ -163,8 +163,8 @@ def cross_validate(
         raise DataError(f"all documents have one label ({label!r}): a classifier needs at least two labels")
     assert documents.rows is not None  # noqa: S101 - check_labels gives them; this tells the type checker
     sources = None if given is None else [given[int(row)] for row in documents.rows]
-    seeds = [settings.seed + repeat for repeat in range(repeats)]
-    dealt = [deal_folds(documents.labels, folds, seed=seed, sources=sources) for seed in seeds]
+    seeds = [(settings.random_state + repeat) % 2**32 for repeat in range(repeats)]
+    dealt = [deal_folds(documents.labels, folds, random_state=seed, sources=sources) for seed in seeds]
     _tell_rare(documents.labels, folds)
     with classifier._run_folder() as folder:
         settings, encoder = _encoder(settings, taxonomy, documents)
@@ -181,7 +181,7 @@ def cross_validate(
                 logger.info("fold %d of %d ...", place + 1, len(files))
                 repeat, fold = divmod(place, folds)
                 own = files[place].with_suffix(".run")
-                result = plan.run(dealt[repeat], fold, own, seed=seeds[repeat])
+                result = plan.run(dealt[repeat], fold, own, random_state=seeds[repeat])
                 _write(result, files[place])
                 results[place] = _read(files[place])  # as the same command finds it later
                 shutil.rmtree(own, ignore_errors=True)

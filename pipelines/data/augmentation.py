@@ -55,7 +55,7 @@ def with_copies(documents: Documents, settings: Settings) -> Documents:
         what = f"augmented copy {number + 1} of {copies}"
         numbered = progress(enumerate(documents.texts), total=len(documents.texts), what=what, unit="documents")
         for place, text in numbered:
-            random = np.random.default_rng([settings.seed, number, place])
+            random = np.random.default_rng([settings.random_state, number, place])
             if rewrite is not None:
                 text = _rewritten(rewrite, str(settings.augment), text, random)
             texts.append(drop_words(text, settings.word_dropout, random))

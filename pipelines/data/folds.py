@@ -16,7 +16,7 @@ PARTS = 10  # of a fold's training side, one of which is its validation part, wh
 
 
 def deal_folds(
-    labels: Sequence[str], folds: int, *, seed: int = 0, sources: Sequence[str | None] | None = None
+    labels: Sequence[str], folds: int, *, random_state: int = 0, sources: Sequence[str | None] | None = None
 ) -> np.ndarray:
     """Give each document a fold, so that each fold has its share of each label.
 
@@ -29,7 +29,7 @@ def deal_folds(
         The label of each document.
     folds
         How many.
-    seed
+    random_state
         Of the order within a label.
     sources
         Documents with the same one stay together, so that labels are shared out as well as that allows
@@ -52,21 +52,21 @@ def deal_folds(
         raise DataError(f"{len(labels)} documents cannot make {folds} folds: use fewer folds, or more documents")
     codes = np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1].reshape(-1)
     if sources is None:
-        return fold_of(codes, folds, seed)
+        return fold_of(codes, folds, random_state)
     numbers = number_sources(sources)
     if len(numbers) != len(labels):
         raise DataError(f"{len(labels)} documents and {len(numbers)} sources: one source belongs to each document")
     n_sources = int(numbers.max()) + 1
     if n_sources < folds:
         raise DataError(f"{n_sources} sources cannot make {folds} folds: use at most {n_sources} folds")
-    fold = _deal_sources(codes, numbers, folds, seed)
+    fold = _deal_sources(codes, numbers, folds, random_state)
     if len(np.unique(fold)) < folds:
         raise DataError(f"a large source leaves one of {folds} folds without documents: use fewer folds")
     return fold
 
 
 def cut_validation(
-    labels: Sequence[str], *, seed: int = 0, sources: Sequence[str | None] | None = None
+    labels: Sequence[str], *, random_state: int = 0, sources: Sequence[str | None] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a validation part, about a tenth, from the training side of a fold.
 
@@ -74,7 +74,7 @@ def cut_validation(
     ----------
     labels
         The label of each document.
-    seed
+    random_state
         Decides the draw.
     sources
         None cuts as `stratified_split` does. With sources, each stays on one side, and a source without which a
@@ -91,7 +91,7 @@ def cut_validation(
         No document or no source can be spared.
     """
     if sources is None:
-        kept, cut = stratified_split(labels, 1 / PARTS, seed)
+        kept, cut = stratified_split(labels, 1 / PARTS, random_state)
         if not len(cut):
             raise DataError(
                 "no label has 3 documents in a fold's training part: nothing is left for validation; give more "
@@ -103,7 +103,7 @@ def cut_validation(
     parts = min(PARTS, int(numbers.max()) + 1, int(np.bincount(codes).max()))
     cut = np.zeros(len(codes), dtype=bool)
     if parts > 1:
-        part = _deal_sources(codes, numbers, parts, seed)
+        part = _deal_sources(codes, numbers, parts, random_state)
         cut = part == part.min()
     for source in np.unique(numbers[cut]).tolist():
         own = numbers == source
@@ -117,7 +117,7 @@ def cut_validation(
     return np.flatnonzero(~cut), np.flatnonzero(cut)
 
 
-def check_sources(sources: Any, name: str = "groups") -> list[str | None]:
+def check_sources(sources: Any, name: str = "sources") -> list[str | None]:
     """Return the source of each document as text, None where there is none (None, NaN or empty).
 
     Raises
@@ -146,7 +146,7 @@ def number_sources(sources: Sequence[str | None]) -> np.ndarray:
     return np.fromiter((known.setdefault(key, len(known)) for key in keys), np.int64, count=len(sources))
 
 
-def _deal_sources(codes: np.ndarray, numbers: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def _deal_sources(codes: np.ndarray, numbers: np.ndarray, folds: int, random_state: int) -> np.ndarray:
     from sklearn.model_selection import StratifiedGroupKFold
 
     most = int(np.bincount(codes).max())
@@ -156,7 +156,7 @@ def _deal_sources(codes: np.ndarray, numbers: np.ndarray, folds: int, seed: int)
             f"{most} folds" if most > 1 else "every label has one document: nothing can be trained and tested"
         )  # fmt: skip
     fold = np.full(len(codes), -1, dtype=np.int64)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=random_state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # labels with fewer documents than folds, which are told elsewhere
         for number, (_, tested) in enumerate(splitter.split(codes, codes, numbers)):

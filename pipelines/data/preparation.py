@@ -162,7 +162,7 @@ def check_taxonomy(taxonomy: Any) -> None:
 
 
 def prepare_documents(
-    texts: Any, labels: Any, validation: Any, taxonomy: Taxonomy | None, *, seed: int, merge_spellings: bool
+    texts: Any, labels: Any, validation: Any, taxonomy: Taxonomy | None, *, random_state: int, merge_spellings: bool
 ) -> tuple[Documents, Documents]:
     """Check training and validation documents; cut a validation part where none is given."""
     check_taxonomy(taxonomy)
@@ -177,7 +177,7 @@ def prepare_documents(
         report_unseen(valid.labels, known, taxonomy)
         warn_of_repeats(valid.texts, train, what="validation documents")
         return train, valid
-    kept, held_out = stratified_split(train.labels, seed=seed, keys=train.keys())
+    kept, held_out = stratified_split(train.labels, random_state=random_state, keys=train.keys())
     if not len(held_out):
         raise DataError(
             "no label has 3 documents, so no validation part can be cut: give validation=(texts, labels), or more "
@@ -266,7 +266,7 @@ def builder_of(settings: Settings) -> TaxonomyBuilder:
         max_group_size=settings.max_group_size,
         encoder=settings.label_encoder or settings.encoder,
         signals=settings.signals,
-        seed=settings.seed,
+        random_state=settings.random_state,
     )
 
 
@@ -307,7 +307,9 @@ def document_vectors(texts: Sequence[str], settings: Settings, folder: Path) -> 
 def _lexical_vectors(texts: Sequence[str], settings: Settings) -> np.ndarray:
     from stages.fine.ngrams import NgramVectorizer, reduced
 
-    return reduced(NgramVectorizer(settings.min_df).fit_transform(texts, len(texts)), seed=settings.seed)
+    return reduced(
+        NgramVectorizer(settings.min_df).fit_transform(texts, len(texts)), random_state=settings.random_state
+    )
 
 
 def report_unseen(labels: Sequence[str], known: set[str], taxonomy: Taxonomy | None) -> None:

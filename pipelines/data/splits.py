@@ -12,7 +12,7 @@ KEPT = 2  # documents of each label that training keeps in any case
 
 
 def stratified_split(
-    labels: Sequence[str], fraction: float = 0.1, seed: int = 0, *, keys: np.ndarray | None = None
+    labels: Sequence[str], fraction: float = 0.1, random_state: int = 0, *, keys: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a part from labelled documents, with every label in it by its share.
 
@@ -26,7 +26,7 @@ def stratified_split(
         The label of each document.
     fraction
         The share to cut, of the documents whose labels have 3 or more.
-    seed
+    random_state
         Decides the draw; the same seed and labels give the same parts.
     keys
         (documents,) what documents with the same text have in common. A document that was drawn for validation while
@@ -48,7 +48,7 @@ def stratified_split(
     code_of = {label: code for code, label in enumerate(sorted(set(labels)))}
     codes = np.fromiter((code_of[label] for label in labels), np.int64, count=len(labels))
     sizes = np.bincount(codes, minlength=len(code_of))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
 
     drawn = rng.permutation(np.flatnonzero(sizes >= FEWEST))
     owed = np.minimum(fraction * sizes[drawn], sizes[drawn] - KEPT)

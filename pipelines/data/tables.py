@@ -16,7 +16,7 @@ from hierarchy.disk.whole_files import checksum
 from hierarchy.errors import DataError, first_line
 from hierarchy.text.characters import healed
 from pipelines.data.columns import Columns
-from stages.finished import LIST, damaged, finishing, is_finished
+from stages.run_folder import LIST, damaged, finishing, is_finished
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from hierarchy import Taxonomy
 from hierarchy.disk.paths import local_path
+from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_files import cannot_write, write_whole
 from hierarchy.errors import ConfigError, DataError
 from pipelines.demo.letters import Letter, Sources, Style
@@ -88,7 +89,7 @@ PLANS = {
 }  # fmt: skip
 
 
-def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -> DemoFiles:
+def write_demo_corpus(folder: str | Path, language: str = "en", random_state: int = 0) -> DemoFiles:
     """Write a synthetic corpus of letters with 600 English or 100 Chinese labels.
 
     Nothing in it is real: the sentences were invented for this project, and a seeded generator puts them
@@ -112,7 +113,7 @@ def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -
         written; it is made where needed.
     language
         ``en`` or ``zh``.
-    seed
+    random_state
         The same seed gives the same bytes.
 
     Returns
@@ -134,7 +135,7 @@ def write_demo_corpus(folder: str | Path, language: str = "en", seed: int = 0) -
     taxonomy = Taxonomy.from_yaml(taxonomy_path)
     bare = Taxonomy(unplaced=tuple(sorted(taxonomy.labels, key=lambda label: label.id)), name=taxonomy.name)
     contents = {DEMO_FILES[0]: (_NOTE + bare.to_yaml()).encode()}
-    for split, records in _splits(taxonomy, plan, seed):
+    for split, records in _splits(taxonomy, plan, random_state):
         lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
         contents[f"{split}.jsonl"] = "".join(lines).encode()
     _refuse(folder, [name for name, content in contents.items() if not _may_become(folder / name, content)])
@@ -185,21 +186,24 @@ def _may_become(file: Path, content: bytes | None) -> bool:
 
 def _is_of_demo(model: Path, train: Path) -> bool:
     """Whether a model tells that it was trained on the corpus beside it."""
-    try:
-        said = json.loads((model / "run.json").read_bytes())["config"]["data"]["train"]
-    except (OSError, ValueError, KeyError, TypeError):
+    record = model / "run.json"
+    if not record.is_file():
         return not model.is_dir() or not any(model.iterdir())
-    return local_path(said).resolve() == train.resolve() or Path(said).parts[-2:] == train.resolve().parts[-2:]
+    try:
+        said = parse_json(record.read_bytes())["config"]["data"]["train"]
+        return local_path(said).resolve() == train.resolve() or Path(said).parts[-2:] == train.resolve().parts[-2:]
+    except (OSError, ValueError, KeyError, TypeError):  # it names no file
+        return False
 
 
-def _splits(taxonomy: Taxonomy, plan: Plan, seed: int) -> Iterator[tuple[str, list[dict[str, str]]]]:
+def _splits(taxonomy: Taxonomy, plan: Plan, random_state: int) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """Yield the name and the records of each split."""
     content: dict[str, dict[str, list[str]]] = {}
     for path in sorted(FOLDER.glob("passages*.yaml")):
         if ("_zh" in path.stem) == (plan.suffix == "_zh"):
             content |= _load(path)
     frames = _load(FOLDER / f"letters{plan.suffix}.yaml")
-    rng = random.Random(f"{seed}/labels")  # noqa: S311
+    rng = random.Random(f"{random_state}/labels")  # noqa: S311
     ranked = list(taxonomy.label_ids)
     rng.shuffle(ranked)
     checked = set(rng.sample(ranked, min(plan.valid, len(ranked))))
@@ -223,7 +227,7 @@ def _splits(taxonomy: Taxonomy, plan: Plan, seed: int) -> Iterator[tuple[str, li
         sources = Sources({role: both[side] for role, both in frames.items()}, telling[split], terms, groups)
         owners = [label for label in ranked if label in telling[split]]
         labels = [label for label, count in zip(owners, counts, strict=True) for _ in range(count)]
-        yield split, _records(labels, sources, plan, random.Random(f"{seed}/{split}"))  # noqa: S311
+        yield split, _records(labels, sources, plan, random.Random(f"{random_state}/{split}"))  # noqa: S311
 
 
 def _records(labels: list[str], sources: Sources, plan: Plan, rng: random.Random) -> list[dict[str, str]]:

@@ -86,7 +86,7 @@ def assess(
         lengths=np.fromiter(map(len, documents.texts), dtype=np.int64, count=len(documents.texts)),
         label_names={label.id: label.name for label in taxonomy.labels},
         group_names={group.id: group.name for group in taxonomy.groups},
-        seed=model.settings.seed,
+        random_state=model.settings.random_state,
     )
     answers = {
         VARIANT_NAMES[variant]: model.router.route(inputs, variant=variant).probabilities.argmax(1)
@@ -120,7 +120,7 @@ def assess(
         notes=notes,
         promises=promises,
         material=Material(model, documents.texts, routing, beam),
-        seed=model.settings.seed,
+        random_state=model.settings.random_state,
     )
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from hierarchy.errors import DataError
 from stages.fine.ngrams import UNSPACED
+from stages.machine import in_parallel
 from stages.progress import progress
-from stages.workers import in_parallel
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -35,7 +35,7 @@ def svm_predictions(
     *,
     C: float = SVM_C,
     min_df: int = SVM_MIN_DF,
-    seed: int = 0,
+    random_state: int = 0,
     n_jobs: int = 1,
 ) -> np.ndarray:
     """Predict with ``TfidfVectorizer`` and ``LinearSVC``, one binary problem per label.
@@ -53,7 +53,7 @@ def svm_predictions(
         Inverse regularisation of the SVM; 1 is scikit-learn's default.
     min_df
         Training documents that an n-gram must be in to count.
-    seed
+    random_state
         Seed of liblinear's coordinate descent.
     n_jobs
         Processes; the predictions do not depend on it.
@@ -81,7 +81,7 @@ def svm_predictions(
         return np.full(len(test_texts), classes[np.bincount(np.searchsorted(classes, targets)).argmax()])
     test = vectorizer.transform(test_texts)
     del vectorizer  # its vocabulary of strings can be larger than both matrices
-    scores = _one_vs_rest_scores(train, targets, classes, test, C, seed, n_jobs)
+    scores = _one_vs_rest_scores(train, targets, classes, test, C, random_state, n_jobs)
     return classes[scores.argmax(axis=1)]
 
 
@@ -167,14 +167,14 @@ def _checked_targets(targets: np.ndarray, documents: int) -> np.ndarray:
 
 
 def _one_vs_rest_scores(
-    train: Any, targets: np.ndarray, classes: np.ndarray, test: Any, C: float, seed: int, n_jobs: int
+    train: Any, targets: np.ndarray, classes: np.ndarray, test: Any, C: float, random_state: int, n_jobs: int
 ) -> np.ndarray:
     """Score the test documents label by label: ``(test documents, labels)`` float32."""
     from joblib import delayed
 
     scores = np.empty((test.shape[0], len(classes)), dtype=np.float32)
     # joblib maps the two matrices into memory once, for all processes.
-    jobs = (delayed(_score_label)(train, targets == label, test, C, seed) for label in classes)
+    jobs = (delayed(_score_label)(train, targets == label, test, C, random_state) for label in classes)
     results = in_parallel(n_jobs)(jobs)
     unconverged = 0
     shown = progress(results, total=len(classes), what="baseline tf-idf + linear svm", unit="labels")
@@ -186,11 +186,11 @@ def _one_vs_rest_scores(
     return scores
 
 
-def _score_label(train: Any, is_label: np.ndarray, test: Any, C: float, seed: int) -> tuple[np.ndarray, bool]:
+def _score_label(train: Any, is_label: np.ndarray, test: Any, C: float, random_state: int) -> tuple[np.ndarray, bool]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
-    model = LinearSVC(C=C, dual="auto", random_state=seed)
+    model = LinearSVC(C=C, dual="auto", random_state=random_state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(train, is_label)

@@ -31,9 +31,13 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def bootstrap_interval(correct: np.ndarray, *, resamples: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
+def bootstrap_interval(
+    correct: np.ndarray, *, resamples: int = 1000, random_state: int = 0, level: float = 0.95
+) -> Interval:
     """Give a system's accuracy with its bootstrap interval; `correct` is ``(documents,)`` bool."""
-    return paired_bootstrap(correct, np.zeros_like(correct), resamples=resamples, seed=seed, level=level)
+    return paired_bootstrap(
+        correct, np.zeros_like(correct), resamples=resamples, random_state=random_state, level=level
+    )
 
 
 def paired_bootstrap(
@@ -41,7 +45,7 @@ def paired_bootstrap(
     correct_b: np.ndarray,
     *,
     resamples: int = 1000,
-    seed: int = 0,
+    random_state: int = 0,
     level: float = 0.95,
 ) -> Interval:
     """Give the difference in accuracy of two systems on the same documents, a minus b.
@@ -53,15 +57,15 @@ def paired_bootstrap(
     difference = np.asarray(correct_a, dtype=np.int64) - np.asarray(correct_b, dtype=np.int64)
     n = len(difference)
     shares = np.bincount(difference + 1, minlength=3) / n
-    counts = np.random.default_rng(seed).multinomial(n, shares, size=resamples)  # (resamples, 3)
+    counts = np.random.default_rng(random_state).multinomial(n, shares, size=resamples)  # (resamples, 3)
     return _percentiles(float(difference.mean()), (counts[:, 2] - counts[:, 0]) / n, level)
 
 
 def bootstrap_macro_f1(
-    gold: np.ndarray, predicted: np.ndarray, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+    gold: np.ndarray, predicted: np.ndarray, *, resamples: int = 1000, random_state: int = 0, level: float = 0.95
 ) -> Interval:
     """Give a system's macro-F1 with its bootstrap interval."""
-    value, samples = _resampled_macro_f1(gold, predicted[:, None], resamples, seed)
+    value, samples = _resampled_macro_f1(gold, predicted[:, None], resamples, random_state)
     return unbiased_interval(float(value[0]), samples[:, 0], level)
 
 
@@ -71,14 +75,14 @@ def paired_bootstrap_macro_f1(
     predicted_b: np.ndarray,
     *,
     resamples: int = 1000,
-    seed: int = 0,
+    random_state: int = 0,
     level: float = 0.95,
 ) -> Interval:
     """Give the difference in macro-F1 of two systems on the same documents, a minus b.
 
     Every resample has its own macro average, over the labels in its gold or its predictions.
     """
-    value, samples = _resampled_macro_f1(gold, np.column_stack([predicted_a, predicted_b]), resamples, seed)
+    value, samples = _resampled_macro_f1(gold, np.column_stack([predicted_a, predicted_b]), resamples, random_state)
     return unbiased_interval(float(value[0] - value[1]), samples[:, 0] - samples[:, 1], level)
 
 
@@ -88,7 +92,7 @@ def unbiased_interval(value: float, samples: np.ndarray, level: float) -> Interv
 
 
 def _resampled_macro_f1(
-    gold: np.ndarray, predicted: np.ndarray, resamples: int, seed: int
+    gold: np.ndarray, predicted: np.ndarray, resamples: int, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Macro-F1 of each column of `predicted`: ``(systems,)`` as is and ``(resamples, systems)`` resampled.
 
@@ -101,7 +105,7 @@ def _resampled_macro_f1(
         np.column_stack([gold, predicted]), axis=0, return_inverse=True, return_counts=True
     )
     cell_of = cell_of.reshape(-1)  # numpy 2.0 gives it a second axis
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     observed = _macro_f1_of_cells(cells, size[:, None], n_labels)[0]
     samples = np.empty((resamples, systems))
     step = max(1, _BLOCK // max(len(cells), n_labels))

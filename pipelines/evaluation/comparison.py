@@ -219,7 +219,7 @@ def compare(
     promises: Sequence[KeptPromise] = (),
     material: "Material | None" = None,
     resamples: int = 1000,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> EvaluationReport:
     """Put an evaluation beside its baselines, with paired bootstrap intervals.
 
@@ -240,7 +240,7 @@ def compare(
         What became of the model's promises.
     material
         Model and texts, for the excerpts of `EvaluationReport.to_html`.
-    resamples, seed
+    resamples, random_state
         Of the bootstrap.
 
     Raises
@@ -253,8 +253,8 @@ def compare(
     results = {name: result.stored() for name, result in (stored or {}).items()}
     for name, answer in answers.items():
         answer = np.asarray(answer, dtype=np.int64)
-        difference = paired_bootstrap(correct, gold == answer, resamples=resamples, seed=seed)
-        macro = paired_bootstrap_macro_f1(gold, predicted, answer, resamples=resamples, seed=seed)
+        difference = paired_bootstrap(correct, gold == answer, resamples=resamples, random_state=random_state)
+        macro = paired_bootstrap_macro_f1(gold, predicted, answer, resamples=resamples, random_state=random_state)
         results[name] = BaselineResult(
             accuracy=float(np.mean(gold == answer)),
             macro_f1=averaged_scores(gold, answer, "macro").f1,
@@ -266,8 +266,8 @@ def compare(
     return EvaluationReport(
         evaluation=evaluation,
         data=data,
-        accuracy=bootstrap_interval(correct, resamples=resamples, seed=seed),
-        macro_f1=bootstrap_macro_f1(gold, predicted, resamples=resamples, seed=seed),
+        accuracy=bootstrap_interval(correct, resamples=resamples, random_state=random_state),
+        macro_f1=bootstrap_macro_f1(gold, predicted, resamples=resamples, random_state=random_state),
         baselines={name: results[name] for name in order},
         notes=tuple(notes),
         promises=tuple(promises),

@@ -132,7 +132,7 @@ def evaluate_predictions(
     label_names: Mapping[str, str] | None = None,
     group_names: Mapping[str, str] | None = None,
     ks: Sequence[int] = (1, 3, 5),
-    seed: int = 0,
+    random_state: int = 0,
 ) -> Evaluation:
     """Compute all figures of a system from its answers.
 
@@ -166,7 +166,7 @@ def evaluate_predictions(
         Names for readers, by id.
     ks
         The k of top-k accuracy.
-    seed
+    random_state
         Of the intervals.
 
     Raises
@@ -224,7 +224,9 @@ def evaluate_predictions(
         head_errors=float(np.mean(right_group & ~right)),
         labels=label_rows(all_gold, predicted, counts, all_ids, all_groups, group_ids, all_counts, label_names or {}),
         groups=group_rows(gold_group, predicted_group, right, all_groups, group_ids, all_counts, group_names or {}),
-        levels=level_table(probabilities, gold, predicted, group_of, gold_group, in_tail[all_gold], seed=seed),
+        levels=level_table(
+            probabilities, gold, predicted, group_of, gold_group, in_tail[all_gold], random_state=random_state
+        ),
         slices=error_slices(right, all_gold, all_counts, in_tail, lengths),
         pairs=worst_pairs(all_gold, predicted, all_ids),
         group_mistakes=confused_groups(gold_group, predicted_group, len(group_ids)),

@@ -47,7 +47,7 @@ def level_table(
     gold_group: np.ndarray,
     in_tail: np.ndarray,
     *,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> dict[str, LevelScores]:
     """Measure the fine level, the group level, and the fine level of documents with rare labels.
 
@@ -66,22 +66,22 @@ def level_table(
         ``(documents,)`` group of the right label.
     in_tail
         ``(documents,)`` whose right label is in the tail third; without any, that level is left out.
-    seed
+    random_state
         Of the intervals.
     """
     of_group = group_mass(probabilities, group_of)
     known_group = np.where(gold_group < of_group.shape[1], gold_group, -1)
     table = {
-        FINE: level_scores(probabilities, gold, predicted, seed),
-        GROUP: level_scores(of_group, known_group, seed=seed),
+        FINE: level_scores(probabilities, gold, predicted, random_state),
+        GROUP: level_scores(of_group, known_group, random_state=random_state),
     }
     if in_tail.any():
-        table[TAIL] = level_scores(probabilities[in_tail], gold[in_tail], predicted[in_tail], seed)
+        table[TAIL] = level_scores(probabilities[in_tail], gold[in_tail], predicted[in_tail], random_state)
     return table
 
 
 def level_scores(
-    probabilities: np.ndarray, gold: np.ndarray, predicted: np.ndarray | None = None, seed: int = 0
+    probabilities: np.ndarray, gold: np.ndarray, predicted: np.ndarray | None = None, random_state: int = 0
 ) -> LevelScores:
     """Measure one level.
 
@@ -93,7 +93,7 @@ def level_scores(
         ``(documents,)`` right column, or -1 where it has none.
     predicted
         ``(documents,)`` answered column; the most probable one by default.
-    seed
+    random_state
         Of the intervals.
     """
     answer = probabilities.argmax(axis=1) if predicted is None else predicted
@@ -104,8 +104,8 @@ def level_scores(
         accuracy=float(correct.mean()),
         brier=reliability.brier(probabilities, gold),
         nll=reliability.negative_log_likelihood(probabilities, gold),
-        ece=reliability.calibration_error_interval(confidence, correct, seed=seed),
-        ece_calibrated=reliability.calibrated_quantile(confidence, seed=seed),
+        ece=reliability.calibration_error_interval(confidence, correct, random_state=random_state),
+        ece_calibrated=reliability.calibrated_quantile(confidence, random_state=random_state),
         aurc=reliability.aurc(confidence, correct),
         bins=reliability.reliability_bins(confidence, correct),
         curve=_thinned(*reliability.risk_coverage(confidence, correct)),

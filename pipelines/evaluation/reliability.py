@@ -63,7 +63,7 @@ def calibration_error_interval(
     *,
     bins: int = BINS,
     resamples: int = 1000,
-    seed: int = 0,
+    random_state: int = 0,
     level: float = 0.95,
 ) -> Interval:
     """Give the expected calibration error with its bootstrap interval.
@@ -72,13 +72,15 @@ def calibration_error_interval(
     interval is shifted by the bootstrap's estimate of that bias, and cut at 0.
     """
     value = expected_calibration_error(confidence, correct, bins)
-    samples = resampled_calibration_error(confidence, correct, bins=bins, resamples=resamples, seed=seed)
+    samples = resampled_calibration_error(
+        confidence, correct, bins=bins, resamples=resamples, random_state=random_state
+    )
     found = unbiased_interval(value, samples, level)
     return Interval(value, max(0.0, found.low), max(0.0, found.high), level, resamples)
 
 
 def resampled_calibration_error(
-    confidence: np.ndarray, correct: np.ndarray, *, bins: int = BINS, resamples: int = 1000, seed: int = 0
+    confidence: np.ndarray, correct: np.ndarray, *, bins: int = BINS, resamples: int = 1000, random_state: int = 0
 ) -> np.ndarray:
     """Give the expected calibration error of resampled documents, ``(resamples,)``; the bins stay.
 
@@ -86,7 +88,7 @@ def resampled_calibration_error(
     """
     bin_of = _bin_of(confidence, bins)
     gaps = np.asarray(correct, dtype=np.float64) - confidence
-    rng, n = np.random.default_rng(seed), len(gaps)
+    rng, n = np.random.default_rng(random_state), len(gaps)
     errors = np.empty(resamples)
     for i in range(resamples):
         drawn = rng.integers(n, size=n)
@@ -95,7 +97,7 @@ def resampled_calibration_error(
 
 
 def calibrated_quantile(
-    confidence: np.ndarray, *, bins: int = BINS, level: float = 0.95, draws: int = 1000, seed: int = 0
+    confidence: np.ndarray, *, bins: int = BINS, level: float = 0.95, draws: int = 1000, random_state: int = 0
 ) -> float:
     """Give the calibration error that a perfectly calibrated model with these confidences stays below.
 
@@ -108,7 +110,7 @@ def calibrated_quantile(
     order = np.argsort(bin_of, kind="stable")
     sorted_confidence, n = confidence[order], len(confidence)
     starts = np.flatnonzero(np.diff(bin_of[order], prepend=-1))
-    rng, errors = np.random.default_rng(seed), np.empty(draws)
+    rng, errors = np.random.default_rng(random_state), np.empty(draws)
     step = max(1, _BLOCK // n)
     for start in range(0, draws, step):
         stop = min(start + step, draws)

@@ -131,7 +131,7 @@ class _Document:
         )  # fmt: skip
         if features is None or bank is None or vectors is None or logits is None:
             return [], np.zeros(0), np.zeros(0)
-        from stages.coarse.presence import presence_effects
+        from stages.coarse.document_model import presence_effects
 
         slopes, starts = np.ones(len(contrast)), bank.rows.bias
         if self.router.neural_margins:

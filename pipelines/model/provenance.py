@@ -15,7 +15,7 @@ from typing import Any
 
 from hierarchy.errors import ConfigError, EncoderError
 from pipelines.data.augmentation import load_function
-from stages.cache_keys import texts_digest
+from stages.run_folder import texts_digest
 
 HOUSE = Path(__file__).parents[2]
 PACKAGES = ("hierarchy", "stages", "pipelines")
@@ -40,7 +40,7 @@ def encoder_contents(names: Iterable[str | None]) -> dict[str, Any]:
 
         contents[name] = None
         with suppress(EncoderError):
-            encoder = Encoder.from_pretrained(name, precision="fp32")
+            encoder = Encoder.from_pretrained(name, dtype="float32")
             contents[name] = [encoder.fingerprint(), encoder.dropout_rates()]
     return contents
 

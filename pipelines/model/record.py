@@ -25,7 +25,7 @@ from pipelines.data.splits import fingerprint
 from pipelines.model.artifact.saved_settings import description
 from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
-from stages.processes import n_processes
+from stages.machine import n_processes
 
 FORMAT = "coarsefine/run/1"
 PACKAGES = ("coarsefine", "numpy", "scikit-learn", "torch", "transformers")
@@ -64,7 +64,7 @@ def run_record(
     record = {
         "format": FORMAT,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": settings.seed,
+        "random_state": settings.random_state,
         "documents": {"train": len(train.texts), "valid": len(valid.texts)},
         "fingerprints": {
             "train": fingerprint(train.texts, train.labels),

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 STATE, TABLE = "state.json", "documents"
 LONGEST_NAME = 255  # bytes
 _SHARD = re.compile(r"(\d{5,})-([0-9a-f]{16})\.parquet")
-_OLD_SHARD = re.compile(r"\d{5}\.parquet")  # of earlier versions, as are the next
-_OLD = re.compile(r"state\.tmp|\d{5}\.parquet\.\d+\.tmp")
+_OLD_STATE, _OLD_SHARD = "state.tmp", re.compile(r"\d{5}\.parquet")  # of version 0.1.0
 _OF_TABLE = re.compile(r"documents-[0-9a-f]{32}\..*")
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -215,29 +214,16 @@ def _is_ours(entry: Path, *, marked: bool) -> bool:
         return marked and entry.name == HUB and entry.parent.name == TABLE
     if entry.parent.name == TABLE and _OF_TABLE.fullmatch(entry.name):
         return entry.is_file()
-    return entry.is_file() and (bool(_OLD.fullmatch(entry.name)) or is_left_over(entry.name) or _is_shard(entry))
+    return entry.is_file() and (is_left_over(entry.name) or _is_shard(entry) or _is_old(entry))
 
 
 def _is_shard(entry: Path) -> bool:
-    if entry.is_symlink() or not entry.is_file():
-        return False
-    return _SHARD.fullmatch(entry.name) is not None or (
-        _OLD_SHARD.fullmatch(entry.name) is not None and _looks_like_shard(entry)
-    )
+    return _SHARD.fullmatch(entry.name) is not None and entry.is_file() and not entry.is_symlink()
 
 
-def _looks_like_shard(file: Path) -> bool:
-    """Whether a file of a common name holds answers, or nothing that could be lost."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not file.stat().st_size:
-        return True
-    try:
-        with file.open("rb") as stream:
-            return {"row", "label", "beam_mass", "paths"} <= set(pq.read_schema(stream).names)
-    except (pa.ArrowException, ValueError, OSError):
-        return False
+def _is_old(file: Path) -> bool:
+    """Whether a killed process of version 0.1.0 has left a file, with nothing in it that could be lost."""
+    return file.name == _OLD_STATE or (_OLD_SHARD.fullmatch(file.name) is not None and not file.stat().st_size)
 
 
 def _content(file: Path) -> bytes | None:

@@ -144,7 +144,7 @@ def predict_file(
     BusyError
         Another process is writing `out`.
     ArtifactError
-        The model cannot be read.
+        The model cannot be read, or another one has taken its place since the command began.
     ConfigError
         `top_k` is no whole number, the model's promises were made with another routing, or sets are asked of a model
         without calibration.
@@ -181,6 +181,8 @@ def predict_file(
             to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
             try:
                 model, _ = load_model(model_folder, device=device)
+                if _model_key(model_folder) != model_key:
+                    raise ArtifactError(f"{model_folder} was replaced in the meantime: give the same command again")
                 for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
                     shards[place] = write_shard(answer(model, block, options), parts, place)
             except (ArtifactError, ConfigError):  # the model cannot be read, or the options do not fit it

@@ -15,7 +15,7 @@ from pipelines.training.heads import fit_heads, fit_ngram_rows, plan_rows, read_
 from stages.features import FeatureExtractor
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import resolve_negatives
-from stages.processes import first_goes_first
+from stages.machine import first_goes_first
 from stages.progress import Clock
 from stages.router.label_space import LabelSpace
 from stages.router.router import Inputs, fit_router

@@ -10,7 +10,7 @@ from hierarchy.errors import ConfigError, EncoderError, UnreadableError
 from pipelines.settings import Settings
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, unknown_token_share
-from stages.devices import device_of
+from stages.machine import device_of
 from stages.progress import duration
 from stages.training.optimizer import layer_depths
 
@@ -34,7 +34,7 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable
     encoder = Encoder.from_pretrained(
         settings.encoder,
         pooling=settings.pooling,
-        precision=settings.precision,
+        dtype=settings.dtype,
         attention_dropout=settings.attention_dropout,
     )
     segmenter = encoder.segmenter(

@@ -16,14 +16,13 @@ from pipelines.data.documents import Documents
 from pipelines.data.report import some
 from pipelines.settings import Settings
 from stages.arrays import check_arrays, read_arrays, row_arrays
-from stages.cache_keys import cache_key
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
 from stages.fine.ngrams import NgramVectorizer, reduced
 from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, seconds_of_one_row
-from stages.finished import LIST, damaged, finishing, is_finished
 from stages.progress import duration, progress
 from stages.router.label_space import LabelSpace
+from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
 from stages.training.frequencies import label_ratio
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
@@ -45,14 +44,16 @@ def plan_rows(features: Features, targets: np.ndarray, space: LabelSpace, settin
     confusion = None
     if settings.negatives == "candidates":
         confusion = probe_confusion(features, targets, space.group_of, settings)
-    return plan_problems(settings.negatives, targets, space.group_of, confusion=confusion, seed=settings.seed)
+    return plan_problems(
+        settings.negatives, targets, space.group_of, confusion=confusion, random_state=settings.random_state
+    )
 
 
 def probe_confusion(features: Features, targets: np.ndarray, group_of: np.ndarray, settings: Settings) -> np.ndarray:
     """Group confusions of the cross-fitted probe, (groups, groups)."""
     if sparse.issparse(features):
-        features = reduced(features, seed=settings.seed)
-    return probe_labels(features, targets, len(group_of), seed=settings.seed).group_confusion(group_of)
+        features = reduced(features, random_state=settings.random_state)
+    return probe_labels(features, targets, len(group_of), random_state=settings.random_state).group_confusion(group_of)
 
 
 def fit_heads(

@@ -16,7 +16,7 @@ from stages.features import FeatureExtractor
 from stages.fine.bank import HeadBank
 from stages.fine.negatives import resolve_negatives
 from stages.fine.rows import Rows
-from stages.processes import first_goes_first
+from stages.machine import first_goes_first
 from stages.progress import Clock
 from stages.router.label_space import LabelSpace
 from stages.router.router import Inputs, fit_router

@@ -4,10 +4,8 @@ import numpy as np
 import torch
 
 from pipelines.settings import Settings
-from stages.coarse.aggregator import Aggregator
+from stages.coarse.document_model import Aggregator, DocumentModel, LabelAttention
 from stages.coarse.encoder import Encoder
-from stages.coarse.label_attention import LabelAttention
-from stages.coarse.model import DocumentModel
 from stages.router.label_space import LabelSpace
 from stages.training.frequencies import label_ratio
 from stages.training.imbalance import LabelSampler, logit_shifts
@@ -91,7 +89,9 @@ def make_sampler(settings: Settings, space: LabelSpace, targets: np.ndarray) -> 
     if settings.imbalance not in ("oversample", "undersample"):
         return None
     ratio = _ratio(settings, space, targets)
-    return LabelSampler(targets, ratio, undersample=settings.imbalance == "undersample", seed=settings.seed)
+    return LabelSampler(
+        targets, ratio, undersample=settings.imbalance == "undersample", random_state=settings.random_state
+    )
 
 
 def _ratio(settings: Settings, space: LabelSpace, targets: np.ndarray) -> np.ndarray:

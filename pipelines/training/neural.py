@@ -17,8 +17,8 @@ from pipelines.settings import Settings
 from pipelines.training.encoder import check_label_texts
 from pipelines.training.modules import fine_encoders, freeze, make_document_model, make_loss, make_sampler
 from pipelines.training.training_key import training_key
+from stages.coarse.document_model import group_text_embeddings
 from stages.coarse.encoder import Encoder
-from stages.coarse.label_attention import group_text_embeddings
 from stages.coarse.segment_noise import SegmentNoise
 from stages.coarse.segments import Segmenter, chunked
 from stages.features import (
@@ -28,7 +28,7 @@ from stages.features import (
     read_documents,
     warn_of_dropped_tokens,
 )
-from stages.processes import first_goes_first
+from stages.machine import first_goes_first
 from stages.router.label_space import LabelSpace
 from stages.training.two_stage import TwoStageModel, rows_from_vectors
 from stages.vectors import SegmentVectors, shard_bounds
@@ -153,7 +153,7 @@ class NeuralStage:
             train=(self.train_texts, targets),
             valid=(self.valid_texts, valid_targets),
         )
-        torch.manual_seed(self.settings.seed)
+        torch.manual_seed(self.settings.random_state)
         device = self.pretrained.device
         self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(device)
         if self.settings.mode == "joint":
@@ -175,14 +175,14 @@ class NeuralStage:
                 above = TwoStageModel(encoder=None, **parts, loss=first.to(device))
                 self._train(above, targets, valid_targets, epochs, "warm-up-")
             self.encoder = copy.deepcopy(self.pretrained)
-            self.encoder.precision = "fp32"  # Trainer's own bf16/fp16 settings rule the training
+            self.encoder.dtype = "float32"  # Trainer's own bf16/fp16 settings rule the training
             freeze(self.encoder, self.settings.top_layers)
             warn_of_dropped_tokens(self.train_texts, self.segmenter, what="training")
             settings = {**ENCODER_DEFAULTS, **self.settings.training}
             result = self._train(
                 TwoStageModel(encoder=self.encoder, **parts, loss=loss), targets, valid_targets, settings
             )
-            self.encoder.precision = self.settings.precision
+            self.encoder.dtype = self.settings.dtype
         for module in (self.encoder, self.document_model, self.rows):
             if module is not None:
                 module.eval().requires_grad_(False)
@@ -241,7 +241,7 @@ class NeuralStage:
             collate=collate,
             settings={**self.settings.training, **settings},
             folder=self.folder / f"{self.settings.mode}-{name}{self._key}",
-            seed=self.settings.seed,
+            random_state=self.settings.random_state,
             sampler=make_sampler(self.settings, self._space, targets[rows]),
             lengths=lengths,
             watch=None if name else self.watch,
@@ -267,7 +267,7 @@ class NeuralStage:
         if self.settings.label_encoder is None:
             return self.pretrained, self.segmenter
         encoder = Encoder.from_pretrained(
-            self.settings.label_encoder, pooling=self.settings.pooling, precision=self.settings.precision
+            self.settings.label_encoder, pooling=self.settings.pooling, dtype=self.settings.dtype
         )
         return encoder, encoder.segmenter(segment_tokens=min(256, encoder.max_tokens))
 

@@ -132,7 +132,7 @@ def cut_validation(model: Model, documents: Documents) -> tuple[np.ndarray, np.n
     covered = {*model.label_ids, *(documents.labels[int(i)] for i in np.flatnonzero(held_out))}
     first = np.array([i for i, label in enumerate(documents.labels) if label not in covered], dtype=np.int64)
     labels = [documents.labels[int(i)] for i in first]
-    _, cut = stratified_split(labels, seed=model.settings.seed, keys=keys[first])
+    _, cut = stratified_split(labels, random_state=model.settings.random_state, keys=keys[first])
     held_out[first[cut]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 

@@ -8,12 +8,12 @@ import torch
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.settings import MACHINE, Settings
-from stages.cache_keys import array_digest, cache_key, texts_digest
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Segmenter
 from stages.features import vector_key
-from stages.processes import n_processes
+from stages.machine import n_processes
 from stages.router.label_space import LabelSpace
+from stages.run_folder import array_digest, cache_key, texts_digest
 
 TRAINING_VERSION = 3  # of the code: another one trains anew instead of reading what an older one left
 LIBRARIES = ("accelerate", "torch", "transformers")
@@ -21,7 +21,7 @@ LIBRARIES = ("accelerate", "torch", "transformers")
 # as the trials of a tune do.
 NO_MATTER = (
     MACHINE  # where it runs
-    | {"encoder", "pooling", "precision"}  # the fingerprint of the encoder says what they come to
+    | {"encoder", "pooling", "dtype"}  # the fingerprint of the encoder says what they come to
     | {"label_encoder"}  # the embeddings of the groups are in the key
     | {"label_documents", "augment", "word_dropout", "augmented_copies"}  # the documents that they make are in it
     | {"merge_spellings"}  # the labels are in it

@@ -29,9 +29,9 @@ from pipelines.training.fit import fit_model
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, FIGURES, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
-from stages.cache_keys import cache_key
-from stages.processes import n_processes
+from stages.machine import n_processes
 from stages.progress import duration
+from stages.run_folder import cache_key
 
 if TYPE_CHECKING:
     import optuna
@@ -101,7 +101,9 @@ def tune(
     checked = read_space(space, settings)
     check_options(settings, checked, figure=figure, sampler=sampler, trials=trials, minutes=minutes)
     merge: dict[str, Any] = {"merge_spellings": settings.merge_spellings}
-    train, valid = prepare_documents(texts, labels, validation, classifier.taxonomy, seed=settings.seed, **merge)
+    train, valid = prepare_documents(
+        texts, labels, validation, classifier.taxonomy, random_state=settings.random_state, **merge
+    )
     held_out = None
     if test is not None:
         known = {*train.labels, *valid.labels}
@@ -112,10 +114,13 @@ def tune(
             warn_of_repeats(held_out.texts, seen, what="test documents", where=where)
     search = _Search(settings, checked, classifier.taxonomy, train, valid, figure, prune)
     folder = search.folder / f"tune-{search.key(sampler)}"
-    with run_place(search.folder), open_storage(folder, checked, sampler=sampler, seed=settings.seed) as storage:
+    with (
+        run_place(search.folder),
+        open_storage(folder, checked, sampler=sampler, random_state=settings.random_state) as storage,
+    ):
 
         def found(test: Comparison | None = None) -> Tuning:
-            return Tuning(checked, sampler, figure, settings.seed, tuple(storage.trials()), test)
+            return Tuning(checked, sampler, figure, settings.random_state, tuple(storage.trials()), test)
 
         done = found() if storage.trials() else None
         if done is not None:
@@ -254,8 +259,8 @@ class _Search:
             first=_figures(models[0], test, answers[0]),
             chosen=_figures(models[1], test, answers[1]),
             differences={
-                "accuracy": paired_bootstrap(chosen == gold, first == gold, seed=self.settings.seed),
-                "macro_f1": paired_bootstrap_macro_f1(gold, chosen, first, seed=self.settings.seed),
+                "accuracy": paired_bootstrap(chosen == gold, first == gold, random_state=self.settings.random_state),
+                "macro_f1": paired_bootstrap_macro_f1(gold, chosen, first, random_state=self.settings.random_state),
             },
             looks=looks,
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hierarchy.errors import ConfigError
-from hierarchy.text.likeness import most_like
+from hierarchy.text.likeness import RENAMED, most_like, suggestion
 from pipelines.config import Config, read_mapping
 from pipelines.settings import Settings, validated
 from pipelines.tuning.ranges import KINDS, FloatRange, Range
@@ -17,7 +17,7 @@ from pipelines.tuning.ranges import KINDS, FloatRange, Range
 PREFIX = "classifier."
 REFUSED = {  # settings that are none of a search
     "run_dir": "the trials share one run folder; `run` names it (run_dir in Python)",
-    "seed": "a seed is chance: the best one is the luckiest on these validation documents",
+    "random_state": "a seed is chance: the best one is the luckiest on these validation documents",
     "merge_spellings": "it decides which labels there are, before any trial",
 }
 COMBINATIONS = 64  # drawn to see whether settings contradict each other
@@ -141,6 +141,8 @@ def _nearest(name: str, settings: Settings) -> str:
 
         known += [f"{PREFIX}training.{inner}" for inner in (*DEFAULTS, *OWN_DEFAULTS)]
     ends = [key for key in known if key.rpartition(".")[2] == name.rpartition(".")[2]]
+    if RENAMED.get(name.removeprefix(PREFIX)) in Settings.model_fields:
+        return f": {suggestion(name.removeprefix(PREFIX), list(Settings.model_fields))}"
     near = ends or most_like(f"{PREFIX}{name}", known)
     return f", did you mean {near[0]!r}?" if near else ""
 

@@ -21,7 +21,7 @@ from hierarchy.errors import MissingLibraryError
 from pipelines.tuning.ranges import Range, from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
-from stages.finished import LIST, damaged, finishing, is_finished
+from stages.run_folder import LIST, damaged, finishing, is_finished
 
 if TYPE_CHECKING:
     import optuna
@@ -80,17 +80,17 @@ class Storage:
         Optuna's, empty.
     folder
         Of the files.
-    space, sampler, seed
+    space, sampler, random_state
         What proposes the values of trial n: they depend on n, the seed and the finished trials, and on no interruption.
     """
 
-    def __init__(self, study: "optuna.Study", folder: Path, space: Space, sampler: str, seed: int) -> None:
+    def __init__(self, study: "optuna.Study", folder: Path, space: Space, sampler: str, random_state: int) -> None:
         self.study = study
         self.folder = folder
         self.space = space
         self.sampler = sampler
-        self.order = None if sampler != "grid" else np.random.default_rng(seed).permutation(space.points() or 0)
-        self.seed = seed
+        self.order = None if sampler != "grid" else np.random.default_rng(random_state).permutation(space.points() or 0)
+        self.random_state = random_state
         self._trials: list[Trial] = []
         while (kept := self._read(len(self._trials))) is not None:
             self._add(kept.trial, kept.value)
@@ -119,7 +119,7 @@ class Storage:
         known = ranges if given is None else self._known(given)
         if given is not None:
             self.study.enqueue_trial({key: to_storage(ranges[key], given[key]) for key in known})
-        self.study.sampler = _sampler(self.sampler, self.seed, number)
+        self.study.sampler = _sampler(self.sampler, self.random_state, number)
         trial = self.study.ask({key: range_.distribution() for key, range_ in known.items()})
         params = {key: from_storage(ranges[key], value) for key, value in trial.params.items()}
         params = params if given is None else given
@@ -193,14 +193,14 @@ class Storage:
 
 
 @contextmanager
-def open_storage(folder: Path, space: Space, *, sampler: str, seed: int) -> Iterator[Storage]:
+def open_storage(folder: Path, space: Space, *, sampler: str, random_state: int) -> Iterator[Storage]:
     """Open the trials in a folder, for one process at a time.
 
     Parameters
     ----------
     folder
         Is made where it is missing.
-    space, sampler, seed
+    space, sampler, random_state
         As for `Storage`.
 
     Raises
@@ -219,14 +219,14 @@ def open_storage(folder: Path, space: Space, *, sampler: str, seed: int) -> Iter
                 KEPT_PERCENT, n_startup_trials=TRIALS_BEFORE, n_warmup_steps=EVALUATIONS_BEFORE
             ),
         )
-        yield Storage(study, folder, space, sampler, seed)
+        yield Storage(study, folder, space, sampler, random_state)
 
 
-def _sampler(name: str, seed: int, number: int) -> "optuna.samplers.BaseSampler":
+def _sampler(name: str, random_state: int, number: int) -> "optuna.samplers.BaseSampler":
     from optuna.samplers import RandomSampler, TPESampler
 
     # Each trial has a seed of its own, so that a tune that was stopped goes on as if it had not been.
-    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    own = int(np.random.SeedSequence([random_state, number]).generate_state(1)[0])
     return TPESampler(seed=own, n_startup_trials=TRIALS_BEFORE) if name == "tpe" else RandomSampler(seed=own)
 
 

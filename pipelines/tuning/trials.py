@@ -92,7 +92,7 @@ class Tuning:
 
     Attributes
     ----------
-    space, sampler, figure, seed
+    space, sampler, figure, random_state
         What was asked for; `figure` was maximised.
     trials
         In their order.
@@ -103,7 +103,7 @@ class Tuning:
     space: Space
     sampler: str
     figure: str
-    seed: int
+    random_state: int
     trials: tuple[Trial, ...]
     test: Comparison | None = None
 
@@ -123,7 +123,7 @@ class Tuning:
         return {
             "figure": self.figure,
             "sampler": self.sampler,
-            "seed": self.seed,
+            "random_state": self.random_state,
             "space": self.space.as_dict(),
             "best": self.best.number,
             "trials": [asdict(replace(trial, params=_full_keys(trial.params))) for trial in self.trials],
@@ -160,7 +160,7 @@ class Tuning:
         ]
         comments = "".join(f"# {line}".rstrip() + "\n" for line in lines)
         values = config.model_dump(mode="json", exclude_defaults=True)
-        values["run"] = str(config.run_folder)  # where all that this training needs is cached
+        values["run_dir"] = str(config.run_folder)  # where all that this training needs is cached
         values["classifier"] = _best_settings(config, best)
         order = [name for name in Config.model_fields if name in values]
         text = yaml.safe_dump({name: values[name] for name in order}, sort_keys=False, allow_unicode=True)
@@ -187,7 +187,7 @@ def check_results(folder: Path) -> None:
 
 def _is_of_tune(content: bytes) -> bool:
     try:
-        return {"figure", "sampler", "seed", "space", "trials"} <= json.loads(content).keys()
+        return {"figure", "random_state", "sampler", "space", "trials"} <= json.loads(content).keys()
     except (ValueError, AttributeError):
         return False
 

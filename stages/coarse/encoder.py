@@ -31,23 +31,21 @@ class Encoder(nn.Module):
         Its fast tokenizer.
     pooling
         ``mean`` over the tokens of a segment, or ``cls`` for its first token.
-    precision
-        ``fp32``, ``bf16``, or ``auto``: bf16 where the device computes it natively. In bf16 what a segment is read
-        beside moves its vector by rounding: probabilities by up to 0.01, in fp32 by up to 1e-5.
+    dtype
+        ``float32``, ``bfloat16``, or ``auto``: bf16 where the device computes it natively. In bf16 what a segment is
+        read beside moves its vector by rounding: probabilities by up to 0.01, in fp32 by up to 1e-5.
     """
 
-    def __init__(
-        self, *, transformer: nn.Module, tokenizer: Any, pooling: str = "mean", precision: str = "auto"
-    ) -> None:
+    def __init__(self, *, transformer: nn.Module, tokenizer: Any, pooling: str = "mean", dtype: str = "auto") -> None:
         super().__init__()
         self.transformer = transformer
         self.tokenizer = tokenizer
         self.pooling = pooling
-        self.precision = precision
+        self.dtype = dtype
 
     @classmethod
     def from_pretrained(
-        cls, name: str, *, pooling: str = "mean", precision: str = "auto", attention_dropout: float | None = None
+        cls, name: str, *, pooling: str = "mean", dtype: str = "auto", attention_dropout: float | None = None
     ) -> "Encoder":
         """Load an encoder by name.
 
@@ -55,7 +53,7 @@ class Encoder(nn.Module):
         ----------
         name
             ``embedded``, a local folder, or a Hugging Face id.
-        pooling, precision
+        pooling, dtype
             As for the class.
         attention_dropout
             As for `stages.coarse.loading.load_transformer`.
@@ -66,7 +64,7 @@ class Encoder(nn.Module):
             As `stages.coarse.loading.load_transformer` says.
         """
         transformer, tokenizer = load_transformer(name, attention_dropout=attention_dropout)
-        return cls(transformer=transformer, tokenizer=tokenizer, pooling=pooling, precision=precision)
+        return cls(transformer=transformer, tokenizer=tokenizer, pooling=pooling, dtype=dtype)
 
     @property
     def hidden_size(self) -> int:
@@ -167,7 +165,7 @@ class Encoder(nn.Module):
         return unit.astype(np.float32)
 
     def fingerprint(self) -> str:
-        """SHA-256 over weights, tokenizer, config, pooling and precision: what the vectors depend on."""
+        """SHA-256 over weights, tokenizer, config, pooling and dtype: what the vectors depend on."""
         config = {name: value for name, value in self._config().items() if "dropout" not in name}
         read = json.dumps([self.pooling, self._bf16(), config], sort_keys=True, default=str)
         return self._content(hashlib.sha256(read.encode()))
@@ -205,7 +203,7 @@ class Encoder(nn.Module):
         return (hidden * weights).sum(1) / weights.sum(1)  # (segments, hidden)
 
     def _bf16(self) -> bool:
-        return self.precision == "bf16" or (self.precision == "auto" and computes_bf16(self.device))
+        return self.dtype == "bfloat16" or (self.dtype == "auto" and computes_bf16(self.device))
 
 
 def computes_bf16(device: torch.device) -> bool:

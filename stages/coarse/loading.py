@@ -13,8 +13,7 @@ from hierarchy.embedding.hub_names import hub_refusal
 from hierarchy.embedding.windows import is_panic
 from hierarchy.errors import EncoderError, first_line
 from hierarchy.text.likeness import most_like
-from stages.coarse.text_growth import check_growth
-from stages.coarse.weight_sizes import check_model_size, check_sizes
+from stages.coarse.encoder_files import check_growth, check_model_size, check_sizes
 
 EMBEDDED = "embedded"
 KNOWN = ("bert-base-uncased", "bert-base-chinese", "xlm-roberta-base", "answerdotai/ModernBERT-base")
@@ -58,7 +57,7 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
         raise _cannot_be_loaded(name, refusal)
     try:
         transformer, tokenizer = _read(name, source, attention_dropout)
-    except EncoderError:
+    except (EncoderError, MemoryError):
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and not is_panic(error):

@@ -4,7 +4,6 @@ import numpy as np
 
 from stages.fine.rows import Problem
 
-NEGATIVES = ("auto", "all", "candidates", "group")
 AUTO_LIMIT = 10_000_000  # labels x documents up to which every document is a negative
 CONFUSED_GROUPS = 4  # taken whole as candidates
 CONFUSED_SHARE = 0.005  # of a group's documents that the probe sends to another, for that one to count
@@ -24,7 +23,7 @@ def plan_problems(
     group_of: np.ndarray,
     *,
     confusion: np.ndarray | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> list[Problem]:
     """Plan the problems of all heads, one a group that has labels, in the order of the groups.
 
@@ -41,7 +40,7 @@ def plan_problems(
     confusion
         (groups, groups) share of the documents of the row's group that a cross-fitted probe puts into the
         column's group; needed by ``candidates``.
-    seed
+    random_state
         Of the sample; each group draws its own, whatever the order of the work.
     """
     if negatives == "candidates" and confusion is None:
@@ -55,12 +54,12 @@ def plan_problems(
         elif negatives == "group":
             problems.append(Problem(labels, np.flatnonzero(document_group == group)))
         else:
-            problems.append(_candidates(labels, document_group, int(group), confusion, seed))
+            problems.append(_candidates(labels, document_group, int(group), confusion, random_state))
     return problems
 
 
 def _candidates(
-    labels: np.ndarray, document_group: np.ndarray, group: int, confusion: np.ndarray | None, seed: int
+    labels: np.ndarray, document_group: np.ndarray, group: int, confusion: np.ndarray | None, random_state: int
 ) -> Problem:
     assert confusion is not None  # noqa: S101 - plan_problems has checked; this tells the type checker
     # Both directions count: what the group loses to another, and what another loses to it.
@@ -70,7 +69,7 @@ def _candidates(
     rest = np.flatnonzero(~near)
     drawn = rest
     if len(rest) > SAMPLE:
-        drawn = np.random.default_rng([seed, group]).choice(rest, SAMPLE, replace=False)
+        drawn = np.random.default_rng([random_state, group]).choice(rest, SAMPLE, replace=False)
     documents = np.sort(np.concatenate([np.flatnonzero(near), drawn]))
     rate = len(drawn) / max(len(rest), 1)
     weights = np.where(near[documents], 1.0, 1.0 / max(rate, 1e-12))

@@ -143,14 +143,14 @@ def _begins_stretch(character: str) -> bool:
     return not joins and not JOINING_JAMO[0] <= first <= JOINING_JAMO[1]
 
 
-def reduced(features: sparse.csr_matrix, *, seed: int, dimensions: int = 256) -> np.ndarray:
+def reduced(features: sparse.csr_matrix, *, random_state: int, dimensions: int = 256) -> np.ndarray:
     """Few dense dimensions of n-gram features, for what cannot read thousands: clustering, the probe.
 
     Parameters
     ----------
     features
         (documents, n-grams).
-    seed
+    random_state
         Of the randomized decomposition.
     dimensions
         How many at most.
@@ -165,7 +165,7 @@ def reduced(features: sparse.csr_matrix, *, seed: int, dimensions: int = 256) ->
     if features.shape[1] < 2:
         return np.asarray(features.toarray())
     kept = max(1, min(dimensions, min(features.shape) - 1))
-    return TruncatedSVD(kept, random_state=seed).fit_transform(features)
+    return TruncatedSVD(kept, random_state=random_state).fit_transform(features)
 
 
 class NgramVectorizer:

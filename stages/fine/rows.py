@@ -18,7 +18,7 @@ import numpy as np
 from joblib import delayed
 from scipy import sparse
 
-from stages.workers import in_parallel
+from stages.machine import in_parallel
 
 Features: TypeAlias = Any  # numpy.ndarray or scipy.sparse.csr_matrix: scipy has no types to tell them apart by
 ROWS_VERSION = 2  # of the code that fits and prunes rows: those of an older one are not read from a run folder

@@ -12,8 +12,7 @@ from transformers.integrations import get_reporting_integration_callbacks
 
 from hierarchy.errors import ConfigError
 from hierarchy.text.likeness import most_like
-from stages.devices import device_of
-from stages.processes import meet, n_processes
+from stages.machine import device_of, meet, n_processes
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS
 
 DEFAULTS: dict[str, Any] = {
@@ -47,10 +46,13 @@ WHOLE = (
 # Optimizers that need nothing but a parameter, so that their numbers can be tried before the training.
 PLAIN = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop")
 TRIED = 10  # steps
+FILES = ("accelerator_config", "fsdp_config", "deepspeed")  # TrainingArguments opens a number as a file that is open
+# What TrainingArguments, an optimizer or a schedule raises over a value of another kind.
+FOREIGN = (ValueError, TypeError, RuntimeError, ArithmeticError, AttributeError, LookupError, AssertionError)
 # Set here, or by a setting of the classifier.
 TAKEN = {
     "output_dir": "`run` (run_dir in Python) names the folder",
-    "seed": "set classifier.seed",
+    "seed": "set classifier.random_state",
     "use_cpu": "set classifier.device",
     "label_names": "they are fixed",
     "remove_unused_columns": "it is fixed",
@@ -93,6 +95,11 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         elif name in TAKEN:
             problems.append(f"training.{name} cannot be set here: {TAKEN[name]}")
     problems += _number_problems(settings)
+    problems += [
+        f"training.{name} {settings[name]!r} is neither a mapping nor the name of a file"
+        for name in FILES
+        if not isinstance(settings.get(name, {}), Mapping | str | None)
+    ]
     metrics = ("loss", *COARSE_METRICS, *(FINE_METRICS if joint else ()))
     chosen = settings.get("metric_for_best_model")
     if chosen is not None and str(chosen).removeprefix("eval_") not in metrics:
@@ -110,11 +117,11 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         on_cpu = computes_on.type == "cpu"
         if n_processes() > 1:
             meet(on_cpu=on_cpu)
-        arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), seed=0)
+        arguments = training_arguments({**settings, "use_cpu": on_cpu}, Path("unused"), random_state=0)
         for callback in get_reporting_integration_callbacks(arguments.report_to):
             callback()
         _try_steps(arguments)
-    except (ValueError, TypeError, RuntimeError, ImportError, ArithmeticError) as error:
+    except (*FOREIGN, ImportError, OSError) as error:
         raise ConfigError(f"training: {error}: see the documentation of transformers.TrainingArguments") from error
     if arguments.n_gpu > 1:
         raise ConfigError(
@@ -130,13 +137,13 @@ def training_default(name: str, *, encoder_trained: bool = False) -> Any:
     return {**theirs, **OWN_DEFAULTS, **DEFAULTS, **(ENCODER_DEFAULTS if encoder_trained else {})}.get(name)
 
 
-def training_arguments(settings: Mapping[str, Any], folder: Path, seed: int) -> Any:
+def training_arguments(settings: Mapping[str, Any], folder: Path, random_state: int) -> Any:
     """Our defaults, overridden by `settings`, as TrainingArguments."""
     given = {name: value for name, value in settings.items() if name not in OWN_DEFAULTS}
     return TrainingArguments(
         **{
             "output_dir": str(folder),
-            "seed": seed,
+            "seed": random_state,
             "disable_tqdm": not sys.stderr.isatty(),
             "restore_callback_states_from_checkpoint": True,  # patience goes on counting where it stopped
             "remove_unused_columns": False,  # the collator knows which columns there are

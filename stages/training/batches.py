@@ -25,15 +25,15 @@ class LengthSampler(Sampler[int]):
         Documents that are trained on together, on all processes.
     draw
         Which documents an epoch has; None takes each once.
-    seed
+    random_state
         Of the order.
     """
 
-    def __init__(self, lengths: np.ndarray, *, batch: int, draw: LabelSampler | None, seed: int) -> None:
+    def __init__(self, lengths: np.ndarray, *, batch: int, draw: LabelSampler | None, random_state: int) -> None:
         self.lengths = lengths
         self.batch = batch
         self.draw = draw
-        self.seed = seed
+        self.random_state = random_state
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -46,7 +46,7 @@ class LengthSampler(Sampler[int]):
         return len(self.lengths) if self.draw is None else len(self.draw)
 
     def __iter__(self) -> Iterator[int]:
-        random = np.random.default_rng([self.seed, self.epoch])
+        random = np.random.default_rng([self.random_state, self.epoch])
         drawn = random.permutation(len(self.lengths)) if self.draw is None else np.array(list(self.draw))
         drawn, rest = np.split(drawn, [len(drawn) // self.batch * self.batch])
         together = self.batch * max(1, min(BATCHES_SORTED, len(drawn) // (FEWEST_PARTS * self.batch)))

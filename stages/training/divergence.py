@@ -36,9 +36,10 @@ def refuse_diverged(model: nn.Module, learning_rate: float) -> None:
 
 
 def json_figures(history: Sequence[Mapping[str, float]]) -> list[Figures]:
-    """Return figures as JSON has them: what is no finite number, the gradient of a step that was left out, is null."""
-    return [{name: _figure(value) for name, value in entry.items()} for entry in history]
+    """Return figures as JSON has them, see `json_figure`: the gradient of a step that was left out is none."""
+    return [{name: json_figure(value) for name, value in entry.items()} for entry in history]
 
 
-def _figure(value: float) -> float | None:
+def json_figure(value: float | None) -> float | None:
+    """Return a figure as JSON has it: what is no finite number is null."""
     return value if not isinstance(value, float) or math.isfinite(value) else None

@@ -44,14 +44,14 @@ class LabelSampler(Sampler[int]):
         Draw without replacement, so few documents that the rarest labels need no copies: a document of the label
         with the largest ratio stays, others stay with a probability in proportion (systematic sampling over a random
         order). Otherwise as many documents as there are, with replacement.
-    seed
+    random_state
         Of the draws.
     """
 
-    def __init__(self, targets: np.ndarray, ratio: np.ndarray, *, undersample: bool, seed: int) -> None:
+    def __init__(self, targets: np.ndarray, ratio: np.ndarray, *, undersample: bool, random_state: int) -> None:
         self.chances = torch.from_numpy(ratio[targets] / ratio[targets].max())
         self.undersample = undersample
-        self.seed = seed
+        self.random_state = random_state
         self.epoch = 0
         self.size = max(1, int(self.chances.sum() + 1e-6)) if undersample else len(targets)
 
@@ -63,7 +63,7 @@ class LabelSampler(Sampler[int]):
         return self.size
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)
+        generator = torch.Generator().manual_seed(1_000_003 * self.random_state + self.epoch)
         if not self.undersample:
             yield from torch.multinomial(self.chances, self.size, replacement=True, generator=generator).tolist()
             return

@@ -19,13 +19,13 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_utils import rotate_checkpoints, set_seed
 
 from hierarchy.disk.strict_json import parse_json
-from hierarchy.disk.whole_files import whole_file
+from hierarchy.disk.whole_files import is_left_over, whole_file
 from hierarchy.errors import ConfigError
-from stages.finished import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
-from stages.processes import first_goes_first, is_first, n_processes
+from stages.machine import first_goes_first, is_first, n_processes
+from stages.run_folder import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
 from stages.training.arguments import OWN_DEFAULTS, training_arguments
 from stages.training.batches import LengthSampler
-from stages.training.divergence import Figures, StopWhereDiverged, json_figures, refuse_diverged
+from stages.training.divergence import Figures, StopWhereDiverged, json_figure, json_figures, refuse_diverged
 from stages.training.imbalance import LabelSampler
 from stages.training.losses import HierarchicalLoss
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS, best_of_each_level, level_metrics
@@ -63,7 +63,7 @@ def train_model(
     collate: Callable[[Sequence[Any]], dict[str, Any]],
     settings: Mapping[str, Any],
     folder: Path,
-    seed: int,
+    random_state: int,
     sampler: LabelSampler | None = None,
     lengths: np.ndarray | None = None,
     watch: Watch | None = None,
@@ -84,7 +84,7 @@ def train_model(
         Arguments of transformers.TrainingArguments by name, and those of `OWN_DEFAULTS`.
     folder
         For checkpoints and for what comes out.
-    seed
+    random_state
         Of order and dropout.
     sampler
         Draws the training documents of an epoch; None takes each once, in another order each epoch.
@@ -108,17 +108,19 @@ def train_model(
     best = {"metric_for_best_model": "group_accuracy" if model.rows is None else "accuracy"}
     on_cpu = next(model.parameters()).device.type == "cpu"
     # The loss smooths its labels itself, on both levels.
-    arguments = training_arguments({**best, **settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, seed)
+    arguments = training_arguments(
+        {**best, **settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, random_state
+    )
     order: LabelSampler | LengthSampler | None = sampler
     if lengths is not None:
         at_once = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * n_processes()
-        order = LengthSampler(lengths, batch=at_once, draw=sampler, seed=seed)
+        order = LengthSampler(lengths, batch=at_once, draw=sampler, random_state=random_state)
     if arguments.dataloader_drop_last and len(train) < arguments.per_device_train_batch_size * n_processes():
         raise ConfigError(
             f"training.dataloader_drop_last leaves out all {len(train)} training documents, which fill no batch of "
             f"{arguments.per_device_train_batch_size}: leave it out, or lower per_device_train_batch_size"
         )
-    set_seed(seed)
+    set_seed(random_state)
     watched = _Watched(watch)
     callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, order), watched, StopWhereDiverged()]
     if arguments.load_best_model_at_end:
@@ -158,7 +160,7 @@ def train_model(
     # Trainer's last entry speaks of this process alone, and not of what was trained before an interruption.
     history = json_figures([entry for entry in state.log_history if "train_runtime" not in entry])
     refuse_diverged(model, arguments.learning_rate)
-    result = Training(history, state.best_metric)
+    result = Training(history, json_figure(state.best_metric))
     if is_first():
         _keep(model, result, folder)
     model.eval()
@@ -238,9 +240,10 @@ def _state_of(checkpoint: Path) -> TrainerState:
         best = state.best_model_checkpoint
         if best is not None and Path(best).parent != checkpoint.parent:
             state.best_model_checkpoint = str(checkpoint.parent / Path(best).name)
-            with writing(file), whole_file(file) as part:
-                state.save_to_json(str(part))
-            _finish(checkpoint)
+            with writing(file):
+                with whole_file(file) as part:
+                    state.save_to_json(str(part))
+                _finish(checkpoint)
     return state
 
 
@@ -249,7 +252,8 @@ def _finish(checkpoint: Path) -> None:
 
 
 def _contents(checkpoint: Path) -> list[Path]:
-    return sorted(file for file in checkpoint.iterdir() if file.is_file() and file.name != CHECKSUMS)
+    files = (file for file in checkpoint.iterdir() if file.is_file() and file.name != CHECKSUMS)
+    return sorted(file for file in files if not is_left_over(file.name))
 
 
 def _has_stopped_early(state: TrainerState, patience: int) -> bool:

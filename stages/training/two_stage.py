@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stages.coarse.document_model import DocumentModel
 from stages.coarse.encoder import Encoder
-from stages.coarse.model import DocumentModel
 from stages.coarse.segment_noise import SegmentNoise
 from stages.coarse.segments import Chunk
 from stages.training.losses import HierarchicalLoss

@@ -62,12 +62,13 @@ def test_names_and_descriptions_demand_no_refit():
 
 
 def test_everything_else_is_told_too():
+    h = replace(OLD.groups[1], max_size=3, built=True, frozen_name=True)
     new = replace(
-        OLD, groups=(replace(OLD.groups[1], max_size=3, built=True), replace(OLD.groups[0], labels=(B, A))),
-        name="shop", must_link=(("a", "b"),), retired=("x",),
-    )  # fmt: skip
+        OLD, groups=(h, replace(OLD.groups[0], labels=(B, A))), name="shop", must_link=(("a", "b"),), retired=("x",)
+    )
     assert diff(OLD, new).lines() == [
-        "group 'H (h)': built was false, now true",
+        "group 'H (h)': a rebuild may move its labels from now on",
+        "group 'H (h)': a rebuild keeps the group and its name from now on",
         "group 'H (h)': max_size was not set, now 3",
         "the taxonomy was named not set, now shop",
         "must_link: [A (a), B (b)] is new",

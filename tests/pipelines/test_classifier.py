@@ -10,9 +10,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
+from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.cross_validation.validate import cross_validate
 from pipelines.settings import Settings
 
 ROUTINGS = [
@@ -69,7 +71,7 @@ def test_in_bf16_neighbours_move_a_prediction_by_rounding_alone(fitted, lengths)
     classifier = copy.deepcopy(fitted)
     neural = classifier.model_.extractor.neural
     for encoder in (neural.encoder, *neural.fine_encoders):
-        encoder.precision = "bf16"
+        encoder.dtype = "bfloat16"
     whole = classifier.predict_proba(lengths)
     assert not np.array_equal(whole, fitted.predict_proba(lengths))  # it does read in bf16
     alone = np.concatenate([classifier.predict_proba([text]) for text in lengths])
@@ -160,6 +162,22 @@ def test_defaults_equal_those_of_the_settings():
     assert list(defaults) == [name for name in Settings.model_fields if name != "training"]
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: HierarchicalClassifier(seed=1), "HierarchicalClassifier() has no argument 'seed': seed is"),
+        (lambda: HierarchicalClassifier(precision="fp32"), "precision is dtype now"),
+        (lambda: HierarchicalClassifier(trainble="all"), "did you mean 'trainable'?"),
+        (lambda: TaxonomyBuilder(seed=1), "TaxonomyBuilder() has no argument 'seed': seed is random_state now"),
+        (lambda: cross_validate(None, [], [], groups=[]), "groups is sources now, since groups are groups of labels"),
+    ],
+)
+def test_a_wrong_keyword_is_told_with_the_right_one(call, told):
+    with pytest.raises(TypeError) as error:
+        call()
+    assert told in str(error.value)
+
+
 def test_get_params_set_params_clone(english):
     classifier = HierarchicalClassifier(english.taxonomy, encoder="none", beam=7, training={"learning_rate": 1})
     parameters = classifier.get_params()
@@ -168,8 +186,8 @@ def test_get_params_set_params_clone(english):
     copied = clone(classifier)
     assert copied.get_params() == parameters
     assert not hasattr(copied, "model_")
-    assert copied.set_params(beam=2, seed=5) is copied
-    assert (copied.beam, copied.seed, classifier.beam) == (2, 5, 7)
+    assert copied.set_params(beam=2, random_state=5) is copied
+    assert (copied.beam, copied.random_state, classifier.beam) == (2, 5, 7)
     with pytest.raises(ValueError, match="Invalid parameter 'beem'"):
         copied.set_params(beem=2)
 

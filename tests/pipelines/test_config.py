@@ -58,7 +58,7 @@ def test_chained_names_every_key_with_its_default_and_a_comment():
         else:
             written[key] = value
     expected = flat(Config)
-    del expected["classifier.run_dir"]  # set by `run`
+    del expected["classifier.run_dir"]  # set by the top-level run_dir
     assert written == expected
     lines = text.splitlines()
     for number, line in enumerate(lines):
@@ -74,13 +74,13 @@ def test_without_a_file_the_defaults_hold():
 
 
 def test_overrides_are_yaml_and_stronger_than_the_file(config_file):
-    path = config_file("data:\n  text: body\nclassifier:\n  encoder: embedded\nrun: here\n")
+    path = config_file("data:\n  text: body\nclassifier:\n  encoder: embedded\nrun_dir: here\n")
     config = load_config(path, ["data.text=[title, body]", "classifier.encoder=none", "classifier.lexical=on"])
     assert config.data.text == ["title", "body"]
     assert config.classifier.encoder == "none"
     assert config.classifier.lexical is True
     assert config.settings().run_dir == "here"
-    assert load_config(path, ["run=null"]).run_folder == Path("model.run")
+    assert load_config(path, ["run_dir=null"]).run_folder == Path("model.run")
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_numbers_are_numbers(config_file, written, value):
 
 
 def test_text_stays_text(config_file):
-    config = load_config(config_file("data:\n  train: 007\n  label: 1\n  group: 'no'\nrun: 2024-01-01\n"))
-    assert (config.data.train, config.data.label, config.data.group, config.run) == ("007", "1", "no", "2024-01-01")
+    config = load_config(config_file("data:\n  train: 007\n  label: 1\n  group: 'no'\nrun_dir: 2024-01-01\n"))
+    assert (config.data.train, config.data.label, config.data.group, config.run_dir) == ("007", "1", "no", "2024-01-01")
 
 
 def test_all_problems_come_at_once_with_their_lines(config_file):
@@ -127,7 +127,7 @@ def test_settings_that_contradict_each_other_are_told_in_their_own_words(config_
 
 
 def test_broken_yaml_is_told_with_line_and_column(config_file):
-    path = config_file("data:\n  train: [a, b\nrun: x\n")
+    path = config_file("data:\n  train: [a, b\nrun_dir: x\n")
     with pytest.raises(ConfigError, match=r"config.yaml: line 3, column \d+: this is no valid YAML"):
         load_config(path)
 
@@ -150,9 +150,9 @@ def test_a_word_that_yaml_takes_for_a_truth_value_needs_quotes_in_a_file(config_
 
 
 def test_numbers_of_a_file_are_texts_where_a_key_holds_texts(config_file):
-    written = "output: 1.10\nrun: 007\ndata:\n  text: [1.50, 1e5]\n  label: 1_000\n  group: null\n"
+    written = "output: 1.10\nrun_dir: 007\ndata:\n  text: [1.50, 1e5]\n  label: 1_000\n  group: null\n"
     read = load_config(config_file(written))
-    assert (read.output, read.run, read.data.text, read.data.label) == ("1.10", "007", ["1.50", "1e5"], "1_000")
+    assert (read.output, read.run_dir, read.data.text, read.data.label) == ("1.10", "007", ["1.50", "1e5"], "1_000")
     assert read.data.group is None
     assert load_config(None, ["data={label: 1.50}", "data.text=[2.0, b]"]).data.text == ["2.0", "b"]
 
@@ -162,7 +162,7 @@ TEXTS = (
     " begins with a blank", "ends with one ", "- x", "a=b", "# x", "表 1", " ", "\t", "NULL",
 )  # fmt: skip
 ONE_TEXT = (
-    "output", "run", "taxonomy", "data.train", "data.test_split", "data.label", "data.group", "card.notes",
+    "output", "run_dir", "taxonomy", "data.train", "data.test_split", "data.label", "data.group", "card.notes",
     "card.licence", "classifier.encoder", "classifier.label_encoder",
 )  # fmt: skip
 
@@ -180,8 +180,8 @@ def test_a_key_of_one_text_takes_it_to_its_last_character(written):
 
 
 def test_null_empties_a_key_that_may_be_empty(config_file):
-    path = config_file("run: here\ncard:\n  notes: x\n  language: en\n")
-    for key in ("run", "card.notes", "card.language", "classifier.device"):
+    path = config_file("run_dir: here\ncard:\n  notes: x\n  language: en\n")
+    for key in ("run_dir", "card.notes", "card.language", "classifier.device"):
         for written in ("null", ""):
             assert value_of(load_config(path, [f"{key}={written}"]), key) is None
     assert load_config(None, ["data.label=null", "data.text=null"]).data.label == "null"
@@ -210,6 +210,21 @@ def test_an_unknown_key_is_told_whatever_its_value():
     assert "unknown key 'data.trian': did you mean 'train'?" in problem
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("classifier.seed", "seed is random_state now"),
+        ("classifier.precision", "precision is dtype now"),
+        ("run", "run is run_dir now"),
+        ("classifier.run", "run is run_dir now"),
+        ("data.run_dir", "it stands at the top level: did you mean 'run_dir'?"),
+    ],
+)
+def test_a_key_that_was_renamed_is_told_with_its_new_name(key, told):
+    [problem] = problems_of(None, f"{key}=1")
+    assert told in problem
+
+
 def test_an_override_cannot_go_into_a_value():
     assert "'output' is no section" in problems_of(None, "output=x", "output.y=1")[0]
 
@@ -222,17 +237,18 @@ def test_what_lies_in_the_run_folder_is_known(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_config(None, ["data.train=train.csv"]).in_run_folder() == []
     for run in (".", str(tmp_path), ".."):
-        config = load_config(None, [f"run={run}", "output=m", "data.train=train.csv", "data.valid=/else/valid.csv"])
+        config = load_config(None, [f"run_dir={run}", "output=m", "data.train=train.csv", "data.valid=/else/valid.csv"])
         assert config.in_run_folder() == ["m", "train.csv"]
     for run in ("m", "m/run", f"{tmp_path}/m"):
         with pytest.raises(ConfigError, match="is the output 'm' or lies in it"):
-            load_config(None, [f"run={run}", "output=m"])
+            load_config(None, [f"run_dir={run}", "output=m"])
 
 
 @pytest.mark.parametrize(
     "written",
     [
-        "seed=4294967296", "seed=-1", "seed=1e400", f"seed={'9' * 5000}", "seed=yes", "seed=１２", "n_jobs=1000000000",
+        "random_state=4294967296", "random_state=-1", "random_state=1e400", f"random_state={'9' * 5000}",
+        "random_state=yes", "random_state=１２", "n_jobs=1000000000",
         "n_jobs=-1000000000", "segment_tokens=9223372036854775808", "max_segments=9223372036854775808",
         f"n_groups={10**30}", "n_groups=no", "beam=-1", "dropout=nan", "dropout=true", "lexical_C=1e300",
         "aggregator_layers=1000000", "augmented_copies=1000000", f"trainable=top_{'9' * 5000}", "device=nonsense",
@@ -247,8 +263,22 @@ def test_values_that_no_training_can_use(written):
     assert len(problem) < 6000 + 300
 
 
+@pytest.mark.parametrize("written", ["nothing", "=3", "classifier.beam=0", "classifier={", "data.a.b=1", "a=1"])
+def test_an_override_is_said_to_be_one_once(written):
+    with pytest.raises(ConfigError) as error:
+        load_config(None, [written])
+    assert str(error.value).count("--set") == 1 + str(error.value).count("for example --set")
+    assert str(error.value).startswith("--set")
+
+
 def test_python_callers_hear_the_same():
-    for name, value in (("seed", 10**5000), ("n_jobs", 10**9), ("beam", 2**63), ("seed", True), ("run_dir", "a\0b")):
+    for name, value in (
+        ("random_state", 10**5000),
+        ("n_jobs", 10**9),
+        ("beam", 2**63),
+        ("random_state", True),
+        ("run_dir", "a\0b"),
+    ):
         with pytest.raises(ConfigError, match=name):
             validated(Settings, {name: value}, "here")
 

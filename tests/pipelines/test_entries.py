@@ -92,8 +92,8 @@ def entries(unread, fitted_lexical, english):
         ],
         "groups": [
             lambda wrong: fitted_lexical.refit_groups(wrong, texts, labels),
-            lambda wrong: cross_validate(unread, texts, labels, groups=wrong),
         ],
+        "sources": [lambda wrong: cross_validate(unread, texts, labels, sources=wrong)],
         "validation": [
             lambda wrong: unread.fit(texts, labels, validation=wrong),
             lambda wrong: fitted_lexical.refit_groups(["office"], texts, labels, validation=wrong),
@@ -151,8 +151,8 @@ def test_no_entry_takes_texts_and_labels_of_two_lengths(unread, fitted_lexical, 
     for call in calls["labels"]:
         with pytest.raises(DataError, match="204 texts and 203 labels: one label belongs to each text"):
             call(english.train[1][1:])
-    with pytest.raises(DataError, match="204 texts and 1 groups: one group belongs to each text"):
-        cross_validate(unread, *english.train, groups=["a"])
+    with pytest.raises(DataError, match="204 texts and 1 sources: one source belongs to each text"):
+        cross_validate(unread, *english.train, sources=["a"])
 
 
 def test_explain_takes_one_document(fitted_lexical):
@@ -187,10 +187,10 @@ def test_sources_of_a_cross_validation_go_by_place(english):
         pd.Series([float("nan") if name is None else name for name in customers], dtype=object),
         pd.Series([None if name is None else int(name) for name in customers], dtype="Int64"),
     ]
-    expected = cross_validate(classifier, texts, labels, groups=customers, folds=2, baselines=False)
-    for groups in kinds:
-        result = cross_validate(classifier, texts, labels, groups=groups, folds=2, baselines=False)
+    expected = cross_validate(classifier, texts, labels, sources=customers, folds=2, baselines=False)
+    for sources in kinds:
+        result = cross_validate(classifier, texts, labels, sources=sources, folds=2, baselines=False)
         assert result.sources == expected.sources
         assert result.predictions.folds.tolist() == expected.predictions.folds.tolist()
-    with pytest.raises(DataError, match=r"groups\[0\] is 0.5 \(float\)"):
-        cross_validate(classifier, texts, labels, groups=[0.5] * len(texts))
+    with pytest.raises(DataError, match=r"sources\[0\] is 0.5 \(float\)"):
+        cross_validate(classifier, texts, labels, sources=[0.5] * len(texts))

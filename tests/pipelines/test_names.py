@@ -158,7 +158,7 @@ def test_what_is_said_of_documents(place, english):
 def test_label_errors(shown, place):
     wrong = [dict(line, label="l-seeds") if i % 17 == 0 else line for i, line in enumerate(_lines(place, "train"))]
     (place / "wrong.jsonl").write_text("\n".join(map(json.dumps, wrong)), encoding="utf-8")
-    documents = ("--set", f"data.train={place / 'wrong.jsonl'}", *NO_ENCODER, "--set", f"run={place / 'run'}")
+    documents = ("--set", f"data.train={place / 'wrong.jsonl'}", *NO_ENCODER, "--set", f"run_dir={place / 'run'}")
     predictions, out = place / "out-of-fold.parquet", place / "errors.csv"
     shown("cross-validate", "--folds", 2, "--no-baselines", "-o", predictions, *documents,
           "--set", f"taxonomy={place / 'old.yaml'}")  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hierarchy.errors import DataError
-from stages.finished import write_checksums
+from stages.run_folder import write_checksums
 from stages.vectors import SHARD_CHARACTERS, VectorCache, pool_segments, shard_bounds
 
 HIDDEN = 4
@@ -154,6 +154,20 @@ def test_another_failure_to_write_is_not_called_no_room(tmp_path, texts, monkeyp
     assert "no room" not in str(caught.value)
 
 
+@pytest.mark.parametrize("end", [".npy", ".counts.npy"])
+@pytest.mark.parametrize(
+    "write", [lambda file: np.savez(file, a=np.ones(3)), lambda file: np.save(file, np.array([{}]), allow_pickle=True)]
+)
+def test_files_of_other_kinds_are_not_used(tmp_path, texts, caplog, end, write):
+    first = cache(tmp_path).vectors(texts, Encode()).pooled()
+    listing = next(tmp_path.glob("*.sha256"))
+    with listing.with_suffix(end).open("wb") as file:
+        write(file)
+    write_checksums(listing, listing.with_suffix(".npy"), listing.with_suffix(".counts.npy"))
+    assert np.array_equal(cache(tmp_path).vectors(texts, Encode()).pooled(), first)
+    assert caplog.text.count("is damaged") == 1
+
+
 def test_subset(tmp_path, texts):
     vectors = cache(tmp_path).vectors(texts, Encode())
     some = vectors.subset([17, 3, 3, 0])
@@ -206,11 +220,12 @@ def test_a_damaged_shard_is_encoded_again_and_no_other(tmp_path, texts, caplog, 
         (".counts.npy", lambda a: a[::-1] * 1.0),
         (".counts.npy", lambda a: a + 1),
         (".counts.npy", lambda a: np.append(a[:-2], [a[-2] - 9, a[-1] + 9])),
+        (".counts.npy", lambda a: np.append(a[:-4], a[-4:] + 2**62)),  # the same sum in 64 bits
     ],
 )
 def test_arrays_that_do_not_agree_are_not_used(tmp_path, texts, caplog, end, change):
     first = cache(tmp_path).vectors(texts, Encode()).pooled()
-    listing = next(tmp_path.glob("*.sha256"))
+    listing = max(tmp_path.glob("*.sha256"), key=lambda file: file.with_suffix(".npy").stat().st_size)
     file = listing.with_suffix(end)
     np.save(file, change(np.load(file)))
     write_checksums(listing, listing.with_suffix(".npy"), listing.with_suffix(".counts.npy"))

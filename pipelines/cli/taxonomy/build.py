@@ -56,14 +56,13 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Place labels that stand in no group; documents (data.train), where given, tell which are alike."""
-    from hierarchy.disk.locks import held
     from pipelines.cli.documents import read_taxonomy, taxonomy_named, training_vectors
     from pipelines.cli.places import output_file, run_folder, writing
     from pipelines.cross_validation.out_of_fold import read_out_of_fold
     from pipelines.data.preparation import builder_of
 
     config, keep = work.config, earlier is not None
-    with writing(work, output_file("--out", out, ".yaml", ".yml"), run_folder(config), held=False):
+    with writing(work, output_file("--out", out, ".yaml", ".yml"), checked=[run_folder(config)]):
         place = labels or earlier
         given = taxonomy_named(config) if place is None else read_taxonomy(place)
         if given is not None and earlier is not None:
@@ -73,12 +72,11 @@ def build(
         confusions = None if predictions is None else read_out_of_fold(predictions).probe
         builder = builder_of(config.classifier)
         check_tree = partial(builder.check, keep=keep, move_labels=move_labels)
-        with held(out):
-            taxonomy, documents, texts = training_vectors(config, given, check_tree)
-            built = builder.build(
-                taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
-            )
-            built.to_yaml(out)
+        taxonomy, documents, texts = training_vectors(config, given, check_tree)
+        built = builder.build(
+            taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
+        )
+        built.to_yaml(out)
     wrote(out, f"{sizes(built)}:")
     if as_json:
         print_json(asdict(builder.report_))

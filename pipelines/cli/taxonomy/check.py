@@ -39,7 +39,7 @@ def check(
     against = None if reference is None else agreement(taxonomy, read_taxonomy(reference))
     _, documents, _ = training_vectors(work.config, taxonomy)
     encoder = options.label_encoder or options.encoder
-    quality = taxonomy_quality(taxonomy, documents, encoder=encoder, seed=options.seed)
+    quality = taxonomy_quality(taxonomy, documents, encoder=encoder, random_state=options.random_state)
     if as_json:
         print_json(quality.as_dict() | ({"reference": against.as_dict()} if against else {}))
     else:

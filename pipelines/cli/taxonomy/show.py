@@ -39,7 +39,9 @@ def _draw(taxonomy: "Taxonomy", title: str, html: Path, config: "Config") -> Non
     options = config.classifier
     encoder = options.label_encoder or options.encoder
     _, documents, _ = training_vectors(config, taxonomy)
-    write_output(html, taxonomy_page(taxonomy, documents, encoder=encoder, seed=options.seed, title=title))
+    write_output(
+        html, taxonomy_page(taxonomy, documents, encoder=encoder, random_state=options.random_state, title=title)
+    )
     wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is")
 
 

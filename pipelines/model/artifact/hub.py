@@ -14,7 +14,7 @@ from typing import NoReturn
 from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_folders import put_back
 from hierarchy.errors import ArtifactError, first_line
-from pipelines.model.artifact.manifest import MANIFEST, NAME, check_manifest, is_there, listed_files
+from pipelines.model.artifact.manifest import MANIFEST, NAME, check_manifest, is_present, listed_files
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[^@\s]+)?")
 NAME_A_MODEL = "name the folder that `train` or save_pretrained wrote, or a model on the hub as org/name"
@@ -41,7 +41,7 @@ def local_folder(model: str | Path, *, revision: str | None = None, token: str |
     """
     folder = local_path(model)
     put_back(folder)
-    if is_there(folder) and folder.is_dir():
+    if is_present(folder) and folder.is_dir():
         if revision is not None:
             raise ArtifactError(f"{folder} is a folder, which has no revision {revision!r}: leave the revision out")
         return folder

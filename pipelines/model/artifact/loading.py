@@ -21,7 +21,7 @@ from pipelines.model.artifact.manifest import (
     RECORD,
     check_complete,
     check_manifest,
-    read_json,
+    read_model_json,
     stamp,
 )
 from pipelines.model.artifact.saved_settings import settings_of_model
@@ -63,7 +63,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
         The device cannot be used.
     """
     if device is not None:  # also where the model has no neural parts
-        from stages.devices import device_of
+        from stages.machine import device_of
 
         device_of(device)
     for _ in range(TRIES):
@@ -119,7 +119,7 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
 
 def _config(folder: Path) -> SavedConfig:
     file = folder / "config.json"
-    content = read_json(folder, file.name)
+    content = read_model_json(folder, file.name)
     version = content.get("format_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version < FORMAT_VERSION:
         raise ArtifactError(
@@ -152,7 +152,7 @@ def _record(folder: Path, listed: Mapping[str, Any], config: SavedConfig) -> dic
     """Return the record; older models tell in their config of their training, without fingerprints and hardware."""
     record = {**(config.record or {}), "versions": config.versions}
     if RECORD in listed:
-        record = read_json(folder, RECORD)
+        record = read_model_json(folder, RECORD)
     check_record(record, folder / (RECORD if RECORD in listed else "config.json"))
     return record
 
@@ -191,11 +191,11 @@ def _check_tree(config: SavedConfig, group_of: np.ndarray, taxonomy: Taxonomy, f
 
 
 def _vocabulary(folder: Path) -> list[str]:
-    return read_vocabulary(read_json(folder, "vocabulary.json"), folder / "vocabulary.json")
+    return read_vocabulary(read_model_json(folder, "vocabulary.json"), folder / "vocabulary.json")
 
 
 def _router(folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray]) -> Router:
-    saved = checked(SavedRouter, read_json(folder, "router.json"), folder / "router.json")
+    saved = checked(SavedRouter, read_model_json(folder, "router.json"), folder / "router.json")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(tensors["group_of"]))])
 
     def rows(prefix: str) -> Rows | None:
@@ -214,11 +214,11 @@ def _router(folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray])
 
 
 def _promises(folder: Path, groups: int) -> Promises:
-    return read_promises(read_json(folder, PROMISES), groups, folder / PROMISES)
+    return read_promises(read_model_json(folder, PROMISES), groups, folder / PROMISES)
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
-    metrics = read_json(folder, METRICS)
+    metrics = read_model_json(folder, METRICS)
     check_metrics(metrics, folder / METRICS)
     return metrics
 

@@ -14,8 +14,8 @@ from stages.arrays import Array, check_arrays
 from stages.features import NeuralFeatures
 
 if TYPE_CHECKING:
+    from stages.coarse.document_model import DocumentModel
     from stages.coarse.encoder import Encoder
-    from stages.coarse.model import DocumentModel
 
 DOCUMENT_MODEL = "document_model."  # begins the names of its tensors
 
@@ -55,7 +55,7 @@ def load_neural(
         An encoder cannot be loaded, or the parts do not fit together.
     """
     from pipelines.training.modules import fine_encoders
-    from stages.devices import device_of
+    from stages.machine import device_of
 
     where = device_of(device)
     encoder = _encoder(folder, "encoder", listed, settings).to(where)
@@ -92,7 +92,7 @@ def _encoder(folder: Path, part: str, listed: Mapping[str, Any], settings: Setti
 
     with only_listed(folder, part, listed) as place:
         try:
-            encoder = Encoder.from_pretrained(str(place), pooling=settings.pooling, precision=settings.precision)
+            encoder = Encoder.from_pretrained(str(place), pooling=settings.pooling, dtype=settings.dtype)
         except EncoderError as error:
             problems = [problem.replace(str(place), str(folder / part)) for problem in error.problems]
             raise ArtifactError([f"{problem}; or {REMEDY}" for problem in problems]) from error

@@ -53,7 +53,7 @@ def check_manifest(folder: Path) -> dict[str, Stamp]:
         Names each file that is missing, damaged, a link or no file at all.
     """
     put_back(folder)
-    if not is_there(folder / MANIFEST):
+    if not is_present(folder / MANIFEST):
         raise ArtifactError(
             f"{folder} holds no model ({MANIFEST} is missing): name the folder that `train` or save_pretrained wrote"
         )
@@ -74,7 +74,7 @@ def check_manifest(folder: Path) -> dict[str, Stamp]:
     return found
 
 
-def is_there(place: Path) -> bool:
+def is_present(place: Path) -> bool:
     """Tell whether a model, or a file of it, is there.
 
     Raises
@@ -102,7 +102,7 @@ def listed_files(folder: Path) -> dict[str, str]:
         The manifest cannot be read, or is none.
     """
     manifest = folder / MANIFEST
-    content = read_json(folder, MANIFEST)
+    content = read_model_json(folder, MANIFEST)
     try:
         listed = _Manifest.model_validate(content).sha256
     except ValueError as error:
@@ -159,7 +159,7 @@ def stamp(folder: Path, name: str) -> Stamp | None:
         return None
 
 
-def read_json(folder: Path, name: str) -> Any:
+def read_model_json(folder: Path, name: str) -> Any:
     """Read a JSON file of a model.
 
     Raises

@@ -11,7 +11,7 @@ from hierarchy.disk.whole_files import cannot_write
 from hierarchy.disk.whole_folders import folder_problem, put_back, remove_left_overs
 from hierarchy.errors import ArtifactError, DataError
 from pipelines.model.artifact.manifest import MANIFEST, listed_files
-from stages.processes import is_first
+from stages.machine import is_first
 
 # All that a model ever had at the top of its folder. Whatever else lies there is somebody else's, even where a manifest
 # that comes from elsewhere claims it.
@@ -118,7 +118,9 @@ def _below(folder: Path, top: Path) -> Iterator[Path]:
 
 
 def _is_of_model(entry: Path, folder: Path, listed: set[str]) -> bool:
-    return entry.as_posix() in listed or entry.as_posix() == MANIFEST or (folder / entry).is_dir()
+    if entry.as_posix() in listed or entry.as_posix() == MANIFEST:
+        return True
+    return (folder / entry).is_dir() and not (folder / entry).is_symlink()  # what is in a folder counts for itself
 
 
 def _listed(folder: Path) -> set[str]:

@@ -54,7 +54,7 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
     names = {row.id: named(row) for row in own.labels}
     excerpts = None if report.material is None else partial(pair_excerpts, report.material, own)
     parts = (  # in the order of reading; one that has nothing to say is empty
-        sections.in_short(report),
+        sections.report_in_short(report),
         sections.error_sources(own),
         sections.probabilities(levels, places),
         sections.coverage(levels, places),

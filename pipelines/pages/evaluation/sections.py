@@ -49,7 +49,7 @@ def section(title: str, *parts: str) -> str:
     return f'<section class="whole"><h2>{title}</h2>{"".join(parts)}</section>'
 
 
-def in_short(report: EvaluationReport) -> str:
+def report_in_short(report: EvaluationReport) -> str:
     """Say how good the model is, and put the other systems beside it."""
     own = report.evaluation
     trained = sum(row.train_count > 0 for row in own.labels)

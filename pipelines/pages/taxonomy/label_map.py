@@ -9,14 +9,14 @@ PERPLEXITY = 20
 DIMENSIONS = 50  # principal components that the map is made from
 
 
-def label_map(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
+def label_map(vectors: np.ndarray, random_state: int = 0) -> np.ndarray:
     """Reduce label vectors to two dimensions: t-SNE (van der Maaten and Hinton, 2008) from the principal components.
 
     Parameters
     ----------
     vectors
         (labels, dimensions).
-    seed
+    random_state
         The same seed gives the same map.
 
     Returns
@@ -32,13 +32,13 @@ def label_map(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     if n < 3:
         return np.linspace(0.25, 0.75, n, dtype=np.float32)[:, None] * np.ones(2, dtype=np.float32)
     with threadpool_limits(1):
-        short = reduced(vectors, DIMENSIONS, seed)
+        short = reduced(vectors, DIMENSIONS, random_state)
         start = np.zeros((n, 2))
         components = min(2, *short.shape)
         start[:, :components] = PCA(components, svd_solver="full").fit_transform(short)
         start *= 1e-4 / max(float(start[:, 0].std()), 1e-12)
         places = TSNE(
-            perplexity=min(PERPLEXITY, (n - 1) / 3), init=start, random_state=seed,
+            perplexity=min(PERPLEXITY, (n - 1) / 3), init=start, random_state=random_state,
             max_iter=1000 if n <= EXACT else 400,
         ).fit_transform(short)  # fmt: skip
     low, high = places.min(axis=0), places.max(axis=0)

@@ -22,7 +22,7 @@ def taxonomy_page(
     documents: Documents | None = None,
     embed: Embed | None = None,
     encoder: str = "embedded",
-    seed: int = 0,
+    random_state: int = 0,
     title: str | None = None,
 ) -> str:
     """Draw a taxonomy as one HTML page that needs nothing beside it and no network.
@@ -33,7 +33,7 @@ def taxonomy_page(
         With at least one group.
     documents
         (texts or vectors of shape (documents, dimensions), label of each document), or None.
-    embed, encoder, seed
+    embed, encoder, random_state
         As for `TaxonomyBuilder`. The same seed gives the same plots.
     title
         Of the page; None takes the taxonomy's name.
@@ -54,9 +54,9 @@ def taxonomy_page(
         Where Bokeh, which draws the plots, is not installed.
     """
     check_bokeh()
-    measures = measure(taxonomy, documents, embed, encoder, seed)
+    measures = measure(taxonomy, documents, embed, encoder, random_state)
     quality = quality_of(measures)
-    script, places = embedded(plots(measures, seed))
+    script, places = embedded(plots(measures, random_state))
     return fill_page(
         FOLDER,
         title=escape(title or taxonomy.name or "Taxonomy"),

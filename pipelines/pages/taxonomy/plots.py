@@ -19,14 +19,14 @@ HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 NO_DOCUMENT = "#f7f8fa"
 
 
-def plots(measures: Measures, seed: int = 0) -> dict[str, Any]:
+def plots(measures: Measures, random_state: int = 0) -> dict[str, Any]:
     """Draw treemap, map and, with documents, the heat map of what groups are confused with.
 
     Parameters
     ----------
     measures
         Of the taxonomy.
-    seed
+    random_state
         Of the map.
 
     Returns
@@ -37,7 +37,7 @@ def plots(measures: Measures, seed: int = 0) -> dict[str, Any]:
     from bokeh.models import ColumnDataSource
 
     low, high = shade_range(measures)
-    places = label_map(measures.vectors, seed)
+    places = label_map(measures.vectors, random_state)
     labels = ColumnDataSource(_label_columns(measures, places), name="labels", tags=[low, high])
     groups = ColumnDataSource(_group_columns(measures, places), name="groups")
     for part, width, height in (("", *WIDE), ("_narrow", *NARROW)):

@@ -74,7 +74,7 @@ def _in_short(tuning: Tuning) -> str:
     text = (
         f'<p class="lead">{lead}{early}</p><p>The best of many trials on the same documents is partly luck: it is '
         "a little worse on new documents. Proposed by: "
-        f"{escape(tuning.sampler)}, seed {tuning.seed}.</p>"
+        f"{escape(tuning.sampler)}, seed {tuning.random_state}.</p>"
     )
     return section("In short", text)
 

@@ -37,7 +37,9 @@ def test_labels_that_are_alike_come_together(themed, embed):
 def test_sizes_lie_within_the_limits(embed, n, least, more, seed):
     words = np.random.default_rng(seed).choice(list("abcdefghij"), size=(n, 2))
     labels = [f"{a} {b} {i}" for i, (a, b) in enumerate(words)]
-    built = TaxonomyBuilder(min_group_size=least, max_group_size=2 * least + more, embed=embed, seed=seed).build(labels)
+    built = TaxonomyBuilder(
+        min_group_size=least, max_group_size=2 * least + more, embed=embed, random_state=seed
+    ).build(labels)
     assert sorted(built.label_ids) == sorted(labels)
     assert sizes(built).max() <= 2 * least + more
     if n >= 2 * least:
@@ -342,12 +344,23 @@ def test_few_labels_make_one_group_whatever_is_known_of_them(embed, count, docum
     labels = [f"label {i}" for i in range(count)]
     rng = np.random.default_rng(0)
     known = (rng.normal(size=(3 * count, 4)), labels * 3) if documents else None
-    for sizes_ in ({}, {"min_group_size": 9}, {"max_group_size": 9}, {"n_groups": 1}, {"n_groups": 1, "seed": 1}):
+    for sizes_ in (
+        {},
+        {"min_group_size": 9},
+        {"max_group_size": 9},
+        {"n_groups": 1},
+        {"n_groups": 1, "random_state": 1},
+    ):
         assert len(TaxonomyBuilder(embed=embed, **sizes_).build(labels, known).groups) == 1
     if count > 1:
         assert len(TaxonomyBuilder(n_groups=2, embed=embed).build(labels, known).groups) == 2
         with pytest.raises(TaxonomyError, match=f"n_groups is {count + 1}, but {count} labels allow 1 to {count}"):
             TaxonomyBuilder(n_groups=count + 1, embed=embed).build(labels, known)
+
+
+def test_the_largest_seed_builds(embed):
+    labels = [f"label {i}" for i in range(20)]
+    assert len(TaxonomyBuilder(n_groups=4, embed=embed, random_state=2**32 - 1).build(labels).groups) == 4
 
 
 @pytest.mark.parametrize("documents", [False, True])

@@ -303,6 +303,7 @@ def test_the_words_tell_the_true_cause(error, words):
 
 def test_errors_that_are_not_of_the_system():
     assert system_error(ValueError("os error")) is None
+    assert system_error(ValueError("(os error 99999999999999999999)")) is None
     assert system_error(RuntimeError("(os error 28)")).errno == errno.ENOSPC
 
 
@@ -323,10 +324,19 @@ def test_errors_that_are_not_of_the_system():
         (RecursionError("maximum recursion depth exceeded"), "nested too deep"),
         (BrokenProcessPool("a worker died"), "ended from outside"),
         (RuntimeError("x (os error 28)"), "free some space"),
+        (OSError(errno.EBADF, "Bad file descriptor", 9999), "Bad file descriptor"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", b"gone/x"), "'gone/x': its folder is not there"),
     ],
 )
 def test_what_the_system_refuses_is_said_with_its_cause(error, said):
     assert said in system_refusal(error)
+
+
+def test_a_file_that_is_missing_is_no_folder_that_is_missing(tmp_path):
+    missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(tmp_path / "a"))
+    assert system_refusal(missing) == f"No such file or directory: {str(tmp_path / 'a')!r}"
+    missing.filename = str(tmp_path / "a" / "b")
+    assert "its folder is not there" in system_refusal(missing)
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), RuntimeError("shapes differ"), AssertionError()])

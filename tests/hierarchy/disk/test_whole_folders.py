@@ -156,6 +156,16 @@ def test_files_that_are_kept_are_the_same_files(folder, way):
     assert (folder / "notes.txt").stat().st_ino == before
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files to others")
+def test_folders_that_are_kept_keep_their_owner(folder, way):
+    for place in (folder, folder / ".git", folder / ".git" / "objects"):
+        os.chown(place, 4711, 4712)
+    replace(folder)
+    for place in (folder, folder / ".git", folder / ".git" / "objects"):
+        assert (place.stat().st_uid, place.stat().st_gid) == (4711, 4712)
+    assert stat.S_IMODE((folder / ".git" / "objects").stat().st_mode) == 0o555
+
+
 def test_where_files_have_one_name_only_they_are_copied(folder, way, monkeypatch):
     def refused(*_, **__):
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))

@@ -13,7 +13,8 @@ from hierarchy import BusyError, Label, Taxonomy, TaxonomyError, editing
 from hierarchy.diff import diff
 from hierarchy.disk.locks import held
 from hierarchy.editing import patching
-from hierarchy.editing.patching import patch_file, patched
+from hierarchy.editing.draft import Edited
+from hierarchy.editing.patching import edit_file, patched
 from hierarchy.files.reading import read_tree
 from hierarchy.files.syntax import compose_yaml
 
@@ -310,28 +311,33 @@ def test_a_file_is_replaced_at_once(tmp_path):
     path.write_bytes(b"\xef\xbb\xbf" + LONG.replace("\n", "\r\n").encode())
     path.chmod(0o640)
     link.symlink_to(path)
-    edited = editing.rename_label(Taxonomy.from_yaml(path), "Kettles", "Pots")
-    before, after = patch_file(link, edited, write=False)
+
+    def rename(tree: Taxonomy) -> Edited:
+        return editing.rename_label(tree, "Kettles", "Pots")
+
+    edited, before, after = edit_file(link, rename, write=False)
     assert path.read_bytes().count(b"Pots") == 0
-    assert patch_file(link, edited) == (before, after)
+    assert edit_file(link, rename) == (edited, before, after)
     assert path.read_bytes() == b"\xef\xbb\xbf" + after.encode()
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link.yaml", "t.yaml"]
     assert Taxonomy.from_yaml(path) == edited.new
     with pytest.raises(TaxonomyError, match="the file was changed while the edit was made"):
-        patch_file(path, edited)
+        edit_file(path, lambda _: edited)
 
 
 def test_only_yaml_is_edited(tmp_path):
-    tree = Taxonomy(unplaced=(Label("a", "a"),))
-    tree.to_json(tmp_path / "t.json")
+    def rename(tree: Taxonomy) -> Edited:
+        return editing.rename_label(tree, "a", "b")
+
+    Taxonomy(unplaced=(Label("a", "a"),)).to_json(tmp_path / "t.json")
     with pytest.raises(TaxonomyError, match=r"taxonomy build .*t\.json -o .*t\.yaml"):
-        patch_file(tmp_path / "t.json", editing.rename_label(tree, "a", "b"))
+        edit_file(tmp_path / "t.json", rename)
     with pytest.raises(TaxonomyError, match="there is no taxonomy file"):
-        patch_file(tmp_path / "none.yaml", editing.rename_label(tree, "a", "b"))
+        edit_file(tmp_path / "none.yaml", rename)
     with pytest.raises(TaxonomyError, match="is a folder"):
-        patch_file(tmp_path, editing.rename_label(tree, "a", "b"))
+        edit_file(tmp_path, rename)
 
 
 HABITS = {

@@ -1,8 +1,11 @@
 """Label vectors: texts, documents, windows, n-grams where an encoder cannot read, the embedded encoder."""
 
 import importlib.util
+import json
 import logging
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +142,43 @@ def test_the_embedded_encoder():
     assert {"kettle", "toaster", "blender"} in [{label.id for label in group.labels} for group in built.groups]
     with pytest.raises(EncoderError, match="cannot be loaded"):
         embedding.load_encoder("./no/such/folder")
+
+
+def named(folder, name, **changes):
+    content = json.loads((folder / name).read_text(encoding="utf-8"))
+    (folder / name).write_text(json.dumps({**content, **changes}), encoding="utf-8")
+
+
+def of_modules(folder, kind):
+    modules = [{"idx": 0, "name": "0", "path": "", "type": kind}]
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "model.safetensors").write_bytes(b"short"),
+        lambda folder: (folder / "config.json").write_text("[]"),
+        lambda folder: named(folder, "config.json", num_attention_heads=0),
+        lambda folder: named(folder, "config.json", hidden_size="x"),
+        lambda folder: (folder / "modules.json").write_text('[{"a": 1}]'),
+        lambda folder: of_modules(folder, "sentence_transformers.nowhere.X"),
+        lambda folder: of_modules(folder, "joblib.numpy_pickle"),
+        lambda folder: (folder / "tokenizer.json").write_text("{}"),
+        lambda folder: (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "evil/encoder"}'),
+    ],
+)
+def test_an_encoder_that_cannot_be_loaded_is_one_error(tiny_encoder, tmp_path, change):
+    folder = Path(shutil.copytree(tiny_encoder, tmp_path / "encoder"))
+    change(folder)
+    with pytest.raises(EncoderError, match="encoder") as caught:
+        embedding.load_encoder(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["attn_implementation", "_attn_implementation"])
+def test_no_kernel_that_a_config_names_is_fetched(tiny_encoder, tmp_path, name):
+    vectors = embedding.load_encoder(tiny_encoder)(["a text"])
+    folder = Path(shutil.copytree(tiny_encoder, tmp_path / "encoder"))
+    named(folder, "config.json", **{name: "evil/kernel"})
+    assert np.array_equal(embedding.load_encoder(str(folder))(["a text"]), vectors)

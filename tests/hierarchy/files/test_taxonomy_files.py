@@ -518,6 +518,16 @@ def test_numbers_of_thousands_of_digits_in_json(problems, load):
     assert load(f'{{"groups": {{"K": [{HUGE}, 2]}}}}', ".json").label_ids == (HUGE, "2")
 
 
+def test_a_file_that_has_to_be_waited_for_is_none(tmp_path, monkeypatch):
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    monkeypatch.setattr("stat.S_ISREG", lambda _: True)  # as of /proc/kmsg
+    with pytest.raises(TaxonomyError, match="no file of a disk"):
+        files.read_text(pipe)
+    os.close(writer)
+
+
 def test_pipes_and_devices_are_no_files(tmp_path):
     pipe, endless = tmp_path / "pipe.yaml", tmp_path / "endless.yaml"
     os.mkfifo(pipe)  # nobody writes to it

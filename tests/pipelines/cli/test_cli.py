@@ -87,7 +87,7 @@ def test_version(cli):
 def test_train_evaluate_and_predict(files, tmp_path):
     model, run = tmp_path / "model", tmp_path / "run"
     arguments = ("train", *data(files, "train", "valid", "test"), *NO_ENCODER, "--set", "data.group=group",
-                 "--set", f"output={model}", "--set", f"run={run}")  # fmt: skip
+                 "--set", f"output={model}", "--set", f"run_dir={run}")  # fmt: skip
     code, out, err = finish(start(*arguments))
     assert code == 0, err
     for told in ("Evaluation on", "tf-idf + linear svm", "classic chain", "Time", "together"):
@@ -177,7 +177,7 @@ def test_bad_input_of_train_is_told_before_any_work(cli, files, tmp_path):
     texts = lines_of(tmp_path / "texts.jsonl", *({"text": "a", "label": f"{i}"} for i in range(9)))
     assert "no label has 3 documents (9 labels in 9 documents)" in message(data_train=texts)
     for run in (tmp_path / "model", tmp_path / "model" / "run"):
-        told = message(f"run={run}", f"output={tmp_path / 'model'}")
+        told = message(f"run_dir={run}", f"output={tmp_path / 'model'}")
         assert f"run '{run}' is the output '{tmp_path / 'model'}' or lies in it" in told
     assert "this is no valid YAML" in message(config="data: [a\n")
     assert "line 2: unknown key 'classifier.encodr': did you mean 'encoder'?" in message(

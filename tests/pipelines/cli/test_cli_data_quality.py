@@ -31,7 +31,7 @@ def files(english, fitted_lexical, tmp_path_factory):
 @pytest.fixture(scope="module")
 def common(files):
     settings = (
-        f"data.train={files / 'train.jsonl'}", f"taxonomy={files / 'taxonomy.yaml'}", f"run={files / 'run'}",
+        f"data.train={files / 'train.jsonl'}", f"taxonomy={files / 'taxonomy.yaml'}", f"run_dir={files / 'run'}",
         "classifier.encoder=none", "classifier.n_jobs=1",
     )  # fmt: skip
     return [argument for setting in settings for argument in ("--set", setting)]
@@ -52,7 +52,7 @@ def predictions(files, common):
                 "3",
                 "--id",
                 "number",
-                "--groups-column",
+                "--source-column",
                 "customer",
                 "-o",
                 str(out),
@@ -85,7 +85,7 @@ def test_cross_validate_goes_on_and_gives_json(cli, common, tmp_path, caplog):
         *common,
         "--folds",
         3,
-        "--groups-column",
+        "--source-column",
         "customer",
         "-o",
         tmp_path / "again.parquet",
@@ -166,9 +166,11 @@ def test_bad_input_is_told(cli, files, predictions, common, tmp_path):
     assert "no training documents are named" in message("cross-validate", "--set", "classifier.encoder=none")
     assert "must end in .parquet" in message("cross-validate", *common, "-o", "out.csv")
     assert "does not exist: make it first" in message("cross-validate", *common, "-o", tmp_path / "no" / "out.parquet")
-    told = message("cross-validate", *common, "--groups-column", "custmer")
+    told = message("cross-validate", *common, "--source-column", "custmer")
     assert "there is no column 'custmer' (did you mean 'customer'" in told
-    assert "--groups-column" in told
+    assert "--source-column" in told
+    told = message("cross-validate", *common, "--groups-column", "customer")
+    assert "--groups-column: it is --source-column now, since groups are groups of labels" in told
     assert "there is no file" in message("label-errors", tmp_path / "none.parquet", "-o", tmp_path / "errors.csv")
     assert "must end in .csv" in message("label-errors", predictions[0], "-o", "errors.parquet")
     assert "--text needs the documents" in message("label-errors", predictions[0], "--text", "-o", tmp_path / "e.csv")

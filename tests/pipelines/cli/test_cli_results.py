@@ -35,7 +35,7 @@ def files(english, fitted_lexical, tmp_path, monkeypatch):
     english.taxonomy.to_yaml(tmp_path / "tree.yaml")
     for name in ("copy.csv", "page.html", "figures.json", "folds.parquet", "list.csv"):
         (tmp_path / name).write_text("text,label\n", encoding="utf-8")
-    (tmp_path / "best.yaml").write_text("run: x\n", encoding="utf-8")
+    (tmp_path / "best.yaml").write_text("run_dir: x\n", encoding="utf-8")
     (tmp_path / "config.yaml").write_text("data:\n  train: train.jsonl\n", encoding="utf-8")
     fitted_lexical.save_pretrained(tmp_path / "model")
     return tmp_path
@@ -55,7 +55,7 @@ def everything(folder):
         "evaluate model figures.json --json figures.json", "evaluate model test.jsonl --json figures.txt",
         "evaluate model test.jsonl --train page.html --html page.html", "evaluate model test.jsonl --json model/x.json",
         "cross-validate --set data.train=folds.parquet -o folds.parquet",
-        "cross-validate --set data.train=train.jsonl -o new.parquet --set run=train.jsonl",
+        "cross-validate --set data.train=train.jsonl -o new.parquet --set run_dir=train.jsonl",
         "label-errors folds.parquet -o copy.csv --set data.train=copy.csv", "label-errors list.csv -o list.csv",
         "taxonomy build tree.yaml -o tree.yaml", "taxonomy build copy.csv --from tree.yaml -o tree.yaml",
         "taxonomy build -o ./tree.yaml --set taxonomy=tree.yaml", "taxonomy build model -o model/tree.yaml",
@@ -65,7 +65,7 @@ def everything(folder):
         "train --set data.train=model/config.json --set output=model",
         "train --set data.train=train.jsonl --set output=.",
         "train --set data.train=train.jsonl --set taxonomy=model --set output=model",
-        "train --set data.train=train.jsonl --set output=new --set run=new/run",
+        "train --set data.train=train.jsonl --set output=new --set run_dir=new/run",
         "train --set data.train=train.jsonl --set classifier.encoder=model/encoder --set output=model",
         "calibrate model model/config.json -o model", "calibrate model test.jsonl -o model/new",
         "refit model --taxonomy model/taxonomy.yaml -o model --set data.train=train.jsonl",

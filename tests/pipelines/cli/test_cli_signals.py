@@ -16,7 +16,7 @@ import numpy as np
 from joblib import delayed
 import pipelines.cli.app
 from pipelines.cli.console import session
-from stages.workers import in_parallel
+from stages.machine import in_parallel
 
 def nap(seconds, shared):
     time.sleep(seconds)

@@ -80,7 +80,7 @@ def test_documents_that_tune_does_not_need_are_not_read(files, cli):
 
 
 def test_a_killed_tune_goes_on_without_a_trial_lost_or_run_twice(files, cli, tiny_encoder):
-    neural = {"trainable": "frozen", "precision": "fp32", "segment_tokens": 32, "overlap": 8, "encoder": tiny_encoder}
+    neural = {"trainable": "frozen", "dtype": "float32", "segment_tokens": 32, "overlap": 8, "encoder": tiny_encoder}
     options = [argument for key, value in neural.items() for argument in ("--set", f"classifier.{key}={value}")]
     options += ["--set", f"classifier.training.learning_rate={TINY['training']['learning_rate']}"]
     options += ["--set", "classifier.training.num_train_epochs=3", "--trials", 4]
@@ -112,7 +112,7 @@ def test_a_killed_tune_goes_on_without_a_trial_lost_or_run_twice(files, cli, tin
     tried = next(line.partition(" ")[2] for line in lines[::-1] if "lexical_C: " in line)
     assert tried in told  # the same values
 
-    assert cli(*arguments, "--set", f"run={files / 'whole'}", "-o", files / "whole-tuned").exit_code == 0
+    assert cli(*arguments, "--set", f"run_dir={files / 'whole'}", "-o", files / "whole-tuned").exit_code == 0
     assert values_of(trials_of(files, "whole-tuned")) == values_of(after)
 
 
@@ -141,7 +141,7 @@ def test_a_kill_at_any_moment_leaves_the_file_whole(files, cli):
                 killed.kill()
         killed.communicate()
     assert cli(*arguments).exit_code == 0
-    assert cli(*arguments, "--set", f"run={files / 'whole'}", "-o", files / "whole-tuned").exit_code == 0
+    assert cli(*arguments, "--set", f"run_dir={files / 'whole'}", "-o", files / "whole-tuned").exit_code == 0
     assert values_of(trials_of(files)) == values_of(trials_of(files, "whole-tuned"))
 
 

@@ -39,7 +39,7 @@ def test_every_path_of_a_config(home, tmp_path):
     lines = [
         "taxonomy: ~/t.yaml",
         "output: ~/m",
-        "run: ~/r",
+        "run_dir: ~/r",
         "classifier:",
         "  encoder: ~/e",
         "  label_encoder: ~/le",
@@ -50,7 +50,7 @@ def test_every_path_of_a_config(home, tmp_path):
     for config in (load_config("~/c.yaml"), load_config(Path("~/c.yaml")), overridden):
         assert [getattr(config.data, name) for name in names] == [f"{home}/{name}.csv" for name in names]
     config = load_config("~/c.yaml")
-    assert (config.taxonomy, config.output, config.run) == (f"{home}/t.yaml", f"{home}/m", f"{home}/r")
+    assert (config.taxonomy, config.output, config.run_dir) == (f"{home}/t.yaml", f"{home}/m", f"{home}/r")
     assert config.settings().run_dir == f"{home}/r"
     assert (config.classifier.encoder, config.classifier.label_encoder) == (f"{home}/e", f"{home}/le")
     assert load_config(None, ["output=~/m"]).run_folder == home / "m.run"

@@ -144,7 +144,7 @@ def test_repeats_deal_anew_and_are_averaged(lexical, english):
 def test_documents_of_one_source_are_never_on_two_sides(lexical, english, trainings):
     texts, labels = english.train
     sources = [f"s{place % 17 // 2}" if place % 17 < 16 else None for place in range(len(texts))]
-    result = cross_validate(lexical(), texts, labels, folds=3, groups=sources, baselines=False)
+    result = cross_validate(lexical(), texts, labels, folds=3, sources=sources, baselines=False)
     for number, (train, valid) in enumerate(trainings):
         tested = np.flatnonzero(result.predictions.folds == number)
         parts = [{sources[i] for i in rows} - {None} for rows in (train.rows, valid.rows, tested)]

@@ -50,7 +50,7 @@ def test_copies_stand_behind_their_documents_and_depend_on_seed_number_and_place
     first = Documents(DOCUMENTS.texts[:2], DOCUMENTS.labels[:2])
     assert with_copies(first, settings).texts[2:4] == made.texts[4:6]
     assert list(with_copies(DOCUMENTS, settings).texts) == list(made.texts)
-    assert with_copies(DOCUMENTS, settings.model_copy(update={"seed": 1})).texts[4:] != made.texts[4:]
+    assert with_copies(DOCUMENTS, settings.model_copy(update={"random_state": 1})).texts[4:] != made.texts[4:]
 
 
 @pytest.mark.parametrize("text", ["one two three", "  a\nb\tc ", "六七八九", "六 seven八", "x", "", " \n"])

@@ -79,14 +79,14 @@ def test_no_name_is_a_pattern_or_an_address(name, suffix, tmp_path, monkeypatch)
 def test_answers_and_out_of_fold_files_have_such_names_too(tmp_path, monkeypatch):
     import pyarrow.parquet as pq
 
-    from hierarchy.disk.output import write_table
+    from hierarchy.disk.output import write_parquet
     from pipelines.cross_validation.out_of_fold import read_out_of_fold
 
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         out = (tmp_path / f"{name}.parquet").relative_to(tmp_path)
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_table(pa.table(TABLE), out)
+        write_parquet(pa.table(TABLE), out)
         with out.open("rb") as file:
             assert pq.read_table(file).to_pydict() == TABLE
         with pytest.raises(DataError, match="these are no out-of-fold predictions"):  # it was read

@@ -13,12 +13,12 @@ LABELS = st.lists(st.sampled_from("abcdef"), min_size=6, max_size=60)
 
 @given(labels=LABELS, folds=st.integers(2, 6), seed=st.integers(0, 3))
 def test_labels_are_spread_as_evenly_as_can_be(labels, folds, seed):
-    fold = deal_folds(labels, folds, seed=seed)
+    fold = deal_folds(labels, folds, random_state=seed)
     assert np.ptp(np.bincount(fold, minlength=folds)) <= 1
     for label in set(labels):
         of_label = np.bincount(fold[np.array(labels) == label], minlength=folds)
         assert np.ptp(of_label) <= 1  # so that a label with fewer documents than folds is never twice in one
-    assert (fold == deal_folds(labels, folds, seed=seed)).all()
+    assert (fold == deal_folds(labels, folds, random_state=seed)).all()
 
 
 @settings(deadline=None)
@@ -27,7 +27,7 @@ def test_a_source_is_on_one_side_of_every_split(data, folds, seed):
     labels = [*"aabb" * folds, *data.draw(LABELS)]
     sources = data.draw(st.lists(st.sampled_from([*"uvwxyz", None, ""]), min_size=len(labels), max_size=len(labels)))
     try:
-        fold = deal_folds(labels, folds, seed=seed, sources=sources)
+        fold = deal_folds(labels, folds, random_state=seed, sources=sources)
     except DataError:  # too few sources, or a large one: told below
         reject()
     assert set(fold.tolist()) == set(range(folds))
@@ -41,7 +41,7 @@ def test_validation_takes_whole_sources_and_leaves_every_label_in_training(data,
     labels = data.draw(LABELS)
     sources = data.draw(st.lists(st.sampled_from("tuvwxyz"), min_size=len(labels), max_size=len(labels)))
     try:
-        kept, cut = cut_validation(labels, seed=seed, sources=sources)
+        kept, cut = cut_validation(labels, random_state=seed, sources=sources)
     except DataError:  # no source can be spared: told below
         reject()
     assert sorted([*kept, *cut]) == list(range(len(labels)))

@@ -48,7 +48,7 @@ def test_no_text_stands_on_both_sides(labels, texts, seed):
 
 def test_small_labels_contribute_by_their_size():
     labels = [f"{size}/{k}" for size in range(3, 10) for k in range(300) for _ in range(size)]
-    _, validation = stratified_split(labels, 0.1, seed=3)
+    _, validation = stratified_split(labels, 0.1, random_state=3)
     assert abs(len(validation) - len(labels) / 10) <= 1
     by_size = Counter(labels[i].split("/")[0] for i in validation)
     for size in range(3, 10):
@@ -59,7 +59,7 @@ def test_seeds_differ_and_exact_shares_are_exact():
     labels = ["a"] * 100 + ["b"] * 50 + ["c"] * 10
     _, validation = stratified_split(labels, 0.1)
     assert Counter(labels[i] for i in validation) == {"a": 10, "b": 5, "c": 1}
-    assert not np.array_equal(validation, stratified_split(labels, 0.1, seed=1)[1])
+    assert not np.array_equal(validation, stratified_split(labels, 0.1, random_state=1)[1])
 
 
 def test_one_label_with_three_documents_gives_one():

@@ -1,9 +1,11 @@
 import bisect
 import importlib.util
 import json
+import os
 import re
 import shutil
 import statistics
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -196,7 +198,7 @@ def test_tokens_of_the_embedded_encoder(corpora):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_same_seed_same_bytes(corpora, language, tmp_path):
     again = write_demo_corpus(tmp_path / "again", language)
-    other = write_demo_corpus(tmp_path / "other", language, seed=1)
+    other = write_demo_corpus(tmp_path / "other", language, random_state=1)
     for split in (*SPLITS, "labels"):
         assert getattr(again, split).read_bytes() == getattr(corpora[language], split).read_bytes()
     assert other.train.read_bytes() != again.train.read_bytes()
@@ -249,7 +251,7 @@ def test_a_demo_replaces_nothing_else(corpora, tmp_path, name, content):
 
 def test_a_demo_in_the_folder_of_another(corpora, tmp_path):
     folder = Path(shutil.copytree(corpora["zh"].train.parent, tmp_path / "demo"))
-    for other in ({"language": "en"}, {"language": "zh", "seed": 1}):
+    for other in ({"language": "en"}, {"language": "zh", "random_state": 1}):
         with pytest.raises(ConfigError, match=r"train\.jsonl.*name another folder"):
             write_demo_corpus(folder, **other)
 
@@ -261,6 +263,22 @@ def test_a_demo_replaces_its_own_model_only(tmp_path, saved):
     for train in (tmp_path / "train.jsonl", f"{tmp_path.name}/train.jsonl"):
         record = {"config": {"data": {"train": str(train)}}}
         (model / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        check_demo_folder(tmp_path)
+
+
+@pytest.mark.parametrize("train", [5, ["train.jsonl"], None, "", "a\0b", "\ud800", "x" * 5000])
+def test_a_model_that_names_no_documents_is_not_of_the_demo(tmp_path, saved, train):
+    model = Path(shutil.copytree(saved, tmp_path / "model"))
+    (model / "run.json").write_text(json.dumps({"config": {"data": {"train": train}}}), encoding="utf-8")
+    with pytest.raises(ConfigError, match="holds model, which this demo has not written"):
+        check_demo_folder(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes")
+def test_a_pipe_in_the_place_of_a_model_is_not_waited_for(tmp_path):
+    (tmp_path / "model").mkdir()
+    os.mkfifo(tmp_path / "model" / "run.json")
+    with pytest.raises(ConfigError, match="holds model, which this demo has not written"):
         check_demo_folder(tmp_path)
 
 

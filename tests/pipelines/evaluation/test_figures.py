@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_recall_fscore_support, roc_auc_score
 
 from hierarchy.errors import DataError
-from pipelines.card.figures import in_short
+from pipelines.card.figures import key_figures
 from pipelines.evaluation import bootstrap, metrics
 from pipelines.evaluation.comparison import (
     BASELINES,
@@ -238,7 +238,7 @@ def test_bootstrap_is_antisymmetric_in_value_seeded_and_around_its_value():
     assert forward.low < forward.value < forward.high
     assert forward.excludes_zero
     assert forward == bootstrap.paired_bootstrap(a, b)
-    assert forward != bootstrap.paired_bootstrap(a, b, seed=1)
+    assert forward != bootstrap.paired_bootstrap(a, b, random_state=1)
     # the width follows the standard error of a mean
     error = np.std(a.astype(int) - b.astype(int)) / np.sqrt(400)
     assert forward.high - forward.low == pytest.approx(2 * 1.96 * error, rel=0.15)
@@ -266,9 +266,9 @@ def test_macro_f1_of_resamples_is_scikit_learns(monkeypatch):
     low, high = np.quantile(differences - differences.mean() + value, [0.025, 0.975])
     for block in (4_000_000, 500):  # in one piece and in blocks
         monkeypatch.setattr(bootstrap, "_BLOCK", block)
-        interval = bootstrap.paired_bootstrap_macro_f1(gold, a, b, resamples=50, seed=5)
+        interval = bootstrap.paired_bootstrap_macro_f1(gold, a, b, resamples=50, random_state=5)
         assert (interval.low, interval.high) == (pytest.approx(low), pytest.approx(high))
-    own = bootstrap.bootstrap_macro_f1(gold, a, resamples=50, seed=5)
+    own = bootstrap.bootstrap_macro_f1(gold, a, resamples=50, random_state=5)
     assert own.value == pytest.approx(f1_score(gold, a, average="macro"))
     own_samples = np.array(samples)[:, 0]
     assert own.low == pytest.approx(np.quantile(own_samples - own_samples.mean() + own.value, 0.025))
@@ -310,7 +310,7 @@ def test_an_interval_that_holds_zero_is_level_and_nobody_wins(answer):
     assert "the two are level" in report.verdict
     assert "which holds zero)." in report.verdict
     assert "higher accuracy" not in report.verdict
-    [beside] = [value for what, value in in_short(report) if what == "beside flat models"]
+    [beside] = [value for what, value in key_figures(report) if what == "beside flat models"]
     assert beside.endswith("tf-idf + linear svm, level with this model")
 
 
@@ -321,7 +321,7 @@ def test_without_a_flat_model_nothing_is_claimed_about_one(answers):
     assert "flat baseline" not in report.verdict
     assert "Flat wins" not in report.verdict
     assert ("This model is better without its groups: neither reaches" in report.verdict) == (NEITHER in answers)
-    assert ("beside flat models", "not compared: none was fitted") in in_short(report)
+    assert ("beside flat models", "not compared: none was fitted") in key_figures(report)
     assert NOT_COMPARED in report_page(report)
     assert "right more often" not in report_page(report)
 
@@ -334,7 +334,7 @@ def test_stored_baselines_name_their_documents():
     assert report.verdict.startswith(
         f"{COMPARED_EARLIER} Flat wins: tf-idf + linear svm reaches accuracy 1.0000 on shop"
     )
-    assert "tf-idf + linear svm, better than this model (measured earlier, on shop test)" in str(in_short(report))
+    assert "tf-idf + linear svm, better than this model (measured earlier, on shop test)" in str(key_figures(report))
     assert "(measured earlier, on other documents)" in report_page(report)
     level = compare(evaluate(), "new", answers={}, stored=report_with(PROBABILITIES.argmax(axis=1)).baselines)
     assert level.verdict.startswith(f"{COMPARED_EARLIER} No flat baseline wins")

@@ -123,16 +123,16 @@ def test_quantile_in_blocks_and_at_the_ends(monkeypatch):
     whole = calibrated_quantile(confidence, draws=64)
     monkeypatch.setattr(reliability, "_BLOCK", 400)
     assert calibrated_quantile(confidence, draws=64) == pytest.approx(whole)
-    assert calibrated_quantile(confidence, draws=64, seed=1) != whole
+    assert calibrated_quantile(confidence, draws=64, random_state=1) != whole
     assert calibrated_quantile(np.ones(20)) == calibrated_quantile(np.zeros(20)) == 0
 
 
 def test_resampled_errors_are_seeded_and_paired():
     confidence, correct = sample(6, 300)
-    errors = resampled_calibration_error(confidence, correct, resamples=40, seed=2)
-    assert np.array_equal(errors, resampled_calibration_error(confidence, correct, resamples=40, seed=2))
+    errors = resampled_calibration_error(confidence, correct, resamples=40, random_state=2)
+    assert np.array_equal(errors, resampled_calibration_error(confidence, correct, resamples=40, random_state=2))
     drawn = np.random.default_rng(2).integers(300, size=300)  # the first resample, by hand, for a constant confidence
-    constant = resampled_calibration_error(np.full(300, 0.5), correct, resamples=1, seed=2)
+    constant = resampled_calibration_error(np.full(300, 0.5), correct, resamples=1, random_state=2)
     assert constant[0] == pytest.approx(abs(correct[drawn].mean() - 0.5))
     assert (calibration_error_interval(np.ones(9), np.ones(9, dtype=bool)).high) == 0
 

@@ -19,7 +19,7 @@ from pipelines.classifier import HierarchicalClassifier
 from pipelines.explaining.explain import explain
 from pipelines.explaining.explanation import GRADIENT, RESCALED, UNDIVIDED
 from pipelines.explaining.shares import divide_over_segments, pooled_shares
-from stages.coarse.presence import presence_effects
+from stages.coarse.document_model import presence_effects
 from stages.fine.ngrams import ngrams
 from stages.router.fusion import Fusion
 from stages.router.router import Inputs

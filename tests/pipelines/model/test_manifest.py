@@ -144,7 +144,7 @@ def test_pipes_and_folders_are_no_files(model, name):
 
 def test_a_model_that_is_exchanged_while_it_is_read_is_read_anew(model, fitted, tmp_path, monkeypatch):
     fitted.save_pretrained(tmp_path / "next")
-    read, times = loading.read_json, []
+    read, times = loading.read_model_json, []
 
     def exchanging(folder, name):
         if name == "router.json" and not times:
@@ -153,25 +153,25 @@ def test_a_model_that_is_exchanged_while_it_is_read_is_read_anew(model, fitted, 
             (tmp_path / "next").rename(folder)
         return read(folder, name)
 
-    monkeypatch.setattr(loading, "read_json", exchanging)
+    monkeypatch.setattr(loading, "read_model_json", exchanging)
     found, _ = load_model(model)
     assert found.settings.encoder == fitted.encoder
 
 
 def test_a_model_that_never_stays_is_refused(model, monkeypatch):
-    read = loading.read_json
+    read = loading.read_model_json
 
     def touching(folder, name):
         (folder / MANIFEST).write_bytes((folder / MANIFEST).read_bytes())
         return read(folder, name)
 
-    monkeypatch.setattr(loading, "read_json", touching)
+    monkeypatch.setattr(loading, "read_model_json", touching)
     with pytest.raises(ArtifactError, match="changes again and again while it is read"):
         load_model(model)
 
 
 def test_a_file_that_is_written_to_after_its_check_is_not_used(model, monkeypatch):
-    read = loading.read_json
+    read = loading.read_model_json
     wrong = json.loads((model / "router.json").read_text(encoding="utf-8"))
     wrong["fine"]["full"]["lexical"] = 0.5
 
@@ -180,5 +180,5 @@ def test_a_file_that_is_written_to_after_its_check_is_not_used(model, monkeypatc
             (folder / name).write_text(json.dumps(wrong), encoding="utf-8")
         return read(folder, name)
 
-    monkeypatch.setattr(loading, "read_json", changing)
+    monkeypatch.setattr(loading, "read_model_json", changing)
     assert "router.json is damaged or was changed" in refused(model)

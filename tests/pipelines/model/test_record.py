@@ -73,7 +73,7 @@ def test_whatever_decides_the_result_changes_the_fingerprint():
             taxonomy=tree(labels(kettles), Group(id="garden", name="garden", labels=(pans, *garden.labels)))
         ),
         "no taxonomy": fingerprint(taxonomy=None),
-        "seed": fingerprint(settings={"seed": 1}),
+        "random_state": fingerprint(settings={"random_state": 1}),
         "a number": fingerprint(settings={"lexical_C": 2.0}),
         "a training argument": fingerprint(settings={"training": {"learning_rate": 0.01}}),
         "encoder": fingerprint(settings={"encoder": "somewhere"}, encoder="a" * 64),
@@ -109,7 +109,7 @@ def test_every_fit_makes_a_record(fitted, saved, english):
     assert written["documents"] == {"train": 204, "valid": 48}
     assert set(written["fingerprints"]) == {"train", "valid", "taxonomy", "encoder"}
     assert all(len(print_) == 64 for print_ in written["fingerprints"].values())
-    assert written["seed"] == 0
+    assert written["random_state"] == 0
     assert written["versions"].keys() >= {"python", "coarsefine", "torch", "transformers", "numpy", "scikit-learn"}
     assert written["settings"]["trainable"] == "frozen"
     assert not {"device", "n_jobs", "run_dir"} & set(written["settings"])

@@ -12,6 +12,7 @@ import pytest
 from safetensors import SafetensorError
 
 from hierarchy.disk import whole_folders as folders
+from hierarchy.disk.locks import held
 from hierarchy.errors import ArtifactError, BusyError, CoarsefineError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.model.artifact import loading
@@ -84,6 +85,15 @@ def test_what_bears_a_name_that_a_model_needs_is_refused_before_the_work(model, 
         with pytest.raises(ArtifactError, match=rf"{name}' is not the model's \(manifest.json does not name it\)"):
             work()
     assert sized(model) == before
+
+
+@pytest.mark.parametrize("name", ["encoder", "encoder/data", "promises.json"])
+def test_a_link_of_others_is_not_lost_to_a_model(model, fitted_lexical, tmp_path, name):
+    (model / name).parent.mkdir(exist_ok=True)
+    (model / name).symlink_to(tmp_path)
+    with pytest.raises(ArtifactError, match=rf"{name}' is not the model's"):
+        fitted_lexical.save_pretrained(model)
+    assert (model / name).readlink() == tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such files")
@@ -202,7 +212,7 @@ def test_a_save_while_a_model_is_read_is_no_damage(model, fitted_lexical, monkey
 def test_a_model_does_not_lie_in_what_a_run_folder_keeps(cli, model, tmp_path, name):
     (tmp_path / "train.jsonl").write_text('{"text": "a", "label": "b"}', encoding="utf-8")
     out = tmp_path / "run" / name
-    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run={tmp_path / 'run'}"]
+    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run_dir={tmp_path / 'run'}"]
     for command in (
         ["train", *data, "--set", f"output={out}"],
         ["refit", model, *data, "--groups", "kitchen", "-o", out],
@@ -216,7 +226,7 @@ def test_a_model_does_not_lie_in_what_a_run_folder_keeps(cli, model, tmp_path, n
 def test_a_run_folder_does_not_lie_in_the_model(cli, model, tmp_path, place):
     (tmp_path / "link").symlink_to("model")
     (tmp_path / "train.jsonl").write_text('{"text": "a", "label": "b"}', encoding="utf-8")
-    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run={tmp_path / place}"]
+    data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", f"run_dir={tmp_path / place}"]
     for command in (
         ["train", *data, "--set", f"output={model}"],
         ["refit", model, *data, "--groups", "kitchen", "-o", model],
@@ -260,7 +270,7 @@ def test_the_commands_are_refused_before_the_work(cli, model, english, holder, t
     (tmp_path / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "space.yaml").write_text("classifier.lexical_C: [1.0, 2.0]\n", encoding="utf-8")
     data = ["--set", f"data.train={tmp_path / 'train.jsonl'}", "--set", "classifier.encoder=none",
-            "--set", f"run={tmp_path / 'run'}", "--set", f"output={tmp_path / 'new'}"]  # fmt: skip
+            "--set", f"run_dir={tmp_path / 'run'}", "--set", f"output={tmp_path / 'new'}"]  # fmt: skip
     train = ["train", *data]
     runs = [train, ["cross-validate", *data, "-o", tmp_path / "o.parquet"], ["label-errors", *data, "-o", "x.csv"],
             ["tune", tmp_path / "space.yaml", *data, "-o", tmp_path / "tuned"]]  # fmt: skip
@@ -273,6 +283,8 @@ def test_the_commands_are_refused_before_the_work(cli, model, english, holder, t
             assert (done.exit_code, "is writing" in done.output + done.stderr) == (2, True), (command, done.output)
         process.kill()
         process.wait()
+    with held(tmp_path / "o.parquet"):
+        assert "o.parquet' at this moment" in cli(*runs[1]).stderr.replace("\n", " ")
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "run" / "documents").exists()
 

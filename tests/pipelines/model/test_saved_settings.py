@@ -202,7 +202,7 @@ def test_the_lines_to_copy_hold_no_command_of_a_stranger(fitted_lexical, tmp_pat
         "hardware": {**record["hardware"], "processes": evil},
         "settings": {**record["settings"], "routing": evil, "beam": evil, "training": NOT_THEIRS, f"n={evil}": evil},
         "promised": {
-            "precision": evil,
+            "dtype": evil,
             "delta": evil,
             evil: evil,
             "coverage": 0.9,

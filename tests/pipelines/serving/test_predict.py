@@ -3,6 +3,7 @@ import csv
 import json
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,8 @@ import pytest
 from hierarchy.disk import output
 from hierarchy.errors import ArtifactError, ConfigError, DataError
 from hierarchy.text.escaping import from_spreadsheet_cell
+from pipelines.model.artifact import loading
+from pipelines.model.artifact.loading import load_model
 from pipelines.serving import predict as prediction
 from pipelines.serving.predict import predict_file
 
@@ -198,6 +201,28 @@ def test_a_model_that_cannot_be_read_leaves_nothing_behind_and_costs_no_shards(m
                 predict_file(model, documents, out)
         assert len(list(tmp_path.glob("out.csv.parts/*.parquet"))) == shards
         assert out.with_name("out.csv.parts").exists() == bool(shards)
+
+
+@pytest.mark.parametrize("shards", [0, 2])
+def test_a_model_that_is_replaced_meanwhile_answers_nothing(model, documents, tmp_path, monkeypatch, shards):
+    out, ours = tmp_path / "out.jsonl", Path(shutil.copytree(model, tmp_path / "model"))
+    if shards:
+        with monkeypatch.context() as patch:
+            stop_after(patch, shards)
+            with pytest.raises(KeyboardInterrupt):
+                predict_file(ours, documents, out)
+
+    def replaced(*_, **__):
+        manifest = ours / "manifest.json"
+        manifest.write_bytes(manifest.read_bytes() + b"\n")  # as another training would change it
+        return load_model(ours)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "load_model", replaced)
+        with pytest.raises(ArtifactError, match="was replaced in the meantime: give the same command again"):
+            predict_file(ours, documents, out)
+    assert not out.exists()
+    assert len(list(tmp_path.glob("out.jsonl.parts/*.parquet"))) == shards
 
 
 def test_a_link_stays_and_names_of_others_are_not_followed(model, documents, tmp_path):

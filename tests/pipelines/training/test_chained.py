@@ -350,7 +350,9 @@ def test_rows_of_other_features_or_documents_are_not_read(fit_counted):
     ]
     assert [fit_counted(**other) > 0 for other in others] == [True] * len(others)
     assert [fit_counted(**other) for other in others] == [0] * len(others)
-    assert fit_counted(prune=0.5, min_df=1, lexical_C=2.0, n_groups=3, seed=1) == 0  # none of which dense rows read
+    assert (
+        fit_counted(prune=0.5, min_df=1, lexical_C=2.0, n_groups=3, random_state=1) == 0
+    )  # none of which dense rows read
 
 
 # Parts

@@ -15,7 +15,7 @@ from pipelines.settings import Settings
 from pipelines.tuning.space import read_space
 from pipelines.tuning.storage import open_storage
 from pipelines.tuning.trials import COMPLETE, Trial
-from stages.finished import write_checksums
+from stages.run_folder import write_checksums
 
 EPOCHS = {**TINY["training"], "num_train_epochs": 1}
 NEURAL = {"frozen": {}, "trained": {"trainable": "all"}, "joint": {"trainable": "all", "mode": "joint"}}
@@ -125,7 +125,7 @@ START = {"lexical_C": 1.0, "balance": 0.25}
 def trials(folder, number):
     """Run trials whose figure is what they tried; return those of the storage, and how many were run."""
     space, ran = read_space(SPACE, Settings(encoder="none")), 0
-    with open_storage(folder, space, sampler="tpe", seed=0) as storage:
+    with open_storage(folder, space, sampler="tpe", random_state=0) as storage:
         while (place := len(storage.trials())) < number:
             proposed, params = storage.begin(place, START)
             for step in (1, 2):
@@ -168,7 +168,7 @@ def test_a_trial_of_another_kind_with_a_checksum_that_fits(tmp_path, caplog, wro
 def test_looks_at_test_documents_that_are_none(tmp_path, caplog, content):
     (tmp_path / "test-key.json").write_text(content, encoding="utf-8")
     write_checksums(tmp_path / "test-key.sha256", tmp_path / "test-key.json")
-    with open_storage(tmp_path, read_space(SPACE, Settings(encoder="none")), sampler="tpe", seed=0) as storage:
+    with open_storage(tmp_path, read_space(SPACE, Settings(encoder="none")), sampler="tpe", random_state=0) as storage:
         assert storage.looks("key") == {}
     assert "no comparisons" in caplog.text or content == "{}"
 

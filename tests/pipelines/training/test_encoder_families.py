@@ -27,7 +27,7 @@ def named(request, tmp_path_factory, english):
 
 @pytest.fixture
 def encoder(named):
-    return Encoder.from_pretrained(named[1], precision="fp32")
+    return Encoder.from_pretrained(named[1], dtype="float32")
 
 
 @pytest.mark.parametrize(("mode", "trainable"), [("chained", "frozen"), ("chained", "all"), ("joint", "all")])
@@ -58,7 +58,7 @@ def test_vectors_do_not_depend_on_padding_or_neighbours(named, encoder, english)
 
 
 def test_the_first_token_sees_the_last(named):
-    encoder = Encoder.from_pretrained(named[1], pooling="cls", precision="fp32")
+    encoder = Encoder.from_pretrained(named[1], pooling="cls", dtype="float32")
     one, other = encoder.tokenizer(["kettle lid", "kettle ink"])["input_ids"]
     assert np.abs(encoder.encode([one]) - encoder.encode([other])).max() > 1e-4
 
@@ -97,7 +97,7 @@ def test_dropout_of_attention_can_be_switched_off(named, tmp_path):
     rates = json.loads(config.read_text(encoding="utf-8"))
     config.write_text(json.dumps({n: 0.0 if "dropout" in n and v is not None else v for n, v in rates.items()}))
     for rate in (0.0, 0.5):
-        encoder = Encoder.from_pretrained(str(tmp_path / "encoder"), precision="fp32", attention_dropout=rate).train()
+        encoder = Encoder.from_pretrained(str(tmp_path / "encoder"), dtype="float32", attention_dropout=rate).train()
         ids = encoder.tokenizer(["kettle boil water steam spout"], return_tensors="pt")["input_ids"]
         one, other = (encoder.transformer(input_ids=ids).last_hidden_state for _ in range(2))
         assert torch.equal(one, other) == (rate == 0)
@@ -106,10 +106,10 @@ def test_dropout_of_attention_can_be_switched_off(named, tmp_path):
 @pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.pooler])
 def test_a_checkpoint_without_pooler_is_the_same_in_every_load(english, tmp_path, family):
     name = save_tiny(FAMILIES[family], english.train[0], tmp_path / family, head="ForMaskedLM")
-    encoder, again = (Encoder.from_pretrained(name, precision="fp32") for _ in range(2))
+    encoder, again = (Encoder.from_pretrained(name, dtype="float32") for _ in range(2))
     assert encoder.fingerprint() == again.fingerprint()
     encoder.save(tmp_path / "saved")
-    assert Encoder.from_pretrained(str(tmp_path / "saved"), precision="fp32").fingerprint() == encoder.fingerprint()
+    assert Encoder.from_pretrained(str(tmp_path / "saved"), dtype="float32").fingerprint() == encoder.fingerprint()
 
 
 @pytest.mark.parametrize("setting", ["encoder", "label_encoder"])

@@ -14,7 +14,7 @@ from stages.coarse.encoder import Encoder
 from stages.router.label_space import LabelSpace
 
 OTHER = {  # than the default
-    "mode": "joint", "encoder": "bert-base-uncased", "label_encoder": "embedded", "pooling": "cls", "precision": "bf16",
+    "mode": "joint", "encoder": "bert-base-uncased", "label_encoder": "embedded", "pooling": "cls", "dtype": "bfloat16",
     "trainable": "all", "fine_features": "trained", "segment_tokens": 128, "overlap": 16, "max_segments": 4,
     "tokens_per_chunk": 1024, "aggregator": False, "aggregator_layers": 2, "aggregator_heads": 2,
     "label_attention": False, "dropout": 0.2, "attention_dropout": 0.0, "lexical": False, "min_df": 1, "prune": 0.0,
@@ -24,13 +24,13 @@ OTHER = {  # than the default
     "row_start": "random", "warm_up_epochs": 1, "imbalance": "weights", "imbalance_scope": "groups",
     "imbalance_strength": 0.5, "label_documents": False, "augment": "synonyms:swap", "word_dropout": 0.1,
     "augmented_copies": 2, "segment_dropout": 0.1, "segment_shuffling": 0.1, "training": {"num_train_epochs": 1},
-    "merge_spellings": False, "device": "cpu", "n_jobs": 2, "seed": 1, "run_dir": "run",
+    "merge_spellings": False, "device": "cpu", "n_jobs": 2, "random_state": 1, "run_dir": "run",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def loaded(tiny_encoder):
-    return Encoder.from_pretrained(tiny_encoder, precision="fp32")
+    return Encoder.from_pretrained(tiny_encoder, dtype="float32")
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def test_where_training_ends_and_validation_begins_counts(key):
 
 def test_what_settings_stand_for_counts_by_its_content(key, loaded, tiny_encoder, tmp_path):
     loaded.save(tmp_path / "same")
-    assert key(encoder=Encoder.from_pretrained(str(tmp_path / "same"), precision="fp32")) == key()
-    others = [{"pooling": "cls", "precision": "fp32"}, {"precision": "bf16"}]
+    assert key(encoder=Encoder.from_pretrained(str(tmp_path / "same"), dtype="float32")) == key()
+    others = [{"pooling": "cls", "dtype": "float32"}, {"dtype": "bfloat16"}]
     others = [Encoder.from_pretrained(tiny_encoder, **other) for other in others]
-    others.append(Encoder.from_pretrained(tiny_encoder, precision="fp32", attention_dropout=0.5))
+    others.append(Encoder.from_pretrained(tiny_encoder, dtype="float32", attention_dropout=0.5))
     changed = [key(encoder=other) for other in others]
     changed += [key(segmenter=loaded.segmenter(segment_tokens=32, overlap=8, max_segments=n)) for n in (1, 2)]
     changed += [key(group_embeddings=torch.ones(3, 4)), key(group_embeddings=torch.zeros(3, 5))]

@@ -86,7 +86,7 @@ def test_one_seed_gives_one_series_of_trials_whole_or_in_parts(lexical, tmp_path
         assert sorted(points) == [(b, n) for b in (0.0, 0.25, 0.5) for n in ("all", "group")]
     else:
         assert len(whole.trials) == 8
-        other = lexical(**options, settings={"seed": 1})
+        other = lexical(**options, settings={"random_state": 1})
         assert [trial.params for trial in other.trials[1:]] != [trial.params for trial in whole.trials[1:]]
 
 
@@ -241,7 +241,7 @@ def test_the_test_documents_are_looked_at_once_for_each_best_trial(lexical, engl
 
 
 def test_the_best_config_trains_to_the_same_figure(lexical, english, tmp_path):
-    config = load_config(None, ["classifier.encoder=none", "classifier.n_jobs=1", f"run={tmp_path / 'run'}"])
+    config = load_config(None, ["classifier.encoder=none", "classifier.n_jobs=1", f"run_dir={tmp_path / 'run'}"])
     found = lexical(settings={"lexical_C": 0.011}, trials=6)
     config = config.model_copy(update={"classifier": config.classifier.model_copy(update={"lexical_C": 0.011})})
     assert found.best.number  # a poor config is easily beaten
@@ -249,7 +249,7 @@ def test_the_best_config_trains_to_the_same_figure(lexical, english, tmp_path):
     text = (tmp_path / "best.yaml").read_text(encoding="utf-8")
     assert text.startswith(f"# Trial {found.best.number} of 6 (6 complete) by coarsefine tune")
     best = load_config(tmp_path / "best.yaml")
-    assert best.run == str(tmp_path / "run")
+    assert best.run_dir == str(tmp_path / "run")
     for key, value in found.best.params.items():
         assert getattr(best.classifier, key) == value
     model = HierarchicalClassifier(english.taxonomy, **best.settings().model_dump())
@@ -277,7 +277,7 @@ def test_the_config_of_trial_0_is_the_given_one(tmp_path):
     tuning([trial(0, 0.5)]).write_config(tmp_path / "best.yaml", config)
     assert "No trial was better than the given config." in (tmp_path / "best.yaml").read_text(encoding="utf-8")
     best = load_config(tmp_path / "best.yaml")
-    assert best.model_copy(update={"run": None}) == config
+    assert best.model_copy(update={"run_dir": None}) == config
     assert best.run_folder == config.run_folder
 
 

@@ -15,7 +15,7 @@ from stages.coarse.encoder import Encoder, computes_bf16
 
 @pytest.fixture(scope="module")
 def encoder(tiny_encoder):
-    return Encoder.from_pretrained(tiny_encoder, precision="fp32")
+    return Encoder.from_pretrained(tiny_encoder, dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_vectors_do_not_depend_on_chunks_or_order(encoder, segments):
 def test_pooling_is_that_of_the_bare_transformer(tiny_encoder, segments, pooling):
     import torch
 
-    encoder = Encoder.from_pretrained(tiny_encoder, pooling=pooling, precision="fp32")
+    encoder = Encoder.from_pretrained(tiny_encoder, pooling=pooling, dtype="float32")
     with torch.inference_mode():
         hidden = encoder.transformer(input_ids=torch.tensor([segments[3]])).last_hidden_state[0]
     expected = hidden.mean(0) if pooling == "mean" else hidden[0]
@@ -46,7 +46,7 @@ def test_pooling_is_that_of_the_bare_transformer(tiny_encoder, segments, pooling
 
 
 def test_bf16_stays_near_fp32(tiny_encoder, encoder, segments):
-    half = Encoder.from_pretrained(tiny_encoder, precision="bf16")
+    half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
     one, other = encoder.encode(segments), half.encode(segments)
     assert other.dtype == np.float32
     assert not np.array_equal(one, other)
@@ -55,7 +55,7 @@ def test_bf16_stays_near_fp32(tiny_encoder, encoder, segments):
 
 def test_auto_precision_looks_at_the_device(tiny_encoder, encoder):
     auto = Encoder.from_pretrained(tiny_encoder)
-    half = Encoder.from_pretrained(tiny_encoder, precision="bf16")
+    half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
     same = half if computes_bf16(auto.device) else encoder
     assert auto.fingerprint() == same.fingerprint()
     assert half.fingerprint() != encoder.fingerprint()
@@ -69,15 +69,15 @@ def test_fingerprint_sees_what_vectors_depend_on(tiny_encoder, encoder, wide_enc
     assert encoder.fingerprint() == before  # and not on what was cut last
     encoder.tokenizer(["kettle", "the printer"], padding=True)
     assert encoder.fingerprint() == before
-    assert Encoder.from_pretrained(tiny_encoder, precision="fp32").fingerprint() == before
-    other = Encoder.from_pretrained(tiny_encoder, pooling="cls", precision="fp32")
-    changed = Encoder.from_pretrained(tiny_encoder, precision="fp32")
+    assert Encoder.from_pretrained(tiny_encoder, dtype="float32").fingerprint() == before
+    other = Encoder.from_pretrained(tiny_encoder, pooling="cls", dtype="float32")
+    changed = Encoder.from_pretrained(tiny_encoder, dtype="float32")
     with torch.no_grad():
         next(changed.transformer.parameters())[5, 3] += 1e-6
-    wide = Encoder.from_pretrained(wide_encoder, precision="fp32")
+    wide = Encoder.from_pretrained(wide_encoder, dtype="float32")
     assert len({e.fingerprint() for e in (encoder, other, changed, wide)}) == 4
     encoder.save(tmp_path / "copy")
-    assert Encoder.from_pretrained(str(tmp_path / "copy"), precision="fp32").fingerprint() == encoder.fingerprint()
+    assert Encoder.from_pretrained(str(tmp_path / "copy"), dtype="float32").fingerprint() == encoder.fingerprint()
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_fingerprint_sees_the_config(tiny_encoder, encoder, tmp_path, name, valu
     shutil.copytree(tiny_encoder, tmp_path / "other")
     config = tmp_path / "other" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text(encoding="utf-8")), name: value}), encoding="utf-8")
-    other = Encoder.from_pretrained(str(tmp_path / "other"), precision="fp32")
+    other = Encoder.from_pretrained(str(tmp_path / "other"), dtype="float32")
     assert other.fingerprint() != encoder.fingerprint()
     ids = encoder.segmenter(segment_tokens=32, overlap=3)(["kettle boil water steam"]).input_ids
     assert not np.array_equal(other.encode(ids), encoder.encode(ids))
 
 
 def test_dropout_is_none_of_what_vectors_depend_on(tiny_encoder, encoder):
-    other = Encoder.from_pretrained(tiny_encoder, precision="fp32", attention_dropout=0.5)
+    other = Encoder.from_pretrained(tiny_encoder, dtype="float32", attention_dropout=0.5)
     assert other.fingerprint() == encoder.fingerprint()
     assert other.dropout_rates() != encoder.dropout_rates()
 

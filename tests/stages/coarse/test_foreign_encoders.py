@@ -25,7 +25,7 @@ def folder(tiny_encoder, tmp_path):
 
 @pytest.fixture(scope="module")
 def vectors(tiny_encoder):
-    return Encoder.from_pretrained(tiny_encoder, precision="fp32").encode([[2, 7, 9, 3]])
+    return Encoder.from_pretrained(tiny_encoder, dtype="float32").encode([[2, 7, 9, 3]])
 
 
 def edit(folder, name="config.json", **changes):
@@ -54,7 +54,7 @@ def edit(folder, name="config.json", **changes):
 )
 def test_what_acts_is_not_followed(hub, folder, vectors, name, changes):
     edit(folder, name, **changes)
-    encoder = Encoder.from_pretrained(str(folder), precision="fp32")
+    encoder = Encoder.from_pretrained(str(folder), dtype="float32")
     assert np.array_equal(encoder.encode([[2, 7, 9, 3]]), vectors)
     assert encoder.transformer.config._attn_implementation in ("sdpa", "eager")
     encoder.save(folder.with_name("saved"))
@@ -139,7 +139,7 @@ def test_the_rules_of_known_tokenizers_are_taken(folder, vectors):
     edit(folder, "tokenizer.json", normalizer=after_each_other(*of_albert))
     for kind in ("PreTrainedTokenizerFast", "TokenizersBackend", "BertTokenizerFast", "NobodyKnowsFast"):
         edit(folder, "tokenizer_config.json", tokenizer_class=kind)  # the first one is that of ModernBERT
-        assert np.array_equal(Encoder.from_pretrained(str(folder), precision="fp32").encode([[2, 7, 9, 3]]), vectors)
+        assert np.array_equal(Encoder.from_pretrained(str(folder), dtype="float32").encode([[2, 7, 9, 3]]), vectors)
 
 
 def test_a_tokenizer_without_a_token_for_the_unknown_says_so(folder):
@@ -164,7 +164,7 @@ def test_a_pickle_is_never_read(folder, vectors, monkeypatch):
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a pickle is read"))
     for name in ("pytorch_model.bin", "training_args.bin", "adapter_model.bin"):
         (folder / name).write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    assert np.array_equal(Encoder.from_pretrained(str(folder), precision="fp32").encode([[2, 7, 9, 3]]), vectors)
+    assert np.array_equal(Encoder.from_pretrained(str(folder), dtype="float32").encode([[2, 7, 9, 3]]), vectors)
     (folder / "model.safetensors").unlink()
     with pytest.raises(EncoderError, match=r"weights are a pickle \(adapter_model.bin\).*safetensors"):
         Encoder.from_pretrained(str(folder))
@@ -182,7 +182,7 @@ def test_weights_in_parts_stay_in_their_folder(folder, tiny_encoder, vectors):
     (folder / "model.safetensors").rename(folder / "one.safetensors")
     index = {"metadata": {}, "weight_map": dict.fromkeys(weights, "one.safetensors")}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
-    assert np.array_equal(Encoder.from_pretrained(str(folder), precision="fp32").encode([[2, 7, 9, 3]]), vectors)
+    assert np.array_equal(Encoder.from_pretrained(str(folder), dtype="float32").encode([[2, 7, 9, 3]]), vectors)
     index["weight_map"] = dict.fromkeys(weights, f"{tiny_encoder}/model.safetensors")
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     with pytest.raises(EncoderError, match=r"index\.json names '.*', which lies in another folder"):

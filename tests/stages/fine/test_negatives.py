@@ -73,7 +73,8 @@ def test_samples_depend_on_seed_and_group_only(targets, confusion, monkeypatch):
 
     def plan(seed):
         return [
-            p.documents.tolist() for p in plan_problems("candidates", targets, GROUP_OF, confusion=confusion, seed=seed)
+            p.documents.tolist()
+            for p in plan_problems("candidates", targets, GROUP_OF, confusion=confusion, random_state=seed)
         ]
 
     assert plan(0) == plan(0)

@@ -238,7 +238,7 @@ def test_no_ngrams_at_all_is_refused_with_a_remedy(texts, remedy):
 
 def test_a_single_ngram_is_not_reduced():
     features = NgramVectorizer().fit_transform(["a", "a"], 2)
-    assert lexical.reduced(features, seed=0).tolist() == [[1], [1]]
+    assert lexical.reduced(features, random_state=0).tolist() == [[1], [1]]
 
 
 def test_documents_of_nothing_but_digits_and_emoji_can_be_read():

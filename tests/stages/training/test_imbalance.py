@@ -56,7 +56,7 @@ TARGETS = np.repeat(np.arange(6), COUNTS)
 
 
 def drawn(undersample, epoch=0, seed=0):
-    sampler = LabelSampler(TARGETS, label_ratio(COUNTS, GROUP_OF, "labels"), undersample=undersample, seed=seed)
+    sampler = LabelSampler(TARGETS, label_ratio(COUNTS, GROUP_OF, "labels"), undersample=undersample, random_state=seed)
     sampler.set_epoch(epoch)
     places = list(sampler)
     assert len(places) == len(sampler)

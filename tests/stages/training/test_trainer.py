@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hierarchy.errors import ConfigError, DataError
-from stages.finished import write_checksums
+from stages.run_folder import write_checksums
 from stages.training import trainer
 from stages.training.arguments import DEFAULTS, check_training, training_arguments
 from stages.training.imbalance import LabelSampler
@@ -69,7 +69,7 @@ def train(folder, seed=0, sampler=None, watch=None, model=None, **settings):
         collate=collate,
         settings={**SETTINGS, **settings},
         folder=folder,
-        seed=seed,
+        random_state=seed,
         sampler=sampler,
         watch=watch,
     )
@@ -207,6 +207,14 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, stopped, caplog, uninterr
     assert epochs(result) == uninterrupted[1]
 
 
+def test_what_a_kill_left_in_a_checkpoint_does_not_cost_it(tmp_path, stopped, caplog, uninterrupted):
+    shutil.copytree(stopped, tmp_path / "run")
+    (newest(tmp_path / "run") / f".trainer_state.json.{'0' * 16}.part").write_text("half")
+    with caplog.at_level(logging.INFO):
+        assert weights(train(tmp_path / "run")[0]) == uninterrupted[0]
+    assert "goes on from checkpoint-24" in caplog.text
+
+
 def test_without_a_whole_checkpoint_the_training_begins_anew(tmp_path, stopped, uninterrupted):
     shutil.copytree(stopped, tmp_path / "run")
     for checkpoint in (tmp_path / "run").glob("checkpoint-*"):
@@ -301,6 +309,23 @@ def test_a_training_that_diverges_keeps_an_earlier_epoch_and_goes_no_further(tmp
     assert train(tmp_path, **settings)[1] == result
 
 
+class Overflowing(Net):
+    """Its loss on validation documents is no number, though its weights are."""
+
+    def forward(self, points, labels=None):
+        found = super().forward(points, labels)
+        return found if self.training else {**found, "loss": found["loss"] * float("nan")}
+
+
+def test_a_training_without_a_best_figure_is_read_back_too(tmp_path, monkeypatch, caplog):
+    settings = {"metric_for_best_model": "loss"}
+    result = train(tmp_path, model=Overflowing(), **settings)[1]
+    assert result.best_metric is None
+    monkeypatch.setattr(trainer, "Trainer", None)
+    assert train(tmp_path, **settings)[1] == result
+    assert "damaged" not in caplog.text
+
+
 @pytest.mark.parametrize("settings", [{}, {"load_best_model_at_end": False}])
 def test_weights_that_are_no_numbers_are_no_result(tmp_path, settings):
     for _ in ("at first", "again"):
@@ -366,7 +391,7 @@ def test_accumulated_steps_are_one_large_step(tmp_path):
         model.layers[2].p = 0.0  # dropout draws once a forward pass
         train_model(
             model, train=Points(64, 1, 1.5), valid=Points(8, 2, 1.5), collate=collate, folder=tmp_path / folder,
-            seed=0, settings={**SETTINGS, **some},
+            random_state=0, settings={**SETTINGS, **some},
         )  # fmt: skip
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 
@@ -398,7 +423,7 @@ def stop(*_):
 
 def test_a_sampler_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkeypatch):
     def sampler():
-        return LabelSampler(Points(60, 1, 1.5).targets, np.array([1.0, 2.0, 0.5]), undersample=False, seed=3)
+        return LabelSampler(Points(60, 1, 1.5).targets, np.array([1.0, 2.0, 0.5]), undersample=False, random_state=3)
 
     model, _ = train(tmp_path / "whole", sampler=sampler())
     with monkeypatch.context() as patched:
@@ -419,7 +444,7 @@ def test_the_loss_hears_how_far_the_training_is(tmp_path):
     model = Net()
     model.loss = Watched(group_of=np.arange(3))
     train_model(
-        model, train=Points(16, 1, 1.5), valid=Points(8, 2, 1.5), collate=collate, folder=tmp_path, seed=0,
+        model, train=Points(16, 1, 1.5), valid=Points(8, 2, 1.5), collate=collate, folder=tmp_path, random_state=0,
         settings={"num_train_epochs": 2, "per_device_train_batch_size": 8},
     )  # fmt: skip
     assert sorted(set(seen)) == [0, 0.25, 0.5, 0.75]
@@ -455,7 +480,7 @@ def test_the_optimizer_is_the_one_that_is_named(tmp_path, monkeypatch):
     ("settings", "told"),
     [
         ({"output_dir": "elsewhere"}, "training.output_dir cannot be set here: `run`"),
-        ({"seed": 3}, "set classifier.seed"),
+        ({"seed": 3}, "set classifier.random_state"),
         ({"learning_rate": "fast"}, "training.learning_rate = 'fast' is not a number"),
         ({"num_train_epochs": True}, "training.num_train_epochs = True is not a number"),
         ({"layer_decay": 0}, "training.layer_decay 0 must be above 0"),
@@ -471,6 +496,11 @@ def test_the_optimizer_is_the_one_that_is_named(tmp_path, monkeypatch):
         ({"data_seed": "x"}, "training.data_seed 'x' is not a whole number"),
         ({"label_smoothing_factor": 7}, "training.label_smoothing_factor 7 must be below 1"),
         ({"adam_beta1": 5}, "Invalid beta parameter"),
+        ({"accelerator_config": True}, "training.accelerator_config True is neither a mapping nor the name of a file"),
+        ({"fsdp_config": 2}, "training.fsdp_config 2 is neither"),
+        ({"accelerator_config": "no.json"}, "No such file or directory: 'no.json'"),
+        ({"optim_args": [1]}, "training: 'list' object has no attribute"),
+        ({"fsdp": [1]}, "training: 'int' object has no attribute"),
         ({"adam_epsilon": -1, "optim": "adamw_torch_fused"}, "Invalid epsilon value"),
         ({"lr_scheduler_kwargs": {"x": 1}}, "unexpected keyword argument 'x'"),
         ({"lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"power": -1e9}}, "out of range"),

@@ -1,5 +1,9 @@
-"""Whether the weights of a local encoder are as large as its config.json says, read before anything is built of it."""
+"""The files of a local encoder, looked at before anything is built of them: each can ask for all memory there is.
 
+Its config.json may say another size than its weights have, and a few rules of its tokenizer.json may blow a text up.
+"""
+
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -18,6 +22,12 @@ REPEATS = re.compile(r"(^|_)(layers?|blocks?|experts?|groups?|group_num|depths?)
 NO_SIZE = re.compile(r"theta|base|scale|scaling|seed|version")
 MOST_LAYERS = 1000  # of a config without weights
 SLACK = 10_000_000  # numbers that may be missing in the file: a pooler, tables that are computed
+RULES = "tokenizer.json"
+MOST_GROWTH = 2000  # characters of one; with NFKD, lower case and the table of SentencePiece it is about 1,300
+# Characters that one becomes at most; all other steps take away, or add no more than stands in the file.
+GROWTH = {
+    "NFC": 3, "NFD": 4, "NFKC": 18, "NFKD": 18, "Lowercase": 2, "BertNormalizer": 3, "ByteLevel": 4, "Metaspace": 2,
+}  # fmt: skip
 
 
 def check_sizes(name: str, folder: Path) -> int:
@@ -82,6 +92,29 @@ def check_model_size(name: str, folder: Path, config: Any, stored: int) -> None:
         )
 
 
+def check_growth(name: str, folder: Path) -> None:
+    """Refuse a tokenizer whose rules, one after the other, blow a text up; before any text is given to it.
+
+    Parameters
+    ----------
+    name, folder
+        The encoder as it was asked for, and where it lies.
+
+    Raises
+    ------
+    EncoderError
+        One character could become more than `MOST_GROWTH`.
+    """
+    if not (folder / RULES).is_file():
+        return
+    rules = json.loads((folder / RULES).read_text(encoding="utf-8"))
+    if _growth(rules.get("normalizer")) * _growth(rules.get("pre_tokenizer")) > MOST_GROWTH:
+        raise EncoderError(
+            f"encoder {name!r}: the rules in {RULES} (normalizer, pre_tokenizer) can make a text more than "
+            f"{MOST_GROWTH:,} times as long: save the encoder with its own {RULES}"
+        )
+
+
 def _shapes(name: str, folder: Path) -> Iterator[list[int]]:
     for file in _files(name, folder):
         with safe_open(file, framework="pt") as tensors:
@@ -123,3 +156,28 @@ def _numbers(content: Any, key: str = "") -> Iterator[tuple[str, int]]:
             yield from _numbers(inner, key)
     elif isinstance(content, int | float) and not isinstance(content, bool):
         yield key, int(content) if abs(content) < 1e18 else 10**18
+
+
+def _growth(rule: Any) -> float:
+    if rule is None:
+        return 1
+    kind = rule["type"]
+    if kind == "Sequence":
+        return prod(map(_growth, rule.get("normalizers") or rule.get("pretokenizers") or ()))
+    if kind == "Replace":
+        return _growth_of_replacing(rule["pattern"], len(rule["content"]))
+    if kind == "Precompiled":
+        return _longest(base64.b64decode(rule["precompiled_charsmap"] or b""))
+    return GROWTH.get(kind, 1)
+
+
+def _growth_of_replacing(pattern: dict[str, str], length: int) -> float:
+    replaced = len(pattern.get("String", ""))
+    # A regular expression can stand for nothing at all, between any two characters.
+    return max(1, length / replaced) if replaced else 1 + length
+
+
+def _longest(table: bytes) -> int:
+    """Return the characters of the longest text in a table of SentencePiece: a trie, and texts that end in zeros."""
+    texts = table[4 + int.from_bytes(table[:4], "little") :].split(b"\0")
+    return max(1, *(len(text.decode("utf-8", "replace")) for text in texts))

@@ -6,9 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.coarse.aggregator import Aggregator, positions, similar_lengths
-from stages.coarse.label_attention import LabelAttention, group_text_embeddings
-from stages.coarse.model import DocumentModel
+from stages.coarse.document_model import (
+    Aggregator,
+    DocumentModel,
+    LabelAttention,
+    group_text_embeddings,
+    positions,
+    similar_lengths,
+)
 
 HIDDEN = 16
 

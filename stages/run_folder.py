@@ -1,22 +1,63 @@
-"""Finished files of a run folder, and the checksums by which a damaged one is found before it is read.
+"""What a run folder keeps: files under a name that says all they depend on, with checksums that find a damaged one.
+
+A name is a hash of named parts, so that what was made of something else is never read. An array goes in with its type
+and shape and a text with its length, so that no two different things look alike. Where settings are a part, all of them
+are, but for those that a list names because they do not matter: a new setting then cannot be forgotten.
 
 The checksums of files that belong together stand beside them, in a list as `sha256sum` writes and checks it. The list
 is written last: files without one are not finished. What does not fit its checksum is made anew.
 """
 
+import hashlib
+import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from hierarchy.disk.whole_files import cannot_write, checksum, sync, system_error, whole_file, write_whole
-from hierarchy.errors import DataError
+import numpy as np
+from scipy import sparse
+
+from hierarchy.disk.whole_files import cannot_write, checksum, named_file, sync, system_error, whole_file, write_whole
+from hierarchy.errors import CoarsefineError, DataError
 
 LIST = ".sha256"  # how the name of a list ends
 PLACES = "(`run` or -o; in Python `run_dir`, for documents `cache_dir`)"
 LONGEST_LIST = 1 << 20  # bytes
 logger = logging.getLogger(f"coarsefine.{__name__}")
+
+
+def cache_key(**parts: Any) -> str:
+    """Return the SHA-256 of named parts, 64 hexadecimal digits.
+
+    Parameters
+    ----------
+    parts
+        Arrays, dense or sparse, and whatever JSON can hold. Texts go in as `texts_digest` gives them.
+    """
+    named = {name: array_digest(part) if _is_array(part) else part for name, part in parts.items()}
+    return hashlib.sha256(json.dumps(named, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def array_digest(array: Any) -> str:
+    """Return the SHA-256 of an array, dense or CSR: of its type, its shape and its numbers."""
+    if sparse.issparse(array):
+        return cache_key(shape=array.shape, data=array.data, indices=array.indices, indptr=array.indptr)
+    digest = hashlib.sha256(json.dumps([array.dtype.str, array.shape]).encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def texts_digest(texts: Iterable[str]) -> str:
+    """Return the SHA-256 of texts in their order; nothing but the current one is in memory."""
+    digest = hashlib.sha256()
+    for text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "little"))
+        digest.update(raw)
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -50,13 +91,14 @@ def finishing(listing: Path, *files: Path) -> Iterator[tuple[Path, ...]]:
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Turn the system's refusal to write into a sentence with its cause; other errors pass."""
+    """Turn the system's refusal to write into a sentence with its cause; other errors pass, those of reading too."""
     try:
         yield
-    except DataError:
+    except CoarsefineError:
         raise
     except Exception as error:
-        if system_error(error) is None:
+        cause = system_error(error)
+        if cause is None or not _is_about(cause, place):
             raise
         raise DataError(
             f"{cannot_write(place, error)}, or take another place {PLACES}; what is finished there already is "
@@ -89,9 +131,9 @@ def is_finished(listing: Path, *files: Path) -> bool:
     except (OSError, ValueError):
         return damaged(listing, "it is no list of checksums")
     for file in dict.fromkeys([*files, *(listing.with_name(name) for name in sums)]):
-        if not file.is_file():
-            return damaged(file, "no such file is there")
         try:
+            if not file.is_file():
+                return damaged(file, "no such file is there")
             if checksum(file) != sums.get(file.name):
                 return damaged(file, f"its checksum is not that of {listing.name}")
         except OSError as error:
@@ -121,6 +163,21 @@ def set_aside(place: Path) -> Path:
     return aside
 
 
+def _is_array(part: Any) -> bool:
+    return isinstance(part, np.ndarray) or sparse.issparse(part)
+
+
+def _is_about(error: OSError, place: Path) -> bool:
+    """Whether the system may have refused to write at a place: it is no connection, and names no file elsewhere."""
+    if error.errno is None or isinstance(error, ConnectionError):
+        return False
+    file = named_file(error)
+    if file is None:
+        return True
+    real, named = Path(os.path.realpath(place)), Path(os.path.realpath(file))
+    return real.parent in named.parents or named in real.parents
+
+
 def _clear(place: Path) -> None:
     """Move away what is none of ours, as it may be somebody's."""
     if os.path.lexists(place):
@@ -137,6 +194,6 @@ def _sums(listing: Path) -> dict[str, str]:
     content = listing.read_bytes().decode()
     sums = {name: digest for digest, name in (line.split("  ", 1) for line in content.splitlines())}
     is_ours = content == "".join(_line(digest, name) for name, digest in sums.items())
-    if not sums or not is_ours or any(Path(name).name != name for name in sums):
+    if not sums or not is_ours or any(not name or Path(name).name != name for name in sums):
         raise ValueError
     return sums
