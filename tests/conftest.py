@@ -24,6 +24,7 @@ from tiny import TINY, save_tiny_bert
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
 
+pytest_plugins = ["label_fixtures"]
 PER_LABEL = 25
 # An ending makes a word new to the n-grams, while the tokenizer still sees its stem: each expert knows something.
 ENDINGS = ["", "s", "ed", "ing", "er", "y", "less", "ful", "ish", "like", "proof", "wise"]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hierarchy.disk.manifests import model_of
 from hierarchy.errors import DataError, first_line
 
 _LEFT_OVER = re.compile(r"\..*\.[0-9a-f]{16}\.part", re.DOTALL)
@@ -277,6 +278,8 @@ def _replaceable(path: str | Path) -> Path:
     """Return the file that a path leads to; raises OSError where it may not be written, though its folder may be."""
     real = _real(path)
     if real.exists():
+        if (model := model_of(real)) is not None:
+            raise OSError(errno.EINVAL, f"it is a file of the model {str(model)!r}, which would be damaged", str(path))
         os.close(os.open(real, os.O_WRONLY))
         if (refusal := replacement_refusal(real)) is not None:
             raise refusal

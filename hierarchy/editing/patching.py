@@ -12,6 +12,7 @@ from pathlib import Path
 from shlex import quote
 
 from hierarchy.disk.locks import held
+from hierarchy.disk.manifests import model_of
 from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import write_output
 from hierarchy.editing.draft import Edited
@@ -79,6 +80,11 @@ def check_editable(path: str | Path) -> None:
     path = local_path(path)
     if path.is_dir():
         raise TaxonomyError(f"{str(path)!r} is a folder; edit the taxonomy file that the model was trained with")
+    if (model := model_of(path)) is not None:
+        raise TaxonomyError(
+            f"{str(path)!r} is a file of the model {str(model)!r}, which would be damaged; edit the taxonomy file that "
+            "the model was trained with, or a copy"
+        )
     if path.suffix.lower() not in (".yaml", ".yml"):
         command = f"coarsefine taxonomy build {quote(str(path))} -o {quote(str(path.with_suffix('.yaml')))}"
         raise TaxonomyError(

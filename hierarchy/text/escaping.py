@@ -40,7 +40,7 @@ def visible(text: str) -> str:
 
 
 def in_short(value: object) -> str:
-    """Return a value as Python writes it, for a message; of a long one the beginning.
+    """Return a value as Python writes it, in one line for a message; of a long one the beginning.
 
     Parameters
     ----------
@@ -51,6 +51,8 @@ def in_short(value: object) -> str:
         written = repr(value)
     except ValueError:
         return "a number of thousands of digits"
+    if "\n" in written:  # of tables and arrays
+        written = " ".join(written.split())
     return written if len(written) <= SHORT else f"{written[:SHORT]}…"
 
 

@@ -78,7 +78,7 @@ def calibrate(
         record = with_calibration(classifier.model_.record, file, read)
         classifier.model_ = replace(classifier.model_, record=record)
         classifier.save_pretrained(folder.place)
-    wrote(folder.place, "the calibrated model is")
+    wrote(folder.place, "the calibrated model is in")
     assert classifier.model_.promises is not None  # noqa: S101 - calibrate has made them; for the type checker
     _show(classifier.model_.promises)
 

@@ -210,11 +210,11 @@ def print_lines(*lines: "str | RenderableType") -> None:
 
 
 def wrote(place: Any, what: str = "") -> None:
-    """Note a file, folder or address that holds what the command has made, and log `what` lies there."""
+    """Note a file, folder or address that holds what the command has made, and log it behind `what`."""
     if _running is not None:
         _running.places.append(str(place))
     if what:
-        logger.info("%s in %s", what, place)
+        logger.info("%s %s", what, place)
 
 
 def text(content: str, style: str = "") -> "Text":

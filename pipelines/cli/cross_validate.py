@@ -49,7 +49,7 @@ def cross_validate(
         else:
             _show(result)
         result.predictions.write(out)
-    wrote(out, "the out-of-fold predictions are")
+    wrote(out, "the out-of-fold predictions are in")
 
 
 def validated_folds(

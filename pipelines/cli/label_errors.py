@@ -72,7 +72,7 @@ def label_errors(
         errors = replace(errors, found=errors.found[:top])
         excerpts = _excerpts(config, errors.found) if text else {}
         write_review(errors.found, out, excerpts)
-    wrote(out, f"{len(errors.found)} documents to review are")
+    wrote(out, f"{len(errors.found)} documents to review are in")
     if as_json:
         lines = errors.as_dict()
         for line, one in zip(lines["found"], errors.found, strict=True):

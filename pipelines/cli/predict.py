@@ -98,6 +98,7 @@ def predict(
         raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
     from hierarchy.disk.output import SUFFIXES
     from pipelines.cli.places import output_file, writing
+    from pipelines.data.report import count
     from pipelines.model.artifact.hub import local_folder
     from pipelines.serving.predict import predict_file
 
@@ -117,7 +118,7 @@ def predict(
             device=device,
             restart=restart,
         )
-    wrote(out, f"{answered} documents are answered")
+    wrote(out, f"{count(answered, 'document')} answered:")
 
 
 def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, sets: str | None, as_json: bool) -> None:

@@ -66,7 +66,7 @@ def refit(
         refits = len(classifier.model_.record.get("refits", []))
         _refit(classifier, groups, taxonomy, config)
         classifier.save_pretrained(folder.place)
-    wrote(folder.place, "the refitted model is")
+    wrote(folder.place, "the refitted model is in")
     for refitted in classifier.model_.record.get("refits", [])[refits:]:
         print_minutes(refitted["seconds"])
 

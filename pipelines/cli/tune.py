@@ -75,7 +75,7 @@ def tune(
         from pipelines.pages.tuning import tuning_page
 
         write_output(html, tuning_page(found))
-        wrote(html, "the page is")
+        wrote(html, "the page is in")
     logger.info("the best config: coarsefine train --config %s", out / BEST)
 
 

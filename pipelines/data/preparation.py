@@ -14,6 +14,7 @@ from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.characters import has_half, healed, refuse_half
+from hierarchy.text.escaping import in_short
 from pipelines.data.augmentation import with_copies, with_label_texts
 from pipelines.data.checks import check_documents
 from pipelines.data.documents import Documents
@@ -59,7 +60,7 @@ def check_text(text: Any) -> str:
         It is no string.
     """
     if not isinstance(text, str):
-        raise DataError(f"text is {text!r:.80} ({type(text).__name__}): give one document, a string")
+        raise DataError(f"text is {in_short(text)} ({type(text).__name__}): give one document, a string")
     return check_texts([text])[0]
 
 

@@ -271,8 +271,8 @@ def output_schema(*, ids: bool, sets: bool) -> "pa.Schema":
 
 def _model_key(folder: Path) -> str:
     """Hash the model's manifest, which holds the hashes of all its files."""
+    from hierarchy.disk.manifests import MANIFEST
     from hierarchy.disk.whole_folders import put_back
-    from pipelines.model.artifact.manifest import MANIFEST
 
     put_back(folder)
     if not (folder / MANIFEST).is_file():

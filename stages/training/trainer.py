@@ -15,7 +15,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 from torch.utils.data import Dataset, Sampler
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+)
 from transformers.trainer_utils import rotate_checkpoints, set_seed
 
 from hierarchy.disk.strict_json import parse_json
@@ -143,7 +150,10 @@ def train_model(
         weight_decay=arguments.weight_decay,
         layer_decay=own["layer_decay"],
     )
-    trainer.remove_callback(PrinterCallback)  # it prints bare dicts; _LogEpochs says the same in words
+    # Both print bare dicts; _LogEpochs says the same in words.
+    trainer.remove_callback(PrinterCallback)
+    if trainer.pop_callback(ProgressCallback) is not None:
+        trainer.add_callback(_Bar())
     with first_goes_first():
         make_folder(folder)
         checkpoint = last_checkpoint(folder)
@@ -291,6 +301,13 @@ def _is_whole(checkpoint: Path) -> bool:
 def _is_finished(checkpoint: Path) -> bool:
     needed = [checkpoint / WEIGHTS, checkpoint / STATE]
     return checkpoint.is_dir() and is_finished(checkpoint / CHECKSUMS, *needed, *_contents(checkpoint))
+
+
+class _Bar(ProgressCallback):
+    """A bar, and nothing beside it."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        """Leave the figures to `_LogEpochs`."""
 
 
 class _LogEpochs(TrainerCallback):

@@ -77,7 +77,7 @@ def build(
             taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
         )
         built.to_yaml(out)
-    wrote(out, f"{sizes(built)}:")
+    wrote(out, f"{sizes(built)} in")
     if as_json:
         print_json(asdict(builder.report_))
     else:

@@ -196,7 +196,7 @@ def _run(file: Path, edit: "Callable[[Taxonomy], Edited]", dry_run: bool) -> Non
         lines = unified_diff(before.splitlines(), after.splitlines(), str(file), f"{file} (after)", lineterm="")
         print_lines(*lines)
     else:
-        wrote(file, "the edited taxonomy is")
+        wrote(file, "the edited taxonomy is in")
     print_lines(*edited.lines())
     print_lines(refit_line([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
     if edited.new.unplaced:

@@ -42,7 +42,7 @@ def _draw(taxonomy: "Taxonomy", title: str, html: Path, config: "Config") -> Non
     write_output(
         html, taxonomy_page(taxonomy, documents, encoder=encoder, random_state=options.random_state, title=title)
     )
-    wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is")
+    wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is in")
 
 
 def sizes(taxonomy: "Taxonomy") -> str:

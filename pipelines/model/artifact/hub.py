@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from hierarchy.disk.manifests import MANIFEST
 from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_folders import put_back
 from hierarchy.errors import ArtifactError, first_line
-from pipelines.model.artifact.manifest import MANIFEST, NAME, check_manifest, is_present, listed_files
+from pipelines.model.artifact.manifest import NAME, check_manifest, is_present, listed_files
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[^@\s]+)?")
 NAME_A_MODEL = "name the folder that `train` or save_pretrained wrote, or a model on the hub as org/name"

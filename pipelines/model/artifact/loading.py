@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hierarchy.disk.manifests import MANIFEST
 from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.label_words import word_problem
@@ -14,7 +15,6 @@ from pipelines.evaluation.schema import check_metrics
 from pipelines.model.artifact.loading_neural import DOCUMENT_MODEL, load_neural, reads_pretrained
 from pipelines.model.artifact.manifest import (
     FORMAT_VERSION,
-    MANIFEST,
     METRICS,
     NEIGHBOURS,
     PROMISES,

@@ -16,12 +16,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hierarchy.disk.manifests import MANIFEST
 from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_folders import put_back
 from hierarchy.errors import ArtifactError
 
 FORMAT_VERSION = 3  # 1 fused margins as they are; 1 and 2 had no n-grams of lone characters and of signs
-MANIFEST = "manifest.json"
 NEIGHBOURS = "neighbours.safetensors"
 PROMISES, METRICS, RECORD = "promises.json", "metrics.json", "run.json"
 COPY_AGAIN = "copy the model again"

@@ -7,10 +7,11 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from hierarchy.disk.locks import held
+from hierarchy.disk.manifests import MANIFEST
 from hierarchy.disk.whole_files import cannot_write
 from hierarchy.disk.whole_folders import folder_problem, put_back, remove_left_overs
 from hierarchy.errors import ArtifactError, DataError
-from pipelines.model.artifact.manifest import MANIFEST, listed_files
+from pipelines.model.artifact.manifest import listed_files
 from stages.machine import is_first
 
 # All that a model ever had at the top of its folder. Whatever else lies there is somebody else's, even where a manifest

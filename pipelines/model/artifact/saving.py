@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 
+from hierarchy.disk.manifests import MANIFEST
 from hierarchy.disk.whole_files import cannot_write, checksum
 from hierarchy.disk.whole_folders import whole_folder
 from hierarchy.errors import ArtifactError
-from pipelines.model.artifact.manifest import FORMAT_VERSION, MANIFEST, METRICS, NEIGHBOURS, PROMISES, RECORD
+from pipelines.model.artifact.manifest import FORMAT_VERSION, METRICS, NEIGHBOURS, PROMISES, RECORD
 from pipelines.model.artifact.replacement import foreign, model_place
 from pipelines.model.artifact.saved_settings import description
 from pipelines.model.model import Model

@@ -353,3 +353,29 @@ def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
         Path.cwd()
     assert system_refusal(raised.value).startswith("the working directory is not there any more")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["taxonomy.yaml", "manifest.json", "encoder/config.json"])
+def test_no_file_of_a_model_is_written(files, tmp_path, name):
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / name).write_text("before")
+    manifest = '{"sha256": {"taxonomy.yaml": "", "encoder/config.json": ""}}'
+    (tmp_path / "manifest.json").write_text(manifest)
+    before = (tmp_path / name).read_text()
+    (tmp_path / "link").symlink_to(name)
+    for path in (tmp_path / name, tmp_path / "link"):
+        with pytest.raises(DataError, match=f"a file of the model .*{tmp_path.name}', which would be damaged"):
+            write_output(path, "x")
+        assert file_refusal(path) is not None
+    assert (tmp_path / name).read_text() == before
+    write_output(tmp_path / "notes.txt", "x")
+    write_output(tmp_path / "notes.txt", "y")
+    assert (tmp_path / "notes.txt").read_text() == "y"
+
+
+@pytest.mark.parametrize("manifest", ["[]", "{}", '{"sha256": 5}', '{"name": "an app", "icons": []}', "no JSON"])
+def test_a_manifest_of_another_program_protects_nothing(files, tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(manifest)
+    for name in ("new.json", "new.json", "manifest.json"):
+        write_output(tmp_path / name, "x")
+    assert (tmp_path / "manifest.json").read_text() == "x"

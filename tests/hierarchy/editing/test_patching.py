@@ -9,7 +9,7 @@ from handwritten import NAMES, written
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hierarchy import BusyError, Label, Taxonomy, TaxonomyError, editing
+from hierarchy import BusyError, DataError, Label, Taxonomy, TaxonomyError, editing
 from hierarchy.diff import diff
 from hierarchy.disk.locks import held
 from hierarchy.editing import patching
@@ -338,6 +338,18 @@ def test_only_yaml_is_edited(tmp_path):
         edit_file(tmp_path / "none.yaml", rename)
     with pytest.raises(TaxonomyError, match="is a folder"):
         edit_file(tmp_path, rename)
+
+
+def test_the_taxonomy_of_a_model_is_not_edited_in_place(tmp_path):
+    tree = Taxonomy(unplaced=(Label("a", "a"),))
+    tree.to_yaml(tmp_path / "taxonomy.yaml")
+    before = (tmp_path / "taxonomy.yaml").read_bytes()
+    (tmp_path / "manifest.json").write_text('{"sha256": {"taxonomy.yaml": ""}}')
+    with pytest.raises(TaxonomyError, match=r"which would be damaged; edit the taxonomy file .*, or a copy"):
+        edit_file(tmp_path / "taxonomy.yaml", lambda tree: editing.rename_label(tree, "a", "b"))
+    with pytest.raises(DataError, match="which would be damaged"):
+        tree.to_yaml(tmp_path / "taxonomy.yaml")
+    assert (tmp_path / "taxonomy.yaml").read_bytes() == before
 
 
 HABITS = {

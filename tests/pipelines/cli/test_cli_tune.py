@@ -28,7 +28,7 @@ def files(english, tmp_path):
     (tmp_path / "config.yaml").write_text(
         f"taxonomy: {tmp_path}/taxonomy.yaml\n"
         f"data:\n  train: {tmp_path}/train.jsonl\n  valid: {tmp_path}/valid.jsonl\n  test: {tmp_path}/test.jsonl\n"
-        f"classifier:\n  encoder: none\n  n_jobs: 1\nrun: {tmp_path}/run\noutput: {tmp_path}/model\n",
+        f"classifier:\n  encoder: none\n  n_jobs: 1\nrun_dir: {tmp_path}/run\noutput: {tmp_path}/model\n",
         encoding="utf-8",
     )
     return tmp_path

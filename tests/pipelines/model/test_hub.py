@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hub_server import TOKEN, Repository
 
+from hierarchy.disk.manifests import MANIFEST
 from hierarchy.errors import ArtifactError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.model.artifact.hub import local_folder, push_folder
-from pipelines.model.artifact.manifest import MANIFEST
 
 ROOT = Path(__file__).parents[3]
 TEXTS = ["boil water in the kettle", "printer ink and paper", "the hose leaks"]

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hierarchy.disk.manifests import MANIFEST
 from hierarchy.errors import ArtifactError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.model.artifact import loading
 from pipelines.model.artifact.loading import load_model
-from pipelines.model.artifact.manifest import MANIFEST, check_manifest
+from pipelines.model.artifact.manifest import check_manifest
 
 TEXTS = ["kettle steam", "printer ink"]
 

@@ -13,7 +13,7 @@ def test_any_change_of_the_code_is_seen(tmp_path):
     for package in made_by.PACKAGES:
         shutil.copytree(made_by.HOUSE / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     assert made_by._code(tmp_path) == code_and_libraries()["code"]
-    changed = tmp_path / "stages" / "rows.py"
+    changed = tmp_path / "stages" / "fine" / "rows.py"
     changed.write_text(changed.read_text(encoding="utf-8").replace("0.01", "0.02", 1), encoding="utf-8")
     assert made_by._code(tmp_path) != code_and_libraries()["code"]
 

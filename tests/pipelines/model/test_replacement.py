@@ -20,7 +20,7 @@ from pipelines.model.artifact.hub import push_folder
 from pipelines.model.artifact.replacement import check_replaceable, foreign, model_place, run_place
 
 HOLDER = (
-    "import sys, time; from pathlib import Path; from pipelines import replacement\n"
+    "import sys, time; from pathlib import Path; from pipelines.model.artifact import replacement\n"
     "with getattr(replacement, sys.argv[1])(Path(sys.argv[2])): print(flush=True); time.sleep(60)"
 )
 ROOT = Path(__file__).parents[3]

@@ -1,4 +1,4 @@
-"""What the tests of hierarchy/ share: a tiny embed function and the shared taxonomies."""
+"""What tests of label trees share: a tiny embed function and the shared taxonomies."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-DATA = Path(os.environ.get("COARSEFINE_DATA", Path(__file__).parents[2] / ".." / "shared"))
+DATA = Path(os.environ.get("COARSEFINE_DATA", Path(__file__).parents[1] / ".." / "shared"))
 
 
 def word_vectors(texts: Sequence[str]) -> np.ndarray:
