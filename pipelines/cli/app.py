@@ -9,7 +9,6 @@ import typer
 from typer.core import TyperGroup
 
 from hierarchy.text.escaping import visible
-from hierarchy.text.likeness import OF_LABELS
 from pipelines.cli.calibrate import calibrate
 from pipelines.cli.console import told_errors
 from pipelines.cli.cross_validate import cross_validate
@@ -48,6 +47,8 @@ def _escaped_quotes() -> Iterator[None]:
     except Exception as error:  # typer has no public name for the base of its errors, which have a message
         message = getattr(error, "message", None)
         if getattr(error, "option_name", None) == "--groups-column":
+            from hierarchy.text.likeness import OF_LABELS  # with numpy
+
             message = f"{message}: it is --source-column now, since {OF_LABELS}"
         if isinstance(message, str):
             error.message = "\n".join(map(visible, message.split("\n")))  # type: ignore[attr-defined]

@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.disk.paths import expanded
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_table, wrote
-from pipelines.cli.options import (
-    BeamOption,
-    DeviceOption,
-    ModelArgument,
-    NewModelOption,
-    RoutingOption,
-    SplitOption,
-)
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
@@ -25,12 +18,12 @@ if TYPE_CHECKING:
 @command("calibrate model calibration.jsonl -o model --precision 0.95", goes_on="give the same command again")
 def calibrate(
     work: "Work",
-    model: ModelArgument,
+    model: options.ModelArgument,
     file: Annotated[
         str,
         typer.Argument(parser=expanded, help="Documents with their labels, seen by neither training nor validation."),
     ],
-    out: NewModelOption = None,
+    out: options.NewModelOption = None,
     precision: Annotated[
         float, typer.Option("--precision", help="Share of right answers, at each level, that is promised.")
     ] = 0.95,
@@ -45,10 +38,10 @@ def calibrate(
             "--false-alarms", help="Share of documents in scope that may be taken for out of scope; by default none is."
         ),
     ] = None,
-    split: SplitOption = None,
-    routing: RoutingOption = None,
-    beam: BeamOption = None,
-    device: DeviceOption = None,
+    split: options.SplitOption = None,
+    routing: options.RoutingOption = None,
+    beam: options.BeamOption = None,
+    device: options.DeviceOption = None,
 ) -> None:
     """Promise a precision for fine answers and for group answers, and a coverage for sets.
 

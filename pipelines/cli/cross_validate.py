@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import naming, print_json, print_table, wrote
-from pipelines.cli.options import BaselinesOption, FoldsOption, IdOption, JsonOption, RepeatsOption, SourceOption
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,15 +26,15 @@ GOES_ON = "the same command goes on after the last finished fold"
 @command("cross-validate --config configs/chained.yaml --set data.train=train.jsonl --folds 5", goes_on=GOES_ON)
 def cross_validate(
     work: "Work",
-    folds: FoldsOption = 5,
-    repeats: RepeatsOption = 1,
-    source_column: SourceOption = None,
-    id_column: IdOption = None,
+    folds: options.FoldsOption = 5,
+    repeats: options.RepeatsOption = 1,
+    source_column: options.SourceOption = None,
+    id_column: options.IdOption = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Parquet file for the out-of-fold predictions.")
     ] = Path("out-of-fold.parquet"),
-    baselines: BaselinesOption = True,
-    as_json: JsonOption = False,
+    baselines: options.BaselinesOption = True,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Train on all folds of the training documents but one, answer that one, and so on.
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipelines.cli import options
 from pipelines.cli.commands import Work, command
 from pipelines.cli.console import print_lines, text, wrote
-from pipelines.cli.options import BaselinesOption, SetOption
 from pipelines.cli.predict import print_paths
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def demo(
         "demo"
     ),
     language: Annotated[Literal["en", "zh"], typer.Option("--language", help="600 labels (en) or 100 (zh).")] = "en",
-    baselines: BaselinesOption = True,
-    settings: SetOption = None,
+    baselines: options.BaselinesOption = True,
+    settings: options.SetOption = None,
 ) -> None:
     """Train and evaluate on a synthetic corpus, with groups built from bare labels, and classify some letters."""
     from hierarchy.disk.output import OutputFolder

@@ -7,17 +7,9 @@ import typer
 
 from hierarchy.disk.paths import expanded
 from hierarchy.errors import DataError
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_report, wrote
-from pipelines.cli.options import (
-    BeamOption,
-    DeviceOption,
-    LabelledArgument,
-    ModelArgument,
-    PageOption,
-    RoutingOption,
-    SplitOption,
-)
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
@@ -26,8 +18,8 @@ if TYPE_CHECKING:
 @command("evaluate model test.jsonl --train train.jsonl --json figures.json", goes_on="give the same command again")
 def evaluate(
     work: "Work",
-    model: ModelArgument,
-    file: LabelledArgument,
+    model: options.ModelArgument,
+    file: options.LabelledArgument,
     train: Annotated[
         str | None,
         typer.Option("--train", metavar="FILE", parser=expanded, help="Training documents, to fit the baselines on."),
@@ -35,15 +27,15 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file as JSON.")
     ] = None,
-    html: PageOption = None,
+    html: options.PageOption = None,
     label_errors: Annotated[
         Path | None,
         typer.Option("--label-errors", metavar="FILE", help="Show these label errors (of label-errors) on the page."),
     ] = None,
-    split: SplitOption = None,
-    routing: RoutingOption = None,
-    beam: BeamOption = None,
-    device: DeviceOption = None,
+    split: options.SplitOption = None,
+    routing: options.RoutingOption = None,
+    beam: options.BeamOption = None,
+    device: options.DeviceOption = None,
 ) -> None:
     """Compare a model's answers with the right labels, and with what flat models would have said."""
     from pipelines.cli.documents import read_checked, reports_shown

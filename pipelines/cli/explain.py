@@ -7,17 +7,9 @@ import typer
 
 from hierarchy.disk.paths import expanded
 from hierarchy.errors import DataError
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_json, print_lines, print_table
-from pipelines.cli.options import (
-    BeamOption,
-    DeviceOption,
-    JsonOption,
-    ModelArgument,
-    RoutingOption,
-    SplitOption,
-    TopOption,
-)
 from pipelines.cli.predict import ANSWERED, print_paths
 
 if TYPE_CHECKING:
@@ -34,7 +26,7 @@ CHARACTERS_SHOWN = 60
 @command('explain model letters.csv --row 7, or: explain model --text "My card ..."', columns=("text",))
 def explain(
     work: "Work",
-    model: ModelArgument,
+    model: options.ModelArgument,
     file: Annotated[str | None, typer.Argument(parser=expanded, help="Documents; --row names one of them.")] = None,
     row: Annotated[
         int | None, typer.Option("--row", metavar="N", help="Row of the document, as predictions and messages name it.")
@@ -43,12 +35,12 @@ def explain(
     against: Annotated[
         str | None, typer.Option("--against", metavar="LABEL", help="Label to compare with; by default the runner-up.")
     ] = None,
-    top_k: TopOption = 3,
-    split: SplitOption = None,
-    routing: RoutingOption = None,
-    beam: BeamOption = None,
-    as_json: JsonOption = False,
-    device: DeviceOption = None,
+    top_k: options.TopOption = 3,
+    split: options.SplitOption = None,
+    routing: options.RoutingOption = None,
+    beam: options.BeamOption = None,
+    as_json: options.JsonOption = False,
+    device: options.DeviceOption = None,
 ) -> None:
     """Say what in a document speaks for its best label, and what for another one."""
     from pipelines.cli.models import load_classifier

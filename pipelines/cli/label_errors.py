@@ -10,10 +10,10 @@ import typer
 
 from hierarchy.errors import DataError
 from hierarchy.nodes import Label, named
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_json, print_table, wrote
 from pipelines.cli.cross_validate import GOES_ON, validated_folds
-from pipelines.cli.options import FoldsOption, IdOption, JsonOption, RepeatsOption, SourceOption
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
@@ -42,11 +42,11 @@ def label_errors(
     ),
     top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N most suspicious documents.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Add the beginning of each text (from data.train).")] = False,
-    folds: FoldsOption = 5,
-    repeats: RepeatsOption = 1,
-    source_column: SourceOption = None,
-    id_column: IdOption = None,
-    as_json: JsonOption = False,
+    folds: options.FoldsOption = 5,
+    repeats: options.RepeatsOption = 1,
+    source_column: options.SourceOption = None,
+    id_column: options.IdOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Name documents whose label is probably wrong, the most suspicious first, with the label to put in its place.
 

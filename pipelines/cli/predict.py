@@ -10,18 +10,9 @@ import typer
 from hierarchy.disk.paths import expanded, is_there
 from hierarchy.errors import DataError
 from hierarchy.text.characters import is_blank
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import naming, print_json, print_lines, print_table, wrote
-from pipelines.cli.options import (
-    BeamOption,
-    DeviceOption,
-    IdOption,
-    JsonOption,
-    ModelArgument,
-    RoutingOption,
-    SplitOption,
-    TopOption,
-)
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
@@ -50,7 +41,7 @@ FIGURES = {
 )
 def predict(
     work: "Work",
-    model: ModelArgument,
+    model: options.ModelArgument,
     file: Annotated[
         str | None, typer.Argument(parser=expanded, help="Documents; their text stands in the column --text-column.")
     ] = None,
@@ -64,18 +55,18 @@ def predict(
         ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="One document, in place of a file.")] = None,
-    top_k: TopOption = 3,
-    id_column: IdOption = None,
-    split: SplitOption = None,
-    routing: RoutingOption = None,
-    beam: BeamOption = None,
+    top_k: options.TopOption = 3,
+    id_column: options.IdOption = None,
+    split: options.SplitOption = None,
+    routing: options.RoutingOption = None,
+    beam: options.BeamOption = None,
     sets: Annotated[
         Literal["labels", "tree"] | None,
         typer.Option("--sets", help="Add the set that holds the right label as often as `calibrate` promised."),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where an earlier run stopped.")] = False,
-    as_json: JsonOption = False,
-    device: DeviceOption = None,
+    as_json: options.JsonOption = False,
+    device: options.DeviceOption = None,
 ) -> None:
     """Answer the documents of a file, or one document.
 

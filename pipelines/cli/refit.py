@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.errors import DataError
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_minutes, print_report, wrote
-from pipelines.cli.options import DeviceOption, ModelArgument, NewModelOption
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ logger = logging.getLogger(f"coarsefine.{__name__}")
 )
 def refit(
     work: "Work",
-    model: ModelArgument,
+    model: options.ModelArgument,
     groups: Annotated[
         list[str] | None,
         typer.Option(
@@ -41,8 +41,8 @@ def refit(
     taxonomy: Annotated[
         Path | None, typer.Option("--taxonomy", metavar="FILE", help="The edited taxonomy; by default the model's own.")
     ] = None,
-    out: NewModelOption = None,
-    device: DeviceOption = None,
+    out: options.NewModelOption = None,
+    device: options.DeviceOption = None,
 ) -> None:
     """Fit the heads of some groups again and, where labels came, went or moved, the coarse stage; the rest stays.
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_lines, print_minutes, print_report, wrote
-from pipelines.cli.options import BaselinesOption
 from stages.machine import first_goes_first, is_first
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ logger = logging.getLogger(f"coarsefine.{__name__}")
     "train --config configs/chained.yaml --set data.train=train.jsonl --set output=model",
     goes_on="the same command goes on from what is finished in the run folder",
 )
-def train(work: "Work", baselines: BaselinesOption = True) -> None:
+def train(work: "Work", baselines: options.BaselinesOption = True) -> None:
     """Train a model, evaluate it beside its baselines, and save it.
 
     A training that was stopped goes on where it was when the same command is given again.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hierarchy.errors import ConfigError
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_table, wrote
-from pipelines.cli.options import PageOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def tune(
     test: Annotated[
         bool, typer.Option("--test", help="At the end compare trial 0 and the best trial on data.test, once.")
     ] = False,
-    html: PageOption = None,
+    html: options.PageOption = None,
 ) -> None:
     """Try settings, keep the best config on the validation documents, and leave the test documents alone.
 

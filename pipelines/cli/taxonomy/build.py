@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hierarchy.errors import TaxonomyError
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_json, print_table, wrote
-from pipelines.cli.options import JsonOption
 from pipelines.cli.taxonomy.show import sizes
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def build(
             help="Out-of-fold predictions of cross-validate: they tell what is confused, in place of a quick probe.",
         ),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Place labels that stand in no group; documents (data.train), where given, tell which are alike."""
     from pipelines.cli.documents import read_taxonomy, taxonomy_named, training_vectors

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_json, print_table
-from pipelines.cli.options import JsonOption, TaxonomyArgument
 
 if TYPE_CHECKING:
     from hierarchy.measuring.agreement import Agreement
@@ -23,8 +23,8 @@ SHOWN = 10  # rows of each list; --json gives all that were listed
 )
 def check(
     work: "Work",
-    file: TaxonomyArgument,
-    as_json: JsonOption = False,
+    file: options.TaxonomyArgument,
+    as_json: options.JsonOption = False,
     reference: Annotated[
         Path | None,
         typer.Option("--reference", metavar="FILE", help="Another tree of these labels: how far do they agree?"),

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_json, print_lines
-from pipelines.cli.options import JsonOption
 
 
 @command("diff old.yaml new.yaml")
 def diff(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="Taxonomy (.yaml, .json, .csv, .tsv) or a model.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
-    as_json: JsonOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Say what differs between two trees, and what must be refitted."""
     from hierarchy.diff import diff as compare

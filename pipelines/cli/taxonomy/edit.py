@@ -79,13 +79,9 @@ def move(
     dry_run: DryRunOption = False,
 ) -> None:
     """Move labels to another group; their ids stay."""
+    from hierarchy import editing
 
-    def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
-
-        return editing.move(taxonomy, labels, group, new_group=new_group)
-
-    _run(file, edit, dry_run)
+    _run(file, lambda taxonomy: editing.move(taxonomy, labels, group, new_group=new_group), dry_run)
 
 
 @command('merge taxonomy.yaml "Tea kettles" --into Kettles')
@@ -100,12 +96,11 @@ def merge(
 
     The ids of the labels that go are retired, and their documents must be labelled anew.
     """
+    from hierarchy import editing
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
-
-        merged = editing.merge_groups if _kind(taxonomy, [*sources, target], kind) == "group" else editing.merge_labels
-        return merged(taxonomy, sources, target)
+        of_groups = _kind(taxonomy, [*sources, target], kind) == "group"
+        return (editing.merge_groups if of_groups else editing.merge_labels)(taxonomy, sources, target)
 
     _run(file, edit, dry_run)
 
@@ -175,12 +170,11 @@ def rename(
     dry_run: DryRunOption = False,
 ) -> None:
     """Give a label or a group another name; its id stays."""
+    from hierarchy import editing
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
-
-        renamed = editing.rename_group if _kind(taxonomy, [what], kind) == "group" else editing.rename_label
-        return renamed(taxonomy, what, name)
+        of_group = _kind(taxonomy, [what], kind) == "group"
+        return (editing.rename_group if of_group else editing.rename_label)(taxonomy, what, name)
 
     _run(file, edit, dry_run)
 
@@ -219,10 +213,8 @@ def _kind(taxonomy: "Taxonomy", words: Sequence[str], kind: Kind | None) -> str:
     if groups and labels:
         raise TaxonomyError(f"'{groups[0]}' is a group and '{labels[0]}' a label: name labels only, or groups only")
     if not groups and not labels:
-        near = [
-            *map(taxonomy.label_named, taxonomy.nearest(words[0])),
-            *map(taxonomy.group_named, taxonomy.nearest_groups(words[0])),
-        ]
+        near = [taxonomy.label_named(label) for label in taxonomy.nearest(words[0])]
+        near += [taxonomy.group_named(group) for group in taxonomy.nearest_groups(words[0])]
         raise TaxonomyError(f"there is no label or group '{words[0]}'; nearest: {', '.join(map(repr, near)) or 'none'}")
     return "group" if groups else "label"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierarchy.nodes import named
+from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_json, print_lines, text, wrote
-from pipelines.cli.options import JsonOption, PageOption, TaxonomyArgument
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @command("show taxonomy.yaml --html taxonomy.html --set data.train=train.jsonl")
-def show(work: "Work", file: TaxonomyArgument, as_json: JsonOption = False, html: PageOption = None) -> None:
+def show(
+    work: "Work", file: options.TaxonomyArgument, as_json: options.JsonOption = False, html: options.PageOption = None
+) -> None:
     """Show the tree with the size of each group, or draw it (--html), with documents (data.train) or without."""
     from pipelines.cli.documents import read_taxonomy
     from pipelines.cli.places import page, writing

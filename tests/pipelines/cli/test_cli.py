@@ -178,7 +178,7 @@ def test_bad_input_of_train_is_told_before_any_work(cli, files, tmp_path):
     assert "no label has 3 documents (9 labels in 9 documents)" in message(data_train=texts)
     for run in (tmp_path / "model", tmp_path / "model" / "run"):
         told = message(f"run_dir={run}", f"output={tmp_path / 'model'}")
-        assert f"run '{run}' is the output '{tmp_path / 'model'}' or lies in it" in told
+        assert f"run_dir '{run}' is the output '{tmp_path / 'model'}' or lies in it" in told
     assert "this is no valid YAML" in message(config="data: [a\n")
     assert "line 2: unknown key 'classifier.encodr': did you mean 'encoder'?" in message(
         config="classifier:\n  encodr: none\n"
