@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from compare import long_documents, plain, scores, validation_cut
-from harness import DataSet, load_data, make_parser, prepare, print_table, write_record
+from harness import DataSet, frozen, load_data, make_parser, prepare, print_table, write_record
 from paired import difference, resampled
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ BOTH: dict[str, dict[str, Any]] = {
     "imbalance: weights": {"imbalance": "weights"},
     "imbalance: weights, siblings": {"imbalance": "weights", "imbalance_scope": "siblings"},
     "imbalance: logits": {"imbalance": "logits"},
-    "imbalance: logits, half": {"imbalance": "logits", "imbalance_strength": 0.5},
     "imbalance: oversample": {"imbalance": "oversample"},
-    "imbalance: oversample, half": {"imbalance": "oversample", "imbalance_strength": 0.5},
     "imbalance: undersample": {"imbalance": "undersample"},
     "prior_correction: 0": {"prior_correction": 0.0},
     "prior_correction: 0.5": {"prior_correction": 0.5},
@@ -47,23 +45,14 @@ BOTH: dict[str, dict[str, Any]] = {
     "word_dropout: 0.1": {"word_dropout": 0.1},
     "word_dropout: 0.3": {"word_dropout": 0.3},
 }
-# They act on documents of several segments: left out, unless named, where no test document is over 512 tokens.
-OF_SEGMENTS = {
-    "segment_dropout: 0.2": {"segment_dropout": 0.2},
-    "segment_shuffling: 0.5": {"segment_shuffling": 0.5},
-}
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "chained": {
         **BOTH,
-        **OF_SEGMENTS,
         "negatives: candidates": {"negatives": "candidates"},
         "negatives: group": {"negatives": "group"},
-        "balance: 0": {"balance": 0.0},
-        "balance: 0.5": {"balance": 0.5},
     },
     "joint": {
         **BOTH,
-        **OF_SEGMENTS,
         "fine_loss: path": {"fine_loss": "path"},
         "fine_loss: group": {"fine_loss": "group"},
         "row_start: random": {"row_start": "random"},
@@ -71,7 +60,6 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "loss_weights: learned": {"loss_weights": "learned"},
         "loss_weights: 0.3, 1": {"loss_weights": (0.3, 1.0)},
         "loss_weights: 1, 3": {"loss_weights": (1.0, 3.0)},
-        "loss_schedule: coarse_to_fine": {"loss_schedule": "coarse_to_fine"},
         "label smoothing 0.1": {"training": {"label_smoothing_factor": 0.1}},
     },
 }
@@ -108,8 +96,6 @@ def main() -> None:
     data = replace(data, train=train, valid=valid)
     figures: dict[str, Any] = {"long_documents": int(long_documents(data.test.texts).sum())}
     kept = {name: VARIANTS[options.mode][name] for name in options.variants or VARIANTS[options.mode]}
-    if not options.variants and not figures["long_documents"]:
-        kept = {name: changes for name, changes in kept.items() if name not in OF_SEGMENTS}
     predictions = {seed: dict(predict_all(options, data, {BASE: {}, **kept}, seed, run)) for seed in options.seeds}
     figures["variants"] = summary(data, predictions)
     print_table(
@@ -169,7 +155,7 @@ def train(
     from pipelines import HierarchicalClassifier
     from pipelines.config import load_config
 
-    given = [f"classifier.{s}" for s in (f"mode={options.mode}", "trainable=frozen", *options.set)]
+    given = [f"classifier.{s}" for s in (f"mode={options.mode}", *frozen(options.set), *options.set)]
     settings = load_config(None, given).classifier.model_dump()
     changes = dict(changes)
     taxonomy = None if changes.pop("taxonomy", "given") == "built" else data.taxonomy

@@ -192,8 +192,8 @@ def fit_ours(job: Job, given: dict[str, Any], config: Path | None = None) -> Fit
 
     overrides = [*(f"{name}={value}" for name, value in given.items()), *job.changes]
     # One arithmetic for all methods: flat fine-tuning predicts in fp32.
-    settings = load_config(config, [f"classifier.{o}" for o in overrides]).classifier.model_copy(
-        update={"encoder": job.encoder, "random_state": job.seed, "run_dir": str(job.folder), "dtype": "float32"}
+    settings = load_config(config, [f"classifier.{o}" for o in overrides]).classifier.resolved(
+        encoder=job.encoder, random_state=job.seed, run_dir=str(job.folder), dtype="float32"
     )
     classifier = HierarchicalClassifier(job.taxonomy, **settings.model_dump())
     classifier.fit(job.train.texts, job.train.labels, validation=(job.valid.texts, job.valid.labels))

@@ -7,7 +7,7 @@ Example: python benchmarks/cross_validation.py clinc150
 import time
 from typing import Any
 
-from harness import load_data, make_parser, prepare, print_table, write_record
+from harness import frozen, load_data, make_parser, prepare, print_table, write_record
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     from pipelines.config import load_config
     from pipelines.cross_validation.validate import cross_validate
 
-    changes = [f"classifier.{setting}" for setting in ("trainable=frozen", *options.set)]
+    changes = [f"classifier.{setting}" for setting in (*frozen(options.set), *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})
     data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
     started = time.monotonic()

@@ -302,7 +302,6 @@ def _ngram_rows(job: Job) -> tuple[NgramVectorizer, Rows]:
         targets,
         [Problem(np.array([label])) for label in range(len(job.labels))],
         C=settings.lexical_C,
-        balance=settings.balance,
         prune=settings.prune,
         n_jobs=settings.n_jobs,
     )

@@ -13,7 +13,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from harness import DataSet, load_data, make_parser, prepare, print_table, write_record
+from harness import DataSet, frozen, load_data, make_parser, prepare, print_table, write_record
 
 if TYPE_CHECKING:
     from hierarchy import Taxonomy
@@ -64,7 +64,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
     if data.taxonomy is None:
         raise SystemExit(f"{options.dataset} has no groups to compare with")
-    changes = [f"classifier.{s}" for s in ("trainable=frozen", *options.set)]
+    changes = [f"classifier.{s}" for s in (*frozen(options.set), *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})
     share = BEAM / len(data.taxonomy.groups)
     lots = np.random.default_rng(0).random(len(data.test.texts))
@@ -102,7 +102,7 @@ def training_vectors(settings: "Settings", data: DataSet) -> np.ndarray:
     """Return the pooled vectors of the training documents, from the cache of the run folder."""
     from pathlib import Path
 
-    from pipelines.data.preparation import label_texts
+    from pipelines.data.augmentation import label_texts
     from pipelines.training.encoder import load_encoder
     from stages.features import cached_vectors
 

@@ -73,7 +73,7 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
     import numpy as np
 
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.data.checks import check_documents
+    from pipelines.data.checks import check_table
     from pipelines.data.documents import Documents
     from pipelines.data.reading import read_documents
 
@@ -100,8 +100,8 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
     parts: dict[str, Documents] = {}
     for role, table in tables.items():
         known = set(parts["train"].labels) if parts else ()
-        checked = check_documents(table, taxonomy, where=f"{name} {role}", keep_empty=role == "test", known=known)
-        parts[role] = Documents(checked.documents["text"], checked.labels)
+        checked = check_table(table, taxonomy, where=f"{name} {role}", keep_empty=role == "test", known=known)
+        parts[role] = checked.documents
     return DataSet(name, taxonomy, parts["train"], parts.get("valid"), parts["test"])
 
 
@@ -170,6 +170,11 @@ def make_parser(description: str | None, name: str, *, out: str | None = None) -
     )
     parser.add_argument("--date", default=time.strftime("%Y-%m-%d"), help="date to write down (default: today)")
     return parser
+
+
+def frozen(changes: Sequence[str]) -> list[str]:
+    """Return the setting that leaves the encoder as it is, where the changes do not leave it out."""
+    return [] if "encoder=none" in changes else ["trainable=frozen"]
 
 
 def prepare(options: argparse.Namespace, name: str, *, run: str | None = None) -> Path:

@@ -10,7 +10,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from harness import load_data, make_parser, prepare, print_table, write_record
+from harness import frozen, load_data, make_parser, prepare, print_table, write_record
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
@@ -53,7 +53,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from pipelines.config import load_config
     from pipelines.cross_validation.validate import cross_validate
 
-    changes = [f"classifier.{setting}" for setting in ("trainable=frozen", *options.set)]
+    changes = [f"classifier.{setting}" for setting in (*frozen(options.set), *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})
     data = load_data(options.dataset, options.data, cache=options.run / "documents")
     documents = getattr(data, options.part)

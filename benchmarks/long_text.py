@@ -78,7 +78,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from sklearn.metrics import f1_score
 
     from pipelines.config import load_config
-    from pipelines.data.preparation import label_texts
+    from pipelines.data.augmentation import label_texts
     from pipelines.evaluation.baselines import logistic_predictions
     from pipelines.training.encoder import load_encoder
     from stages.features import cached_vectors, read_cached_documents

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from harness import PeakMemory, load_data, make_parser, prepare, print_table, write_record
+from harness import PeakMemory, frozen, load_data, make_parser, prepare, print_table, write_record
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
     from pipelines.config import load_config
     from stages.progress import Clock
 
-    changes = [f"classifier.{setting}" for setting in ("trainable=frozen", *options.set)]
+    changes = [f"classifier.{setting}" for setting in (*frozen(options.set), *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})
     clock = Clock()
     with clock.step("reading and checking"):

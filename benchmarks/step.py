@@ -160,8 +160,8 @@ def heads_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
 
 def heads(hidden: int, labels: int) -> dict[str, Any]:
     """Build document model, rows and loss as a classifier with default settings has them."""
+    from pipelines.model.document_model import make_document_model
     from pipelines.settings import Settings
-    from pipelines.training.modules import make_document_model
     from stages.training.losses import HierarchicalLoss
 
     group_of = np.sort(np.arange(labels) % GROUPS)

@@ -19,11 +19,11 @@ from typing import Any
 
 from harness import load_data, make_parser, prepare, print_table, write_record
 
-# Few values each, so that trials find in the cache what others have trained: the neural rows depend on the first two,
-# the n-gram rows on the next two and on balance, the coarse stage on the last.
+# Few values each, so that trials find in the cache what others have trained: the neural rows depend on the first,
+# the n-gram rows on the third and fourth, the coarse stage on the last, and what is fitted on rows on the second.
 SPACE: dict[str, Any] = {
     "classifier.neural_C": [0.25, 0.5, 1.0, 2.0],
-    "classifier.balance": [0.0, 0.25, 0.5],
+    "classifier.prior_correction": [0.0, 0.2, 0.5],
     "classifier.lexical_C": [0.3, 1.0, 3.0],
     "classifier.min_df": [1, 2],
     "classifier.training.learning_rate": [5e-4, 1e-3, 2e-3],

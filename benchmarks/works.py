@@ -154,7 +154,7 @@ def make_base(base: Path, *, anew: bool) -> None:
     groups = [{"id": group, "name": group.title(), "labels": labels} for group, labels in tree.items()]
     (base / "taxonomy.yaml").write_text(_yaml({"groups": groups}), encoding="utf-8")
     (base / "labels.yaml").write_text(_yaml([label.title() for label in _labels()]), encoding="utf-8")
-    space = {"classifier.lexical_C": [0.3, 1.0, 3.0], "classifier.balance": [0.0, 0.5]}
+    space = {"classifier.lexical_C": [0.3, 1.0, 3.0], "classifier.prior_correction": [0.0, 0.2]}
     (base / "space.yaml").write_text(_yaml(space), encoding="utf-8")
     # In processes of their own, as this one, which is forked, must have no threads.
     steps = {"encoder": _save_encoder}

@@ -4,7 +4,8 @@ Example: python docs/configuration.py > docs/configuration.md
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -39,7 +40,9 @@ CARD = """The model card (`README.md` of the model) says it as it stands here, a
 no figure and no fingerprint.
 In Python: `save_pretrained(folder, card={"licence": "apache-2.0"})`.
 """
-CLASSIFIER = """`run_dir` here is for Python only; a config has it at its top level.
+CLASSIFIER = """`run_dir` here is for Python only; a config has it at its top level. A setting that is
+set away from its default and can have no effect beside the others (`overlap` with `encoder: none`) is refused, with the
+reason; those of the section Machine are not, since one value serves all trainings there.
 """
 TRAINING = """What else stands there is handed to `transformers.TrainingArguments` by its own name: `bf16: true`,
 `gradient_accumulation_steps: 4`, ... A name that it does not know is refused with the nearest that it does.
@@ -75,7 +78,6 @@ def main() -> None:
 def page() -> str:
     """Return the page as Markdown."""
     from pipelines.config import CardFacts, Config, Data
-    from pipelines.settings import Settings
 
     top = {name: field for name, field in Config.model_fields.items() if name not in ("data", "classifier", "card")}
     parts = [
@@ -90,12 +92,24 @@ def page() -> str:
         field_table(CardFacts.model_fields),
         "## `classifier:`\n",
         CLASSIFIER,
-        field_table(Settings.model_fields),
+        *sections(),
         "## `classifier.training:`\n",
         TRAINING,
         training_table(),
     ]
     return "\n".join(parts)
+
+
+def sections() -> Iterator[str]:
+    """Give the tables of the settings, each under what its settings act on."""
+    from pipelines.settings import SECTIONS, Settings
+
+    fields, starts = Settings.model_fields, [*SECTIONS, None]
+    names = list(fields)
+    for first, following in pairwise(starts):
+        own = names[names.index(str(first)) : None if following is None else names.index(following)]
+        yield f"### {SECTIONS[str(first)]}\n"
+        yield field_table({name: fields[name] for name in own})
 
 
 def field_table(fields: dict[str, FieldInfo]) -> str:

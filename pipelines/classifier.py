@@ -9,11 +9,19 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hierarchy.arguments import label_column, same_length, whole_number
+from hierarchy.arguments import label_column, same_length, text_column, whole_number
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
-from pipelines.data.documents import Documents
-from pipelines.data.label_words import Word, check_words, differing, joined_words, words_given
+from pipelines.data.documents import Documents, warn_of_repeats
+from pipelines.data.given import (
+    check_calibration,
+    check_labels,
+    check_pair,
+    check_taxonomy,
+    prepare_documents,
+    words_of,
+)
+from pipelines.data.label_words import Word, check_words, differing, joined_words
 from pipelines.data.report import some
 from pipelines.model.prediction import Prediction, paths_of
 from pipelines.pretrained import Pretrained
@@ -73,9 +81,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         EncoderError
             The encoder cannot be had, or cannot read these documents.
         """
-        from pipelines.data.preparation import check_calibration, prepare_documents
         from pipelines.model.record import CUT, with_sources
-        from pipelines.model.seen_documents import warn_of_repeats
         from pipelines.training.fit import fit_model
 
         settings = self._settings()
@@ -87,7 +93,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             random_state=settings.random_state,
             merge_spellings=settings.merge_spellings,
         )
-        words = words_given(check_words(labels), train, *([valid] if validation is None else []))
+        words = words_of(texts, labels, train, *([valid] if validation is None else []))
         if calibration is not None:
             calibrating = check_calibration(calibration, self.taxonomy, words)
             check_enough(len(calibrating.texts))
@@ -98,7 +104,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         if validation is None:
             fitted = replace(fitted, record=with_sources(fitted.record, {"valid": CUT}))
         self._set(replace(fitted, words=differing(words, fitted.label_ids)), metrics=None)
-        return self if calibration is None else self.calibrate(*calibration)
+        return self if calibration is None else self.calibrate(calibrating, calibrating.labels)
 
     def calibrate(
         self,
@@ -295,7 +301,6 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         data
             Name of the documents, for the report.
         """
-        from pipelines.data.preparation import check_pair
         from pipelines.evaluation.assessment import assess
 
         documents = self._documents(texts, labels, where=data)
@@ -353,7 +358,6 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         TaxonomyError
             A label of the tree stands in no group.
         """
-        from pipelines.data.preparation import check_labels, check_pair, check_taxonomy
         from pipelines.training.refit import refit
         from pipelines.training.refit_plan import cut_validation
 
@@ -363,8 +367,8 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         check_taxonomy(taxonomy)
         chosen = None if groups is None else label_column(groups, "groups")
         tree = self.taxonomy_ if taxonomy is None else taxonomy
-        train = Documents(*check_labels(texts, labels, tree, where="training documents", words=self._by_word))
-        words = words_given(check_words(labels), train)
+        train = check_labels(texts, labels, tree, where="training documents", words=self._by_word)
+        words = words_of(texts, labels, train)
         if validation is not None:
             valid = check_pair(validation, "validation", tree, where="validation documents", words=self._by_word)
         else:
@@ -388,16 +392,10 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         return self
 
     def _readable(self, texts: Sequence[str]) -> Sequence[str]:
-        from pipelines.data.preparation import check_texts
-
         check_is_fitted(self)
-        return check_texts(texts)
+        return text_column(texts, "texts")
 
     def _documents(self, texts: Sequence[str], labels: Sequence[Word], *, where: str) -> Documents:
         """Check documents that the fitted model is measured on."""
-        from pipelines.data.preparation import check_labels
-
         check_is_fitted(self)
-        return Documents(
-            *check_labels(texts, labels, self.taxonomy_, where=where, keep_empty=True, words=self._by_word)
-        )
+        return check_labels(texts, labels, self.taxonomy_, where=where, keep_empty=True, words=self._by_word)

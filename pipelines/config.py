@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from hierarchy.disk.paths import expanded, is_there, local_path
+from hierarchy.disk.paths import expanded, local_path, path_exists
 from hierarchy.errors import ConfigError, TaxonomyError
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from hierarchy.files.taxonomy_files import DOCUMENT_SUFFIXES, read_text
 from hierarchy.files.text_format import TAB, Quoting, checked_delimiter, checked_encoding
 from hierarchy.text.characters import has_half
-from pipelines.settings import Settings, validated
+from hierarchy.wrong_values import validated
+from pipelines.settings import Settings
 
 WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -258,7 +259,7 @@ def _file_text(path: str | Path, what: str) -> str:
     file = local_path(path)
     if file.suffix.lower() in DOCUMENT_SUFFIXES:
         raise ConfigError(f"{str(path)!r} is no {what} file, which is YAML: give documents with --set data.train=FILE")
-    if not is_there(file):
+    if not path_exists(file):
         raise ConfigError(f"there is no {what} file {str(path)!r} (paths start at the working directory {Path.cwd()})")
     if file.is_dir():
         raise ConfigError(f"{str(path)!r} is a folder: name a {what} file, which is YAML")

@@ -12,8 +12,9 @@ from hierarchy.arguments import known_keywords
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.wrong_values import validated
 from pipelines.model.artifact.replacement import run_place
-from pipelines.settings import Settings, validated
+from pipelines.settings import Settings
 from stages.machine import n_processes
 
 
@@ -26,10 +27,10 @@ class Parameters(BaseEstimator):
         Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
     mode, encoder, label_encoder, pooling, dtype, trainable, fine_features, segment_tokens, overlap, \
 max_segments, tokens_per_chunk, aggregator, aggregator_layers, aggregator_heads, label_attention, dropout, \
-attention_dropout, lexical, min_df, prune, negatives, balance, prior_correction, neural_C, lexical_C, \
+attention_dropout, lexical, min_df, prune, negatives, prior_correction, neural_C, lexical_C, \
 keep_neighbours, routing, beam, n_groups, min_group_size, max_group_size, signals, fine_loss, loss_weights, \
-loss_schedule, row_start, warm_up_epochs, imbalance, imbalance_scope, imbalance_strength, merge_spellings, \
-label_documents, augment, word_dropout, augmented_copies, segment_dropout, segment_shuffling, training, device, \
+row_start, imbalance, imbalance_scope, merge_spellings, \
+label_documents, augment, word_dropout, augmented_copies, training, device, \
 n_jobs, random_state, run_dir
         See `pipelines.settings.Settings`, which says what each is for.
     """
@@ -60,7 +61,6 @@ n_jobs, random_state, run_dir
         min_df: int = 2,
         prune: float = 0.005,
         negatives: str = "auto",
-        balance: float = 0.25,
         prior_correction: float = 0.2,
         neural_C: float = 1.0,
         lexical_C: float = 1.0,
@@ -73,19 +73,14 @@ n_jobs, random_state, run_dir
         signals: dict[str, float] | None = None,
         fine_loss: str = "all",
         loss_weights: tuple[float, float] | str = (1.0, 0.8),
-        loss_schedule: str = "constant",
         row_start: str = "labels",
-        warm_up_epochs: int = 0,
         imbalance: str = "none",
         imbalance_scope: str = "labels",
-        imbalance_strength: float = 1.0,
         merge_spellings: bool = True,
         label_documents: bool = True,
         augment: str | None = None,
         word_dropout: float = 0.0,
         augmented_copies: int = 1,
-        segment_dropout: float = 0.0,
-        segment_shuffling: float = 0.0,
         training: dict[str, Any] | None = None,
         device: str | None = None,
         n_jobs: int = -1,
@@ -114,7 +109,6 @@ n_jobs, random_state, run_dir
         self.min_df = min_df
         self.prune = prune
         self.negatives = negatives
-        self.balance = balance
         self.prior_correction = prior_correction
         self.neural_C = neural_C
         self.lexical_C = lexical_C
@@ -127,19 +121,14 @@ n_jobs, random_state, run_dir
         self.signals = signals
         self.fine_loss = fine_loss
         self.loss_weights = loss_weights
-        self.loss_schedule = loss_schedule
         self.row_start = row_start
-        self.warm_up_epochs = warm_up_epochs
         self.imbalance = imbalance
         self.imbalance_scope = imbalance_scope
-        self.imbalance_strength = imbalance_strength
         self.merge_spellings = merge_spellings
         self.label_documents = label_documents
         self.augment = augment
         self.word_dropout = word_dropout
         self.augmented_copies = augmented_copies
-        self.segment_dropout = segment_dropout
-        self.segment_shuffling = segment_shuffling
         self.training = training
         self.device = device
         self.n_jobs = n_jobs

@@ -11,14 +11,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from hierarchy.disk.paths import local_path
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.wrong_values import validated
 from pipelines.data.label_words import Word, ids_said
+from pipelines.evaluation.schema import check_metrics
 from pipelines.model.artifact.hub import local_folder, push_folder
 from pipelines.model.artifact.loading import load_model
+from pipelines.model.artifact.manifest import METRICS
 from pipelines.model.artifact.saved_settings import parameters_of_model
 from pipelines.model.artifact.saving import save_model
 from pipelines.model.model import Model
 from pipelines.parameters import Parameters
-from pipelines.settings import validated
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -99,7 +101,10 @@ class Pretrained(Parameters):
         ArtifactError
             There is no such folder or model, it is no model of ours, or a file in it is damaged.
         """
-        loaded, metrics = load_model(local_folder(model, revision=revision, token=token), device=device)
+        folder = local_folder(model, revision=revision, token=token)
+        loaded, metrics = load_model(folder, device=device)
+        if metrics is not None:
+            check_metrics(metrics, folder / METRICS)
         classifier = cls(loaded.taxonomy, **parameters_of_model(loaded.settings))
         classifier.device = device
         classifier._set(loaded, metrics=metrics)

@@ -1,42 +1,116 @@
 """The settings of a classifier: names, defaults, allowed values and what each is for, in one place."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from hierarchy.disk.paths import expanded
-from hierarchy.errors import ConfigError
 from hierarchy.measuring.signals import signal_problems
-from hierarchy.text.escaping import in_short
-from hierarchy.text.likeness import suggestion
+from hierarchy.text.escaping import short_repr
 
-M = TypeVar("M", bound=BaseModel)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Weight = Annotated[float, Field(gt=0, le=1e6)]
 Trainable = Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(pattern=r"^top_[1-9][0-9]{0,2}$")]
 
 
-JOINT_ONLY = ("fine_loss", "loss_weights", "loss_schedule", "row_start", "warm_up_epochs")
-CHAINED_ONLY = ("fine_features", "neural_C")
 DEVICES = ("cpu", "cuda", "mps", "xpu", "npu", "hpu", "mlu", "musa")  # of those that torch knows, what computes all
 MOST_PROCESSES = 1024
 LARGEST_NUMBER = 10**12  # in `training`
 MACHINE = {"device", "n_jobs", "run_dir"}  # what belongs to a machine and not to a model
-FORMS = {  # what settings with a pattern ask for
-    "device": "write cpu, cuda, cuda:1, mps or another device of torch",
-    "trainable": "write top_1, top_2 and so on for the last layers",
-    "augment": "write module:function, as in synonyms:swap",
+
+# The first setting of each section, and what the section acts on; in the order of `Settings`.
+SECTIONS = {
+    "mode": "The model",
+    "encoder": "Encoder",
+    "aggregator": "Document model",
+    "lexical": "N-grams and rows",
+    "n_groups": "Groups",
+    "fine_loss": "Joint training",
+    "imbalance": "Rare labels",
+    "merge_spellings": "Training documents",
+    "training": "Training",
+    "device": "Machine",
 }
+
+
+class Idle(NamedTuple):
+    """Settings that have no effect beside others, so that whoever sets them is told and not left to believe in them.
+
+    Attributes
+    ----------
+    settings
+        Their names; ``training.<key>`` for a key of `training`.
+    beside
+        The others, all of which have these values.
+    reason
+        Why.
+    """
+
+    settings: tuple[str, ...]
+    beside: dict[str, Any]
+    reason: str
+
+    def names(self, settings: "Settings") -> list[str]:
+        """List the settings that are set away from their default to no effect."""
+        if any(getattr(settings, name) != value for name, value in self.beside.items()):
+            return []
+        return [name for name in self.settings if _is_set(settings, name)]
+
+    def told(self, names: Sequence[str]) -> str:
+        """Return the sentence that refuses them."""
+        beside = " and ".join(f"{name}: {_in_yaml(value)}" for name, value in self.beside.items())
+        does, it = ("does", "it") if len(names) == 1 else ("do", "them")
+        return f"{', '.join(names)} {does} nothing with {beside}: {self.reason}: leave {it} out"
+
+
+# What belongs to a machine is not among them: one value serves all trainings there.
+IDLE = (
+    Idle(("fine_loss", "loss_weights", "row_start"), {"mode": "chained"}, "only joint training (mode: joint) reads it"),
+    Idle(("fine_features", "neural_C"), {"mode": "joint"}, "only mode: chained fits neural rows on vectors"),
+    Idle(
+        (
+            "pooling", "dtype", "trainable", "fine_features", "attention_dropout", "segment_tokens", "overlap",
+            "max_segments", "tokens_per_chunk", "aggregator", "aggregator_layers", "aggregator_heads",
+            "label_attention", "dropout", "neural_C", "imbalance", "imbalance_scope", "training", "keep_neighbours",
+        ),
+        {"encoder": "none"},
+        "n-grams alone have no vectors and no training by epochs",
+    ),
+    Idle(
+        (
+            "fine_features", "attention_dropout", "training.encoder_learning_rate", "training.layer_decay",
+            "training.gradient_checkpointing",
+        ),
+        {"trainable": "frozen"},
+        "the encoder stays as it is",
+    ),
+    Idle(("aggregator_layers", "aggregator_heads"), {"aggregator": False}, "the mean of the segments is taken"),
+    Idle(("min_df", "prune", "lexical_C", "prior_correction"), {"lexical": False}, "there are no n-gram rows"),
+    Idle(("negatives",), {"mode": "joint", "lexical": False}, "joint training fits no rows but those of n-grams"),
+    Idle(("beam",), {"routing": "exhaustive"}, "every label is scored"),
+    Idle(("imbalance_scope",), {"imbalance": "none"}, "nothing is evened out"),
+    Idle(
+        ("imbalance",),
+        {"mode": "chained", "imbalance": "logits", "imbalance_scope": "siblings"},
+        "it shifts no group, and mode: chained trains groups only",
+    ),
+    Idle(
+        ("augmented_copies",),
+        {"augment": None, "word_dropout": 0},
+        "the copies would be plain repetitions (set augment or word_dropout as well)",
+    ),
+)  # fmt: skip
 
 
 class Settings(BaseModel):
@@ -44,11 +118,23 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    # The model
     mode: Literal["chained", "joint"] = Field(
         "chained",
         description="how the two stages are trained: `chained`, coarse first, then the heads on its vectors; `joint`, "
         "both at once on one encoder",
     )
+    routing: Literal["auto", "exhaustive", "beam"] = Field(
+        "auto", description="score every label, or those of the best groups only; auto: beam above 10,000 labels"
+    )
+    beam: int = Field(3, ge=1, le=10**9, description="groups that the beam keeps")
+    keep_neighbours: bool = Field(
+        False,
+        description="keep the vectors of the training documents in the model, without their texts, so that explain "
+        "can name the nearest ones",
+    )
+
+    # Encoder
     encoder: str = Field(
         "embedded",
         min_length=1,
@@ -67,11 +153,19 @@ class Settings(BaseModel):
         "auto",
         description="what of the encoder is trained: `frozen` nothing, `all`, `top_<n>` its last n layers; auto takes "
         "all on a GPU or where the estimate is under 30 minutes, else frozen",
+        json_schema_extra={"form": "write top_1, top_2 and so on for the last layers"},
     )
     fine_features: Literal["pretrained", "trained", "both"] = Field(
         "both",
         description="which encoder's vectors the fine heads read where the encoder was trained on the groups; both "
         "keeps two encoders in the model",
+    )
+    attention_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="dropout rate of the encoder's attention weights where it is trained; null keeps its own; 0 lets "
+        "a processor use its fused attention, which is faster",
     )
     segment_tokens: int = Field(256, ge=8, le=10**6, description="tokens of a segment, special tokens included")
     overlap: int = Field(32, ge=0, le=10**6, description="tokens that neighbouring segments share")
@@ -81,18 +175,15 @@ class Settings(BaseModel):
     tokens_per_chunk: int = Field(
         4096, ge=64, le=10**9, description="padded tokens that go through the encoder at once"
     )
+
+    # Document model
     aggregator: bool = Field(True, description="transformer over the segments; off takes their mean (for ablation)")
     aggregator_layers: int = Field(1, ge=1, le=100, description="layers of the aggregator")
     aggregator_heads: int = Field(4, ge=1, le=1000, description="attention heads of an aggregator layer")
     label_attention: bool = Field(True, description="attention over the group embeddings (off is for ablation)")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout rate above the encoder")
-    attention_dropout: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        description="dropout rate of the encoder's attention weights where it is trained; null keeps its own; 0 lets "
-        "a processor use its fused attention, which is faster",
-    )
+
+    # N-grams and rows
     lexical: bool = Field(True, description="the n-gram expert beside the neural one")
     min_df: int = Field(
         2,
@@ -104,16 +195,12 @@ class Settings(BaseModel):
     prune: float = Field(
         0.005, ge=0, lt=1, description="n-gram weights below this share of their row's norm are set to 0"
     )
+    lexical_C: float = Field(1.0, gt=0, le=1e9, description="inverse regularisation of the n-gram rows")
+    neural_C: float = Field(1.0, gt=0, le=1e9, description="inverse regularisation of the neural rows")
     negatives: Literal["auto", "all", "candidates", "group"] = Field(
         "auto",
         description="what a row is trained against: all other documents, the likely candidates, or its own group's "
         "only; auto takes all up to 10 million labels x documents, then candidates",
-    )
-    balance: float = Field(
-        0.25,
-        ge=0,
-        le=1,
-        description="a rare label's documents weigh (negatives / positives) to this power in its row; 0 all alike",
     )
     prior_correction: float = Field(
         0.2,
@@ -122,17 +209,8 @@ class Settings(BaseModel):
         description="a label's chance by its n-gram row is multiplied by (even share / its share of the documents) to "
         "this power; 0 leaves it as it is",
     )
-    neural_C: float = Field(1.0, gt=0, le=1e9, description="inverse regularisation of the neural rows")
-    lexical_C: float = Field(1.0, gt=0, le=1e9, description="inverse regularisation of the n-gram rows")
-    keep_neighbours: bool = Field(
-        False,
-        description="keep the vectors of the training documents in the model, without their texts, so that explain "
-        "can name the nearest ones",
-    )
-    routing: Literal["auto", "exhaustive", "beam"] = Field(
-        "auto", description="score every label, or those of the best groups only; auto: beam above 10,000 labels"
-    )
-    beam: int = Field(3, ge=1, le=10**9, description="groups that the beam keeps")
+
+    # Groups
     n_groups: Annotated[int, Field(ge=1, le=10**9)] | Literal["auto"] = Field(
         "auto", description="groups in all where labels have none, kept ones counted"
     )
@@ -154,6 +232,8 @@ class Settings(BaseModel):
         None,
         description="what `text`, `documents` and `confusion` count when groups are built; null: 0.25, 0.5 and 0.25",
     )
+
+    # Joint training
     fine_loss: Literal["all", "path", "group"] = Field(
         "all",
         description="joint: the softmax of the fine loss is over all labels; over all, with the group's "
@@ -162,15 +242,11 @@ class Settings(BaseModel):
     loss_weights: tuple[Weight, Weight] | Literal["learned"] = Field(
         (1.0, 0.8), description="joint: what the group loss and the fine loss count; `learned` by their uncertainty"
     )
-    loss_schedule: Literal["constant", "coarse_to_fine"] = Field(
-        "constant", description="joint: coarse_to_fine lets the fine loss grow from 0 over the first half"
-    )
     row_start: Literal["random", "labels", "centroids"] = Field(
         "labels", description="joint: rows start at random, from the label texts, or from the mean of their documents"
     )
-    warm_up_epochs: int = Field(
-        0, ge=0, le=10**6, description="joint: epochs on cached vectors, before the encoder is trained with all else"
-    )
+
+    # Rare labels
     imbalance: Literal["none", "weights", "logits", "oversample", "undersample"] = Field(
         "none",
         description="what the neural training does about rare labels: weighs their documents, shifts logits, or draws "
@@ -181,7 +257,8 @@ class Settings(BaseModel):
         description="what imbalance evens out: all labels; groups, not the labels in them; the labels of each group, "
         "not the groups",
     )
-    imbalance_strength: float = Field(1.0, gt=0, le=1, description="1 evens out fully, towards 0 less")
+
+    # Training documents
     merge_spellings: bool = Field(
         True,
         description="labels that differ in case, width and white space alone are one, spelled as most documents spell "
@@ -197,6 +274,7 @@ class Settings(BaseModel):
         pattern=r"^[\w.]+:\w+$",
         description="your function (`module:function`) that gives another text for a training document, called with "
         "the text and a numpy.random.Generator: synonyms, back-translation; the copies are trained on too",
+        json_schema_extra={"form": "write module:function, as in synonyms:swap"},
     )
     word_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the words that copies of the training documents go without"
@@ -204,50 +282,39 @@ class Settings(BaseModel):
     augmented_copies: int = Field(
         1, ge=1, le=1000, description="copies of each training document, where augment or word_dropout make any"
     )
-    segment_dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of a document's segments that a step of the neural training leaves out"
-    )
-    segment_shuffling: float = Field(
-        0.0, ge=0, le=1, description="share of documents whose segments change places in a step of the neural training"
-    )
+
+    # Training
     training: dict[str, Any] = Field(
         default_factory=dict,
         description="arguments of transformers.TrainingArguments by their own names, beside encoder_learning_rate, "
         "layer_decay and early_stopping_patience",
     )
+    random_state: int = Field(0, ge=0, le=2**32 - 1, description="of everything random")
+
+    # Machine
     device: str | None = Field(
         None,
         pattern=f"^({'|'.join(DEVICES)})(:[0-9]{{1,3}})?$",
         description="torch device; null takes a GPU where there is one",
+        json_schema_extra={"form": "write cpu, cuda, cuda:1, mps or another device of torch"},
     )
     n_jobs: int = Field(
         -1, ge=-MOST_PROCESSES, le=MOST_PROCESSES, description="processes that fit rows; -1 for one a core"
     )
-    random_state: int = Field(0, ge=0, le=2**32 - 1, description="of everything random")
     run_dir: str | None = Field(
         None, description="folder for vector cache and checkpoints, from which a stopped fit goes on; null: temporary"
     )
 
     @model_validator(mode="after")
     def _agree(self) -> "Settings":
-        problems = []
-        other = "joint" if self.mode == "chained" else "chained"
-        for name in JOINT_ONLY if self.mode == "chained" else CHAINED_ONLY:
-            if getattr(self, name) != type(self).model_fields[name].default:
-                problems.append(f"{name} does nothing with mode: {self.mode}: leave it out, or use mode: {other}")
-        if self.warm_up_epochs and self.trainable == "frozen":
-            problems.append("warm_up_epochs come before the encoder is trained, and trainable: frozen trains none")
-        if (self.mode, self.imbalance, self.imbalance_scope) == ("chained", "logits", "siblings"):
-            problems.append(
-                "imbalance: logits with scope siblings shifts no group, and mode: chained trains groups only"
-            )
+        problems = [one.told(names) for one in IDLE if (names := one.names(self))]
         if self.overlap >= self.segment_tokens // 2:
             problems.append(f"overlap {self.overlap} must be less than half of segment_tokens ({self.segment_tokens})")
         if self.min_group_size and self.max_group_size and self.min_group_size > self.max_group_size:
             problems.append(f"min_group_size {self.min_group_size} is above max_group_size {self.max_group_size}")
         problems += signal_problems(self.signals)
         problems += [
-            f"training.{name} = {in_short(value)} is more than any training can use"
+            f"training.{name} = {short_repr(value)} is more than any training can use"
             for name, value in self.training.items()
             if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER
         ]
@@ -255,17 +322,6 @@ class Settings(BaseModel):
             problems.append("encoder: none and lexical: off leave nothing to classify with: switch one of them on")
         if self.encoder == "none" and self.mode == "joint":
             problems.append("mode: joint trains an encoder and encoder is none: name an encoder, or use mode: chained")
-        if self.encoder == "none" and self.keep_neighbours:
-            problems.append(
-                "keep_neighbours keeps vectors that an encoder makes and encoder is none: name an encoder, or leave it "
-                "out"
-            )
-        if self.augmented_copies > 1 and not self.augments_text:
-            problems.append("augmented_copies would be plain repetitions: set augment or word_dropout as well")
-        if self.encoder == "none" and (self.segment_dropout or self.segment_shuffling):
-            problems.append("encoder: none has no segments to leave out or to shuffle: name an encoder")
-        if self.segment_shuffling and not self.aggregator:
-            problems.append("segment_shuffling does nothing without the aggregator: a mean has no order")
         if self.n_jobs == 0:
             problems.append("n_jobs 0 means no process at all: use 1, more, or -1 for one a core")
         if problems:
@@ -284,6 +340,18 @@ class Settings(BaseModel):
     def _expanded(cls, place: str | None) -> str | None:
         return None if place is None else expanded(place)
 
+    def resolved(self, **values: Any) -> "Settings":
+        """Return the settings with values that a training has chosen; what has no effect beside them is left out."""
+        chosen = self.model_copy(update=values)
+        idle = [name for one in IDLE for name in one.names(chosen)]
+        if idle:
+            beside = ", ".join(f"{name}: {_in_yaml(value)}" for name, value in values.items())
+            logger.info("without effect beside %s, so left out: %s", beside, ", ".join(idle))
+        fields = type(self).model_fields
+        defaults = {name: fields[name].get_default(call_default_factory=True) for name in idle if name in fields}
+        training = {name: value for name, value in chosen.training.items() if f"training.{name}" not in idle}
+        return chosen.model_copy(update={"training": training, **defaults})
+
     @property
     def augments_text(self) -> bool:
         """Whether the training documents get copies."""
@@ -295,80 +363,15 @@ class Settings(BaseModel):
         return int(self.trainable.removeprefix("top_")) if self.trainable.startswith("top_") else None
 
 
+def _is_set(settings: Settings, name: str) -> bool:
+    section, _, key = name.partition(".")
+    value = getattr(settings, section)
+    return key in value if key else value != Settings.model_fields[name].get_default(call_default_factory=True)
+
+
+def _in_yaml(value: Any) -> str:
+    return {None: "null", True: "on", False: "off"}[value] if value is None or isinstance(value, bool) else str(value)
+
+
 def _has_numbers(annotation: Any) -> bool:
     return annotation in (int, float) or any(map(_has_numbers, get_args(annotation)))
-
-
-def validated(model: type[M], values: Mapping[str, Any], where: str, places: Mapping[str, str] | None = None) -> M:
-    """Check values against a settings class, with all problems at once.
-
-    Parameters
-    ----------
-    model
-        The settings class.
-    values
-        As a user gave them.
-    where
-        Their source, for the message.
-    places
-        Where each dotted key stands (``line 12``), as far as it is known.
-
-    Raises
-    ------
-    ConfigError
-        Names each key that is unknown (with the nearest that is known) or has a wrong value.
-    """
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        # A union reports each of its branches: one key, one line.
-        merged: dict[str, list[str]] = {}
-        for problem in error.errors():
-            key, lead, message = _in_words(model, problem)
-            place = _place(key, places or {})
-            merged.setdefault(f"{place}: {lead}" if place else lead, []).append(message)
-        raise ConfigError([lead + ", or ".join(messages) for lead, messages in merged.items()], where) from None
-
-
-def _in_words(model: type[BaseModel], problem: Any) -> tuple[str, str, str]:
-    """Return the dotted key of a problem, the words that lead to its message, and the message."""
-    path = [str(step) for step in problem["loc"]]
-    fields: dict[str, Any] = model.model_fields
-    known: list[str] = []
-    for step in path:  # steps that are no keys are branches of a union
-        if step not in fields:
-            break
-        known.append(step)
-        inner = fields[step].annotation
-        fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
-    if problem["type"] == "extra_forbidden":
-        key = ".".join(path)
-        return key, f"unknown key {key!r}: ", _suggestion(path, fields, model)
-    key, message = ".".join(known), problem["msg"].removeprefix("Value error, ")
-    if not known:
-        return key, "", message
-    if problem["type"] == "value_error":  # the validator of a whole section names its keys itself
-        return key, f"{key}: ", message
-    if problem["type"] == "string_pattern_mismatch":
-        message = FORMS[key.rpartition(".")[2]]
-    if problem["type"] == "string_type":  # YAML reads no, 1.0 and null as other things than text
-        message += "; put it in quotes"
-    return key, f"{key} = {in_short(problem['input'])}: ", f"{message[0].lower()}{message[1:]}"
-
-
-def _suggestion(path: list[str], fields: Mapping[str, Any], model: type[BaseModel]) -> str:
-    word = path[-1]
-    if word in model.model_fields and len(path) > 1:
-        return f"it stands at the top level: did you mean {word!r}?"
-    for section, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and word in inner.model_fields:
-            return f"it belongs under {section!r}: did you mean '{section}.{word}'?"
-    return suggestion(word, list(fields))
-
-
-def _place(key: str, places: Mapping[str, str]) -> str:
-    """Return where a key stands, or the nearest key above it."""
-    while key and key not in places:
-        key = key.rpartition(".")[0]
-    return places.get(key, "")

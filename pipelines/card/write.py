@@ -97,7 +97,7 @@ def _use(facts: CardFacts) -> list[str]:
         "about people that nobody looks at.",
         "",
         "```python",
-        "from pipelines import HierarchicalClassifier",
+        "from coarsefine import HierarchicalClassifier",
         "",
         'clf = HierarchicalClassifier.from_pretrained("path/to/this/folder")  # or its hub id, org/name',
         'clf.predict_paths(["..."], top_k=3)',

@@ -48,7 +48,7 @@ def calibrate(
     What each promise means, and when it does not hold, stands in docs/trust.md.
     """
     from pipelines.card.reproduction import with_calibration
-    from pipelines.cli.documents import read_file, reports_shown
+    from pipelines.cli.documents import read_file
     from pipelines.cli.models import load_classifier
     from pipelines.cli.places import new_model, writing
 
@@ -58,15 +58,14 @@ def calibrate(
         classifier = load_classifier(model, device=device, routing=routing, beam=beam)
         source = (file, split or data.calibration_split)
         documents = read_file("calibration", source, work.config, classifier.taxonomy_)
-        with reports_shown():
-            classifier.calibrate(
-                *documents.pair,
-                precision=precision,
-                delta=delta,
-                coverage=coverage,
-                by_group=by_group,
-                false_alarms=false_alarms,
-            )
+        classifier.calibrate(
+            *documents.pair,
+            precision=precision,
+            delta=delta,
+            coverage=coverage,
+            by_group=by_group,
+            false_alarms=false_alarms,
+        )
         read = data.model_copy(update={"calibration_split": source[1]})
         record = with_calibration(classifier.model_.record, file, read)
         classifier.model_ = replace(classifier.model_, record=record)

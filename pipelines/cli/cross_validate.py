@@ -74,7 +74,7 @@ def validated_folds(
     """
     import numpy as np
 
-    from pipelines.cli.documents import read_checked, read_table, reports_shown, sources_of, taxonomy_named
+    from pipelines.cli.documents import read_checked, read_table, sources_of, taxonomy_named
     from pipelines.cli.models import check_settings, new_classifier
     from pipelines.cross_validation.validate import cross_validate
     from pipelines.model.artifact.replacement import run_place
@@ -84,20 +84,20 @@ def validated_folds(
     with run_place(config.run_folder) as folder:
         read = partial(read_table, train, config.data, cache=folder / "documents")
         taxonomy, checked = read_checked({"train": train}, config, taxonomy_named(config), cache=folder / "documents")
-        documents = checked["train"].documents
-        rows = documents["row"][:]
+        documents = checked["train"]
+        assert documents.rows is not None  # noqa: S101 - a check gives them; this tells the type checker
+        rows = read()["row"][documents.rows.tolist()]
         sources = None if source_column is None else _column(read, source_column, "--source-column", rows)
         ids = None if id_column is None else _column(read, id_column, "--id", rows)
-        with reports_shown():
-            result = cross_validate(
-                new_classifier(config, taxonomy),
-                documents["text"],
-                checked["train"].labels,
-                folds=folds,
-                repeats=repeats,
-                sources=sources,
-                baselines=baselines,
-            )
+        result = cross_validate(
+            new_classifier(config, taxonomy),
+            replace(documents, rows=np.arange(len(documents))),
+            documents.labels,
+            folds=folds,
+            repeats=repeats,
+            sources=sources,
+            baselines=baselines,
+        )
     found = result.predictions
     return replace(
         result,

@@ -10,11 +10,11 @@ from pipelines.cli import options
 from pipelines.cli.commands import Work, command
 from pipelines.cli.console import print_lines, text, wrote
 from pipelines.cli.predict import print_paths
+from pipelines.demo.configs import configs_folder
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 CONFIG_OF = {"en": "demo.yaml", "zh": "demo_zh.yaml"}
 PATHS_SHOWN = 2
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -46,7 +46,7 @@ def demo(
         "output": folder / MODEL,
     }
     overrides = [f"{key}={place}" for key, place in places.items()]
-    config = load_config(CONFIGS / CONFIG_OF[language], [*overrides, *(settings or [])])
+    config = load_config(configs_folder() / CONFIG_OF[language], [*overrides, *(settings or [])])
     check_demo_folder(folder)
     # Its own config names what the demo writes itself: only what the user adds to it is read.
     made = OutputFolder("--folder", folder, files=(*DEMO_FILES, TAXONOMY, MODEL), tables=True)
@@ -66,7 +66,7 @@ def demo(
 def _letters(language: str) -> list[str]:
     import yaml
 
-    letters: dict[str, Any] = yaml.safe_load((CONFIGS / "demo" / "examples.yaml").read_text(encoding="utf-8"))
+    letters: dict[str, Any] = yaml.safe_load((configs_folder() / "demo" / "examples.yaml").read_text(encoding="utf-8"))
     return letters[language]
 
 

@@ -2,8 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from pipelines.config import Config, Data
-    from pipelines.data.checks import Checked
     from pipelines.data.documents import Documents
 
 T = TypeVar("T")
@@ -37,27 +35,19 @@ class Part:
 
     Parameters
     ----------
-    texts, labels
-        The documents and their label ids.
+    documents
+        Checked, with their label ids.
     name
         What they are called in the report.
     """
 
-    texts: Sequence[str]
-    labels: list[str]
+    documents: "Documents"
     name: str
 
     @property
-    def pair(self) -> tuple[Sequence[str], list[str]]:
+    def pair(self) -> "tuple[Documents, Sequence[str]]":
         """As `fit` and others take them."""
-        return self.texts, self.labels
-
-    @property
-    def documents(self) -> "Documents":
-        """As records take them."""
-        from pipelines.data.documents import Documents
-
-        return Documents(self.texts, self.labels)
+        return self.documents, self.documents.labels
 
 
 def read_taxonomy(place: str | Path) -> Taxonomy:
@@ -100,7 +90,7 @@ def read_table(source: Source, data: "Data", *, cache: Path | None = None, label
 
 def read_checked(
     sources: Mapping[str, Source], config: "Config", taxonomy: Taxonomy | None, *, cache: Path | None = None
-) -> "tuple[Taxonomy, dict[str, Checked]]":
+) -> "tuple[Taxonomy, dict[str, Documents]]":
     """Read and check documents, log what is odd about each part, and tell all problems of all of them at once.
 
     Parameters
@@ -114,7 +104,7 @@ def read_checked(
     cache
         As for `read_table`.
     """
-    from pipelines.data.checks import check_documents
+    from pipelines.data.checks import check_table
 
     tables = _all(
         {role: partial(read_table, source, config.data, cache=cache) for role, source in sources.items()}, sources
@@ -122,7 +112,7 @@ def read_checked(
     tree = _taxonomy_of(tables["train"], sources["train"][0], config) if taxonomy is None else taxonomy
     checks = {
         role: partial(
-            check_documents,
+            check_table,
             table,
             tree,
             where=sources[role][0],
@@ -135,7 +125,7 @@ def read_checked(
     for role, found in checked.items():
         for line in found.report.lines(tree):
             logger.info("%s: %s", sources[role][0], line)
-    return tree, checked
+    return tree, {role: found.documents for role, found in checked.items()}
 
 
 def read_file(role: str, source: Source, config: "Config", taxonomy: Taxonomy) -> Part:
@@ -166,14 +156,13 @@ def read_parts(
         whole = checked["train"]
         kept, held_out = cut(parts["train"])
         if len(held_out):
-            logger.info("validation: %d of %d training documents", len(held_out), len(whole.labels))
+            logger.info("validation: %d of %d training documents", len(held_out), len(whole))
             for role, places in (("train", kept), ("valid", held_out)):
-                labels = [whole.labels[int(i)] for i in places]
-                parts[role] = Part(whole.documents.select(places)["text"], labels, f"a part of {sources['train'][0]}")
+                parts[role] = Part(whole.select(places), f"a part of {sources['train'][0]}")
     if "test" in roles and "test" not in parts and "valid" in parts:
         valid = parts["valid"]
         logger.warning("no test documents are named (data.test): figures on validation documents are a little too good")
-        parts["test"] = Part(*valid.pair, f"validation documents ({valid.name}), used in training too")
+        parts["test"] = Part(valid.documents, f"validation documents ({valid.name}), used in training too")
     return taxonomy, parts
 
 
@@ -191,13 +180,12 @@ def stratified(config: "Config") -> Cut:
     from pipelines.data.splits import stratified_split
 
     def cut(part: Part) -> "tuple[np.ndarray, np.ndarray]":
-        kept, held_out = stratified_split(
-            part.labels, random_state=config.classifier.random_state, keys=part.documents.keys()
-        )
+        labels, seed = part.documents.labels, config.classifier.random_state
+        kept, held_out = stratified_split(labels, random_state=seed, keys=part.documents.keys())
         if not len(held_out):
             raise DataError(
-                f"no label has 3 documents ({count(len(set(part.labels)), 'label')} in "
-                f"{count(len(part.labels), 'document')}), so no validation part can be cut: name the right label "
+                f"no label has 3 documents ({count(len(set(labels)), 'label')} in "
+                f"{count(len(labels), 'document')}), so no validation part can be cut: name the right label "
                 "column with --label-column (or --set data.label=...), give more documents, or set data.valid",
                 part.name,
             )
@@ -208,14 +196,14 @@ def stratified(config: "Config") -> Cut:
 
 def warn_of_seen_parts(parts: Mapping[str, Part], role: str) -> list[str]:
     """Warn, before the long work, of documents of a role that stand in training or validation; return what was said."""
-    from pipelines.model.seen_documents import warn_of_repeats
+    from pipelines.data.documents import warn_of_repeats
 
     told: list[str] = []
     if role in parts:
+        documents = parts[role].documents
         for other, where in (("train", "training"), ("valid", "validation")):
-            if other in parts and parts[other].texts is not parts[role].texts:  # where one stands for both, it is told
-                seen = parts[other].documents
-                told += warn_of_repeats(parts[role].texts, seen, what=f"{role} documents", where=where)
+            if other in parts and parts[other].documents is not documents:  # where one stands for both, it is told
+                told += warn_of_repeats(documents, parts[other].documents, what=f"{role} documents", where=where)
     return told
 
 
@@ -249,13 +237,13 @@ def training_vectors(
             return taxonomy, None, None
     elif config.data.train is None:
         raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
-    from pipelines.data.preparation import document_vectors
+    from pipelines.training.groups import document_vectors
 
     tree, checked = read_checked(sources_of(config, ("train",)), config, taxonomy)
     if taxonomy is None:
         check(tree)
-    texts = checked["train"].documents["text"]
-    return tree, (document_vectors(texts, config.classifier, config.run_folder), checked["train"].labels), texts
+    texts, labels = checked["train"].texts, list(checked["train"].labels)
+    return tree, (document_vectors(texts, config.classifier, config.run_folder), labels), texts
 
 
 def _taxonomy_of(documents: "Dataset", place: str, config: "Config") -> Taxonomy:
@@ -264,7 +252,7 @@ def _taxonomy_of(documents: "Dataset", place: str, config: "Config") -> Taxonomy
     Where labels, or groups, that differ in case, width and white space alone are one, it is logged of groups; of labels
     the check says it.
     """
-    from pipelines.data.checks import check_documents
+    from pipelines.data.checks import check_table
 
     pairs: Counter[Pair] = Counter()
     columns = [name for name in ("label", "label_count", "group") if name in documents.column_names]
@@ -274,7 +262,7 @@ def _taxonomy_of(documents: "Dataset", place: str, config: "Config") -> Taxonomy
             if label is not None and labels == 1:  # the others are told by the check
                 pairs[label, group if group and group.strip() else None] += 1
     if not pairs:
-        check_documents(documents, where=place)
+        check_table(documents, where=place)
     left: Collection[Pair] = pairs
     if config.classifier.merge_spellings:
         left, _, lines = merged_pairs(pairs)
@@ -300,18 +288,6 @@ def _all(steps: "Mapping[str, Callable[[], T]]", sources: Mapping[str, Source]) 
     return done
 
 
-def _part(checked: "Checked", source: Source) -> Part:
+def _part(documents: "Documents", source: Source) -> Part:
     place, split = source
-    return Part(checked.documents["text"], checked.labels, place if split is None else f"{place} ({split})")
-
-
-@contextmanager
-def reports_shown() -> Iterator[None]:
-    """Keep `fit` and `evaluate` from logging the reports that `read_checked` has logged."""
-    reports = logging.getLogger("coarsefine.pipelines.data.preparation.report")
-    level = reports.level
-    reports.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        reports.setLevel(level)
+    return Part(documents, place if split is None else f"{place} ({split})")

@@ -38,7 +38,7 @@ def evaluate(
     device: options.DeviceOption = None,
 ) -> None:
     """Compare a model's answers with the right labels, and with what flat models would have said."""
-    from pipelines.cli.documents import read_checked, reports_shown
+    from pipelines.cli.documents import read_checked
     from pipelines.cli.models import load_classifier
     from pipelines.cli.places import output_file, page, writing
     from pipelines.cross_validation.label_review import read_review
@@ -53,10 +53,9 @@ def evaluate(
         if train is not None:
             sources["train"] = (train, data.train_split)
         _, checked = read_checked(sources, work.config, classifier.taxonomy_)
-        texts, labels = checked["test"].documents["text"], checked["test"].labels
-        fitting = None if train is None else (checked["train"].documents["text"], checked["train"].labels)
-        with reports_shown():
-            report = classifier.evaluate(texts, labels, train=fitting, data=file)
+        test, fitting = checked["test"], checked.get("train")
+        baselines = None if fitting is None else (fitting, fitting.labels)
+        report = classifier.evaluate(test, test.labels, train=baselines, data=file)
         print_report(report)
         if html is not None:
             report.to_html(html, label_errors=suspects)

@@ -1,15 +1,14 @@
 """``coarsefine predict``: what a model answers to the documents of a file, or to one document."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hierarchy.disk.paths import expanded, is_there
+from hierarchy.disk.paths import expanded, path_exists
 from hierarchy.errors import DataError
-from hierarchy.text.characters import is_blank
+from hierarchy.text.characters import healed, is_blank
 from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import naming, print_json, print_lines, print_table, wrote
@@ -83,7 +82,7 @@ def predict(
         _print_answer(classifier, text, top_k, sets, as_json)
         return
     if out is None:
-        hint = "" if file is None or is_there(file) else f"; to answer one document, write --text {str(file)!r}"
+        hint = "" if file is None or path_exists(file) else f"; to answer one document, write --text {str(file)!r}"
         raise DataError(f"name the output file: --out answers.jsonl (or .csv, .parquet){hint}")
     if as_json:
         raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
@@ -115,19 +114,22 @@ def predict(
 def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, sets: str | None, as_json: bool) -> None:
     if is_blank(text):
         raise DataError("--text is empty: give one document")
-    paths: list[Prediction] = classifier.predict_paths([text], top_k=top_k)[0]
-    found = None if sets is None else classifier.predict_sets([text], within=sets)[0]
     if as_json:
-        lines = [asdict(path) | {"path": list(path.path)} for path in paths]
-        print_json(lines if found is None else {"paths": lines, "set": asdict(found)})
+        from pipelines.serving.answers import answers
+
+        routing, beam = classifier.routing, classifier.beam
+        found = answers(classifier.model_, [healed(text)], top_k=top_k, routing=routing, beam=beam, sets=sets)
+        print_json(next(found))
         return
+    paths = classifier.predict_paths([text], top_k=top_k)[0]
+    in_set = None if sets is None else classifier.predict_sets([text], within=sets)[0]
     taxonomy = classifier.taxonomy_
     print_paths(f"Beam mass {paths[0].beam_mass:.3f}" if paths[0].beam_mass < 1 else "", paths, taxonomy)
     if classifier.model_.promises is not None or paths[0].level == "none":
         print_lines(ANSWERED[paths[0].level, paths[0].reason])
-    if found is not None:
-        name = taxonomy.label_named if found.level == "label" else taxonomy.group_named
-        print_lines(f"Set of {found.level}s: {', '.join(map(name, found.ids))}")
+    if in_set is not None:
+        name = taxonomy.label_named if in_set.level == "label" else taxonomy.group_named
+        print_lines(f"Set of {in_set.level}s: {', '.join(map(name, in_set.ids))}")
 
 
 def print_paths(
@@ -148,7 +150,7 @@ def print_paths(
     """
     rows = [
         (
-            taxonomy.label_named(path.path[1]),
+            taxonomy.label_named(path.path[-1]),
             taxonomy.group_named(path.path[0]),
             *(f"{getattr(path, figure):.3f}" for figure in figures),
         )

@@ -75,7 +75,7 @@ def _refit(
     classifier: "HierarchicalClassifier", groups: list[str] | None, taxonomy: Path | None, config: "Config"
 ) -> None:
     """Refit on the documents that the config names, and evaluate."""
-    from pipelines.cli.documents import read_parts, read_taxonomy, reports_shown, warn_of_seen_parts
+    from pipelines.cli.documents import read_parts, read_taxonomy, warn_of_seen_parts
     from pipelines.model.record import with_sources, with_test
     from pipelines.promises.backoff import check_enough
     from pipelines.training.refit_plan import cut_validation
@@ -93,17 +93,16 @@ def _refit(
     repeats = [] if config.data.test is None else warn_of_seen_parts(parts, "test")  # else validation stands for it
     warn_of_seen_parts(parts, "calibration")
     if calibration is not None:
-        check_enough(len(calibration.texts))
-    with reports_shown():
-        classifier.refit_groups(groups, *training.pair, tree, validation=None if valid is None else valid.pair)
-        if calibration is not None:
-            classifier.calibrate(*calibration.pair)
-            record = with_sources(classifier.model_.record, {"calibration": calibration.name})
-            classifier.model_ = replace(classifier.model_, record=record)
-        if test is None:
-            logger.warning("no test or validation documents (data.test, data.valid): the new model has no figures")
-            return
-        report = classifier.evaluate(*test.pair, data=test.name).noting(repeats)
+        check_enough(len(calibration.documents))
+    classifier.refit_groups(groups, *training.pair, tree, validation=None if valid is None else valid.pair)
+    if calibration is not None:
+        classifier.calibrate(*calibration.pair)
+        record = with_sources(classifier.model_.record, {"calibration": calibration.name})
+        classifier.model_ = replace(classifier.model_, record=record)
+    if test is None:
+        logger.warning("no test or validation documents (data.test, data.valid): the new model has no figures")
+        return
+    report = classifier.evaluate(*test.pair, data=test.name).noting(repeats)
     classifier.metrics_ = report.as_dict()
     record = with_test(classifier.model_.record, test.documents, test.name, train=training.documents)
     classifier.model_ = replace(classifier.model_, record=record)

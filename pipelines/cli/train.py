@@ -47,7 +47,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     baselines
         Fit the systems that the model is compared with.
     """
-    from pipelines.cli.documents import read_parts, reports_shown, stratified, taxonomy_named, warn_of_seen_parts
+    from pipelines.cli.documents import read_parts, stratified, taxonomy_named, warn_of_seen_parts
     from pipelines.cli.models import check_settings, new_classifier
 
     check_settings(config)
@@ -56,12 +56,11 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     training, test, calibration = parts["train"], parts["test"], parts.get("calibration")
     repeats = warn_of_seen_parts(parts, "test")
     classifier = new_classifier(config, taxonomy)
-    with reports_shown():
-        classifier.fit(
-            *training.pair,
-            validation=parts["valid"].pair,
-            calibration=None if calibration is None else calibration.pair,
-        )
+    classifier.fit(
+        *training.pair,
+        validation=parts["valid"].pair,
+        calibration=None if calibration is None else calibration.pair,
+    )
     _record_run(classifier, config, parts)
     seconds = dict(classifier.model_.record["seconds"])
     if not is_first():
@@ -69,8 +68,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
 
     started = time.monotonic()
     logger.info("evaluation on %s%s ...", test.name, " with baselines" if baselines else "")
-    with reports_shown():
-        report = classifier.evaluate(*test.pair, train=training.pair if baselines else None, data=test.name)
+    report = classifier.evaluate(*test.pair, train=training.pair if baselines else None, data=test.name)
     report = report.noting(repeats)
     seconds["evaluation"] = time.monotonic() - started
     classifier.metrics_ = report.as_dict()

@@ -82,7 +82,7 @@ def tune(
 def _search(
     place: Path, config: "Config", budget: dict[str, Any], *, test: bool, prune: bool, after: "Callable[[Tuning], None]"
 ) -> "Tuning":
-    from pipelines.cli.documents import read_parts, reports_shown, stratified, taxonomy_named
+    from pipelines.cli.documents import read_parts, stratified, taxonomy_named
     from pipelines.cli.models import new_classifier
     from pipelines.tuning.search import check_options
     from pipelines.tuning.search import tune as search
@@ -95,17 +95,16 @@ def _search(
         raise ConfigError("--test compares on test documents and none are named: set data.test, or leave --test out")
     roles = ("train", "valid", "test") if test else ("train", "valid")
     taxonomy, parts = read_parts(config, taxonomy_named(config), stratified(config), roles)
-    with reports_shown():
-        return search(
-            new_classifier(config, taxonomy),
-            space,
-            *parts["train"].pair,
-            validation=parts["valid"].pair,
-            test=parts["test"].pair if test else None,
-            prune=prune,
-            after=after,
-            **budget,
-        )
+    return search(
+        new_classifier(config, taxonomy),
+        space,
+        *parts["train"].pair,
+        validation=parts["valid"].pair,
+        test=parts["test"].pair if test else None,
+        prune=prune,
+        after=after,
+        **budget,
+    )
 
 
 def _show(found: "Tuning") -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.cross_validation.out_of_fold import OutOfFold, keep_best
+from pipelines.data.augmentation import with_label_documents
 from pipelines.data.documents import Documents
-from pipelines.data.folds import cut_validation
-from pipelines.data.preparation import with_label_documents
+from pipelines.data.folds import cut_fold_validation
 from pipelines.evaluation.assessment import VARIANT_NAMES, flat_baselines
 from pipelines.evaluation.metrics import averaged_scores
 from pipelines.model.model import Model
@@ -85,7 +85,7 @@ class FoldPlan:
         """
         inside, tested = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         sources = None if self.sources is None else [self.sources[int(i)] for i in inside]
-        kept, cut = cut_validation(
+        kept, cut = cut_fold_validation(
             [self.documents.labels[int(i)] for i in inside], random_state=random_state, sources=sources
         )
         train, valid, test = (self.documents.select(part) for part in (inside[kept], inside[cut], tested))

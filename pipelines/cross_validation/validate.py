@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.arguments import known_keywords, same_length, whole_number
+from hierarchy.arguments import known_keywords, same_length, text_column, whole_number
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.cross_validation.fold import OWN, FoldPlan, FoldResult
 from pipelines.cross_validation.out_of_fold import OutOfFold, averaged, joined, read_with_metadata
+from pipelines.data.augmentation import label_texts, with_label_documents
 from pipelines.data.documents import Documents
 from pipelines.data.folds import check_sources, deal_folds, number_sources
-from pipelines.data.preparation import check_labels, check_taxonomy, check_texts, label_texts, with_label_documents
+from pipelines.data.given import check_labels, check_taxonomy
 from pipelines.data.splits import fingerprint
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
 from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
@@ -152,12 +153,12 @@ def cross_validate(
     if n_processes() > 1:
         raise ConfigError("cross-validation trains its folds in one process: start it without torchrun")
     folds, repeats = whole_number(folds, "folds", least=2), whole_number(repeats, "repeats", most=MOST_REPEATS)
-    texts = check_texts(texts)
+    texts = text_column(texts, "texts")
     given = None if sources is None else check_sources(sources)
     if given is not None:
         same_length(texts, given, ("texts", "sources"))
     merge = settings.merge_spellings
-    documents = Documents(*check_labels(texts, labels, taxonomy, where="documents", merge_spellings=merge))
+    documents = check_labels(texts, labels, taxonomy, where="documents", merge_spellings=merge)
     if len(set(documents.labels)) < 2:
         label = documents.labels[0] if taxonomy is None else taxonomy.label_named(documents.labels[0])
         raise DataError(f"all documents have one label ({label!r}): a classifier needs at least two labels")
@@ -206,7 +207,7 @@ def _encoder(settings: Settings, taxonomy: Taxonomy | None, documents: Documents
 
     encoder, segmenter = load_encoder(settings, documents.texts, label_texts(taxonomy, documents).values())
     trainable = resolve_trainable(settings, encoder, documents.texts)
-    return settings.model_copy(update={"trainable": trainable}), (encoder, segmenter)
+    return settings.resolved(trainable=trainable), (encoder, segmenter)
 
 
 def _shared(settings: Settings, encoder: Any, documents: Documents, folder: Path) -> "SharedVectors | None":

@@ -195,7 +195,7 @@ class _Document:
 
 
 def _checked(text: str) -> str:
-    from pipelines.data.preparation import check_text
+    from pipelines.data.given import check_text
 
     text = check_text(text)
     if is_blank(text):

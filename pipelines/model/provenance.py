@@ -28,7 +28,7 @@ LIBRARIES = (
 @cache
 def code_and_libraries() -> dict[str, str | None]:
     """SHA-256 of this project's code, and the version of each library that decides an answer; None without it."""
-    return {"code": _code(HOUSE), **{name: _version(name) for name in LIBRARIES}}
+    return {"code": _code(HOUSE), **{name: library_version(name) for name in LIBRARIES}}
 
 
 def encoder_contents(names: Iterable[str | None]) -> dict[str, Any]:
@@ -50,18 +50,19 @@ def function_sources(names: Iterable[str | None]) -> dict[str, str | None]:
     return {name: _source(name) for name in names if name is not None}
 
 
+def library_version(name: str) -> str | None:
+    """Version of an installed package; None of one that is not, as a checkout of this project may be."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
 def _code(house: Path) -> str:
     files = sorted(file for package in PACKAGES for file in (house / package).rglob("*.py"))
     return texts_digest(
         part for file in files for part in (file.relative_to(house).as_posix(), file.read_text(encoding="utf-8"))
     )
-
-
-def _version(library: str) -> str | None:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
 
 
 def _source(name: str) -> str | None:

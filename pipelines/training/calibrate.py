@@ -58,7 +58,7 @@ def calibrate(
         false_alarms=false_alarms,
     )
     _tell(promises)
-    settings = model.settings.model_copy(update={"routing": routing, "beam": beam})
+    settings = model.settings.resolved(routing=routing, beam=beam)
     record = with_promises(model.record, settings, documents, promises)
     return replace(model, promises=promises, settings=settings, record=record)
 

@@ -55,9 +55,7 @@ def fit_chained(
     """
     space = LabelSpace.of(taxonomy, train.labels)
     targets, valid_targets = space.targets(train.labels), space.targets(valid.labels)
-    settings = settings.model_copy(
-        update={"negatives": resolve_negatives(settings.negatives, len(space.label_ids), len(targets))}
-    )
+    settings = settings.resolved(negatives=resolve_negatives(settings.negatives, len(space.label_ids), len(targets)))
 
     vectors = valid_vectors = valid_logits = features = None
     history: list[dict[str, float | None]] = []

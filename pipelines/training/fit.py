@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierarchy.taxonomy import Taxonomy
+from pipelines.data.augmentation import label_texts, training_documents
 from pipelines.data.documents import Documents
-from pipelines.data.preparation import check_placeable, label_texts, place_labels, training_documents
 from pipelines.model.model import Model
 from pipelines.model.record import run_record
 from pipelines.settings import Settings
 from pipelines.training.chained import fit_chained
+from pipelines.training.groups import check_placeable, place_labels
 from pipelines.training.joint import fit_joint
 from stages.progress import Clock
 
@@ -60,7 +61,7 @@ def fit_model(
             encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, given).values())
             content = encoder.content_fingerprint()
             trainable = resolve_trainable(settings, encoder, train.texts)
-            settings = settings.model_copy(update={"trainable": trainable})
+            settings = settings.resolved(trainable=trainable)
         neural = NeuralStage(
             settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder, watch=watch
         )

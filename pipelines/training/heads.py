@@ -77,7 +77,7 @@ def fit_heads(
     problems
         As `plan_problems` makes them.
     settings
-        C, balance, prune and n_jobs are read.
+        C, prune and n_jobs are read.
     folder
         Run folder.
     what
@@ -86,7 +86,6 @@ def fit_heads(
     lexical = sparse.issparse(features)
     options: dict[str, Any] = {
         "C": settings.lexical_C if lexical else settings.neural_C,
-        "balance": settings.balance,
         "prune": settings.prune if lexical else 0.0,
     }
     kept = folder / f"rows-{_features_key(features, options)}"

@@ -44,9 +44,7 @@ def fit_joint(
     """
     space = LabelSpace.of(taxonomy, train.labels)
     targets, valid_targets = space.targets(train.labels), space.targets(valid.labels)
-    settings = settings.model_copy(
-        update={"negatives": resolve_negatives(settings.negatives, len(space.label_ids), len(targets))}
-    )
+    settings = settings.resolved(negatives=resolve_negatives(settings.negatives, len(space.label_ids), len(targets)))
 
     with clock.step("joint model"):
         history = neural.train(taxonomy, space, targets, valid_targets).history

@@ -13,13 +13,13 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from hierarchy.taxonomy import Taxonomy
+from pipelines.model.document_model import fine_encoders, make_document_model
 from pipelines.settings import Settings
 from pipelines.training.encoder import check_label_texts
-from pipelines.training.modules import fine_encoders, freeze, make_document_model, make_loss, make_sampler
+from pipelines.training.modules import freeze, make_loss, make_sampler
 from pipelines.training.training_key import training_key
 from stages.coarse.document_model import group_text_embeddings
 from stages.coarse.encoder import Encoder
-from stages.coarse.segment_noise import SegmentNoise
 from stages.coarse.segments import Segmenter, chunked
 from stages.features import (
     NeuralFeatures,
@@ -31,13 +31,12 @@ from stages.features import (
 from stages.machine import first_goes_first
 from stages.router.label_space import LabelSpace
 from stages.training.two_stage import TwoStageModel, rows_from_vectors
-from stages.vectors import SegmentVectors, shard_bounds
+from stages.vectors import SegmentVectors
 
 if TYPE_CHECKING:
     from stages.training.trainer import Training, Watch
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
-OF_THE_ENCODER = ("encoder_learning_rate", "layer_decay", "gradient_checkpointing")  # in `training`
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class NeuralStage:
     folder
         Run folder for cache and checkpoints.
     watch
-        Is told the figures of every evaluation, as `stages.training.trainer.train_model` says; not of a warm-up.
+        Is told the figures of every evaluation, as `stages.training.trainer.train_model` says.
     """
 
     def __init__(
@@ -158,22 +157,11 @@ class NeuralStage:
         self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(device)
         if self.settings.mode == "joint":
             self.rows = self._start_rows(taxonomy, space, targets).to(device)
-        noise = SegmentNoise(dropout=self.settings.segment_dropout, shuffling=self.settings.segment_shuffling)
-        if noise.active and not self._has_long_documents():
-            logger.warning(
-                "segment_dropout and segment_shuffling change nothing: no training document has a second segment"
-            )
-        parts = {"document_model": self.document_model, "rows": self.rows, "noise": noise}
+        parts = {"document_model": self.document_model, "rows": self.rows}
         loss = make_loss(self.settings, space, targets).to(device)
         if self.settings.trainable == "frozen":
-            self._tell_idle_settings()
             result = self._train(TwoStageModel(encoder=None, **parts, loss=loss), targets, valid_targets, {})
         else:
-            if self.settings.mode == "joint" and self.settings.warm_up_epochs:
-                epochs = {"num_train_epochs": self.settings.warm_up_epochs, "max_steps": -1}
-                first = make_loss(self.settings.model_copy(update={"loss_schedule": "constant"}), space, targets)
-                above = TwoStageModel(encoder=None, **parts, loss=first.to(device))
-                self._train(above, targets, valid_targets, epochs, "warm-up-")
             self.encoder = copy.deepcopy(self.pretrained)
             self.encoder.dtype = "float32"  # Trainer's own bf16/fp16 settings rule the training
             freeze(self.encoder, self.settings.top_layers)
@@ -216,7 +204,6 @@ class NeuralStage:
         targets: np.ndarray,
         valid_targets: np.ndarray,
         settings: dict[str, Any],
-        name: str = "",
     ) -> "Training":
         from stages.training.trainer import train_model
 
@@ -240,28 +227,17 @@ class NeuralStage:
             valid=valid,
             collate=collate,
             settings={**self.settings.training, **settings},
-            folder=self.folder / f"{self.settings.mode}-{name}{self._key}",
+            folder=self.folder / f"{self.settings.mode}-{self._key}",
             random_state=self.settings.random_state,
             sampler=make_sampler(self.settings, self._space, targets[rows]),
             lengths=lengths,
-            watch=None if name else self.watch,
+            watch=self.watch,
         )
 
     def _fine_encoders(self) -> list[Encoder]:
         if self.encoder is self.pretrained:
             return [self.pretrained]
         return fine_encoders(self.settings.fine_features, trained=self.encoder, pretrained=self.pretrained)
-
-    def _tell_idle_settings(self) -> None:
-        idle = [f"training.{name}" for name in OF_THE_ENCODER if name in self.settings.training]
-        idle += ["warm_up_epochs"] if self.settings.warm_up_epochs else []
-        idle += ["attention_dropout"] if self.settings.attention_dropout is not None else []
-        if idle:
-            logger.info("the encoder stays as it is, so %s: without effect", ", ".join(idle))
-
-    def _has_long_documents(self) -> bool:
-        blocks = (self.train_texts[start:end] for start, end in shard_bounds(self.train_texts))
-        return any((self.segmenter(texts).counts > 1).any() for texts in blocks)
 
     def _label_reader(self) -> tuple[Encoder, Segmenter]:
         if self.settings.label_encoder is None:

@@ -10,16 +10,16 @@ import numpy as np
 
 from hierarchy.errors import ConfigError, DataError, Remedy
 from hierarchy.taxonomy import Taxonomy
-from pipelines.data.augmentation import for_rows, load_function
-from pipelines.data.documents import Documents
-from pipelines.data.preparation import report_unseen, training_documents
+from hierarchy.wrong_values import validated
+from pipelines.data.augmentation import for_rows, load_function, training_documents
+from pipelines.data.documents import Documents, warn_of_repeats
+from pipelines.data.given import report_unseen
 from pipelines.data.report import some
 from pipelines.model.artifact.saved_settings import acting
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import is_last_refit, with_refit
-from pipelines.model.seen_documents import warn_of_repeats
-from pipelines.settings import Settings, validated
+from pipelines.settings import Settings
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
 from pipelines.training.refit_plan import CHANGED, Plan, plan_refit
 from stages.features import FeatureExtractor, NeuralFeatures
@@ -225,7 +225,7 @@ def _train_coarse(
     from pipelines.training.neural import NeuralStage
 
     stage = NeuralStage(
-        settings.model_copy(update={"trainable": "frozen"}),
+        settings.resolved(trainable="frozen"),
         neural.encoder,
         neural.segmenter,
         train_texts=train.texts,

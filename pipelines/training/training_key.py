@@ -26,7 +26,7 @@ NO_MATTER = (
     | {"label_documents", "augment", "word_dropout", "augmented_copies"}  # the documents that they make are in it
     | {"merge_spellings"}  # the labels are in it
     | {"n_groups", "min_group_size", "max_group_size", "signals"}  # the groups that they make are in it
-    | {"fine_features", "neural_C", "negatives", "balance"}  # of rows that are fitted afterwards
+    | {"fine_features", "neural_C", "negatives"}  # of rows that are fitted afterwards
     | {"lexical", "lexical_C", "min_df", "prune", "prior_correction"}  # of the n-grams
     | {"keep_neighbours", "routing", "beam"}  # of the finished model
 )

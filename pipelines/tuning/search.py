@@ -13,18 +13,18 @@ import numpy as np
 from hierarchy.arguments import LARGEST, is_whole
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
+from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.data.documents import Documents
-from pipelines.data.preparation import check_pair, prepare_documents
+from pipelines.data.documents import Documents, warn_of_repeats
+from pipelines.data.given import check_pair, prepare_documents
 from pipelines.data.splits import fingerprint
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 from pipelines.evaluation.metrics import averaged_scores
 from pipelines.model.artifact.replacement import run_place
 from pipelines.model.model import Model
 from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
-from pipelines.model.seen_documents import warn_of_repeats
-from pipelines.settings import MACHINE, Settings, validated
+from pipelines.settings import MACHINE, Settings
 from pipelines.training.fit import fit_model
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
@@ -149,9 +149,9 @@ def check_options(
     if is_whole(trials, -LARGEST, 0):
         problems.append(f"trials {trials} leaves nothing to run: trial 0 is the given config, so give 2 or more")
     elif not is_whole(trials, 1):
-        problems.append(f"trials is {in_short(trials)}: give a whole number, a billion at most")
+        problems.append(f"trials is {short_repr(trials)}: give a whole number, a billion at most")
     if minutes is not None and not (isinstance(minutes, Real) and minutes > 0):
-        problems.append(f"minutes {in_short(minutes)} leaves no time: give a number above 0")
+        problems.append(f"minutes {short_repr(minutes)} leaves no time: give a number above 0")
     if settings.run_dir is None:
         problems.append("trials are kept in the run folder: set run_dir")
     if n_processes() > 1:

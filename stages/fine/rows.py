@@ -22,6 +22,7 @@ from stages.machine import in_parallel
 
 Features: TypeAlias = Any  # numpy.ndarray or scipy.sparse.csr_matrix: scipy has no types to tell them apart by
 ROWS_VERSION = 2  # of the code that fits and prunes rows: those of an older one are not read from a run folder
+BALANCE = 0.25  # power of a rare label's weight: 0 counts documents alike, 1 a label's as much as its negatives
 SOLVER = {"tol": 0.01, "max_iter": 1000, "dual": True, "random_state": 0}  # 0.01 is liblinear's own default for it
 CHANCE_FLOOR = 0.015  # of the probability that a margin stands for: below, margins say nothing more
 M_TRIM_THRESHOLD, M_TOP_PAD = -1, -2  # of glibc's malloc.h
@@ -131,11 +132,12 @@ def fit_rows(
     problems: Sequence[Problem],
     *,
     C: float = 1.0,
-    balance: float = 0.0,
     prune: float = 0.0,
     n_jobs: int = 1,
 ) -> Iterator[Rows]:
     """Fit the rows of each problem, in parallel processes; yield them in the order of `problems`.
+
+    A rare label's documents weigh more: each (negatives / positives) to the power of `BALANCE`.
 
     Parameters
     ----------
@@ -147,9 +149,6 @@ def fit_rows(
         What to fit, usually one a group.
     C
         Inverse strength of the regularisation (liblinear's C) for a document of weight 1.
-    balance
-        0 counts every document alike, 1 gives a label's documents and its negatives the same total weight;
-        between them the weight of a positive is (negatives / positives) ** balance.
     prune
         Weights below this share of their row's norm are set to 0, and rows are kept sparse.
     n_jobs
@@ -158,7 +157,7 @@ def fit_rows(
     # Copied once to liblinear's own type; joblib hands it to the processes as a memory map.
     features = features.astype(np.float64)
     parallel = in_parallel(n_jobs)
-    yield from parallel(delayed(_fit_problem)(features, targets, p, C, balance, prune) for p in problems)
+    yield from parallel(delayed(_fit_problem)(features, targets, p, C, prune) for p in problems)
 
 
 def seconds_of_one_row(
@@ -167,32 +166,29 @@ def seconds_of_one_row(
     problems: Sequence[Problem],
     *,
     C: float,
-    balance: float,
     prune: float,
 ) -> float:
     """Time one row of the largest problem, for an estimate of them all.
 
     Parameters
     ----------
-    features, targets, problems, C, balance, prune
+    features, targets, problems, C, prune
         As for `fit_rows`.
     """
     largest = max(problems, key=lambda p: len(targets) if p.documents is None else len(p.documents))
     one = Problem(largest.labels[:1], largest.documents, largest.weights)
     started = time.monotonic()
-    _fit_problem(features, targets, one, C, balance, prune)
+    _fit_problem(features, targets, one, C, prune)
     return time.monotonic() - started
 
 
-def _fit_problem(
-    features: Features, targets: np.ndarray, problem: Problem, C: float, balance: float, prune: float
-) -> Rows:
+def _fit_problem(features: Features, targets: np.ndarray, problem: Problem, C: float, prune: float) -> Rows:
     if parent_process() is not None:
         _keep_freed_memory()
     if problem.documents is not None:
         features, targets = features[problem.documents], targets[problem.documents]
     weights = np.ones(len(targets)) if problem.weights is None else problem.weights
-    rows = [_fit_row(features, targets == label, weights, C, balance) for label in problem.labels]
+    rows = [_fit_row(features, targets == label, weights, C) for label in problem.labels]
     biases = np.array([bias for _, bias in rows], dtype=np.float32)
     if prune or sparse.issparse(features):
         return Rows(sparse.vstack([_pruned(row, prune) for row, _ in rows], format="csr"), biases)
@@ -208,16 +204,14 @@ def _keep_freed_memory() -> None:
         mallopt(M_TOP_PAD, 1 << 28)
 
 
-def _fit_row(
-    features: Features, positive: np.ndarray, weights: np.ndarray, C: float, balance: float
-) -> tuple[np.ndarray, float]:
+def _fit_row(features: Features, positive: np.ndarray, weights: np.ndarray, C: float) -> tuple[np.ndarray, float]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
     if positive.all() or not positive.any():  # a lone label has nothing to be told from
         return np.zeros(features.shape[1]), 1.0 if positive.all() else -1.0
     negative_weight = weights[~positive].sum()
-    document_weights = np.where(positive, max(1.0, negative_weight / positive.sum()) ** balance, weights)
+    document_weights = np.where(positive, max(1.0, negative_weight / positive.sum()) ** BALANCE, weights)
     svm = LinearSVC(C=C, **SOLVER)
     with warnings.catch_warnings():
         # A row that stops at the limit is as good in practice; thousands of warnings help nobody.

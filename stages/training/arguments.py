@@ -126,7 +126,7 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
     if arguments.n_gpu > 1:
         raise ConfigError(
             f"one process would drive {arguments.n_gpu} GPUs, which is slow and changes the batch: start one process "
-            f"a GPU (torchrun --nproc_per_node {arguments.n_gpu} -m pipelines.cli train ...), or show it one "
+            f"a GPU (torchrun --nproc_per_node {arguments.n_gpu} -m coarsefine train ...), or show it one "
             "(CUDA_VISIBLE_DEVICES=0)"
         )
 

@@ -1,4 +1,4 @@
-"""The loss of both levels: groups and fine labels, with weights that are given, learned or scheduled."""
+"""The loss of both levels: groups and fine labels, with weights that are given or learned."""
 
 import numpy as np
 import torch
@@ -20,8 +20,6 @@ class HierarchicalLoss(nn.Module):
     weights
         w_c and w_f; None learns them by homoscedastic uncertainty (Kendall et al. 2018):
         ``exp(-s) · CE + s / 2`` for each level, s learned.
-    schedule
-        ``coarse_to_fine``: w_f grows from 0 to its value over the first half of the training.
     label_weights
         (labels,) weight of a document of each label in both terms.
     group_shifts, label_shifts
@@ -41,7 +39,6 @@ class HierarchicalLoss(nn.Module):
         group_of: np.ndarray,
         fine_loss: str = "all",
         weights: tuple[float, float] | None = (1.0, 0.8),
-        schedule: str = "constant",
         label_weights: np.ndarray | None = None,
         group_shifts: np.ndarray | None = None,
         label_shifts: np.ndarray | None = None,
@@ -50,9 +47,7 @@ class HierarchicalLoss(nn.Module):
         super().__init__()
         self.fine_loss = fine_loss
         self.weights = weights
-        self.schedule = schedule
         self.smoothing = smoothing
-        self.progress = 0.0  # share of the training that is done; the trainer sets it
         self.log_variances = nn.Parameter(torch.zeros(2)) if weights is None else None
         self.register_buffer("group_of", torch.from_numpy(np.asarray(group_of)), persistent=False)
         for name, values in (
@@ -76,7 +71,7 @@ class HierarchicalLoss(nn.Module):
             (documents,) fine label of each document.
         """
         group_logits = group_logits.float()
-        if not self.training:  # what validation says must not depend on weights, shifts, smoothing or the schedule
+        if not self.training:  # what validation says must not depend on weights, shifts or smoothing
             coarse = cross_entropy(group_logits, self.group_of[targets])
             if fine_logits is None:
                 return coarse
@@ -92,10 +87,10 @@ class HierarchicalLoss(nn.Module):
         if self.log_variances is None:
             assert self.weights is not None  # noqa: S101 - one of the two is there; this tells the type checker
             coarse_weight, fine_weight = self.weights
-            return coarse_weight * coarse + self._ramp() * fine_weight * fine
+            return coarse_weight * coarse + fine_weight * fine
         precision = torch.exp(-self.log_variances)
         levels = precision * torch.stack([coarse, fine]) + self.log_variances / 2
-        return levels[0] + self._ramp() * levels[1]
+        return levels[0] + levels[1]
 
     def _fine(self, group_logits: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
         smoothing = self.smoothing if self.training else 0.0
@@ -110,9 +105,6 @@ class HierarchicalLoss(nn.Module):
         gold = log_p.gather(1, targets.unsqueeze(1)).squeeze(1)
         even = log_p.masked_fill(~siblings, 0.0).sum(1) / siblings.sum(1)
         return -(1 - smoothing) * gold - smoothing * even
-
-    def _ramp(self) -> float:
-        return 1.0 if self.schedule == "constant" else min(1.0, 2 * self.progress)
 
     @staticmethod
     def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:

@@ -34,7 +34,6 @@ from stages.training.arguments import OWN_DEFAULTS, training_arguments
 from stages.training.batches import LengthSampler
 from stages.training.divergence import Figures, StopWhereDiverged, json_figure, json_figures, refuse_diverged
 from stages.training.imbalance import LabelSampler
-from stages.training.losses import HierarchicalLoss
 from stages.training.metrics import COARSE_METRICS, FINE_METRICS, best_of_each_level, level_metrics
 from stages.training.optimizer import parameter_groups
 from stages.training.two_stage import TwoStageModel
@@ -129,7 +128,7 @@ def train_model(
         )
     set_seed(random_state)
     watched = _Watched(watch)
-    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(model.loss, order), watched, StopWhereDiverged()]
+    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(order), watched, StopWhereDiverged()]
     if arguments.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(own["early_stopping_patience"]))
     trainer = _Trainer(
@@ -329,18 +328,14 @@ class _LogEpochs(TrainerCallback):
 
 
 class _Tell(TrainerCallback):
-    """Tells the loss which share of the training is done, and the sampler which epoch it draws."""
+    """Tells the sampler which epoch it draws."""
 
-    def __init__(self, loss: HierarchicalLoss, sampler: Any) -> None:
-        self.loss = loss
+    def __init__(self, sampler: Any) -> None:
         self.sampler = sampler
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.sampler is not None:  # with several processes Trainer does not reach it
             self.sampler.set_epoch(int(state.epoch))
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.loss.progress = state.global_step / max(state.max_steps, 1)
 
 
 class _Watched(TrainerCallback):

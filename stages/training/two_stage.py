@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from stages.coarse.document_model import DocumentModel
 from stages.coarse.encoder import Encoder
-from stages.coarse.segment_noise import SegmentNoise
 from stages.coarse.segments import Chunk
 from stages.training.losses import HierarchicalLoss
 
@@ -28,8 +27,6 @@ class TwoStageModel(nn.Module):
         Document vectors to fine logits (joint training); None trains the coarse stage alone.
     loss
         Of both levels.
-    noise
-        On the segments, in training; None for none.
     """
 
     accepts_loss_kwargs = False  # the loss is a mean over a batch: Trainer divides it by the batches of a step
@@ -41,14 +38,12 @@ class TwoStageModel(nn.Module):
         document_model: DocumentModel,
         rows: nn.Linear | None,
         loss: HierarchicalLoss,
-        noise: SegmentNoise | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.document_model = document_model
         self.rows = rows
         self.loss = loss
-        self.noise = noise
 
     def forward(
         self,
@@ -72,8 +67,6 @@ class TwoStageModel(nn.Module):
         """
         if self.encoder is not None and chunks is not None:
             segments = self.encoder(chunks, int(counts.sum()))
-        if self.noise is not None:
-            segments, counts = self.noise(segments, counts)
         output = self.document_model(segments, counts)
         logits = [output.logits]  # (documents, groups)
         if self.rows is not None:

@@ -6,8 +6,9 @@ import pytest
 from pydantic import BaseModel
 
 from hierarchy.errors import ConfigError
+from hierarchy.wrong_values import validated
 from pipelines.config import Config, load_config
-from pipelines.settings import Settings, validated
+from pipelines.settings import Settings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SPACE = CONFIGS / "tune.yaml"  # a search space

@@ -59,7 +59,7 @@ def build(
     from pipelines.cli.documents import read_taxonomy, taxonomy_named, training_vectors
     from pipelines.cli.places import output_file, run_folder, writing
     from pipelines.cross_validation.out_of_fold import read_out_of_fold
-    from pipelines.data.preparation import builder_of
+    from pipelines.training.groups import builder_of
 
     config, keep = work.config, earlier is not None
     with writing(work, output_file("--out", out, ".yaml", ".yml"), checked=[run_folder(config)]):

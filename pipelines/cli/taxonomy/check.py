@@ -1,5 +1,6 @@
 """``coarsefine taxonomy check``: how good the groups of a label tree are."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +42,7 @@ def check(
     encoder = options.label_encoder or options.encoder
     quality = taxonomy_quality(taxonomy, documents, encoder=encoder, random_state=options.random_state)
     if as_json:
-        print_json(quality.as_dict() | ({"reference": against.as_dict()} if against else {}))
+        print_json(asdict(quality) | ({"reference": asdict(against)} if against else {}))
     else:
         _print_quality(quality, taxonomy, against)
 

@@ -223,6 +223,6 @@ def _builder_and_documents(
     taxonomy: "Taxonomy", work: "Work"
 ) -> "tuple[TaxonomyBuilder, tuple[Any, list[str]] | None]":
     from pipelines.cli.documents import training_vectors
-    from pipelines.data.preparation import builder_of
+    from pipelines.training.groups import builder_of
 
     return builder_of(work.config.classifier), training_vectors(work.config, taxonomy)[1]

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hierarchy.text.escaping import visible
-from pipelines.settings import MACHINE, Settings, validated
+from hierarchy.wrong_values import validated
+from pipelines.settings import MACHINE, Settings
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 

@@ -8,11 +8,12 @@ from typing import get_args
 import pytest
 
 from hierarchy.disk.paths import expanded, local_path
+from hierarchy.wrong_values import validated
 from pipelines import HierarchicalClassifier
 from pipelines.cli.app import app
 from pipelines.config import load_config
 from pipelines.serving.predict import predict_file
-from pipelines.settings import Settings, validated
+from pipelines.settings import Settings
 
 ENGLISH = ("--set", "classifier.encoder=none", "--set", "classifier.n_jobs=1")
 

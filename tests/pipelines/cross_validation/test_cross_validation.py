@@ -102,7 +102,7 @@ def test_a_stopped_run_goes_on_and_a_changed_one_begins_anew(lexical, english, t
     assert len(trainings) == 5
     run(repeats=2)
     assert len(trainings) == 9  # the second repeat alone
-    run(balance=0.5)
+    run(prior_correction=0.5)
     assert len(trainings) == 13
     run(n_jobs=2)
     assert len(trainings) == 13
@@ -205,8 +205,8 @@ def test_an_encoder_that_is_trained_is_trained_in_each_fold(tiny_classifier, eng
 
 def test_bad_input_is_told_before_any_work(lexical, english):
     for arguments, told in (
-        ({"groups": ["a"]}, "48 texts and 1 groups"),
-        ({"groups": ["a"] * 48}, "1 sources cannot make 5 folds"),
+        ({"sources": ["a"]}, "48 texts and 1 sources"),
+        ({"sources": ["a"] * 48}, "1 sources cannot make 5 folds"),
     ):
         with pytest.raises(DataError, match=told):
             cross_validate(lexical(), *english.valid, **arguments)

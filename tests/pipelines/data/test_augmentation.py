@@ -5,16 +5,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 from tiny import TINY
 
 from hierarchy.errors import ConfigError, DataError
+from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.augmentation import drop_words, load_function, with_copies, with_label_texts
 from pipelines.data.documents import Documents, Extended
-from pipelines.settings import Settings, validated
+from pipelines.settings import Settings
 from pipelines.training.neural import NeuralStage
-from stages.coarse.segment_noise import SegmentNoise
 
 DOCUMENTS = Documents(["one two three four", "five", "六七 eight", ""], ["a", "b", "c", "a"], np.array([4, 5, 7, 9]))
 HERE = __name__
@@ -101,8 +100,6 @@ def test_functions_that_fail_are_told_with_the_document(name, message):
     ("settings", "message"),
     [
         ({"augmented_copies": 2}, "plain repetitions"),
-        ({"encoder": "none", "segment_dropout": 0.1}, "no segments"),
-        ({"aggregator": False, "segment_shuffling": 0.1}, "a mean has no order"),
     ],
 )
 def test_augmentation_that_does_nothing_is_refused(settings, message):
@@ -129,52 +126,6 @@ def test_extended_texts_are_read_as_a_list_is():
         both[5]
 
 
-def numbered(counts):
-    """Segments that carry the number of their document and their place in it."""
-    pairs = [(document, place) for document, count in enumerate(counts) for place in range(count)]
-    return torch.tensor(pairs, dtype=torch.float32), torch.tensor(counts)
-
-
-def test_segment_noise_leaves_each_document_segments_of_its_own():
-    counts = [1, 2, 7, 30, 1]
-    noise = SegmentNoise(dropout=0.6, shuffling=0.5).train()
-    torch.manual_seed(0)
-    for _ in range(50):
-        segments, left = noise(*numbered(counts))
-        assert left.tolist() == [int((segments[:, 0] == d).sum()) for d in range(len(counts))]
-        assert all(1 <= new <= old for new, old in zip(left.tolist(), counts, strict=True))
-        assert segments[:, 0].tolist() == sorted(segments[:, 0].tolist())  # document after document
-        assert len({tuple(s) for s in segments.tolist()}) == len(segments)  # no segment twice
-
-
-def test_segment_noise_keeps_its_rates():
-    torch.manual_seed(0)
-    segments, counts = numbered([40] * 500)
-    left = SegmentNoise(dropout=0.25, shuffling=0.0).train()(segments, counts)
-    assert left[1].sum().item() == pytest.approx(15_000, abs=300)
-    assert all((places.diff() > 0).all() for places in left[0][:, 1].split(left[1].tolist()))  # order stays
-    moved = SegmentNoise(dropout=0.0, shuffling=0.3).train()(segments, counts)
-    assert moved[1].tolist() == counts.tolist()
-    out_of_order = sum(bool((places.diff() < 0).any()) for places in moved[0][:, 1].split(40))
-    assert out_of_order == pytest.approx(150, abs=40)
-
-
-def test_segment_noise_is_of_the_training_alone():
-    segments, counts = numbered([3, 4])
-    untouched = SegmentNoise(dropout=0.9, shuffling=1.0).eval()(segments, counts)
-    assert untouched[0] is segments
-    assert untouched[1] is counts
-
-
-@pytest.mark.parametrize("tokens", [16, 128])
-def test_segment_noise_on_short_documents_alone_is_told(english, tiny_encoder, caplog, tokens):
-    given = {**TINY, "segment_tokens": tokens, "overlap": 4, "segment_shuffling": 0.5}
-    classifier = HierarchicalClassifier(english.taxonomy, encoder=tiny_encoder, **given)
-    texts, labels = english.train
-    classifier.fit([" ".join(text.split()[:20]) for text in texts], labels, validation=english.valid)
-    assert ("no training document has a second segment" in caplog.text) == (tokens == 128)
-
-
 def test_copies_train_and_nothing_else_sees_them(english, tiny_encoder, monkeypatch):
     read = {}
     init = NeuralStage.__init__
@@ -185,7 +136,7 @@ def test_copies_train_and_nothing_else_sees_them(english, tiny_encoder, monkeypa
 
     monkeypatch.setattr(NeuralStage, "__init__", watched)
     classifier = HierarchicalClassifier(
-        english.taxonomy, encoder=tiny_encoder, **TINY, word_dropout=0.3, segment_dropout=0.2, keep_neighbours=True
+        english.taxonomy, encoder=tiny_encoder, **TINY, word_dropout=0.3, keep_neighbours=True
     )
     classifier.fit(*english.train, validation=english.valid)
     texts, labels = english.train

@@ -11,10 +11,10 @@ import pytest
 
 from hierarchy import Taxonomy
 from hierarchy.errors import ConfigError, DataError, TaxonomyError
+from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.config import CardFacts
 from pipelines.data.reading import read_documents
-from pipelines.settings import validated
 
 datasets = pytest.importorskip("datasets")
 

@@ -32,16 +32,16 @@ KINDS = ("both", "neural", "plain", "both encoders", "lexical", "joint")
 @pytest.fixture(scope="module")
 def models(fitted, fitted_lexical, tiny_classifier, english):
     """A model of each kind, with weights under which every part has something to say."""
-    few = {"num_train_epochs": 1, "learning_rate": 5e-3, "encoder_learning_rate": 1e-3}
+    few = {"num_train_epochs": 1, "learning_rate": 5e-3}
 
     def fit(**changes):
-        return tiny_classifier(training=few, **changes).fit(*english.train, validation=english.valid)
+        return tiny_classifier(**{"training": few, **changes}).fit(*english.train, validation=english.valid)
 
     classifiers = {
         "both": fitted,
         "neural": fit(lexical=False),
         "plain": fit(aggregator=False, label_attention=False),
-        "both encoders": fit(trainable="all", lexical=False),
+        "both encoders": fit(trainable="all", lexical=False, training={**few, "encoder_learning_rate": 1e-3}),
         "lexical": fitted_lexical,
         "joint": fit(mode="joint"),
     }

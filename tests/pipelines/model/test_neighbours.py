@@ -58,5 +58,5 @@ def test_nothing_is_kept_unless_asked(fitted, saved, english):
 
 def test_neighbours_without_an_encoder_are_refused(english):
     classifier = HierarchicalClassifier(english.taxonomy, encoder="none", keep_neighbours=True)
-    with pytest.raises(ConfigError, match=r"keep_neighbours keeps vectors that an encoder makes.*name an encoder"):
+    with pytest.raises(ConfigError, match="keep_neighbours does nothing with encoder: none"):
         classifier.fit(*english.train)

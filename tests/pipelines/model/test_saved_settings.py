@@ -91,7 +91,7 @@ def test_a_model_does_not_say_how_much_memory_is_taken_at_once(caplog):
 def test_names_without_end_take_no_time_and_no_screen(caplog):
     training = {f"\x1b[2J{place:06}": 1 for place in range(200_000)} | {"x" * 10**6: 1, "num_train_epochs": 1}
     began = time.monotonic()
-    assert settings_of_model({"encoder": "none", "training": training}, "m").training == {"num_train_epochs": 1}
+    assert settings_of_model({"training": training}, "m").training == {"num_train_epochs": 1}
     assert time.monotonic() - began < 5
     told = caplog.records[0].getMessage()
     assert "and 199,901 more" in told
@@ -120,11 +120,10 @@ def test_what_describes_a_model_is_known_to_transformers_and_comes_back():
     assert acting({"bf16": True, **NOT_THEIRS}) == NOT_THEIRS
 
 
-def test_a_saved_model_tells_no_token_and_no_folder(english, tmp_path):
+def test_a_saved_model_tells_no_token_and_no_folder(english, tiny_classifier, tmp_path):
     secret = {"report_to": "none", "hub_token": "hf_mine", "logging_steps": 5}
-    classifier = HierarchicalClassifier(
-        english.taxonomy, encoder="none", n_jobs=1, training=secret, run_dir=str(tmp_path / "r")
-    )
+    secret |= {"num_train_epochs": 1}
+    classifier = tiny_classifier(training=secret, run_dir=str(tmp_path / "r"))
     classifier.fit(*english.train, validation=english.valid).save_pretrained(tmp_path / "model")
     written = "".join(path.read_text("utf-8") for path in (tmp_path / "model").glob("*.[jm][sd]*"))
     assert "hf_mine" not in written

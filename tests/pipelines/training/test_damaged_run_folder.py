@@ -118,8 +118,8 @@ def test_folds(english, tmp_path, caplog):
         assert "fold-1.parquet is damaged" in caplog.text
 
 
-SPACE = {"classifier.lexical_C": {"type": "float", "low": 0.1, "high": 10}, "classifier.balance": [0.0, 0.25]}
-START = {"lexical_C": 1.0, "balance": 0.25}
+SPACE = {"classifier.lexical_C": {"type": "float", "low": 0.1, "high": 10}, "classifier.prior_correction": [0.0, 0.2]}
+START = {"lexical_C": 1.0, "prior_correction": 0.2}
 
 
 def trials(folder, number):
@@ -129,8 +129,8 @@ def trials(folder, number):
         while (place := len(storage.trials())) < number:
             proposed, params = storage.begin(place, START)
             for step in (1, 2):
-                proposed.report(step * params["balance"], step)
-            figures = {"accuracy": params["lexical_C"] + params["balance"]}
+                proposed.report(step * params["prior_correction"], step)
+            figures = {"accuracy": params["lexical_C"] + params["prior_correction"]}
             storage.finish(proposed, Trial(place, COMPLETE, params, figures, [], 0.5), figures["accuracy"])
             ran += 1
         return storage.trials(), ran

@@ -18,12 +18,12 @@ OTHER = {  # than the default
     "trainable": "all", "fine_features": "trained", "segment_tokens": 128, "overlap": 16, "max_segments": 4,
     "tokens_per_chunk": 1024, "aggregator": False, "aggregator_layers": 2, "aggregator_heads": 2,
     "label_attention": False, "dropout": 0.2, "attention_dropout": 0.0, "lexical": False, "min_df": 1, "prune": 0.0,
-    "negatives": "group", "balance": 0.5, "prior_correction": 0.0, "neural_C": 2.0, "lexical_C": 2.0,
+    "negatives": "group", "prior_correction": 0.0, "neural_C": 2.0, "lexical_C": 2.0,
     "keep_neighbours": True, "routing": "beam", "beam": 2, "n_groups": 3, "min_group_size": 2, "max_group_size": 50,
-    "signals": {"text": 1.0}, "fine_loss": "path", "loss_weights": "learned", "loss_schedule": "coarse_to_fine",
-    "row_start": "random", "warm_up_epochs": 1, "imbalance": "weights", "imbalance_scope": "groups",
-    "imbalance_strength": 0.5, "label_documents": False, "augment": "synonyms:swap", "word_dropout": 0.1,
-    "augmented_copies": 2, "segment_dropout": 0.1, "segment_shuffling": 0.1, "training": {"num_train_epochs": 1},
+    "signals": {"text": 1.0}, "fine_loss": "path", "loss_weights": "learned",
+    "row_start": "random", "imbalance": "weights", "imbalance_scope": "groups",
+    "label_documents": False, "augment": "synonyms:swap", "word_dropout": 0.1,
+    "augmented_copies": 2, "training": {"num_train_epochs": 1},
     "merge_spellings": False, "device": "cpu", "n_jobs": 2, "random_state": 1, "run_dir": "run",
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Trial, Tuning, ch
 NO_ENCODER = Settings(encoder="none")
 SPACE = {
     "classifier.lexical_C": {"type": "float", "low": 0.01, "high": 10, "log": True},
-    "classifier.balance": {"type": "float", "low": 0, "high": 0.5, "step": 0.25},
+    "classifier.prior_correction": {"type": "float", "low": 0, "high": 0.4, "step": 0.2},
     "classifier.min_df": {"type": "int", "low": 1, "high": 3},
     "classifier.negatives": ["all", "group"],
 }
@@ -63,7 +63,7 @@ def outcomes(tuning):
 
 def test_trial_0_is_the_given_config_and_figures_are_those_of_the_fused_answer(lexical, english, tmp_path):
     found = lexical(settings={"lexical_C": 0.02}, trials=2)
-    assert found.trials[0].params == {"lexical_C": 0.02, "balance": 0.25, "min_df": 2, "negatives": "auto"}
+    assert found.trials[0].params == {"lexical_C": 0.02, "prior_correction": 0.2, "min_df": 2, "negatives": "auto"}
     for trial in found.trials:
         settings = {"encoder": "none", "n_jobs": 1, **({"lexical_C": 0.02} if trial.number == 0 else trial.params)}
         classifier = HierarchicalClassifier(english.taxonomy, **settings).fit(*english.train, validation=english.valid)
@@ -74,7 +74,7 @@ def test_trial_0_is_the_given_config_and_figures_are_those_of_the_fused_answer(l
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
 def test_one_seed_gives_one_series_of_trials_whole_or_in_parts(lexical, tmp_path, sampler):
-    space = {key: SPACE[key] for key in ("classifier.balance", "classifier.negatives")}
+    space = {key: SPACE[key] for key in ("classifier.prior_correction", "classifier.negatives")}
     options = {"space": space if sampler == "grid" else SPACE, "sampler": sampler, "trials": 8}
     whole = lexical(**options, settings={"run_dir": str(tmp_path / "whole")})
     lexical(**{**options, "trials": 3})
@@ -82,8 +82,8 @@ def test_one_seed_gives_one_series_of_trials_whole_or_in_parts(lexical, tmp_path
     assert outcomes(parts) == outcomes(whole)
     assert [trial.number for trial in whole.trials] == list(range(len(whole.trials)))
     if sampler == "grid":  # trial 0 and 3 x 2 points, each once
-        points = [(trial.params["balance"], trial.params["negatives"]) for trial in whole.trials[1:]]
-        assert sorted(points) == [(b, n) for b in (0.0, 0.25, 0.5) for n in ("all", "group")]
+        points = [(trial.params["prior_correction"], trial.params["negatives"]) for trial in whole.trials[1:]]
+        assert sorted(points) == [(b, n) for b in (0.0, 0.2, 0.4) for n in ("all", "group")]
     else:
         assert len(whole.trials) == 8
         other = lexical(**options, settings={"random_state": 1})

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from stages.fine.bank import HeadBank
-from stages.fine.rows import CHANCE_FLOOR, Problem, Rows, fit_rows, log_chance, seconds_of_one_row
+from stages.fine.rows import BALANCE, CHANCE_FLOOR, Problem, Rows, fit_rows, log_chance, seconds_of_one_row
 
 LABELS = 9
 
@@ -45,7 +45,7 @@ def joined(features, targets, plan, **options):
 @pytest.mark.parametrize("kind", ["dense", "csr"])
 def test_rows_are_the_same_bytes_under_any_grouping_and_with_any_workers(kind, request):
     features, targets = request.getfixturevalue(kind)
-    options = {"balance": 0.25, "prune": 0.01 if kind == "csr" else 0.0}
+    options = {"prune": 0.01 if kind == "csr" else 0.0}
     whole = joined(features, targets, ALL, **options)
     for plan in (problems([4, 8, 0], [7, 1, 2, 3], [5], [6]), problems(*([k] for k in reversed(range(LABELS))))):
         assert joined(features, targets, plan, **options) == whole
@@ -87,13 +87,16 @@ def test_a_weight_counts_as_copies(dense):
     assert np.abs(weighted.score(features) - copied.score(features)).max() < 0.05
 
 
-def test_balance_lifts_a_rare_label(dense):
+def test_the_weight_of_rare_labels_lifts_them(dense, monkeypatch):
     features, targets = dense
     rare = Problem(np.array([LABELS - 1]))
     assert (targets == LABELS - 1).sum() == 1
     noisy = features + np.random.default_rng(1).normal(size=features.shape).astype(np.float32) * 8
-    scores = [next(fit_rows(noisy, targets, [rare], C=1e-4, balance=b)).score(noisy) for b in (0.0, 0.5, 1.0)]
-    own = [float(s[targets == LABELS - 1].mean()) for s in scores]
+    own = []
+    for power in (0.0, BALANCE, 1.0):
+        monkeypatch.setattr("stages.fine.rows.BALANCE", power)
+        (rows,) = fit_rows(noisy, targets, [rare], C=1e-4)
+        own.append(float(rows.score(noisy)[targets == LABELS - 1].mean()))
     assert own[0] < own[1] < own[2]
 
 
@@ -125,7 +128,7 @@ def test_nothing_to_fit_is_nothing(dense):
 def test_the_estimate_times_the_largest_problem(csr):
     features, targets = csr
     plan = [Problem(np.array([0]), np.flatnonzero(targets < 2)), *ALL]
-    assert 0 < seconds_of_one_row(features, targets, plan, C=1.0, balance=0.25, prune=0.01) < 30
+    assert 0 < seconds_of_one_row(features, targets, plan, C=1.0, prune=0.01) < 30
 
 
 @pytest.mark.parametrize("kind", ["dense", "csr"])

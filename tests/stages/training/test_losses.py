@@ -87,14 +87,6 @@ def test_learned_weights_are_the_uncertainty_formula_and_get_gradients(batch):
     assert loss.log_variances.grad.abs().min() > 0
 
 
-def test_the_schedule_goes_from_coarse_to_fine(batch):
-    loss = HierarchicalLoss(group_of=GROUP_OF, schedule="coarse_to_fine")
-    coarse, fine = cross_entropy(batch[0], groups_of(batch[2])), cross_entropy(batch[1], batch[2])
-    for progress, share in [(0.0, 0.0), (0.25, 0.5), (0.5, 1.0), (0.9, 1.0)]:
-        loss.progress = progress
-        assert loss(*batch).item() == pytest.approx((coarse + 0.8 * share * fine).item(), abs=1e-5)
-
-
 def test_weights_of_documents_and_shifts_of_logits(batch):
     group_logits, logits, targets = batch
     weights = np.array([1.0, 1.0, 3.0, 0.5, 0.5, 2.0])
@@ -141,7 +133,7 @@ def test_path_gets_the_shift_once(batch):
 def test_what_validation_says_depends_on_no_option(batch):
     plain = HierarchicalLoss(group_of=GROUP_OF, weights=(1.0, 1.0)).eval()(*batch)
     for options in (
-        {"smoothing": 0.2}, {"schedule": "coarse_to_fine"}, {"weights": None}, {"label_weights": np.arange(6.0)},
+        {"smoothing": 0.2}, {"weights": None}, {"label_weights": np.arange(6.0)},
         {"label_shifts": np.arange(6.0), "group_shifts": np.arange(3.0)},
     ):  # fmt: skip
         assert HierarchicalLoss(group_of=GROUP_OF, **options).eval()(*batch).item() == pytest.approx(plain.item())

@@ -433,23 +433,6 @@ def test_a_sampler_that_was_stopped_goes_on_to_the_same_weights(tmp_path, monkey
     assert weights(train(tmp_path / "stopped", sampler=sampler())[0]) == weights(model)
 
 
-def test_the_loss_hears_how_far_the_training_is(tmp_path):
-    seen = []
-
-    class Watched(HierarchicalLoss):
-        def forward(self, *arguments):
-            seen.append(self.progress)
-            return super().forward(*arguments)
-
-    model = Net()
-    model.loss = Watched(group_of=np.arange(3))
-    train_model(
-        model, train=Points(16, 1, 1.5), valid=Points(8, 2, 1.5), collate=collate, folder=tmp_path, random_state=0,
-        settings={"num_train_epochs": 2, "per_device_train_batch_size": 8},
-    )  # fmt: skip
-    assert sorted(set(seen)) == [0, 0.25, 0.5, 0.75]
-
-
 @pytest.mark.parametrize("patience", [1, 3])
 def test_a_training_killed_after_its_last_evaluation_does_not_go_on(tmp_path, monkeypatch, patience):
     settings = {"learning_rate": 1e-12, "num_train_epochs": 8, "early_stopping_patience": patience}

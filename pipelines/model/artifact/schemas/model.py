@@ -16,7 +16,7 @@ Weight = Annotated[float, Field(ge=0, le=1e6)]  # what is above drowns all else 
 
 
 class SavedConfig(Strict):
-    """``config.json``; models of before have `record` and `versions` here."""
+    """``config.json``."""
 
     format: Literal["coarsefine/model"]
     format_version: int
@@ -25,8 +25,6 @@ class SavedConfig(Strict):
     label2id: dict[str, int]
     groups: list[str] = Field(min_length=1)
     words: dict[str, str | int | bool] = Field(default_factory=dict)
-    record: dict[str, Any] | None = None
-    versions: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _agree(self) -> "SavedConfig":
