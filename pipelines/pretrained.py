@@ -13,7 +13,7 @@ from hierarchy.disk.paths import local_path
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.wrong_values import validated
 from pipelines.data.label_words import Word, ids_said
-from pipelines.evaluation.schema import check_metrics
+from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.model.artifact.hub import local_folder, push_folder
 from pipelines.model.artifact.loading import load_model
 from pipelines.model.artifact.manifest import METRICS
@@ -104,7 +104,7 @@ class Pretrained(Parameters):
         folder = local_folder(model, revision=revision, token=token)
         loaded, metrics = load_model(folder, device=device)
         if metrics is not None:
-            check_metrics(metrics, folder / METRICS)
+            EvaluationReport.from_dict(metrics, folder / METRICS)
         classifier = cls(loaded.taxonomy, **parameters_of_model(loaded.settings))
         classifier.device = device
         classifier._set(loaded, metrics=metrics)

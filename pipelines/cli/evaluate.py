@@ -42,6 +42,7 @@ def evaluate(
     from pipelines.cli.models import load_classifier
     from pipelines.cli.places import output_file, page, writing
     from pipelines.cross_validation.label_review import read_review
+    from pipelines.pages.evaluation import write_report
 
     data = work.config.data
     with writing(work, output_file("--json", json_file, ".json"), page(html)):
@@ -58,7 +59,7 @@ def evaluate(
         report = classifier.evaluate(test, test.labels, train=baselines, data=file)
         print_report(report)
         if html is not None:
-            report.to_html(html, label_errors=suspects)
+            write_report(report, html, label_errors=suspects)
             wrote(html)
         if json_file is not None:
             report.to_json(json_file)

@@ -15,6 +15,7 @@ from scipy.special import softmax
 from hierarchy.arguments import whole_number
 from hierarchy.errors import DataError
 from hierarchy.text.characters import is_blank
+from pipelines.data.given import check_text
 from pipelines.explaining.explanation import (
     GRADIENT,
     RESCALED,
@@ -71,7 +72,10 @@ def explain(
         The text is empty, or `against` is no label that the model answers with, or the best one itself.
     """
     top_k = whole_number(top_k, "top_k")
-    document = _Document(model, _checked(text))
+    text = check_text(text)
+    if is_blank(text):
+        raise DataError("the text is empty: give one document with words")
+    document = _Document(model, text)
     inputs, router = document.inputs, model.router
     routed = router.route(
         inputs,
@@ -192,15 +196,6 @@ class _Document:
             logits += fusion.lexical * log_chance(self.router.group_rows.score(self.inputs.ngrams)[0])
         floored = np.log(np.maximum(softmax(logits), FLOOR / len(groups)))
         return self.fusion.coarse * float(groups @ (floored - logits))
-
-
-def _checked(text: str) -> str:
-    from pipelines.data.given import check_text
-
-    text = check_text(text)
-    if is_blank(text):
-        raise DataError("the text is empty: give one document with words")
-    return text
 
 
 def _pair(model: Model, probabilities: np.ndarray, scores: np.ndarray, against: str | None) -> tuple[int, int]:

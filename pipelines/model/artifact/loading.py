@@ -43,7 +43,7 @@ logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, Any]:
-    """Read a model, and its metrics as they stand: `pipelines.evaluation.schema.check_metrics` is for who uses them.
+    """Read a model, and its metrics as they stand: `EvaluationReport.from_dict` checks them for who uses them.
 
     Parameters
     ----------

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.config import CardFacts
-from pipelines.model.artifact.schemas.checking import Count, Share, Strict
+from pipelines.model.artifact.schemas.checking import Count, Strict
+from pipelines.promises.backoff import Share
 
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
