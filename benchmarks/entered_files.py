@@ -6,6 +6,7 @@ imported. A model that was saved is loaded before `predict` is traced, and `from
 Example: python benchmarks/entered_files.py
 """
 
+import argparse
 import sys
 import tempfile
 import threading
@@ -24,6 +25,7 @@ HOUSE = tuple(str(ROOT / package) + "/" for package in ("coarsefine", "pipelines
 
 def main() -> None:
     """Trace a fit, a load and a predict, and print the files of each."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     from hierarchy import Taxonomy
     from pipelines import HierarchicalClassifier
 

@@ -104,7 +104,7 @@ def targets(options: argparse.Namespace, labels: int) -> torch.Tensor:
 
 def stepping(model: nn.Module, loss: Callable[[], torch.Tensor]) -> Callable[[], None]:
     """Return a function that does one training step."""
-    from stages.training.optimizer import parameter_groups
+    from stages.training.arguments import parameter_groups
 
     groups = parameter_groups(model, learning_rate=1e-3, encoder_learning_rate=1e-4, weight_decay=0.01)
     optimizer = torch.optim.AdamW(groups, fused=True)  # Trainer's default

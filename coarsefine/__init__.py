@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         TaxonomyBuilder,
         TaxonomyError,
     )
+    from hierarchy.text.escaping import from_spreadsheet_cell
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cross_validation.label_errors import find_label_errors
     from pipelines.cross_validation.validate import cross_validate
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from pipelines.explaining.explanation import Explanation
     from pipelines.model.prediction import Prediction
     from pipelines.model.sets import PredictionSet
+    from pipelines.pages.evaluation.page import write_report
     from pipelines.tuning.search import tune
 
 __all__ = [
     "ArtifactError", "BusyError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "EvaluationReport",
     "Explanation", "Group", "HierarchicalClassifier", "Label", "MissingLibraryError", "Prediction", "PredictionSet",
-    "Taxonomy", "TaxonomyBuilder", "TaxonomyError", "cross_validate", "find_label_errors", "read_documents", "tune",
+    "Taxonomy", "TaxonomyBuilder", "TaxonomyError", "cross_validate", "find_label_errors", "from_spreadsheet_cell",
+    "read_documents", "tune", "write_report",
 ]  # fmt: skip
 
 # Where a name stands; all else is of `hierarchy`. Each is loaded when it is asked for: some need torch.
@@ -45,8 +48,10 @@ _MODULES = {
     "PredictionSet": "pipelines.model.sets",
     "cross_validate": "pipelines.cross_validation.validate",
     "find_label_errors": "pipelines.cross_validation.label_errors",
+    "from_spreadsheet_cell": "hierarchy.text.escaping",
     "read_documents": "pipelines.data.reading",
     "tune": "pipelines.tuning.search",
+    "write_report": "pipelines.pages.evaluation.page",
 }
 
 

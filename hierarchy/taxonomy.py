@@ -15,7 +15,7 @@ import numpy as np
 from hierarchy.arguments import column, is_missing
 from hierarchy.checks import find_problems, in_words
 from hierarchy.errors import TaxonomyError
-from hierarchy.files.taxonomy_files import read_taxonomy, write_table, write_text
+from hierarchy.files.taxonomy_files import read_tree_file, write_table, write_text
 from hierarchy.files.writing import json_text, yaml_text
 from hierarchy.matching import LabelMatcher
 from hierarchy.nodes import Group, Label, Tree, named, with_default_ids
@@ -147,12 +147,12 @@ class Taxonomy(Tree):
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
         """Read a YAML file in any of the forms that docs/ describes; all problems come at once, with their lines."""
-        return cls(**vars(read_taxonomy(path, ".yaml")))
+        return cls(**vars(read_tree_file(path, ".yaml")))
 
     @classmethod
     def from_json(cls, path: str | Path) -> Self:
         """Read a JSON file with the same structure as the YAML one."""
-        return cls(**vars(read_taxonomy(path, ".json")))
+        return cls(**vars(read_tree_file(path, ".json")))
 
     @classmethod
     def from_csv(cls, path: str | Path) -> Self:
@@ -160,12 +160,12 @@ class Taxonomy(Tree):
 
         A file that ends in .tsv is split at tabs. An empty group means that the label is not placed yet.
         """
-        return cls(**vars(read_taxonomy(path, ".csv")))
+        return cls(**vars(read_tree_file(path, ".csv")))
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
         """Read a YAML, JSON, CSV or TSV file, by its suffix."""
-        return cls(**vars(read_taxonomy(path)))
+        return cls(**vars(read_tree_file(path)))
 
     @classmethod
     def from_data(

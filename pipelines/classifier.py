@@ -359,7 +359,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             A label of the tree stands in no group.
         """
         from pipelines.training.refit import refit
-        from pipelines.training.refit_plan import cut_validation
+        from pipelines.training.refit_plan import cut_for_refit
 
         check_is_fitted(self)
         if self.model_.settings.mode == "joint":
@@ -372,7 +372,7 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         if validation is not None:
             valid = check_pair(validation, "validation", tree, where="validation documents", words=self._by_word)
         else:
-            kept, held_out = cut_validation(self.model_, train)
+            kept, held_out = cut_for_refit(self.model_, train)
             train, valid = train.select(kept), train.select(held_out)
         with self._run_folder() as folder:
             model = refit(

@@ -35,8 +35,10 @@ def test_coarsefine():
         "TaxonomyError",
         "cross_validate",
         "find_label_errors",
+        "from_spreadsheet_cell",
         "read_documents",
         "tune",
+        "write_report",
     ]
     assert all(hasattr(coarsefine, name) for name in coarsefine.__all__)
     assert set(hierarchy.__all__) <= set(coarsefine.__all__)

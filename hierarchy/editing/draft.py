@@ -8,7 +8,7 @@ from hierarchy.diff import TaxonomyDiff, diff
 from hierarchy.editing.links import broken_links, relinked
 from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
 from hierarchy.matching import is_called
-from hierarchy.nodes import Group, Label, named
+from hierarchy.nodes import Group, Label, Tree, named
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.likeness import nearest_hint
 
@@ -67,7 +67,7 @@ class Draft:
         self.groups = {group.id: group for group in taxonomy.groups}
         self.members: dict[str | None, list[Label]] = {group.id: list(group.labels) for group in taxonomy.groups}
         self.members[None] = list(taxonomy.unplaced)
-        self.home = {label.id: home for home, labels in self.members.items() for label in labels}
+        self.home = taxonomy.homes
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.replaced: dict[str, tuple[str, ...]] = {}  # retired id → ids that take its documents
@@ -172,14 +172,9 @@ class Draft:
             if group.min_size is not None and size < min(was, group.min_size):
                 self.problems.append(f"group '{named(group)}' has min_size {group.min_size}; {limits}")
         self.problems += links.problems
-        self.problems += broken_links(links.must_link, links.cannot_link, groups, self.old)
+        retired = (*self.old.retired, *self.replaced)
+        new = Tree(groups, tuple(self.members[None]), self.old.name, links.must_link, links.cannot_link, retired)
+        self.problems += broken_links(new, self.old)
         self.check()
-        new = replace(
-            self.old,
-            groups=groups,
-            unplaced=tuple(self.members[None]),
-            must_link=links.must_link,
-            cannot_link=links.cannot_link,
-            retired=(*self.old.retired, *self.replaced),
-        )
-        return Edited(self.old, new, tuple(self.notes), tuple((x, ids) for x, ids in self.replaced.items() if ids))
+        relabelled = tuple((label, takers) for label, takers in self.replaced.items() if takers)
+        return Edited(self.old, Taxonomy(**vars(new)), tuple(self.notes), relabelled)

@@ -20,7 +20,7 @@ LARGEST = 2**28  # bytes of a taxonomy or config; one with a million labels has 
 DOCUMENT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".gz")
 
 
-def read_taxonomy(path: str | Path, suffix: str = "") -> Tree:
+def read_tree_file(path: str | Path, suffix: str = "") -> Tree:
     """Read a taxonomy file; raises TaxonomyError with all problems and their lines.
 
     Parameters

@@ -78,13 +78,13 @@ def _refit(
     from pipelines.cli.documents import read_parts, read_taxonomy, warn_of_seen_parts
     from pipelines.model.record import with_sources, with_test
     from pipelines.promises.backoff import check_enough
-    from pipelines.training.refit_plan import cut_validation
+    from pipelines.training.refit_plan import cut_for_refit
 
     theirs = {name: getattr(config.classifier, name) for name in ("n_jobs", "augment", "label_encoder", "training")}
     classifier.set_params(run_dir=config.run_dir, **theirs)
 
     def as_before(part: "Part") -> "tuple[np.ndarray, np.ndarray]":
-        return cut_validation(classifier.model_, part.documents)
+        return cut_for_refit(classifier.model_, part.documents)
 
     tree = classifier.taxonomy_ if taxonomy is None else read_taxonomy(taxonomy)
     tree, parts = read_parts(config, tree, as_before)

@@ -3,12 +3,10 @@
 import numpy as np
 
 from pipelines.settings import Settings
-from stages.coarse.encoder import Encoder
 from stages.router.label_space import LabelSpace
-from stages.training.frequencies import label_ratio
-from stages.training.imbalance import LabelSampler, logit_shifts
+from stages.training.imbalance import label_ratio, logit_shifts
 from stages.training.losses import HierarchicalLoss
-from stages.training.optimizer import layer_depths
+from stages.training.sampling import LabelSampler
 
 
 def make_loss(settings: Settings, space: LabelSpace, targets: np.ndarray) -> HierarchicalLoss:
@@ -61,12 +59,3 @@ def make_sampler(settings: Settings, space: LabelSpace, targets: np.ndarray) -> 
 def _ratio(settings: Settings, space: LabelSpace, targets: np.ndarray) -> np.ndarray:
     counts = np.bincount(targets[targets >= 0], minlength=len(space.label_ids))
     return label_ratio(counts, space.group_of, settings.imbalance_scope)
-
-
-def freeze(encoder: Encoder, top_layers: int | None) -> None:
-    """Leave only the last layers trainable; None leaves all."""
-    if top_layers is None:
-        return
-    depths = layer_depths(encoder, "transformer.")
-    for name, parameter in encoder.named_parameters():
-        parameter.requires_grad_(depths[name] < top_layers)

@@ -35,7 +35,7 @@ from stages.progress import duration
 if TYPE_CHECKING:
     import optuna
 
-    from stages.training.trainer import Watch
+    from stages.training.evaluations import Watch
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 

@@ -33,9 +33,9 @@ from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
 from stages.arrays import Array, check_arrays, read_arrays, row_arrays
 from stages.features import FeatureExtractor
-from stages.fine.bank import HeadBank
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.rows import Rows
+from stages.router.label_space import LabelSpace
 from stages.router.router import Router
 
 TRIES = 3  # where another process puts a new model in its place while it is read
@@ -100,14 +100,12 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
     model = Model(
         settings=settings,
         taxonomy=taxonomy,
-        label_ids=config.label_ids,
-        group_ids=tuple(config.groups),
         train_counts=tensors["train_counts"],
         extractor=FeatureExtractor(
             neural=neural,
             vectorizer=NgramVectorizer.from_state(vocabulary, tensors["idf"]) if settings.lexical else None,
         ),
-        router=_router(folder, settings, tensors),
+        router=_router(folder, settings, config, tensors),
         record=record,
         valid_keys=tensors["valid_keys"],
         promises=_promises(folder, len(config.groups)) if PROMISES in listed else None,
@@ -185,18 +183,16 @@ def _vocabulary(folder: Path) -> list[str]:
     return read_vocabulary(read_model_json(folder, "vocabulary.json"), folder / "vocabulary.json")
 
 
-def _router(folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray]) -> Router:
+def _router(folder: Path, settings: Settings, config: SavedConfig, tensors: Mapping[str, np.ndarray]) -> Router:
     saved = checked(SavedRouter, read_model_json(folder, "router.json"), folder / "router.json")
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(tensors["group_of"]))])
 
     def rows(prefix: str) -> Rows | None:
         return Rows.from_tensors(tensors, prefix) if f"{prefix}.bias" in tensors else None
 
-    neural, lexical = rows("neural"), rows("lexical")
     return Router(
-        group_of=tensors["group_of"],
-        neural=None if neural is None else HeadBank(neural, offsets),
-        lexical=None if lexical is None else HeadBank(lexical, offsets),
+        space=LabelSpace(config.label_ids, tuple(config.groups), tensors["group_of"]),
+        neural=rows("neural"),
+        lexical=rows("lexical"),
         group_rows=rows("group_ngrams"),
         coarse_fusion=saved.coarse_fusion(),
         fusions=saved.fusions(),

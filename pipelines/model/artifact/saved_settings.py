@@ -113,7 +113,7 @@ def settings_of_model(values: Mapping[str, Any], where: str) -> Settings:
     Raises
     ------
     ConfigError
-        As `pipelines.settings.validated`.
+        As `hierarchy.wrong_values.validated`.
     """
     kept = {name: value for name, value in values.items() if name not in MACHINE}
     left = sorted(values.keys() & MACHINE)

@@ -170,7 +170,7 @@ def test_plain_copies_change_no_row(english):
     plain, repeated = (
         HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, prune=0.0, **more)
         .fit(*english.train, validation=english.valid)
-        .model_.router.lexical.rows
+        .model_.router.lexical
         for more in ({}, {"augment": f"{HERE}:unchanged", "augmented_copies": 2})
     )
     difference = abs(plain.weight - repeated.weight).max()

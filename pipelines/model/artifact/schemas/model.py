@@ -9,7 +9,7 @@ from hierarchy.errors import ArtifactError
 from hierarchy.text.characters import has_half
 from pipelines.model.artifact.schemas.checking import REMEDY, Strict, refusal
 from pipelines.promises.promises import Promises
-from stages.router.fusion import Fusion
+from stages.router.router import Fusion
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]  # what is above drowns all else in the rounding of float32
 
