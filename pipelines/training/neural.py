@@ -35,8 +35,6 @@ from stages.vectors import SegmentVectors
 if TYPE_CHECKING:
     from stages.training.trainer import Training, Watch
 
-logger = logging.getLogger(f"coarsefine.{__name__}")
-
 
 @dataclass(frozen=True)
 class _VectorData(Dataset):
