@@ -57,7 +57,6 @@ def test_the_public_face_is_on_one_page(api, modules):
         assert f'id="HierarchicalClassifier.{method}"' in page
     assert set(re.findall(r"<strong>(\w+)</strong>", page)) >= {"taxonomy", *Settings.model_fields}
     assert "_request" not in page
-    assert "pipelines/pretrained.html" in page
 
 
 def test_pages_have_what_a_reader_looks_for(api, modules):

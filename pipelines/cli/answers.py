@@ -240,7 +240,7 @@ def load_classifier(
     _silence(folder)
     classifier = HierarchicalClassifier.from_pretrained(folder, device=device)
     if routing is not None:
-        classifier.routing = routing
+        classifier.set_params(routing=routing)
     if beam is not None:
         classifier.beam = beam
     return classifier

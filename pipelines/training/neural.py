@@ -1,7 +1,6 @@
 """The neural side of a training: the encoder, its cached vectors, and what is trained on groups and labels."""
 
 import copy
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
