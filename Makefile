@@ -8,29 +8,29 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 demo: .venv/.installed
 	$(BIN)/coarsefine demo
 
-test: .venv/.installed
+test: .venv/.development
 	$(BIN)/python -m pytest -n 2 tests
 
-test-slow: .venv/.installed
+test-slow: .venv/.development
 	$(BIN)/python -m pytest -m slow tests
 
 # Random input for an hour; what is found is in build/fuzz.
 FUZZ ?= --minutes 60 --jobs 2
-fuzz: .venv/.installed
+fuzz: .venv/.development
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
 
 # Goes on where it was stopped; remove runs/kills and runs/disturbed to begin anew. Full disks take root, and strace helps.
-kills: .venv/.installed
+kills: .venv/.development
 	$(BIN)/python benchmarks/kills.py --kills 360 --resume --json benchmarks/results/kills.json
 	$(BIN)/python benchmarks/disturb.py --times 3 --resume --json benchmarks/results/disturbed.json
 
-lint: .venv/.installed
+lint: .venv/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/.installed
+docs: .venv/.development
 	rm -rf build/api
 	$(BIN)/python docs/api.py build/api
 
@@ -39,7 +39,12 @@ docs: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) torch
-	$(PIP) -e ".[dev,embedded]"
+	$(PIP) -e ".[embedded]"
+	touch $@
+
+# What tests, lint and docs need beside it: a demo does without.
+.venv/.development: .venv/.installed
+	$(PIP) -e ".[dev]"
 	touch $@
 
 clean:

@@ -168,7 +168,7 @@ def train(
 
 def answer(classifier: "HierarchicalClassifier", texts: Any, route: dict[str, Any], run: Path) -> list[str]:
     """Predict documents, their vectors through the cache of the run folder."""
-    from stages.router.fusion import Fusion
+    from stages.router.router import Fusion
 
     model = classifier.model_
     router = replace(model.router, fusions={**model.router.fusions, "plain": Fusion(1.0, 1.0, 1.0)})

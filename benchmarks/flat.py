@@ -40,10 +40,11 @@ from pipelines.data.splits import fingerprint
 from pipelines.settings import Settings
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.rows import Problem, Rows, fit_rows, log_chance
-from stages.router.fusion import fit_variants, fuse
+from stages.router.fusion import fit_variants
+from stages.router.router import fuse
 from stages.run_folder import cache_key
-from stages.training.frequencies import label_ratio
-from stages.training.optimizer import parameter_groups
+from stages.training.arguments import parameter_groups
+from stages.training.imbalance import label_ratio
 
 MAX_TOKENS = 512
 OF_THE_MACHINE = {

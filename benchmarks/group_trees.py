@@ -104,7 +104,7 @@ def training_vectors(settings: "Settings", data: DataSet) -> np.ndarray:
     """Return the pooled vectors of the training documents, from the cache of the run folder."""
     from pathlib import Path
 
-    from pipelines.data.preparation import label_texts
+    from pipelines.data.augmentation import label_texts
     from pipelines.training.encoder import load_encoder
     from stages.features import cached_vectors
 

@@ -73,7 +73,7 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
     import numpy as np
 
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.data.checks import check_documents
+    from pipelines.data.checks import check_table
     from pipelines.data.documents import Documents
     from pipelines.data.reading import read_documents
 
@@ -100,8 +100,8 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
     parts: dict[str, Documents] = {}
     for role, table in tables.items():
         known = set(parts["train"].labels) if parts else ()
-        checked = check_documents(table, taxonomy, where=f"{name} {role}", keep_empty=role == "test", known=known)
-        parts[role] = Documents(checked.documents["text"], checked.labels)
+        checked = check_table(table, taxonomy, where=f"{name} {role}", keep_empty=role == "test", known=known)
+        parts[role] = checked.documents
     return DataSet(name, taxonomy, parts["train"], parts.get("valid"), parts["test"])
 
 

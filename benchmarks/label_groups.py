@@ -111,9 +111,9 @@ def measure(vectors: np.ndarray, human: np.ndarray) -> dict[str, Any]:
     from hierarchy.building.clustering import Clusters, cluster
     from hierarchy.building.sizes import Room
     from hierarchy.building.smoothing import smoothed
-    from hierarchy.embedding.label_vectors import reduced
+    from hierarchy.embedding.label_vectors import principal_components
 
-    vectors = reduced(vectors)
+    vectors = principal_components(vectors)
     groups = int(human.max()) + 1
     low, high = Room(len(vectors), min_size=1, max_size=len(vectors)).ways(groups)[0]
     asked = Clusters(low, high, np.zeros((groups, vectors.shape[1])))

@@ -79,7 +79,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
-    from pipelines.data.preparation import label_texts
+    from pipelines.data.augmentation import label_texts
     from pipelines.evaluation.baselines import logistic_predictions
     from pipelines.training.encoder import load_encoder
     from stages.features import cached_vectors, read_cached_documents
@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     test = encoded(data.test.texts)
     long, cut = cut_long_documents(data.test.texts, encoder.tokenizer)
     readings = {
-        "all segments": test.subset(long),
+        "all segments": [test[int(d)] for d in long],
         f"first {FIRST_TOKENS} tokens": encoded(cut) if len(long) else (),
         f"whole segments within the first {FIRST_TOKENS} tokens": [
             test[int(d)][: whole_segments(settings, segmenter)] for d in long
@@ -193,11 +193,11 @@ def whole_segments(settings: "Settings", segmenter: Any) -> int:
 
 def groups_of(stage: "NeuralStage", vectors: Any) -> np.ndarray:
     """Group of each document whose segment vectors are given."""
-    from stages.features import read_documents
+    from stages.features import run_document_model
 
     parts = [np.asarray(vectors[d]) for d in range(len(vectors))]
     counts = np.array([len(part) for part in parts])
-    return np.asarray(read_documents(stage.document_model, np.concatenate(parts), counts)[1].argmax(1))
+    return np.asarray(run_document_model(stage.document_model, np.concatenate(parts), counts)[1].argmax(1))
 
 
 def differences(seeds: list[int], a: list[np.ndarray], b: list[np.ndarray]) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def measure(name: str, options: argparse.Namespace, runs: Any) -> dict[str, Any]
     from hierarchy import TaxonomyBuilder
     from hierarchy.embedding.label_vectors import embed_texts
     from pipelines.config import load_config
-    from pipelines.data.preparation import label_texts
+    from pipelines.data.augmentation import label_texts
     from pipelines.training.encoder import load_encoder
     from stages.features import cached_vectors
 

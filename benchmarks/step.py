@@ -104,7 +104,7 @@ def targets(options: argparse.Namespace, labels: int) -> torch.Tensor:
 
 def stepping(model: nn.Module, loss: Callable[[], torch.Tensor]) -> Callable[[], None]:
     """Return a function that does one training step."""
-    from stages.training.optimizer import parameter_groups
+    from stages.training.arguments import parameter_groups
 
     groups = parameter_groups(model, learning_rate=1e-3, encoder_learning_rate=1e-4, weight_decay=0.01)
     optimizer = torch.optim.AdamW(groups, fused=True)  # Trainer's default
@@ -160,8 +160,8 @@ def heads_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
 
 def heads(hidden: int, labels: int) -> dict[str, Any]:
     """Build document model, rows and loss as a classifier with default settings has them."""
+    from pipelines.model.document_model import make_document_model
     from pipelines.settings import Settings
-    from pipelines.training.modules import make_document_model
     from stages.training.losses import HierarchicalLoss
 
     group_of = np.sort(np.arange(labels) % GROUPS)

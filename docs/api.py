@@ -20,14 +20,14 @@ for place in (DOCS, DOCS.parent):  # so that a checkout which is not installed c
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
 
-PACKAGES = ("hierarchy", "stages", "pipelines")
-COMMANDS = "pipelines.cli"  # a command tells of itself with --help
+PACKAGES = ("coarsefine", "hierarchy", "stages", "pipelines")
+COMMANDS = ("pipelines.cli", "coarsefine.__main__")  # a command tells of itself with --help
 HEADING = "Parameters\n----------\n"
 ATTRIBUTES = "Attributes\n----------\n"
 INDEX = """Two-stage text classification for hundreds of labels and long documents, from Python.
 
-`pipelines.HierarchicalClassifier` trains, predicts, explains and saves; `hierarchy.Taxonomy` holds the labels and
-their groups, and `hierarchy.TaxonomyBuilder` makes groups. All else serves these three.
+`coarsefine.HierarchicalClassifier` trains, predicts, explains and saves; `coarsefine.Taxonomy` holds the labels and
+their groups, and `coarsefine.TaxonomyBuilder` makes groups. All else serves these three.
 
 | module | what it is |
 | --- | --- |
@@ -77,7 +77,7 @@ def page(module: Module, modules: Mapping[str, Module]) -> str:
 def index(modules: Mapping[str, Module]) -> Module:
     """Return what the first page tells: every module with the first line of its docstring."""
     rows = (f"| `{name}` | {module.docstring.partition(chr(10))[0]} |\n" for name, module in modules.items())
-    first = Module(types.ModuleType("coarsefine", INDEX + "".join(rows)))
+    first = Module(types.ModuleType("index", INDEX + "".join(rows)))
     first.submodules = [modules[package] for package in PACKAGES]
     return first
 

@@ -15,8 +15,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
-from hierarchy.text.characters import healed, is_blank
-from hierarchy.text.escaping import in_short
+from hierarchy.text.characters import has_half, healed, is_blank
+from hierarchy.text.escaping import short_repr
 from hierarchy.text.likeness import suggestion
 
 P = ParamSpec("P")
@@ -73,6 +73,23 @@ def column(values: Any, name: str) -> Sequence[Any]:
     if isinstance(values, Sequence):
         return _with_slices(values)
     raise DataError(f"{name} is {_no_column(values, name)}")
+
+
+def text_column(values: Any, name: str, *, wanted: str = "a string: leave it out or fill it in") -> Sequence[str]:
+    """Return a column of texts, as for `column`; half a character, at which a tokenizer would stop, is healed.
+
+    Raises
+    ------
+    DataError
+        It is no column, or an item is no string.
+    """
+    texts = column(values, name)
+    broken = False
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"{name}[{place}] is {short_repr(text)} ({type(text).__name__}), not {wanted}")
+        broken = broken or has_half(text)
+    return [healed(text) for text in texts] if broken else texts
 
 
 def same_length(first: Sequence[Any], second: Sequence[Any], names: tuple[str, str], where: str = "") -> None:
@@ -169,11 +186,13 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
     if isinstance(contents, np.ndarray) and contents.dtype.kind in "fiu":
         _check_vectors(contents)
     else:
-        contents = _strings(contents, "documents[0]", "a string; vectors are a numpy array (documents, dimensions)")
+        contents = text_column(
+            contents, "documents[0]", wanted="a string; vectors are a numpy array (documents, dimensions)"
+        )
     said = label_column(labels, "documents[1]")
     same_length(contents, said, ("documents", "labels"))
     if texts is not None:
-        texts = _strings(texts, "texts", "a string")
+        texts = text_column(texts, "texts")
         same_length(contents, texts, ("documents", "texts"))
     return (contents, said), texts
 
@@ -194,15 +213,7 @@ def whole_number(value: Any, name: str, *, least: int = 1, most: int = LARGEST) 
     if is_whole(value, least, most):
         return int(value)
     limit = f"{least} up, to a billion at most" if most == LARGEST else f"{least} to {most:,}"
-    raise ConfigError(f"{name} is {in_short(value)}: give a whole number from {limit}")
-
-
-def _strings(values: Any, name: str, wanted: str) -> Sequence[str]:
-    texts = column(values, name)
-    for place, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataError(f"{name}[{place}] is {text!r:.80} ({type(text).__name__}), not {wanted}")
-    return [healed(text) for text in texts]
+    raise ConfigError(f"{name} is {short_repr(value)}: give a whole number from {limit}")
 
 
 def _check_vectors(vectors: np.ndarray) -> None:

@@ -110,7 +110,7 @@ def diff(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
     """
     labels, labels_before = _labels(new), _labels(old)
     groups, groups_before = _groups(new), _groups(old)
-    home, home_before = _home(new), _home(old)
+    home, home_before = new.homes, old.homes
     added = tuple((label, home[label]) for label in labels if label not in labels_before)
     removed = tuple((label, home_before[label]) for label in labels_before if label not in labels)
     moved = tuple(
@@ -137,16 +137,11 @@ def diff(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
 
 
 def _labels(tree: Taxonomy) -> dict[str, Label]:
-    return {label.id: label for label in (*tree.labels, *tree.unplaced)}
+    return {label.id: label for label in tree.all_labels}
 
 
 def _groups(tree: Taxonomy) -> dict[str, Group]:
     return {group.id: group for group in tree.groups}
-
-
-def _home(tree: Taxonomy) -> dict[str, str | None]:
-    home: dict[str, str | None] = {label.id: None for label in tree.unplaced}
-    return home | {label.id: group.id for group in tree.groups for label in group.labels}
 
 
 Nodes = dict[str, Label] | dict[str, Group]

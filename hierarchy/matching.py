@@ -9,10 +9,15 @@ from hierarchy.text.characters import UNSEEN
 from hierarchy.text.likeness import Likeness
 
 
-def fold(text: str) -> str:
+def match_key(text: str) -> str:
     """Return the text as matching sees it: NFKC, case folded, runs of white space as one blank, nothing unseen."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", UNSEEN.sub("", text)).casefold())
     return " ".join(folded.split())
+
+
+def is_called(node: Label | Group, word: str) -> bool:
+    """Whether a word is the id or the name of a label or group, but for case, width and white space."""
+    return match_key(word) in (match_key(node.id), match_key(node.name))
 
 
 class LabelMatcher:
@@ -25,7 +30,7 @@ class LabelMatcher:
     """
 
     def __init__(self, tree: Tree) -> None:
-        self._labels = [label for group in tree.groups for label in group.labels] + list(tree.unplaced)
+        self._labels = tree.all_labels
         self._index = _Index(self._labels)
         self._groups = _Index(tree.groups)
         self._within = {group.id: _Index(group.labels) for group in tree.groups}
@@ -73,10 +78,12 @@ class LabelMatcher:
             Fewer than `n`, or none, where nothing is alike.
         """
         if self._likeness is None:
-            seen = dict.fromkeys((fold(text), label.id) for label in self._labels for text in (label.id, label.name))
+            seen = dict.fromkeys(
+                (match_key(text), label.id) for label in self._labels for text in (label.id, label.name)
+            )
             self._likeness = Likeness(text for text, _ in seen), [label_id for _, label_id in seen]
         likeness, ids = self._likeness
-        return list(dict.fromkeys(ids[place] for place, _ in likeness.nearest(fold(label))))[:n]
+        return list(dict.fromkeys(ids[place] for place, _ in likeness.nearest(match_key(label))))[:n]
 
 
 class _Index:
@@ -89,13 +96,13 @@ class _Index:
         for node in nodes:
             self.ids.add(node.id)
             self.names[node.name].add(node.id)
-            self.folded[fold(node.id)].add(node.id)
-            self.folded[fold(node.name)].add(node.id)
+            self.folded[match_key(node.id)].add(node.id)
+            self.folded[match_key(node.name)].add(node.id)
 
     def find(self, text: str) -> str | None:
         if text in self.ids:
             return text
-        for found in (self.names.get(text), self.folded.get(fold(text))):
+        for found in (self.names.get(text), self.folded.get(match_key(text))):
             if found:
                 return next(iter(found)) if len(found) == 1 else None
         return None

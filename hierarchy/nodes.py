@@ -92,6 +92,17 @@ class Tree:
     cannot_link: tuple[tuple[str, ...], ...] = ()
     retired: tuple[str, ...] = ()
 
+    @property
+    def all_labels(self) -> tuple[Label, ...]:
+        """All labels in the order of the file: group by group, then those in no group."""
+        return (*(label for group in self.groups for label in group.labels), *self.unplaced)
+
+    @property
+    def homes(self) -> dict[str, str | None]:
+        """Label id → id of its group, None for those in no group; in the order of `all_labels`."""
+        placed = {label.id: group.id for group in self.groups for label in group.labels}
+        return placed | dict.fromkeys((label.id for label in self.unplaced), None)
+
 
 class Named(Protocol):
     """What has an id and a name: a label, a group, or a row of a table about one."""

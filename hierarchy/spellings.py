@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 
 Pair: TypeAlias = tuple[str, str | None]  # a label and its group, as the data has them
 SHOWN = 10  # spellings of one string that a line names, and lines; the rest is counted
@@ -26,13 +26,13 @@ def one_spelling(counts: Mapping[str, int], known: Collection[str] = ()) -> dict
         String -> the commonest spelling of all that fold alike, without blanks around it; of equally common ones the
         first in sorted order.
     """
-    chosen = {fold(spelling): spelling for spelling in sorted(known, reverse=True)}
+    chosen = {match_key(spelling): spelling for spelling in sorted(known, reverse=True)}
     bare: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for text, number in counts.items():
-        bare[fold(text)][text.strip()] += number
+        bare[match_key(text)][text.strip()] += number
     for folded, spellings in bare.items():
         chosen.setdefault(folded, min(spellings, key=lambda spelling: (-spellings[spelling], spelling)))
-    return {text: text if text in known else chosen[fold(text)] for text in counts}
+    return {text: text if text in known else chosen[match_key(text)] for text in counts}
 
 
 def spelling_lines(what: str, written: Iterable[tuple[str, str, int]]) -> list[str]:

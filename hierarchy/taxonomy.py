@@ -15,7 +15,8 @@ import numpy as np
 from hierarchy.arguments import column, is_missing
 from hierarchy.checks import find_problems, in_words
 from hierarchy.errors import TaxonomyError
-from hierarchy.files import taxonomy_files as files
+from hierarchy.files.taxonomy_files import read_tree_file, write_table, write_text
+from hierarchy.files.writing import json_text, yaml_text
 from hierarchy.matching import LabelMatcher
 from hierarchy.nodes import Group, Label, Tree, named, with_default_ids
 from hierarchy.spellings import Pair, merged_pairs
@@ -139,19 +140,19 @@ class Taxonomy(Tree):
         other
             Its groups do not matter. A label is known by its id.
         """
-        known = {*self.label_ids, *(label.id for label in self.unplaced)}
-        new = (label for label in (*other.labels, *other.unplaced) if label.id not in known)
+        known = self.homes
+        new = (label for label in other.all_labels if label.id not in known)
         return replace(self, unplaced=(*self.unplaced, *new))
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
         """Read a YAML file in any of the forms that docs/ describes; all problems come at once, with their lines."""
-        return cls(**vars(files.read_yaml(path)))
+        return cls(**vars(read_tree_file(path, ".yaml")))
 
     @classmethod
     def from_json(cls, path: str | Path) -> Self:
         """Read a JSON file with the same structure as the YAML one."""
-        return cls(**vars(files.read_json(path)))
+        return cls(**vars(read_tree_file(path, ".json")))
 
     @classmethod
     def from_csv(cls, path: str | Path) -> Self:
@@ -159,12 +160,12 @@ class Taxonomy(Tree):
 
         A file that ends in .tsv is split at tabs. An empty group means that the label is not placed yet.
         """
-        return cls(**vars(files.read_table(path)))
+        return cls(**vars(read_tree_file(path, ".csv")))
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
         """Read a YAML, JSON, CSV or TSV file, by its suffix."""
-        return cls(**vars(files.read_file(path)))
+        return cls(**vars(read_tree_file(path)))
 
     @classmethod
     def from_data(
@@ -238,15 +239,15 @@ class Taxonomy(Tree):
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """Return the taxonomy as YAML, and write it to `path` where one is given."""
-        return files.write_text(files.yaml_text(self), path)
+        return write_text(yaml_text(self), path)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the taxonomy as JSON, and write it to `path` where one is given."""
-        return files.write_text(files.json_text(self), path)
+        return write_text(json_text(self), path)
 
     def to_csv(self, path: str | Path) -> None:
         """Write a table of label ids, group ids, names and descriptions; tabs where `path` ends in .tsv."""
-        files.write_table(self, path)
+        write_table(self, path)
 
     @cached_property
     def _label_positions(self) -> dict[str, int]:
@@ -258,7 +259,7 @@ class Taxonomy(Tree):
 
     @cached_property
     def _named_labels(self) -> dict[str, str]:
-        return {label.id: named(label) for label in (*self.labels, *self.unplaced)}
+        return {label.id: named(label) for label in self.all_labels}
 
     @cached_property
     def _named_groups(self) -> dict[str, str]:

@@ -12,14 +12,16 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hierarchy.arguments import known_keywords, whole_number
+from hierarchy.arguments import known_keywords, text_column, whole_number
 from hierarchy.disk.paths import local_path
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.documents import Documents
+from pipelines.data.given import check_labels, check_pair
 from pipelines.data.label_words import Word, check_words, ids_said, known_places
-from pipelines.data.preparation import check_labels, check_pair, check_texts
+from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.model.artifact.hub import local_folder, push_folder
 from pipelines.model.artifact.loading import load_model
+from pipelines.model.artifact.manifest import METRICS
 from pipelines.model.artifact.replacement import place_of_run
 from pipelines.model.artifact.saved_settings import parameters_of_model
 from pipelines.model.artifact.saving import save_model
@@ -31,7 +33,6 @@ from pipelines.settings import Settings, Trainable, settings_documented
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-    from pipelines.evaluation.comparison import EvaluationReport
     from pipelines.explaining.explanation import Explanation
     from pipelines.model.sets import PredictionSet
 
@@ -66,7 +67,6 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     model_: Model
     metrics_: dict[str, Any] | None
 
-    # In the order of `pipelines.settings.SECTIONS`: by what they act on.
     @known_keywords
     def __init__(
         self,
@@ -129,9 +129,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         from pipelines.training.documents import fit_documents
 
         settings, pairs = self._settings(), (validation, calibration)
-        model = fit_documents(settings, self.taxonomy, texts, labels, *pairs, place=self._run_folder)
+        model, held = fit_documents(settings, self.taxonomy, texts, labels, *pairs, place=self._run_folder)
         self._set(model, metrics=None)
-        return self if calibration is None else self.calibrate(*calibration)
+        return self if held is None else self.calibrate(held, held.labels)
 
     def calibrate(
         self, texts: Texts, labels: Labels, *, precision: float = PRECISION, delta: float = DELTA,
@@ -216,8 +216,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
 
         check_is_fitted(self)
         if against is not None:
-            (label,) = ids_said(check_words([against], "against"), self.taxonomy_, self._by_word)
-            against = str(against) if label is None else label
+            against = ids_said(check_words([against], "against"), self.taxonomy_, self._by_word)[0] or str(against)
         return explain(self.model_, text, against=against, top_k=top_k, routing=self.routing, beam=self.beam)
 
     def score(self, texts: Texts, labels: Labels, sample_weight: Any = None) -> float:
@@ -239,7 +238,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
 
     def evaluate(
         self, texts: Texts, labels: Labels, *, train: Pair | None = None, data: str = "documents"
-    ) -> "EvaluationReport":
+    ) -> EvaluationReport:
         """Compare predictions with the right labels, and with what flat models would have said.
 
         Parameters
@@ -335,7 +334,10 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         revision, token
             As for `pipelines.model.artifact.hub.local_folder`.
         """
-        loaded, metrics = load_model(local_folder(model, revision=revision, token=token), device=device)
+        folder = local_folder(model, revision=revision, token=token)
+        loaded, metrics = load_model(folder, device=device)
+        if metrics is not None:
+            EvaluationReport.from_dict(metrics, folder / METRICS)
         classifier = cls(loaded.taxonomy, **{**parameters_of_model(loaded.settings), "device": device})
         classifier._set(loaded, metrics=metrics)
         return classifier
@@ -378,12 +380,11 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
 
     def _readable(self, texts: Texts) -> Texts:
         check_is_fitted(self)
-        return check_texts(texts)
+        return text_column(texts, "texts")
 
     def _documents(self, texts: Texts, labels: Labels, *, where: str) -> Documents:
         check_is_fitted(self)
-        tree, words = self.taxonomy_, self._by_word
-        return Documents(*check_labels(texts, labels, tree, where=where, keep_empty=True, words=words))
+        return check_labels(texts, labels, self.taxonomy_, where=where, keep_empty=True, words=self._by_word)
 
     def __sklearn_tags__(self) -> "Tags":
         """Tell scikit-learn that it takes texts, and no arrays of numbers."""

@@ -17,7 +17,7 @@ from pydantic import (
 
 from hierarchy.disk.paths import expanded
 from hierarchy.measuring.signals import signal_problems
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -321,7 +321,7 @@ class Settings(BaseModel):
             problems.append(f"min_group_size {self.min_group_size} is above max_group_size {self.max_group_size}")
         problems += signal_problems(self.signals)
         problems += [
-            f"training.{name} = {in_short(value)} is more than any training can use"
+            f"training.{name} = {short_repr(value)} is more than any training can use"
             for name, value in self.training.items()
             if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER
         ]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,11 @@ logger = logging.getLogger(f"coarsefine.{__name__}")
 DOCUMENTS_PER_BATCH = 64  # that the document model takes at once
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class NeuralFeatures:
     """Everything neural: encoders, their segmenter, and the document model above the coarse one.
 
-    Parameters
+    Attributes
     ----------
     encoder
         The coarse stage's encoder.
@@ -41,20 +43,11 @@ class NeuralFeatures:
         Padded tokens that go through an encoder at once.
     """
 
-    def __init__(
-        self,
-        *,
-        encoder: "Encoder",
-        fine_encoders: "Sequence[Encoder] | None",
-        segmenter: "Segmenter",
-        document_model: "DocumentModel",
-        tokens_per_chunk: int,
-    ) -> None:
-        self.encoder = encoder
-        self.fine_encoders = None if fine_encoders is None else tuple(fine_encoders)
-        self.segmenter = segmenter
-        self.document_model = document_model
-        self.tokens_per_chunk = tokens_per_chunk
+    encoder: "Encoder"
+    fine_encoders: "Sequence[Encoder] | None"
+    segmenter: "Segmenter"
+    document_model: "DocumentModel"
+    tokens_per_chunk: int
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors for the neural rows (documents, features) and group logits (documents, groups) of `texts`."""
@@ -70,7 +63,7 @@ class NeuralFeatures:
 
     def read(self, vectors: "dict[Encoder, np.ndarray]", counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return for segment vectors what a call returns for texts."""
-        documents, logits = read_documents(self.document_model, vectors[self.encoder], counts)
+        documents, logits = run_document_model(self.document_model, vectors[self.encoder], counts)
         if self.fine_encoders is None:
             return documents, logits
         return np.hstack([pool_segments(vectors[e], counts) for e in self.fine_encoders]), logits
@@ -87,10 +80,11 @@ class NeuralFeatures:
         return list(dict.fromkeys((self.encoder, *(self.fine_encoders or ()))))  # nn.Module hashes by identity
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class FeatureExtractor:
     """Texts to `Inputs`, through the experts that there are.
 
-    Parameters
+    Attributes
     ----------
     neural
         None where there is no encoder.
@@ -98,9 +92,8 @@ class FeatureExtractor:
         None where there are no n-grams.
     """
 
-    def __init__(self, *, neural: NeuralFeatures | None, vectorizer: NgramVectorizer | None) -> None:
-        self.neural = neural
-        self.vectorizer = vectorizer
+    neural: NeuralFeatures | None
+    vectorizer: NgramVectorizer | None
 
     def __call__(self, texts: Sequence[str]) -> Inputs:
         """Read some documents; the caller cuts long lists into blocks."""
@@ -216,12 +209,14 @@ def read_cached_documents(model: "DocumentModel", vectors: SegmentVectors) -> tu
     for start in range(0, len(vectors), block):
         documents = range(start, min(start + block, len(vectors)))
         segments = np.concatenate([vectors[d] for d in documents])
-        parts.append(read_documents(model, segments, vectors.counts[documents.start : documents.stop]))
+        parts.append(run_document_model(model, segments, vectors.counts[documents.start : documents.stop]))
     read, logits = zip(*parts, strict=True)
     return np.concatenate(read), np.concatenate(logits)
 
 
-def read_documents(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def run_document_model(
+    model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Run the document model over the segment vectors of documents.
 
     Parameters
@@ -240,6 +235,7 @@ def read_documents(model: "DocumentModel", vectors: np.ndarray, counts: np.ndarr
     """
     import torch
 
+    # Batch by batch: the segments of some neighbouring documents, which lie one behind the other.
     device = next(model.parameters()).device
     starts = np.concatenate([[0], np.cumsum(counts)])
     documents = np.empty((len(counts), model.head.in_features), dtype=np.float32)

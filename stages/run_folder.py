@@ -12,10 +12,10 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -23,6 +23,7 @@ from scipy import sparse
 from hierarchy.disk.whole_files import cannot_write, checksum, named_file, sync, system_error, whole_file, write_whole
 from hierarchy.errors import CoarsefineError, DataError
 
+T = TypeVar("T")
 LIST = ".sha256"  # how the name of a list ends
 PLACES = "(`run` or -o; in Python `run_dir`, for documents `cache_dir`)"
 LONGEST_LIST = 1 << 20  # bytes
@@ -139,6 +140,27 @@ def is_finished(listing: Path, *files: Path) -> bool:
         except OSError as error:
             return damaged(file, str(error.strerror))
     return True
+
+
+def read_finished(file: Path, read: Callable[[Path], T], wrong: str) -> T | None:
+    """Read a file that has a list of its own; None where it is not finished, or damaged.
+
+    Parameters
+    ----------
+    file
+        The list has its name with the suffix `LIST`.
+    read
+        Raises ValueError where the content is none of ours.
+    wrong
+        What is said then.
+    """
+    if not is_finished(file.with_suffix(LIST), file):
+        return None
+    try:
+        return read(file)
+    except ValueError:
+        damaged(file, wrong)
+        return None
 
 
 def damaged(place: Path, why: str) -> bool:

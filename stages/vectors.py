@@ -8,6 +8,7 @@ shard. Nothing is ever read that was not written whole or does not fit its check
 import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,24 +79,6 @@ class SegmentVectors:
         """Pooled vectors of all documents, (documents, 2 x hidden) float32."""
         return np.concatenate([pool_segments(self._load(i), s.counts) for i, s in enumerate(self._shards)])
 
-    def subset(self, documents: Sequence[int] | np.ndarray) -> "Subset":
-        """Only some documents, in the order given."""
-        return Subset(self, np.asarray(documents))
-
-
-class Subset:
-    """Some documents of a `SegmentVectors`."""
-
-    def __init__(self, vectors: SegmentVectors, documents: np.ndarray) -> None:
-        self._vectors = vectors
-        self._documents = documents
-
-    def __len__(self) -> int:
-        return len(self._documents)
-
-    def __getitem__(self, place: int) -> np.ndarray:
-        return self._vectors[int(self._documents[place])]
-
 
 def pool_segments(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Pooled vector of each document: mean and maximum of its segment vectors, each of unit length.
@@ -112,16 +95,17 @@ def pool_segments(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
     numpy.ndarray
         (documents, 2 x hidden) float32.
     """
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    mean = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]
-    highest = np.maximum.reduceat(vectors, starts, axis=0)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first segment of each document
+    mean = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]  # (documents, hidden)
+    highest = np.maximum.reduceat(vectors, starts, axis=0)  # (documents, hidden)
     return np.hstack([_unit(mean), _unit(highest)]).astype(np.float32)
 
 
+@dataclass(frozen=True)
 class VectorCache:
     """Write side of the cache.
 
-    Parameters
+    Attributes
     ----------
     folder
         Where the shards lie; made if missing.
@@ -131,10 +115,9 @@ class VectorCache:
         Dimensions of a vector, for the estimate of the space needed.
     """
 
-    def __init__(self, folder: Path, *, key: str, hidden: int) -> None:
-        self.folder = folder
-        self.key = key
-        self.hidden = hidden
+    folder: Path
+    key: str
+    hidden: int
 
     def vectors(self, texts: Sequence[str], encode: Encode, *, what: str = "segment vectors") -> SegmentVectors:
         """Return the segment vectors of `texts`, encoding the shards that are not there yet.

@@ -10,10 +10,11 @@ from types import ModuleType
 import pytest
 from pdoc.doc import Doc
 
+import coarsefine
 from pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-REFERENCE = re.compile(r"`((?:hierarchy|stages|pipelines)(?:\.\w+)+)`")
+REFERENCE = re.compile(r"`((?:coarsefine|hierarchy|stages|pipelines)(?:\.\w+)+)`")
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +53,16 @@ def test_what_docstrings_refer_to_is_there(modules):
 
 
 def test_the_public_face_is_on_one_page(api, modules):
-    page = api.page(modules["pipelines"], modules)
+    page = api.page(modules["coarsefine"], modules)
     for method in ("fit", "predict_paths", "calibrate", "save_pretrained", "from_pretrained", "push_to_hub"):
         assert f'id="HierarchicalClassifier.{method}"' in page
     assert set(re.findall(r"<strong>(\w+)</strong>", page)) >= {"taxonomy", *Settings.model_fields}
     assert "_request" not in page
+
+
+def test_every_public_name_is_on_the_page_of_the_package(api, modules):
+    page = api.page(modules["coarsefine"], modules)
+    assert [name for name in coarsefine.__all__ if f'id="{name}"' not in page] == []
 
 
 def test_pages_have_what_a_reader_looks_for(api, modules):

@@ -1,9 +1,64 @@
 """The names that others import: a change here is a change for them."""
 
 import re
+import subprocess
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
+import pytest
+
+import coarsefine
 import hierarchy
 import pipelines
+
+
+def test_coarsefine():
+    assert sorted(coarsefine.__all__) == [
+        "ArtifactError",
+        "BusyError",
+        "CoarsefineError",
+        "ConfigError",
+        "DataError",
+        "EncoderError",
+        "EvaluationReport",
+        "Explanation",
+        "Group",
+        "HierarchicalClassifier",
+        "Label",
+        "MissingLibraryError",
+        "Prediction",
+        "PredictionSet",
+        "Taxonomy",
+        "TaxonomyBuilder",
+        "TaxonomyError",
+        "cross_validate",
+        "find_label_errors",
+        "from_spreadsheet_cell",
+        "read_documents",
+        "tune",
+        "write_report",
+    ]
+    assert all(hasattr(coarsefine, name) for name in coarsefine.__all__)
+    assert set(hierarchy.__all__) <= set(coarsefine.__all__)
+    assert dir(coarsefine) == sorted(coarsefine.__all__)
+    with pytest.raises(ImportError, match="cannot import name 'Classifier' from 'coarsefine'"):
+        from coarsefine import Classifier  # noqa: F401
+
+
+def test_the_package_loads_a_name_when_it_is_asked_for():
+    code = "import sys, coarsefine; print({'hierarchy', 'pipelines', 'numpy', 'sklearn', 'torch'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+@pytest.mark.parametrize("taken", ["hierarchy", "stages", "pipelines"])
+def test_another_package_of_the_name_is_told(taken, tmp_path, monkeypatch):
+    other = ModuleType(taken)
+    other.__spec__ = ModuleSpec(taken, None, origin=str(tmp_path / taken / "__init__.py"))
+    monkeypatch.setitem(sys.modules, taken, other)
+    with pytest.raises(ImportError, match=f"{taken} stands in front of the package '{taken}' of coarsefine") as told:
+        from coarsefine import Taxonomy  # noqa: F401
+    assert (told.value.name, told.value.path) == (taken, str(tmp_path / taken))
 
 
 def test_hierarchy():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hierarchy.building.naming import group_names, telling_words
-from hierarchy.building.placement import Plan
+from hierarchy.building.placement import Placement
 from hierarchy.embedding.label_vectors import unit
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
@@ -17,7 +17,7 @@ logger = logging.getLogger(f"coarsefine.{__name__}")
 
 def assembled(
     taxonomy: Taxonomy,
-    plan: Plan,
+    plan: Placement,
     home: np.ndarray,
     free: np.ndarray,
     spoken: tuple[Sequence[str], Sequence[str]] | None,

@@ -12,16 +12,16 @@ import numpy as np
 from hierarchy.arguments import LARGEST, column, document_columns, is_whole, known_keywords, label_text
 from hierarchy.building.assembling import assembled
 from hierarchy.building.clustering import Clusters, cluster
-from hierarchy.building.placement import Plan, moved_labels, moves_in_words
+from hierarchy.building.placement import Placement, moved_labels, moves_in_words
 from hierarchy.building.sizes import Room, size_limits
 from hierarchy.building.smoothing import smoothed
-from hierarchy.embedding.label_vectors import Documents, Embed, reduced, unit
+from hierarchy.embedding.label_vectors import Documents, Embed, principal_components, unit
 from hierarchy.errors import DataError, TaxonomyError
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 from hierarchy.measuring.signals import SIGNALS, Confusions, Signals, label_signals, signal_problems
 from hierarchy.nodes import Label, with_default_ids
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
 
 BEAM = 3  # groups that the router keeps, for the routing recall that decides the number of groups
 RECALL = 0.98  # that `n_groups: auto` asks of it
@@ -29,6 +29,8 @@ STEPS = 12  # numbers of groups that are tried
 MANY_LABELS, FEWER_STEPS = 2500, 4  # above so many labels a step takes long
 MOST_GROUPS = 700  # that are tried where there are many labels: an exact assignment to more takes minutes
 logger = logging.getLogger(f"coarsefine.{__name__}")
+Curve: TypeAlias = tuple[tuple[int, float], ...]
+Decision: TypeAlias = tuple[np.ndarray, str, Curve]  # the cluster of each free label, why so many, and what was tried
 LabelsOrTree: TypeAlias = "Sequence[str | int | Label] | Taxonomy"
 
 
@@ -52,7 +54,7 @@ class BuildReport:
 
     n_groups: int
     rule: str
-    curve: tuple[tuple[int, float], ...] = ()
+    curve: Curve = ()
     signals: dict[str, float] = field(default_factory=dict)
     moved: tuple[tuple[str, str, str], ...] = ()
 
@@ -162,16 +164,15 @@ class TaxonomyBuilder:
         room = self._room(plan)
         forced = keep and move_labels and room.least < room.limits[0]
         if forced:  # no group has room, and the new labels alone do not make one
-            plan = Plan.of(taxonomy, keep_groups=True)
+            plan = Placement.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
         found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.random_state, confusions)
         weights = SIGNALS if self.signals is None else self.signals
-        vectors = smoothed(reduced(found.blend(weights), random_state=self.random_state))
+        vectors = smoothed(principal_components(found.blend(weights), random_state=self.random_state))
         try:
-            if forced:
-                home, report = self._fewest_moves(plan, vectors)
-            else:
-                home, report = self._decided(plan, vectors, found, keep)
+            home, rule, curve = (
+                self._fewest_moves(plan, vectors) if forced else self._decided(plan, vectors, found, keep)
+            )
         except TaxonomyError as error:
             if not plan.linked:
                 raise
@@ -190,8 +191,8 @@ class TaxonomyBuilder:
                 f" stand: {moves_in_words(moved, taxonomy, built)}; allow it with move_labels=True, or take 'built' off"
                 " groups whose labels shall stay"
             )
-        self.report_ = replace(report, n_groups=len(built.groups), signals=signals, moved=moved)
-        logger.info("number of groups: %d, %s", self.report_.n_groups, report.rule)
+        self.report_ = BuildReport(len(built.groups), rule, curve, signals, moved)
+        logger.info("number of groups: %d, %s", self.report_.n_groups, rule)
         if self.report_.n_groups == 1 and len(built.labels) > 1:
             logger.info(
                 "all %d labels stand in one group, so a tree does nothing here; for more groups set a smaller "
@@ -206,26 +207,26 @@ class TaxonomyBuilder:
         if plan.free:
             self._room(plan).ways("auto" if keep else self.n_groups)
 
-    def _planned(self, labels: LabelsOrTree, keep: bool, move_labels: bool) -> tuple[Plan, bool]:
+    def _planned(self, labels: LabelsOrTree, keep: bool, move_labels: bool) -> tuple[Placement, bool]:
         """Return what stays and what is placed, and whether all that stands stays."""
         self._check()
         taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
         waiting = bool(taxonomy.unplaced) and any(group.built for group in taxonomy.groups)
         keep = keep or (waiting and not move_labels)
-        return Plan.of(taxonomy, keep_groups=keep, pin_built=keep), keep
+        return Placement.of(taxonomy, keep_groups=keep, pin_built=keep), keep
 
     def _check(self) -> None:
         problems = []
         asked = self.n_groups
         if asked != "auto" and not is_whole(asked, 1):
-            problems.append(f"n_groups is {in_short(asked)}; it must be 'auto' or a whole number from 1 up")
+            problems.append(f"n_groups is {short_repr(asked)}; it must be 'auto' or a whole number from 1 up")
         if not is_whole(self.random_state, 0, 2**32 - 1):
             problems.append(
-                f"random_state is {in_short(self.random_state)}; it must be a whole number from 0 to 4294967295"
+                f"random_state is {short_repr(self.random_state)}; it must be a whole number from 0 to 4294967295"
             )
         sizes = {"min_group_size": self.min_group_size, "max_group_size": self.max_group_size}
         wrong = {name: size for name, size in sizes.items() if size is not None and not is_whole(size, -LARGEST)}
-        problems += [f"{name} is {in_short(size)}; it must be a whole number" for name, size in wrong.items()]
+        problems += [f"{name} is {short_repr(size)}; it must be a whole number" for name, size in wrong.items()]
         low, high = (1, 1) if wrong else size_limits(self.min_group_size, self.max_group_size)
         if not 1 <= low <= high:
             problems.append(
@@ -236,10 +237,10 @@ class TaxonomyBuilder:
         if problems:
             raise TaxonomyError(problems, where="TaxonomyBuilder")
 
-    def _room(self, plan: Plan) -> Room:
+    def _room(self, plan: Placement) -> Room:
         return Room(len(plan.free), plan.sizes(), self.min_group_size, self.max_group_size, plan.together, plan.apart)
 
-    def _decided(self, plan: Plan, vectors: np.ndarray, found: Signals, keep: bool) -> tuple[np.ndarray, BuildReport]:
+    def _decided(self, plan: Placement, vectors: np.ndarray, found: Signals, keep: bool) -> Decision:
         """Choose the number of groups and cluster."""
         if keep:
             room = self._room(plan)
@@ -248,14 +249,12 @@ class TaxonomyBuilder:
             rule = f"kept, and {new} more for labels that find no room" if new else "all kept; there is room in them"
             if new and room.least < room.limits[0]:
                 rule += f", with fewer than {room.limits[0]} labels, since no label that stands may move"
-            return self._clustered(plan, vectors, count, near_mean=False), BuildReport(count, rule)
+            return self._clustered(plan, vectors, count, near_mean=False), rule, ()
         if self.n_groups != "auto":
-            home = self._clustered(plan, vectors, int(self.n_groups))
-            return home, BuildReport(int(self.n_groups), "as n_groups asks")
+            return self._clustered(plan, vectors, int(self.n_groups)), "as n_groups asks", ()
         if found.probe is None:
-            home = self._clustered(plan, vectors, "auto")
-            count = max(len(plan.kept), int(home.max()) + 1)
-            return home, BuildReport(count, "about sqrt(2 x labels), since there are no documents to tell")
+            rule = "about sqrt(2 x labels), since there are no documents to tell"
+            return self._clustered(plan, vectors, "auto"), rule, ()
         homes, curve, refused = {}, [], None
         for count in self._steps(plan):
             try:
@@ -277,9 +276,9 @@ class TaxonomyBuilder:
                 "with %d); a larger beam, exhaustive routing or more telling documents help",
                 curve[0][0], curve[-1][0], RECALL, BEAM, *max((recall, count) for count, recall in curve),
             )  # fmt: skip
-        return homes[count], BuildReport(count, rule, tuple(curve))
+        return homes[count], rule, tuple(curve)
 
-    def _steps(self, plan: Plan) -> list[int]:
+    def _steps(self, plan: Placement) -> list[int]:
         """Return numbers of groups to try, evenly spread by ratio, among those that the limits allow."""
         counts = self._room(plan).counts()
         steps = STEPS
@@ -288,7 +287,9 @@ class TaxonomyBuilder:
         places = np.geomspace(counts[0], counts[-1], steps)
         return sorted({min(counts, key=lambda count: (abs(count - place), count)) for place in places})
 
-    def _clustered(self, plan: Plan, vectors: np.ndarray, n_groups: int | str, *, near_mean: bool = True) -> np.ndarray:
+    def _clustered(
+        self, plan: Placement, vectors: np.ndarray, n_groups: int | str, *, near_mean: bool = True
+    ) -> np.ndarray:
         """Return the cluster of each free label; kept groups are the first clusters."""
         fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
         starts = {g: unit(free[members].sum(axis=0)[None])[0] for g, members in plan.anchors().items()}
@@ -296,7 +297,7 @@ class TaxonomyBuilder:
         def deal(low: np.ndarray, high: np.ndarray) -> np.ndarray:
             sums = np.zeros((len(low), vectors.shape[1]))
             np.add.at(sums, plan.home, fixed)
-            place = plan.placement(int(high.max()))
+            place = plan.assignment(int(high.max()))
             return cluster(free, Clusters(low, high, sums, starts), self.random_state, place=place)
 
         *before, last = self._room(plan).ways(n_groups, near_mean=near_mean)
@@ -305,7 +306,7 @@ class TaxonomyBuilder:
                 return deal(*way)
         return deal(*last)
 
-    def _fewest_moves(self, plan: Plan, vectors: np.ndarray) -> tuple[np.ndarray, BuildReport]:
+    def _fewest_moves(self, plan: Placement, vectors: np.ndarray) -> Decision:
         """Place labels where no group has room: a new group takes as few placed labels as its smallest size asks."""
         fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
         source = np.array(plan.source)
@@ -326,13 +327,13 @@ class TaxonomyBuilder:
         cost = 1.0 - free @ unit(centroids).T
         stays = np.flatnonzero(source >= 0)
         cost[stays, source[stays]] -= len(free)  # no move is worth it that a limit does not force
-        home = plan.placement(int(high.max()))(cost, low, high)
-        left = [i for i in stays if home[i] != source[i]]
+        home = plan.assignment(int(high.max()))(cost, low, high)
+        left = np.count_nonzero(home[stays] != source[stays])
         new = count - len(plan.kept)
         rule = f"kept, and {new} more: no group has room below max_group_size {largest}"
         if left:
-            rule += f", and a group takes {smallest} labels at least, so {len(left)} had to move"
-        return home, BuildReport(count, rule)
+            rule += f", and a group takes {smallest} labels at least, so {left} had to move"
+        return home, rule, ()
 
 
 def _unplaced(labels: Sequence[str | int | Label]) -> Taxonomy:
@@ -349,7 +350,7 @@ def _warn_of_alike(names: Sequence[str]) -> None:
     """Warn of names that may be one label written in several ways."""
     ways = defaultdict(set)
     for name in names:
-        ways[fold(name)].add(name)
+        ways[match_key(name)].add(name)
     alike = [sorted(spellings) for spellings in ways.values() if len(spellings) > 1]
     if alike:
         logger.warning(

@@ -73,10 +73,12 @@ def balanced_assignment(cost: np.ndarray, low: np.ndarray, high: np.ndarray) -> 
     items, clusters = cost.shape
     if not low.sum() <= items <= high.sum():
         raise TaxonomyError(f"{items} labels do not fit groups that take {low.sum()} to {high.sum()} of them")
+    # 1. Costs become whole numbers, and each item goes to its cheapest cluster, whatever the limits.
     spread = float(np.abs(cost).max(initial=0.0)) or 1.0
     price = np.rint(cost * (_SCALE / spread)).astype(np.int64)
     home = price.argmin(axis=1)
     size = np.bincount(home, minlength=clusters)
+    # 2. A graph over clusters: the way from c to d costs what it costs to move the item for which that is cheapest.
     sink = clusters  # the node that evens out how many items the clusters within their limits hold
     way = np.full((clusters + 1, clusters + 1), _FAR)  # way[c, d]: what moving the best item from c to d costs
     mover = np.zeros((clusters, clusters), dtype=np.int64)  # which item that is
@@ -94,12 +96,15 @@ def balanced_assignment(cost: np.ndarray, low: np.ndarray, high: np.ndarray) -> 
     for c in range(clusters):
         refresh(c)
     while ((size > high) | (size < low)).any():
+        # 3. From clusters that hold too many to those that hold too few. Where the two sums differ, the sink stands for
+        #    clusters within their limits, which give or take the rest for nothing.
         excess, deficit = np.maximum(size - high, 0), np.maximum(low - size, 0)
         way[:clusters, sink] = np.where((size < high) & (size >= low), 0, _FAR)
         way[sink, :clusters] = np.where((size > low) & (size <= high), 0, _FAR)
         balance = int(excess.sum() - deficit.sum())
         sources = [*np.flatnonzero(excess), *([sink] if balance < 0 else [])]
         targets = [*np.flatnonzero(deficit), *([sink] if balance > 0 else [])]
+        # 4. One item moves along each step of the cheapest path; only clusters on the path have new ways.
         path = _shortest_path(way, np.asarray(sources), np.asarray(targets))
         for c, d in pairwise(path):
             if c != sink and d != sink:
@@ -119,6 +124,7 @@ def _shortest_path(way: np.ndarray, sources: np.ndarray, targets: np.ndarray) ->
     before = np.full(nodes, -1)
     everyone = np.arange(nodes)
     for _ in range(nodes):
+        # 1. Is a node reached more cheaply through another one? A path has at most as many steps as there are nodes.
         through = distance[:, None] + way  # (from, to)
         best = through.argmin(axis=0)
         shorter = through[best, everyone] < distance
@@ -126,6 +132,7 @@ def _shortest_path(way: np.ndarray, sources: np.ndarray, targets: np.ndarray) ->
             break
         distance[shorter] = through[best, everyone][shorter]
         before[shorter] = best[shorter]
+    # 2. Back from the nearest target to the source from which it was reached.
     node = int(targets[distance[targets].argmin()])
     path = [node]
     while before[node] >= 0:
@@ -197,12 +204,15 @@ def _first_centroids(vectors: np.ndarray, clusters: Clusters, find: Find) -> np.
     """Begin with what is given; the other clusters begin where no given one is near."""
     from scipy.optimize import linear_sum_assignment
 
+    # 1. Clusters with pinned labels, or with a start of their own, begin there.
     centroids = clusters.sums.astype(np.float64, copy=True)
     for c, vector in clusters.start.items():
         centroids[c] = centroids[c] + vector
     centroids = unit(centroids)
     begun = centroids.any(axis=1)
     empty, given = np.flatnonzero(~begun), np.flatnonzero(begun & (clusters.high > 0))
+    # 2. For the others one start a cluster is found, those that begin already included; each of these takes the start
+    #    that is nearest to it away.
     if len(empty):
         found = find(vectors, min(len(empty) + len(given), len(vectors)))
         _, near = linear_sum_assignment(-(centroids[given] @ found.T))
@@ -293,7 +303,7 @@ def _place_blocks(
 
     n, k = len(blocks), len(low)
     free = len(cost) - sum(len(block) for block in blocks)
-    # Variables: x[block, cluster] in {0, 1}, then how many free items each cluster takes.
+    # 1. Variables: x[block, cluster] in {0, 1}, then how many free items each cluster takes. A barred x is 0.
     price = np.array([cost[list(block)].sum(axis=0) for block in blocks])  # (blocks, clusters)
     weights = np.array([[len(block) for block in blocks]])
     upper = np.ones((n, k))
@@ -303,15 +313,18 @@ def _place_blocks(
     def rule(of_blocks: Any, of_free: Any, least: Any, most: Any) -> LinearConstraint:
         return LinearConstraint(csr_array(hstack([of_blocks, of_free])), least, most)
 
+    # 2. Rules: each block stands in one cluster, sizes are within limits, and all free items stand somewhere.
     rules = [
         rule(kron(identity(n), np.ones((1, k))), coo_array((n, k)), 1, 1),
         rule(kron(weights, identity(k)), identity(k), low, high),
         rule(coo_array((1, n * k)), coo_array(np.ones((1, k))), free, free),
     ]
+    # 3. Of two rivals at most one stands in a cluster.
     if rivals:
         rows = np.repeat(np.arange(len(rivals)), 2)
         pairs = coo_array((np.ones(2 * len(rivals)), (rows, np.ravel(rivals))), shape=(len(rivals), n))
         rules.append(rule(kron(pairs, identity(k)), coo_array((len(rivals) * k, k)), -np.inf, 1))
+    # 4. The least cost of the blocks; free items cost nothing here, since they are placed afterwards.
     result = milp(
         np.concatenate([price.ravel(), np.zeros(k)]),
         integrality=np.ones(n * k + k),

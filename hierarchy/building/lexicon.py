@@ -19,7 +19,7 @@ from hierarchy.building.words import (
     runs,
     unspaced,
 )
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 from hierarchy.nodes import Label
 
 _NEARLY = 0.75  # a longer run is written for a word where it stands in this share of the word's members,
@@ -167,7 +167,7 @@ class Lexicon:
     def _as_noun(self, text: str, key: str) -> str:
         """Return the plural where people write it: that is how a group of such things is called."""
         forms = {form: n for form, n in self._forms[key].items() if key.endswith("ed") or not form.endswith("ed")}
-        plurals = {form: n for form, n in forms.items() if fold(form) != key and not re.search("['’]", form)}
+        plurals = {form: n for form, n in forms.items() if match_key(form) != key and not re.search("['’]", form)}
         usual = max(sorted(forms), key=lambda form: forms[form], default=text)
         best = max(sorted(plurals), key=lambda form: plurals[form], default=usual)
         if best != usual and plurals[best] * 4 < sum(forms.values()):

@@ -15,7 +15,7 @@ import numpy as np
 
 from hierarchy.building.lexicon import Lexicon, word_keys
 from hierarchy.building.words import GENERIC, is_code, stem, traditional, unspaced
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 from hierarchy.nodes import Label
 
 _ENOUGH = 0.6  # parts that cover this share of a group name it
@@ -64,12 +64,12 @@ def group_names(
     """
     lexicon = Lexicon([*groups, *background])
     script = str.maketrans("类与", "類與") if traditional(label.name for of in groups for label in of) else {}
-    used = {fold(name) for name in taken}
+    used = {match_key(name) for name in taken}
     names = []
     for g, members in enumerate(groups):
         proposals = _proposals(g, members, np.asarray(centrality[g]), lexicon, words[g] if words is not None else {})
-        name = next(name for proposal in proposals if fold(name := proposal.translate(script)) not in used)
-        used.add(fold(name))
+        name = next(name for proposal in proposals if match_key(name := proposal.translate(script)) not in used)
+        used.add(match_key(name))
         names.append(name)
     return names
 
@@ -102,22 +102,26 @@ def telling_words(
     from scipy.sparse import csr_array
     from sklearn.feature_extraction.text import CountVectorizer
 
+    # 1. An even sample of each group's documents.
     owner = np.asarray(owner_group, dtype=np.int64)
     sample: list[int] = []
     for g in range(n_groups):
         mine = np.flatnonzero(owner == g)
         sample += mine[np.unique(np.linspace(0, len(mine) - 1, min(len(mine), _SAMPLE)).astype(np.int64))].tolist()
+    # 2. Which words each of them holds, however often.
     vectorizer = CountVectorizer(analyzer=lambda text: word_keys(text[:_EXCERPT]), binary=True, dtype=np.float64)
     found: list[dict[str, float]] = [{} for _ in range(n_groups)]
     try:
         holds = vectorizer.fit_transform(str(texts[i]) for i in sample)  # (sample, vocabulary)
     except ValueError:  # no document holds a word
         return found
+    # 3. The share of each group's documents that hold a word, and the mean of these shares over groups.
     vocabulary = vectorizer.get_feature_names_out()
     sizes = np.bincount(owner[sample], minlength=n_groups)
     of_group = csr_array((1 / sizes[owner[sample]], (owner[sample], np.arange(len(sample)))), (n_groups, len(sample)))
     shares = csr_array(of_group @ holds)  # (groups, vocabulary)
     mean = np.asarray(shares.sum(axis=0)).ravel() / (sizes > 0).sum()
+    # 4. What weighs most in each group; rounded, so that ties are ties on every machine and go by the alphabet.
     for g in range(n_groups):
         row = shares[[g]]
         weight = row.data * np.log(row.data / mean[row.indices])
@@ -160,7 +164,9 @@ def _proposals(
 
 def _cover(g: int, weight: np.ndarray, lexicon: Lexicon, telling: Mapping[str, float]) -> list[_Part]:
     """Choose up to four words, each for the members that the words before it leave."""
+    # 1. What words of the members' names are worth, the more where documents tell them too.
     worth = {key: lexicon.worth(key, g) * (1 + telling.get(key, 0.0)) for key in lexicon.shared_words(g)}
+    # 2. What words of the documents are worth beside them.
     # Running text is full of words that name nothing ("came", "him"): those that some label uses go before all others.
     # Pairs of ideographs from it are often no words at all: they name only what has no other name.
     known = {key: value for key, value in telling.items() if key in lexicon.members}
@@ -171,6 +177,8 @@ def _cover(g: int, weight: np.ndarray, lexicon: Lexicon, telling: Mapping[str, f
     }
     parts: list[_Part] = []
     covered: frozenset[int] = frozenset()
+    # 3. The word that adds most comes next: a name's word by the members that it covers afresh, a document's word by
+    #    all that are not covered yet. None that says again what a part says.
     while len(parts) < 4:
         scores = {}
         for key, value in worth.items():
@@ -229,7 +237,7 @@ def _short(name: str) -> str:
     """Return a member's name without a code before it, and without what stands in brackets or after a comma."""
     words = name.replace("_", " ").split()
     name = " ".join(words)
-    while len(words) > 1 and is_code(fold(words[0])):
+    while len(words) > 1 and is_code(match_key(words[0])):
         words.pop(0)
     return re.split(r"\s*[(（,，:：/／]", " ".join(words))[0].strip() or name
 

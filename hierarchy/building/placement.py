@@ -18,7 +18,7 @@ MOVES_SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Plan:
+class Placement:
     """What stays and what is to be placed.
 
     Attributes
@@ -42,7 +42,7 @@ class Plan:
     source: tuple[int, ...]
 
     @classmethod
-    def of(cls, taxonomy: Taxonomy, *, keep_groups: bool = False, pin_built: bool = False) -> "Plan":
+    def of(cls, taxonomy: Taxonomy, *, keep_groups: bool = False, pin_built: bool = False) -> "Placement":
         """Sort a taxonomy's groups and labels.
 
         Parameters
@@ -122,7 +122,7 @@ class Plan:
             for g in sorted({origin for origin in self.source if origin >= 0})
         }
 
-    def placement(self, largest: int) -> Place:
+    def assignment(self, largest: int) -> Place:
         """Return the assignment step that honours the links between free labels."""
         position = {label.id: i for i, label in enumerate(self.free)}
         homes = {label.id: int(g) for label, g in zip(self.fixed, self.home, strict=True)}

@@ -42,12 +42,15 @@ def smoothed(vectors: np.ndarray, neighbours: int = NEIGHBOURS, steps: int = STE
     if n <= 3:
         return vectors
     with threadpool_limits(1):  # sums come out the same whatever the number of cores
+        # 1. Which labels are near each other, and how near.
         graph = _neighbour_graph(vectors, min(neighbours, n - 1))
         degree = np.asarray(graph.sum(axis=1)).reshape(-1, 1)
+        # 2. Each step takes a vector halfway to the weighted mean of its neighbours; one without any stays.
         near = vectors
         for _ in range(steps):
             mean = graph @ near / np.where(degree > 0, degree, 1.0)
             near = np.where(degree > 0, (near + mean) / 2, near)
+    # 3. What all labels share by now says nothing.
     return unit(near - near.mean(axis=0))
 
 
@@ -58,6 +61,7 @@ def _neighbour_graph(vectors: np.ndarray, neighbours: int) -> Any:
     n = len(vectors)
     nearest = np.empty((n, neighbours), dtype=np.int64)
     weights = np.empty((n, neighbours))
+    # 1. The nearest of each label, but itself, in any order; what points away weighs nothing.
     for start in range(0, n, _ROWS):
         likeness = vectors[start : start + _ROWS] @ vectors.T  # (rows, labels)
         rows = np.arange(len(likeness))
@@ -65,5 +69,6 @@ def _neighbour_graph(vectors: np.ndarray, neighbours: int) -> Any:
         best = np.argpartition(-likeness, neighbours - 1, axis=1)[:, :neighbours]
         nearest[start : start + _ROWS] = best
         weights[start : start + _ROWS] = np.maximum(np.take_along_axis(likeness, best, axis=1), 0.0)
+    # 2. One row a label; with its transpose an edge counts in both directions, and twice where each chose the other.
     chosen = csr_array((weights.ravel(), nearest.ravel(), np.arange(0, n * neighbours + 1, neighbours)), shape=(n, n))
     return chosen + chosen.T

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 
 _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _PIECE = re.compile(rf"[{_CJK}]+|(?:(?![{_CJK}])[^\W_])+(?:['’.-](?:(?![{_CJK}])[^\W_])+)*|[^\w\s]")
@@ -105,7 +105,7 @@ def traditional(texts: Iterable[str]) -> bool:
 @lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """Fold case, possessive and plural, so that seat and seats are one word."""
-    word = re.sub("['’]s?$", "", fold(word))
+    word = re.sub("['’]s?$", "", match_key(word))
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("ches", "shes", "xes", "sses")):

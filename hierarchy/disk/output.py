@@ -8,7 +8,7 @@ from itertools import chain, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
-from hierarchy.disk.paths import is_there
+from hierarchy.disk.paths import path_exists
 from hierarchy.disk.whole_files import cannot_write, file_refusal, folder_refusal, output_file
 from hierarchy.errors import DataError
 from hierarchy.text.characters import has_half
@@ -137,7 +137,7 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
     told = [output.problem() for output in outputs]
     problems = [problem for problem in told if problem is not None]
     outputs = [output for output, problem in zip(outputs, told, strict=True) if problem is None]
-    on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and is_there(place)}
+    on_disk = {name: Path(place) for name, place in inputs.items() if place is not None and path_exists(place)}
     problems += [
         f"{output.name} {str(output.place)!r} {harm} what is read ({name} {str(place)!r}): name another output"
         for output in outputs
@@ -173,7 +173,7 @@ def _harm(output: OutputFile | OutputFolder, read: Path) -> str | None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    if is_there(one) and is_there(other):
+    if path_exists(one) and path_exists(other):
         return one.samefile(other)  # links, hard ones too, and disks that know no capitals
     return one.resolve() == other.resolve()
 

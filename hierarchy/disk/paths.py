@@ -41,7 +41,7 @@ def _can_be(path: str) -> bool:
         return False
 
 
-def is_there(path: str | Path) -> bool:
+def path_exists(path: str | Path) -> bool:
     """Whether a path names something; a name that none can have, a whole document for one, names nothing."""
     return _can_be(str(path)) and os.path.exists(path)  # noqa: PTH110 - pathlib raises where a name is too long
 

@@ -262,27 +262,22 @@ def is_same(handle: int, file: Path) -> bool:
         return False
 
 
-def _real(path: str | Path) -> Path:
-    """Return the file that a path leads to; raises OSError where none can stand there."""
+def _replaceable(path: str | Path) -> Path:
+    """Return the file that a path leads to; raises OSError where it may not be written, though its folder may be."""
     real = Path(os.path.realpath(path))
     if real.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if real.is_symlink() or (real.exists() and not real.is_file()):
-        if real.is_symlink():
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    if real.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    if not real.exists():
+        return real
+    if not real.is_file():
         raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
-    return real
-
-
-def _replaceable(path: str | Path) -> Path:
-    """Return the file that a path leads to; raises OSError where it may not be written, though its folder may be."""
-    real = _real(path)
-    if real.exists():
-        if (model := model_of(real)) is not None:
-            raise OSError(errno.EINVAL, f"it is a file of the model {str(model)!r}, which would be damaged", str(path))
-        os.close(os.open(real, os.O_WRONLY))
-        if (refusal := replacement_refusal(real)) is not None:
-            raise refusal
+    if (model := model_of(real)) is not None:
+        raise OSError(errno.EINVAL, f"it is a file of the model {str(model)!r}, which would be damaged", str(path))
+    os.close(os.open(real, os.O_WRONLY))
+    if (refusal := replacement_refusal(real)) is not None:
+        raise refusal
     return real
 
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from hierarchy.checks import suggestion
 from hierarchy.diff import TaxonomyDiff, diff
 from hierarchy.editing.links import broken_links, relinked
 from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
-from hierarchy.matching import fold
-from hierarchy.nodes import Group, Label, named
+from hierarchy.matching import is_called
+from hierarchy.nodes import Group, Label, Tree, named
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.likeness import nearest_hint
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Edited:
 
 def find_group(taxonomy: Taxonomy, word: str) -> Group | None:
     """Return the group with an id, a name, or a name but for case and width; None where none or several fit."""
-    for key in (lambda g: g.id == word, lambda g: g.name == word, lambda g: fold(word) in (fold(g.id), fold(g.name))):
-        found = [group for group in taxonomy.groups if key(group)]
+    for fits in (lambda g: g.id == word, lambda g: g.name == word, lambda g: is_called(g, word)):
+        found = [group for group in taxonomy.groups if fits(group)]
         if found:
             return found[0] if len(found) == 1 else None
     return None
@@ -67,7 +67,7 @@ class Draft:
         self.groups = {group.id: group for group in taxonomy.groups}
         self.members: dict[str | None, list[Label]] = {group.id: list(group.labels) for group in taxonomy.groups}
         self.members[None] = list(taxonomy.unplaced)
-        self.home = {label.id: home for home, labels in self.members.items() for label in labels}
+        self.home = taxonomy.homes
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.replaced: dict[str, tuple[str, ...]] = {}  # retired id → ids that take its documents
@@ -78,7 +78,7 @@ class Draft:
         if found is not None:
             return found.id
         texts = [text for group in self.old.groups for text in (group.id, group.name)] if self._hints() else []
-        hint = suggestion(word, texts)
+        hint = nearest_hint(word, texts)
         self.problems.append(f"there is no group '{word}'{hint or '; `coarsefine taxonomy show` lists them'}")
         return None
 
@@ -129,7 +129,7 @@ class Draft:
 
     def check_group_name(self, name: str, own: str | None) -> None:
         """Note a problem where another group has this name."""
-        found = [g for g in self.groups.values() if g.id != own and fold(name) in (fold(g.id), fold(g.name))]
+        found = [g for g in self.groups.values() if g.id != own and is_called(g, name)]
         if found:
             self.problems.append(f"there is a group '{named(found[0])}' already; choose another name, or merge the two")
 
@@ -172,14 +172,9 @@ class Draft:
             if group.min_size is not None and size < min(was, group.min_size):
                 self.problems.append(f"group '{named(group)}' has min_size {group.min_size}; {limits}")
         self.problems += links.problems
-        self.problems += broken_links(links.must_link, links.cannot_link, groups, self.old)
+        retired = (*self.old.retired, *self.replaced)
+        new = Tree(groups, tuple(self.members[None]), self.old.name, links.must_link, links.cannot_link, retired)
+        self.problems += broken_links(new, self.old)
         self.check()
-        new = replace(
-            self.old,
-            groups=groups,
-            unplaced=tuple(self.members[None]),
-            must_link=links.must_link,
-            cannot_link=links.cannot_link,
-            retired=(*self.old.retired, *self.replaced),
-        )
-        return Edited(self.old, new, tuple(self.notes), tuple((x, ids) for x, ids in self.replaced.items() if ids))
+        relabelled = tuple((label, takers) for label, takers in self.replaced.items() if takers)
+        return Edited(self.old, Taxonomy(**vars(new)), tuple(self.notes), relabelled)

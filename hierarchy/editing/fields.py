@@ -1,17 +1,16 @@
 """Names, ids and settings of labels and groups, set where they stand in a YAML text."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 from hierarchy.editing.layout import Layout
 from hierarchy.editing.pieces import field_piece
-from hierarchy.editing.series import Block, Page, Piece, Series
+from hierarchy.editing.series import BlockSeries, Page, Piece, Series, position_of
+from hierarchy.files.reading import GROUP_KEYS, TRUE, is_null
 from hierarchy.files.syntax import Entry, Pairs, Scalar
 from hierarchy.files.writing import quoted, scalar
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
-
-_ORDER = ("id", "name", "description", "built", "frozen_name", "min_size", "max_size", "labels")
-_TRUE = ("true", "yes", "on")
 
 
 def set_fields(page: Page, entry: Entry, wanted: Mapping[str, Any], *, inside: bool) -> None:
@@ -33,8 +32,8 @@ def set_fields(page: Page, entry: Entry, wanted: Mapping[str, Any], *, inside: b
         return
     if not isinstance(entry, Pairs):
         return
-    keys = [key.value if isinstance(key, Scalar) else "" for key, _ in entry.pairs]
-    values = dict(zip(keys, (value for _, value in entry.pairs), strict=True))
+    keys = entry.words
+    values = dict(zip(keys, entry.values, strict=True))
     now = {key: _read(value, wanted[key]) for key, value in values.items() if key in wanted}
     now.setdefault("name", now.get("id"))
     changes = {key: value for key, value in wanted.items() if (now.get(key) or "") != (value or "")}
@@ -60,13 +59,13 @@ def explicit_ids(layout: Layout, old: Tree, new: Tree) -> set[str]:
     old, new
         Before and after the edit.
     """
-    names = {label.id: label.name for label in labels_of(old)}
+    names = {label.id: label.name for label in old.all_labels}
     written = {
         label.id
-        for label, (entry, _) in zip(labels_of(old), layout.labels, strict=True)
-        if isinstance(entry, Pairs) and any(isinstance(key, Scalar) and key.value == "id" for key, _ in entry.pairs)
+        for label, (entry, _) in zip(old.all_labels, layout.labels, strict=True)
+        if isinstance(entry, Pairs) and "id" in entry.words
     }
-    needless = {x.id for x in labels_of(new) if x.id in written and x.name == x.id != names.get(x.id)}
+    needless = {x.id for x in new.all_labels if x.id in written and x.name == x.id != names.get(x.id)}
     fewer = _needed(new, written - needless)
     return fewer if fewer <= written else _needed(new, written)
 
@@ -75,28 +74,25 @@ def _needed(tree: Tree, written: Set[str]) -> set[str]:
     """Return the ids to be written out so that the others follow from the names; an id that is may change others."""
     found = set(written)
     while True:
-        groups = [
-            Group(g.id, g.name, labels=tuple(Label(x.id if x.id in found else "", x.name) for x in g.labels))
-            for g in tree.groups
-        ]
-        bare = [Label(x.id if x.id in found else "", x.name) for x in tree.unplaced]
-        filled = Tree(*with_default_ids(groups, bare))
-        wrong = {x.id for x, made in zip(labels_of(tree), labels_of(filled), strict=True) if x.id != made.id}
+        filled = Tree(*with_default_ids(*_without_ids(tree, found)))
+        wrong = {x.id for x, made in zip(tree.all_labels, filled.all_labels, strict=True) if x.id != made.id}
         if not wrong:
             return found
         found |= wrong
 
 
-def labels_of(tree: Tree) -> list[Label]:
-    """Return all labels in the order of the file: group by group, then those in no group."""
-    return [*(label for group in tree.groups for label in group.labels), *tree.unplaced]
+def _without_ids(tree: Tree, but: Set[str]) -> tuple[list[Group], list[Label]]:
+    def bare(labels: Sequence[Label]) -> tuple[Label, ...]:
+        return tuple(label if label.id in but else replace(label, id="") for label in labels)
+
+    return [replace(group, labels=bare(group.labels)) for group in tree.groups], list(bare(tree.unplaced))
 
 
 def _read(value: Entry, like: Any) -> Any:
-    if not isinstance(value, Scalar) or (value.plain and value.value in ("", "~", "null", "Null", "NULL")):
+    if not isinstance(value, Scalar) or is_null(value):
         return None
     if isinstance(like, bool):
-        return value.value.lower() in _TRUE
+        return value.value.lower() in TRUE
     return int(value.value) if isinstance(like, int) else value.value
 
 
@@ -104,7 +100,7 @@ def _set_bare(page: Page, entry: Scalar, wanted: Mapping[str, Any], inside: bool
     raw = page.text[entry.start : page.content_end(entry)]
     name = raw if entry.value == wanted["name"] else _like(raw, entry.value, wanted["name"], inside)
     texts = {key: scalar(value, inside) for key, value in wanted.items() if value} | {"name": name}
-    fields = [f"{key}: {texts[key]}" for key in _ORDER if key in texts]
+    fields = [f"{key}: {texts[key]}" for key in GROUP_KEYS if key in texts]
     if len(fields) > 1 and inside:
         name = f"{{{', '.join(fields)}}}"
     elif len(fields) > 1:
@@ -149,16 +145,15 @@ def _set_keys(page: Page, entry: Pairs, keys: list[str], gone: Set[str], new: Ma
     plan: list[int | Piece] = [i for i, key in enumerate(keys) if key not in gone]
     words = [key for key in keys if key not in gone]
     series = Series.of(page, entry)
-    on_dash = isinstance(series, Block) and page.indent(page.line(entry.start)) != series.column
+    on_dash = isinstance(series, BlockSeries) and page.indent(page.line(entry.start)) != series.column
     if on_dash and keys[0] in gone:
         second = entry.pairs[1][0]
         page.replace(entry.start, second.start, "")
         plan.insert(0, 0)
         words.insert(0, keys[0])
-    for key in sorted(new, key=_ORDER.index):
+    for key in sorted(new, key=GROUP_KEYS.index):
         text = scalar(new[key], entry.flow)
-        before = [i for i, word in enumerate(words) if word in _ORDER and _ORDER.index(word) < _ORDER.index(key)]
-        at = before[-1] + 1 if before else 0
+        at = position_of(key, words, GROUP_KEYS)
         if on_dash and at == 0:
             page.replace(entry.start, entry.start, f"{key}: {text}{page.newline}{' ' * page.column(entry.start)}")
         else:

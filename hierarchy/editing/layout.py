@@ -39,14 +39,14 @@ class Layout:
         self.unplaced: Items | None = None
         if isinstance(root, Items):
             self.unplaced = root
-        elif any(_word(key) in LONG_FORM for key, _ in root.pairs):
-            self.top = {_word(key): value for key, value in root.pairs}
+        elif LONG_FORM & set(root.words):
+            self.top = dict(zip(root.words, root.values, strict=True))
             groups, labels = self.top.get("groups"), self.top.get("labels")
-            self.groups_entry = groups if isinstance(groups, (Items, Pairs)) and len(_parts(groups)) else None
+            self.groups_entry = groups if isinstance(groups, (Items, Pairs)) and groups.values else None
             self.unplaced = labels if isinstance(labels, Items) else None
         else:
             self.groups_entry = root
-        self.groups = [_place(part) for part in _parts(self.groups_entry)]
+        self.groups = [_place(part) for part in (self.groups_entry.values if self.groups_entry else ())]
 
     @property
     def labels(self) -> list[tuple[Entry, bool]]:
@@ -97,23 +97,8 @@ def _name_the_group(page: Page, key: Entry, value: Entry) -> None:
             page.replace(page.start(line), page.start(line), " " * missing)
 
 
-def value_of(entry: Pairs, key: str) -> Entry | None:
-    """Return what stands under a key; None where the key is missing."""
-    return next((value for word, value in entry.pairs if _word(word) == key), None)
-
-
-def _word(key: Entry) -> str:
-    return key.value if isinstance(key, Scalar) else ""
-
-
-def _parts(entry: Items | Pairs | None) -> list[Entry]:
-    if entry is None:
-        return []
-    return list(entry.items) if isinstance(entry, Items) else [value for _, value in entry.pairs]
-
-
 def _place(part: Entry) -> GroupPlace:
-    labels = value_of(part, "labels") if isinstance(part, Pairs) else part
+    labels = part.get("labels") if isinstance(part, Pairs) else part
     if not isinstance(labels, Items):
         raise CannotPatch("a group holds no list of labels")
     return GroupPlace(part if isinstance(part, Pairs) else None, labels)

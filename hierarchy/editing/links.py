@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 from hierarchy.checks import link_components
-from hierarchy.nodes import Group, Tree, named
+from hierarchy.nodes import Tree, named
 
 Links = tuple[tuple[str, ...], ...]
 
@@ -66,20 +66,16 @@ def relinked(tree: Tree, replaced: Mapping[str, tuple[str, ...]]) -> Relinked:
     return Relinked(tuple(must), tuple(cannot), tuple(dropped), tuple(problems))
 
 
-def broken_links(must_link: Links, cannot_link: Links, groups: Sequence[Group], old: Tree) -> list[str]:
-    """Say which links the groups break that were not broken before.
+def broken_links(new: Tree, old: Tree) -> list[str]:
+    """Say which links a tree breaks that it did not break before the edit.
 
     Parameters
     ----------
-    must_link, cannot_link
-        The links now.
-    groups
-        The groups now.
-    old
-        The tree before.
+    new, old
+        After and before.
     """
-    before = set(_broken(old.must_link, old.cannot_link, old.groups))
-    return [problem for problem in _broken(must_link, cannot_link, groups) if problem not in before]
+    before = set(_broken(old))
+    return [problem for problem in _broken(new) if problem not in before]
 
 
 def within(links: Links, ids: Iterable[str]) -> Links:
@@ -89,10 +85,10 @@ def within(links: Links, ids: Iterable[str]) -> Links:
     return tuple(link for link in kept if len(link) > 1)
 
 
-def _broken(must_link: Links, cannot_link: Links, groups: Sequence[Group]) -> Iterator[str]:
-    home = {label.id: group for group in groups for label in group.labels}
-    called = {label.id: named(label) for group in groups for label in group.labels}
-    for component in link_components(must_link):
+def _broken(tree: Tree) -> Iterator[str]:
+    home = {label.id: group for group in tree.groups for label in group.labels}
+    called = {label.id: named(label) for label in tree.all_labels}
+    for component in link_components(tree.must_link):
         places: dict[str, str] = {}
         for member in component:
             if member in home:
@@ -100,7 +96,7 @@ def _broken(must_link: Links, cannot_link: Links, groups: Sequence[Group]) -> It
         if len(places) > 1:
             joined = " and ".join(f"'{called[x]}' (group '{named(home[x])}')" for x in places.values())
             yield f"must_link joins {joined}; move them together, or take the entry out of the file first"
-    for link in cannot_link:
+    for link in tree.cannot_link:
         for left, right in combinations(link, 2):
             if left in home and right in home and home[left].id == home[right].id:
                 group = named(home[left])

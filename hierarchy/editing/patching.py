@@ -16,14 +16,15 @@ from hierarchy.disk.manifests import model_of
 from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import write_output
 from hierarchy.editing.draft import Edited
-from hierarchy.editing.fields import explicit_ids, labels_of, set_fields
+from hierarchy.editing.fields import explicit_ids, set_fields
 from hierarchy.editing.layout import Layout, to_long_form
-from hierarchy.editing.pieces import group_piece, key_piece, label_data, moved_piece, new_piece
-from hierarchy.editing.series import CannotPatch, Page, Piece, Series
+from hierarchy.editing.pieces import group_piece, listed_piece, moved_piece, new_piece
+from hierarchy.editing.series import CannotPatch, Page, Piece, Series, position_of
 from hierarchy.errors import TaxonomyError
 from hierarchy.files.reading import TOP_KEYS, read_tree
 from hierarchy.files.syntax import Items, Pairs, compose_yaml
 from hierarchy.files.taxonomy_files import read_text
+from hierarchy.files.writing import group_fields, label_data
 from hierarchy.nodes import Group, Label, Tree
 from hierarchy.taxonomy import Taxonomy
 
@@ -117,7 +118,7 @@ def edit_file(path: str | Path, edit: Callable[[Taxonomy], Edited], *, write: bo
     Raises
     ------
     TaxonomyError
-        Where the file is no YAML, or cannot be edited in place.
+        Where the file is no YAML, holds something else than `edit` says, or cannot be edited in place.
     DataError
         Where it cannot be written.
     BusyError
@@ -146,8 +147,8 @@ def _with_fields(text: str, old: Tree, new: Tree) -> str:
     page = Page(text)
     layout = Layout(page)
     ids = explicit_ids(layout, old, new)
-    labels = {label.id: label for label in labels_of(new)}
-    for was, (entry, inside) in zip(labels_of(old), layout.labels, strict=True):
+    labels = {label.id: label for label in new.all_labels}
+    for was, (entry, inside) in zip(old.all_labels, layout.labels, strict=True):
         if was.id in labels:
             label = labels[was.id]
             given = label.id if label.id in ids else ""
@@ -155,10 +156,7 @@ def _with_fields(text: str, old: Tree, new: Tree) -> str:
     groups = {group.id: group for group in new.groups}
     for before, place in zip(old.groups, layout.groups, strict=True):
         if before.id in groups and place.entry is not None:
-            group = groups[before.id]
-            keys = ("name", "description", "built", "frozen_name", "min_size", "max_size")
-            wanted = {"id": group.id if group.id != group.name else ""} | {key: getattr(group, key) for key in keys}
-            set_fields(page, place.entry, wanted, inside=place.entry.flow)
+            set_fields(page, place.entry, group_fields(groups[before.id]), inside=place.entry.flow)
     return page.changed()
 
 
@@ -193,8 +191,10 @@ def _arranged(text: str, old: Tree, new: Tree) -> str:
             found.arrange(plan(position[group.id], group.labels))
 
     def group_text(group: Group) -> Piece:
-        short, step = isinstance(layout.groups_entry, Pairs), _step(page, layout)
-        return group_piece(group, [piece(x) for x in group.labels], page.newline, short=short, step=step)
+        labels, step = [piece(x) for x in group.labels], _step(page, layout)
+        if isinstance(layout.groups_entry, Pairs):
+            return listed_piece(group.name, labels, page.newline, step)
+        return group_piece(group, labels, page.newline, step)
 
     groups: Plan = [position[group.id] if group.id in position else group_text(group) for group in new.groups]
     top = {
@@ -218,19 +218,16 @@ def _arrange_top(page: Page, layout: Layout, lists: dict[str, Plan]) -> None:
     plan: Plan = list(range(len(keys)))
     for key, items in lists.items():
         entry = layout.top.get(key)
-        if isinstance(entry, (Items, Pairs)) and len(Series.of(page, entry)) and items:
+        if isinstance(entry, (Items, Pairs)) and entry.values and items:
             Series.of(page, entry).arrange(items)
-        elif isinstance(entry, (Items, Pairs)) and len(Series.of(page, entry)):
+        elif isinstance(entry, (Items, Pairs)) and entry.values:
             plan.remove(keys.index(key))
         elif items:
             if key in keys:
                 plan.remove(keys.index(key))
-            rank = TOP_KEYS.index(key)
-            before = [n for n, x in enumerate(plan) if isinstance(x, int) and TOP_KEYS.index(keys[x]) < rank]
-            plan.insert(
-                before[-1] + 1 if before else 0,
-                key_piece(key, [x for x in items if isinstance(x, Piece)], page.newline),
-            )
+            words = [keys[x] if isinstance(x, int) else "" for x in plan]
+            new = listed_piece(key, [x for x in items if isinstance(x, Piece)], page.newline)
+            plan.insert(position_of(key, words, TOP_KEYS), new)
     Series.of(page, layout.root).arrange(plan)
 
 

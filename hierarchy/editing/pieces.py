@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hierarchy.editing.layout import value_of
-from hierarchy.editing.series import Block, Inline, Page, Piece, Series
+from hierarchy.editing.series import BlockSeries, Inline, Page, Piece, Series
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
-from hierarchy.files.writing import block_lines, scalar
+from hierarchy.files.writing import block_lines, group_fields, inline, label_data, scalar
 from hierarchy.nodes import Group, Label
 
 Data = str | list[str] | dict[str, Any]
@@ -17,21 +16,11 @@ def new_piece(data: Data, newline: str) -> Piece:
     """Write a label, a link or an id anew: a text, a list of texts, or a mapping."""
 
     def block(column: int) -> str:
-        blank = " " * column
-        if not isinstance(data, dict):
-            return f"{blank}- {scalar(data) if isinstance(data, str) else _inline(data)}{newline}"
-        first, *rest = block_lines(data, column + 2)
-        return "".join(line + newline for line in (f"{blank}- {first.lstrip()}", *rest))
+        if isinstance(data, dict):
+            return _dashed(data, column, newline)
+        return f"{' ' * column}- {scalar(data) if isinstance(data, str) else inline(data)}{newline}"
 
-    return Piece(block, lambda: Inline(_inline(data)))
-
-
-def label_data(label: Label, with_id: bool) -> str | dict[str, str]:
-    """Return a label as it is written: its name alone where that is enough."""
-    if not with_id and not label.description:
-        return label.name
-    fields = {"id": label.id if with_id else "", "name": label.name, "description": label.description}
-    return {key: value for key, value in fields.items() if value}
+    return Piece(block, lambda: Inline(inline(data)))
 
 
 def moved_piece(page: Page, series: Series, i: int, label: Label) -> Piece:
@@ -47,80 +36,73 @@ def moved_piece(page: Page, series: Series, i: int, label: Label) -> Piece:
         return [*above, *beside[:-1]], (beside or [""])[-1]
 
     def block(column: int) -> str:
-        if isinstance(series, Block):
+        if isinstance(series, BlockSeries):
             return _shifted(page.text[start:end], column - series.column)
         above, beside = comments()
-        text = raw if _one_line(raw) else _inline(_data(entry, label))
+        text = raw if _one_line(raw) else inline(_data(entry, label))
         lines = [*above, f"- {text}  {beside}".rstrip()]
         return "".join(f"{' ' * column}{line}{page.newline}" for line in lines)
 
-    def inline() -> Inline:
+    def in_brackets() -> Inline:
         above, beside = comments()
         fits = _one_line(raw) and (_in_brackets(entry) or not (set(raw) & set(",[]{}")))
-        return Inline(raw if fits else _inline(_data(entry, label)), tuple(above), beside, label.name)
+        return Inline(raw if fits else inline(_data(entry, label)), tuple(above), beside, label.name)
 
-    return Piece(block, inline)
+    return Piece(block, in_brackets)
 
 
-def group_piece(group: Group, labels: Sequence[Piece], newline: str, *, short: bool, step: int | None) -> Piece:
-    """Write a group that is new in the file.
+def listed_piece(key: str, items: Sequence[Piece], newline: str, step: int | None = 2) -> Piece:
+    """Write a key with a list.
 
     Parameters
     ----------
-    group
-        Its name and settings.
-    labels
-        The labels, which may come from elsewhere in the file.
+    key
+        A key of the long form, or the name of a group.
+    items
+        The entries of the list, which may come from elsewhere in the file.
     newline
         The file's.
-    short
-        As a key with a list, not as a mapping with a name.
     step
-        How much deeper than `labels:` (or the key) the dashes of labels stand; None writes the labels in brackets.
+        How much deeper than the key their dashes stand; None writes them in brackets.
     """
-    settings = {key: getattr(group, key) for key in ("description", "built", "frozen_name", "min_size", "max_size")}
-    data = {"name": group.name} | {key: value for key, value in settings.items() if value}
 
     def listed() -> Inline:
-        parts = [label.inline() for label in labels]
-        return Inline(f"[{', '.join(part.text for part in parts)}]", _remarks(parts), name=group.name)
+        parts = [item.inline() for item in items]
+        return Inline(f"[{', '.join(part.text for part in parts)}]", _remarks(parts), name=key)
 
     def block(column: int) -> str:
-        deeper = column + (0 if short else 2)
-        lines = [f"{' ' * column}{scalar(group.name)}:"]
-        if not short:
-            first, *rest = block_lines(data, deeper)
-            lines = [f"{' ' * column}- {first.lstrip()}", *rest, f"{' ' * deeper}labels:"]
-        head = newline.join(lines)
+        head = f"{' ' * column}{scalar(key)}:"
         if step is None and not listed().above:
             return f"{head} {listed().text}{newline}"
-        return f"{head}{newline}{''.join(label.block(deeper + (step or 0)) for label in labels)}"
+        return f"{head}{newline}{''.join(item.block(column + (step or 0)) for item in items)}"
 
-    def inline() -> Inline:
-        fields = ", ".join(f"{key}: {scalar(value, inside=True)}" for key, value in data.items())
-        found = listed()
-        text = f"{scalar(group.name, inside=True)}: {found.text}" if short else f"{{{fields}, labels: {found.text}}}"
-        return replace(found, text=text)
+    def in_brackets() -> Inline:
+        return replace(listed(), text=f"{scalar(key, inside=True)}: {listed().text}")
 
-    return Piece(block, inline)
+    return Piece(block, in_brackets)
 
 
-def key_piece(key: str, items: Sequence[Piece], newline: str) -> Piece:
-    """Write a key of the long form with a list."""
+def group_piece(group: Group, labels: Sequence[Piece], newline: str, step: int | None) -> Piece:
+    """Write a group that is new in the file as a mapping; see `listed_piece`."""
+    data = {key: value for key, value in group_fields(group).items() if value and key != "id"}
+    listed = listed_piece("labels", labels, newline, step)
 
-    def block(column: int) -> str:
-        return f"{' ' * column}{key}:{newline}{''.join(item.block(column + 2) for item in items)}"
+    def in_brackets() -> Inline:
+        found = listed.inline()
+        return replace(found, text=f"{inline(data)[:-1]}, {found.text}}}", name=group.name)
 
-    def inline() -> Inline:
-        parts = [item.inline() for item in items]
-        return Inline(f"{key}: [{', '.join(part.text for part in parts)}]", _remarks(parts), name=key)
-
-    return Piece(block, inline)
+    return Piece(lambda column: _dashed(data, column, newline) + listed.block(column + 2), in_brackets)
 
 
 def field_piece(key: str, text: str, newline: str) -> Piece:
     """Write a key of a label or a group with its value, which is ready to be put in."""
     return Piece(lambda column: f"{' ' * column}{key}: {text}{newline}", lambda: Inline(f"{key}: {text}"))
+
+
+def _dashed(data: dict[str, Any], column: int, newline: str) -> str:
+    """Write a mapping as an entry of a list."""
+    first, *rest = block_lines(data, column + 2)
+    return "".join(line + newline for line in (f"{' ' * column}- {first.lstrip()}", *rest))
 
 
 def _remarks(parts: Sequence[Inline]) -> tuple[str, ...]:
@@ -130,15 +112,7 @@ def _remarks(parts: Sequence[Inline]) -> tuple[str, ...]:
 
 
 def _data(entry: Entry, label: Label) -> Data:
-    return label_data(label, isinstance(entry, Pairs) and value_of(entry, "id") is not None)
-
-
-def _inline(data: Data) -> str:
-    if isinstance(data, str):
-        return scalar(data, inside=True)
-    if isinstance(data, list):
-        return f"[{', '.join(scalar(part, inside=True) for part in data)}]"
-    return f"{{{', '.join(f'{key}: {scalar(value, inside=True)}' for key, value in data.items())}}}"
+    return label_data(label, isinstance(entry, Pairs) and "id" in entry.words)
 
 
 def _one_line(raw: str) -> bool:

@@ -7,7 +7,7 @@ it, and those directly below that are indented deeper than it.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
@@ -107,13 +107,14 @@ def _leaves(entry: Entry) -> list[Scalar]:
         if isinstance(entry, Scalar):
             found.append(entry)
         else:
-            waiting += children_of(entry)
+            waiting += entry.values if isinstance(entry, Items) else [part for pair in entry.pairs for part in pair]
     return sorted((leaf for leaf in found if leaf.end > leaf.start), key=lambda leaf: leaf.start)
 
 
-def children_of(entry: Items | Pairs) -> list[Entry]:
-    """Return the items of a list, or the keys and values of a mapping."""
-    return list(entry.items) if isinstance(entry, Items) else [part for pair in entry.pairs for part in pair]
+def position_of(key: str, words: Sequence[str], order: Sequence[str]) -> int:
+    """Return where a key goes among others: behind the last one that usually stands before it."""
+    before = [i for i, word in enumerate(words) if word in order and order.index(word) < order.index(key)]
+    return before[-1] + 1 if before else 0
 
 
 class Series:
@@ -122,14 +123,13 @@ class Series:
     def __init__(self, page: Page, entry: Items | Pairs) -> None:
         self.page = page
         self.entry = entry
-        items = entry.items if isinstance(entry, Items) else [key for key, _ in entry.pairs]
-        last = items if isinstance(entry, Items) else [value for _, value in entry.pairs]
-        self.places = [(a.start, page.content_end(b)) for a, b in zip(items, last, strict=True)]
+        first = entry.items if isinstance(entry, Items) else [key for key, _ in entry.pairs]
+        self.places = [(a.start, page.content_end(b)) for a, b in zip(first, entry.values, strict=True)]
 
     @classmethod
     def of(cls, page: Page, entry: Items | Pairs) -> "Series":
         """Return the entries of a list or mapping in brackets or in lines."""
-        return (Flow if entry.flow else Block)(page, entry)
+        return (FlowSeries if entry.flow else BlockSeries)(page, entry)
 
     def arrange(self, plan: Sequence[int | Piece]) -> None:
         """Cut out the entries that a plan leaves out, and put in its new ones.
@@ -139,6 +139,12 @@ class Series:
         plan
             Positions of entries that stay, in their old order, and new ones where they shall stand. Not empty.
         """
+        kept = [x for x in plan if isinstance(x, int)]
+        if kept != sorted(kept):
+            raise CannotPatch("entries would change their order")
+        self._arrange(plan, set(kept))
+
+    def _arrange(self, plan: Sequence[int | Piece], kept: Set[int]) -> None:
         raise NotImplementedError
 
     def span(self, i: int) -> tuple[int, int]:
@@ -149,7 +155,7 @@ class Series:
         return len(self.places)
 
 
-class Block(Series):
+class BlockSeries(Series):
     """Entries that stand on lines of their own, after a dash or as `key: value`."""
 
     def __init__(self, page: Page, entry: Items | Pairs) -> None:
@@ -180,10 +186,7 @@ class Block(Series):
     def span(self, i: int) -> tuple[int, int]:  # noqa: D102
         return self._spans[i]
 
-    def arrange(self, plan: Sequence[int | Piece]) -> None:  # noqa: D102
-        kept = [x for x in plan if isinstance(x, int)]
-        if kept != sorted(kept):
-            raise CannotPatch("entries would change their order")
+    def _arrange(self, plan: Sequence[int | Piece], kept: Set[int]) -> None:
         for i in range(len(self)):
             if i not in kept:
                 self._cut(i, next_stays=i + 1 in kept)
@@ -232,7 +235,7 @@ class _Cell:
     end: int
 
 
-class Flow(Series):
+class FlowSeries(Series):
     """Entries in brackets."""
 
     def __init__(self, page: Page, entry: Items | Pairs) -> None:
@@ -259,10 +262,7 @@ class Flow(Series):
     def span(self, i: int) -> tuple[int, int]:  # noqa: D102
         return self._cells[i].start, self._cells[i].end
 
-    def arrange(self, plan: Sequence[int | Piece]) -> None:  # noqa: D102
-        kept = [x for x in plan if isinstance(x, int)]
-        if kept != sorted(kept):
-            raise CannotPatch("entries would change their order")
+    def _arrange(self, plan: Sequence[int | Piece], kept: Set[int]) -> None:
         page, cells = self.page, self._cells
         for i, cell in enumerate(cells):
             if i not in kept:

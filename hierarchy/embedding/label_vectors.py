@@ -7,11 +7,11 @@ row a text, however long the text is.
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from hierarchy.disk.paths import expanded, is_there
+from hierarchy.disk.paths import expanded, path_exists
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
 from hierarchy.embedding.windows import TEXTS_PER_CALL, is_panic, whole_tokens, window_bounds
@@ -26,18 +26,6 @@ Documents = tuple[Sequence[str] | np.ndarray, Sequence[str]]
 OTHERS = "give a Hugging Face id, a folder, 'embedded' or 'none'"
 MAX_UNKNOWN = 0.05  # above this share of unknown tokens an encoder reads noise
 SPARE_TOKENS = 6  # of a window: a word that is cut in two may take a few tokens more than the whole word did
-
-
-class TextEncoder(Protocol):
-    """What `load_encoder` gives: a function texts → array that also knows what it cannot read."""
-
-    def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Return one vector a text."""
-        ...
-
-    def unknown_share(self, texts: Sequence[str]) -> float:
-        """Return the share of tokens that the encoder does not know."""
-        ...
 
 
 class SentenceEncoder:
@@ -140,7 +128,7 @@ class SentenceEncoder:
         return unknown / max(1, sum(len(ids) for ids in tokens))
 
 
-def load_encoder(encoder: str = "embedded") -> TextEncoder:
+def load_sentence_encoder(encoder: str = "embedded") -> SentenceEncoder:
     """Load a sentence-transformers model, no pickle and no code of its own; the one place that imports the library.
 
     Parameters
@@ -150,7 +138,7 @@ def load_encoder(encoder: str = "embedded") -> TextEncoder:
 
     Returns
     -------
-    TextEncoder
+    SentenceEncoder
         A function texts → array.
 
     Raises
@@ -159,7 +147,7 @@ def load_encoder(encoder: str = "embedded") -> TextEncoder:
         Where it cannot be found or loaded.
     """
     place = str(embedded_encoder_path()) if encoder == "embedded" else expanded(encoder)
-    refusal = None if is_there(place) else hub_refusal(place)
+    refusal = None if path_exists(place) else hub_refusal(place)
     if refusal is not None:
         raise EncoderError(f"encoder '{encoder}' cannot be loaded ({refusal}); {OTHERS}")
     if any(Path(place).rglob("adapter_config.json")):  # with peft installed, its base would be fetched
@@ -200,11 +188,11 @@ def ngram_vectors(texts: Sequence[str], dimensions: int = 256, random_state: int
     from sklearn.feature_extraction.text import TfidfVectorizer
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    from hierarchy.matching import fold
+    from hierarchy.matching import match_key
 
     # char_wb pads each run of characters with blanks, so that the ends of words count.
     vectorizer = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(1, 3), preprocessor=fold, sublinear_tf=True, dtype=np.float64
+        analyzer="char_wb", ngram_range=(1, 3), preprocessor=match_key, sublinear_tf=True, dtype=np.float64
     )
     counts = vectorizer.fit_transform(texts)
     if min(counts.shape) <= dimensions:
@@ -247,7 +235,7 @@ def embed_texts(
         return unit(vectors)
     if encoder == "none":
         return ngram_vectors(texts, random_state=random_state)
-    loaded = load_encoder(encoder)
+    loaded = load_sentence_encoder(encoder)
     unknown = loaded.unknown_share(texts)
     if unknown > MAX_UNKNOWN:
         logger.warning(
@@ -259,7 +247,7 @@ def embed_texts(
     return unit(np.asarray(loaded(texts), dtype=np.float64))
 
 
-def reduced(vectors: np.ndarray, dimensions: int = 100, random_state: int = 0) -> np.ndarray:
+def principal_components(vectors: np.ndarray, dimensions: int = 100, random_state: int = 0) -> np.ndarray:
     """Keep the principal components of label vectors: what few labels share is noise to a clustering.
 
     Parameters

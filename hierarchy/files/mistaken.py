@@ -22,24 +22,23 @@ DEEPER = "the tree seems to have more than two levels: a taxonomy has groups and
 def seems_to_be(root: Entry) -> str:
     """Say what the entries of a YAML or JSON file seem to be, where that is no taxonomy; else an empty text."""
     if isinstance(root, Items):
-        keys = {key for item in root.items if isinstance(item, Pairs) for key in _keys(item)}
+        keys = {key for item in root.items if isinstance(item, Pairs) for key in item.words}
         return AS_DATA if DOCUMENT_KEYS & keys else AS_TABLE if "label" in keys else ""
     if not isinstance(root, Pairs):
         return ""
-    if any(isinstance(value, Scalar) and value.value == MODEL for _, value in root.pairs):
+    if any(isinstance(value, Scalar) and value.value == MODEL for value in root.values):
         return AS_MODEL
-    if CONFIG_KEYS & set(_keys(root)):
+    if CONFIG_KEYS & set(root.words):
         return AS_CONFIG
-    if DOCUMENT_KEYS & set(_keys(root)):
+    if DOCUMENT_KEYS & set(root.words):
         return AS_DATA
-    if "children" in _keys(root):
+    if "children" in root.words:
         return CHILDREN
-    values = [value for _, value in root.pairs]
-    if "groups" in _keys(root) or "labels" in _keys(root):
+    if "groups" in root.words or "labels" in root.words:
         return ""
-    if _most(isinstance(value, Scalar) and bool(value.value) for value in values):
+    if _most(isinstance(value, Scalar) and bool(value.value) for value in root.values):
         return SWAP
-    return DEEPER if _most(_has_levels(value) for value in values) else ""
+    return DEEPER if _most(_has_levels(value) for value in root.values) else ""
 
 
 def columns_seem_to_be(columns: Sequence[str]) -> str:
@@ -51,10 +50,6 @@ def columns_seem_to_be(columns: Sequence[str]) -> str:
     return ""
 
 
-def _keys(root: Pairs) -> list[str]:
-    return [key.value for key, _ in root.pairs if isinstance(key, Scalar)]
-
-
 def _most(marks: Iterable[bool]) -> bool:
     found = list(marks)
     return 2 * sum(found) > len(found)
@@ -64,6 +59,5 @@ def _has_levels(value: Entry) -> bool:
     if isinstance(value, Pairs):
         return True
     return isinstance(value, Items) and _most(
-        isinstance(item, Pairs) and any(not isinstance(inner, Scalar) for _, inner in item.pairs)
-        for item in value.items
+        isinstance(item, Pairs) and any(not isinstance(inner, Scalar) for inner in item.values) for item in value.items
     )

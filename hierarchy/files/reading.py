@@ -3,24 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
+from hierarchy.checks import Key, Problem, find_problems, in_words
 from hierarchy.errors import TaxonomyError
 from hierarchy.files.mistaken import seems_to_be
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
+from hierarchy.text.likeness import nearest_hint
 
 FORMAT = "coarsefine/taxonomy/1"
 
 TOP_KEYS = ("format", "name", "groups", "labels", "must_link", "cannot_link", "retired")
-GROUP_KEYS = ("id", "name", "description", "labels", "built", "frozen_name", "min_size", "max_size")
+GROUP_KEYS = ("id", "name", "description", "built", "frozen_name", "min_size", "max_size", "labels")
 LABEL_KEYS = ("id", "name", "description")
-LONG_FORM = {
-    "format",
-    "groups",
-    "labels",
-}  # one of them at the top tells the long form from `group: [labels]`
+LONG_FORM = {"format", "groups", "labels"}  # one of them at the top tells the long form from `group: [labels]`
 MOST_DIGITS = 9  # of a number of labels
-_TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
+TRUE, FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
 def read_tree(root: Entry | None, where: str) -> Tree:
@@ -69,7 +66,7 @@ class _Reader:
         fields: dict[str, Any] = {}
         if isinstance(root, Items):
             unplaced = self.labels(root, ("unplaced",))
-        elif isinstance(root, Pairs) and self.is_long(root):
+        elif isinstance(root, Pairs) and LONG_FORM & set(root.words):
             entries = self.mapping(root, TOP_KEYS, "a taxonomy")
             self.check_format(entries.get("format"))
             fields = {
@@ -81,19 +78,13 @@ class _Reader:
             groups = self.groups(entries.get("groups"))
             unplaced = self.labels(entries.get("labels"), ("unplaced",))
         elif isinstance(root, Pairs):
-            for key, value in self.pairs(root):
-                groups.append(self.short_group(key, value, len(groups)))
+            groups = self.short_groups(root)
         else:
             self.problem(
-                root,
-                f"the file holds one value, {_shown(root)}; write groups with labels, or a list of labels",
+                root, f"the file holds one value, {_shown(root)}; write groups with labels, or a list of labels"
             )
         filled = with_default_ids(groups, unplaced)
         return Tree(groups=filled[0], unplaced=filled[1], **fields)
-
-    @staticmethod
-    def is_long(root: Pairs) -> bool:
-        return any(isinstance(key, Scalar) and key.value in LONG_FORM for key, _ in root.pairs)
 
     def check_format(self, node: Entry | None) -> None:
         if node is None:
@@ -103,10 +94,7 @@ class _Reader:
 
     def groups(self, node: Entry | None) -> list[Group]:
         if isinstance(node, Pairs):  # `groups:` with the short form below it
-            groups: list[Group] = []
-            for key, value in self.pairs(node):
-                groups.append(self.short_group(key, value, len(groups)))
-            return groups
+            return self.short_groups(node)
         found: list[Group] = []
         for item in self.items(node, "groups"):
             group = self.group(item, len(found))
@@ -114,12 +102,15 @@ class _Reader:
                 found.append(group)
         return found
 
-    def short_group(self, key: Entry, value: Entry, i: int) -> Group:
+    def short_groups(self, node: Pairs) -> list[Group]:
+        return [self.short_group(key, value, i) for i, (key, value) in enumerate(self.pairs(node))]
+
+    def short_group(self, key: Scalar, value: Entry, i: int) -> Group:
         self.lines["group", i] = key.line
-        name = key.value if isinstance(key, Scalar) else ""
-        if isinstance(value, Items) or _is_null(value):
+        name = key.value
+        if isinstance(value, Items) or is_null(value):
             return Group("", name, labels=self.group_labels(value, i))
-        hint = suggestion(name, TOP_KEYS) if name not in TOP_KEYS else "; for a taxonomy with a name, use 'groups:'"
+        hint = nearest_hint(name, TOP_KEYS) if name not in TOP_KEYS else "; for a taxonomy with a name, use 'groups:'"
         self.problem(key, f"'{name}' should hold a list of labels, but holds {_shown(value)}{hint}")
         self.lines["dropped", i] = key.line
         return Group("", name)
@@ -151,7 +142,7 @@ class _Reader:
             del self.lines[key]
 
     def group_labels(self, node: Entry | None, i: int) -> tuple[Label, ...]:
-        if node is None or _is_null(node):
+        if node is None or is_null(node):
             return ()
         before = len(self.problems)
         labels = self.labels(node, ("label", i))
@@ -177,8 +168,8 @@ class _Reader:
         if isinstance(node, Items):
             self.problem(node, "a label is a list here; write one name a line")
             return None
-        keys = [key.value for key, _ in node.pairs if isinstance(key, Scalar)]
-        if len(keys) == 1 and keys[0] not in LABEL_KEYS and not suggestion(keys[0], LABEL_KEYS):
+        keys = list(filter(None, node.words))
+        if len(keys) == 1 and keys[0] not in LABEL_KEYS and not nearest_hint(keys[0], LABEL_KEYS):
             self.problem(
                 node,
                 f"label {keys[0]!r} is read as a key with a value; put a name that holds ': ' in quotes, "
@@ -219,8 +210,7 @@ class _Reader:
                 found.append(self.words(item, field, (field, len(found))))
             else:
                 self.problem(
-                    item,
-                    f"{field} holds {_shown(item)}; each entry is a list of label ids: - [first, second]",
+                    item, f"{field} holds {_shown(item)}; each entry is a list of label ids: - [first, second]"
                 )
         return tuple(found)
 
@@ -235,7 +225,7 @@ class _Reader:
         return tuple(found)
 
     def items(self, node: Entry | None, what: str) -> Sequence[Entry]:
-        if node is None or _is_null(node):
+        if node is None or is_null(node):
             return ()
         if isinstance(node, Items):
             return node.items
@@ -245,33 +235,33 @@ class _Reader:
     def mapping(self, node: Pairs, known: Sequence[str], what: str) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}
         for key, value in self.pairs(node):
-            word = key.value if isinstance(key, Scalar) else _shown(key)
+            word = key.value
             if word == "<<":
                 self.problem(key, "the merge key '<<' is not read; write the entries out")
             elif word not in known:
-                hint = suggestion(word, known) or f"; {what} may have {', '.join(known)}"
+                hint = nearest_hint(word, known) or f"; {what} may have {', '.join(known)}"
                 self.problem(key, f"unknown key '{word}' in {what}{hint}")
             else:
                 entries[word] = value
         return entries
 
-    def pairs(self, node: Pairs) -> list[tuple[Entry, Entry]]:
+    def pairs(self, node: Pairs) -> list[tuple[Scalar, Entry]]:
         """Return key and value nodes; a key that comes again is a problem and left out."""
         first: dict[str, int] = {}
-        found: list[tuple[Entry, Entry]] = []
+        found: list[tuple[Scalar, Entry]] = []
         for key, value in node.pairs:
-            word = key.value if isinstance(key, Scalar) else None
-            if word is None:
+            if not isinstance(key, Scalar):
                 self.problem(key, f"a key is {_shown(key)}; write it as one text")
-            elif word in first:
+            elif key.value in first:
+                word = key.value
                 self.problem(key, f"key '{word}' is used twice (first on line {first[word]}); merge or rename one")
             else:
-                first[word] = key.line
+                first[key.value] = key.line
                 found.append((key, value))
         return found
 
     def text(self, node: Entry | None, what: str) -> str:
-        if node is None or _is_null(node):
+        if node is None or is_null(node):
             return ""
         if isinstance(node, Scalar):
             return node.value
@@ -280,26 +270,26 @@ class _Reader:
 
     def flag(self, node: Entry | None, field: str) -> bool:
         word = node.value.lower() if isinstance(node, Scalar) else ""
-        if node is not None and not _is_null(node) and word not in _TRUE + _FALSE:
+        if node is not None and not is_null(node) and word not in TRUE + FALSE:
             self.problem(node, f"{field} is {_shown(node)}; write true or false")
-        return word in _TRUE
+        return word in TRUE
 
     def number(self, node: Entry | None, field: str) -> int | None:
-        if node is None or _is_null(node):
+        if node is None or is_null(node):
             return None
-        if isinstance(node, Scalar) and node.value.isascii() and node.value.isdigit():
-            if len(node.value) <= MOST_DIGITS:
-                return int(node.value)
-            self.problem(node, f"{field} is {_shown(node)}; write a number of at most {MOST_DIGITS} digits")
-            return None
-        self.problem(node, f"{field} is {_shown(node)}; write a whole number")
+        digits = node.value if isinstance(node, Scalar) and node.value.isascii() and node.value.isdigit() else ""
+        if 0 < len(digits) <= MOST_DIGITS:
+            return int(digits)
+        wanted = f"a number of at most {MOST_DIGITS} digits" if digits else "a whole number"
+        self.problem(node, f"{field} is {_shown(node)}; write {wanted}")
         return None
 
     def problem(self, node: Entry, text: str) -> None:
         self.problems.append((node.line, text))
 
 
-def _is_null(node: Entry) -> bool:
+def is_null(node: Entry) -> bool:
+    """Whether nothing stands here."""
     return isinstance(node, Scalar) and node.plain and node.value in ("", "~", "null", "Null", "NULL")
 
 

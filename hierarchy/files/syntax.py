@@ -15,9 +15,7 @@ from hierarchy.errors import TaxonomyError
 from hierarchy.text.characters import has_half
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times as fast
-_WHITE = re.compile(r"[ \t\r\n]*")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_BARE = re.compile(r"[^,\]}\s]+")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s\[\]{},:"]+')
 _MAX_DEPTH = 20  # a taxonomy needs five
 
 
@@ -42,6 +40,11 @@ class Items:
     end: int = 0
     flow: bool = False
 
+    @property
+    def values(self) -> list["Entry"]:
+        """Its items."""
+        return self.items
+
 
 @dataclass
 class Pairs:
@@ -52,6 +55,20 @@ class Pairs:
     start: int = 0
     end: int = 0
     flow: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """Its keys; empty for one that is no text."""
+        return [key.value if isinstance(key, Scalar) else "" for key, _ in self.pairs]
+
+    @property
+    def values(self) -> list["Entry"]:
+        """What stands under its keys."""
+        return [value for _, value in self.pairs]
+
+    def get(self, word: str) -> "Entry | None":
+        """Return what stands under a key; None where the key is missing."""
+        return dict(zip(self.words, self.values, strict=True)).get(word)
 
 
 Entry = Scalar | Items | Pairs
@@ -131,100 +148,76 @@ def compose_json(text: str, where: str) -> Entry:
         raise TaxonomyError("brackets are nested too deep; a taxonomy has groups and labels", where) from None
     except ValueError as error:
         raise TaxonomyError(str(error), where) from None
-    return _JsonWalk(text).entry()
+    return _json_entries(text)
 
 
 def _entries(events: Iterable[Any], where: str) -> Entry | None:
-    root: Entry | None = None
-    unfinished: list[tuple[Items | Pairs, list[Entry]]] = []  # each with its children so far
+    tree = _Growing()
     for event in events:
         line, start, end = event.start_mark.line + 1, event.start_mark.index, event.end_mark.index
         problem = ""
         if isinstance(event, yaml.AliasEvent):
             problem = f"the alias *{event.anchor} is not read; write the entry out"
-        elif len(unfinished) > _MAX_DEPTH:
+        elif len(tree.unfinished) > _MAX_DEPTH:
             problem = f"entries are nested deeper than {_MAX_DEPTH} levels; a taxonomy has groups and labels"
-        elif isinstance(event, yaml.DocumentStartEvent) and root is not None:
+        elif isinstance(event, yaml.DocumentStartEvent) and tree.root is not None:
             problem = "a second document begins with '---'; keep one taxonomy in a file"
         if problem:
             raise TaxonomyError(f"line {line}: {problem}", where)
-        done: Entry | None = None
         if isinstance(event, yaml.ScalarEvent):
-            done = Scalar(event.value, line, not event.style, start, end)
+            tree.add(Scalar(event.value, line, not event.style, start, end))
         elif isinstance(event, yaml.MappingStartEvent):
-            unfinished.append((Pairs(line, start=start, flow=bool(event.flow_style)), []))
+            tree.open(Pairs(line, start=start, flow=bool(event.flow_style)))
         elif isinstance(event, yaml.SequenceStartEvent):
-            unfinished.append((Items(line, start=start, flow=bool(event.flow_style)), []))
+            tree.open(Items(line, start=start, flow=bool(event.flow_style)))
         elif isinstance(event, yaml.CollectionEndEvent):
-            done, children = unfinished.pop()
-            # YAML notices the end of an indented collection only at what comes after it.
-            done.end = end if done.flow or not children else children[-1].end
-            if isinstance(done, Pairs):
-                done.pairs = list(zip(children[::2], children[1::2], strict=True))
-            else:
-                done.items = children
-        if done is not None:
-            if unfinished:
-                unfinished[-1][1].append(done)
-            else:
-                root = done
-    return root
+            tree.close(end)
+    return tree.root
 
 
-class _JsonWalk:
-    """Walks over JSON that is known to be valid and notes where things stand."""
+class _Growing:
+    """Entries that are put together from their beginnings and ends."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.line = 1
-        self.counted = 0
+    def __init__(self) -> None:
+        self.root: Entry | None = None
+        self.unfinished: list[tuple[Items | Pairs, list[Entry]]] = []  # each with its children so far
 
-    def entry(self) -> Entry:
-        self.step()
-        self.line += self.text.count("\n", self.counted, self.at)
-        self.counted, line = self.at, self.line
-        opening = self.text[self.at]
-        if opening == "{":
-            pairs = Pairs(line)
-            while self.more("}"):
-                key = self.entry()
-                self.step(":")
-                pairs.pairs.append((key, self.entry()))
-            return pairs
-        if opening == "[":
-            items = Items(line)
-            while self.more("]"):
-                items.items.append(self.entry())
-            return items
-        match = (_STRING if opening == '"' else _BARE).match(self.text, self.at)
-        assert match is not None  # noqa: S101  (json.loads accepted the text)
-        self.at = match.end()
-        word = match.group()
-        if opening == '"':
-            return Scalar(json.loads(word), line, plain=False)
-        return Scalar("" if word == "null" else word, line)
+    def open(self, entry: Items | Pairs) -> None:
+        self.unfinished.append((entry, []))
 
-    def step(self, character: str = "") -> None:
-        """Step over white space, and over one character with the white space after it."""
-        self.at = _past_white(self.text, self.at)
-        if character:
-            self.at = _past_white(self.text, self.at + 1)
+    def close(self, end: int = 0) -> None:
+        done, children = self.unfinished.pop()
+        # YAML notices the end of an indented collection only at what comes after it.
+        done.end = end if done.flow or not children else children[-1].end
+        if isinstance(done, Pairs):
+            done.pairs = list(zip(children[::2], children[1::2], strict=True))
+        else:
+            done.items = children
+        self.add(done)
 
-    def more(self, closing: str) -> bool:
-        """Step over the opening bracket, or a comma; False, and past it, at the closing bracket."""
-        self.step()
-        if self.text[self.at] != closing:
-            self.step(self.text[self.at])
-        if self.text[self.at] != closing:
-            return True
-        self.at += 1
-        return False
+    def add(self, done: Entry) -> None:
+        if self.unfinished:
+            self.unfinished[-1][1].append(done)
+        else:
+            self.root = done
 
 
-def _past_white(text: str, at: int) -> int:
-    white = _WHITE.match(text, at)
-    return white.end() if white else at
+def _json_entries(text: str) -> Entry:
+    """Read JSON that is known to be valid; entries know their lines."""
+    tree, line, counted = _Growing(), 1, 0
+    for token in _JSON_TOKEN.finditer(text):
+        line += text.count("\n", counted, token.start())
+        counted, word = token.start(), token.group()
+        if word in "[{":
+            tree.open(Items(line) if word == "[" else Pairs(line))
+        elif word in "]}":
+            tree.close()
+        elif word[0] == '"':
+            tree.add(Scalar(json.loads(word), line, plain=False))
+        else:
+            tree.add(Scalar("" if word == "null" else word, line))
+    assert tree.root is not None  # noqa: S101  (json.loads accepted the text)
+    return tree.root
 
 
 def _refuse_constant(word: str) -> None:

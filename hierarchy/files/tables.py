@@ -4,17 +4,29 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
-from hierarchy.checks import Key, Problem, find_problems, in_words, suggestion
+from hierarchy.checks import Key, Problem, find_problems, in_words
 from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
 from hierarchy.files.mistaken import columns_seem_to_be
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 from hierarchy.text.escaping import csv_row, from_spreadsheet_cell, spreadsheet_cell
+from hierarchy.text.likeness import nearest_hint
 
 COLUMNS = ("label", "group", "name", "description")
 
 
-def read_rows(text: str, where: str, delimiter: str) -> Tree:
+class Row(NamedTuple):
+    """A label as a line of the table has it; its name is what the label column says where there is no other."""
+
+    line: int
+    label: str
+    name: str
+    description: str
+
+
+def read_table(text: str, where: str, delimiter: str) -> Tree:
     r"""Read a table with a header.
 
     Parameters
@@ -45,8 +57,8 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
     if delimiter == "," and ";" in header_line and "," not in header_line:
         delimiter = ";"
     problems: list[Problem] = []
-    groups: dict[str, list[tuple[int, Label]]] = {}
-    unplaced: list[tuple[int, Label]] = []
+    groups: dict[str, list[Row]] = {}
+    unplaced: list[Row] = []
     rows = _rows(text, where, delimiter)
     _, header = next(rows, (1, []))
     columns = [column.strip().lower() for column in header]
@@ -56,25 +68,15 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
     for line, cells in rows:
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) != len(columns):
-            problems.append(
-                (
-                    line,
-                    f"{len(cells)} cells, but the header has {len(columns)}; quote cells that hold '{delimiter}'",
-                )
-            )
-            continue
-        swallowed = _swallowed(columns, cells, delimiter)
-        if swallowed:
-            problems.append((line, swallowed))
+        if problem := _row_problem(columns, cells, delimiter):
+            problems.append((line, problem))
             continue
         row = {"group": ""} | dict(zip(columns, (as_written(cell.strip()) for cell in cells), strict=True))
-        word, name = row["label"], row.get("name", "") or row["label"]
-        if not word:
+        if not row["label"]:
             problems.append((line, "the label is empty; write one or remove the row"))
             continue
         # A label that differs from its name is an id, but it still becomes group/label where several groups hold it.
-        entry = (line, Label(word, name, row.get("description", "")))
+        entry = Row(line, row["label"], row.get("name", "") or row["label"], row.get("description", ""))
         (groups.setdefault(row["group"], []) if row["group"] else unplaced).append(entry)
     tree, lines = _tree(groups, unplaced)
     found = find_problems(tree, lines)
@@ -87,10 +89,10 @@ def read_rows(text: str, where: str, delimiter: str) -> Tree:
 def table_text(tree: Tree, delimiter: str) -> str:
     """Write label ids, group ids, names and descriptions as a table; what else a taxonomy holds has no column.
 
-    A spreadsheet computes nothing in it; `read_rows` undoes what that takes.
+    A spreadsheet computes nothing in it; `read_table` undoes what that takes.
     """
-    rows = [(label.id, group.id, label.name, label.description) for group in tree.groups for label in group.labels]
-    rows += [(label.id, "", label.name, label.description) for label in tree.unplaced]
+    homes = tree.homes
+    rows = ((label.id, homes[label.id] or "", label.name, label.description) for label in tree.all_labels)
     guarded = (map(spreadsheet_cell, row) for row in rows)
     return "".join(csv_row(row, delimiter) for row in (COLUMNS, *guarded))
 
@@ -108,8 +110,10 @@ def _rows(text: str, where: str, delimiter: str) -> Iterator[tuple[int, list[str
         yield line, cells
 
 
-def _swallowed(columns: list[str], cells: list[str], delimiter: str) -> str | None:
-    """Say that a stray quote has swallowed the rows up to the next one, where a cell looks like it."""
+def _row_problem(columns: list[str], cells: list[str], delimiter: str) -> str:
+    """Say that a row has too many or too few cells, or that a stray quote seems to have swallowed the next rows."""
+    if len(cells) != len(columns):
+        return f"{len(cells)} cells, but the header has {len(columns)}; quote cells that hold '{delimiter}'"
     for column, cell in zip(columns, cells, strict=True):
         # A description may have lines and commas, but hardly tabs.
         if "\n" in cell and delimiter in cell and (column != "description" or delimiter == "\t"):
@@ -117,7 +121,7 @@ def _swallowed(columns: list[str], cells: list[str], delimiter: str) -> str | No
                 f"the {column} {cell[:60]!r} holds several rows, from a quote at its beginning to a quote at its end; "
                 'put a name with a quote in quotes, with its own written twice ("")'
             )
-    return None
+    return ""
 
 
 def _check_header(columns: list[str], where: str) -> None:
@@ -126,7 +130,7 @@ def _check_header(columns: list[str], where: str) -> None:
     counts = Counter(columns)
     for column in counts:
         if column not in COLUMNS:
-            near = suggestion(column, COLUMNS) if len(problems) < PROBLEMS_SHOWN else ""
+            near = nearest_hint(column, COLUMNS) if len(problems) < PROBLEMS_SHOWN else ""
             hint = near or f"; known are {', '.join(COLUMNS)}"
             problems.append((1, f"unknown column '{column}'{hint}"))
         elif counts[column] > 1:
@@ -137,22 +141,22 @@ def _check_header(columns: list[str], where: str) -> None:
         raise TaxonomyError(in_words(problems), where, columns_seem_to_be(columns))
 
 
-def _tree(groups: dict[str, list[tuple[int, Label]]], unplaced: list[tuple[int, Label]]) -> tuple[Tree, dict[Key, int]]:
-    lines: dict[Key, int] = {}
-    for i, entries in enumerate(groups.values()):
-        lines["group", i] = entries[0][0]
-        lines |= {("label", i, j): line for j, (line, _) in enumerate(entries)}
-    lines |= {("unplaced", j): line for j, (line, _) in enumerate(unplaced)}
-    # The ids are worked out on the label column; then names and descriptions are put back.
-    bare = [Group("", name, labels=tuple(Label("", x.id) for _, x in entries)) for name, entries in groups.items()]
-    filled, filled_unplaced = with_default_ids(bare, [Label("", label.id) for _, label in unplaced])
+def _tree(groups: dict[str, list[Row]], unplaced: list[Row]) -> tuple[Tree, dict[Key, int]]:
+    lines: dict[Key, int] = {("unplaced", j): row.line for j, row in enumerate(unplaced)}
+    for i, rows in enumerate(groups.values()):
+        lines["group", i] = rows[0].line
+        lines |= {("label", i, j): row.line for j, row in enumerate(rows)}
+    # The ids are worked out on the label column; then the names are put back.
+    bare = [Group("", name, labels=tuple(map(_bare, rows))) for name, rows in groups.items()]
+    filled, filled_unplaced = with_default_ids(bare, list(map(_bare, unplaced)))
+    names = (row.name for rows in (*groups.values(), unplaced) for row in rows)
+    placed = tuple(replace(group, labels=_with_names(group.labels, names)) for group in filled)
+    return Tree(placed, _with_names(filled_unplaced, names)), lines
 
-    def whole(ids: tuple[Label, ...], entries: list[tuple[int, Label]]) -> tuple[Label, ...]:
-        pairs = zip(ids, entries, strict=True)
-        return tuple(Label(bare.id, label.name, label.description) for bare, (_, label) in pairs)
 
-    placed = tuple(
-        Group(group.id, group.name, labels=whole(group.labels, entries))
-        for group, entries in zip(filled, groups.values(), strict=True)
-    )
-    return Tree(placed, whole(filled_unplaced, unplaced)), lines
+def _bare(row: Row) -> Label:
+    return Label("", row.label, row.description)
+
+
+def _with_names(labels: tuple[Label, ...], names: Iterator[str]) -> tuple[Label, ...]:
+    return tuple(replace(label, name=next(names)) for label in labels)

@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-from itertools import chain
 from pathlib import Path
 
 from hierarchy.disk.paths import local_path
@@ -12,46 +11,35 @@ from hierarchy.errors import TaxonomyError
 from hierarchy.files.mistaken import AS_DATA
 from hierarchy.files.reading import read_tree
 from hierarchy.files.syntax import compose_json, compose_yaml
-from hierarchy.files.tables import read_rows, table_text
-from hierarchy.files.writing import json_text, yaml_text
+from hierarchy.files.tables import read_table, table_text
 from hierarchy.nodes import Tree
-from hierarchy.text.escaping import in_short
-
-__all__ = [
-    "json_text", "read_file", "read_json", "read_table", "read_yaml", "write_table", "write_text", "yaml_text",
-]  # fmt: skip
+from hierarchy.text.escaping import short_repr
 
 SUFFIXES = (".yaml", ".yml", ".json", ".csv", ".tsv")
 LARGEST = 2**28  # bytes of a taxonomy or config; one with a million labels has a quarter of it
 DOCUMENT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".gz")
 
 
-def read_yaml(path: str | Path) -> Tree:
-    """Read a YAML taxonomy; raises TaxonomyError with all problems and their lines."""
-    return read_tree(compose_yaml(read_text(path), Path(path).name), Path(path).name)
+def read_tree_file(path: str | Path, suffix: str = "") -> Tree:
+    """Read a taxonomy file; raises TaxonomyError with all problems and their lines.
 
-
-def read_json(path: str | Path) -> Tree:
-    """Read a JSON taxonomy; raises TaxonomyError with all problems and their lines."""
-    return read_tree(compose_json(read_text(path), Path(path).name), Path(path).name)
-
-
-def read_table(path: str | Path) -> Tree:
-    """Read a CSV or TSV taxonomy; raises TaxonomyError with all problems and their lines."""
-    return read_rows(read_text(path), Path(path).name, _delimiter(path))
-
-
-def read_file(path: str | Path) -> Tree:
-    """Read a taxonomy file of the kind that its suffix names."""
-    suffix = Path(path).suffix.lower()
-    if suffix in (".yaml", ".yml"):
-        return read_yaml(path)
-    if suffix == ".json":
-        return read_json(path)
+    Parameters
+    ----------
+    path
+        The file.
+    suffix
+        Of `SUFFIXES`, the kind of file that it is; empty takes its own. A CSV that ends in .tsv is split at tabs.
+    """
+    where, suffix = Path(path).name, suffix or Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        hint = AS_DATA if suffix in DOCUMENT_SUFFIXES else ""
+        raise TaxonomyError(
+            f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}", hint=hint
+        )
+    text = read_text(path)
     if suffix in (".csv", ".tsv"):
-        return read_table(path)
-    hint = AS_DATA if suffix in DOCUMENT_SUFFIXES else ""  # .csv and .tsv were read above
-    raise TaxonomyError(f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}", hint=hint)
+        return read_table(text, where, _delimiter(path))
+    return read_tree(compose_json(text, where) if suffix == ".json" else compose_yaml(text, where), where)
 
 
 def read_text(path: str | Path) -> str:
@@ -101,11 +89,10 @@ def write_text(text: str, path: str | Path | None) -> str:
 
 def write_table(tree: Tree, path: str | Path) -> None:
     """Write a CSV, or a TSV where the suffix says so; raises DataError, TaxonomyError where a table would change it."""
-    labels = chain(*(group.labels for group in tree.groups), tree.unplaced)
-    ids = chain((group.id for group in tree.groups), (label.id for label in labels))
+    ids = (*(group.id for group in tree.groups), *tree.homes)
     if changed := [one for one in ids if one != one.strip()]:
         raise TaxonomyError(
-            f"the id {in_short(changed[0])} begins or ends with a blank, which a table does not keep: write .yaml or "
+            f"the id {short_repr(changed[0])} begins or ends with a blank, which a table does not keep: write .yaml or "
             ".json"
         )
     write_text(table_text(tree, _delimiter(path)), path)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from hierarchy.files.reading import FORMAT
+from hierarchy.files.reading import FORMAT, GROUP_KEYS
 from hierarchy.nodes import Group, Label, Tree
 
 _PLAIN = re.compile(r"[^\W\d_](?:[\w &/,.()+'-]*[\w)+.])?")
@@ -26,39 +26,37 @@ def json_text(tree: Tree) -> str:
 
 def as_data(tree: Tree) -> dict[str, Any]:
     """Return the tree as plain dictionaries and lists, with what is empty or default left out."""
-    labels = [label for group in tree.groups for label in group.labels] + list(tree.unplaced)
-    names = Counter(label.name for label in labels)
+    names = Counter(label.name for label in tree.all_labels)
 
-    def label_data(label: Label) -> str | dict[str, Any]:
+    def written(label: Label) -> str | dict[str, Any]:
         # A name that stands in several places would get the id group/name when it is read.
-        given_id = label.id != label.name or names[label.name] > 1
-        if not given_id and not label.description:
-            return label.name
-        return _filled(id=label.id if given_id else "", name=label.name, description=label.description)
+        return label_data(label, label.id != label.name or names[label.name] > 1)
 
-    def group_data(group: Group) -> dict[str, Any]:
-        return _filled(
-            id=group.id if group.id != group.name else "",
-            name=group.name,
-            description=group.description,
-            built=group.built,
-            frozen_name=group.frozen_name,
-            min_size=group.min_size,
-            max_size=group.max_size,
-            labels=[label_data(label) for label in group.labels],
-        )
-
-    return {"format": FORMAT} | _filled(
-        name=tree.name,
-        groups=[group_data(group) for group in tree.groups],
-        labels=[label_data(label) for label in tree.unplaced],
-        must_link=[list(link) for link in tree.must_link],
-        cannot_link=[list(link) for link in tree.cannot_link],
-        retired=list(tree.retired),
-    )
+    groups = [_filled(group_fields(group) | {"labels": list(map(written, group.labels))}) for group in tree.groups]
+    lists = {
+        "groups": groups,
+        "labels": list(map(written, tree.unplaced)),
+        "must_link": list(map(list, tree.must_link)),
+        "cannot_link": list(map(list, tree.cannot_link)),
+        "retired": list(tree.retired),
+    }
+    return _filled({"format": FORMAT, "name": tree.name} | lists)
 
 
-def _filled(**fields: Any) -> dict[str, Any]:
+def label_data(label: Label, with_id: bool) -> str | dict[str, Any]:
+    """Return a label as it is written: its name alone where that is enough."""
+    if not with_id and not label.description:
+        return label.name
+    return _filled({"id": label.id if with_id else "", "name": label.name, "description": label.description})
+
+
+def group_fields(group: Group) -> dict[str, Any]:
+    """Return what is written of a group beside its labels; what is empty or None is left out in a file."""
+    fields = {key: getattr(group, key) for key in GROUP_KEYS if key not in ("id", "labels")}
+    return {"id": group.id if group.id != group.name else ""} | fields
+
+
+def _filled(fields: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 
@@ -75,10 +73,17 @@ def block_lines(data: dict[str, Any], indent: int) -> Iterator[str]:
                 first, *rest = block_lines(item, indent + 4)
                 yield f"{blank}  - {first.lstrip()}"
                 yield from rest
-            elif isinstance(item, list):
-                yield f"{blank}  - [{', '.join(scalar(part, inside=True) for part in item)}]"
             else:
-                yield f"{blank}  - {scalar(item)}"
+                yield f"{blank}  - {inline(item) if isinstance(item, list) else scalar(item)}"
+
+
+def inline(data: Any) -> str:
+    """Write a value, a list or a mapping as it stands in brackets."""
+    if isinstance(data, list):
+        return f"[{', '.join(map(inline, data))}]"
+    if isinstance(data, dict):
+        return f"{{{', '.join(f'{key}: {inline(value)}' for key, value in data.items())}}}"
+    return scalar(data, inside=True)
 
 
 def scalar(value: str | int | bool, inside: bool = False) -> str:

@@ -1,7 +1,6 @@
 """How far two taxonomies of the same labels agree."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,10 +33,6 @@ class Agreement:
     ari: float
     homogeneity: float
     completeness: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures as a plain dictionary."""
-        return asdict(self)
 
 
 def agreement(taxonomy: Taxonomy, reference: Taxonomy) -> Agreement:

@@ -136,15 +136,17 @@ def _placed(
 
 def _margins(vectors: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cosine to the rest of the own group less the best other group's, and which group that is: (labels,) each."""
+    # 1. Cosine of each label to the sum of each group.
     n, groups = len(vectors), int(group_of.max()) + 1
     sums = np.zeros((groups, vectors.shape[1]))
     np.add.at(sums, group_of, vectors)
     cosines = vectors @ unit(sums).T  # (labels, groups)
-    # A label must not count as a reason for its own place.
+    # 2. To its own group without itself: a label must not count as a reason for its own place.
     own = np.einsum("ij,ij->i", vectors, unit(sums[group_of] - vectors))
     alone = np.bincount(group_of)[group_of] == 1
     own[alone] = 1.0
     if groups == 1:
         return own, np.zeros(n, dtype=np.int64)
+    # 3. Less the best other group's.
     cosines[np.arange(n), group_of] = -np.inf
     return own - cosines.max(axis=1), cosines.argmax(axis=1)

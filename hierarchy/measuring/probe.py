@@ -75,13 +75,15 @@ class Probe:
         found = 0
         for start in range(0, len(self.targets), BLOCK):
             part = slice(start, start + BLOCK)
+            # 1. The score of the right group: that of its best label; without any among the kept ones it is missed.
             right = group_of[self.targets[part]][:, None]
             groups, scores = group_of[self.best[part]], self.scores[part]
             own = np.where(groups == right, scores, -np.inf).max(axis=1, keepdims=True)
-            # A group that ties with the right one counts as before it: the estimate must not flatter.
+            # 2. Other groups with a label that scores as much or more. A tie counts: the estimate must not flatter.
             before = np.where((groups != right) & (scores >= own), groups, -1)
             before.sort(axis=1)
-            others = (np.diff(before, axis=1, prepend=-1) > 0).sum(axis=1)  # distinct groups
+            # 3. Distinct ones are counted, as changes in the sorted row; found where fewer than k stand before.
+            others = (np.diff(before, axis=1, prepend=-1) > 0).sum(axis=1)
             found += int(((others < k) & np.isfinite(own[:, 0])).sum())
         return found / len(self.targets)
 
@@ -129,6 +131,7 @@ def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int
         ones = np.ones(len(rows), dtype=np.float32)
         of_label = sparse.csr_array((ones, (targets[rows], np.arange(len(rows)))), shape=(n_labels, len(rows)))
         part = part.astype(np.float32)
+        # 1. The best labels of each document and their scores, the best first.
         top = (
             np.argpartition(-part, kept - 1, axis=1)[:, :kept]
             if kept < n_labels
@@ -137,6 +140,7 @@ def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int
         order = np.argsort(-np.take_along_axis(part, top, axis=1), axis=1, kind="stable")
         best[rows] = np.take_along_axis(top, order, axis=1)
         scores[rows] = np.take_along_axis(part, best[rows], axis=1)
+        # 2. Softmax of the scores, added up by the documents' own labels.
         soft = np.exp(SHARPNESS * (part - part.max(axis=1, keepdims=True)))
         present = np.unique(targets[rows])
         confusion[present] += of_label[present] @ (soft / soft.sum(axis=1, keepdims=True))
@@ -156,6 +160,7 @@ def _held_out(
     fold = fold_of(targets, n_folds, random_state)
     n_folds = int(fold.max()) + 1
     d = X.shape[1]
+    # 1. Sums of each fold, in blocks of documents: all that ridge needs.
     gram = np.zeros((n_folds, d, d))
     sums = np.zeros((n_folds, labels, d))  # sum of the vectors of each label
     counts = np.zeros((n_folds, labels))
@@ -169,15 +174,18 @@ def _held_out(
             counts[f] += np.bincount(wanted, minlength=labels)
     step = max(1, min(BLOCK, SCORES_AT_ONCE // labels))
     for f in range(n_folds):
+        # 2. The sums of all other folds, centred at their mean.
         others = [g for g in range(n_folds) if g != f]
         count = counts[others].sum(axis=0)
         total = count.sum()
         by_label = sums[others].sum(axis=0)  # (labels, d)
         mean = by_label.sum(axis=0) / total
         centred = gram[others].sum(axis=0) - total * np.outer(mean, mean)
+        # 3. Ridge in closed form: (XᵀX + penalty) rows = XᵀY, with targets 0 and 1; the bias makes up for the mean.
         centred[np.diag_indices(d)] += RIDGE * np.trace(centred) / d + 1e-9
         rows_ = cho_solve(cho_factor(centred), (by_label - count[:, None] * mean).T).T  # (labels, d)
         bias = count / total - rows_ @ mean
+        # 4. Scores of the fold's own documents; a label that the model does not know never wins.
         held_out = np.flatnonzero(fold == f)
         for start in range(0, len(held_out), step):
             rows_here = held_out[start : start + step]

@@ -1,7 +1,7 @@
 """How good a taxonomy is: the figures of `taxonomy check`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -109,10 +109,6 @@ class TaxonomyQuality:
     strays: tuple[Stray, ...] | None = None
     mixed_up: tuple[MixedPair, ...] | None = None
     confusions: tuple[tuple[str, str, float], ...] | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain dictionaries, lists and numbers."""
-        return asdict(self)
 
 
 def taxonomy_quality(

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, means, reduced, unit
+from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, means, principal_components, unit
 from hierarchy.errors import DataError
 from hierarchy.measuring.probe import Probe, probe_labels
 from hierarchy.nodes import Label
-from hierarchy.text.escaping import in_short
-from hierarchy.text.likeness import most_like
+from hierarchy.text.escaping import short_repr
+from hierarchy.text.likeness import suggestion
 
 SIGNALS = {"text": 0.25, "documents": 0.5, "confusion": 0.25}
 """Default weights: the best mean routing recall on validation documents, `benchmarks/signal_weights.py`."""
@@ -99,6 +99,7 @@ def label_signals(
     texts = [label.text for label in labels]
     if documents is None:
         return Signals({"text": embed_texts(texts, embed, encoder, random_state)})
+    # 1. Which label each document has; those of other labels go.
     contents, targets = documents
     position = {label.id: i for i, label in enumerate(labels)}
     owner = np.array([position.get(str(target), -1) for target in targets], dtype=np.int64)
@@ -107,6 +108,7 @@ def label_signals(
     known = np.flatnonzero(owner >= 0)
     if not len(known):
         raise DataError(f"none of the {len(owner)} documents has a target that is a label id; resolve them first")
+    # 2. Vectors of label texts and of documents, by one encoder unless documents came as vectors.
     if isinstance(contents, np.ndarray) and contents.ndim == 2:
         by_text, X = embed_texts(texts, embed, encoder, random_state), contents
     else:
@@ -114,9 +116,11 @@ def label_signals(
         by_text, X = both[: len(texts)], both[len(texts) :]
     if len(known) < len(owner):
         X, owner = X[known], owner[known]
+    # 3. Documents: the mean of each label's, less the mean of all.
     centroids, counts = means(X, owner, len(labels))
     # Encoders give all documents a large common part; what tells labels apart is the rest.
     vectors = {"text": by_text, "documents": unit(centroids - centroids[counts > 0].mean(axis=0))}
+    # 4. Confusions: what a probe, or the caller's model, takes each label's documents for.
     probe = None
     if (counts > 0).sum() > 1:
         probe = (
@@ -126,6 +130,7 @@ def label_signals(
         )
         vectors["confusion"] = confusion_profiles(probe.confusion, random_state)
         _fill(vectors["confusion"], by_text, np.bincount(probe.targets, minlength=len(labels)))
+    # 5. Labels without documents take after those whose texts are nearest.
     _fill(vectors["documents"], by_text, counts)
     return Signals(vectors, owner, probe)
 
@@ -147,7 +152,7 @@ def confusion_profiles(confusion: np.ndarray, random_state: int = 0) -> np.ndarr
         coefficient of two labels' confusions, made symmetric.
     """
     profiles = np.sqrt((confusion + confusion.T) / 2)
-    return reduced(unit(profiles), PROFILE, random_state)
+    return principal_components(unit(profiles), PROFILE, random_state)
 
 
 def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
@@ -161,15 +166,13 @@ def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
     if signals is None:
         return []
     if not isinstance(signals, Mapping):
-        return [f"signals is {in_short(signals)}; it must be names with weights, as {SIGNALS}"]
+        return [f"signals is {short_repr(signals)}; it must be names with weights, as {SIGNALS}"]
     problems = []
     for name, weight in signals.items():
         if name not in SIGNALS:
-            near = most_like(str(name), list(SIGNALS))
-            hint = f"did you mean {near[0]!r}?" if near else f"the signals are {', '.join(SIGNALS)}"
-            problems.append(f"signals has {name!r}: {hint}")
+            problems.append(f"signals has {name!r}: {suggestion(str(name), list(SIGNALS))}")
         elif isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= HEAVIEST:
-            problems.append(f"signals.{name} is {in_short(weight)}; it must be a number from 0 up")
+            problems.append(f"signals.{name} is {short_repr(weight)}; it must be a number from 0 up")
     if not problems and not sum(signals.values()):
         problems.append("signals are all 0; at least one must count")
     return problems

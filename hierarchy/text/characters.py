@@ -5,8 +5,6 @@ A half is a lone surrogate, which a broken escape leaves of an emoji.
 
 import re
 
-from hierarchy.errors import DataError
-
 # Nobody sees these: soft hyphen, blank without width, word joiner, marks of direction, mark of byte order, and which of
 # two pictures a symbol has. Joiners that letters and emoji are made with stay.
 _UNSEEN = "\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff"
@@ -33,17 +31,3 @@ def has_half(text: str) -> bool:
 def healed(text: str) -> str:
     """Return the text with U+FFFD, which stands for what cannot be shown, in place of each half."""
     return HALVES.sub(REPLACEMENT, text) if has_half(text) else text
-
-
-def refuse_half(name: str, where: str) -> None:
-    """Raise a DataError where a label, group or id holds half a character.
-
-    Parameters
-    ----------
-    name
-        The label, group or id; healed, it might be taken for another.
-    where
-        It stands, for the message.
-    """
-    if has_half(name):
-        raise DataError(f"{where} holds {name!a}, with half a character, as a broken escape leaves it: write it whole")

@@ -39,7 +39,7 @@ def visible(text: str) -> str:
     return "".join(_escaped(c) if category(c) in _HIDDEN or c in BIDI else c for c in text)
 
 
-def in_short(value: object) -> str:
+def short_repr(value: object) -> str:
     """Return a value as Python writes it, in one line for a message; of a long one the beginning.
 
     Parameters

@@ -94,6 +94,12 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
 
 
+def nearest_hint(word: str, known: Sequence[str]) -> str:
+    """Return `; did you mean 'x'?` for a word that is close to a known one, else an empty string."""
+    near = most_like(word, known)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
 def _grams(text: str) -> set[str]:
     padded = f" {text} "
     return {padded[i : i + 2] for i in range(len(padded) - 1)}

@@ -10,6 +10,7 @@ from pipelines.evaluation.report import (
     markdown_table,
     promises_table,
     span,
+    with_errors,
     with_span,
     worst_groups,
     worst_labels,
@@ -33,9 +34,7 @@ def key_figures(report: EvaluationReport | None) -> list[tuple[str, str]]:
         ("beside flat models", "not compared: none was fitted" if best is None else _best(best, flat[best])),
     ]
     if own.accuracy < 1:
-        worst = sorted(own.groups, key=lambda row: row.support * (1 - (row.accuracy or 0)), reverse=True)
-        names = [named(row) for row in worst if row.support and (row.accuracy or 0) < 1][:3]
-        rows.append(("where it fails most", ", ".join(names)))
+        rows.append(("where it fails most", ", ".join(map(named, with_errors(own.groups)[:3]))))
     return rows
 
 
@@ -65,8 +64,8 @@ def figures(report: EvaluationReport | None, promises: Promises | None) -> list[
         lines += [line for note in report.notes for line in ("", markdown(note))]
     lines += ["", "### Probabilities and promises", ""]
     lines += ["Probabilities are calibrated on the validation documents, which is a fit and no promise."]
-    level = None if report is None else (report.evaluation.levels or {}).get(FINE)
-    if level is not None:
+    if report is not None:
+        level = report.evaluation.levels[FINE]
         lines += [
             f"On the documents above their expected calibration error is {level.ece.value:.4f} (0 is perfect; 95 % of "
             f"perfectly calibrated models stay below {level.ece_calibrated:.4f})."
@@ -90,7 +89,7 @@ def where_it_fails(report: EvaluationReport | None) -> list[str]:
         f"{1 - own.accuracy:.1%} of the documents get a wrong label: {own.routing_errors:.1%} land in a wrong group "
         f"(routing errors), {own.head_errors:.1%} in the right group on a wrong label (head errors).",
         "",
-        *(f"- {_slice_line(part, own.accuracy)}" for part in own.slices or ()),
+        *(f"- {_slice_line(part, own.accuracy)}" for part in own.slices),
     ]
     thirds = {name: third for name, third in own.thirds.items() if third.train_counts is not None}
     for name, third in thirds.items() if len(thirds) > 1 else ():  # labels with equally many documents are one third

@@ -39,8 +39,6 @@ def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]
         A report as a dict; tells whether baselines were fitted.
     """
     record = model.record
-    if "fingerprint" not in record:
-        return ["## How to reproduce", "", "An older coarsefine made this model and kept no record of the run."]
     refits = record.get("refits", [])
     expected = refits[0]["before"] if refits else record["fingerprint"]
     machine, versions = record["hardware"], record["versions"]
@@ -91,9 +89,7 @@ def with_calibration(record: Record, file: str, data: Data) -> Record:
 def _commands(record: Record, metrics: Mapping[str, Any] | None) -> Iterator[str]:
     data = record["config"]["data"]
     processes = record["hardware"]["processes"]
-    start = (
-        "coarsefine" if processes == 1 else f"torchrun --nproc_per_node {shlex.quote(str(processes))} -m pipelines.cli"
-    )
+    start = "coarsefine" if processes == 1 else f"torchrun --nproc_per_node {shlex.quote(str(processes))} -m coarsefine"
     bare = " --no-baselines" if metrics is not None and SVM not in metrics["baselines"] else ""
     settings = [*_settings(record), f"output={AGAIN}"]
     yield " \\\n    ".join([f"{start} train{bare}", *(f"--set {shlex.quote(setting)}" for setting in settings)])
@@ -157,8 +153,7 @@ def _python(model: "Model", expected: str) -> list[str]:
     cut = record.get("sources", {}).get("valid") == CUT
     arguments = ["texts", "labels", *([] if cut else ["validation=(valid_texts, valid_labels)"])]
     lines = [
-        *(["from hierarchy import Taxonomy"] if with_tree else []),
-        "from pipelines import HierarchicalClassifier",
+        f"from coarsefine import HierarchicalClassifier{', Taxonomy' if with_tree else ''}",
         "",
         *tree,
         "clf = HierarchicalClassifier(",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hierarchy.text.escaping import markdown, markdown_code, markdown_lines
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.card.figures import figures, key_figures, where_it_fails
 from pipelines.card.reproduction import reproduction
 from pipelines.config import CardFacts
@@ -111,7 +111,7 @@ def _use(facts: CardFacts) -> list[str]:
         "about people that nobody looks at.",
         "",
         "```python",
-        "from pipelines import HierarchicalClassifier",
+        "from coarsefine import HierarchicalClassifier",
         "",
         'clf = HierarchicalClassifier.from_pretrained("path/to/this/folder")  # or its hub id, org/name',
         'clf.predict_paths(["..."], top_k=3)',

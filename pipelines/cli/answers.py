@@ -2,15 +2,14 @@
 
 import logging
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hierarchy.disk.paths import expanded, is_there
+from hierarchy.disk.paths import expanded, path_exists
 from hierarchy.errors import ConfigError, DataError
-from hierarchy.text.characters import is_blank
+from hierarchy.text.characters import healed, is_blank
 from pipelines.cli.console import (
     ConfigOption,
     JsonOption,
@@ -26,7 +25,6 @@ from pipelines.cli.console import (
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.model.prediction import Prediction
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -80,10 +78,11 @@ def evaluate(
     """Compare a model's answers with the right labels, and with what flat models would have said."""
     with session(goes_on="give the same command again"):
         from hierarchy.disk.output import PAGE_SUFFIXES, OutputFile
-        from pipelines.cli.documents import Source, check_all, read_source, reports_shown
+        from pipelines.cli.documents import Source, check_all, read_source
         from pipelines.cli.places import check_places
         from pipelines.config import load_config
         from pipelines.cross_validation.label_review import read_review
+        from pipelines.pages.evaluation import write_report
         from pipelines.pages.shell import check_bokeh
 
         loaded = load_config(config, settings or [])
@@ -110,12 +109,11 @@ def evaluate(
             }
             checked = check_all(tables, classifier.taxonomy_)
             test, fitting = checked["test"], checked.get("train")
-            baselines = None if fitting is None else (fitting.documents["text"], fitting.labels)
-            with reports_shown():
-                report = classifier.evaluate(test.documents["text"], test.labels, train=baselines, data=file)
-                print_report(report)
-                if html is not None:
-                    report.to_html(html, label_errors=suspects)
+            baselines = None if fitting is None else (fitting, fitting.labels)
+            report = classifier.evaluate(test, test.labels, train=baselines, data=file)
+            print_report(report)
+            if html is not None:
+                write_report(report, html, label_errors=suspects)
         if json_file is not None:
             report.to_json(json_file)
         for output in written:
@@ -173,7 +171,7 @@ def predict(
             _print_answer(classifier, text, top_k, sets, as_json)
             return
         if out is None:
-            hint = "" if file is None or is_there(file) else f"; to answer one document, write --text {str(file)!r}"
+            hint = "" if file is None or path_exists(file) else f"; to answer one document, write --text {str(file)!r}"
             raise DataError(f"name the output file: --out answers.jsonl (or .csv, .parquet){hint}")
         if as_json:
             raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
@@ -207,25 +205,34 @@ def predict(
 def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, sets: str | None, as_json: bool) -> None:
     if is_blank(text):
         raise DataError("--text is empty: give one document")
-    paths: list[Prediction] = classifier.predict_paths([text], top_k=top_k)[0]
-    found = None if sets is None else classifier.predict_sets([text], within=sets)[0]
+    from pipelines.serving.answers import answers
+
     if as_json:
-        lines = [asdict(path) | {"path": list(path.path)} for path in paths]
-        print_json(lines if found is None else {"paths": lines, "set": asdict(found)})
+        found = answers(
+            classifier.model_,
+            [healed(text)],
+            top_k=top_k,
+            routing=classifier.routing,
+            beam=classifier.beam,
+            sets=sets,
+        )
+        print_json(next(found))
         return
+    paths = classifier.predict_paths([text], top_k=top_k)[0]
+    in_set = None if sets is None else classifier.predict_sets([text], within=sets)[0]
     taxonomy = classifier.taxonomy_
     rows = []
     for path in paths:
-        group, label = taxonomy.group_named(path.path[0]), taxonomy.label_named(path.path[1])
+        group, label = taxonomy.group_named(path.path[0]), taxonomy.label_named(path.path[-1])
         figures = (path.probability, path.group_probability, path.coarse_probability)
         rows.append((label, group, *(f"{figure:.3f}" for figure in figures)))
     columns = ("label", "group", "probability", "of the group", "by the coarse stage")
     print_table(f"Beam mass {paths[0].beam_mass:.3f}" if paths[0].beam_mass < 1 else "", columns, rows)
     if classifier.model_.promises is not None or paths[0].level == "none":
         print_lines(ANSWERED[paths[0].level, paths[0].reason])
-    if found is not None:
-        name = taxonomy.label_named if found.level == "label" else taxonomy.group_named
-        print_lines(f"Set of {found.level}s: {', '.join(map(name, found.ids))}")
+    if in_set is not None:
+        name = taxonomy.label_named if in_set.level == "label" else taxonomy.group_named
+        print_lines(f"Set of {in_set.level}s: {', '.join(map(name, in_set.ids))}")
 
 
 def load_classifier(

@@ -57,7 +57,7 @@ def calibrate(
     """
     with session(goes_on="give the same command again"):
         from pipelines.card.reproduction import with_calibration
-        from pipelines.cli.documents import Source, check_all, read_source, reports_shown
+        from pipelines.cli.documents import Source, check_all, read_source
         from pipelines.cli.places import check_places, model_folder
         from pipelines.config import load_config
         from pipelines.model.artifact.replacement import check_replaceable, model_place
@@ -73,16 +73,15 @@ def calibrate(
             with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
                 documents = read_source(Source(file, data.calibration_split), data, cache=Path(folder))
                 checked = check_all({"calibration": (file, documents)}, classifier.taxonomy_)["calibration"]
-                with reports_shown():
-                    classifier.calibrate(
-                        checked.documents["text"],
-                        checked.labels,
-                        precision=precision,
-                        delta=delta,
-                        coverage=coverage,
-                        by_group=by_group,
-                        false_alarms=false_alarms,
-                    )
+                classifier.calibrate(
+                    checked,
+                    checked.labels,
+                    precision=precision,
+                    delta=delta,
+                    coverage=coverage,
+                    by_group=by_group,
+                    false_alarms=false_alarms,
+                )
             record = with_calibration(classifier.model_.record, file, data)
             classifier.model_ = replace(classifier.model_, record=record)
             classifier.save_pretrained(out)

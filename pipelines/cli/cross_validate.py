@@ -101,7 +101,7 @@ def validated_folds(
     """
     import numpy as np
 
-    from pipelines.cli.documents import Source, check_all, read_source, read_taxonomy, reports_shown, taxonomy_of
+    from pipelines.cli.documents import Source, check_all, read_source, read_taxonomy, taxonomy_of
 
     data, settings = config.data, config.settings()
     if data.train is None:
@@ -122,20 +122,20 @@ def validated_folds(
         else:
             taxonomy = read_taxonomy(config.taxonomy)
         checked = check_all({"train": (data.train, table)}, taxonomy)["train"]
-        rows = checked.documents["row"][:]
+        assert checked.rows is not None  # noqa: S101 - a check gives them; this tells the type checker
+        rows = table["row"][checked.rows.tolist()]
         sources = None if source_column is None else _column(config, source_column, "--source-column", rows)
         ids = None if id_column is None else _column(config, id_column, "--id", rows)
         classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
-        with reports_shown():
-            result = cross_validate(
-                classifier,
-                checked.documents["text"],
-                checked.labels,
-                folds=folds,
-                repeats=repeats,
-                sources=sources,
-                baselines=baselines,
-            )
+        result = cross_validate(
+            classifier,
+            replace(checked, rows=np.arange(len(checked))),
+            checked.labels,
+            folds=folds,
+            repeats=repeats,
+            sources=sources,
+            baselines=baselines,
+        )
     found = result.predictions
     return replace(
         result,

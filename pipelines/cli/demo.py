@@ -8,11 +8,11 @@ import typer
 
 from hierarchy.errors import ConfigError
 from pipelines.cli.console import SetOption, print_lines, print_table, session, text, wrote
+from pipelines.demo.configs import configs_folder
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 CONFIG_OF = {"en": "demo.yaml", "zh": "demo_zh.yaml"}
 PATHS_SHOWN = 2
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -53,7 +53,7 @@ def demo(
             "output": folder / MODEL,
         }
         overrides = [f"{key}={place}" for key, place in places.items()]
-        config = load_config(CONFIGS / CONFIG_OF[language], [*overrides, *(settings or [])])
+        config = load_config(configs_folder() / CONFIG_OF[language], [*overrides, *(settings or [])])
         check_replaceable(Path(config.output))
         with run_place(folder):
             write_demo_corpus(folder, language)
@@ -71,7 +71,7 @@ def demo(
 def _letters(language: str) -> list[str]:
     import yaml
 
-    letters: dict[str, Any] = yaml.safe_load((CONFIGS / "demo" / "examples.yaml").read_text(encoding="utf-8"))
+    letters: dict[str, Any] = yaml.safe_load((configs_folder() / "demo" / "examples.yaml").read_text(encoding="utf-8"))
     return letters[language]
 
 
@@ -82,6 +82,6 @@ def _classify(classifier: "HierarchicalClassifier", letters: list[str]) -> None:
         rows = []
         for path in paths:
             group = taxonomy.groups[taxonomy.group_index(path.path[0])]
-            label = taxonomy.labels[taxonomy.label_index(path.path[1])]
+            label = taxonomy.labels[taxonomy.label_index(path.path[-1])]
             rows.append((label.name, group.name, f"{path.probability:.3f}", f"{path.group_probability:.3f}"))
         print_table("", ("label", "group", "probability", "of the group"), rows)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
-    from pipelines.data.checks import Checked
+    from pipelines.data.documents import Documents
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -82,7 +82,7 @@ def read_source(source: Source, data: Data, *, cache: Path | None) -> "Dataset":
 
 def check_all(
     tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy, *, of_data: bool = False
-) -> "dict[str, Checked]":
+) -> "dict[str, Documents]":
     """Check several tables, log what is odd about each, and tell all problems of all of them at once.
 
     Parameters
@@ -94,20 +94,21 @@ def check_all(
     of_data
         It was made of the training documents' labels: messages speak of these.
     """
-    from pipelines.data.checks import check_documents
+    from pipelines.data.checks import check_table
 
-    checked: dict[str, Checked] = {}
+    checked: dict[str, Documents] = {}
     refused: list[DataError] = []
     for role, (place, documents) in tables.items():
         kept = role in ("calibration", "test")
         try:
             with in_cli_words(OF_DATA if of_data else {}):
-                checked[role] = check_documents(documents, taxonomy, where=place, keep_empty=kept)
+                found = check_table(documents, taxonomy, where=place, keep_empty=kept)
         except DataError as error:
             refused.append(error)
             continue
-        for line in checked[role].report.lines(taxonomy):
+        for line in found.report.lines(taxonomy):
             logger.info("%s: %s", place, line)
+        checked[role] = found.documents
     if refused:
         raise combined(refused)
     return checked
@@ -126,7 +127,7 @@ def taxonomy_of(documents: "Dataset", place: str, *, merge_spellings: bool) -> T
         Whether labels, and groups, that differ in case, width and white space alone are one. Of groups it is logged;
         of labels `check_all` says it.
     """
-    from pipelines.data.checks import check_documents
+    from pipelines.data.checks import check_table
 
     pairs: Counter[Pair] = Counter()
     columns = [name for name in ("label", "label_count", "group") if name in documents.column_names]
@@ -137,7 +138,7 @@ def taxonomy_of(documents: "Dataset", place: str, *, merge_spellings: bool) -> T
                 pairs[label, group if group and group.strip() else None] += 1
     if not pairs:
         with in_cli_words():
-            check_documents(documents, where=place)
+            check_table(documents, where=place)
     left: Collection[Pair] = pairs
     if merge_spellings:
         left, _, lines = merged_pairs(pairs)
@@ -178,15 +179,15 @@ def training_vectors(
             raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
         check(taxonomy)
         return taxonomy, None, None
-    from pipelines.data.preparation import document_vectors
+    from pipelines.training.groups import document_vectors
 
     documents = read_source(Source(config.data.train, config.data.train_split), config.data, cache=None)
     if taxonomy is None:
         taxonomy = taxonomy_of(documents, config.data.train, merge_spellings=config.classifier.merge_spellings)
     check(taxonomy)
-    checked = check_all({"train": (config.data.train, documents)}, taxonomy)["train"]
-    texts = checked.documents["text"]
-    return taxonomy, (document_vectors(texts, config.classifier, config.run_folder), checked.labels), texts
+    train = check_all({"train": (config.data.train, documents)}, taxonomy)["train"]
+    vectors = document_vectors(train.texts, config.classifier, config.run_folder)
+    return taxonomy, (vectors, list(train.labels)), train.texts
 
 
 def read_taxonomy(place: str | Path) -> Taxonomy:
@@ -224,15 +225,3 @@ def _replaced(text: str, words: Mapping[str, str]) -> str:
     for written, said in words.items():
         text = text.replace(written, said)
     return text
-
-
-@contextmanager
-def reports_shown() -> Iterator[None]:
-    """Keep `fit` and `evaluate` from logging the reports that `check_all` has logged."""
-    reports = logging.getLogger("coarsefine.pipelines.data.preparation.report")
-    level = reports.level
-    reports.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        reports.setLevel(level)

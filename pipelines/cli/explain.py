@@ -95,7 +95,7 @@ def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
     print_table(
         "Paths",
         ("label", "group", "probability"),
-        [(label(p.path[1]), group(p.path[0]), f"{p.probability:.3f}") for p in explanation.paths],
+        [(label(p.path[-1]), group(p.path[0]), f"{p.probability:.3f}") for p in explanation.paths],
     )
     if explanation.paths[0].reason == "nothing_known":
         print_lines(ANSWERED["none", "nothing_known"])

@@ -83,12 +83,11 @@ def _refit(
     model: Path, groups: list[str] | None, taxonomy: Path | None, out: Path, device: str | None, config: "Config"
 ) -> None:
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.cli.documents import in_cli_words, read_taxonomy, reports_shown
-    from pipelines.data.documents import Documents
+    from pipelines.cli.documents import in_cli_words, read_taxonomy
     from pipelines.model.artifact.hub import local_folder
     from pipelines.model.record import with_sources, with_test
     from pipelines.promises.backoff import check_enough
-    from pipelines.training.refit_plan import cut_validation
+    from pipelines.training.refit_plan import cut_for_refit
 
     folder = local_folder(model)
     if (folder / "encoder").is_dir():
@@ -99,7 +98,7 @@ def _refit(
     classifier.set_params(run_dir=config.run_dir, **theirs)
 
     def as_before(documents: Part) -> "tuple[np.ndarray, np.ndarray]":
-        return cut_validation(classifier.model_, Documents(documents.texts, documents.labels))
+        return cut_for_refit(classifier.model_, documents.documents)
 
     tree = classifier.taxonomy_ if taxonomy is None else read_taxonomy(taxonomy)
     tree, parts = read_parts(config, tree, as_before)
@@ -107,28 +106,23 @@ def _refit(
     repeats = [] if config.data.test is None else warn_of_seen_parts(parts, "test")  # else validation stands for it
     warn_of_seen_parts(parts, "calibration")
     if "calibration" in parts:
-        check_enough(len(parts["calibration"].texts))
-    validation = None if valid is None else (valid.texts, valid.labels)
+        check_enough(len(parts["calibration"].documents))
+    validation = None if valid is None else (valid.documents, valid.documents.labels)
     refits = len(classifier.model_.record.get("refits", []))
-    with reports_shown(), in_cli_words(validation="--set data.valid"):
-        classifier.refit_groups(groups, training.texts, training.labels, tree, validation=validation)
+    with in_cli_words(validation="--set data.valid"):
+        documents = training.documents
+        classifier.refit_groups(groups, documents, documents.labels, tree, validation=validation)
         if "calibration" in parts:
             calibration = parts["calibration"]
-            classifier.calibrate(calibration.texts, calibration.labels)
+            classifier.calibrate(calibration.documents, calibration.documents.labels)
             record = with_sources(classifier.model_.record, {"calibration": calibration.name})
             classifier.model_ = replace(classifier.model_, record=record)
     if test is None:
         logger.warning("no test or validation documents (data.test, data.valid): the new model has no figures")
     else:
-        with reports_shown():
-            report = classifier.evaluate(test.texts, test.labels, data=test.name).noting(repeats)
+        report = classifier.evaluate(test.documents, test.documents.labels, data=test.name).noting(repeats)
         classifier.metrics_ = report.as_dict()
-        record = with_test(
-            classifier.model_.record,
-            Documents(test.texts, test.labels),
-            test.name,
-            train=Documents(training.texts, training.labels),
-        )
+        record = with_test(classifier.model_.record, test.documents, test.name, train=training.documents)
         classifier.model_ = replace(classifier.model_, record=record)
         print_report(report)
     classifier.save_pretrained(out)

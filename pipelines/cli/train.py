@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.config import Config
-    from pipelines.data.checks import Checked
+    from pipelines.data.documents import Documents
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -42,14 +42,13 @@ class Part:
 
     Parameters
     ----------
-    texts, labels
-        The documents and their label ids.
+    documents
+        Checked, with their label ids.
     name
         What they are called in the report.
     """
 
-    texts: Any
-    labels: list[str]
+    documents: "Documents"
     name: str
 
 
@@ -88,7 +87,7 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     baselines
         Fit the systems that the model is compared with.
     """
-    from pipelines.cli.documents import read_taxonomy, reports_shown
+    from pipelines.cli.documents import read_taxonomy
 
     settings = config.settings()
     if settings.encoder != "none":
@@ -107,13 +106,12 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     training, validation, test = (parts[role] for role in ("train", "valid", "test"))
     calibration, repeats = parts.get("calibration"), warn_of_seen_parts(parts, "test")
     classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
-    with reports_shown():
-        classifier.fit(
-            training.texts,
-            training.labels,
-            validation=(validation.texts, validation.labels),
-            calibration=None if calibration is None else (calibration.texts, calibration.labels),
-        )
+    classifier.fit(
+        training.documents,
+        training.documents.labels,
+        validation=(validation.documents, validation.documents.labels),
+        calibration=None if calibration is None else (calibration.documents, calibration.documents.labels),
+    )
     record_run(classifier, config, parts)
     seconds = dict(classifier.model_.record["seconds"])
     if not is_first():
@@ -121,9 +119,8 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
 
     started = time.monotonic()
     logger.info("evaluation on %s%s ...", test.name, " with baselines" if baselines else "")
-    fitting = (training.texts, training.labels) if baselines else None
-    with reports_shown():
-        report = classifier.evaluate(test.texts, test.labels, train=fitting, data=test.name).noting(repeats)
+    fitting = (training.documents, training.documents.labels) if baselines else None
+    report = classifier.evaluate(test.documents, test.documents.labels, train=fitting, data=test.name).noting(repeats)
     seconds["evaluation"] = time.monotonic() - started
     classifier.metrics_ = report.as_dict()
     print_report(report)
@@ -141,10 +138,9 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
 def record_run(classifier: "HierarchicalClassifier", config: "Config", parts: "dict[str, Part]") -> None:
     """Put into the model's record what only the command knows: config, sources of the documents, facts for the card."""
     from pipelines.card.reproduction import given
-    from pipelines.data.documents import Documents
     from pipelines.model.record import with_sources, with_test
 
-    training, test = (Documents(parts[role].texts, parts[role].labels) for role in ("train", "test"))
+    training, test = parts["train"].documents, parts["test"].documents
     record = with_sources(classifier.model_.record, {role: part.name for role, part in parts.items()})
     record = with_test(record, test, parts["test"].name, train=training)
     added = {"config": given(config), "card": config.card.model_dump(mode="json", exclude_none=True)}
@@ -153,31 +149,29 @@ def record_run(classifier: "HierarchicalClassifier", config: "Config", parts: "d
 
 def warn_of_seen_parts(parts: "dict[str, Part]", role: str) -> list[str]:
     """Warn, before the long work, of documents of a role that stand in training or validation; return what was said."""
-    from pipelines.data.documents import Documents
-    from pipelines.model.seen_documents import warn_of_repeats
+    from pipelines.data.documents import warn_of_repeats
 
     told: list[str] = []
     if role in parts:
+        documents = parts[role].documents
         for other, where in (("train", "training"), ("valid", "validation")):
-            if other in parts and parts[other].texts is not parts[role].texts:  # where one stands for both, it is told
-                seen = Documents(parts[other].texts, parts[other].labels)
-                told += warn_of_repeats(parts[role].texts, seen, what=f"{role} documents", where=where)
+            if other in parts and parts[other].documents is not documents:  # where one stands for both, it is told
+                told += warn_of_repeats(documents, parts[other].documents, what=f"{role} documents", where=where)
     return told
 
 
 def stratified(random_state: int) -> Cut:
     """Return what cuts a validation part as `fit` would, and refuses where it cannot."""
-    from pipelines.data.documents import Documents
     from pipelines.data.report import count
     from pipelines.data.splits import stratified_split
 
     def cut(part: Part) -> "tuple[np.ndarray, np.ndarray]":
-        keys = Documents(part.texts, part.labels).keys()
-        kept, held_out = stratified_split(part.labels, random_state=random_state, keys=keys)
+        labels = part.documents.labels
+        kept, held_out = stratified_split(labels, random_state=random_state, keys=part.documents.keys())
         if not len(held_out):
             raise DataError(
-                f"no label has 3 documents ({count(len(set(part.labels)), 'label')} in "
-                f"{count(len(part.labels), 'document')}), so no validation part can be cut: name the right label "
+                f"no label has 3 documents ({count(len(set(labels)), 'label')} in "
+                f"{count(len(labels), 'document')}), so no validation part can be cut: name the right label "
                 "column with --set data.label=..., give more documents, or set data.valid",
                 part.name,
             )
@@ -235,17 +229,15 @@ def read_parts(
         whole = checked["train"]
         kept, held_out = cut(parts["train"])
         if len(held_out):
-            logger.info("validation: %d of %d training documents", len(held_out), len(whole.labels))
+            logger.info("validation: %d of %d training documents", len(held_out), len(whole))
             for role, places in (("train", kept), ("valid", held_out)):
-                labels = [whole.labels[int(i)] for i in places]
-                parts[role] = Part(whole.documents.select(places)["text"], labels, f"a part of {data.train}")
+                parts[role] = Part(whole.select(places), f"a part of {data.train}")
     if "test" in roles and "test" not in parts and "valid" in parts:
         valid = parts["valid"]
         logger.warning("no test documents are named (data.test): figures on validation documents are a little too good")
-        parts["test"] = Part(valid.texts, valid.labels, f"validation documents ({valid.name}), used in training too")
+        parts["test"] = Part(valid.documents, f"validation documents ({valid.name}), used in training too")
     return taxonomy, parts
 
 
-def _part(checked: "Checked", source: "Any") -> Part:
-    name = source.place if source.split is None else f"{source.place} ({source.split})"
-    return Part(checked.documents["text"], checked.labels, name)
+def _part(documents: "Documents", source: "Any") -> Part:
+    return Part(documents, source.place if source.split is None else f"{source.place} ({source.split})")

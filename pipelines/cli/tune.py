@@ -92,7 +92,7 @@ def _search(
     place: Path, config: "Config", budget: dict[str, Any], *, test: bool, prune: bool, after: "Callable[[Tuning], None]"
 ) -> "Tuning":
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.cli.documents import read_taxonomy, reports_shown
+    from pipelines.cli.documents import read_taxonomy
     from pipelines.cli.train import read_parts, stratified
     from pipelines.tuning.search import check_options
     from pipelines.tuning.search import tune as search
@@ -108,18 +108,17 @@ def _search(
     roles = ("train", "valid", "test") if test else ("train", "valid")
     given = None if config.taxonomy is None else read_taxonomy(config.taxonomy)
     taxonomy, parts = read_parts(config, given, stratified(settings.random_state), roles)
-    documents = {role: (part.texts, part.labels) for role, part in parts.items()}
-    with reports_shown():
-        return search(
-            HierarchicalClassifier(taxonomy, **settings.model_dump()),
-            space,
-            *documents["train"],
-            validation=documents["valid"],
-            test=documents.get("test"),
-            prune=prune,
-            after=after,
-            **budget,
-        )
+    documents = {role: (part.documents, part.documents.labels) for role, part in parts.items()}
+    return search(
+        HierarchicalClassifier(taxonomy, **settings.model_dump()),
+        space,
+        *documents["train"],
+        validation=documents["valid"],
+        test=documents.get("test"),
+        prune=prune,
+        after=after,
+        **budget,
+    )
 
 
 def _show(found: "Tuning") -> None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.cross_validation.out_of_fold import OutOfFold, keep_best
+from pipelines.data.augmentation import with_label_documents
 from pipelines.data.documents import Documents
-from pipelines.data.folds import cut_validation
-from pipelines.data.preparation import with_label_documents
+from pipelines.data.folds import cut_fold_validation
 from pipelines.evaluation.assessment import VARIANT_NAMES, flat_baselines
-from pipelines.evaluation.metrics import averaged_scores
+from pipelines.evaluation.metrics import accuracy_and_macro_f1
 from pipelines.model.model import Model
 from pipelines.settings import Settings
 from pipelines.training.fit import fit_model
@@ -85,7 +85,7 @@ class FoldPlan:
         """
         inside, tested = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         sources = None if self.sources is None else [self.sources[int(i)] for i in inside]
-        kept, cut = cut_validation(
+        kept, cut = cut_fold_validation(
             [self.documents.labels[int(i)] for i in inside], random_state=random_state, sources=sources
         )
         train, valid, test = (self.documents.select(part) for part in (inside[kept], inside[cut], tested))
@@ -101,9 +101,10 @@ class FoldPlan:
             answers[VARIANT_NAMES["no_tree"]] = model.router.route(inputs, variant="no_tree").probabilities.argmax(1)
         if self.baselines:
             answers |= _flat_answers(model, train, valid, test, inputs, folder)
+        gold, labels = np.array(test.labels), np.array(model.label_ids)
         return FoldResult(
             self._predictions(model, test, routed.probabilities, fold),
-            {system: _scores(model, test.labels, answer) for system, answer in answers.items()},
+            {system: accuracy_and_macro_f1(gold, labels[answer]) for system, answer in answers.items()},
             len(tested) / len(inside),
         )
 
@@ -141,10 +142,3 @@ def _flat_answers(
     return flat_baselines(
         texts, space.targets(labels), test.texts, gold, vectors, inputs.vectors, n_jobs=model.settings.n_jobs
     )
-
-
-def _scores(model: Model, labels: Sequence[str], answer: np.ndarray) -> dict[str, float]:
-    """Accuracy and macro-F1; a label that the model does not know has a number like any other."""
-    place = {label: i for i, label in enumerate(model.label_ids)}
-    gold = np.array([place.setdefault(label, len(place)) for label in labels], dtype=np.int64)
-    return {"accuracy": float(np.mean(gold == answer)), "macro_f1": averaged_scores(gold, answer, "macro").f1}

@@ -154,13 +154,13 @@ class OutOfFold:
 
 
 class _Names(BaseModel):
-    labels: dict[str, str] = {}
-    groups: dict[str, str] = {}
+    labels: dict[str, str]
+    groups: dict[str, str]
 
 
 class _Metadata(BaseModel):
     groups: list[dict[str, str]]
-    names: _Names = _Names()
+    names: _Names
 
 
 def read_out_of_fold(path: str | Path) -> OutOfFold:
@@ -265,8 +265,8 @@ def _from_table(table: "pa.Table", about: Mapping[str, Any]) -> OutOfFold:
         own=table["probability"].to_numpy(),  # null gives NaN
         probabilities=probabilities,
         trees=tuple(about["groups"]),
-        label_names=about.get("names", {}).get("labels", {}),
-        group_names=about.get("names", {}).get("groups", {}),
+        label_names=about["names"]["labels"],
+        group_names=about["names"]["groups"],
         ids=tuple(table["id"].to_pylist()) if "id" in table.column_names else None,
     )
 
@@ -281,15 +281,14 @@ def joined(parts: Sequence[OutOfFold], trees: Sequence[Mapping[str, str]]) -> Ou
     trees
         Of the whole.
     """
-    label_ids = tuple(sorted({label for part in parts for label in part.label_ids}))
-    parts = [_with_labels(part, label_ids) for part in parts]
+    parts = _with_labels_of_all(parts)
     order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
 
     def column(name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in parts])[order]
 
     return OutOfFold(
-        label_ids=label_ids,
+        label_ids=parts[0].label_ids,
         rows=column("rows"),
         keys=column("keys"),
         folds=column("folds"),
@@ -308,8 +307,7 @@ def averaged(repeats: Sequence[OutOfFold]) -> OutOfFold:
     """
     if len(repeats) == 1:
         return repeats[0]
-    label_ids = tuple(sorted({label for one in repeats for label in one.label_ids}))
-    repeats = [_with_labels(one, label_ids) for one in repeats]
+    repeats = _with_labels_of_all(repeats)
     own = np.stack([one.own for one in repeats])  # (repeats, documents)
     known = ~np.isnan(own)
     mean = np.where(known, own, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
@@ -348,6 +346,11 @@ def keep_best(scores: np.ndarray, columns: Sequence[int], n_labels: int, k: int 
     kept.eliminate_zeros()
     kept.sort_indices()
     return kept
+
+
+def _with_labels_of_all(parts: Sequence[OutOfFold]) -> list[OutOfFold]:
+    label_ids = tuple(sorted({label for part in parts for label in part.label_ids}))
+    return [_with_labels(part, label_ids) for part in parts]
 
 
 def _with_labels(part: OutOfFold, label_ids: tuple[str, ...]) -> OutOfFold:

@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.arguments import known_keywords, same_length, whole_number
+from hierarchy.arguments import known_keywords, same_length, text_column, whole_number
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.cross_validation.fold import OWN, FoldPlan, FoldResult
 from pipelines.cross_validation.out_of_fold import OutOfFold, averaged, joined, read_with_metadata
+from pipelines.data.augmentation import label_texts, with_label_documents
 from pipelines.data.documents import Documents
 from pipelines.data.folds import check_sources, deal_folds, number_sources
-from pipelines.data.preparation import check_labels, check_taxonomy, check_texts, label_texts, with_label_documents
-from pipelines.data.splits import fingerprint
+from pipelines.data.given import check_labels, check_taxonomy
+from pipelines.evaluation.metrics import FIGURES
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
-from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
+from pipelines.model.provenance import work_key
 from pipelines.settings import MACHINE, Settings
 from stages.features import vector_key
 from stages.machine import n_processes
-from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
+from stages.run_folder import LIST, finishing, read_finished
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cross_validation.shared_vectors import SharedVectors
 
-FIGURES = ("accuracy", "macro_f1")
 MOST_REPEATS = 1000  # what is more changes no mean any more
 NO_MATTER = MACHINE | {"keep_neighbours"}  # settings that change no answer
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -152,12 +152,12 @@ def cross_validate(
     if n_processes() > 1:
         raise ConfigError("cross-validation trains its folds in one process: start it without torchrun")
     folds, repeats = whole_number(folds, "folds", least=2), whole_number(repeats, "repeats", most=MOST_REPEATS)
-    texts = check_texts(texts)
+    texts = text_column(texts, "texts")
     given = None if sources is None else check_sources(sources)
     if given is not None:
         same_length(texts, given, ("texts", "sources"))
     merge = settings.merge_spellings
-    documents = Documents(*check_labels(texts, labels, taxonomy, where="documents", merge_spellings=merge))
+    documents = check_labels(texts, labels, taxonomy, where="documents", merge_spellings=merge)
     if len(set(documents.labels)) < 2:
         label = documents.labels[0] if taxonomy is None else taxonomy.label_named(documents.labels[0])
         raise DataError(f"all documents have one label ({label!r}): a classifier needs at least two labels")
@@ -170,7 +170,7 @@ def cross_validate(
         settings, encoder = _encoder(settings, taxonomy, documents)
         kept = folder / f"folds-{_key(settings, taxonomy, documents, sources, folds, baselines, encoder)}"
         files = [kept / f"repeat-{r + 1}-fold-{f + 1}.parquet" for r in range(repeats) for f in range(folds)]
-        results = [_finished(file) for file in files]
+        results = [read_finished(file, _read, "it holds no fold") for file in files]
         missing = [place for place, result in enumerate(results) if result is None]
         if missing:
             if len(missing) < len(files):
@@ -230,18 +230,18 @@ def _key(
     """Everything that a fold depends on; not the number of repeats, so that more can follow."""
     if encoder is not None:
         encoder = [vector_key(*encoder), encoder[0].dropout_rates()]
-    return cache_key(
-        made_by=code_and_libraries(),
+    return work_key(
+        settings,
+        taxonomy,
+        documents,
+        encoders=[settings.label_encoder],
+        functions=[settings.augment],
+        no_matter=NO_MATTER,
         encoder=encoder,
-        label_encoder=encoder_contents([settings.label_encoder]),
-        augment=function_sources([settings.augment]),
-        settings=settings.model_dump(exclude=NO_MATTER),
-        taxonomy=None if taxonomy is None else taxonomy.to_json(),
-        documents=fingerprint(documents.texts, documents.labels),
         sources=sources,
         folds=folds,
         baselines=baselines,
-    )[:16]
+    )
 
 
 def _write(result: FoldResult, file: Path) -> None:
@@ -254,18 +254,9 @@ def _write(result: FoldResult, file: Path) -> None:
 
 def _read(file: Path) -> FoldResult:
     predictions, about = read_with_metadata(file)
+    if not {"scores", "test_by_train"} <= about.keys():
+        raise DataError("these are out-of-fold predictions of no fold", str(file))
     return FoldResult(predictions, about["scores"], about["test_by_train"])
-
-
-def _finished(file: Path) -> FoldResult | None:
-    """Read a finished fold; None where it is not there, or damaged."""
-    if not is_finished(file.with_suffix(LIST), file):
-        return None
-    try:
-        return _read(file)
-    except (DataError, KeyError):
-        damaged(file, "it holds no fold")
-        return None
 
 
 def _summary(

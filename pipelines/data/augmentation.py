@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
+from hierarchy.taxonomy import Taxonomy
 from pipelines.data.documents import Documents, Extended
 from pipelines.settings import Settings
 from stages.fine.ngrams import UNSPACED
@@ -66,6 +67,23 @@ def with_copies(documents: Documents, settings: Settings) -> Documents:
         None if documents.rows is None else np.tile(documents.rows, 1 + copies),
         made=documents.made + len(texts),
     )
+
+
+def with_label_documents(settings: Settings, taxonomy: Taxonomy | None, train: Documents) -> Documents:
+    """Return training documents with the text of each label behind them, unless ``label_documents`` is off."""
+    return with_label_texts(train, label_texts(taxonomy, train)) if settings.label_documents else train
+
+
+def training_documents(settings: Settings, taxonomy: Taxonomy | None, given: Documents) -> Documents:
+    """Return what all rows and the coarse stage are trained on: the given documents, label texts, then the copies."""
+    return with_copies(with_label_documents(settings, taxonomy, given), settings)
+
+
+def label_texts(taxonomy: Taxonomy | None, train: Documents) -> dict[str, str]:
+    """Return what an encoder reads of each label, by its id; without a taxonomy that is the id."""
+    if taxonomy is None:
+        return {label: label for label in sorted(set(train.labels))}
+    return {label.id: label.text for label in (*taxonomy.labels, *taxonomy.unplaced)}
 
 
 def with_label_texts(documents: Documents, texts: Mapping[str, str]) -> Documents:

@@ -1,20 +1,21 @@
 """Checks documents and their labels against the taxonomy before any long work starts."""
 
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hierarchy.errors import DataError
-from hierarchy.matching import fold
+from hierarchy.matching import is_called
 from hierarchy.nodes import named
 from hierarchy.spellings import one_spelling, spelling_lines
 from hierarchy.taxonomy import Taxonomy
+from pipelines.data.documents import Documents, Selected
 from pipelines.data.label_problems import find_label_problems
 from pipelines.data.report import Conflict, DataReport, shortened
-from pipelines.data.scan import EXAMPLES, Scan, scan_documents
+from pipelines.data.scan import EXAMPLES, Row, Scan, scan_documents, table_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -24,25 +25,35 @@ FEW = 3  # a label with fewer documents than this cannot be validated
 
 @dataclass(frozen=True)
 class Checked:
-    """Documents that can be used, with the ids of their labels.
+    """Documents that can be used, and what was found.
 
     Parameters
     ----------
     documents
-        The table of documents, without the empty ones.
-    labels
-        The label id of each, in the same order.
+        Without the empty ones; each with the id of its label, and its place among all as its row.
     report
         What was found.
     """
 
-    documents: "Dataset"
-    labels: list[str]
+    documents: Documents
     report: DataReport
 
 
+def check_table(
+    table: "Dataset", taxonomy: Taxonomy | None = None, *, where: str = "", keep_empty: bool = False, **options: Any
+) -> Checked:
+    """Check the documents of a table, as `pipelines.data.reading.read_documents` returns it; see `check_documents`.
+
+    Of its columns, ``text`` and ``label`` must be there. The texts stay on disk.
+    """
+    if "label" not in table.column_names:
+        raise DataError("the documents were read without labels; name the label column with label=...", where)
+    return check_documents(table["text"], table_rows(table), taxonomy, where=where, keep_empty=keep_empty, **options)
+
+
 def check_documents(
-    documents: "Dataset",
+    texts: Sequence[str],
+    rows: Iterable[Row],
     taxonomy: Taxonomy | None = None,
     *,
     where: str = "",
@@ -54,8 +65,10 @@ def check_documents(
 
     Parameters
     ----------
-    documents
-        What `pipelines.data.reading.read_documents` returns; of its columns, ``text`` and ``label`` must be there.
+    texts
+        The documents.
+    rows
+        The same with what is said of them; read once.
     taxonomy
         Its labels, placed or not, are the ones that the data may have; None allows any.
     where
@@ -78,9 +91,7 @@ def check_documents(
         With all at once: documents without a label or with several, labels that the taxonomy lacks or has
         under several groups, or no document left.
     """
-    if "label" not in documents.column_names:
-        raise DataError("the documents were read without labels; name the label column with label=...", where)
-    scan = scan_documents(documents, keep_empty)
+    scan = scan_documents(rows, len(texts), keep_empty)
     ids = _ids(scan, taxonomy, known, merge_spellings=merge_spellings)
     problems = find_label_problems(scan, taxonomy, ids)
     if problems:
@@ -91,31 +102,38 @@ def check_documents(
     of_pair = np.array([code_of[label_id] for label_id in ids if label_id is not None], dtype=np.int64)
     kept = np.flatnonzero(scan.pair >= 0)
     codes = of_pair[scan.pair[kept]]
-    used = documents if len(kept) == len(documents) else documents.select(kept)
     counts = np.bincount(codes, minlength=len(label_ids))
     of_tree = [] if taxonomy is None else [label.id for label in (*taxonomy.labels, *taxonomy.unplaced)]
     report = DataReport(
-        documents=len(documents),
-        used=len(used),
+        documents=len(texts),
+        used=len(kept),
         labels=len(label_ids),
         fewest=int(counts.min()),
         median=float(np.median(counts)),
         most=int(counts.max()),
-        empty=scan.n_empty,
-        empty_rows=tuple(scan.empty),
+        empty=scan.empty.total,
+        empty_rows=tuple(scan.empty.first),
         without_documents=tuple(label_id for label_id in of_tree if label_id not in code_of),
         few=tuple(label_ids[code] for code in np.flatnonzero(counts < FEW)),
-        **_repeated(used, label_ids, codes, scan.hashes[kept], scan.rows[kept]),
+        **_repeated(texts, kept, label_ids, codes, scan.hashes[kept], scan.rows[kept]),
         **_written_differently(scan, taxonomy, ids),
         **({} if taxonomy is None else _in_other_groups(scan, taxonomy, ids)),
     )
-    return Checked(used, [label_ids[code] for code in codes], report)
+    used = Documents(texts, [label_ids[code] for code in codes], kept)
+    if len(kept) < len(texts):
+        used = replace(used, texts=Selected(texts, kept))
+    return Checked(used, report)
 
 
 def _repeated(
-    used: "Dataset", label_ids: list[str], codes: np.ndarray, hashes: np.ndarray, rows: np.ndarray
+    texts: Sequence[str],
+    kept: np.ndarray,
+    label_ids: list[str],
+    codes: np.ndarray,
+    hashes: np.ndarray,
+    rows: np.ndarray,
 ) -> dict[str, Any]:
-    """Count texts that come again with the same label, and with another; all arrays are (documents,)."""
+    """Count texts that come again with the same label, and with another; all arrays are (documents kept,)."""
     order = np.lexsort((codes, hashes))
     order = order[hashes[order] != 0]  # empty ones repeat nothing
     if not len(order):
@@ -130,7 +148,7 @@ def _repeated(
     for members in sorted((np.sort(order[starts[i] : ends[i]]) for i in disputed), key=lambda members: members[0])[
         :EXAMPLES
     ]:
-        text = used[int(members[0])]["text"].strip()
+        text = texts[int(kept[members[0]])].strip()
         conflicts.append(
             Conflict(
                 text=shortened(text),
@@ -182,7 +200,7 @@ def _in_other_groups(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> d
         if label_id is None or group is None:
             continue
         place = home.get(label_id)
-        if place is not None and fold(group) not in (fold(place.id), fold(place.name)):
+        if place is not None and not is_called(place, group):
             mismatches += documents
             mismatched[f"{taxonomy.label_named(label_id)!r} in {group!r}, not {named(place)!r}"] = None
     return {"group_mismatches": mismatches, "mismatched": tuple(mismatched)}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hierarchy.errors import DataError
-from hierarchy.matching import fold
-from hierarchy.text.characters import refuse_half
+from hierarchy.matching import match_key
+from hierarchy.text.characters import has_half
 from hierarchy.text.likeness import most_like
 
 SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
@@ -65,7 +65,7 @@ class Columns:
         names = list(dict.fromkeys(available))
         found: dict[str, str] = {}
         for column in self.wanted:
-            near = [column] if column in names else [name for name in names if fold(name) == fold(column)]
+            near = [column] if column in names else [name for name in names if match_key(name) == match_key(column)]
             if len(near) > 1:
                 raise DataError(_ambiguous(near, self.argument(column)))
             if near:
@@ -120,6 +120,20 @@ class Columns:
     def argument(self, column: str) -> str:
         """Return which argument names a column."""
         return "text" if column in self.text else "label" if column == self.label else "group"
+
+
+def refuse_half(name: str, where: str) -> None:
+    """Raise a DataError where a label, group or id holds half a character.
+
+    Parameters
+    ----------
+    name
+        The label, group or id; healed, it might be taken for another.
+    where
+        It stands, for the message.
+    """
+    if has_half(name):
+        raise DataError(f"{where} holds {name!a}, with half a character, as a broken escape leaves it: write it whole")
 
 
 def other_names(found: Mapping[str, str]) -> list[str]:

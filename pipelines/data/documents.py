@@ -1,12 +1,46 @@
-"""Documents with their labels, as every training takes them."""
+"""Documents with their labels, as every training takes them; what lies on disk stays there."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import overload
 
 import numpy as np
+
+READ_AT_ONCE = 200  # documents may be long
+logger = logging.getLogger(f"coarsefine.{__name__}")
+
+
+@dataclass(frozen=True)
+class Selected(Sequence[str]):
+    """Texts at some places of others, read from these when they are asked for."""
+
+    texts: Sequence[str]
+    places: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        """Return a text, or some in a list."""
+        if not isinstance(place, slice):
+            return self.texts[int(self.places[place])]
+        places = self.places[place].tolist()
+        try:  # a column of a table reads all of them in one go
+            return list(self.texts[places])
+        except (TypeError, ValueError, KeyError):
+            return [self.texts[i] for i in places]
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the texts one after the other."""
+        for start in range(0, len(self), READ_AT_ONCE):
+            yield from self[start : start + READ_AT_ONCE]
 
 
 @dataclass(frozen=True)
@@ -40,8 +74,8 @@ class Extended(Sequence[str]):
 
 
 @dataclass(frozen=True)
-class Documents:
-    """Documents with their fine labels.
+class Documents(Sequence[str]):
+    """Checked documents with their fine labels; to who reads it as a sequence, their texts.
 
     Attributes
     ----------
@@ -60,6 +94,21 @@ class Documents:
     rows: np.ndarray | None = None
     made: int = 0
 
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        """Return a text, or some."""
+        return self.texts[place]
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the texts one after the other."""
+        return iter(self.texts)
+
     @property
     def given(self) -> int:
         """How many documents, from the first, the user gave."""
@@ -71,6 +120,38 @@ class Documents:
         return np.frombuffer(b"".join(digests), dtype="<u8")
 
     def select(self, places: np.ndarray) -> "Documents":
-        """Return the documents at some places, in memory."""
+        """Return the documents at some places; texts that are not in memory are read when they are asked for."""
+        in_memory = isinstance(self.texts, list | tuple)
+        texts = [self.texts[int(i)] for i in places] if in_memory else Selected(self.texts, places)
         rows = None if self.rows is None else self.rows[places]
-        return Documents([self.texts[int(i)] for i in places], [self.labels[int(i)] for i in places], rows)
+        return Documents(texts, [self.labels[int(i)] for i in places], rows)
+
+
+def warn_of_repeats(texts: Sequence[str], seen: Documents, *, what: str, where: str = "training") -> list[str]:
+    """Warn of documents that stand among other ones too, and return what was said.
+
+    Parameters
+    ----------
+    texts
+        Documents that are to tell how good the model is on new ones.
+    seen
+        Documents that the model has seen.
+    what, where
+        What the documents are, and in what part the model has seen the others, for the message.
+    """
+    return warn_of_seen_keys(Documents(texts, ()).keys(), seen.keys(), what, where)
+
+
+def warn_of_seen_keys(keys: np.ndarray, seen: np.ndarray, what: str, where: str) -> list[str]:
+    """Do the same for documents that are known by their keys alone."""
+    repeats = int(np.isin(keys, seen).sum())
+    if not repeats:
+        return []
+    verb = "stands" if repeats == 1 else "stand"
+    remedy = "give others" if repeats == len(keys) else "leave them out"
+    line = (
+        f"{repeats} of the {len(keys)} {what} {verb} among the {where} documents: what rests on them is too good; "
+        f"{remedy}"
+    )
+    logger.warning("%s", line)
+    return [line]

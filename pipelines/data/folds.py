@@ -65,7 +65,7 @@ def deal_folds(
     return fold
 
 
-def cut_validation(
+def cut_fold_validation(
     labels: Sequence[str], *, random_state: int = 0, sources: Sequence[str | None] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a validation part, about a tenth, from the training side of a fold.

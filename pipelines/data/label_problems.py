@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from hierarchy.errors import PROBLEMS_SHOWN
-from hierarchy.matching import fold
+from hierarchy.matching import match_key
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.report import count, shortened, some
@@ -33,25 +33,25 @@ def find_label_problems(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | N
     """
     found = []
     read = len(scan.pair)
-    if scan.n_unlabelled and not (scan.pairs or scan.n_several):
+    if scan.unlabelled.total and not (scan.pairs or scan.several.total):
         found.append(
             f"the label column is empty in all {count(read, 'document')}; name the right one with label=..., or fill "
             "it in"
         )
-    elif scan.n_unlabelled:
-        what, rows = count(scan.n_unlabelled, "document"), some(scan.unlabelled, scan.n_unlabelled)
+    elif scan.unlabelled.total:
+        what, rows = count(scan.unlabelled.total, "document"), some(scan.unlabelled.first, scan.unlabelled.total)
         found.append(f"{what} without a label (rows {rows}); give each one, or take it out")
-    if scan.n_several:
-        what = f"{count(scan.n_several, 'document')} with"
-        if not scan.pairs and not scan.n_unlabelled:
-            what = f"all {count(scan.n_several, 'document')} have"
-        rows = some([f"{row}: {_shown(labels)}" for row, labels in scan.several], scan.n_several)
+    if scan.several.total:
+        what = f"{count(scan.several.total, 'document')} with"
+        if not scan.pairs and not scan.unlabelled.total:
+            what = f"all {count(scan.several.total, 'document')} have"
+        rows = some([f"{row}: {_shown(labels)}" for row, labels in scan.several.first], scan.several.total)
         found.append(f"{what} several labels (rows {rows}); one label a document is predicted: keep one of them")
     if taxonomy is not None:
         found += _unresolved(scan, taxonomy, ids)
     if not found and not scan.pairs:
         found.append(
-            f"no document is left: {count(scan.n_empty, 'document')} read, all without text; name the right column "
+            f"no document is left: {count(scan.empty.total, 'document')} read, all without text; name the right column "
             "with text=..."
         )
     return found
@@ -76,7 +76,7 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
         return []
     by_name: dict[str, list[Label]] = defaultdict(list)
     for label in (*taxonomy.labels, *taxonomy.unplaced):
-        by_name[fold(label.name)].append(label)
+        by_name[match_key(label.name)].append(label)
     ambiguous: dict[Pair, _Case] = {}
     unknown: dict[Pair, _Case] = {}
     for pair, label_id, documents, row in zip(scan.pairs, ids, scan.counts, scan.first_rows, strict=True):
@@ -84,14 +84,14 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
             continue
         name, group = pair
         # The group says nothing about a label that is nowhere: one case for all groups.
-        key, cases = (pair, ambiguous) if len(by_name[fold(name)]) > 1 else ((name, None), unknown)
+        key, cases = (pair, ambiguous) if len(by_name[match_key(name)]) > 1 else ((name, None), unknown)
         cases.setdefault(key, _Case(name, group, row)).documents += documents
 
     most = max(LABELS_SHOWN - len(unknown), LABELS_SHOWN // 2)
     shown, rest = _commonest(ambiguous, most)
     found = []
     for case in shown:
-        labels = by_name[fold(case.label)]
+        labels = by_name[match_key(case.label)]
         candidates = some([label.id for label in labels])
         if len({label.name for label in labels}) == len(labels):
             found.append(

@@ -14,9 +14,10 @@ from hierarchy.disk.paths import local_path
 from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_files import cannot_write, write_whole
 from hierarchy.errors import ConfigError, DataError
+from pipelines.demo.configs import configs_folder
 from pipelines.demo.letters import Letter, Sources, Style
 
-FOLDER = Path(__file__).parents[2] / "configs" / "demo"
+FOLDER = configs_folder() / "demo"
 DEMO_FILES = ("labels.yaml", "train.jsonl", "valid.jsonl", "test.jsonl")
 TAXONOMY, MODEL = "taxonomy.yaml", "model"  # what the command makes of the corpus, beside it
 _NOTE = "# Synthetic: invented by hand for this project; a bare list, for the builder to make groups of.\n"
@@ -33,7 +34,7 @@ class DemoFiles(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class CorpusPlan:
     """Size and shape of the corpus of one language.
 
     Parameters
@@ -70,7 +71,7 @@ class Plan:
 
 
 PLANS = {
-    "en": Plan(
+    "en": CorpusPlan(
         suffix="", train=2000, valid=300, test=640, largest=26,
         median=180, spread=0.4, shortest=70, limit=350, long_share=0.1, long_range=(480, 1450), held_out=(1, 1),
         style=Style(
@@ -78,7 +79,7 @@ PLANS = {
             terms=(0, 0.4, 0.45, 0.15), asides=(0.5, 0.45, 0.05), aside_every=220, sibling_share=0.7,
         ),
     ),
-    "zh": Plan(
+    "zh": CorpusPlan(
         suffix="_zh", train=1500, valid=200, test=300, largest=40,
         median=170, spread=0.4, shortest=70, limit=345, long_share=0.0, long_range=(0, 0), held_out=(2, 0),
         style=Style(
@@ -196,7 +197,7 @@ def _is_of_demo(model: Path, train: Path) -> bool:
         return False
 
 
-def _splits(taxonomy: Taxonomy, plan: Plan, random_state: int) -> Iterator[tuple[str, list[dict[str, str]]]]:
+def _splits(taxonomy: Taxonomy, plan: CorpusPlan, random_state: int) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """Yield the name and the records of each split."""
     content: dict[str, dict[str, list[str]]] = {}
     for path in sorted(FOLDER.glob("passages*.yaml")):
@@ -230,7 +231,7 @@ def _splits(taxonomy: Taxonomy, plan: Plan, random_state: int) -> Iterator[tuple
         yield split, _records(labels, sources, plan, random.Random(f"{random_state}/{split}"))  # noqa: S311
 
 
-def _records(labels: list[str], sources: Sources, plan: Plan, rng: random.Random) -> list[dict[str, str]]:
+def _records(labels: list[str], sources: Sources, plan: CorpusPlan, rng: random.Random) -> list[dict[str, str]]:
     """Write one letter for each entry of `labels`, in random order."""
     rng.shuffle(labels)
     long_letters = round(plan.long_share * len(labels))

@@ -26,9 +26,8 @@ from pipelines.model.model import Model
 from pipelines.model.seen_documents import warn_of_calibrated, warn_of_seen
 from pipelines.promises.kept import KeptPromise, kept_promises
 from pipelines.training.heads import fit_heads
-from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
-from stages.fine.rows import log_chance
+from stages.fine.rows import Rows, log_chance
 from stages.router.router import Inputs, best_groups
 
 SVM_MIN_DF = (1, 2)  # training documents that an n-gram must stand in: scikit-learn's default, and its usual change
@@ -219,7 +218,7 @@ def classic_chain(model: Model, train_inputs: Inputs, targets: np.ndarray, input
     for weight, train_features, features in experts:
         if train_features is not None and weight:
             heads = fit_heads(train_features, targets, problems, model.settings, folder, "rows of the classic chain")
-            scores += np.float32(weight) * log_chance(HeadBank.from_heads(heads, space.offsets).score(features))
+            scores += np.float32(weight) * log_chance(Rows.stack(heads).score(features))
     routed = best_groups(model.router.log_coarse(inputs), 1)[:, space.group_of]
     return np.where(routed, scores, -np.inf).argmax(1)
 

@@ -18,7 +18,6 @@ from stages.progress import progress
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
-SVM_C = 1.0
 SVM_MIN_DF = 1
 LOGISTIC_C = 0.1
 LOGISTIC_MAX_ITER = 100
@@ -33,9 +32,7 @@ def svm_predictions(
     train_targets: np.ndarray,
     test_texts: Sequence[str],
     *,
-    C: float = SVM_C,
     min_df: int = SVM_MIN_DF,
-    random_state: int = 0,
     n_jobs: int = 1,
 ) -> np.ndarray:
     """Predict with ``TfidfVectorizer`` and ``LinearSVC``, one binary problem per label.
@@ -49,12 +46,8 @@ def svm_predictions(
         Documents; nothing is truncated.
     train_targets
         ``(documents,)`` integer labels.
-    C
-        Inverse regularisation of the SVM; 1 is scikit-learn's default.
     min_df
         Training documents that an n-gram must be in to count.
-    random_state
-        Seed of liblinear's coordinate descent.
     n_jobs
         Processes; the predictions do not depend on it.
 
@@ -81,18 +74,11 @@ def svm_predictions(
         return np.full(len(test_texts), classes[np.bincount(np.searchsorted(classes, targets)).argmax()])
     test = vectorizer.transform(test_texts)
     del vectorizer  # its vocabulary of strings can be larger than both matrices
-    scores = _one_vs_rest_scores(train, targets, classes, test, C, random_state, n_jobs)
+    scores = _one_vs_rest_scores(train, targets, classes, test, n_jobs)
     return classes[scores.argmax(axis=1)]
 
 
-def logistic_predictions(
-    train_vectors: np.ndarray,
-    train_targets: np.ndarray,
-    test_vectors: np.ndarray,
-    *,
-    C: float = LOGISTIC_C,
-    max_iter: int = LOGISTIC_MAX_ITER,
-) -> np.ndarray:
+def logistic_predictions(train_vectors: np.ndarray, train_targets: np.ndarray, test_vectors: np.ndarray) -> np.ndarray:
     """Predict with multinomial ``LogisticRegression`` on standardised pooled vectors.
 
     Parameters
@@ -101,10 +87,6 @@ def logistic_predictions(
         ``(documents, features)``; computed in float32.
     train_targets
         ``(documents,)`` integer labels.
-    C
-        Inverse regularisation.
-    max_iter
-        Bound on the iterations of L-BFGS.
 
     Returns
     -------
@@ -126,12 +108,12 @@ def logistic_predictions(
         return np.full(len(test_vectors), classes[0], dtype=targets.dtype)
     scaler = StandardScaler()
     train = scaler.fit_transform(np.asarray(train_vectors, dtype=np.float32))
-    model = LogisticRegression(C=C, max_iter=max_iter)
+    model = LogisticRegression(C=LOGISTIC_C, max_iter=LOGISTIC_MAX_ITER)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(train, targets)
-    if int(np.max(model.n_iter_)) >= max_iter:
-        logger.info("logistic regression on vectors: stopped at %d iterations, before convergence", max_iter)
+    if int(np.max(model.n_iter_)) >= LOGISTIC_MAX_ITER:
+        logger.info("logistic regression on vectors: stopped at %d iterations, before convergence", LOGISTIC_MAX_ITER)
     return np.asarray(model.predict(scaler.transform(np.asarray(test_vectors, dtype=np.float32))))
 
 
@@ -166,15 +148,13 @@ def _checked_targets(targets: np.ndarray, documents: int) -> np.ndarray:
     return targets
 
 
-def _one_vs_rest_scores(
-    train: Any, targets: np.ndarray, classes: np.ndarray, test: Any, C: float, random_state: int, n_jobs: int
-) -> np.ndarray:
+def _one_vs_rest_scores(train: Any, targets: np.ndarray, classes: np.ndarray, test: Any, n_jobs: int) -> np.ndarray:
     """Score the test documents label by label: ``(test documents, labels)`` float32."""
     from joblib import delayed
 
     scores = np.empty((test.shape[0], len(classes)), dtype=np.float32)
     # joblib maps the two matrices into memory once, for all processes.
-    jobs = (delayed(_score_label)(train, targets == label, test, C, random_state) for label in classes)
+    jobs = (delayed(_score_label)(train, targets == label, test) for label in classes)
     results = in_parallel(n_jobs)(jobs)
     unconverged = 0
     shown = progress(results, total=len(classes), what="baseline tf-idf + linear svm", unit="labels")
@@ -186,11 +166,11 @@ def _one_vs_rest_scores(
     return scores
 
 
-def _score_label(train: Any, is_label: np.ndarray, test: Any, C: float, random_state: int) -> tuple[np.ndarray, bool]:
+def _score_label(train: Any, is_label: np.ndarray, test: Any) -> tuple[np.ndarray, bool]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
-    model = LinearSVC(C=C, dual="auto", random_state=random_state)
+    model = LinearSVC(dual="auto", random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(train, is_label)

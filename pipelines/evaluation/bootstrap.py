@@ -12,6 +12,7 @@ import numpy as np
 
 from pipelines.evaluation.metrics import ratio
 
+LEVEL = 0.95  # of every interval
 _BLOCK = 4_000_000  # numbers held at a time where cells x resamples would be large
 
 
@@ -22,7 +23,7 @@ class Interval:
     value: float
     low: float
     high: float
-    level: float = 0.95
+    level: float = LEVEL
     resamples: int = 1000
 
     @property
@@ -31,22 +32,13 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def bootstrap_interval(
-    correct: np.ndarray, *, resamples: int = 1000, random_state: int = 0, level: float = 0.95
-) -> Interval:
+def bootstrap_interval(correct: np.ndarray, *, resamples: int = 1000, random_state: int = 0) -> Interval:
     """Give a system's accuracy with its bootstrap interval; `correct` is ``(documents,)`` bool."""
-    return paired_bootstrap(
-        correct, np.zeros_like(correct), resamples=resamples, random_state=random_state, level=level
-    )
+    return paired_bootstrap(correct, np.zeros_like(correct), resamples=resamples, random_state=random_state)
 
 
 def paired_bootstrap(
-    correct_a: np.ndarray,
-    correct_b: np.ndarray,
-    *,
-    resamples: int = 1000,
-    random_state: int = 0,
-    level: float = 0.95,
+    correct_a: np.ndarray, correct_b: np.ndarray, *, resamples: int = 1000, random_state: int = 0
 ) -> Interval:
     """Give the difference in accuracy of two systems on the same documents, a minus b.
 
@@ -58,37 +50,31 @@ def paired_bootstrap(
     n = len(difference)
     shares = np.bincount(difference + 1, minlength=3) / n
     counts = np.random.default_rng(random_state).multinomial(n, shares, size=resamples)  # (resamples, 3)
-    return _percentiles(float(difference.mean()), (counts[:, 2] - counts[:, 0]) / n, level)
+    return _percentiles(float(difference.mean()), (counts[:, 2] - counts[:, 0]) / n)
 
 
 def bootstrap_macro_f1(
-    gold: np.ndarray, predicted: np.ndarray, *, resamples: int = 1000, random_state: int = 0, level: float = 0.95
+    gold: np.ndarray, predicted: np.ndarray, *, resamples: int = 1000, random_state: int = 0
 ) -> Interval:
     """Give a system's macro-F1 with its bootstrap interval."""
     value, samples = _resampled_macro_f1(gold, predicted[:, None], resamples, random_state)
-    return unbiased_interval(float(value[0]), samples[:, 0], level)
+    return unbiased_interval(float(value[0]), samples[:, 0])
 
 
 def paired_bootstrap_macro_f1(
-    gold: np.ndarray,
-    predicted_a: np.ndarray,
-    predicted_b: np.ndarray,
-    *,
-    resamples: int = 1000,
-    random_state: int = 0,
-    level: float = 0.95,
+    gold: np.ndarray, predicted_a: np.ndarray, predicted_b: np.ndarray, *, resamples: int = 1000, random_state: int = 0
 ) -> Interval:
     """Give the difference in macro-F1 of two systems on the same documents, a minus b.
 
     Every resample has its own macro average, over the labels in its gold or its predictions.
     """
     value, samples = _resampled_macro_f1(gold, np.column_stack([predicted_a, predicted_b]), resamples, random_state)
-    return unbiased_interval(float(value[0] - value[1]), samples[:, 0] - samples[:, 1], level)
+    return unbiased_interval(float(value[0] - value[1]), samples[:, 0] - samples[:, 1])
 
 
-def unbiased_interval(value: float, samples: np.ndarray, level: float) -> Interval:
+def unbiased_interval(value: float, samples: np.ndarray) -> Interval:
     """Give the percentile interval of a figure's resamples, shifted by the bootstrap's estimate of its bias."""
-    return _percentiles(value, samples - (samples.mean() - value), level)
+    return _percentiles(value, samples - (samples.mean() - value))
 
 
 def _resampled_macro_f1(
@@ -139,6 +125,6 @@ def _sums_by_label(labels: np.ndarray, n_labels: int) -> Any:
     return sparse.csr_array((np.ones(len(cell)), (labels[cell], cell)), shape=(n_labels, len(labels)))
 
 
-def _percentiles(value: float, samples: np.ndarray, level: float) -> Interval:
-    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), level, len(samples))
+def _percentiles(value: float, samples: np.ndarray) -> Interval:
+    low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high), LEVEL, len(samples))

@@ -2,16 +2,16 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from hierarchy.disk.paths import for_others, local_path
-from hierarchy.disk.whole_files import cannot_write, file_refusal, write_output
-from hierarchy.errors import DataError
+from hierarchy.disk.whole_files import write_output
 from pipelines.evaluation.bootstrap import (
     Interval,
     bootstrap_interval,
@@ -19,12 +19,15 @@ from pipelines.evaluation.bootstrap import (
     paired_bootstrap,
     paired_bootstrap_macro_f1,
 )
-from pipelines.evaluation.figures import Evaluation
-from pipelines.evaluation.metrics import averaged_scores
+from pipelines.evaluation.figures import PER_DOCUMENT, Evaluation
+from pipelines.evaluation.levels import FINE, GROUP, LEVELS
+from pipelines.evaluation.metrics import accuracy_and_macro_f1
+from pipelines.evaluation.score_tables import THIRDS
+from pipelines.evaluation.sources import SLICES
+from pipelines.model.artifact.schemas.checking import refusal
 from pipelines.promises.kept import KeptPromise
 
 if TYPE_CHECKING:
-    from pipelines.cross_validation.label_errors import LabelError
     from pipelines.evaluation.excerpts import Material
 
 SVM = "tf-idf + linear svm"
@@ -40,6 +43,7 @@ NOT_COMPARED = (
     "Not compared with a flat model: none was fitted beside this one; evaluate fits them, given the training documents."
 )
 COMPARED_EARLIER = "Not compared with a flat model now, only earlier."
+LARGEST = 10**12  # of figures: what is above is none
 Standing: TypeAlias = Literal["better", "level", "worse", "unknown"]
 
 
@@ -71,15 +75,6 @@ class BaselineResult:
     def stored(self) -> "BaselineResult":
         """Give the same figures, marked as measured earlier."""
         return dataclasses.replace(self, source="stored")
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "BaselineResult":
-        """Read what ``dataclasses.asdict`` gave."""
-        intervals = {
-            name: None if values[name] is None else Interval(**values[name])
-            for name in ("accuracy_difference", "macro_f1_difference")
-        }
-        return cls(**{**values, **intervals})
 
 
 @dataclass(frozen=True)
@@ -126,64 +121,38 @@ class EvaluationReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Give the report ready for JSON; answers of single documents are left out."""
-        return {
-            "data": self.data,
-            "documents": self.documents,
-            "verdict": self.verdict,
-            "notes": list(self.notes),
-            "accuracy": dataclasses.asdict(self.accuracy),
-            "macro_f1": dataclasses.asdict(self.macro_f1),
-            "baselines": {name: dataclasses.asdict(result) for name, result in self.baselines.items()},
-            "promises": [dataclasses.asdict(promise) for promise in self.promises],
-            "evaluation": self.evaluation.as_dict(),
-        }
+        told = _ReportFile.model_construct(**{name: getattr(self, name) for name in _ReportFile.model_fields})
+        values = told.model_dump(mode="json", exclude={"evaluation": set(PER_DOCUMENT)})
+        return {"data": self.data, "documents": self.documents, "verdict": self.verdict, **values}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "EvaluationReport":
-        """Read what `as_dict` gave, also after a detour over JSON."""
-        return cls(
-            evaluation=Evaluation.from_dict(values["evaluation"]),
-            data=values["data"],
-            accuracy=Interval(**values["accuracy"]),
-            macro_f1=Interval(**values["macro_f1"]),
-            baselines={name: BaselineResult.from_dict(one) for name, one in values["baselines"].items()},
-            notes=tuple(values["notes"]),
-            promises=tuple(KeptPromise(**promise) for promise in values.get("promises", ())),
-        )
+    def from_dict(cls, values: Any, where: str | Path = "report") -> "EvaluationReport":
+        """Read what `as_dict` gave, also after a detour over JSON.
+
+        Parameters
+        ----------
+        values
+            May come from a stranger: everything is compared with everything else.
+        where
+            Names the file in errors.
+
+        Raises
+        ------
+        ArtifactError
+            It is no report; names each key that is missing, unknown or has a wrong value.
+        """
+        if isinstance(values, Mapping):  # what follows from the rest is not read
+            values = {name: value for name, value in values.items() if name not in ("documents", "verdict")}
+        try:  # names of files may hold bytes that are no text
+            text = json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
+            return cls(**dict(_ReportFile.model_validate_json(text)))
+        except ValidationError as error:
+            raise refusal(error, Path(where)) from None
 
     def to_json(self, path: str | Path) -> None:
         """Write the report to a JSON file."""
         text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2, allow_nan=False)
         write_output(local_path(path), text + "\n")
-
-    def to_html(self, path: str | Path, *, label_errors: "Sequence[tuple[LabelError, str]]" = ()) -> None:
-        """Write the report as one page to open in a browser, which needs no network.
-
-        With the model in memory it shows excerpts of documents; a report that was read from a file says what is left
-        out.
-
-        Parameters
-        ----------
-        path
-            The file.
-        label_errors
-            Documents whose label may be wrong, as `pipelines.cross_validation.label_review.read_review` reads them, for
-            a section of their own.
-
-        Raises
-        ------
-        DataError
-            `path` cannot be written.
-        MissingLibraryError
-            Bokeh, which draws the plots, is not installed.
-        """
-        from pipelines.pages.evaluation import report_page
-
-        path = local_path(path)
-        refused = file_refusal(path)  # before the plots are drawn
-        if refused is not None:
-            raise DataError(cannot_write(path, refused))
-        write_output(path, report_page(self, label_errors))
 
     def _margin(self, result: BaselineResult) -> float:
         """Accuracy of the system minus that of the baseline."""
@@ -207,6 +176,56 @@ class EvaluationReport:
         wins = "Flat wins: " if name in FLAT else "This model is better without its groups: "
         lead = wins if result.standing == "better" else ""
         return f"{lead}{who}: {points} ({span})."
+
+
+class _ReportFile(BaseModel):
+    """What a file tells of a report, checked."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+    notes: tuple[str, ...]
+    accuracy: Interval
+    macro_f1: Interval
+    baselines: dict[str, BaselineResult]
+    promises: tuple[KeptPromise, ...]
+    evaluation: Evaluation
+    data: str
+
+    @model_validator(mode="after")
+    def _agree(self) -> "_ReportFile":
+        one = self.evaluation
+        for number in _numbers(dataclasses.asdict(one), *map(dataclasses.asdict, self.baselines.values())):
+            if not (0 <= number <= LARGEST if isinstance(number, int) else -LARGEST <= number <= LARGEST):
+                raise ValueError(f"{number} is no figure of an evaluation")
+        labels, groups = {row.id for row in one.labels}, {row.id for row in one.groups}
+        for what, named, known in (
+            ("group", [row.group for row in one.labels] + [row.mistaken_for for row in one.groups], groups),
+            ("label", [row.mistaken_for for row in one.labels], labels),
+            ("label", [name for pair in one.pairs for name in (pair.gold, pair.predicted)], labels),
+        ):
+            if unknown := {name for name in named if name} - known:
+                raise ValueError(f"evaluation: {min(unknown)!r} is no {what} of its tables")
+        for name, found, least, most in (
+            ("thirds", one.thirds, THIRDS, THIRDS),
+            ("levels", one.levels, (FINE, GROUP), LEVELS),
+        ):
+            if not {*least} <= {*found} <= {*most}:
+                raise ValueError(f"evaluation.{name}: they are not {', '.join(most)}")
+        if any(part.name not in SLICES or not part.documents for part in one.slices):
+            raise ValueError("evaluation.slices: one has no documents, or a name that is not known")
+        if any(max(gold, answer) >= len(one.groups) for gold, answer, _ in one.group_mistakes):
+            raise ValueError("evaluation.group_mistakes: one is none of its groups")
+        return self
+
+
+def _numbers(*values: Any) -> Iterator[float]:
+    for value in values:
+        if isinstance(value, dict):
+            yield from _numbers(*value.values())
+        elif isinstance(value, list | tuple):
+            yield from _numbers(*value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield value
 
 
 def compare(
@@ -239,7 +258,7 @@ def compare(
     promises
         What became of the model's promises.
     material
-        Model and texts, for the excerpts of `EvaluationReport.to_html`.
+        Model and texts, for the excerpts of its page.
     resamples, random_state
         Of the bootstrap.
 
@@ -254,10 +273,11 @@ def compare(
     for name, answer in answers.items():
         answer = np.asarray(answer, dtype=np.int64)
         difference = paired_bootstrap(correct, gold == answer, resamples=resamples, random_state=random_state)
+        figures = accuracy_and_macro_f1(gold, answer)
         macro = paired_bootstrap_macro_f1(gold, predicted, answer, resamples=resamples, random_state=random_state)
         results[name] = BaselineResult(
-            accuracy=float(np.mean(gold == answer)),
-            macro_f1=averaged_scores(gold, answer, "macro").f1,
+            accuracy=figures["accuracy"],
+            macro_f1=figures["macro_f1"],
             accuracy_difference=difference,
             macro_f1_difference=macro,
             data=data,

@@ -4,7 +4,6 @@
 `pipelines.evaluation.comparison` and `pipelines.evaluation.report`.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 
 from hierarchy.errors import DataError
 from pipelines.evaluation import metrics
-from pipelines.evaluation.levels import LevelScores, answer_confidence, level_table, read_level
+from pipelines.evaluation.levels import LevelScores, answer_confidence, level_table
 from pipelines.evaluation.metrics import MacroAuc, Scores
 from pipelines.evaluation.score_tables import (
     THIRDS,
@@ -22,10 +21,12 @@ from pipelines.evaluation.score_tables import (
     ThirdScores,
     group_rows,
     label_rows,
-    read_third,
     third_scores,
 )
 from pipelines.evaluation.sources import ConfusedPair, Slice, confused_groups, error_slices, worst_pairs
+
+TOP_K = (1, 3, 5)
+PER_DOCUMENT = ("gold", "predicted", "confidence")
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,8 @@ class Evaluation:
     `routing_errors` + `head_errors` = 1 - `accuracy`: the answer stands in a wrong group, or in the right
     group and is the wrong label. `coarse_accuracy` and `coarse_in_beam` are None where the coarse stage's
     probabilities, or the beam, were not given. `levels` are by the names in `pipelines.evaluation.levels`;
-    `slices`, `pairs` and `group_mistakes` say where the errors come from (`pipelines.evaluation.sources`). These are
-    None where an older file does not hold them. `gold`, `predicted` and `confidence` (per document, for pairing with
-    another system) stay in memory only: `as_dict` leaves them out.
+    `slices`, `pairs` and `group_mistakes` say where the errors come from (`pipelines.evaluation.sources`). What
+    `PER_DOCUMENT` names, for pairing with another system, stays in memory only: no file holds it.
     """
 
     documents: int
@@ -58,10 +58,10 @@ class Evaluation:
     head_errors: float
     labels: tuple[LabelRow, ...]
     groups: tuple[GroupRow, ...]
-    levels: dict[str, LevelScores] | None = None
-    slices: tuple[Slice, ...] | None = None
-    pairs: tuple[ConfusedPair, ...] | None = None
-    group_mistakes: tuple[tuple[int, int, int], ...] | None = None  # places in `groups`: gold, answered; documents
+    levels: dict[str, LevelScores]
+    slices: tuple[Slice, ...]
+    pairs: tuple[ConfusedPair, ...]
+    group_mistakes: tuple[tuple[int, int, int], ...]  # places in `groups`: gold, answered; documents
     gold: np.ndarray | None = field(default=None, repr=False, compare=False)
     predicted: np.ndarray | None = field(default=None, repr=False, compare=False)
     confidence: np.ndarray | None = field(default=None, repr=False, compare=False)
@@ -82,38 +82,6 @@ class Evaluation:
             )
         return self.gold, self.predicted, np.asarray(self.gold == self.predicted)
 
-    @property
-    def correct(self) -> np.ndarray:
-        """``(documents,)`` bool: which documents got the right label."""
-        return self.answers[2]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give everything but the answers of single documents, ready for JSON."""
-        values = dataclasses.asdict(dataclasses.replace(self, gold=None, predicted=None, confidence=None))
-        del values["gold"], values["predicted"], values["confidence"]
-        values["top_k"] = {str(k): share for k, share in self.top_k.items()}
-        return values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Evaluation":
-        """Read what `as_dict` gave, also after a detour over JSON, and what earlier versions gave."""
-        values = dict(values)
-        for name in ("micro", "macro", "weighted", "hierarchical"):
-            values[name] = Scores(**values[name])
-        values["auc"] = MacroAuc(**values["auc"])
-        values["top_k"] = {int(k): share for k, share in values["top_k"].items()}
-        values["thirds"] = {name: read_third(third) for name, third in values["thirds"].items()}
-        values["labels"] = tuple(LabelRow(**row) for row in values["labels"])
-        values["groups"] = tuple(GroupRow(**row) for row in values["groups"])
-        if values.get("levels") is not None:
-            values["levels"] = {name: read_level(level) for name, level in values["levels"].items()}
-        for name, row in (("slices", Slice), ("pairs", ConfusedPair)):
-            if values.get(name) is not None:
-                values[name] = tuple(row(**one) for one in values[name])
-        if values.get("group_mistakes") is not None:
-            values["group_mistakes"] = tuple((g, p, count) for g, p, count in values["group_mistakes"])
-        return cls(**values)
-
 
 def evaluate_predictions(
     gold: np.ndarray,
@@ -127,11 +95,9 @@ def evaluate_predictions(
     unseen_ids: Sequence[str] | None = None,
     coarse_probability: np.ndarray | None = None,
     in_beam: np.ndarray | None = None,
-    predicted: np.ndarray | None = None,
     lengths: np.ndarray | None = None,
     label_names: Mapping[str, str] | None = None,
     group_names: Mapping[str, str] | None = None,
-    ks: Sequence[int] = (1, 3, 5),
     random_state: int = 0,
 ) -> Evaluation:
     """Compute all figures of a system from its answers.
@@ -158,14 +124,10 @@ def evaluate_predictions(
         ``(documents, groups)`` of the coarse stage alone.
     in_beam
         ``(documents, groups)`` bool, the groups that the router kept (all of them if exhaustive).
-    predicted
-        ``(documents,)`` answered column; the most probable one by default.
     lengths
         ``(documents,)`` characters of each text, to tell what goes wrong for want of text.
     label_names, group_names
         Names for readers, by id.
-    ks
-        The k of top-k accuracy.
     random_state
         Of the intervals.
 
@@ -186,13 +148,11 @@ def evaluate_predictions(
             "train_counts": (train_counts, (sizes[1],)),
             "coarse_probability": (coarse_probability, (sizes[0], sizes[2])),
             "in_beam": (in_beam, (sizes[0], sizes[2])),
-            "predicted": (predicted, (sizes[0],)),
             "lengths": (lengths, (sizes[0],)),
         }
     )
-    _check_numbers(gold, predicted, probabilities)
-    answers = probabilities.argmax(axis=1) if predicted is None else predicted
-    predicted = np.asarray(answers, dtype=np.int64)
+    _check_numbers(gold, probabilities)
+    predicted = probabilities.argmax(axis=1)
     n, n_labels = probabilities.shape
     unseen = int(np.sum(gold < 0))
 
@@ -213,7 +173,7 @@ def evaluate_predictions(
         macro=metrics.averaged_scores(all_gold, predicted, "macro"),
         weighted=metrics.averaged_scores(all_gold, predicted, "weighted"),
         thirds=third_scores(counts, all_counts),
-        top_k={int(k): float(np.mean(ranks < k)) for k in ks},
+        top_k={int(k): float(np.mean(ranks < k)) for k in TOP_K},
         auc=metrics.macro_auc(probabilities, all_gold),
         hierarchical=metrics.hierarchical_scores(all_gold, predicted, gold_group, predicted_group),
         group_accuracy=float(right_group.mean()),
@@ -222,17 +182,15 @@ def evaluate_predictions(
         coarse_in_beam=None if in_beam is None else float(np.mean(in_beam[everyone, gold_group])),
         routing_errors=float(np.mean(~right_group)),
         head_errors=float(np.mean(right_group & ~right)),
-        labels=label_rows(all_gold, predicted, counts, all_ids, all_groups, group_ids, all_counts, label_names or {}),
+        labels=label_rows(all_gold, predicted, all_ids, all_groups, group_ids, all_counts, label_names or {}),
         groups=group_rows(gold_group, predicted_group, right, all_groups, group_ids, all_counts, group_names or {}),
-        levels=level_table(
-            probabilities, gold, predicted, group_of, gold_group, in_tail[all_gold], random_state=random_state
-        ),
+        levels=level_table(probabilities, gold, group_of, gold_group, in_tail[all_gold], random_state=random_state),
         slices=error_slices(right, all_gold, all_counts, in_tail, lengths),
         pairs=worst_pairs(all_gold, predicted, all_ids),
         group_mistakes=confused_groups(gold_group, predicted_group, len(group_ids)),
         gold=all_gold,
         predicted=predicted,
-        confidence=answer_confidence(probabilities, predicted),
+        confidence=answer_confidence(probabilities),
     )
 
 
@@ -253,17 +211,14 @@ def _number_unseen(
             f"{len(rows)} of {len(gold)} documents have a gold label that the model has never seen (-1): "
             "give gold_group and unseen_ids for them"
         )
-    number: dict[str, int] = {}
-    groups = group_of.tolist()
+    names = [str(unseen_ids[int(row)]) for row in rows]
+    home: dict[str, int] = {}
+    for name, group in zip(names, gold_group[rows].tolist(), strict=True):
+        home.setdefault(name, group)
+    number = {name: len(ids) + i for i, name in enumerate(home)}
     gold = gold.copy()
-    for row in rows:
-        name = str(unseen_ids[int(row)])
-        if name not in number:
-            number[name] = len(ids)
-            ids.append(name)
-            groups.append(int(gold_group[row]))
-        gold[row] = number[name]
-    return gold, np.asarray(groups, dtype=np.int64), ids
+    gold[rows] = [number[name] for name in names]
+    return gold, np.array([*group_of.tolist(), *home.values()], dtype=np.int64), [*ids, *home]
 
 
 def _check_arrays(arrays: Mapping[str, tuple[Any, tuple[int, ...]]]) -> None:
@@ -277,15 +232,13 @@ def _check_arrays(arrays: Mapping[str, tuple[Any, tuple[int, ...]]]) -> None:
         raise DataError(problems, where="evaluation")
 
 
-def _check_numbers(gold: np.ndarray, predicted: np.ndarray | None, probabilities: np.ndarray) -> None:
+def _check_numbers(gold: np.ndarray, probabilities: np.ndarray) -> None:
     """Refuse columns that do not exist and probabilities that are no numbers."""
     problems = []
     if not np.isfinite(probabilities).all():
         problems.append("probabilities hold NaN or infinite numbers")
     last = probabilities.shape[1] - 1
-    for name, columns, first in (("gold", gold, -1), ("predicted", predicted, 0)):
-        if columns is not None and (np.min(columns) < first or np.max(columns) > last):
-            found = f"{np.min(columns)} to {np.max(columns)}"
-            problems.append(f"{name} holds columns from {found}, expected {first} to {last}")
+    if gold.min() < -1 or gold.max() > last:
+        problems.append(f"gold holds columns from {gold.min()} to {gold.max()}, expected -1 to {last}")
     if problems:
         raise DataError(problems, where="evaluation")

@@ -1,8 +1,6 @@
 """How far the probabilities can be trusted: of the fine label, of its group, and for rare labels apart."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -42,7 +40,6 @@ class LevelScores:
 def level_table(
     probabilities: np.ndarray,
     gold: np.ndarray,
-    predicted: np.ndarray,
     group_of: np.ndarray,
     gold_group: np.ndarray,
     in_tail: np.ndarray,
@@ -58,8 +55,8 @@ def level_table(
     ----------
     probabilities
         ``(documents, labels)``.
-    gold, predicted
-        ``(documents,)`` right column, or -1 where it has none, and answered column.
+    gold
+        ``(documents,)`` right column, or -1 where it has none.
     group_of
         ``(labels,)`` group of each column.
     gold_group
@@ -72,17 +69,15 @@ def level_table(
     of_group = group_mass(probabilities, group_of)
     known_group = np.where(gold_group < of_group.shape[1], gold_group, -1)
     table = {
-        FINE: level_scores(probabilities, gold, predicted, random_state),
-        GROUP: level_scores(of_group, known_group, random_state=random_state),
+        FINE: level_scores(probabilities, gold, random_state),
+        GROUP: level_scores(of_group, known_group, random_state),
     }
     if in_tail.any():
-        table[TAIL] = level_scores(probabilities[in_tail], gold[in_tail], predicted[in_tail], random_state)
+        table[TAIL] = level_scores(probabilities[in_tail], gold[in_tail], random_state)
     return table
 
 
-def level_scores(
-    probabilities: np.ndarray, gold: np.ndarray, predicted: np.ndarray | None = None, random_state: int = 0
-) -> LevelScores:
+def level_scores(probabilities: np.ndarray, gold: np.ndarray, random_state: int = 0) -> LevelScores:
     """Measure one level.
 
     Parameters
@@ -91,14 +86,11 @@ def level_scores(
         ``(documents, classes)``.
     gold
         ``(documents,)`` right column, or -1 where it has none.
-    predicted
-        ``(documents,)`` answered column; the most probable one by default.
     random_state
         Of the intervals.
     """
-    answer = probabilities.argmax(axis=1) if predicted is None else predicted
-    confidence = answer_confidence(probabilities, answer)
-    correct = answer == gold
+    confidence = answer_confidence(probabilities)
+    correct = probabilities.argmax(axis=1) == gold
     return LevelScores(
         documents=len(gold),
         accuracy=float(correct.mean()),
@@ -112,20 +104,9 @@ def level_scores(
     )
 
 
-def answer_confidence(probabilities: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    """``(documents,)`` float64 probability of the answered column, at most 1."""
-    found = np.take_along_axis(probabilities, answer[:, None], axis=1)[:, 0]
-    return np.minimum(found.astype(np.float64), 1.0)  # sums of float32 may exceed 1 by a rounding
-
-
-def read_level(values: Mapping[str, Any]) -> LevelScores:
-    """Read a `LevelScores` that went over JSON."""
-    parts = {
-        "ece": Interval(**values["ece"]),
-        "bins": ReliabilityBins(**{name: tuple(column) for name, column in values["bins"].items()}),
-        "curve": RiskCoverage(**{name: tuple(column) for name, column in values["curve"].items()}),
-    }
-    return LevelScores(**{**values, **parts})
+def answer_confidence(probabilities: np.ndarray) -> np.ndarray:
+    """``(documents,)`` float64 probability of the most probable column, at most 1."""
+    return np.minimum(probabilities.max(axis=1).astype(np.float64), 1.0)  # sums of float32 may exceed 1 by a rounding
 
 
 def _thinned(coverage: np.ndarray, risk: np.ndarray) -> RiskCoverage:

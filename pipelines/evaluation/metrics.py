@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+FIGURES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}  # what two systems are compared by, and how it is written
 NO_RANK = np.iinfo(np.int64).max
 _BLOCK = 4_000_000  # numbers compared at a time where documents x labels would be large
 
@@ -78,6 +79,11 @@ def averaged_scores(gold: np.ndarray, predicted: np.ndarray, average: str) -> Sc
 
     precision, recall, f1, _ = precision_recall_fscore_support(gold, predicted, average=average, zero_division=0)
     return Scores(float(precision), float(recall), float(f1))
+
+
+def accuracy_and_macro_f1(gold: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    """Accuracy and macro-F1, by the names in `FIGURES`; labels may be ids or numbers, ``(documents,)`` each."""
+    return {"accuracy": float(np.mean(gold == answers)), "macro_f1": averaged_scores(gold, answers, "macro").f1}
 
 
 def hierarchical_scores(
@@ -151,10 +157,15 @@ def count_thirds(train_counts: np.ndarray) -> np.ndarray:
     np.ndarray
         ``(n_labels,)`` of 0, 1 and 2.
     """
+    return equal_parts(train_counts, 3)
+
+
+def equal_parts(values: np.ndarray, n: int) -> np.ndarray:
+    """Cut a ranking into `n` parts of one size, numbered from the lowest; equal values share their mean rank."""
     from scipy.stats import rankdata
 
-    mean_rank = rankdata(train_counts, method="average") - 0.5  # in (0, n_labels)
-    return np.minimum(2, (3 * mean_rank / max(1, len(train_counts))).astype(np.int64))
+    rank = rankdata(values, method="average") - 0.5  # in (0, values)
+    return np.minimum(n - 1, (n * rank / max(1, len(rank))).astype(np.int64))
 
 
 def most_frequent_mistakes(gold: np.ndarray, predicted: np.ndarray, n_labels: int) -> tuple[np.ndarray, np.ndarray]:

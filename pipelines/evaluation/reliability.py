@@ -5,12 +5,12 @@ is right. `probabilities` is ``(documents, classes)`` and `gold` the right colum
 right class has no column: such a document counts as wrong, with probability 0 for the truth.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.evaluation.bootstrap import Interval, unbiased_interval
-from pipelines.evaluation.metrics import ratio
+from pipelines.evaluation.bootstrap import LEVEL, Interval, unbiased_interval
+from pipelines.evaluation.metrics import equal_parts, ratio
 
 BINS = 15
 NLL_FLOOR = 1e-12  # a probability of the truth below this counts as this: one document cannot cost more than 27.6 nats
@@ -54,29 +54,18 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
     a perfectly calibrated model: see `calibrated_quantile`.
     """
     gaps = np.asarray(correct, dtype=np.float64) - confidence
-    return float(np.abs(np.bincount(_bin_of(confidence, bins), weights=gaps)).sum() / len(gaps))
+    return float(np.abs(np.bincount(equal_parts(confidence, bins), weights=gaps)).sum() / len(gaps))
 
 
-def calibration_error_interval(
-    confidence: np.ndarray,
-    correct: np.ndarray,
-    *,
-    bins: int = BINS,
-    resamples: int = 1000,
-    random_state: int = 0,
-    level: float = 0.95,
-) -> Interval:
+def calibration_error_interval(confidence: np.ndarray, correct: np.ndarray, *, random_state: int = 0) -> Interval:
     """Give the expected calibration error with its bootstrap interval.
 
     The bootstrap adds the noise of resampling to that of the sample, and noise only ever raises this error; so the
     interval is shifted by the bootstrap's estimate of that bias, and cut at 0.
     """
-    value = expected_calibration_error(confidence, correct, bins)
-    samples = resampled_calibration_error(
-        confidence, correct, bins=bins, resamples=resamples, random_state=random_state
-    )
-    found = unbiased_interval(value, samples, level)
-    return Interval(value, max(0.0, found.low), max(0.0, found.high), level, resamples)
+    value = expected_calibration_error(confidence, correct)
+    found = unbiased_interval(value, resampled_calibration_error(confidence, correct, random_state=random_state))
+    return replace(found, low=max(0.0, found.low), high=max(0.0, found.high))
 
 
 def resampled_calibration_error(
@@ -86,7 +75,7 @@ def resampled_calibration_error(
 
     Two systems on the same documents and with the same seed get the same resamples: their errors can be subtracted.
     """
-    bin_of = _bin_of(confidence, bins)
+    bin_of = equal_parts(confidence, bins)
     gaps = np.asarray(correct, dtype=np.float64) - confidence
     rng, n = np.random.default_rng(random_state), len(gaps)
     errors = np.empty(resamples)
@@ -97,7 +86,7 @@ def resampled_calibration_error(
 
 
 def calibrated_quantile(
-    confidence: np.ndarray, *, bins: int = BINS, level: float = 0.95, draws: int = 1000, random_state: int = 0
+    confidence: np.ndarray, *, level: float = LEVEL, draws: int = 1000, random_state: int = 0
 ) -> float:
     """Give the calibration error that a perfectly calibrated model with these confidences stays below.
 
@@ -106,7 +95,7 @@ def calibrated_quantile(
     2007; Vaicenavicius et al. 2019).
     """
     confidence = np.asarray(confidence, dtype=np.float64)
-    bin_of = _bin_of(confidence, bins)
+    bin_of = equal_parts(confidence, BINS)
     order = np.argsort(bin_of, kind="stable")
     sorted_confidence, n = confidence[order], len(confidence)
     starts = np.flatnonzero(np.diff(bin_of[order], prepend=-1))
@@ -119,18 +108,16 @@ def calibrated_quantile(
     return float(np.quantile(errors, level))
 
 
-def reliability_bins(
-    confidence: np.ndarray, correct: np.ndarray, bins: int = BINS, level: float = 0.95
-) -> ReliabilityBins:
+def reliability_bins(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> ReliabilityBins:
     """Give the bars of a reliability diagram, from the bins that `expected_calibration_error` is made of."""
     from scipy.stats import beta
 
-    bin_of = _bin_of(confidence, bins)
+    bin_of = equal_parts(confidence, bins)
     count = np.bincount(bin_of)
     right = np.bincount(bin_of, weights=np.asarray(correct, dtype=np.float64))
     total = np.bincount(bin_of, weights=confidence)
     count, right, total = (column[count > 0] for column in (count, right, total))
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     # Beta quantiles are not defined where no document, or every one, is right: the interval ends at 0 or 1 there.
     low = np.where(right > 0, beta.ppf(tail, np.maximum(right, 1), count - right + 1), 0.0)
     high = np.where(right < count, beta.ppf(1 - tail, right + 1, np.maximum(count - right, 1)), 1.0)
@@ -171,11 +158,3 @@ def _of_gold(probabilities: np.ndarray, gold: np.ndarray) -> np.ndarray:
     gold = np.asarray(gold, dtype=np.int64)
     found = np.take_along_axis(probabilities, np.maximum(gold, 0)[:, None], axis=1)[:, 0]
     return np.where(gold >= 0, found, 0.0).astype(np.float64)
-
-
-def _bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:
-    """Put each document into one of `bins` by the rank of its confidence; equal ones share their mean rank."""
-    from scipy.stats import rankdata
-
-    rank = rankdata(confidence, method="average") - 0.5  # in (0, documents)
-    return np.minimum(bins - 1, (bins * rank / len(rank)).astype(np.int64))

@@ -1,7 +1,8 @@
 """An evaluation report to read: tables for the terminal, and as Markdown for the model card."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hierarchy.nodes import named
 from hierarchy.text.escaping import markdown
@@ -9,7 +10,9 @@ from pipelines.evaluation.bootstrap import Interval
 from pipelines.evaluation.comparison import BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
 from pipelines.evaluation.metrics import Scores
+from pipelines.evaluation.score_tables import GroupRow, LabelRow
 
+Row = TypeVar("Row", LabelRow, GroupRow)
 WORST = 10  # groups and labels with the most wrong documents that are shown
 
 
@@ -80,7 +83,7 @@ def _figures(report: EvaluationReport) -> Table:
 
 
 def _levels(report: EvaluationReport) -> Table:
-    levels = report.evaluation.levels or {}
+    levels = report.evaluation.levels
     headings = {FINE: "fine label", GROUP: "most probable group", TAIL: "documents of tail labels"}
     shown = {name: levels[name] for name in LEVELS if name in levels}
     lines: list[tuple[str, Callable[[LevelScores], str]]] = [
@@ -92,7 +95,7 @@ def _levels(report: EvaluationReport) -> Table:
         ("ECE that 95% of calibrated models stay below", lambda level: f"{level.ece_calibrated:.4f}"),
         ("area under risk-coverage (AURC)", lambda level: f"{level.aurc:.4f}"),
     ]
-    rows = [(name, *(cell(level) for level in shown.values())) for name, cell in lines] if shown else []
+    rows = [(name, *(cell(level) for level in shown.values())) for name, cell in lines]
     return Table("Probabilities", ("figure", *(headings[name] for name in shown)), rows)
 
 
@@ -129,18 +132,14 @@ def baselines_table(report: EvaluationReport) -> Table:
 def worst_groups(report: EvaluationReport, shown: int = WORST) -> Table:
     """Give the groups with the most wrong documents, at most `shown`."""
     names = {row.id: named(row) for row in report.evaluation.groups}
-    rows = [row for row in report.evaluation.groups if row.accuracy is not None and row.accuracy < 1]
-    rows.sort(key=lambda row: -row.support * (1 - (row.accuracy or 0.0)))
+    rows = with_errors(report.evaluation.groups)
     cells = [
         (
             names[row.id],
             str(row.labels),
             str(row.support),
-            _figure(row.accuracy),
-            _figure(row.f1),
-            _figure(row.routing_errors),
-            _figure(row.head_errors),
-            f"{names[row.mistaken_for]} ({row.mistaken_count})" if row.mistaken_for else "",
+            *map(_figure, (row.accuracy, row.f1, row.routing_errors, row.head_errors)),
+            _mistaken(row, names),
         )
         for row in rows[:shown]
     ]
@@ -153,23 +152,29 @@ def worst_labels(report: EvaluationReport, shown: int = WORST) -> Table:
     """Give the labels with the most wrong documents, at most `shown`."""
     names = {row.id: named(row) for row in report.evaluation.labels}
     groups = {row.id: named(row) for row in report.evaluation.groups}
-    rows = [row for row in report.evaluation.labels if row.support and (row.recall or 0.0) < 1]
-    rows.sort(key=lambda row: -row.support * (1 - (row.recall or 0.0)))
+    rows = with_errors(report.evaluation.labels)
     cells = [
         (
             names[row.id],
             groups[row.group],
             str(row.train_count),
             str(row.support),
-            _figure(row.precision),
-            _figure(row.recall),
-            _figure(row.f1),
-            f"{names[row.mistaken_for]} ({row.mistaken_count})" if row.mistaken_for else "",
+            *map(_figure, (row.precision, row.recall, row.f1)),
+            _mistaken(row, names),
         )
         for row in rows[:shown]
     ]
     columns = ("label", "group", "trained on", "documents", "precision", "recall", "F1", "mistaken for")
     return Table(f"Labels with the most wrong documents ({len(cells)} of {len(rows)})", columns, cells)
+
+
+def with_errors(rows: Sequence[Row]) -> list[Row]:
+    """Give the labels or groups with wrong documents, those with the most first."""
+    return sorted((row for row in rows if row.wrong), key=lambda row: -row.wrong)
+
+
+def _mistaken(row: Row, names: Mapping[str, str]) -> str:
+    return f"{names[row.mistaken_for]} ({row.mistaken_count})" if row.mistaken_for else ""
 
 
 def _figure(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """The tables of an evaluation: a row a fine label, a row a group, and the head, middle and tail thirds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,12 @@ class ThirdScores:
     train_counts: tuple[int, int] | None  # fewest and most training documents of a label in this third
 
 
-@dataclass(frozen=True)
-class LabelRow:
-    """One fine label. Scores are None where the label is neither in gold nor in the predictions."""
+@dataclass(frozen=True, kw_only=True)
+class ScoreRow:
+    """A fine label or a group. Scores are None where it is neither in gold nor in the predictions."""
 
     id: str
-    group: str
+    name: str = ""  # for readers; empty where it is not known
     train_count: int
     support: int
     predicted: int
@@ -36,27 +36,33 @@ class LabelRow:
     f1: float | None
     mistaken_for: str | None  # most frequent wrong answer to its documents
     mistaken_count: int
-    name: str = ""  # for readers; empty where it is not known
 
 
-@dataclass(frozen=True)
-class GroupRow:
+@dataclass(frozen=True, kw_only=True)
+class LabelRow(ScoreRow):
+    """One fine label."""
+
+    group: str
+
+    @property
+    def wrong(self) -> int:
+        """Its documents that were answered wrongly."""
+        return round(self.support * (1 - (self.recall or 0.0)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupRow(ScoreRow):
     """One group. Scores are about the group of the predicted label; errors are shares of its documents."""
 
-    id: str
     labels: int
-    train_count: int
-    support: int
-    predicted: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
     accuracy: float | None  # of the fine label, on the documents of this group
     routing_errors: float | None
     head_errors: float | None
-    mistaken_for: str | None
-    mistaken_count: int
-    name: str = ""
+
+    @property
+    def wrong(self) -> int:
+        """Its documents whose fine label was answered wrongly."""
+        return round(self.support * (1 - (self.accuracy or 0.0)))
 
 
 def third_scores(counts: LabelCounts, train_counts: np.ndarray) -> dict[str, ThirdScores]:
@@ -76,16 +82,9 @@ def third_scores(counts: LabelCounts, train_counts: np.ndarray) -> dict[str, Thi
     return result
 
 
-def read_third(values: Mapping[str, Any]) -> ThirdScores:
-    """Read a `ThirdScores` that went over JSON."""
-    span = values["train_counts"]
-    return ThirdScores(**{**values, "train_counts": None if span is None else (int(span[0]), int(span[1]))})
-
-
 def label_rows(
     gold: np.ndarray,
     predicted: np.ndarray,
-    counts: LabelCounts,
     ids: Sequence[str],
     group_of: np.ndarray,
     group_ids: Sequence[str],
@@ -93,19 +92,9 @@ def label_rows(
     names: Mapping[str, str],
 ) -> tuple[LabelRow, ...]:
     """Make the row of every label from gold and predicted labels, ``(documents,)`` each; `names` by id, if any."""
-    wrong, times = metrics.most_frequent_mistakes(gold, predicted, len(ids))
-    return tuple(
-        LabelRow(
-            id=ids[i],
-            group=group_ids[group_of[i]],
-            train_count=int(train_counts[i]),
-            **_score_columns(counts, i),
-            mistaken_for=ids[wrong[i]] if wrong[i] >= 0 else None,
-            mistaken_count=int(times[i]),
-            name=names.get(ids[i], ""),
-        )
-        for i in range(len(ids))
-    )
+    counts = metrics.count_labels(gold, predicted, len(ids))
+    columns = _columns(gold, predicted, counts, ids, train_counts, names)
+    return tuple(LabelRow(**shared, group=group_ids[group_of[i]]) for i, shared in enumerate(columns))
 
 
 def group_rows(
@@ -124,36 +113,45 @@ def group_rows(
     """
     n = len(group_ids)
     counts = metrics.count_labels(gold, predicted, n)
-    wrong, times = metrics.most_frequent_mistakes(gold, predicted, n)
+    trained = np.bincount(group_of, weights=train_counts, minlength=n)
     right_labels = np.bincount(gold[right], minlength=n)
     sizes = np.bincount(group_of, minlength=n)
-    trained = np.bincount(group_of, weights=train_counts, minlength=n)
-    rows = []
-    for g in range(n):
-        support = int(counts.support[g])
-        rows.append(
-            GroupRow(
-                id=group_ids[g],
-                labels=int(sizes[g]),
-                train_count=int(trained[g]),
-                **_score_columns(counts, g),
-                accuracy=float(right_labels[g] / support) if support else None,
-                routing_errors=float(1 - counts.right[g] / support) if support else None,
-                head_errors=float((counts.right[g] - right_labels[g]) / support) if support else None,
-                mistaken_for=group_ids[wrong[g]] if wrong[g] >= 0 else None,
-                mistaken_count=int(times[g]),
-                name=names.get(group_ids[g], ""),
-            )
+
+    def share(part: int, g: int) -> float | None:
+        return float(part / counts.support[g]) if counts.support[g] else None
+
+    return tuple(
+        GroupRow(
+            **shared,
+            labels=int(sizes[g]),
+            accuracy=share(right_labels[g], g),
+            routing_errors=float(1 - counts.right[g] / counts.support[g]) if counts.support[g] else None,
+            head_errors=share(counts.right[g] - right_labels[g], g),
         )
-    return tuple(rows)
+        for g, shared in enumerate(_columns(gold, predicted, counts, group_ids, trained, names))
+    )
 
 
-def _score_columns(counts: LabelCounts, i: int) -> dict[str, Any]:
-    present = bool(counts.present[i])
-    return {
-        "support": int(counts.support[i]),
-        "predicted": int(counts.predicted[i]),
-        "precision": float(counts.precision[i]) if present else None,
-        "recall": float(counts.recall[i]) if present else None,
-        "f1": float(counts.f1[i]) if present else None,
-    }
+def _columns(
+    gold: np.ndarray,
+    predicted: np.ndarray,
+    counts: LabelCounts,
+    ids: Sequence[str],
+    train_counts: np.ndarray,
+    names: Mapping[str, str],
+) -> Iterator[dict[str, Any]]:
+    """Give what the rows of labels and of groups have in common."""
+    wrong, times = metrics.most_frequent_mistakes(gold, predicted, len(ids))
+    for i, (one, present) in enumerate(zip(ids, counts.present.tolist(), strict=True)):
+        yield {
+            "id": one,
+            "name": names.get(one, ""),
+            "train_count": int(train_counts[i]),
+            "support": int(counts.support[i]),
+            "predicted": int(counts.predicted[i]),
+            "precision": float(counts.precision[i]) if present else None,
+            "recall": float(counts.recall[i]) if present else None,
+            "f1": float(counts.f1[i]) if present else None,
+            "mistaken_for": ids[wrong[i]] if wrong[i] >= 0 else None,
+            "mistaken_count": int(times[i]),
+        }

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipelines.evaluation.metrics import count_mistakes
 
-TAIL_LABELS, SHORT_TEXTS, UNSEEN_LABELS = "tail", "short", "unseen"
+SLICES = TAIL_LABELS, SHORT_TEXTS, UNSEEN_LABELS = "tail", "short", "unseen"
 SHORT_SHARE = 0.1  # the shortest tenth
 WORST_PAIRS = 20
 

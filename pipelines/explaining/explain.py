@@ -10,11 +10,11 @@ the parts that stand alone sum to the score difference.
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import softmax
 
 from hierarchy.arguments import whole_number
 from hierarchy.errors import DataError
 from hierarchy.text.characters import is_blank
+from pipelines.data.given import check_text
 from pipelines.explaining.explanation import (
     GRADIENT,
     RESCALED,
@@ -29,8 +29,7 @@ from pipelines.explaining.shares import Span, chords, divide_over_segments, pool
 from pipelines.model.model import Model
 from pipelines.model.prediction import paths_of
 from stages.fine.rows import log_chance
-from stages.router.fusion import FLOOR
-from stages.router.router import Inputs
+from stages.router.router import FLOOR, Inputs, normalised
 
 if TYPE_CHECKING:
     from stages.coarse.encoder import Encoder
@@ -71,7 +70,10 @@ def explain(
         The text is empty, or `against` is no label that the model answers with, or the best one itself.
     """
     top_k = whole_number(top_k, "top_k")
-    document = _Document(model, _checked(text))
+    text = check_text(text)
+    if is_blank(text):
+        raise DataError("the text is empty: give one document with words")
+    document = _Document(model, text)
     inputs, router = document.inputs, model.router
     routed = router.route(
         inputs,
@@ -133,10 +135,10 @@ class _Document:
             return [], np.zeros(0), np.zeros(0)
         from stages.coarse.document_model import presence_effects
 
-        slopes, starts = np.ones(len(contrast)), bank.rows.bias
+        slopes, starts = np.ones(len(contrast)), bank.bias
         if self.router.neural_margins:
-            slopes, starts = chords(bank.rows, vectors)
-        row = self.fusion.neural * row_of(bank.rows, contrast * slopes)
+            slopes, starts = chords(bank, vectors)
+        row = self.fusion.neural * row_of(bank, contrast * slopes)
         of_group = self.fusion.coarse * self.router.coarse_fusion.neural * groups
         head_bias = features.document_model.head.bias.cpu().numpy()
         joint = features.fine_encoders is None
@@ -167,9 +169,9 @@ class _Document:
         if bank is None or group_rows is None or read is None or self.vectorizer is None:
             return [], []
         weight, of_group = self.fusion.lexical, self.fusion.coarse * self.router.coarse_fusion.lexical
-        slopes, starts = chords(bank.rows, read)
+        slopes, starts = chords(bank, read)
         group_slopes, group_starts = chords(group_rows, read)
-        rows = weight * row_of(bank.rows, contrast * slopes)[read.indices] * read.data
+        rows = weight * row_of(bank, contrast * slopes)[read.indices] * read.data
         coarse = of_group * row_of(group_rows, groups * group_slopes)[read.indices] * read.data
         parts = [
             Part("n-gram rows", RESCALED, float(rows.sum())),
@@ -190,17 +192,8 @@ class _Document:
             logits += fusion.neural * self.inputs.group_logits[0]
         if self.router.group_rows is not None:
             logits += fusion.lexical * log_chance(self.router.group_rows.score(self.inputs.ngrams)[0])
-        floored = np.log(np.maximum(softmax(logits), FLOOR / len(groups)))
+        floored = np.log(np.maximum(normalised(logits[None])[0][0], FLOOR / len(groups)))
         return self.fusion.coarse * float(groups @ (floored - logits))
-
-
-def _checked(text: str) -> str:
-    from pipelines.data.preparation import check_text
-
-    text = check_text(text)
-    if is_blank(text):
-        raise DataError("the text is empty: give one document with words")
-    return text
 
 
 def _pair(model: Model, probabilities: np.ndarray, scores: np.ndarray, against: str | None) -> tuple[int, int]:

@@ -41,6 +41,7 @@ def chords(rows: Rows, features: Features) -> tuple[np.ndarray, np.ndarray]:
     """
     bias = rows.bias.astype(np.float64)
     margins = rows.score(features)[0].astype(np.float64)
+    # From (bias, score of the bias) to (margin, score of the margin); flat where the document moves nothing.
     starts, run = log_chance(bias), margins - bias
     slopes = np.divide(log_chance(margins) - starts, run, out=np.zeros_like(run), where=np.abs(run) > 1e-6)
     return slopes, starts
@@ -69,11 +70,15 @@ def pooled_shares(weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     of_mean, of_highest = np.split(weights, 2)
     n = len(vectors)
     mean, highest = vectors.mean(0), vectors.max(0)
-    order = np.argsort(vectors, axis=0, kind="stable")  # (segments, hidden) lowest first
+    # 1. Sort the segments of each dimension from the lowest to the highest: the maximum is a sum of steps between them.
+    order = np.argsort(vectors, axis=0, kind="stable")  # (segments, hidden)
     steps = np.diff(np.take_along_axis(vectors, order, 0), axis=0, prepend=0.0)
-    divided = np.cumsum(steps / np.arange(n, 0, -1)[:, None], axis=0)  # a step is shared by all that reach it
+    # 2. A step is shared by all segments that reach it: n of them the first, one the last. Sum what each has.
+    divided = np.cumsum(steps / np.arange(n, 0, -1)[:, None], axis=0)
+    # 3. Bring the shares back into the order of the segments.
     runway = np.empty_like(vectors)
     np.put_along_axis(runway, order, divided, 0)
+    # 4. The mean is divided evenly by nature: a segment has its vector's n-th part.
     return _share(vectors / n, mean, of_mean) + _share(runway, highest, of_highest)
 
 
@@ -126,14 +131,17 @@ def divide_over_segments(spans: Sequence[Span], shares: Sequence[float], segment
         return totals
     starts, ends = np.array(segments).T
     first_characters, last = np.array(spans).T
+    # 1. The run of segments that hold each place as a whole: from `first` up to, but not with, `stop`.
     first = np.searchsorted(ends, last, side="left")
     stop = np.searchsorted(starts, first_characters, side="right")
+    # 2. Where no segment does: the run of those that hold a part of it.
     touching = first >= stop
     first[touching] = np.searchsorted(ends, first_characters[touching], side="right")
     stop[touching] = np.searchsorted(starts, last[touching], side="left")
+    # 3. Divide each share evenly over its run; a place in no segment has none.
     held = np.maximum(stop - first, 0)
     each = np.divide(shares, held, out=np.zeros(len(held)), where=held > 0)
-    # Of a run of segments: its share is added where it begins and taken away behind it.
+    # 4. Add it where the run begins and take it away behind its end: the running sum is what each segment has.
     change = np.zeros(len(segments) + 1)
     np.add.at(change, first[held > 0], each[held > 0])
     np.add.at(change, stop[held > 0], -each[held > 0])

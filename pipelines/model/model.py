@@ -27,10 +27,6 @@ class Model:
         As fitted; ``auto`` values resolved.
     taxonomy
         The whole tree, with labels that had no documents too.
-    label_ids
-        Labels that had training documents, group after group: the columns of every score.
-    group_ids
-        Groups of these labels, in the order of the taxonomy.
     train_counts
         (labels,) training documents of each label.
     extractor
@@ -51,8 +47,6 @@ class Model:
 
     settings: Settings
     taxonomy: Taxonomy
-    label_ids: tuple[str, ...]
-    group_ids: tuple[str, ...]
     train_counts: np.ndarray
     extractor: FeatureExtractor
     router: Router
@@ -63,14 +57,24 @@ class Model:
     words: Mapping[str, Word] = field(default_factory=dict)
 
     @property
-    def group_of(self) -> np.ndarray:
-        """(labels,) place in `group_ids` of each label's group."""
-        return self.router.group_of
-
-    @property
     def space(self) -> LabelSpace:
         """The labels that it answers with, and their groups."""
-        return LabelSpace(self.label_ids, self.group_ids, self.group_of)
+        return self.router.space
+
+    @property
+    def label_ids(self) -> tuple[str, ...]:
+        """Labels that had training documents, group after group: the columns of every score."""
+        return self.space.label_ids
+
+    @property
+    def group_ids(self) -> tuple[str, ...]:
+        """Groups of these labels, in the order of the taxonomy."""
+        return self.space.group_ids
+
+    @property
+    def group_of(self) -> np.ndarray:
+        """(labels,) place in `group_ids` of each label's group."""
+        return self.space.group_of
 
     @property
     def spoken(self) -> dict[str, Word]:

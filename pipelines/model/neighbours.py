@@ -35,11 +35,6 @@ class Neighbours:
         rows = np.arange(n) if documents.rows is None else documents.rows[:n]
         return cls(vectors[:n].astype(np.float16), rows, labels[:n])
 
-    @classmethod
-    def from_tensors(cls, tensors: dict[str, np.ndarray]) -> "Neighbours":
-        """Read what `tensors` gave."""
-        return cls(**tensors)
-
     def tensors(self) -> dict[str, np.ndarray]:
         """Arrays by name, as they are saved."""
         return {"vectors": self.vectors, "rows": self.rows, "labels": self.labels}

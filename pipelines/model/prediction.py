@@ -20,7 +20,7 @@ class Prediction:
     Attributes
     ----------
     path
-        Ids of (group, fine label).
+        Ids from the group down to the fine label, which is the last.
     probability
         Of the fine label.
     group_probability
@@ -38,7 +38,7 @@ class Prediction:
         such document.
     """
 
-    path: tuple[str, str]
+    path: tuple[str, ...]
     probability: float
     group_probability: float
     coarse_probability: float

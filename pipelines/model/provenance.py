@@ -6,7 +6,7 @@ and not for a version that somebody has to remember to raise.
 
 import hashlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from hierarchy.errors import ConfigError, EncoderError
+from hierarchy.taxonomy import Taxonomy
 from pipelines.data.augmentation import load_function
-from stages.run_folder import texts_digest
+from pipelines.data.documents import Documents
+from pipelines.data.splits import fingerprint
+from pipelines.settings import MACHINE, Settings
+from stages.run_folder import cache_key, texts_digest
 
 HOUSE = Path(__file__).parents[2]
 PACKAGES = ("hierarchy", "stages", "pipelines")
@@ -28,7 +32,40 @@ LIBRARIES = (
 @cache
 def code_and_libraries() -> dict[str, str | None]:
     """SHA-256 of this project's code, and the version of each library that decides an answer; None without it."""
-    return {"code": _code(HOUSE), **{name: _version(name) for name in LIBRARIES}}
+    return {"code": _code(HOUSE), **{name: library_version(name) for name in LIBRARIES}}
+
+
+def work_key(
+    settings: Settings,
+    taxonomy: Taxonomy | None,
+    *documents: Documents,
+    encoders: Iterable[str | None],
+    functions: Iterable[str | None],
+    no_matter: Collection[str] = MACHINE,
+    **more: Any,
+) -> str:
+    """Name a work of several trainings by all that they depend on: 16 hexadecimal digits.
+
+    Parameters
+    ----------
+    settings, taxonomy, documents
+        That all of them start from.
+    encoders, functions
+        Names that the settings may have; what stands behind them counts.
+    no_matter
+        Settings that change no answer.
+    more
+        What else matters.
+    """
+    return cache_key(
+        made_by=code_and_libraries(),
+        encoders=encoder_contents(encoders),
+        functions=function_sources(functions),
+        settings=settings.model_dump(exclude=set(no_matter)),
+        taxonomy=None if taxonomy is None else taxonomy.to_json(),
+        documents=[fingerprint(part.texts, part.labels) for part in documents],
+        **more,
+    )[:16]
 
 
 def encoder_contents(names: Iterable[str | None]) -> dict[str, Any]:
@@ -50,18 +87,19 @@ def function_sources(names: Iterable[str | None]) -> dict[str, str | None]:
     return {name: _source(name) for name in names if name is not None}
 
 
+def library_version(name: str) -> str | None:
+    """Version of an installed package; None of one that is not, as a checkout of this project may be."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
 def _code(house: Path) -> str:
     files = sorted(file for package in PACKAGES for file in (house / package).rglob("*.py"))
     return texts_digest(
         part for file in files for part in (file.relative_to(house).as_posix(), file.read_text(encoding="utf-8"))
     )
-
-
-def _version(library: str) -> str | None:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
 
 
 def _source(name: str) -> str | None:

@@ -12,7 +12,6 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.data.documents import Documents
 from pipelines.data.splits import fingerprint
 from pipelines.model.artifact.saved_settings import description
+from pipelines.model.provenance import library_version
 from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
 from stages.machine import n_processes
@@ -113,15 +113,14 @@ def with_refit(
         What it was refitted on.
     """
     kept = {name: value for name, value in record.items() if name not in ("promised", "test_in_training")}
-    for name in ("documents", "fingerprints", "sources"):
-        if name in kept:
-            kept[name] = {role: value for role, value in kept[name].items() if role not in ("calibration", "test")}
+    for name in {"documents", "fingerprints", "sources"} & set(kept):
+        kept[name] = {role: value for role, value in kept[name].items() if role not in ("calibration", "test")}
     added = {
         **entry,
         "documents": {"train": len(train.texts), "valid": 0 if valid is None else len(valid.texts)},
         "fingerprints": _of_refit(taxonomy, train, valid),
         "versions": package_versions(),
-        "before": _sealed(kept, settings).get("fingerprint"),
+        "before": _sealed(kept, settings)["fingerprint"],
     }
     return _sealed({**kept, "refits": [*record.get("refits", []), added]}, settings)
 
@@ -202,13 +201,8 @@ def _decisive(refit: Mapping[str, Any]) -> list[Any]:
 
 def package_versions() -> dict[str, str]:
     """Versions of what decides the figures of a model."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            found[name] = "unknown"
-    return found
+    libraries = {name: library_version(name) or "unknown" for name in PACKAGES}
+    return {"python": platform.python_version(), **libraries}
 
 
 def hardware(device: str | None = None) -> dict[str, Any]:
@@ -258,15 +252,14 @@ def peak_memory() -> dict[str, int]:
 def _sealed(record: Record, settings: Settings) -> Record:
     """Put the settings and the fingerprint of everything into a record."""
     record = {**record, "settings": description(settings, mode="json")}
-    # Records of older models lack what a fingerprint stands on.
-    return {**record, "fingerprint": run_fingerprint(record)} if record.get("format") == FORMAT else record
+    return {**record, "fingerprint": run_fingerprint(record)}
 
 
 def _with_role(record: Record, role: str, documents: Documents) -> Record:
     return {
         **record,
-        "documents": {**record.get("documents", {}), role: len(documents.texts)},
-        "fingerprints": {**record.get("fingerprints", {}), role: fingerprint(documents.texts, documents.labels)},
+        "documents": {**record["documents"], role: len(documents.texts)},
+        "fingerprints": {**record["fingerprints"], role: fingerprint(documents.texts, documents.labels)},
     }
 
 

@@ -38,7 +38,7 @@ def embedded(figures: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     return script, places
 
 
-def fill_page(folder: Path, *, title: str, figures: str, plots: str, **parts: str) -> str:
+def fill_page(folder: Path, *, title: str, figures: Iterable[tuple[str, str]], plots: str, **parts: str) -> str:
     """Put a page into its shell: the shared style and scripts, the plotting library, and what the page adds.
 
     Parameters
@@ -46,9 +46,9 @@ def fill_page(folder: Path, *, title: str, figures: str, plots: str, **parts: st
     folder
         Of the page: ``page.html``, with a ``$name`` for each of `parts`, ``page.css`` and ``page.js``.
     title
-        Of the page, escaped.
+        Of the page, as plain text.
     figures
-        Entries of the headline; see `headline`.
+        (name, value) of each figure of the headline.
     plots
         Script of the plots; see `embedded`.
     parts
@@ -61,8 +61,8 @@ def fill_page(folder: Path, *, title: str, figures: str, plots: str, **parts: st
 
     style = Template(read(FOLDER / "style.css")).substitute(shades=", ".join(SHADES))
     return Template(read(FOLDER / "shell.html")).substitute(
-        title=title,
-        figures=figures,
+        title=escape(title),
+        figures="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures),
         style=style + read(folder / "page.css"),
         body=Template(read(folder / "page.html")).substitute(parts),
         library=Resources(mode="inline", components=["bokeh"]).render_js(),
@@ -71,9 +71,15 @@ def fill_page(folder: Path, *, title: str, figures: str, plots: str, **parts: st
     )
 
 
-def headline(figures: Iterable[tuple[str, str]]) -> str:
-    """Draw (name, value) pairs as the entries of a ``<dl>``."""
-    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures)
+def section(title: str, *parts: str, whole: bool = True) -> str:
+    """Put parts under a heading, over the whole width of the page or half of it."""
+    kind = ' class="whole"' if whole else ""
+    return f"<section{kind}><h2>{title}</h2>{''.join(parts)}</section>"
+
+
+def boxed_table(columns: Sequence[str], rows: Iterable[Sequence[str]], figures: int) -> str:
+    """Draw an `html_table` that can be moved sideways where the screen is narrow."""
+    return f'<div class="box">{html_table(columns, rows, figures)}</div>'
 
 
 def html_table(columns: Sequence[str], rows: Iterable[Sequence[str]], figures: int = 1) -> str:

@@ -6,13 +6,17 @@ failure is taken. Testing in a fixed order needs no correction for the number of
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 from scipy.stats import binom
 
 from hierarchy.errors import DataError
 
 PRECISION, DELTA = 0.95, 0.1  # what is promised by default
+Share = Annotated[float, Field(gt=0, lt=1)]
+Threshold = Annotated[float, Field(ge=0, le=1)]
 STEPS = 100  # thresholds that are tried at most: each adds about as many documents
 
 
@@ -32,10 +36,10 @@ class BackOff:
         Else the group where its probability is above this; None: no group answer keeps it.
     """
 
-    precision: float
-    delta: float
-    fine: float | None
-    group: float | None
+    precision: Share
+    delta: Share
+    fine: Threshold | None
+    group: Threshold | None
 
     def levels(self, confidence: np.ndarray, group_confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Tell which documents are answered with the fine label, and which with its group.

@@ -8,12 +8,21 @@ drawn from a hash of the document, so that a document always gets the same set.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Annotated
 
 import numpy as np
+from pydantic import PlainSerializer, WrapValidator
 
 from hierarchy.errors import DataError
+from pipelines.promises.backoff import Share, Threshold
 from stages.router.label_space import group_mass
 
+Limit = Annotated[  # infinite where no score is above it: null in JSON
+    Threshold,
+    WrapValidator(lambda value, check: inf if value is None else check(value)),
+    PlainSerializer(lambda value: value if isfinite(value) else None),
+]
 ROUNDING = 1e-9  # (n + 1) · coverage is often a whole number but for its last bits
 
 
@@ -34,10 +43,10 @@ class Conformal:
         serves all. Infinite where a group has too few documents: its labels are then in every set.
     """
 
-    coverage: float
-    labels: float
-    tree: float
-    groups: tuple[float, ...] | None = None
+    coverage: Share
+    labels: Limit
+    tree: Limit
+    groups: tuple[Limit, ...] | None
 
     def label_sets(self, probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
         """Mark the labels in each document's set.
@@ -129,7 +138,9 @@ def right_scores(
         (documents,) score of the right label, and of the first node of the tree that holds it.
     """
     documents = np.arange(len(gold))
+    # 1. The score of the right label; no set can hold one that is none of the model's.
     of_label = np.where(gold >= 0, label_scores(probabilities, uniforms)[documents, gold], np.inf)
+    # 2. The first node that holds it: the best label where that is right, else the first with its group.
     scores, first = tree_scores(probabilities, group_of, uniforms)
     node = np.where(gold == probabilities.argmax(axis=1), 0, first[documents, gold_group])
     return of_label, np.where((gold >= 0) & (gold_group >= 0), scores[documents, node], np.inf)
@@ -146,12 +157,17 @@ def limit(scores: np.ndarray, coverage: float) -> float:
 
 def label_scores(probabilities: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
     """Score every label of every document, (documents, labels) float64 in [0, 1]; the best labels score lowest."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")
+    # 1. Sort the labels of each document by falling probability, and let each row sum to 1 in float64.
+    order = np.argsort(-probabilities, axis=1, kind="stable")  # (documents, labels)
     falling = np.take_along_axis(probabilities, order, axis=1).astype(np.float64)
     falling /= falling.sum(axis=1, keepdims=True)
+    # 2. Sum what is more probable than each label, and add a random part of its own probability.
     before = np.cumsum(falling, axis=1) - falling
+    ranked = np.minimum(before + uniforms[:, None] * falling, 1.0)
+    # 3. A label that the router did not score gets the worst score there is.
+    ranked = np.where(falling > 0, ranked, 1.0)
+    # 4. Bring the scores back into the order of the labels.
     scores = np.empty_like(falling)
-    ranked = np.where(falling > 0, np.minimum(before + uniforms[:, None] * falling, 1.0), 1.0)
     np.put_along_axis(scores, order, ranked, axis=1)
     return scores
 
@@ -170,13 +186,16 @@ def tree_scores(probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.nd
         (documents, 1 + groups) score of each node, rising, and (documents, groups) the first node that holds each
         group.
     """
+    # 1. The probability that each node holds: of the best label, then of 1, 2, ... groups, (documents, 1 + groups).
     top = probabilities.max(axis=1).astype(np.float64)
     mass, order = group_mass(probabilities, group_of), group_order(probabilities, group_of)
     reached = np.cumsum(np.take_along_axis(mass, order, axis=1), axis=1)
-    reached = np.column_stack([top, np.maximum(reached, top[:, None])])
+    reached = np.column_stack([top, np.maximum(reached, top[:, None])])  # rounding must not let a node fall
     reached = np.minimum(reached / reached[:, -1:], 1.0)
+    # 2. The score of a node: what the node inside it holds, and a random part of what it adds.
     before = np.column_stack([np.zeros(len(top)), reached[:, :-1]])
     scores = before + uniforms[:, None] * (reached - before)
+    # 3. The first node that holds a group is its place in the order; node 0 is the best label alone.
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(1, order.shape[1] + 1)[None], axis=1)
     return scores, place

@@ -1,15 +1,17 @@
 """What a model promises, on calibration documents that nothing else has seen."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from math import ceil, inf, isfinite
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
 from numbers import Real
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter
 
 from hierarchy.errors import ConfigError, DataError
-from pipelines.promises.backoff import BackOff, fit_back_off
+from pipelines.promises.backoff import BackOff, Share, fit_back_off
 from pipelines.promises.conformal import Conformal, document_uniforms, fit_conformal, right_scores
 from stages.router.label_space import group_mass
 from stages.router.router import Routed
@@ -44,8 +46,8 @@ class OutOfScope:
         Documents below it are.
     """
 
-    false_alarms: float
-    energy: float
+    false_alarms: Share
+    energy: FiniteFloat
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,13 @@ class Promises:
         None where no rate of false alarms was wished for.
     """
 
-    documents: int
-    routing: str
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+
+    documents: Annotated[int, Field(ge=1)]
+    routing: Annotated[str, Field(pattern=r"^(exhaustive|beam: [1-9][0-9]{0,17})$")]
     back_off: BackOff
     conformal: Conformal
-    out_of_scope: OutOfScope | None = None
+    out_of_scope: OutOfScope | None
 
     def decide(self, routed: Routed, group_of: np.ndarray) -> Decisions:
         """Choose the level of each answer.
@@ -102,28 +106,13 @@ class Promises:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        values = asdict(self)
-        limits = values["conformal"]
-        limits |= {name: _finite(limits[name]) for name in ("labels", "tree")}
-        if self.conformal.groups is not None:
-            limits["groups"] = [_finite(x) for x in self.conformal.groups]
-        return values
+        """JSON-ready; a limit that is infinite is None."""
+        return TypeAdapter(Promises).dump_python(self, mode="json")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Promises":
-        """Read what `as_dict` gave, also after a detour over JSON."""
-        conformal, outside = dict(values["conformal"]), values["out_of_scope"]
-        conformal |= {name: inf if conformal[name] is None else conformal[name] for name in ("labels", "tree")}
-        if conformal["groups"] is not None:
-            conformal["groups"] = tuple(inf if x is None else x for x in conformal["groups"])
-        return cls(
-            documents=values["documents"],
-            routing=values["routing"],
-            back_off=BackOff(**values["back_off"]),
-            conformal=Conformal(**conformal),
-            out_of_scope=None if outside is None else OutOfScope(**outside),
-        )
+    def from_dict(cls, values: Any) -> "Promises":
+        """Read what `as_dict` gave, also after a detour over JSON; raises pydantic's ValidationError."""
+        return TypeAdapter(Promises).validate_json(json.dumps(values))
 
 
 @dataclass(frozen=True)
@@ -268,11 +257,6 @@ def confidences(routed: Routed, group_of: np.ndarray) -> tuple[np.ndarray, np.nd
     documents, best = np.arange(len(routed.probabilities)), routed.probabilities.argmax(axis=1)
     own = routed.probabilities[documents, best].astype(np.float64)
     return own, group_mass(routed.probabilities, group_of)[documents, group_of[best]]
-
-
-def _finite(limit: float) -> float | None:
-    """Return a limit as JSON knows it, which has no infinity."""
-    return limit if isfinite(limit) else None
 
 
 def _energy_limit(energy: np.ndarray, false_alarms: float) -> OutOfScope:

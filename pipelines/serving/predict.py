@@ -7,11 +7,10 @@ The documents are answered in shards. A finished shard is a Parquet file in ``<o
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat, tee
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hierarchy.arguments import whole_number
 from hierarchy.disk.locks import held
@@ -23,6 +22,7 @@ from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
 from pipelines.model.provenance import code_and_libraries
+from pipelines.serving.answers import answer_schema, answers
 from pipelines.serving.parts import (
     TABLE,
     check_parts,
@@ -50,42 +50,12 @@ STATE_FORMAT = 2
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
-@dataclass(frozen=True)
-class PredictionOptions:
-    """How documents are answered.
+class Document(NamedTuple):
+    """A document, where it stands in its source, and what is passed through; None where it carries nothing."""
 
-    Parameters
-    ----------
-    top_k
-        Paths listed for each document at most.
-    routing, beam
-        As in the settings of the model where None.
-    ids
-        Whether the documents carry ids.
-    sets
-        ``labels`` or ``tree`` adds the conformal set of each document, see `pipelines.model.sets.sets_of`.
-    """
-
-    top_k: int = 3
-    routing: str | None = None
-    beam: int | None = None
-    ids: bool = False
-    sets: str | None = None
-
-
-@dataclass(frozen=True)
-class Block:
-    """Neighbouring documents.
-
-    Parameters
-    ----------
-    texts, rows, ids
-        Each as long as the others; an id is None where the documents carry none.
-    """
-
-    texts: list[str] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)
-    ids: list[str | None] = field(default_factory=list)
+    text: str
+    row: int
+    id: str | None
 
 
 def predict_file(
@@ -159,7 +129,8 @@ def predict_file(
     parts = parts_of(out)
     check_parts(parts)
     check_outputs([output, OutputFolder("the folder of its parts", parts, replaced=True, tables=True)], inputs)
-    options = PredictionOptions(top_k, routing, beam, id_column is not None, sets)
+    options = {"top_k": top_k, "routing": routing, "beam": beam, "sets": sets}
+    ids = id_column is not None
     with held(out):
         fresh = open_parts(parts, restart=restart)
         try:
@@ -168,7 +139,18 @@ def predict_file(
                 encoding=encoding, cache_dir=parts / TABLE,
             )  # fmt: skip
             documents_key, n_shards = _examine(documents, str(source))
-            claim_parts(parts, _run(documents_key, model_key, options))
+            claim_parts(
+                parts,
+                {  # all that shards depend on
+                    "format": STATE_FORMAT,
+                    "shard": [SHARD_DOCUMENTS, SHARD_CHARACTERS],
+                    "versions": code_and_libraries(),
+                    "documents": documents_key,
+                    "model": model_key,
+                    "ids": ids,
+                    **options,
+                },
+            )
         except BaseException:
             if fresh:
                 remove_parts(parts)
@@ -184,7 +166,7 @@ def predict_file(
                 if _model_key(model_folder) != model_key:
                     raise ArtifactError(f"{model_folder} was replaced in the meantime: give the same command again")
                 for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
-                    shards[place] = write_shard(answer(model, block, options), parts, place)
+                    shards[place] = write_shard(_table(model, block, options, ids=ids), parts, place)
             except (ArtifactError, ConfigError):  # the model cannot be read, or the options do not fit it
                 if not shards:
                     remove_parts(parts)
@@ -194,79 +176,13 @@ def predict_file(
     return len(documents)
 
 
-def answer(model: "Model", documents: Block, options: PredictionOptions) -> "pa.Table":
-    """Answer some documents.
-
-    Parameters
-    ----------
-    model
-        The trained model.
-    documents
-        What is answered.
-    options
-        How they are answered.
-
-    Returns
-    -------
-    pyarrow.Table
-        One row a document, in their order, with the columns of `output_schema`.
-    """
+def _table(model: "Model", documents: Sequence[Document], options: Mapping[str, Any], *, ids: bool) -> "pa.Table":
+    """Answer some documents: one row each, in their order."""
     import pyarrow as pa
 
-    from pipelines.model.prediction import paths_of
-    from pipelines.model.sets import sets_of
-
-    taxonomy = model.taxonomy
-    label_names = {label.id: label.name for label in taxonomy.labels}
-    group_names = {group.id: group.name for group in taxonomy.groups}
-    lines: list[dict[str, Any]] = []
-    for block, routed in model.route_texts(documents.texts, routing=options.routing, beam=options.beam):
-        sets: list[dict[str, Any]] = [{}] * len(routed.probabilities)
-        if options.sets is not None:
-            found = sets_of(model, routed, documents.texts[block], options.sets)
-            sets = [{"set_level": one.level, "set": one.ids} for one in found]
-        for place, paths in enumerate(paths_of(model, routed, options.top_k), start=block.start):
-            best = paths[0]
-            group, label = best.path
-            line = {"row": documents.rows[place]} | ({"id": documents.ids[place]} if options.ids else {})
-            lines.append(
-                line
-                | {
-                    "label": label,
-                    "label_name": label_names[label],
-                    "group": group,
-                    "group_name": group_names[group],
-                    "probability": _short(best.probability),
-                    "group_probability": _short(best.group_probability),
-                    "coarse_probability": _short(best.coarse_probability),
-                    "beam_mass": _short(best.beam_mass),
-                    "level": best.level,
-                    "reason": best.reason,
-                    "paths": [
-                        {"group": p.path[0], "label": p.path[1], "probability": _short(p.probability)} for p in paths
-                    ],
-                }
-                | sets[place - block.start]
-            )
-    return pa.Table.from_pylist(lines, schema=output_schema(ids=options.ids, sets=options.sets is not None))
-
-
-def output_schema(*, ids: bool, sets: bool) -> "pa.Schema":
-    """Return names and types of the output's columns, with or without ``id``, ``set_level`` and ``set``."""
-    import pyarrow as pa
-
-    path = pa.struct([("group", pa.string()), ("label", pa.string()), ("probability", pa.float64())])
-    return pa.schema(
-        [
-            ("row", pa.int64()),
-            *([("id", pa.string())] if ids else []),
-            *((name, pa.string()) for name in ("label", "label_name", "group", "group_name")),
-            *((name, pa.float64()) for name in ("probability", "group_probability", "coarse_probability", "beam_mass")),
-            *((name, pa.string()) for name in ("level", "reason")),
-            ("paths", pa.list_(path)),
-            *([("set_level", pa.string()), ("set", pa.list_(pa.string()))] if sets else []),
-        ]
-    )
+    found = answers(model, [document.text for document in documents], **options)
+    lines = [{"row": one.row, "id": one.id} | answer for one, answer in zip(documents, found, strict=True)]
+    return pa.Table.from_pylist(lines, schema=answer_schema(ids=ids, sets=options["sets"] is not None))
 
 
 def _model_key(folder: Path) -> str:
@@ -292,13 +208,13 @@ def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
         nonlocal read, n_shards, n_empty
         for block in _blocks(documents):
             n_shards += 1
-            read += len(block.rows)
-            for text, row, given in zip(block.texts, block.rows, block.ids, strict=True):
-                if is_blank(text):
+            read += len(block)
+            for one in block:
+                if is_blank(one.text):
                     n_empty += 1
                     if len(empty) < EMPTY_SHOWN:
-                        empty.append(row)
-                yield text, json.dumps([row, given])
+                        empty.append(one.row)
+                yield one.text, json.dumps([one.row, one.id])
 
     left, right = tee(texts_and_places())
     key = fingerprint((text for text, _ in left), (place for _, place in right))
@@ -312,23 +228,21 @@ def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
     return key, n_shards
 
 
-def _blocks(documents: "Dataset") -> Iterator[Block]:
+def _blocks(table: "Dataset") -> Iterator[list[Document]]:
     """Cut the documents into shards; the cuts depend on nothing but the documents."""
-    block, characters = Block(), 0
-    for batch in _batches(documents):
-        for text, row, given in zip(batch["text"], batch["row"], batch.get("label") or repeat(None), strict=False):
-            if len(block.rows) == SHARD_DOCUMENTS or (block.rows and characters + len(text) > SHARD_CHARACTERS):
-                yield block
-                block, characters = Block(), 0
-            block.texts.append(text)
-            block.rows.append(row)
-            block.ids.append(given)
-            characters += len(text)
-    if block.rows:
+    block: list[Document] = []
+    characters = 0
+    for one in _documents(table):
+        if len(block) == SHARD_DOCUMENTS or (block and characters + len(one.text) > SHARD_CHARACTERS):
+            yield block
+            block, characters = [], 0
+        block.append(one)
+        characters += len(one.text)
+    if block:
         yield block
 
 
-def _batches(documents: "Dataset") -> Iterator[dict[str, list[Any]]]:
+def _documents(table: "Dataset") -> Iterator[Document]:
     """Read the table in order, from its file where it has one.
 
     Not through its memory map: pages of a map, once read, count as this process's memory, which would grow with the
@@ -336,25 +250,13 @@ def _batches(documents: "Dataset") -> Iterator[dict[str, list[Any]]]:
     """
     import pyarrow as pa
 
-    if not documents.cache_files:
-        yield from documents.iter(READ_AT_ONCE)
-    for entry in documents.cache_files:
-        with pa.OSFile(entry["filename"]) as file, pa.ipc.open_stream(file) as stream:
-            for batch in stream:
-                yield batch.to_pydict()
+    def read() -> Iterator[dict[str, list[Any]]]:
+        if not table.cache_files:
+            yield from table.iter(READ_AT_ONCE)
+        for entry in table.cache_files:
+            with pa.OSFile(entry["filename"]) as file, pa.ipc.open_stream(file) as stream:
+                for batch in stream:
+                    yield batch.to_pydict()
 
-
-def _run(documents: str, model: str, options: PredictionOptions) -> dict[str, Any]:
-    """Return all that shards depend on, as JSON has it."""
-    return {
-        "format": STATE_FORMAT,
-        "shard": [SHARD_DOCUMENTS, SHARD_CHARACTERS],
-        "versions": code_and_libraries(),
-        "documents": documents,
-        "model": model,
-        **asdict(options),
-    }
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")  # float32 holds no more
+    for batch in read():
+        yield from map(Document, batch["text"], batch["row"], batch.get("label") or repeat(None))

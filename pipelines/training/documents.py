@@ -9,24 +9,24 @@ from typing import Any
 from hierarchy.arguments import label_column
 from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.wrong_values import validated
-from pipelines.data.documents import Documents
-from pipelines.data.label_words import Word, check_words, differing, joined_words, words_given
-from pipelines.data.preparation import (
+from hierarchy.wrong_values import validated
+from pipelines.data.documents import Documents, warn_of_repeats
+from pipelines.data.given import (
     check_calibration,
     check_labels,
     check_pair,
     check_taxonomy,
     prepare_documents,
+    words_of,
 )
+from pipelines.data.label_words import Word, differing, joined_words
 from pipelines.model.model import Model
 from pipelines.model.record import CUT, with_sources
-from pipelines.model.seen_documents import warn_of_repeats
 from pipelines.promises.backoff import check_enough
 from pipelines.settings import Settings
 from pipelines.training.fit import fit_model
 from pipelines.training.refit import refit
-from pipelines.training.refit_plan import cut_validation
+from pipelines.training.refit_plan import cut_for_refit
 
 Pair = tuple[Sequence[str], Sequence[Word]]
 Place = Callable[[], AbstractContextManager[Path]]
@@ -69,7 +69,7 @@ def fit_documents(
     calibration: Pair | None,
     *,
     place: Place,
-) -> Model:
+) -> tuple[Model, Documents | None]:
     """Train a model on documents as a caller gives them.
 
     Parameters
@@ -77,7 +77,7 @@ def fit_documents(
     settings, taxonomy
         As checked; the tree as given.
     texts, labels, validation, calibration
-        As for `HierarchicalClassifier.fit`. Calibration documents are checked and not used.
+        As for `HierarchicalClassifier.fit`. Calibration documents are checked, and given back as they then are.
     place
         Gives the run folder, once everything is checked.
 
@@ -92,7 +92,8 @@ def fit_documents(
     train, valid = prepare_documents(
         texts, labels, validation, taxonomy, random_state=settings.random_state, merge_spellings=merge
     )
-    words = words_given(check_words(labels), train, *([valid] if validation is None else []))
+    words = words_of(texts, labels, train, *([valid] if validation is None else []))
+    calibrating = None
     if calibration is not None:
         calibrating = check_calibration(calibration, taxonomy, words)
         check_enough(len(calibrating.texts))
@@ -102,7 +103,7 @@ def fit_documents(
         model = fit_model(settings, taxonomy, train, valid, folder=folder)
     if validation is None:
         model = replace(model, record=with_sources(model.record, {"valid": CUT}))
-    return replace(model, words=differing(words, model.label_ids))
+    return replace(model, words=differing(words, model.label_ids)), calibrating
 
 
 def refit_documents(
@@ -148,12 +149,12 @@ def refit_documents(
     check_taxonomy(taxonomy)
     chosen = None if groups is None else label_column(groups, "groups")
     tree = model.taxonomy if taxonomy is None else taxonomy
-    train = Documents(*check_labels(texts, labels, tree, where="training documents", words=by_word))
-    words = words_given(check_words(labels), train)
+    train = check_labels(texts, labels, tree, where="training documents", words=by_word)
+    words = words_of(texts, labels, train)
     if validation is not None:
         valid = check_pair(validation, "validation", tree, where="validation documents", words=by_word)
     else:
-        kept, held_out = cut_validation(model, train)
+        kept, held_out = cut_for_refit(model, train)
         train, valid = train.select(kept), train.select(held_out)
     with place() as folder:
         again = refit(

@@ -12,7 +12,7 @@ from stages.coarse.encoder import Encoder
 from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, unknown_token_share
 from stages.machine import device_of
 from stages.progress import duration
-from stages.training.optimizer import layer_depths
+from stages.training.arguments import ENCODER_DEFAULTS, layer_depths
 
 UNKNOWN_TOKEN_SAMPLE = 2000  # documents looked at, spread over all
 FULL_TRAINING_LIMIT = 30 * 60  # seconds that `auto` is ready to spend on the encoder
@@ -73,8 +73,6 @@ def resolve_trainable(settings: Settings, encoder: Encoder, texts: Sequence[str]
     lengths = [min(len(ids), most) for ids in encoder.tokenizer(some, verbose=False)["input_ids"]]
     tokens = float(np.mean(lengths)) * len(texts)
     matrices = sum(p.numel() for n, p in encoder.transformer.named_parameters() if p.ndim > 1 and "embedding" not in n)
-    from stages.training.arguments import ENCODER_DEFAULTS  # loads transformers' training, prediction needs none
-
     epochs = settings.training.get("num_train_epochs", ENCODER_DEFAULTS["num_train_epochs"])
     # 6 operations a parameter and token: forward and backward (Kaplan et al. 2020)
     seconds = 6 * matrices * tokens * epochs / (CORE_FLOPS * (os.cpu_count() or 1))
@@ -83,6 +81,15 @@ def resolve_trainable(settings: Settings, encoder: Encoder, texts: Sequence[str]
     where = "on a GPU" if on_gpu else f"about {duration(seconds)} for a full training on this processor"
     logger.info("trainable: %s (auto; %.2g tokens, %.2g parameters, %s)", choice, tokens, matrices, where)
     return choice
+
+
+def freeze(encoder: Encoder, top_layers: int | None) -> None:
+    """Leave only the last layers trainable; None leaves all."""
+    if top_layers is None:
+        return
+    depths = layer_depths(encoder, "transformer.")
+    for name, parameter in encoder.named_parameters():
+        parameter.requires_grad_(depths[name] < top_layers)
 
 
 def _check_sizes(settings: Settings, encoder: Encoder) -> None:

@@ -1,21 +1,33 @@
-"""From checked documents to a trained model: the encoder, the groups, then chained or joint training."""
+"""From checked documents to a trained model: encoder, groups, coarse stage, rows, and the router's few numbers.
 
-from dataclasses import replace
+A chained training fits the rows on the vectors of a coarse stage that is finished; a joint one trains both at once.
+"""
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hierarchy.taxonomy import Taxonomy
+from pipelines.data.augmentation import for_rows, label_texts, training_documents
 from pipelines.data.documents import Documents
-from pipelines.data.preparation import check_placeable, label_texts, place_labels, training_documents
 from pipelines.model.model import Model
+from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import run_record
 from pipelines.settings import Settings
-from pipelines.training.chained import fit_chained
-from pipelines.training.joint import fit_joint
+from pipelines.training.groups import check_placeable, place_labels
+from pipelines.training.heads import fit_heads, fit_ngram_rows, plan_rows, read_ngrams, report_unknown
+from stages.features import FeatureExtractor
+from stages.fine.negatives import resolve_negatives
+from stages.fine.rows import Rows
+from stages.machine import first_goes_first
 from stages.progress import Clock
+from stages.router.fusion import fit_router
+from stages.router.label_space import LabelSpace
+from stages.router.router import Router
 
 if TYPE_CHECKING:
-    from stages.training.trainer import Watch
+    from stages.training.evaluations import Watch
 
 
 def fit_model(
@@ -69,17 +81,55 @@ def fit_model(
                 neural.vectors(encoder, "training")
                 neural.vectors(encoder, "validation")
     placed = place_labels(settings, taxonomy, given, neural, clock)
-    if settings.mode == "joint" and neural is not None:
-        model = fit_joint(settings, placed, train, valid, neural=neural, folder=folder, clock=clock)
-    else:
-        model = fit_chained(settings, placed, train, valid, neural=neural, folder=folder, clock=clock)
-    record = run_record(
-        model.settings,
-        taxonomy,
-        given,
-        valid,
-        encoder=content,
-        history=model.record["history"],
-        seconds=clock.seconds,
+    space = LabelSpace.of(placed, train.labels)
+    targets, valid_targets = space.targets(train.labels), space.targets(valid.labels)
+    negatives = resolve_negatives(settings.negatives, len(space.label_ids), len(targets))
+    settings = settings.resolved(negatives=negatives)
+
+    # 1. The coarse stage, and in a joint training the neural rows with it.
+    joint = neural is not None and settings.mode == "joint"
+    rows = vectors = features = None  # neural rows; pooled vectors that they are fitted on in a chained training
+    history: list[dict[str, float | None]] = []
+    if neural is not None:
+        with clock.step("joint model" if joint else "coarse model"):
+            history = neural.train(placed, space, targets, valid_targets).history
+        rows, features = neural.trained_rows(), neural.features()
+        if not joint:
+            with clock.step("vectors for the fine heads"):
+                vectors = neural.fine_vectors()
+
+    # 2. All other rows.
+    with clock.step("n-grams"):
+        vectorizer, ngrams = read_ngrams(settings, train)
+    lexical = group_rows = None
+    read_by_rows = ngrams if vectors is None else vectors
+    if read_by_rows is not None:
+        with clock.step("rows"), first_goes_first():
+            problems, of_rows = plan_rows(read_by_rows, targets, space, settings), for_rows(settings)
+            if vectors is not None:
+                rows = Rows.stack(fit_heads(vectors, targets, problems, of_rows, folder, "neural rows"))
+            lexical, group_rows = fit_ngram_rows(ngrams, targets, space, problems, of_rows, folder)
+
+    # 3. The fusion, on what a prediction reads of validation documents.
+    extractor = FeatureExtractor(neural=features, vectorizer=vectorizer)
+    with clock.step("vectors of validation documents"), first_goes_first():
+        inputs = extractor.through_cache(valid.texts, folder)
+    if inputs.ngrams is not None:
+        report_unknown(inputs.ngrams, valid.texts, "validation", settings)
+    with clock.step("fusion"):
+        router = Router(space, rows, lexical, group_rows, neural_margins=not joint)
+        router = fit_router(router, inputs, valid_targets)
+
+    if features is not None and vectors is None and settings.keep_neighbours:
+        with clock.step("vectors of training documents"), first_goes_first():
+            vectors, _ = features.through_cache(train.texts, folder)
+    return Model(
+        settings=settings,
+        taxonomy=placed,
+        train_counts=np.bincount(targets[: train.given], minlength=len(space.label_ids)),
+        extractor=extractor,
+        router=router,
+        record=run_record(settings, taxonomy, given, valid, encoder=content, history=history, seconds=clock.seconds),
+        valid_keys=np.unique(valid.keys()),
+        neighbours=Neighbours.of(vectors, train, targets) if settings.keep_neighbours and vectors is not None else None,
     )
-    return replace(model, record=record)

@@ -16,14 +16,13 @@ from pipelines.data.documents import Documents
 from pipelines.data.report import some
 from pipelines.settings import Settings
 from stages.arrays import check_arrays, read_arrays, row_arrays
-from stages.fine.bank import HeadBank
 from stages.fine.negatives import plan_problems
 from stages.fine.ngrams import NgramVectorizer, reduced
 from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, seconds_of_one_row
 from stages.progress import duration, progress
 from stages.router.label_space import LabelSpace
 from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
-from stages.training.frequencies import label_ratio
+from stages.training.imbalance import label_ratio
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -96,29 +95,23 @@ def fit_heads(
     return [Rows.stack([rows[file] for file in own]) for own in files]
 
 
-def read_ngrams(
-    settings: Settings, train: Documents, valid: Documents
-) -> tuple[NgramVectorizer | None, Features, Features]:
-    """Fit the n-gram vocabulary on training documents and read both parts; all None with ``lexical: off``.
-
-    How many documents hold no n-gram of the vocabulary is said, aloud where no encoder reads them.
-    """
+def read_ngrams(settings: Settings, train: Documents) -> tuple[NgramVectorizer | None, Features]:
+    """Fit the n-gram vocabulary on training documents and read them; both None with ``lexical: off``."""
     if not settings.lexical:
-        return None, None, None
+        return None, None
     vectorizer = NgramVectorizer(settings.min_df)
     ngrams = vectorizer.fit_transform(train.texts[: train.given], train.given)
     if train.made:  # which counts for no n-gram: a copy of a document would bear out what stands nowhere else
         ngrams = sparse.vstack([ngrams, vectorizer.transform(train.texts[train.given :])], format="csr")
-    valid_ngrams = vectorizer.transform(valid.texts)
-    level = logging.WARNING if settings.encoder == "none" else logging.INFO
-    _report_unknown(ngrams[: train.given], train.texts, "training", level)
-    _report_unknown(valid_ngrams, valid.texts, "validation", level)
-    return vectorizer, ngrams, valid_ngrams
+    report_unknown(ngrams[: train.given], train.texts, "training", settings)
+    return vectorizer, ngrams
 
 
-def _report_unknown(ngrams: Features, texts: Sequence[str], what: str, level: int) -> None:
+def report_unknown(ngrams: Features, texts: Sequence[str], what: str, settings: Settings) -> None:
+    """Say how many documents hold no n-gram of the vocabulary, aloud where no encoder reads them."""
     unknown = np.flatnonzero(ngrams.getnnz(1) == 0)
     if len(unknown):
+        level = logging.WARNING if settings.encoder == "none" else logging.INFO
         shown = [repr(texts[int(document)][:CHARACTERS_SHOWN]) for document in unknown[:DOCUMENTS_SHOWN]]
         logger.log(
             level,
@@ -135,7 +128,7 @@ def fit_ngram_rows(
     problems: Sequence[Problem],
     settings: Settings,
     folder: Path,
-) -> tuple[HeadBank | None, Rows | None]:
+) -> tuple[Rows | None, Rows | None]:
     """Fit the n-gram rows of all labels and of all groups; None where there are no n-grams.
 
     Parameters
@@ -152,7 +145,7 @@ def fit_ngram_rows(
     heads = fit_heads(ngrams, targets, problems, settings, folder, "n-gram rows")
     rows = Rows.stack(heads).with_chances_times(chance_factors(targets, space, settings))
     group_rows = fit_group_rows(ngrams, space.groups(targets), len(space.group_ids), settings, folder)
-    return HeadBank(rows, space.offsets), group_rows
+    return rows, group_rows
 
 
 def chance_factors(targets: np.ndarray, space: LabelSpace, settings: Settings) -> np.ndarray:

@@ -1,49 +1,12 @@
 """Settings into the modules of the neural side: the settings stop here, modules see plain arguments."""
 
 import numpy as np
-import torch
 
 from pipelines.settings import Settings
-from stages.coarse.document_model import Aggregator, DocumentModel, LabelAttention
-from stages.coarse.encoder import Encoder
 from stages.router.label_space import LabelSpace
-from stages.training.frequencies import label_ratio
-from stages.training.imbalance import LabelSampler, logit_shifts
+from stages.training.imbalance import label_ratio, logit_shifts
 from stages.training.losses import HierarchicalLoss
-from stages.training.optimizer import layer_depths
-
-
-def make_document_model(settings: Settings, hidden: int, group_embeddings: torch.Tensor) -> DocumentModel:
-    """Build the untrained document model.
-
-    Parameters
-    ----------
-    settings
-        Aggregator, label attention and dropout are read.
-    hidden
-        Dimensions of a segment vector.
-    group_embeddings
-        (groups, label hidden) start values.
-    """
-    return DocumentModel(
-        aggregator=Aggregator(
-            hidden=hidden,
-            layers=settings.aggregator_layers if settings.aggregator else 0,
-            heads=settings.aggregator_heads,
-            dropout=settings.dropout,
-        ),
-        label_attention=LabelAttention(group_embeddings=group_embeddings, hidden=hidden, dropout=settings.dropout)
-        if settings.label_attention
-        else None,
-        hidden=hidden,
-        groups=len(group_embeddings),
-        dropout=settings.dropout,
-    )
-
-
-def fine_encoders(fine_features: str, *, trained: Encoder, pretrained: Encoder) -> list[Encoder]:
-    """Return the encoders whose pooled vectors the neural rows read."""
-    return {"trained": [trained], "pretrained": [pretrained], "both": [pretrained, trained]}[fine_features]
+from stages.training.sampling import LabelSampler
 
 
 def make_loss(settings: Settings, space: LabelSpace, targets: np.ndarray) -> HierarchicalLoss:
@@ -96,12 +59,3 @@ def make_sampler(settings: Settings, space: LabelSpace, targets: np.ndarray) -> 
 def _ratio(settings: Settings, space: LabelSpace, targets: np.ndarray) -> np.ndarray:
     counts = np.bincount(targets[targets >= 0], minlength=len(space.label_ids))
     return label_ratio(counts, space.group_of, settings.imbalance_scope)
-
-
-def freeze(encoder: Encoder, top_layers: int | None) -> None:
-    """Leave only the last layers trainable; None leaves all."""
-    if top_layers is None:
-        return
-    depths = layer_depths(encoder, "transformer.")
-    for name, parameter in encoder.named_parameters():
-        parameter.requires_grad_(depths[name] < top_layers)

@@ -12,9 +12,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from hierarchy.taxonomy import Taxonomy
+from pipelines.model.document_model import fine_encoders, make_document_model
 from pipelines.settings import Settings
-from pipelines.training.encoder import check_label_texts
-from pipelines.training.modules import fine_encoders, freeze, make_document_model, make_loss, make_sampler
+from pipelines.training.encoder import check_label_texts, freeze
+from pipelines.training.modules import make_loss, make_sampler
 from pipelines.training.training_key import training_key
 from stages.coarse.document_model import group_text_embeddings
 from stages.coarse.encoder import Encoder
@@ -23,48 +24,35 @@ from stages.features import (
     NeuralFeatures,
     cached_vectors,
     read_cached_documents,
-    read_documents,
+    run_document_model,
     warn_of_dropped_tokens,
 )
+from stages.fine.rows import Rows
 from stages.machine import first_goes_first
 from stages.router.label_space import LabelSpace
+from stages.training.arguments import ENCODER_DEFAULTS
 from stages.training.two_stage import TwoStageModel, rows_from_vectors
 from stages.vectors import SegmentVectors
 
 if TYPE_CHECKING:
-    from stages.training.trainer import Training, Watch
+    from stages.training.evaluations import Watch
+    from stages.training.trainer import Training
 
 
 @dataclass(frozen=True)
-class _VectorData(Dataset):
-    """Cached segment vectors with the fine labels of their documents."""
+class _Examples(Dataset):
+    """Documents, as texts or as cached segment vectors, with their fine labels."""
 
-    vectors: SegmentVectors
+    items: Sequence[str] | SegmentVectors
     targets: np.ndarray
-    documents: np.ndarray  # places in `vectors`
+    documents: np.ndarray  # places in `items`
 
     def __len__(self) -> int:
         return len(self.documents)
 
-    def __getitem__(self, place: int) -> tuple[np.ndarray, int]:
+    def __getitem__(self, place: int) -> tuple[str | np.ndarray, int]:
         document = int(self.documents[place])
-        return self.vectors[document], int(self.targets[document])
-
-
-@dataclass(frozen=True)
-class _TextData(Dataset):
-    """Documents with their fine labels."""
-
-    texts: Sequence[str]
-    targets: np.ndarray
-    documents: np.ndarray  # places in `texts`
-
-    def __len__(self) -> int:
-        return len(self.documents)
-
-    def __getitem__(self, place: int) -> tuple[str, int]:
-        document = int(self.documents[place])
-        return self.texts[document], int(self.targets[document])
+        return self.items[document], int(self.targets[document])
 
 
 class NeuralStage:
@@ -134,8 +122,6 @@ class NeuralStage:
         targets, valid_targets
             (documents,) label of each document; -1 leaves one out.
         """
-        from stages.training.arguments import ENCODER_DEFAULTS
-
         embeddings = self._group_embeddings(taxonomy, space)
         self._space = space
         self._key = training_key(
@@ -172,17 +158,13 @@ class NeuralStage:
                 module.eval().requires_grad_(False)
         return result
 
-    def fine_vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Pooled vectors (documents, features) of training and validation documents, for rows fitted on them."""
-        train, valid = (
-            np.hstack([self.vectors(encoder, part).pooled() for encoder in self._fine_encoders()])
-            for part in ("training", "validation")
-        )
-        return train, valid
+    def fine_vectors(self) -> np.ndarray:
+        """Pooled vectors (documents, features) of training documents, for rows that are fitted on them."""
+        return np.hstack([self.vectors(encoder, "training").pooled() for encoder in self._fine_encoders()])
 
-    def read(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """Document vectors (documents, hidden) and group logits (documents, groups) of a part as for `vectors`."""
-        return read_cached_documents(self.document_model, self.vectors(self.encoder, part))
+    def trained_rows(self) -> Rows | None:
+        """Return the rows of a joint training."""
+        return None if self.rows is None else Rows(self.rows.weight.cpu().numpy(), self.rows.bias.cpu().numpy())
 
     def features(self) -> NeuralFeatures:
         """Return what turns new texts into the same features."""
@@ -204,23 +186,19 @@ class NeuralStage:
         from stages.training.trainer import train_model
 
         rows, valid_rows = np.flatnonzero(targets >= 0), np.flatnonzero(valid_targets >= 0)
+        items: tuple[Any, Any]
         collate: Callable[[Sequence[Any]], dict[str, Any]]
-        train: Dataset
-        valid: Dataset
         lengths = None
         if model.encoder is None:
-            train = _VectorData(self.vectors(self.pretrained, "training"), targets, rows)
-            valid = _VectorData(self.vectors(self.pretrained, "validation"), valid_targets, valid_rows)
+            items = self.vectors(self.pretrained, "training"), self.vectors(self.pretrained, "validation")
             collate = _collate_vectors
         else:
-            train = _TextData(self.train_texts, targets, rows)
-            valid = _TextData(self.valid_texts, valid_targets, valid_rows)
-            collate = self._collate_texts
+            items, collate = (self.train_texts, self.valid_texts), self._collate_texts
             lengths = np.array([len(text) for text in self.train_texts])[rows]  # characters: close to tokens, at once
         return train_model(
             model,
-            train=train,
-            valid=valid,
+            train=_Examples(items[0], targets, rows),
+            valid=_Examples(items[1], valid_targets, valid_rows),
             collate=collate,
             settings={**self.settings.training, **settings},
             folder=self.folder / f"{self.settings.mode}-{self._key}",
@@ -265,7 +243,7 @@ class NeuralStage:
         if start == "labels":
             segments = self.segmenter([taxonomy.labels[taxonomy.label_index(i)].text for i in space.label_ids])
             vectors = self.pretrained.encode(segments.input_ids, tokens_per_chunk=self.settings.tokens_per_chunk)
-            means = read_documents(self.document_model, vectors, segments.counts)[0]
+            means = run_document_model(self.document_model, vectors, segments.counts)[0]
         else:
             documents = read_cached_documents(self.document_model, self.vectors(self.pretrained, "training"))[0]
             means = np.zeros((len(space.label_ids), hidden), dtype=np.float32)

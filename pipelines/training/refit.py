@@ -10,22 +10,23 @@ import numpy as np
 
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.wrong_values import validated
-from pipelines.data.augmentation import for_rows, load_function
-from pipelines.data.documents import Documents
-from pipelines.data.preparation import report_unseen, training_documents
+from hierarchy.wrong_values import validated
+from pipelines.data.augmentation import for_rows, load_function, training_documents
+from pipelines.data.documents import Documents, warn_of_repeats
+from pipelines.data.given import report_unseen
 from pipelines.data.report import some
 from pipelines.model.artifact.saved_settings import acting
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import is_last_refit, with_refit
-from pipelines.model.seen_documents import warn_of_repeats
 from pipelines.settings import Settings
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
-from pipelines.training.refit_plan import CHANGED, Plan, plan_refit
-from stages.features import FeatureExtractor, NeuralFeatures
+from pipelines.training.refit_plan import CHANGED, RefitPlan, plan_refit
+from stages.features import NeuralFeatures
+from stages.fine.rows import Features, Rows
 from stages.progress import Clock
-from stages.router.router import Inputs, Router, fit_router
+from stages.router.fusion import fit_router
+from stages.router.router import Inputs, Router
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -108,7 +109,7 @@ def refit(
     if plan.coarse and valid is not None and extractor.neural is not None:
         with clock.step("coarse model"):
             neural, history = _train_coarse(extractor.neural, plan, train, valid, settings, folder)
-        extractor = FeatureExtractor(neural=neural, vectorizer=extractor.vectorizer)
+        extractor = replace(extractor, neural=neural)
     with clock.step("vectors and n-grams"):
         inputs = extractor.through_cache(train.texts, folder)
     of_rows = for_rows(settings)
@@ -120,15 +121,8 @@ def refit(
             router = replace(router, group_rows=group_rows)
     if valid is not None:
         with clock.step("fusion"):
-            router = fit_router(
-                space,
-                neural=router.neural,
-                lexical=router.lexical,
-                group_rows=router.group_rows,
-                valid=extractor.through_cache(valid.texts, folder),
-                valid_targets=space.targets(valid.labels),
-                coarse_fusion=None if plan.coarse else router.coarse_fusion,
-            )
+            inputs_of_valid = extractor.through_cache(valid.texts, folder)
+            router = fit_router(router, inputs_of_valid, space.targets(valid.labels), coarse=plan.coarse)
     entry = {**changes, "history": history, "seconds": clock.seconds}
     if augment is not None:
         entry["augment"] = augment
@@ -140,8 +134,6 @@ def refit(
     return Model(
         settings=model.settings,
         taxonomy=taxonomy,
-        label_ids=space.label_ids,
-        group_ids=space.group_ids,
         train_counts=counts,
         extractor=extractor,
         router=router,
@@ -178,7 +170,7 @@ def _check_training(model: Model, settings: Settings) -> None:
     check_training(settings.training, device=None if neural is None else neural.encoder.device.type)
 
 
-def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
+def _counts(model: Model, plan: RefitPlan, targets: np.ndarray) -> np.ndarray:
     """Training documents behind each row, (labels,); refuses a label without any, and tells of rows left behind."""
     space = plan.space
     labels = [plan.taxonomy.label_named(label) for label in space.label_ids]
@@ -203,7 +195,7 @@ def _counts(model: Model, plan: Plan, targets: np.ndarray) -> np.ndarray:
     return np.where(plan.refitted, counts, before)
 
 
-def _check_validation(plan: Plan, train: Documents, valid: Documents | None) -> None:
+def _check_validation(plan: RefitPlan, train: Documents, valid: Documents | None) -> None:
     if valid is None:
         if plan.coarse:
             raise DataError(
@@ -216,7 +208,7 @@ def _check_validation(plan: Plan, train: Documents, valid: Documents | None) -> 
 
 
 def _train_coarse(
-    neural: NeuralFeatures, plan: Plan, train: Documents, valid: Documents, settings: Settings, folder: Path
+    neural: NeuralFeatures, plan: RefitPlan, train: Documents, valid: Documents, settings: Settings, folder: Path
 ) -> tuple[NeuralFeatures, list[dict[str, float | None]]]:
     """Train a document model above the encoder as it stands; return the features with it, and its history."""
     from pipelines.training.neural import NeuralStage
@@ -232,46 +224,38 @@ def _train_coarse(
     space = plan.space
     targets, valid_targets = (space.targets(documents.labels) for documents in (train, valid))
     history = stage.train(plan.taxonomy, space, targets, valid_targets).history
-    features = NeuralFeatures(
-        encoder=neural.encoder,
-        fine_encoders=neural.fine_encoders,
-        segmenter=neural.segmenter,
-        document_model=stage.document_model,
-        tokens_per_chunk=neural.tokens_per_chunk,
-    )
-    return features, history
+    return replace(neural, document_model=stage.document_model), history
 
 
 def _with_heads(
-    model: Model, plan: Plan, inputs: Inputs, targets: np.ndarray, settings: Settings, folder: Path
+    model: Model, plan: RefitPlan, inputs: Inputs, targets: np.ndarray, settings: Settings, folder: Path
 ) -> Router:
     """Fit the heads of the plan; return the router with them, and with the old rows of all other labels."""
     space = plan.space
     problems = plan_rows(inputs.ngrams if inputs.vectors is None else inputs.vectors, targets, space, settings)
     chosen = [problems[group] for group in plan.heads]
-    known = {label: place for place, label in enumerate(model.label_ids)}
-    places = np.array([known.get(label, -1) for label in space.label_ids])  # -1: in a new head
+    places = model.space.targets(space.label_ids)  # -1: in a new head
+
+    def head_bank(old: Rows | None, features: Features, what: str, factors: np.ndarray | None = None) -> Rows | None:
+        if old is None:
+            return None
+        fitted = fit_heads(features, targets, chosen, settings, folder, what)
+        if factors is not None:
+            fitted = [rows.with_chances_times(factors[p.labels]) for rows, p in zip(fitted, chosen, strict=True)]
+        new = dict(zip(plan.heads, fitted, strict=True))
+        groups = range(len(space.group_ids))
+        return Rows.stack([new[group] if group in new else old[places[space.under(group)]] for group in groups])
+
     router = model.router
-    for expert, what, features in (
-        ("neural", "neural rows", inputs.vectors),
-        ("lexical", "n-gram rows", inputs.ngrams),
-    ):
-        bank = getattr(router, expert)
-        if bank is not None:
-            fitted = fit_heads(features, targets, chosen, settings, folder, what)
-            if expert == "lexical":
-                factors = chance_factors(targets, space, settings)
-                fitted = [rows.with_chances_times(factors[p.labels]) for rows, p in zip(fitted, chosen, strict=True)]
-            heads = dict(zip(plan.heads, fitted, strict=True))
-            router = replace(router, **{expert: bank.with_heads(heads, space.offsets, places)})
-    return router
+    neural = head_bank(router.neural, inputs.vectors, "neural rows")
+    lexical = head_bank(router.lexical, inputs.ngrams, "n-gram rows", chance_factors(targets, space, settings))
+    return replace(router, space=space, neural=neural, lexical=lexical)
 
 
-def _changes(model: Model, plan: Plan) -> dict[str, Any]:
+def _changes(model: Model, plan: RefitPlan) -> dict[str, Any]:
     """Tell what the refit changes, by ids; JSON-ready."""
     space = plan.space
-    before = {label: model.group_ids[group] for label, group in zip(model.label_ids, model.group_of, strict=True)}
-    after = {label: space.group_ids[group] for label, group in zip(space.label_ids, space.group_of, strict=True)}
+    before, after = model.space.group_by_label, space.group_by_label
     return {
         "groups": [space.group_ids[group] for group in plan.heads],
         "coarse": plan.coarse,

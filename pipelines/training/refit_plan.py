@@ -22,7 +22,7 @@ FOUND = 0.5  # share of a model's validation documents that must be among given 
 
 
 @dataclass(frozen=True)
-class Plan:
+class RefitPlan:
     """What a refit does.
 
     Attributes
@@ -48,7 +48,7 @@ class Plan:
         return np.isin(self.space.group_of, self.heads)
 
 
-def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str], taxonomy: Taxonomy) -> Plan:
+def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str], taxonomy: Taxonomy) -> RefitPlan:
     """Find out what must be refitted.
 
     Parameters
@@ -84,7 +84,7 @@ def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str]
         )
     space = LabelSpace.of(taxonomy, [*labels, *model.label_ids])
     known = set(model.label_ids)
-    first = {space.group_ids[g] for label, g in zip(space.label_ids, space.group_of, strict=True) if label not in known}
+    first = {group for label, group in space.group_by_label.items() if label not in known}
     coarse = change.coarse or bool(first)
     if not coarse:  # where the tree only orders the same groups in another way, the scores keep their order
         space = model.space
@@ -103,10 +103,10 @@ def plan_refit(model: Model, groups: Sequence[str] | None, labels: Sequence[str]
         )
     if not chosen and change.empty and not coarse:
         raise DataError("there is nothing to do: the tree is the model's own; name the groups to refit (--groups)")
-    return Plan(taxonomy, space, [g for g, group in enumerate(space.group_ids) if group in chosen], coarse)
+    return RefitPlan(taxonomy, space, [g for g, group in enumerate(space.group_ids) if group in chosen], coarse)
 
 
-def cut_validation(model: Model, documents: Documents) -> tuple[np.ndarray, np.ndarray]:
+def cut_for_refit(model: Model, documents: Documents) -> tuple[np.ndarray, np.ndarray]:
     """Cut the documents of a refit into training and validation.
 
     The fusion must not be fitted on documents that the remaining rows were fitted on. So the documents that were
@@ -141,11 +141,7 @@ def _grown(model: Model, space: LabelSpace, labels: Sequence[str]) -> set[str]:
     """Return the groups of labels with more documents than their rows were fitted on."""
     now = Counter(labels)
     before = dict(zip(model.label_ids, model.train_counts.tolist(), strict=True))
-    return {
-        space.group_ids[group]
-        for label, group in zip(space.label_ids, space.group_of, strict=True)
-        if now[label] > (1 + CHANGED) * before.get(label, 0)
-    }
+    return {group for label, group in space.group_by_label.items() if now[label] > (1 + CHANGED) * before.get(label, 0)}
 
 
 def _known(groups: Sequence[str], group_ids: Sequence[str], taxonomy: Taxonomy) -> set[str]:

@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hierarchy.arguments import is_whole
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 INSIDE = 0.381966  # of the way from the low end to the high one: no round number, so that whole numbers show
 
 
-class FloatRange(BaseModel):
-    """Numbers from `low` to `high`; with `log` each factor is as likely as another, with `step` only some are drawn."""
-
+class _Range(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FloatRange(_Range):
+    """Numbers from `low` to `high`; with `log` each factor is as likely as another, with `step` only some are drawn."""
 
     type: Literal["float"] = "float"
     low: float
@@ -45,17 +49,9 @@ class FloatRange(BaseModel):
             return False
         return self.step is None or _whole((value - self.low) / self.step)
 
-    def distribution(self) -> "BaseDistribution":
-        """Return the range in Optuna's words."""
-        from optuna.distributions import FloatDistribution
 
-        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
-
-
-class IntRange(BaseModel):
+class IntRange(_Range):
     """Whole numbers from `low` to `high`, each `step`-th one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     type: Literal["int"] = "int"
     low: int
@@ -77,20 +73,11 @@ class IntRange(BaseModel):
 
     def holds(self, value: Any) -> bool:
         """Whether `value` can be drawn."""
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0
-
-    def distribution(self) -> "BaseDistribution":
-        """Return the range in Optuna's words."""
-        from optuna.distributions import IntDistribution
-
-        return IntDistribution(self.low, self.high, log=self.log, step=self.step)
+        return is_whole(value, self.low, self.high) and value in range(self.low, self.high + 1, self.step)
 
 
-class Choices(BaseModel):
+class Choices(_Range):
     """One of some values of any kind."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     type: Literal["categorical"] = "categorical"
     choices: list[Any] = Field(min_length=1)
@@ -115,15 +102,19 @@ class Choices(BaseModel):
         """Whether `value` can be drawn."""
         return _as_json(value) in map(_as_json, self.choices)
 
-    def distribution(self) -> "BaseDistribution":
-        """Return the range in Optuna's words."""
-        from optuna.distributions import CategoricalDistribution
-
-        return CategoricalDistribution([_as_json(value) for value in self.choices])
-
 
 Range = FloatRange | IntRange | Choices
 KINDS: dict[str, type[Range]] = {"float": FloatRange, "int": IntRange, "categorical": Choices}
+
+
+def distribution(range_: Range) -> "BaseDistribution":
+    """Return a range in Optuna's words."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(range_, Choices):
+        return CategoricalDistribution([_as_json(value) for value in range_.choices])
+    kind = IntDistribution if isinstance(range_, IntRange) else FloatDistribution
+    return kind(range_.low, range_.high, log=range_.log, step=range_.step)
 
 
 def to_storage(range_: Range, value: Any) -> Any:

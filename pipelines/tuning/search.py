@@ -13,31 +13,29 @@ import numpy as np
 from hierarchy.arguments import LARGEST, is_whole
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
-from hierarchy.text.escaping import in_short
-from hierarchy.text.wrong_values import validated
+from hierarchy.text.escaping import short_repr
+from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.data.documents import Documents
-from pipelines.data.preparation import check_pair, prepare_documents
+from pipelines.data.documents import Documents, warn_of_repeats
+from pipelines.data.given import check_pair, prepare_documents
 from pipelines.data.splits import fingerprint
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
-from pipelines.evaluation.metrics import averaged_scores
+from pipelines.evaluation.metrics import FIGURES, accuracy_and_macro_f1
 from pipelines.model.artifact.replacement import run_place
 from pipelines.model.model import Model
-from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
-from pipelines.model.seen_documents import warn_of_repeats
-from pipelines.settings import MACHINE, Settings
+from pipelines.model.provenance import work_key
+from pipelines.settings import Settings
 from pipelines.training.fit import fit_model
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
-from pipelines.tuning.trials import COMPLETE, FIGURES, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
+from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
 from stages.machine import n_processes
 from stages.progress import duration
-from stages.run_folder import cache_key
 
 if TYPE_CHECKING:
     import optuna
 
-    from stages.training.trainer import Watch
+    from stages.training.evaluations import Watch
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -123,16 +121,15 @@ def tune(
         def found(test: Comparison | None = None) -> Tuning:
             return Tuning(checked, sampler, figure, settings.random_state, tuple(storage.trials()), test)
 
-        done = found() if storage.trials() else None
-        if done is not None:
+        done = found()
+        if done.trials:
             logger.info("%d trials are there already", len(done.trials))
-        while done is None or len(done.trials) < storage.limit(trials):
-            if minutes is not None and done is not None and done.seconds >= 60 * minutes:
+        while len(done.trials) < storage.limit(trials):
+            if minutes is not None and done.seconds >= 60 * minutes:
                 logger.info("the %g minutes are spent after %d trials", minutes, len(done.trials))
                 break
-            number = 0 if done is None else len(done.trials)
-            logger.info("trial %d of %d ...", number, storage.limit(trials))
-            search.run(storage, number)
+            logger.info("trial %d of %d ...", len(done.trials), storage.limit(trials))
+            search.run(storage, len(done.trials))
             done = found()
             logger.info("%s", _told(done))
             if after is not None:
@@ -150,9 +147,9 @@ def check_options(
     if is_whole(trials, -LARGEST, 0):
         problems.append(f"trials {trials} leaves nothing to run: trial 0 is the given config, so give 2 or more")
     elif not is_whole(trials, 1):
-        problems.append(f"trials is {in_short(trials)}: give a whole number, a billion at most")
+        problems.append(f"trials is {short_repr(trials)}: give a whole number, a billion at most")
     if minutes is not None and not (isinstance(minutes, Real) and minutes > 0):
-        problems.append(f"minutes {in_short(minutes)} leaves no time: give a number above 0")
+        problems.append(f"minutes {short_repr(minutes)} leaves no time: give a number above 0")
     if settings.run_dir is None:
         problems.append("trials are kept in the run folder: set run_dir")
     if n_processes() > 1:
@@ -179,18 +176,18 @@ class _Search:
 
     def key(self, sampler: str) -> str:
         """Name the tune by all that its trials depend on; the budget is no part of it."""
-        return cache_key(
-            made_by=code_and_libraries(),
-            encoders=encoder_contents(self._tried("encoder", "label_encoder")),
-            augment=function_sources(self._tried("augment")),
-            settings=self.settings.model_dump(exclude=MACHINE),
+        return work_key(
+            self.settings,
+            self.taxonomy,
+            self.train,
+            self.valid,
+            encoders=self._tried("encoder", "label_encoder"),
+            functions=self._tried("augment"),
             space=self.space.as_dict(),
             sampler=sampler,
             figure=self.figure,
             prune=self.prune,
-            taxonomy=None if self.taxonomy is None else self.taxonomy.to_json(),
-            documents=[fingerprint(part.texts, part.labels) for part in (self.train, self.valid)],
-        )[:16]
+        )
 
     def _tried(self, *settings: str) -> Iterator[str | None]:
         for name in settings:
@@ -285,15 +282,11 @@ class _Search:
 
 
 def _figures(model: Model, documents: Documents, answers: np.ndarray) -> dict[str, float]:
-    gold, answered = _places(documents.labels, answers)
     # A tree that is built has no place for a label without training documents.
     home = dict(zip(model.taxonomy.label_ids, model.taxonomy.group_of.tolist(), strict=True))
     groups = [(home.get(right), home[given]) for right, given in zip(documents.labels, answers.tolist(), strict=True)]
-    return {
-        "accuracy": float((answered == gold).mean()),
-        "macro_f1": averaged_scores(gold, answered, "macro").f1,
-        "group_accuracy": float(np.mean([right == given for right, given in groups])),
-    }
+    group_accuracy = float(np.mean([right == given for right, given in groups]))
+    return accuracy_and_macro_f1(np.array(documents.labels), answers) | {"group_accuracy": group_accuracy}
 
 
 def _places(*labels: Sequence[str] | np.ndarray) -> np.ndarray:
@@ -304,8 +297,7 @@ def _places(*labels: Sequence[str] | np.ndarray) -> np.ndarray:
 
 def _told(done: Tuning) -> str:
     last, best = done.trials[-1], done.best
-    name = done.figure.replace("macro_f1", "macro-F1")
-    told = f"{name} {last.figures[done.figure]:.4f}" if last.state == COMPLETE else last.state
+    told = f"{FIGURES[done.figure]} {last.figures[done.figure]:.4f}" if last.state == COMPLETE else last.state
     if last.reason:
         told += f" ({last.reason})"
     ahead = f"best so far {best.figures[done.figure]:.4f}, trial {best.number}"

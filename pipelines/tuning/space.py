@@ -10,7 +10,7 @@ import numpy as np
 
 from hierarchy.errors import ConfigError
 from hierarchy.text.likeness import RENAMED, most_like, suggestion
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.config import Config, read_mapping
 from pipelines.settings import Settings
 from pipelines.tuning.ranges import KINDS, FloatRange, Range

@@ -8,20 +8,20 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter
 
 from hierarchy.disk.locks import held
 from hierarchy.disk.strict_json import parse_json
 from hierarchy.errors import MissingLibraryError
-from pipelines.tuning.ranges import Range, from_storage, to_storage
+from pipelines.tuning.ranges import Range, distribution, from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
-from stages.run_folder import LIST, damaged, finishing, is_finished
+from stages.run_folder import LIST, damaged, finishing, read_finished
 
 if TYPE_CHECKING:
     import optuna
@@ -32,6 +32,7 @@ GRID_LIMIT = 10_000  # points
 # and after 2 evaluations.
 KEPT_PERCENT, TRIALS_BEFORE, EVALUATIONS_BEFORE = 75.0, 5, 2
 logger = logging.getLogger(f"coarsefine.{__name__}")
+T = TypeVar("T")
 
 
 def check_optuna() -> None:
@@ -64,7 +65,8 @@ def sampler_problems(space: Space, sampler: str) -> list[str]:
     return problems
 
 
-class _Kept(BaseModel):
+@dataclass(frozen=True)
+class _Kept:
     """What the file of a trial holds; `value` is what is maximised, None where it has none."""
 
     trial: Trial
@@ -92,7 +94,7 @@ class Storage:
         self.order = None if sampler != "grid" else np.random.default_rng(random_state).permutation(space.points() or 0)
         self.random_state = random_state
         self._trials: list[Trial] = []
-        while (kept := self._read(len(self._trials))) is not None:
+        while (kept := self._trial(len(self._trials))) is not None:
             self._add(kept.trial, kept.value)
 
     def trials(self) -> list[Trial]:
@@ -120,7 +122,7 @@ class Storage:
         if given is not None:
             self.study.enqueue_trial({key: to_storage(ranges[key], given[key]) for key in known})
         self.study.sampler = _sampler(self.sampler, self.random_state, number)
-        trial = self.study.ask({key: range_.distribution() for key, range_ in known.items()})
+        trial = self.study.ask({key: distribution(range_) for key, range_ in known.items()})
         params = {key: from_storage(ranges[key], value) for key, value in trial.params.items()}
         params = params if given is None else given
         return trial, {key: params[key] for key in ranges if key in params}
@@ -135,31 +137,25 @@ class Storage:
 
     def looks(self, test: str) -> dict[str, Comparison]:
         """Return what was found on test documents with this key, by the best trial of that time."""
-        file = self.folder / f"test-{test}.json"
-        try:
-            kept = parse_json(_content(file) or b"{}")
-            return {best: Comparison.from_dict(found) for best, found in kept.items()}
-        except (ValueError, TypeError, KeyError, AttributeError):
-            damaged(file, "it holds no comparisons")
-            return {}
+        return self._kept(f"test-{test}.json", dict[str, Comparison], "it holds no comparisons") or {}
 
     def keep_looks(self, test: str, looks: Mapping[str, Comparison]) -> None:
         """Write down what `looks` gives."""
         _write(self.folder / f"test-{test}.json", {best: asdict(found) for best, found in looks.items()})
 
-    def _read(self, number: int) -> _Kept | None:
-        file = self.folder / f"trial-{number}.json"
-        content = _content(file)
-        if content is None:
-            return None
-        try:
-            kept = _Kept.model_validate(parse_json(content))
-        except (ValueError, ValidationError):
-            kept = None
-        if kept is None or not self._fits(number, kept):
-            damaged(file, "it holds no trial of this tune")
-            return None
-        return kept
+    def _trial(self, number: int) -> _Kept | None:
+        name, wrong = f"trial-{number}.json", "it holds no trial of this tune"
+        kept = self._kept(name, _Kept, wrong)
+        if kept is None or self._fits(number, kept):
+            return kept
+        damaged(self.folder / name, wrong)
+        return None
+
+    def _kept(self, name: str, kind: type[T], wrong: str) -> T | None:
+        def read(file: Path) -> T:
+            return TypeAdapter(kind).validate_python(parse_json(file.read_bytes()))
+
+        return read_finished(self.folder / name, read, wrong)
 
     def _fits(self, number: int, kept: _Kept) -> bool:
         trial, value = kept.trial, kept.value
@@ -176,7 +172,7 @@ class Storage:
                 state=_state(trial),
                 value=value,
                 params={key: to_storage(ranges[key], trial.params[key]) for key in known},
-                distributions={key: range_.distribution() for key, range_ in known.items()},
+                distributions={key: distribution(range_) for key, range_ in known.items()},
                 intermediate_values=dict(enumerate(trial.curve, start=1)),
             )
         )
@@ -239,7 +235,3 @@ def _state(trial: Trial) -> "optuna.trial.TrialState":
 def _write(file: Path, value: Any) -> None:
     with finishing(file.with_suffix(LIST), file) as (part,):
         part.write_text(json.dumps(value), encoding="utf-8")
-
-
-def _content(file: Path) -> bytes | None:
-    return file.read_bytes() if is_finished(file.with_suffix(LIST), file) else None

@@ -16,7 +16,6 @@ from pipelines.config import Config
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.tuning.space import PREFIX, Space
 
-FIGURES = ("accuracy", "macro_f1")  # of the fused answer; one of them is maximised
 COMPLETE, PRUNED, REFUSED = "complete", "pruned", "refused"
 RESULTS, BEST = "trials.json", "best.yaml"  # in the folder that the command names
 _BY = "by coarsefine tune"  # in the first line of the second
@@ -78,12 +77,6 @@ class Comparison:
     chosen: dict[str, float]
     differences: dict[str, Interval]
     looks: int
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Comparison":
-        """Read what ``dataclasses.asdict`` gave."""
-        differences = {name: Interval(**interval) for name, interval in values["differences"].items()}
-        return cls(**{**values, "differences": differences})
 
 
 @dataclass(frozen=True)

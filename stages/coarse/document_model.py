@@ -64,14 +64,17 @@ class Aggregator(nn.Module):
         starts = counts.cumsum(0) - counts
         documents, places, vectors, weights = [], [], [], []
         for alike in similar_lengths(counts):
+            # 1. Where each segment of these documents stands; a shorter document repeats its last one, masked out.
             steps = torch.arange(int(counts[alike].max()), device=segments.device)
             mask = steps < counts[alike].unsqueeze(1)  # (documents alike, segments)
-            place = starts[alike].unsqueeze(1) + steps.minimum(counts[alike].unsqueeze(1) - 1)
+            place = starts[alike].unsqueeze(1) + steps.minimum(counts[alike].unsqueeze(1) - 1)  # as `mask`
+            # 2. Pool them; what is kept of the padding is nothing.
             pooled, share = self._pool(segments[place], mask, None if presence is None else presence[place])
             documents.append(alike)
             vectors.append(pooled)
             places.append(place[mask])
             weights.append(share[mask])
+        # 3. Back into the order of the batch.
         together, shares = torch.cat(vectors), torch.cat(weights)
         return (
             torch.zeros_like(together).index_copy(0, torch.cat(documents), together),  # (documents, hidden)
@@ -84,12 +87,15 @@ class Aggregator(nn.Module):
             counted = mask if presence is None else mask * presence
             weights = counted / counted.sum(1, keepdim=True)
             return torch.einsum("ds,dsh->dh", weights, segments), weights
+        # 1. Segments on one scale, with their places in the document.
         x = self.scale_in(segments)
         x = x + self.position_strength * positions(x.shape[1], x.shape[2]).to(x)
+        # 2. The layers; a segment that is absent in part has the log of its presence added in every attention.
         if presence is not None:  # torch's fused layers know no such mask, and are not taken where a gradient is asked
             x.requires_grad_()
         absent = ~mask if presence is None else presence.log().masked_fill(~mask, -torch.inf)  # bool, or added
         x = self.transformer(x, src_key_padding_mask=absent)  # (documents, segments, hidden)
+        # 3. Attention pooling: one softmax over the segments of a document.
         salience = self.salience(x).squeeze(-1).masked_fill(~mask, -torch.inf)  # (documents, segments)
         if presence is not None:
             salience = salience + presence.log()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hierarchy.disk.paths import is_there
+from hierarchy.disk.paths import path_exists
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
 from hierarchy.embedding.windows import is_panic
@@ -52,7 +52,7 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
     near = most_like(name, (EMBEDDED, "none"), least=0.75)
     if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
         raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
-    refusal = None if is_there(source) else hub_refusal(source)
+    refusal = None if path_exists(source) else hub_refusal(source)
     if refusal is not None:
         raise _cannot_be_loaded(name, refusal)
     try:

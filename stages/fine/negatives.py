@@ -62,15 +62,17 @@ def _candidates(
     labels: np.ndarray, document_group: np.ndarray, group: int, confusion: np.ndarray | None, random_state: int
 ) -> Problem:
     assert confusion is not None  # noqa: S101 - plan_problems has checked; this tells the type checker
-    # Both directions count: what the group loses to another, and what another loses to it.
+    # 1. The groups that it is confused with, in both directions: what it loses to another, and what that loses to it.
     mutual = np.maximum(confusion[group], confusion[:, group])
     order = [int(g) for g in np.argsort(-mutual, kind="stable") if g != group][:CONFUSED_GROUPS]
     near = np.isin(document_group, [group, *(g for g in order if mutual[g] >= CONFUSED_SHARE)])
+    # 2. A sample of all other documents.
     rest = np.flatnonzero(~near)
     drawn = rest
     if len(rest) > SAMPLE:
         drawn = np.random.default_rng([random_state, group]).choice(rest, SAMPLE, replace=False)
     documents = np.sort(np.concatenate([np.flatnonzero(near), drawn]))
+    # 3. Each of the sample stands for as many as were passed over for it.
     rate = len(drawn) / max(len(rest), 1)
     weights = np.where(near[documents], 1.0, 1.0 / max(rate, 1e-12))
     return Problem(labels, documents, weights)

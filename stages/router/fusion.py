@@ -1,49 +1,42 @@
-"""Fusion: a few non-negative numbers that bring the experts to one scale and make calibrated probabilities.
+"""What is fitted on validation documents: the fusion, the few non-negative numbers that the experts are added up with.
 
-    log P_c(g | x) = log softmax(a_g · neural + c_g · n-gram)      floored at 0.001 / groups
-    score(f)       = a · z_f + c · s_f + b · log P_c(g(f) | x)
-
-z_f and s_f are what the rows say on a log scale: `stages.fine.rows.log_chance` of a margin, or a logit after joint
-training.
-
-All are fitted on validation data by minimising the negative log-likelihood, which is convex in them (temperature
-scaling, Guo et al. 2017, for several experts at once). The targets are smoothed by the rule of succession, as Platt
-(1999) does: n documents without an error say that the next one is right with (n + 1) / (n + 2), not for certain.
-Without that the weights of an expert that makes no error on few documents grow without bound.
+All are fitted by minimising the negative log-likelihood, which is convex in them (temperature scaling, Guo et al. 2017,
+for several experts at once), so that the probabilities mean what they say. The targets are smoothed by the rule of
+succession, as Platt (1999) does: n documents without an error say that the next one is right with (n + 1) / (n + 2),
+not for certain. Without that the weights of an expert that makes no error on few documents grow without bound.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 
-FLOOR = 0.001  # of P_c, divided by the number of groups: a confident wrong turn stays repairable
+from stages.router.router import Fusion, Inputs, Router, fuse, log_coarse, normalised
+
 VARIANTS = ("full", "no_tree", "no_ngrams", "neither")
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """Weights of the experts.
+def fit_router(router: Router, valid: Inputs, targets: np.ndarray, *, coarse: bool = True) -> Router:
+    """Fit the router's numbers on validation documents.
 
-    Attributes
+    Parameters
     ----------
-    neural
-        a: of the neural scores; 0 where there is no encoder.
-    lexical
-        c: of the n-gram scores; 0 where they are off or do not help.
+    router
+        With the rows of all experts.
+    valid
+        What the experts read of the validation documents.
+    targets
+        (documents,) their labels; -1 where there is none.
     coarse
-        b: of log P_c; 0 for the coarse stage itself and for a flat model.
+        Whether the fusion of the coarse stage is fitted too; else that of `router` stays.
     """
-
-    neural: float = 0.0
-    lexical: float = 0.0
-    coarse: float = 0.0
-
-    def as_dict(self) -> dict[str, float]:
-        """JSON-ready."""
-        return asdict(self)
+    space, of_groups = router.space, router.coarse_experts(valid)
+    coarse_fusion = fit_fusion(of_groups, space.groups(targets)) if coarse else router.coarse_fusion
+    experts = router.fine_experts(valid)
+    experts["coarse"] = log_coarse(of_groups, coarse_fusion)[:, space.group_of]
+    return replace(router, coarse_fusion=coarse_fusion, fusions=fit_variants(experts, targets))
 
 
 def fit_fusion(experts: Mapping[str, np.ndarray], targets: np.ndarray) -> Fusion:
@@ -61,22 +54,24 @@ def fit_fusion(experts: Mapping[str, np.ndarray], targets: np.ndarray) -> Fusion
     Fusion
         Weights that minimise the negative log-likelihood of the smoothed targets, all >= 0.
     """
+    # 1. Documents whose class is known, and the target that each has: most of it on its class, `doubt` over all alike.
     known = targets >= 0
     scores = np.stack([s[known] for s in experts.values()]).astype(np.float64)  # (experts, documents, classes)
     gold = targets[known]
     if not len(gold):
         return Fusion(**dict.fromkeys(experts, 1.0))
     doubt = 1 / (len(gold) + 2)
+    # 2. What each expert scores under that target: the loss falls along it and rises along what is expected instead.
     of_gold = (1 - doubt) * scores[:, np.arange(len(gold)), gold] + doubt * scores.mean(axis=2)  # (experts, documents)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         logits = np.tensordot(weights, scores, 1)  # (documents, classes)
-        probabilities = softmax(logits, axis=1)
         log_p = log_softmax(logits, axis=1)
         value = -np.mean((1 - doubt) * log_p[np.arange(len(gold)), gold] + doubt * log_p.mean(axis=1))
-        expected = np.einsum("edc,dc->ed", scores, probabilities)
+        expected = np.einsum("edc,dc->ed", scores, normalised(logits)[0])  # (experts, documents)
         return value, (expected - of_gold).mean(1)
 
+    # 3. From equal weights down to the one minimum that there is.
     start = np.ones(len(scores))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(scores))
     return Fusion(**dict(zip(experts, map(float, found.x), strict=True)))
@@ -109,16 +104,3 @@ def fit_variants(experts: Mapping[str, np.ndarray], targets: np.ndarray) -> dict
             accuracy[name] = np.mean(fuse(some, fitted[name]).argmax(1) == targets)
     best = max(fitted, key=lambda name: accuracy[name])  # the first of equals, so the fullest
     return {**fitted, "full": fitted[best]}
-
-
-def fuse(experts: Mapping[str, np.ndarray], fusion: Fusion) -> np.ndarray:
-    """Weighted sum of the experts' scores, (documents, classes)."""
-    weights = fusion.as_dict()
-    return sum(np.float32(weights[name]) * scores for name, scores in experts.items())  # type: ignore[return-value]
-
-
-def log_coarse(experts: Mapping[str, np.ndarray], fusion: Fusion) -> np.ndarray:
-    """Log-probability P_c of each group, (documents, groups) float32, floored and summing to 1 again."""
-    probabilities = softmax(fuse(experts, fusion), axis=1)
-    floored = np.maximum(probabilities, FLOOR / probabilities.shape[1])
-    return np.log(floored / floored.sum(1, keepdims=True)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The labels that a model can answer with, and their groups, as columns of its scores."""
+"""The labels that a model can answer with, and their groups, as columns of its scores: all that is known of levels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from hierarchy.taxonomy import Taxonomy
-
-
-def group_mass(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
-    """Sum the probabilities of each group's labels: (documents, groups) float64 from (documents, labels).
-
-    `group_of` (labels,) is ascending, and every group has a label.
-    """
-    starts = np.flatnonzero(np.diff(group_of, prepend=-1))
-    return np.add.reduceat(probabilities.astype(np.float64), starts, axis=1)
 
 
 @dataclass(frozen=True)
@@ -46,9 +37,13 @@ class LabelSpace:
         )
 
     @property
-    def offsets(self) -> np.ndarray:
-        """(groups + 1,) where each group's labels start."""
-        return np.concatenate([[0], np.cumsum(np.bincount(self.group_of))])
+    def group_by_label(self) -> dict[str, str]:
+        """Label id -> id of its group."""
+        return {label: self.group_ids[group] for label, group in zip(self.label_ids, self.group_of, strict=True)}
+
+    def under(self, group: int) -> slice:
+        """Columns of the labels of a group."""
+        return slice(*np.searchsorted(self.group_of, [group, group + 1]).tolist())
 
     def targets(self, labels: Sequence[str]) -> np.ndarray:
         """(documents,) place of each label; -1 where it had no training document."""
@@ -58,3 +53,12 @@ class LabelSpace:
     def groups(self, targets: np.ndarray) -> np.ndarray:
         """(documents,) place in `group_ids` of each target's group; -1 where the target is -1."""
         return np.where(targets >= 0, self.group_of[targets], -1)
+
+
+def group_mass(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
+    """Sum the probabilities of each group's labels: (documents, groups) float64 from (documents, labels).
+
+    `group_of` (labels,) is ascending, and every group has a label.
+    """
+    starts = np.flatnonzero(np.diff(group_of, prepend=-1))
+    return np.add.reduceat(probabilities.astype(np.float64), starts, axis=1)

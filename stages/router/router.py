@@ -1,24 +1,29 @@
 """The router: group scores and fine scores into probabilities of fine labels.
 
+    log P_c(g | x) = log softmax(a_g · neural + c_g · n-gram)      floored at 0.001 / groups
+    score(f)       = a · z_f + c · s_f + b · log P_c(g(f) | x)
+
+z_f and s_f are what the rows say on a log scale: `stages.fine.rows.log_chance` of a margin, or a logit after joint
+training. The weights are a `Fusion`, which `stages.router.fusion` fits.
+
 ``exhaustive`` scores every label. ``beam`` scores the labels of the k most probable groups only; outside the beam the
 probability is 0, inside it sums to 1.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from scipy import sparse
-from scipy.special import logsumexp
 
 from hierarchy.arguments import whole_number
 from hierarchy.errors import ArtifactError, ConfigError
-from stages.fine.bank import HeadBank
 from stages.fine.rows import Rows, log_chance
-from stages.router.fusion import Fusion, fit_fusion, fit_variants, log_coarse
 from stages.router.label_space import LabelSpace
 
 ROUTINGS = ("auto", "exhaustive", "beam")
 AUTO_LIMIT = 10_000  # labels up to which every label is scored
+FLOOR = 0.001  # of P_c, divided by the number of groups: a confident wrong turn stays repairable
 
 
 @dataclass(frozen=True)
@@ -85,15 +90,38 @@ class Routed:
 
 
 @dataclass(frozen=True)
+class Fusion:
+    """Weights of the experts.
+
+    Attributes
+    ----------
+    neural
+        a: of the neural scores; 0 where there is no encoder.
+    lexical
+        c: of the n-gram scores; 0 where they are off or do not help.
+    coarse
+        b: of log P_c; 0 for the coarse stage itself and for a flat model.
+    """
+
+    neural: float = 0.0
+    lexical: float = 0.0
+    coarse: float = 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Router:
     """Scores of both stages into probabilities.
 
     Attributes
     ----------
-    group_of
-        (labels,) group of each label, ascending.
+    space
+        Labels and their groups.
     neural, lexical
-        Head banks of the experts; None where there is none.
+        Rows of all labels, group after group: the head bank of each expert; None where there is none.
     group_rows
         n-gram rows of the groups; None where there are no n-grams.
     coarse_fusion
@@ -105,12 +133,12 @@ class Router:
         training they give logits.
     """
 
-    group_of: np.ndarray
-    neural: HeadBank | None
-    lexical: HeadBank | None
+    space: LabelSpace
+    neural: Rows | None
+    lexical: Rows | None
     group_rows: Rows | None
-    coarse_fusion: Fusion
-    fusions: dict[str, Fusion]
+    coarse_fusion: Fusion = Fusion()
+    fusions: dict[str, Fusion] = field(default_factory=dict)
     neural_margins: bool = True
 
     def route(self, inputs: Inputs, *, routing: str = "exhaustive", beam: int = 3, variant: str = "full") -> Routed:
@@ -134,7 +162,7 @@ class Router:
         """
         coarse = self.log_coarse(inputs)
         fusion = self.fusions[variant]
-        routing = resolve_routing(routing, len(self.group_of))
+        routing = resolve_routing(routing, len(self.space.label_ids))
         if routing == "exhaustive":
             scores = self.scores(inputs, coarse, fusion)
             in_beam = np.ones(coarse.shape, dtype=bool)
@@ -142,99 +170,99 @@ class Router:
             routing = f"beam: {beam}"
             in_beam = best_groups(coarse, beam)
             scores = self._score_beam(inputs, fusion, coarse, in_beam)
-        energy = logsumexp(scores, axis=1, keepdims=True)
+        probabilities, energy = normalised(scores)
         if not np.isfinite(energy).all():
             raise ArtifactError(
                 "the model's scores are no numbers: its weights are damaged, or its training went astray: copy the "
                 "model again, or train again with a lower learning rate"
             )
         known = np.ones(len(inputs), dtype=bool) if inputs.known is None else inputs.known
-        return Routed(np.exp(scores - energy), np.exp(coarse), in_beam, energy[:, 0], routing, known)
+        return Routed(probabilities, np.exp(coarse), in_beam, energy, routing, known)
 
     def scores(self, inputs: Inputs, coarse: np.ndarray, fusion: Fusion) -> np.ndarray:
         """Scores of all labels, (documents, labels) float32; `coarse` is what `log_coarse` gives."""
-        scores = self._score(inputs, fusion, self.neural, self.lexical)
-        scores += np.float32(fusion.coarse) * coarse[:, self.group_of]
-        return scores
+        return self._score(inputs, fusion, coarse[:, self.space.group_of])
 
     def log_coarse(self, inputs: Inputs) -> np.ndarray:
         """Log-probability of each group by the coarse stage, (documents, groups) float32."""
+        return log_coarse(self.coarse_experts(inputs), self.coarse_fusion)
+
+    def coarse_experts(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        """Scores (documents, groups) of each expert of the coarse stage, by the name of a `Fusion` field."""
         experts = {}
         if inputs.group_logits is not None:
             experts["neural"] = inputs.group_logits
         if self.group_rows is not None:
             experts["lexical"] = log_chance(self.group_rows.score(inputs.ngrams))
-        return log_coarse(experts, self.coarse_fusion)
+        return experts
 
-    def _score(
-        self, inputs: Inputs, fusion: Fusion, neural: HeadBank | Rows | None, lexical: HeadBank | Rows | None
-    ) -> np.ndarray:
-        # A weight of 0 spares the product.
-        parts = []
-        if neural is not None and fusion.neural:
-            scores = neural.score(inputs.vectors)
-            parts.append(np.float32(fusion.neural) * (log_chance(scores) if self.neural_margins else scores))
-        if lexical is not None and fusion.lexical:
-            parts.append(np.float32(fusion.lexical) * log_chance(lexical.score(inputs.ngrams)))
-        if not parts:
-            rows = next(r for r in (neural, lexical) if r is not None)
-            labels = len((rows.rows if isinstance(rows, HeadBank) else rows).bias)
-            return np.zeros((len(inputs), labels), dtype=np.float32)
-        return sum(parts[1:], parts[0])
+    def fine_experts(
+        self, inputs: Inputs, labels: slice | None = None, names: Collection[str] = ("neural", "lexical")
+    ) -> dict[str, np.ndarray]:
+        """Scores (documents, labels) float32 of each expert on a log scale, by its name.
+
+        Parameters
+        ----------
+        inputs
+            What the experts read.
+        labels
+            Neighbouring labels; None for all.
+        names
+            Of the experts that are asked.
+        """
+        experts = {}
+        for name, rows, features, gives_margins in (
+            ("neural", self.neural, inputs.vectors, self.neural_margins),
+            ("lexical", self.lexical, inputs.ngrams, True),
+        ):
+            if rows is not None and name in names:
+                scores = (rows if labels is None else rows[labels]).score(features)
+                experts[name] = log_chance(scores) if gives_margins else scores
+        return experts
+
+    def _score(self, inputs: Inputs, fusion: Fusion, coarse: np.ndarray, labels: slice | None = None) -> np.ndarray:
+        # `coarse` (documents, labels) is log P_c of each label's group. A weight of 0 spares its expert's product.
+        named = [name for name, weight in fusion.as_dict().items() if weight]
+        experts = self.fine_experts(inputs, labels, named)
+        return fuse(experts, fusion) + np.float32(fusion.coarse) * coarse
 
     def _score_beam(self, inputs: Inputs, fusion: Fusion, coarse: np.ndarray, in_beam: np.ndarray) -> np.ndarray:
-        scores = np.full((len(inputs), len(self.group_of)), -np.inf, dtype=np.float32)
+        # Group after group: its labels are scored for the documents that have it in their beam, all else stays at -inf.
+        scores = np.full((len(inputs), len(self.space.label_ids)), -np.inf, dtype=np.float32)
         for group in np.flatnonzero(in_beam.any(0)).tolist():
-            documents = np.flatnonzero(in_beam[:, group])
-            labels = np.flatnonzero(self.group_of == group)
-            neural = self.neural.head(group) if self.neural else None
-            lexical = self.lexical.head(group) if self.lexical else None
-            head = self._score(inputs[documents], fusion, neural, lexical)
-            head += np.float32(fusion.coarse) * coarse[documents, group, None]
-            scores[documents[:, None], labels] = head
+            documents, labels = np.flatnonzero(in_beam[:, group]), self.space.under(group)
+            scores[documents, labels] = self._score(inputs[documents], fusion, coarse[documents, group, None], labels)
         return scores
 
 
-def fit_router(
-    space: LabelSpace,
-    *,
-    neural: HeadBank | None,
-    lexical: HeadBank | None,
-    group_rows: Rows | None,
-    valid: Inputs,
-    valid_targets: np.ndarray,
-    coarse_fusion: Fusion | None = None,
-    neural_margins: bool = True,
-) -> Router:
-    """Fit the router's numbers on validation documents.
+def fuse(experts: Mapping[str, np.ndarray], fusion: Fusion) -> np.ndarray:
+    """Weighted sum of the experts' scores, (documents, classes)."""
+    weights = fusion.as_dict()
+    return sum(np.float32(weights[name]) * scores for name, scores in experts.items())  # type: ignore[return-value]
 
-    Parameters
-    ----------
-    space
-        Labels and groups.
-    neural, lexical, group_rows
-        Rows of the experts; None where there is none.
-    valid, valid_targets
-        What the experts read of the validation documents, and the label of each or -1.
-    coarse_fusion
-        Fusion of a coarse stage that has not changed; None fits it too.
-    neural_margins
-        As for `Router`.
+
+def normalised(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn scores (documents, classes) into probabilities: the softmax of each row.
+
+    Returns
+    -------
+    tuple[numpy.ndarray, numpy.ndarray]
+        (documents, classes) probabilities, and the log of the summed exponentials (documents,).
     """
-    experts: dict[str, np.ndarray] = {}
-    coarse_experts: dict[str, np.ndarray] = {}
-    if neural is not None and valid.group_logits is not None:
-        coarse_experts["neural"] = valid.group_logits
-        scores = neural.score(valid.vectors)
-        experts["neural"] = log_chance(scores) if neural_margins else scores
-    if lexical is not None and group_rows is not None:
-        coarse_experts["lexical"] = log_chance(group_rows.score(valid.ngrams))
-        experts["lexical"] = log_chance(lexical.score(valid.ngrams))
-    if coarse_fusion is None:
-        coarse_fusion = fit_fusion(coarse_experts, space.groups(valid_targets))
-    experts["coarse"] = log_coarse(coarse_experts, coarse_fusion)[:, space.group_of]
-    fusions = fit_variants(experts, valid_targets)
-    return Router(space.group_of, neural, lexical, group_rows, coarse_fusion, fusions, neural_margins)
+    # 1. Take the highest score of a row from all: no exponential overflows, and what is -inf becomes 0.
+    highest = scores.max(axis=1, keepdims=True)  # (documents, 1)
+    with np.errstate(invalid="ignore"):  # scores that are no numbers stay none; the caller refuses them
+        powers = np.exp(scores - highest)  # (documents, classes)
+    # 2. Divide by the sum, and put the highest score back into its log.
+    total = powers.sum(axis=1, keepdims=True)  # (documents, 1)
+    return powers / total, (highest + np.log(total))[:, 0]
+
+
+def log_coarse(experts: Mapping[str, np.ndarray], fusion: Fusion) -> np.ndarray:
+    """Log-probability P_c of each group, (documents, groups) float32, floored and summing to 1 again."""
+    probabilities, _ = normalised(fuse(experts, fusion))
+    floored = np.maximum(probabilities, FLOOR / probabilities.shape[1])
+    return np.log(floored / floored.sum(1, keepdims=True)).astype(np.float32)
 
 
 def resolve_routing(routing: str, n_labels: int) -> str:

@@ -1,4 +1,4 @@
-"""The names and values of ``training:``: those of transformers' TrainingArguments, our defaults and our own names."""
+"""What a training is told: TrainingArguments with our defaults and our own names, and a learning rate for each part."""
 
 import sys
 from collections.abc import Mapping
@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import TrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
 from hierarchy.errors import ConfigError
 from hierarchy.text.likeness import most_like
 from stages.machine import device_of, meet, n_processes
-from stages.training.metrics import COARSE_METRICS, FINE_METRICS
+from stages.training.evaluations import COARSE_METRICS, FINE_METRICS
 
 DEFAULTS: dict[str, Any] = {
     "num_train_epochs": 12,
@@ -126,7 +127,7 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
     if arguments.n_gpu > 1:
         raise ConfigError(
             f"one process would drive {arguments.n_gpu} GPUs, which is slow and changes the batch: start one process "
-            f"a GPU (torchrun --nproc_per_node {arguments.n_gpu} -m pipelines.cli train ...), or show it one "
+            f"a GPU (torchrun --nproc_per_node {arguments.n_gpu} -m coarsefine train ...), or show it one "
             "(CUDA_VISIBLE_DEVICES=0)"
         )
 
@@ -153,6 +154,63 @@ def training_arguments(settings: Mapping[str, Any], folder: Path, random_state: 
             **given,
         }
     )
+
+
+def parameter_groups(
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    encoder_learning_rate: float,
+    weight_decay: float,
+    layer_decay: float = 1.0,
+    encoder_prefix: str = "encoder.",
+) -> list[dict[str, Any]]:
+    """Group the trainable parameters by learning rate and by weight decay, as torch optimizers take them.
+
+    Parameters
+    ----------
+    model
+        Parameters whose names start with `encoder_prefix` belong to the pretrained encoder.
+    learning_rate
+        Of everything that starts untrained.
+    encoder_learning_rate
+        Of the encoder's last layer, usually 10 to 100 times smaller.
+    weight_decay
+        Of matrices; biases, norms and other vectors have none.
+    layer_decay
+        Each layer of the encoder has this share of the rate of the layer above it, the embeddings the smallest
+        (Howard and Ruder 2018); 1 for one rate.
+    """
+    depths = layer_depths(model, encoder_prefix)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = learning_rate
+            if name.startswith(encoder_prefix):
+                rate = encoder_learning_rate * layer_decay ** depths[name]
+            decay = weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+
+
+def layer_depths(model: nn.Module, encoder_prefix: str) -> dict[str, int]:
+    """Layers between each encoder parameter and the encoder's output, by name.
+
+    The layers are the longest list of modules in the encoder. What comes before it (embeddings) lies below the first
+    layer, and so do embeddings that all layers read (relative positions); what else comes after it (a last norm, a
+    pooler) lies at the output.
+    """
+    embeddings = {name for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+    names = [name for name, _ in model.named_parameters() if name.startswith(encoder_prefix)]
+    layers, count = _layers(model, encoder_prefix)
+    depths, reached = {}, False
+    for name in names:
+        if layers and name.startswith(f"{layers}."):
+            reached = True
+            depths[name] = count - 1 - int(name.removeprefix(f"{layers}.").split(".")[0])
+        else:
+            depths[name] = 0 if reached and name.rpartition(".")[0] not in embeddings else count
+    return depths
 
 
 def _try_steps(arguments: TrainingArguments) -> None:
@@ -214,3 +272,9 @@ def _number_problems(settings: Mapping[str, Any]) -> list[str]:
         if own["early_stopping_patience"] < 1:
             problems.append(f"training.early_stopping_patience {own['early_stopping_patience']} must be 1 or more")
     return problems
+
+
+def _layers(model: nn.Module, prefix: str) -> tuple[str, int]:
+    """Name and length of the longest list of modules."""
+    lists = {n: len(m) for n, m in model.named_modules() if n.startswith(prefix) and isinstance(m, nn.ModuleList)}
+    return max(lists.items(), key=lambda entry: entry[1], default=("", 0))

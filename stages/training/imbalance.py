@@ -1,13 +1,45 @@
-"""What a training does about rare labels: weights, shifted logits, or another draw of documents.
+"""How much more a rare label should count than it does, and what that adds to its logits in training.
 
-All of it comes from the ratio of two frequencies of a label (`stages.training.frequencies.label_ratio`).
+That is the ratio of two frequencies: q, the share that a label should have, and p, its share of the training documents.
+Losses weigh documents by it, `stages.training.sampling` draws them by it.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
-import torch
-from torch.utils.data import Sampler
+
+
+def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: float = 1.0) -> np.ndarray:
+    """How much more each label should count than it does, (q / p) to the power of `strength`.
+
+    Parameters
+    ----------
+    counts
+        (labels,) training documents of each label, at least 1.
+    group_of
+        (labels,) group of each label.
+    scope
+        ``labels``: every label alike. ``groups``: every group alike, its labels in their own proportions.
+        ``siblings``: every label of a group alike, groups in their own proportions.
+    strength
+        1 evens the labels out, 0 leaves them as they are.
+
+    Returns
+    -------
+    numpy.ndarray
+        (labels,) float64; its mean over documents is 1.
+    """
+    # 1. Shares as they are, (labels,) each: of the label, and of its group.
+    p = counts / counts.sum()
+    of_group = np.bincount(group_of, p)[group_of]
+    siblings = np.bincount(group_of)[group_of]  # labels of its group
+    # 2. Shares as they should be.
+    q = {
+        "labels": np.full(len(p), 1 / len(p)),
+        "groups": p / of_group / len(np.unique(group_of)),
+        "siblings": of_group / siblings,
+    }[scope]
+    # 3. Their ratio, with a mean of 1 over the documents.
+    ratio = (q / p) ** strength
+    return ratio / (p * ratio).sum()
 
 
 def logit_shifts(ratio: np.ndarray, counts: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -29,46 +61,3 @@ def logit_shifts(ratio: np.ndarray, counts: np.ndarray, group_of: np.ndarray) ->
     """
     wished = np.bincount(group_of, counts * ratio)
     return np.log(np.bincount(group_of, counts) / wished), -np.log(ratio)
-
-
-class LabelSampler(Sampler[int]):
-    """Draws documents so that labels come as often as `ratio` says; another draw each epoch.
-
-    Parameters
-    ----------
-    targets
-        (documents,) label of each document.
-    ratio
-        (labels,) as `label_ratio` gives it.
-    undersample
-        Draw without replacement, so few documents that the rarest labels need no copies: a document of the label
-        with the largest ratio stays, others stay with a probability in proportion (systematic sampling over a random
-        order). Otherwise as many documents as there are, with replacement.
-    random_state
-        Of the draws.
-    """
-
-    def __init__(self, targets: np.ndarray, ratio: np.ndarray, *, undersample: bool, random_state: int) -> None:
-        self.chances = torch.from_numpy(ratio[targets] / ratio[targets].max())
-        self.undersample = undersample
-        self.random_state = random_state
-        self.epoch = 0
-        self.size = max(1, int(self.chances.sum() + 1e-6)) if undersample else len(targets)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the draw; called before each epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(1_000_003 * self.random_state + self.epoch)
-        if not self.undersample:
-            yield from torch.multinomial(self.chances, self.size, replacement=True, generator=generator).tolist()
-            return
-        order = torch.randperm(len(self.chances), generator=generator)
-        reached = self.chances[order].cumsum(0)
-        steps = torch.arange(self.size, dtype=reached.dtype) + torch.rand(1, generator=generator, dtype=reached.dtype)
-        places = torch.searchsorted(reached, steps * reached[-1] / self.size, right=True)
-        yield from order[places.clamp(max=len(order) - 1)].tolist()

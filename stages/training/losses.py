@@ -100,10 +100,11 @@ class HierarchicalLoss(nn.Module):
             logits = logits + group_logits.log_softmax(1)[:, self.group_of]  # (documents, labels)
         if self.fine_loss in ("all", "path"):
             return cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+        # ``group``: a softmax over the labels of the document's own group; the smoothed share goes to them evenly.
         siblings = self.group_of == self.group_of[targets].unsqueeze(1)  # (documents, labels)
-        log_p = logits.masked_fill(~siblings, -torch.inf).log_softmax(1)
+        log_p = logits.masked_fill(~siblings, -torch.inf).log_softmax(1)  # (documents, labels)
         gold = log_p.gather(1, targets.unsqueeze(1)).squeeze(1)
-        even = log_p.masked_fill(~siblings, 0.0).sum(1) / siblings.sum(1)
+        even = log_p.masked_fill(~siblings, 0.0).sum(1) / siblings.sum(1)  # (documents,)
         return -(1 - smoothing) * gold - smoothing * even
 
     @staticmethod

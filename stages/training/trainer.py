@@ -3,12 +3,11 @@
 import functools
 import json
 import logging
-import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,19 +22,25 @@ from hierarchy.disk.whole_files import is_left_over, whole_file
 from hierarchy.errors import ConfigError
 from stages.machine import first_goes_first, is_first, n_processes
 from stages.run_folder import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
-from stages.training.arguments import OWN_DEFAULTS, training_arguments
-from stages.training.batches import LengthSampler
-from stages.training.divergence import Figures, StopWhereDiverged, json_figure, json_figures, refuse_diverged
-from stages.training.imbalance import LabelSampler
-from stages.training.metrics import COARSE_METRICS, FINE_METRICS, best_of_each_level, level_metrics
-from stages.training.optimizer import parameter_groups
+from stages.training.arguments import OWN_DEFAULTS, parameter_groups, training_arguments
+from stages.training.evaluations import (
+    Figures,
+    LogEpochs,
+    StopWhereDiverged,
+    Watch,
+    Watched,
+    best_of_each_level,
+    json_figure,
+    json_figures,
+    level_metrics,
+    refuse_diverged,
+)
+from stages.training.sampling import LabelSampler, LengthSampler
 from stages.training.two_stage import TwoStageModel
 
 # Of a checkpoint, as Trainer names them, and our checksums of them all.
 WEIGHTS, STATE, CHECKSUMS = "model.safetensors", "trainer_state.json", f"whole{LIST}"
 logger = logging.getLogger(f"coarsefine.{__name__}")
-
-Watch: TypeAlias = Callable[[Mapping[str, Any]], None]  # is told the figures of an evaluation
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def train_model(
     """
     finished = _read_back(model, folder)
     if finished is not None:
-        _Watched(watch).tell(finished.history)
+        Watched(watch).tell(finished.history)
         return finished
 
     own = {name: settings.get(name, default) for name, default in OWN_DEFAULTS.items()}
@@ -120,8 +125,8 @@ def train_model(
             f"{arguments.per_device_train_batch_size}: leave it out, or lower per_device_train_batch_size"
         )
     set_seed(random_state)
-    watched = _Watched(watch)
-    callbacks: list[TrainerCallback] = [_LogEpochs(), _Tell(order), watched, StopWhereDiverged()]
+    watched = Watched(watch)
+    callbacks: list[TrainerCallback] = [LogEpochs(), _Tell(order), watched, StopWhereDiverged()]
     if arguments.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(own["early_stopping_patience"]))
     trainer = _Trainer(
@@ -142,7 +147,7 @@ def train_model(
         weight_decay=arguments.weight_decay,
         layer_decay=own["layer_decay"],
     )
-    trainer.remove_callback(PrinterCallback)  # it prints bare dicts; _LogEpochs says the same in words
+    trainer.remove_callback(PrinterCallback)  # it prints bare dicts; LogEpochs says the same in words
     with first_goes_first():
         make_folder(folder)
         checkpoint = last_checkpoint(folder)
@@ -292,24 +297,6 @@ def _is_finished(checkpoint: Path) -> bool:
     return checkpoint.is_dir() and is_finished(checkpoint / CHECKSUMS, *needed, *_contents(checkpoint))
 
 
-class _LogEpochs(TrainerCallback):
-    """One line for each evaluation."""
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if not state.is_world_process_zero:
-            return
-        figures = kwargs["metrics"]
-        told = [
-            f"{name.replace('_', ' ').replace('macro f1', 'macro-F1')} {figures[f'eval_{name}']:.4f}"
-            for name in (*FINE_METRICS, *COARSE_METRICS)
-            if f"eval_{name}" in figures
-        ]
-        logger.info(
-            "epoch %d of %d: %s on validation data",
-            math.ceil(state.epoch), math.ceil(args.num_train_epochs), ", ".join(told),
-        )  # fmt: skip
-
-
 class _Tell(TrainerCallback):
     """Tells the sampler which epoch it draws."""
 
@@ -319,25 +306,3 @@ class _Tell(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.sampler is not None:  # with several processes Trainer does not reach it
             self.sampler.set_epoch(int(state.epoch))
-
-
-class _Watched(TrainerCallback):
-    """Tells the caller of each evaluation, once."""
-
-    def __init__(self, watch: Watch | None) -> None:
-        self.watch = watch
-        self.told = 0
-
-    def tell(self, history: Sequence[Mapping[str, Any]]) -> None:
-        if self.watch is None:
-            return
-        evaluations = [entry for entry in history if "eval_loss" in entry]
-        for evaluation in evaluations[self.told :]:
-            self.told += 1
-            self.watch(evaluation)
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.tell(state.log_history)  # what a checkpoint remembers
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.tell(state.log_history)

@@ -101,8 +101,9 @@ def rows_from_vectors(vectors: Tensor) -> nn.Linear:
         Document vectors to (documents, labels).
     """
     rows = nn.Linear(vectors.shape[1], len(vectors))
-    shared = vectors.mean(0)
-    apart = vectors - shared
+    shared = vectors.mean(0)  # (hidden,)
+    apart = vectors - shared  # (labels, hidden)
+    # w · (x - shared) is the cosine with a label's own direction, times the scale over the usual length of `apart`.
     with torch.no_grad():
         rows.weight.copy_(
             nn.functional.normalize(apart, dim=1) * START_SCALE / apart.norm(dim=1).mean().clamp_min(1e-6)

@@ -10,7 +10,7 @@ from fuzz.mutation import mutated
 from fuzz.trees import by_hand, taxonomy, tree
 from hierarchy import Taxonomy, TaxonomyError
 from hierarchy.files.tables import table_text
-from hierarchy.files.taxonomy_files import json_text, yaml_text
+from hierarchy.files.writing import json_text, yaml_text
 
 SHORT = "Kitchen: [Kettles, Toasters]\nGarden:\n  - Mowers  # cut\n  - 'Hoses'\n"
 LIST = '- Kettles\n- "Lawn mowers"\n- {name: Seeds, description: to sow}\n'

@@ -228,7 +228,7 @@ def test_figures_of_a_tree_take_what_a_column_is():
     labels = [label for label in tree.label_ids for _ in range(3)]
     expected = taxonomy_quality(tree, (texts, labels), encoder="none")
     frame = pd.DataFrame({"text": texts, "label": labels}, index=range(9, 0, -1))
-    assert taxonomy_quality(tree, (frame["text"], frame[["label"]]), encoder="none").as_dict() == expected.as_dict()
+    assert taxonomy_quality(tree, (frame["text"], frame[["label"]]), encoder="none") == expected
     with pytest.raises(DataError, match="9 documents and 8 labels"):
         taxonomy_quality(tree, (texts, labels[1:]), encoder="none")
     with pytest.raises(DataError, match="documents is a DataFrame: give a pair"):

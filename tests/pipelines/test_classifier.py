@@ -1,4 +1,4 @@
-"""The public face: the scikit-learn contract, answers that stand for themselves, and what bad input is told."""
+"""The public face: answers that stand for themselves, settings, and what bad input is told."""
 
 import copy
 import inspect
@@ -8,9 +8,6 @@ from typing import Literal, get_args, get_origin
 
 import numpy as np
 import pytest
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import cross_val_score
 from sklearn.utils import get_tags
 
 from hierarchy.building.builder import TaxonomyBuilder
@@ -152,7 +149,7 @@ def test_a_document_of_100_000_tokens_passes(fitted, english):
     assert np.abs(answer[1] - fitted.predict_proba(["kettle"])[0]).max() < 1e-5
 
 
-# The scikit-learn contract
+# Settings
 
 
 def test_the_signature_says_what_the_settings_say():
@@ -204,44 +201,6 @@ def test_a_wrong_keyword_is_told_with_the_right_one(call, told):
     with pytest.raises(TypeError) as error:
         call()
     assert told in str(error.value)
-
-
-def test_get_params_set_params_clone(english):
-    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", beam=7, training={"learning_rate": 1})
-    parameters = classifier.get_params()
-    assert parameters["beam"] == 7
-    assert parameters["taxonomy"] is english.taxonomy
-    copied = clone(classifier)
-    assert copied.get_params() == parameters
-    assert not hasattr(copied, "model_")
-    assert copied.set_params(beam=2, random_state=5) is copied
-    assert (copied.beam, copied.random_state, classifier.beam) == (2, 5, 7)
-    with pytest.raises(ValueError, match="Invalid parameter 'beem'"):
-        copied.set_params(beem=2)
-
-
-def test_clone_of_a_fitted_one_is_unfitted(fitted_lexical):
-    assert not hasattr(clone(fitted_lexical), "model_")
-
-
-def test_cross_val_score(english):
-    texts, labels = english.train
-    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1)
-    scores = cross_val_score(classifier, texts, labels, cv=3, error_score="raise")
-    assert scores.shape == (3,)
-    assert scores.min() > 0.4
-
-
-@pytest.mark.parametrize("call", ["predict", "predict_proba", "predict_paths"])
-def test_unfitted_says_so(call):
-    with pytest.raises(NotFittedError):
-        getattr(HierarchicalClassifier(), call)(["text"])
-
-
-@pytest.mark.parametrize("call", ["calibrate", "evaluate", "score"])
-def test_unfitted_says_so_with_labels_too(call):
-    with pytest.raises(NotFittedError):
-        getattr(HierarchicalClassifier(), call)(["text"], ["label"])
 
 
 def test_settings_of_prediction_can_be_changed_after_fit_and_are_checked(fitted_lexical):

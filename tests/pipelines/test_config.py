@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from hierarchy.errors import ConfigError
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.config import Config, load_config
 from pipelines.settings import Settings
 

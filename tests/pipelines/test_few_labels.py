@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.cross_validation.validate import cross_validate
+from pipelines.pages.evaluation import write_report
 
 NO_ENCODER = ("--set", "classifier.encoder=none", "--set", "classifier.n_jobs=1")
 
@@ -37,7 +38,7 @@ def test_without_a_tree(english, tmp_path, count):
     classifier.predict_sets(test[0])
     classifier.explain(test[0][0])
     report = classifier.evaluate(*test, train=train)
-    report.to_html(tmp_path / "page.html")
+    write_report(report, tmp_path / "page.html")
     json.dumps(report.as_dict(), allow_nan=False)
     classifier.save_pretrained(tmp_path / "model")
     again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
@@ -53,7 +54,7 @@ def test_with_an_encoder(english, tiny_classifier, tmp_path, settings):
     classifier = tiny_classifier(None, **settings).fit(*train, validation=valid, calibration=enough(valid))
     assert classifier.score(*test) > 0.6
     classifier.explain(test[0][0])
-    classifier.evaluate(*test, train=train).to_html(tmp_path / "page.html")
+    write_report(classifier.evaluate(*test, train=train), tmp_path / "page.html")
     classifier.save_pretrained(tmp_path / "model")
     again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
     assert np.allclose(again.predict_proba(test[0]), classifier.predict_proba(test[0]))

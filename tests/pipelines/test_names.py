@@ -10,7 +10,7 @@ from pages import Reader
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.data.checks import check_documents
+from pipelines.data.checks import check_table
 
 ID = re.compile(r"\b[lg]-[a-z]+")  # no word of the documents looks like it
 
@@ -147,7 +147,7 @@ def test_what_is_said_of_documents(place, english):
     table = datasets.Dataset.from_list(
         [{"text": t, "label": x, "group": g, "label_count": 1, "row": i} for i, (t, x, g) in enumerate(rows)]
     )
-    report = check_documents(table, tree).report
+    report = check_table(table, tree).report
     lines = report.lines(tree)
     assert len(lines) == 7
     for line in lines[1:]:

@@ -168,13 +168,6 @@ def test_files_of_other_kinds_are_not_used(tmp_path, texts, caplog, end, write):
     assert caplog.text.count("is damaged") == 1
 
 
-def test_subset(tmp_path, texts):
-    vectors = cache(tmp_path).vectors(texts, Encode())
-    some = vectors.subset([17, 3, 3, 0])
-    assert len(some) == 4
-    assert [some[i].tolist() for i in range(4)] == [vectors[i].tolist() for i in (17, 3, 3, 0)]
-
-
 @given(st.lists(st.integers(0, 300_000), max_size=60))
 def test_shards_cut_all_documents_and_stay_small(sizes):
     texts = ["x" * size for size in sizes]

@@ -191,14 +191,14 @@ def check(
         _, documents, _ = training_vectors(loaded, taxonomy)
         quality = taxonomy_quality(taxonomy, documents, encoder=encoder, random_state=options.random_state)
         if as_json:
-            print_json(quality.as_dict() | ({"reference": against.as_dict()} if against else {}))
+            print_json(asdict(quality) | ({"reference": asdict(against)} if against else {}))
         else:
             print_quality(quality, taxonomy, against)
 
 
 def builder_of(config: "Config") -> "TaxonomyBuilder":
     """Return the builder that a config describes."""
-    from pipelines.data.preparation import builder_of as builder_of_settings
+    from pipelines.training.groups import builder_of as builder_of_settings
 
     options = config.classifier
     _silence(options.label_encoder or options.encoder)

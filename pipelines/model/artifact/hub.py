@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from hierarchy.disk.manifests import MANIFEST
 from hierarchy.disk.paths import local_path
@@ -150,35 +149,36 @@ def _told(what: str, revision: str | None) -> Iterator[None]:
         yield
     except ArtifactError:
         raise
-    except errors.RevisionNotFoundError as error:
-        _fail(error, f"{what}: it has no revision {revision!r}: name a branch, tag or commit that its page lists")
-    except errors.GatedRepoError as error:
-        _fail(error, f"{what}: its owner grants access one by one: ask for it on its page, then log in (hf auth login)")
-    except errors.RepositoryNotFoundError as error:
-        _fail(
-            error,
-            f"{what}: there is none of that name, or it is private: check the name, and log in for a private one "
+    # No network, or an upload that broke off; which library `HTTPError` is of depends on huggingface_hub's version.
+    except (OSError, RuntimeError, ValueError, errors.HTTPError) as error:  # type: ignore[attr-defined]
+        raise ArtifactError(f"{what}: {_why(error, revision)}") from error
+
+
+def _why(error: Exception, revision: str | None) -> str:
+    from huggingface_hub import errors
+
+    for kind, why in (  # the first that fits: some are kinds of others
+        (errors.RevisionNotFoundError, f"it has no revision {revision!r}: name a branch, tag or commit of its page"),
+        (errors.GatedRepoError, "its owner grants access one by one: ask on its page, then log in (hf auth login)"),
+        (
+            errors.RepositoryNotFoundError,
+            "there is none of that name, or it is private: check the name, and log in for a private one "
             "(hf auth login, or HF_TOKEN)",
-        )
-    except errors.LocalEntryNotFoundError as error:
-        _fail(
-            error,
-            f"{what}: the hub cannot be reached, or HF_HUB_OFFLINE is set, and it is not in the cache: go online once, "
+        ),
+        (
+            errors.LocalEntryNotFoundError,
+            "the hub cannot be reached, or HF_HUB_OFFLINE is set, and it is not in the cache: go online once, "
             "or copy the model's folder",
-        )
-    except errors.HfHubHTTPError as error:
+        ),
+        (errors.OfflineModeIsEnabled, "HF_HUB_OFFLINE is set: unset it to reach the hub"),
+    ):
+        if isinstance(error, kind):
+            return why
+    if isinstance(error, errors.HfHubHTTPError):
         status = error.response.status_code
         if status in (401, 403):
-            _fail(error, f"{what}: no access: log in with a token that may write there (hf auth login, or HF_TOKEN)")
-        _fail(error, f"{what}: the hub answers {status} ({first_line(error)}): try again later")
-    except errors.OfflineModeIsEnabled as error:
-        _fail(error, f"{what}: HF_HUB_OFFLINE is set: unset it to reach the hub")
-    except (errors.HFValidationError, ValueError) as error:
-        _fail(error, f"{what}: {first_line(error)}")
-    # No network, or an upload that broke off; which library `HTTPError` is of depends on huggingface_hub's version.
-    except (OSError, RuntimeError, errors.HTTPError) as error:  # type: ignore[attr-defined]
-        _fail(error, f"{what}: {first_line(error)}: check the network and the disk, and try again")
-
-
-def _fail(cause: Exception, message: str) -> NoReturn:
-    raise ArtifactError(message) from cause
+            return "no access: log in with a token that may write there (hf auth login, or HF_TOKEN)"
+        return f"the hub answers {status} ({first_line(error)}): try again later"
+    if isinstance(error, ValueError):  # of the name, among others
+        return first_line(error)
+    return f"{first_line(error)}: check the network and the disk, and try again"

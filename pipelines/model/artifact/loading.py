@@ -11,7 +11,6 @@ from hierarchy.disk.manifests import MANIFEST
 from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.label_words import word_problem
-from pipelines.evaluation.schema import check_metrics
 from pipelines.model.artifact.loading_neural import DOCUMENT_MODEL, load_neural, reads_pretrained
 from pipelines.model.artifact.manifest import (
     FORMAT_VERSION,
@@ -27,24 +26,24 @@ from pipelines.model.artifact.manifest import (
 from pipelines.model.artifact.saved_settings import settings_of_model
 from pipelines.model.artifact.schemas.checking import REMEDY, checked
 from pipelines.model.artifact.schemas.model import SavedConfig, SavedRouter, read_promises, read_vocabulary
-from pipelines.model.artifact.schemas.record import check_record
+from pipelines.model.artifact.schemas.record import SavedRecord
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
 from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
 from stages.arrays import Array, check_arrays, read_arrays, row_arrays
 from stages.features import FeatureExtractor
-from stages.fine.bank import HeadBank
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.rows import Rows
+from stages.router.label_space import LabelSpace
 from stages.router.router import Router
 
 TRIES = 3  # where another process puts a new model in its place while it is read
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
-def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[str, Any] | None]:
-    """Read a model and its metrics.
+def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, Any]:
+    """Read a model, and its metrics as they stand: `EvaluationReport.from_dict` checks them for who uses them.
 
     Parameters
     ----------
@@ -81,10 +80,11 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, dict[
     raise ArtifactError(f"{folder} changes again and again while it is read: try again when nobody writes to it")
 
 
-def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[Model, dict[str, Any] | None]:
-    check_complete(listed, ["config.json"], listed, folder / MANIFEST)
+def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[Model, Any]:
+    check_complete(listed, ["config.json", RECORD], listed, folder / MANIFEST)
     config = _config(folder)
-    record = _record(folder, listed, config)
+    record = read_model_json(folder, RECORD)
+    checked(SavedRecord, record, folder / RECORD)
     settings = _settings(config, record, folder)
     _check_listed(listed, settings, folder)
     taxonomy = _taxonomy(folder)
@@ -100,21 +100,19 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
     model = Model(
         settings=settings,
         taxonomy=taxonomy,
-        label_ids=config.label_ids,
-        group_ids=tuple(config.groups),
         train_counts=tensors["train_counts"],
         extractor=FeatureExtractor(
             neural=neural,
             vectorizer=NgramVectorizer.from_state(vocabulary, tensors["idf"]) if settings.lexical else None,
         ),
-        router=_router(folder, settings, tensors),
+        router=_router(folder, settings, config, tensors),
         record=record,
-        valid_keys=tensors.get("valid_keys", np.empty(0, dtype=np.uint64)),  # older models have none
+        valid_keys=tensors["valid_keys"],
         promises=_promises(folder, len(config.groups)) if PROMISES in listed else None,
         neighbours=_neighbours(folder, sizes) if NEIGHBOURS in listed else None,
         words=config.words,
     )
-    return model, _metrics(folder) if METRICS in listed else None
+    return model, read_model_json(folder, METRICS) if METRICS in listed else None
 
 
 def _config(folder: Path) -> SavedConfig:
@@ -141,25 +139,16 @@ def _settings(config: SavedConfig, record: Mapping[str, Any], folder: Path) -> S
     try:
         return settings_of_model(config.settings, where=str(folder / "config.json"))
     except ConfigError as error:
-        made = record.get("versions", {}).get("coarsefine", "unknown")
+        made = record["versions"].get("coarsefine", "unknown")
         problems = [f"{problem} (the model was made by coarsefine {made})" for problem in error.problems]
         raise ArtifactError(
             [f"{problem}: use that version, or train again" for problem in problems], error.where
         ) from None
 
 
-def _record(folder: Path, listed: Mapping[str, Any], config: SavedConfig) -> dict[str, Any]:
-    """Return the record; older models tell in their config of their training, without fingerprints and hardware."""
-    record = {**(config.record or {}), "versions": config.versions}
-    if RECORD in listed:
-        record = read_model_json(folder, RECORD)
-    check_record(record, folder / (RECORD if RECORD in listed else "config.json"))
-    return record
-
-
 def _check_listed(listed: Mapping[str, Any], settings: Settings, folder: Path) -> None:
-    needed = {"config.json", "taxonomy.yaml", "router.json", "model.safetensors"}
-    allowed = {RECORD, PROMISES, METRICS, "README.md"}
+    needed = {"config.json", RECORD, "taxonomy.yaml", "router.json", "model.safetensors"}
+    allowed = {PROMISES, METRICS, "README.md"}
     if settings.lexical:
         needed.add("vocabulary.json")
     if settings.encoder != "none":
@@ -194,18 +183,16 @@ def _vocabulary(folder: Path) -> list[str]:
     return read_vocabulary(read_model_json(folder, "vocabulary.json"), folder / "vocabulary.json")
 
 
-def _router(folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray]) -> Router:
+def _router(folder: Path, settings: Settings, config: SavedConfig, tensors: Mapping[str, np.ndarray]) -> Router:
     saved = checked(SavedRouter, read_model_json(folder, "router.json"), folder / "router.json")
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(tensors["group_of"]))])
 
     def rows(prefix: str) -> Rows | None:
         return Rows.from_tensors(tensors, prefix) if f"{prefix}.bias" in tensors else None
 
-    neural, lexical = rows("neural"), rows("lexical")
     return Router(
-        group_of=tensors["group_of"],
-        neural=None if neural is None else HeadBank(neural, offsets),
-        lexical=None if lexical is None else HeadBank(lexical, offsets),
+        space=LabelSpace(config.label_ids, tuple(config.groups), tensors["group_of"]),
+        neural=rows("neural"),
+        lexical=rows("lexical"),
         group_rows=rows("group_ngrams"),
         coarse_fusion=saved.coarse_fusion(),
         fusions=saved.fusions(),
@@ -217,18 +204,12 @@ def _promises(folder: Path, groups: int) -> Promises:
     return read_promises(read_model_json(folder, PROMISES), groups, folder / PROMISES)
 
 
-def _metrics(folder: Path) -> dict[str, Any]:
-    metrics = read_model_json(folder, METRICS)
-    check_metrics(metrics, folder / METRICS)
-    return metrics
-
-
 def _arrays(settings: Settings, tensors: Mapping[str, np.ndarray]) -> dict[str, Array]:
     """Specify ``model.safetensors``; the tensors of the document model are compared with the model itself later."""
     expected = {
         "group_of": Array("int64", ("labels",), below="groups", rising=True, complete=True),
         "train_counts": Array("int64", ("labels",), counts=True),
-        "valid_keys": Array("uint64", ("validation documents",), required=False),
+        "valid_keys": Array("uint64", ("validation documents",)),
     }
     if settings.encoder != "none":
         expected |= row_arrays("neural", rows="labels", columns="features", sparse=False)
@@ -250,4 +231,4 @@ def _neighbours(folder: Path, sizes: Mapping[str, int]) -> Neighbours:
     }
     tensors = read_arrays(folder / NEIGHBOURS, remedy=REMEDY)
     check_arrays(tensors, expected, sizes, where=str(folder / NEIGHBOURS), remedy=REMEDY)
-    return Neighbours.from_tensors(tensors)
+    return Neighbours(**tensors)

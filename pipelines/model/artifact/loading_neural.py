@@ -54,7 +54,7 @@ def load_neural(
     ArtifactError
         An encoder cannot be loaded, or the parts do not fit together.
     """
-    from pipelines.training.modules import fine_encoders
+    from pipelines.model.document_model import fine_encoders
     from stages.machine import device_of
 
     where = device_of(device)
@@ -105,7 +105,7 @@ def _document_model(
     """Build the document model and give it its weights, once they are known to be those of such a model."""
     import torch
 
-    from pipelines.training.modules import make_document_model
+    from pipelines.model.document_model import make_document_model
 
     file = folder / "model.safetensors"
     state = {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hierarchy.text.escaping import visible
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.settings import MACHINE, Settings
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -113,7 +113,7 @@ def settings_of_model(values: Mapping[str, Any], where: str) -> Settings:
     Raises
     ------
     ConfigError
-        As `pipelines.settings.validated`.
+        As `hierarchy.wrong_values.validated`.
     """
     kept = {name: value for name, value in values.items() if name not in MACHINE}
     left = sorted(values.keys() & MACHINE)

@@ -1,5 +1,5 @@
 """The report as a page: one file to open in a browser, which needs no network."""
 
-from pipelines.pages.evaluation.page import report_page
+from pipelines.pages.evaluation.page import report_page, write_report
 
-__all__ = ["report_page"]
+__all__ = ["report_page", "write_report"]

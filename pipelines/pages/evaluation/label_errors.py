@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hierarchy.nodes import Label, named
-from pipelines.pages.evaluation.sections import section
-from pipelines.pages.evaluation.words import counted, name, share
-from pipelines.pages.shell import html_table
+from pipelines.data.report import count
+from pipelines.pages.shell import boxed_table, section
+from pipelines.pages.words import name, share
 
 if TYPE_CHECKING:
     from pipelines.cross_validation.label_errors import LabelError
@@ -29,7 +29,7 @@ def suspect_labels(found: "Sequence[tuple[LabelError, str]]", names: Mapping[str
     across = sum(one.where == "other group" for one, _ in found)
     shown = f" Shown are the {SHOWN} most suspicious." if len(found) > SHOWN else ""
     text = (
-        f'<p class="lead">{counted(len(found), "document")} may carry a wrong label, {across:,} of them one of a wrong '
+        f'<p class="lead">{count(len(found), "document")} may carry a wrong label, {across:,} of them one of a wrong '
         "group.</p><p>Models that had not seen a document found another label clearly more probable. They can be wrong "
         f"as well: a person decides.{shown}</p>"
     )
@@ -43,7 +43,7 @@ def suspect_labels(found: "Sequence[tuple[LabelError, str]]", names: Mapping[str
         for one, excerpt in found[:SHOWN]
     ]
     columns = ("document", "its label, and how probable", "suggested, and how probable", "stands in")
-    return section("Labels that may be wrong", text, f'<div class="box">{html_table(columns, rows, figures=0)}</div>')
+    return section("Labels that may be wrong", text, boxed_table(columns, rows, figures=0))
 
 
 def _named(label: str, earlier: str, names: Mapping[str, str]) -> str:

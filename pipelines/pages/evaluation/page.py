@@ -3,21 +3,23 @@
 import json
 from collections.abc import Sequence
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hierarchy.disk.paths import local_path
+from hierarchy.disk.whole_files import cannot_write, file_refusal, write_output
+from hierarchy.errors import DataError
 from hierarchy.nodes import named
 from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.evaluation.excerpts import pair_excerpts
 from pipelines.evaluation.figures import Evaluation
-from pipelines.evaluation.levels import FINE, GROUP
+from pipelines.evaluation.levels import FINE
 from pipelines.pages.evaluation import sections
 from pipelines.pages.evaluation.label_errors import suspect_labels
 from pipelines.pages.evaluation.pairs import confused_pairs
 from pipelines.pages.evaluation.plots import confusion_plot, reliability_plot, risk_plot
-from pipelines.pages.evaluation.words import name, points, share
-from pipelines.pages.shell import check_bokeh, embedded, fill_page, headline
+from pipelines.pages.shell import check_bokeh, embedded, fill_page
+from pipelines.pages.words import name, points, share
 
 if TYPE_CHECKING:
     from pipelines.cross_validation.label_errors import LabelError
@@ -27,66 +29,80 @@ FOLDER = Path(__file__).parent
 UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
-def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelError, str]]" = ()) -> str:
-    """Draw a report as one HTML page that needs nothing beside it and no network.
+def write_report(
+    report: EvaluationReport, path: str | Path, *, label_errors: "Sequence[tuple[LabelError, str]]" = ()
+) -> None:
+    """Write a report as one page to open in a browser, which needs no network.
+
+    With the model in memory it shows excerpts of documents; a report that was read from a file says what is left out.
 
     Parameters
     ----------
     report
-        Fresh from an evaluation, with excerpts of wrongly answered documents; read from a file, without.
+        Of `HierarchicalClassifier.evaluate`, or read from a file.
+    path
+        The file.
     label_errors
-        Documents whose label may be wrong, each with an excerpt or an empty string.
+        Documents whose label may be wrong, as `pipelines.cross_validation.label_review.read_review` reads them, for a
+        section of their own.
 
     Raises
     ------
+    DataError
+        `path` cannot be written.
     MissingLibraryError
-        Where Bokeh, which draws the plots, is not installed.
+        Bokeh, which draws the plots, is not installed.
     """
+    path = local_path(path)
+    refused = file_refusal(path)  # before the plots are drawn
+    if refused is not None:
+        raise DataError(cannot_write(path, refused))
+    write_output(path, report_page(report, label_errors))
+
+
+def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelError, str]]" = ()) -> str:
+    """Draw the page that `write_report` writes."""
     check_bokeh()
-    own, levels = report.evaluation, report.evaluation.levels or {}
+    own, levels = report.evaluation, report.evaluation.levels
     drawn = {f"reliability_{level}": reliability_plot(scores, level) for level, scores in levels.items()}
-    if FINE in levels and GROUP in levels:
-        drawn["risk"] = risk_plot(levels)
-    heat = confusion_plot(own)
-    if heat is not None:
-        drawn["heat"] = heat
-    script, places = embedded(drawn) if drawn else ("", {})
+    drawn["risk"] = risk_plot(levels)
+    if own.group_mistakes:
+        drawn["heat"] = confusion_plot(own)
+    script, places = embedded(drawn)
     names = {row.id: named(row) for row in own.labels}
     excerpts = None if report.material is None else partial(pair_excerpts, report.material, own)
-    parts = (  # in the order of reading; one that has nothing to say is empty
-        sections.report_in_short(report),
-        sections.error_sources(own),
-        sections.probabilities(levels, places),
-        sections.coverage(levels, places),
-        sections.promises(report),
-        sections.group_confusion(own, places),
-        confused_pairs(own, names, excerpts),
-        suspect_labels(label_errors, names),
-        sections.label_table(),
-        sections.notes(_notes(report)),
-    )
     return fill_page(
         FOLDER,
-        title=escape(f"Evaluation on {report.data}" if report.data else "Evaluation"),
+        title=f"Evaluation on {report.data}" if report.data else "Evaluation",
         figures=_headline(own),
-        sections="\n".join(part for part in parts if part),
-        data=json.dumps(_data(own, names), ensure_ascii=False, separators=(",", ":")).translate(UNSAFE),
         plots=script,
+        data=json.dumps(_data(own, names), ensure_ascii=False, separators=(",", ":")).translate(UNSAFE),
+        summary=sections.report_in_short(report),
+        error_sources=sections.error_sources(own),
+        reliability=sections.reliability(levels, places),
+        level_table=sections.figures_of_levels(levels),
+        risk_of_surest=share(sections.risk_at(levels[FINE], 0.8)),
+        risk_of_all=share(sections.risk_at(levels[FINE], 1.0)),
+        risk=places["risk"],
+        risk_table=sections.risk_table(levels),
+        promises=sections.promises(report),
+        group_confusion=sections.group_confusion(own, places),
+        confused_pairs=confused_pairs(own, names, excerpts),
+        suspect_labels=suspect_labels(label_errors, names),
+        notes=sections.notes(_notes(report)),
     )
 
 
-def _headline(own: Evaluation) -> str:
-    figures = [
+def _headline(own: Evaluation) -> list[tuple[str, str]]:
+    return [
         ("documents", f"{own.documents:,}"),
         ("labels", f"{len(own.labels):,}"),
         ("groups", f"{len(own.groups):,}"),
         ("right label", share(own.accuracy)),
         ("right group", share(own.group_accuracy)),
+        *((f"right label among the {k} most probable", share(value)) for k, value in own.top_k.items() if k > 1),
+        ("gap of stated and observed probability", f"{points(own.levels[FINE].ece.value)} points"),
     ]
-    figures += [(f"right label among the {k} most probable", share(value)) for k, value in own.top_k.items() if k > 1]
-    if own.levels and FINE in own.levels:
-        figures.append(("gap of stated and observed probability", f"{points(own.levels[FINE].ece.value)} points"))
-    return headline(figures)
 
 
 def _notes(report: EvaluationReport) -> list[str]:
@@ -105,11 +121,6 @@ def _notes(report: EvaluationReport) -> list[str]:
         silent = len(set(model.taxonomy.label_ids) - set(model.label_ids))
         if silent:
             lines.append(f"Labels of the taxonomy without training documents, which are never answered: {silent:,}.")
-    if own.levels is None:
-        lines.append(
-            "Left out: probabilities, documents that go wrong more often, and what is taken for what. This report was "
-            "written by an earlier version; evaluate the model again to see them."
-        )
     return lines
 
 
@@ -125,7 +136,7 @@ def _data(own: Evaluation, names: dict[str, str]) -> dict[str, Any]:
             "group": [group_place[row.group] for row in rows],
             "trained": [row.train_count for row in rows],
             "documents": [row.support for row in rows],
-            "wrong": [round(row.support * (1 - (row.recall or 0.0))) for row in rows],
+            "wrong": [row.wrong for row in rows],
             "recall": [_rounded(row.recall if row.support else None) for row in rows],
             "precision": [_rounded(row.precision if row.predicted else None) for row in rows],
             "f1": [_rounded(row.f1) for row in rows],

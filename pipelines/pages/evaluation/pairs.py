@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from html import escape
 
 from hierarchy.nodes import named
+from pipelines.data.report import count
 from pipelines.evaluation.excerpts import CHARACTERS, EXCERPTS, Excerpt
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.sources import ConfusedPair
-from pipelines.pages.evaluation.sections import section
-from pipelines.pages.evaluation.words import counted, name, share
+from pipelines.pages.shell import section
+from pipelines.pages.words import name, share
 
 SHOWN = 12  # pairs
 
@@ -36,25 +37,22 @@ def confused_pairs(
             "words that speak for the wrong label and against the right one are marked.</p>"
         )
     rows = {row.id: row for row in own.labels}
+    groups = {row.id: name(named(row)) for row in own.groups}
     blocks = []
     for pair in own.pairs[:SHOWN]:
         right, wrong = rows[pair.gold], rows[pair.predicted]
         where = (
-            f"both in the group {name(_group(own, right.group))}"
+            f"both in the group {groups[right.group]}"
             if right.group == wrong.group
-            else f"from the group {name(_group(own, right.group))} to {name(_group(own, wrong.group))}"
+            else f"from the group {groups[right.group]} to {groups[wrong.group]}"
         )
         shown = "" if excerpts is None else "".join(map(_quoted, excerpts(pair)))
         blocks.append(
             f'<div class="pair"><h3>{name(names[pair.gold])} → {name(names[pair.predicted])}</h3>'
-            f"<p>{pair.count:,} of {counted(right.support, 'document')}; {where}</p>{shown}</div>"
+            f"<p>{pair.count:,} of {count(right.support, 'document')}; {where}</p>{shown}</div>"
         )
     grid = f'<div class="two">{"".join(blocks)}</div>'
     return section("Labels most often taken for another", text, grid)
-
-
-def _group(own: Evaluation, group_id: str) -> str:
-    return next((named(row) for row in own.groups if row.id == group_id), group_id)
 
 
 def _quoted(excerpt: Excerpt) -> str:

@@ -1,27 +1,24 @@
 """The plots of the report, as Bokeh figures: reliability diagrams, risk by coverage, groups taken for others."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.levels import FINE, GROUP, LevelScores
-from pipelines.pages.taxonomy.plots import INK, PAPER, heat_plot
+from pipelines.pages.plots import BLUE, GREY, INK, ORANGE, PAPER, add_hover, heat_plot, plot_with_axes
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#8793a1"  # the first two: Okabe and Ito's, for the colour-blind
 PER_CENT = "0%"
 
 
 def reliability_plot(level: LevelScores, name: str) -> Any:
     """Draw observed against stated shares of right answers, a point a bin with its exact interval."""
-    from bokeh.models import ColumnDataSource, HoverTool
+    from bokeh.models import ColumnDataSource
 
     bins = level.bins
-    source = ColumnDataSource(
-        {"confidence": bins.confidence, "accuracy": bins.accuracy, "low": bins.low, "high": bins.high}
-        | {"count": bins.count}
-    )
+    source = ColumnDataSource(asdict(bins))
     plot = _figure(name, 300, "probability that the model states", "share that is right")
     plot.line([0, 1], [0, 1], line_color=GREY, line_dash="dashed")
     plot.segment(
@@ -33,14 +30,12 @@ def reliability_plot(level: LevelScores, name: str) -> Any:
         ("right", "@accuracy{0.0%}, by chance between @low{0%} and @high{0%}"),
         ("documents", "@count"),
     ]
-    plot.add_tools(HoverTool(renderers=[points], tooltips=tooltips))
+    add_hover(plot, points, tooltips)
     return plot
 
 
 def risk_plot(levels: Mapping[str, LevelScores]) -> Any:
     """Draw the share of wrong answers among the surest ones, for the fine label and for the group."""
-    from bokeh.models import HoverTool
-
     highest = max(max(levels[name].curve.risk) for name in (FINE, GROUP))
     plot = _figure(
         "risk", 320, "share of documents that are answered", "share of wrong answers", top=max(0.02, highest)
@@ -49,7 +44,7 @@ def risk_plot(levels: Mapping[str, LevelScores]) -> Any:
         curve = levels[name].curve
         line = plot.line(curve.coverage, curve.risk, line_color=colour, line_width=2.5, legend_label=legend)
         told = [(legend, "@y{0.0%} wrong among the surest @x{0%}")]
-        plot.add_tools(HoverTool(renderers=[line], tooltips=told, mode="vline"))
+        add_hover(plot, line, told, mode="vline")
     plot.legend.location = "top_left"
     plot.legend.border_line_color = None
     plot.legend.background_fill_alpha = 0.7
@@ -58,9 +53,7 @@ def risk_plot(levels: Mapping[str, LevelScores]) -> Any:
 
 
 def confusion_plot(evaluation: Evaluation) -> Any:
-    """Draw which groups' documents are answered with which other groups; None where no mistake is known."""
-    if not evaluation.group_mistakes:
-        return None
+    """Draw which groups' documents are answered with which other groups."""
     counts = np.zeros((len(evaluation.groups), len(evaluation.groups)))
     for gold, answered, documents in evaluation.group_mistakes:
         counts[gold, answered] = documents
@@ -80,25 +73,8 @@ def confusion_plot(evaluation: Evaluation) -> Any:
 
 def _figure(name: str, height: int, x: str, y: str, top: float = 1.0) -> Any:
     from bokeh.models import NumeralTickFormatter
-    from bokeh.plotting import figure
 
-    plot = figure(
-        name=name, height=height, sizing_mode="stretch_width", tools="", toolbar_location=None, min_border=0,
-        min_border_right=14, x_range=(0, 1), y_range=(0, 1.04 * top), x_axis_label=x, y_axis_label=y,
-        background_fill_color=PAPER, border_fill_color=PAPER, outline_line_color=None,
-    )  # fmt: skip
+    plot = plot_with_axes(name, height, x_range=(0, 1), y_range=(0, 1.04 * top), x_axis_label=x, y_axis_label=y)
     for axis in (plot.xaxis, plot.yaxis):
         axis.formatter = NumeralTickFormatter(format=PER_CENT)
-    return dressed(plot)
-
-
-def dressed(plot: Any) -> Any:
-    """Give a plot the plain axes that all plots have, and return it."""
-    plot.grid.grid_line_color = "#e9edf2"
-    for axis in (plot.xaxis, plot.yaxis):
-        axis.axis_line_color = axis.major_tick_line_color = GREY
-        axis.minor_tick_line_color = None
-        axis.axis_label_text_font_style = "normal"
-        axis.axis_label_text_font_size = axis.major_label_text_font_size = "12px"
-        axis.axis_label_text_color = axis.major_label_text_color = INK
     return plot

@@ -16,9 +16,9 @@ from pipelines.evaluation.comparison import (
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
 from pipelines.evaluation.sources import SHORT_TEXTS, TAIL_LABELS, Slice
-from pipelines.pages.evaluation.words import difference, name, points, share, span
-from pipelines.pages.shell import html_table
-from pipelines.pages.taxonomy.heat import HEAT_GROUPS
+from pipelines.pages.heat import HEAT_GROUPS
+from pipelines.pages.shell import boxed_table, section
+from pipelines.pages.words import difference, ends, name, points, share
 from pipelines.promises.kept import FALSE_ALARMS, FINE_ANSWERS, GROUP_ANSWERS, LABEL_SETS, TREE_NODES
 
 WHAT = {  # the baselines, for readers who do not know their names
@@ -38,15 +38,11 @@ PROMISED = {
 }
 COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
 MOSTLY = 3  # times more on one side than on the other
+TITLES = {FINE: "Fine label", GROUP: "Group", TAIL: "Rare labels only"}
 ABOUT = {  # what is special about a level
     GROUP: " The answer is the group whose labels are the most probable together.",
     TAIL: " Nobody who reads an answer knows that the right label is rare: this shows who bears the errors.",
 }
-
-
-def section(title: str, *parts: str) -> str:
-    """Put parts under a heading."""
-    return f'<section class="whole"><h2>{title}</h2>{"".join(parts)}</section>'
 
 
 def report_in_short(report: EvaluationReport) -> str:
@@ -55,10 +51,10 @@ def report_in_short(report: EvaluationReport) -> str:
     trained = sum(row.train_count > 0 for row in own.labels)
     lines = [
         f"Of 100 documents, {100 * own.accuracy:.0f} get the right one of {trained:,} labels (exactly "
-        f"{share(own.accuracy)}; {report.accuracy.level:.0%} interval: between {span(report.accuracy)}), and "
+        f"{share(own.accuracy)}; {report.accuracy.level:.0%} interval: between {ends(report.accuracy)}), and "
         f"{100 * own.group_accuracy:.0f} at least a label in the right one of {len(own.groups):,} groups.",
         f"If every label counts alike, however rare it is, the score (macro-F1) is {share(report.macro_f1.value)}, "
-        f"between {span(report.macro_f1)}.",
+        f"between {ends(report.macro_f1)}.",
     ]
     lines += _standings(report)
     text = "".join(f'<p class="lead">{line}</p>' for line in lines)
@@ -107,7 +103,7 @@ def _beside(report: EvaluationReport) -> str:
         "<p>Differences are in percentage points, with the interval that holds the true one in 95 of 100 such tests. "
         "Where it holds 0, the two systems cannot be told apart on these documents.</p>"
     )
-    return f'<h3>Beside other systems</h3>{note}<div class="box">{html_table(columns, rows, figures=4)}</div>'
+    return f"<h3>Beside other systems</h3>{note}{boxed_table(columns, rows, figures=4)}"
 
 
 def error_sources(own: Evaluation) -> str:
@@ -156,8 +152,7 @@ def _slices(own: Evaluation, errors: int) -> str:
         "<p>Explained are the errors beyond those that as many other documents would have. A document can stand in "
         "more than one row.</p>"
     )
-    table = html_table(columns, rows, figures=5)
-    return f'<h3>Documents that go wrong more often</h3>{note}<div class="box">{table}</div>'
+    return f"<h3>Documents that go wrong more often</h3>{note}{boxed_table(columns, rows, figures=5)}"
 
 
 def _slice_words(one: Slice) -> str:
@@ -168,22 +163,19 @@ def _slice_words(one: Slice) -> str:
     return "a label without any training document<br><small>never answered, so always wrong</small>"
 
 
-def probabilities(levels: Mapping[str, LevelScores], places: Mapping[str, str]) -> str:
-    """Compare what the model states with what happens, at each level."""
-    titles = {FINE: "Fine label", GROUP: "Group", TAIL: "Rare labels only"}
-    shown = [level for level in LEVELS if level in levels]
-    if not shown:
-        return ""
-    text = (
-        "<p>With every answer the model states a probability. Points on the dashed line: of the answers stated with "
-        "80%, 80% are right. Below it the model is too sure, above it not sure enough. Each point stands for a "
-        "fifteenth of the documents; its bar is what chance allows.</p>"
-    )
-    plots = "".join(
-        f"<div><h3>{titles[level]}</h3><p>{_kept(levels[level])}{ABOUT.get(level, '')}</p>"
+def reliability(levels: Mapping[str, LevelScores], places: Mapping[str, str]) -> str:
+    """Compare what the model states with what happens, a plot a level."""
+    return "".join(
+        f"<div><h3>{TITLES[level]}</h3><p>{_kept(levels[level])}{ABOUT.get(level, '')}</p>"
         f"{places[f'reliability_{level}']}</div>"
-        for level in shown
+        for level in LEVELS
+        if level in levels
     )
+
+
+def figures_of_levels(levels: Mapping[str, LevelScores]) -> str:
+    """Put the figures of the levels beside each other."""
+    shown = [level for level in LEVELS if level in levels]
     lines = [
         ("right answers", "", lambda one: share(one.accuracy)),
         ("stated and observed share differ by", "calibration error (ECE)", lambda one: share(one.ece.value)),
@@ -197,9 +189,8 @@ def probabilities(levels: Mapping[str, LevelScores], places: Mapping[str, str]) 
         (f"{what}{f'<br><small>{term}</small>' if term else ''}", *(cell(levels[level]) for level in shown))
         for what, term, cell in lines
     ]
-    columns = ("figure (all but the first: the lower, the better)", *(titles[level] for level in shown))
-    table = f'<div class="box">{html_table(columns, rows, figures=len(shown))}</div>'
-    return section("Can the probabilities be trusted?", text, f'<div class="three">{plots}</div>', table)
+    columns = ("figure (all but the first: the lower, the better)", *(TITLES[level] for level in shown))
+    return boxed_table(columns, rows, figures=len(shown))
 
 
 def _kept(level: LevelScores) -> str:
@@ -215,28 +206,19 @@ def _kept(level: LevelScores) -> str:
     return f"{gap}, more than the {limit} that chance may show in a perfectly calibrated model: it {how}."
 
 
-def coverage(levels: Mapping[str, LevelScores], places: Mapping[str, str]) -> str:
+def risk_at(level: LevelScores, answered: float) -> float:
+    """Share of wrong answers where the surest share of the documents is answered."""
+    curve = level.curve
+    return next(risk for part, risk in zip(curve.coverage, curve.risk, strict=True) if part >= answered - 1e-9)
+
+
+def risk_table(levels: Mapping[str, LevelScores]) -> str:
     """Say what is gained where unsure answers are left to a person."""
-    if "risk" not in places:
-        return ""
-
-    def risk(level: str, wished: float) -> float:
-        curve = levels[level].curve
-        return next(r for c, r in zip(curve.coverage, curve.risk, strict=True) if c >= wished - 1e-9)
-
-    text = (
-        f'<p class="lead">If a person took the 20% of the documents with the least sure answers, '
-        f"{share(risk(FINE, 0.8))} of the model's other answers would be wrong, instead of {share(risk(FINE, 1.0))}."
-        "</p><p>Read the curves from the right, where every document is answered, to the left, where only the surest "
-        "answers are left. Measured on these documents; new ones may differ.</p>"
-    )
-    rows = [(f"the surest {part:.0%}", share(risk(FINE, part)), share(risk(GROUP, part))) for part in COVERAGES]
-    table = html_table(("answered by the model", "wrong labels among them", "wrong groups"), rows, figures=2)
-    return section(
-        "What if unsure answers are left to a person?",
-        text,
-        f'<div class="two"><div>{places["risk"]}</div><div class="box">{table}</div></div>',
-    )
+    rows = [
+        (f"the surest {part:.0%}", *(share(risk_at(levels[level], part)) for level in (FINE, GROUP)))
+        for part in COVERAGES
+    ]
+    return boxed_table(("answered by the model", "wrong labels among them", "wrong groups"), rows, figures=2)
 
 
 def promises(report: EvaluationReport) -> str:
@@ -256,8 +238,8 @@ def promises(report: EvaluationReport) -> str:
         '<p class="lead">The model answers with the label, with its group, or not at all, and promises how often it is '
         "right.</p><p>A promise is about all documents like those it was made on; on these it may miss by chance.</p>"
     )
-    table = html_table(("what", "promised", "on these documents", "documents"), rows, figures=3)
-    return section("What the model promises", text, f'<div class="box">{table}</div>')
+    columns = ("what", "promised", "on these documents", "documents")
+    return section("What the model promises", text, boxed_table(columns, rows, figures=3))
 
 
 def group_confusion(own: Evaluation, places: Mapping[str, str]) -> str:
@@ -270,37 +252,6 @@ def group_confusion(own: Evaluation, places: Mapping[str, str]) -> str:
         f" The darker a cell, the larger the share of the row's documents that went there.{which}</p>"
     )
     return section("Groups taken for others", text, places["heat"])
-
-
-def label_table() -> str:
-    """Make room for the table of labels, which page.js fills."""
-    columns = (
-        ("name", "label"),
-        ("group", "group"),
-        ("trained", "training documents"),
-        ("documents", "documents"),
-        ("wrong", "wrong"),
-        ("recall", "found"),
-        ("precision", "right when named"),
-        ("f1", "F1"),
-        ("mistaken", "most often taken for"),
-        ("times", "times"),
-    )
-    numbers = {"trained", "documents", "wrong", "recall", "precision", "f1", "times"}
-    heads = "".join(
-        f'<th data-key="{key}"{" class=n" if key in numbers else ""}><button>{title}</button></th>'
-        for key, title in columns
-    )
-    text = (
-        "<p><em>Found</em>: the share of a label's documents that get it (recall). <em>Right when named</em>: the "
-        "share of the answers with this label that are right (precision). F1 joins both. Click a heading to sort.</p>"
-    )
-    search = (
-        '<div class="find"><input id="search" type="search" placeholder="Find a label or a group" '
-        'aria-label="Find a label or a group" autocomplete="off"><p id="found" role="status"></p></div>'
-    )
-    table = f'<div class="box tall" id="labels"><table><thead><tr>{heads}</tr></thead><tbody></tbody></table></div>'
-    return section("All labels", text, search, table)
 
 
 def notes(lines: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hierarchy.embedding.label_vectors import reduced
+from hierarchy.embedding.label_vectors import principal_components
 
 EXACT = 3000  # labels; above, fewer rounds: the map settles slowly and is read at a glance
 PERPLEXITY = 20
@@ -32,7 +32,7 @@ def label_map(vectors: np.ndarray, random_state: int = 0) -> np.ndarray:
     if n < 3:
         return np.linspace(0.25, 0.75, n, dtype=np.float32)[:, None] * np.ones(2, dtype=np.float32)
     with threadpool_limits(1):
-        short = reduced(vectors, DIMENSIONS, random_state)
+        short = principal_components(vectors, DIMENSIONS, random_state)
         start = np.zeros((n, 2))
         components = min(2, *short.shape)
         start[:, :components] = PCA(components, svd_solver="full").fit_transform(short)

@@ -9,9 +9,10 @@ from hierarchy.measuring.measures import Measures, measure
 from hierarchy.measuring.quality import TaxonomyQuality, quality_of
 from hierarchy.nodes import named
 from hierarchy.taxonomy import Taxonomy
-from pipelines.pages.shell import check_bokeh, embedded, fill_page, headline, html_table
-from pipelines.pages.taxonomy.heat import HEAT_GROUPS
+from pipelines.pages.heat import HEAT_GROUPS
+from pipelines.pages.shell import check_bokeh, embedded, fill_page, html_table, section
 from pipelines.pages.taxonomy.plots import plots, shade_range
+from pipelines.pages.words import share, signed
 
 FOLDER = Path(__file__).parent
 FEW_SHOWN = 40  # labels with few documents
@@ -59,28 +60,29 @@ def taxonomy_page(
     script, places = embedded(plots(measures, random_state))
     return fill_page(
         FOLDER,
-        title=escape(title or taxonomy.name or "Taxonomy"),
-        figures=_figures(quality),
-        sections="\n".join(_plot_sections(measures, places)),
-        lists="\n".join(_lists(measures, quality)),
+        title=title or taxonomy.name or "Taxonomy",
+        figures=_headline(quality),
         plots=script,
+        treemap=places["treemap"],
+        map=places["map"],
+        lists="\n".join(_lists(measures, quality)),
+        **_words(measures, places),
     )
 
 
-def _figures(quality: TaxonomyQuality) -> str:
+def _headline(quality: TaxonomyQuality) -> list[tuple[str, str]]:
     rows = [("labels", f"{quality.n_labels:,}"), ("groups", f"{quality.n_groups:,}")]
     rows.append(("labels in a group", f"{quality.smallest} to {quality.largest}"))
     if quality.n_unplaced:
         rows.append(("labels in no group yet", f"{quality.n_unplaced:,}"))
     if quality.n_documents is not None:
         rows.append(("documents", f"{quality.n_documents:,}"))
-    for k, share in (quality.routing_recall or {}).items():
-        rows.append((f"routing recall@{k}", f"{share:.1%}"))
-    rows.append(("cohesion", _signed(quality.cohesion)))
-    return headline(rows)
+    rows += [(f"routing recall@{k}", share(found)) for k, found in (quality.routing_recall or {}).items()]
+    return [*rows, ("cohesion", signed(quality.cohesion))]
 
 
-def _plot_sections(measures: Measures, places: dict[str, str]) -> list[str]:
+def _words(measures: Measures, places: dict[str, str]) -> dict[str, str]:
+    """Say what the plots show, and add the one that needs documents."""
     low, high = shade_range(measures)
     if measures.probe is not None:
         tiles = (
@@ -95,23 +97,17 @@ def _plot_sections(measures: Measures, places: dict[str, str]) -> list[str]:
             "Each tile is a label; its colour is the margin by which it fits its own group better than the next best "
             "one (cosine of meanings). Without documents all tiles have one size."
         )
-        best, worst = f"{_signed(low)} or more: fits", f"{_signed(high)} or less: fits better elsewhere"
-    alone = "" if "heat" in places else ' class="whole"'
-    found = [
-        f'<section class="whole"><h2>Groups and labels</h2><p>{tiles}</p>'
-        f'<p class="scale">{best}<i></i>{worst}</p>{places["treemap"]}</section>',
-        f"<section{alone}><h2>Map of the labels</h2>"
-        "<p>Labels that mean alike stand near each other. Colours tell groups that lie side by side apart.</p>"
-        f"{places['map']}</section>",
-    ]
+        best, worst = f"{signed(low)} or more: fits", f"{signed(high)} or less: fits better elsewhere"
+    heat = ""
     if "heat" in places:
         groups = len(measures.taxonomy.groups)
         which = f" The {HEAT_GROUPS} groups with the most of it." if groups > HEAT_GROUPS else ""
-        found.append(
-            "<section><h2>Groups taken for others</h2><p>Row: the documents of a group. Column, in the same order: the "
-            f"group that the probe sends them to. The darker, the more.{which}</p>{places['heat']}</section>"
+        text = (
+            "<p>Row: the documents of a group. Column, in the same order: the group that the probe sends them to. The "
+            f"darker, the more.{which}</p>"
         )
-    return found
+        heat = section("Groups taken for others", text, places["heat"], whole=False)
+    return {"tiles": tiles, "best": best, "worst": worst, "width": "" if heat else ' class="whole"', "heat": heat}
 
 
 def _lists(measures: Measures, quality: TaxonomyQuality) -> list[str]:
@@ -138,7 +134,7 @@ def _lists(measures: Measures, quality: TaxonomyQuality) -> list[str]:
             "Labels nearer to another group",
             "By meaning: the cosine to their own group less that to the better one.",
             ("label", "in", "nearer to", "margin"),
-            [(label(m.label), group(m.group), group(m.better), _signed(m.margin)) for m in quality.misfits],
+            [(label(m.label), group(m.group), group(m.better), signed(m.margin)) for m in quality.misfits],
         ),
         _list(
             "Labels whose documents go elsewhere",
@@ -165,16 +161,12 @@ def _lists(measures: Measures, quality: TaxonomyQuality) -> list[str]:
     if few:
         shown = ", ".join(f"{label(label_id)} ({count})" for label_id, count in list(few.items())[:FEW_SHOWN])
         more = f" and {len(few) - FEW_SHOWN} more" if len(few) > FEW_SHOWN else ""
-        lists.append(f"<section><h2>Labels with few documents ({len(few)})</h2><p>{shown}{more}</p></section>")
-    return [found for found in lists if found]
+        lists.append(section(f"Labels with few documents ({len(few)})", f"<p>{shown}{more}</p>", whole=False))
+    return lists
 
 
 def _list(title: str, note: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Draw a table whose cells are HTML already and whose last column is a figure; nothing without rows."""
     if not rows:
         return ""
-    return f"<section><h2>{escape(title)}</h2><p>{escape(note)}</p>{html_table(columns, rows)}</section>"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return section(title, f"<p>{note}</p>", html_table(columns, rows), whole=False)

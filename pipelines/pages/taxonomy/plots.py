@@ -6,17 +6,13 @@ import numpy as np
 
 from hierarchy.measuring.measures import Measures
 from hierarchy.nodes import named
-from pipelines.pages.shell import SHADES
-from pipelines.pages.taxonomy.heat import heat_cells
+from pipelines.pages.plots import INK, PAPER, add_hover, add_texts, empty_source, heat_plot, plot_without_axes, shaded
 from pipelines.pages.taxonomy.label_map import label_map
 from pipelines.pages.taxonomy.treemap import treemap
 
 WIDE, NARROW = (1360.0, 640.0), (358.0, 900.0)  # the treemap's layouts for desktops and phones, in pixels
-INK, PAPER = "#1c2430", "#ffffff"
-FONT = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif"
 # Okabe and Ito's colours for the colour-blind, less black and yellow, which is too light for points.
 HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
-NO_DOCUMENT = "#f7f8fa"
 
 
 def plots(measures: Measures, random_state: int = 0) -> dict[str, Any]:
@@ -50,44 +46,6 @@ def plots(measures: Measures, random_state: int = 0) -> dict[str, Any]:
     if measures.probe is not None:
         drawn["heat"] = heat_plot(measures.probe.group_confusion(measures.taxonomy.group_of))
     return drawn
-
-
-def heat_plot(confusion: np.ndarray) -> Any:
-    """Draw which groups are taken for which; drawing.js writes their names into it.
-
-    Parameters
-    ----------
-    confusion
-        (groups, groups), share of each row's documents that go to each column.
-
-    Returns
-    -------
-    Any
-        Bokeh figure `heat`, whose tags are the group of each row.
-    """
-    from bokeh.models import ColumnDataSource, HoverTool
-
-    shown, columns = heat_cells(confusion)
-    n = len(shown)
-    plot = _figure("heat", max(200, min(640, 40 * n)), tools="", x_range=(0, n), y_range=(n, 0))
-    plot.rect(n / 2, n / 2, n, n, fill_color="#f4f6f8", line_color=None)
-    own = np.arange(n) + 0.5
-    plot.rect(own, own, 1, 1, fill_color="#c9d0d9", line_color=None)
-    high = max(0.05, float(columns["share"].max(initial=0.0)))
-    middles = {"x": columns["column"] + 0.5, "y": columns["row"] + 0.5}
-    source = ColumnDataSource({**columns, **middles}, name="cells")
-    cells = plot.rect("x", "y", 1, 1, source=source, line_color=None, fill_color=_shaded("share", 0.0, high))
-    sides = ("left", "right", "top", "bottom")
-    plot.quad(*sides, source=_source("cross", *sides), fill_color=None, line_color=INK, line_width=2)
-    _texts(plot, "heat_texts", text_align="right", text_baseline="middle", text_color=INK)
-    plot.tags = shown.tolist()  # the group of each row
-    plot.add_tools(
-        HoverTool(
-            renderers=[cells],
-            tooltips=[("documents of", "@group"), ("sent to", "@other"), ("share", "@share{0.0 %}")],
-        )
-    )
-    return plot
 
 
 def shade_range(measures: Measures) -> tuple[float, float]:
@@ -152,53 +110,39 @@ def _hues(places: np.ndarray, group_of: np.ndarray) -> list[int]:
     return hues
 
 
-def _figure(name: str, height: int, tools: str = "tap", **ranges: Any) -> Any:
-    from bokeh.plotting import figure
-
-    made = figure(
-        name=name, height=height, sizing_mode="stretch_width", tools=tools, toolbar_location=None, min_border=0,
-        background_fill_color=PAPER, border_fill_color=PAPER, outline_line_color=None, **ranges,
-    )  # fmt: skip
-    made.xaxis.visible = made.yaxis.visible = False
-    made.grid.visible = False
-    return made
-
-
 def _treemap(labels: Any, groups: Any, measures: Measures) -> Any:
-    from bokeh.models import HoverTool
-
     width, height = WIDE
-    plot = _figure("treemap", int(height), x_range=(0, width), y_range=(height, 0))
+    plot = plot_without_axes("treemap", int(height), tools="tap", x_range=(0, width), y_range=(height, 0))
     sides = ("left", "right", "top", "bottom")
     tiles = plot.quad(
-        *sides, source=labels, fill_color=_shaded("shade", *shade_range(measures)), line_color=PAPER,
+        *sides, source=labels, fill_color=shaded("shade", *shade_range(measures)), line_color=PAPER,
         nonselection_alpha=1.0, selection_line_color=INK, selection_line_width=3,
     )  # fmt: skip
     plot.quad(*sides, source=groups, fill_color=None, line_color="#aab3bf")
     # The sources with nothing in them are filled by page.js.
-    plot.quad(*sides, source=_source("frame", *sides), fill_color=None, line_color=INK, line_width=2)
-    _texts(plot, "header_texts", text_font_style="bold", text_color=INK)
-    _texts(plot, "dark_texts", text_color=INK)
-    _texts(plot, "light_texts", text_color=PAPER)
-    plot.add_tools(HoverTool(renderers=[tiles], tooltips=_tooltips(measures)))
+    plot.quad(*sides, source=empty_source("frame", *sides), fill_color=None, line_color=INK, line_width=2)
+    add_texts(plot, "header_texts", text_font_style="bold", text_color=INK)
+    add_texts(plot, "dark_texts", text_color=INK)
+    add_texts(plot, "light_texts", text_color=PAPER)
+    add_hover(plot, tiles, _tooltips(measures))
     return plot
 
 
 def _map(labels: Any, measures: Measures) -> Any:
-    from bokeh.models import HoverTool
-
-    plot = _figure("map", 640, x_range=(-0.03, 1.03), y_range=(-0.03, 1.03))
+    plot = plot_without_axes("map", 640, tools="tap", x_range=(-0.03, 1.03), y_range=(-0.03, 1.03))
     n = len(measures.counts)
     points = plot.scatter(
         "x", "y", source=labels, size=8 if n <= 200 else 6 if n <= 1500 else 4, fill_color="hue",
         line_color=None, fill_alpha=0.7, nonselection_fill_alpha=0.7, selection_fill_alpha=1.0,
     )  # fmt: skip
-    plot.scatter("x", "y", source=_source("ring", "x", "y"), size=18, fill_color=None, line_color=INK, line_width=3)
-    _texts(
+    plot.scatter(
+        "x", "y", source=empty_source("ring", "x", "y"), size=18, fill_color=None, line_color=INK, line_width=3
+    )
+    add_texts(
         plot, "map_texts", text_align="center", text_baseline="middle", text_font_style="bold", text_color=INK,
         background_fill_color=PAPER, background_fill_alpha=0.75, padding=1,
     )  # fmt: skip
-    plot.add_tools(HoverTool(renderers=[points], tooltips=_tooltips(measures)))
+    add_hover(plot, points, _tooltips(measures))
     return plot
 
 
@@ -207,27 +151,3 @@ def _tooltips(measures: Measures) -> list[tuple[str, str]]:
     if measures.probe is not None:
         rows += [("documents", "@documents"), ("sent to other groups", "@shade{0 %}")]
     return [*rows, ("fit margin", "@margin{+0.00}")]
-
-
-def _shaded(column: str, low: float, high: float) -> Any:
-    """Colour a column by `SHADES`; where `low` is above `high`, lower values are darker."""
-    from bokeh.models import LinearColorMapper
-    from bokeh.palettes import interp_palette
-    from bokeh.transform import transform
-
-    shades = SHADES if low < high else SHADES[::-1]
-    palette = list(interp_palette(shades, 64))
-    return transform(column, LinearColorMapper(palette, low=min(low, high), high=max(low, high), nan_color=NO_DOCUMENT))
-
-
-def _source(name: str, *columns: str) -> Any:
-    from bokeh.models import ColumnDataSource
-
-    return ColumnDataSource({column: [] for column in columns}, name=name)
-
-
-def _texts(plot: Any, name: str, **look: Any) -> None:
-    from bokeh.core.properties import value
-
-    look = {"text_baseline": "top", "text_font_size": "11px", "text_line_height": 1.0, "text_font": value(FONT), **look}
-    plot.text("x", "y", "text", source=_source(name, "x", "y", "text"), **look)

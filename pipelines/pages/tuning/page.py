@@ -3,14 +3,13 @@
 from html import escape
 from pathlib import Path
 
-from pipelines.pages.evaluation.sections import section
-from pipelines.pages.evaluation.words import difference, name, share
-from pipelines.pages.shell import check_bokeh, embedded, fill_page, headline, html_table
+from pipelines.evaluation.metrics import FIGURES
+from pipelines.pages.shell import boxed_table, check_bokeh, embedded, fill_page, section
 from pipelines.pages.tuning.plots import history_plot, parameter_plot
+from pipelines.pages.words import difference, name, share
 from pipelines.tuning.trials import COMPLETE, Comparison, Trial, Tuning, shown
 
 FOLDER = Path(__file__).parent
-NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 
 def tuning_page(tuning: Tuning) -> str:
@@ -27,62 +26,44 @@ def tuning_page(tuning: Tuning) -> str:
         Where Bokeh, which draws the plots, is not installed.
     """
     check_bokeh()
-    words = NAMES[tuning.figure]
+    words, best, first = FIGURES[tuning.figure], tuning.best, tuning.trials[0]
+    reached, before = best.figures[tuning.figure], first.figures[tuning.figure]
     drawn = {"history": history_plot(tuning, words)}
     drawn |= {key: parameter_plot(tuning, key, words) for key in tuning.space.ranges}
     script, places = embedded(drawn)
-    history = places.pop("history")
-    parts = [
-        _in_short(tuning),
-        "" if tuning.test is None else _on_test(tuning.test),
-        section("Trial by trial", "<p>Trials that were stopped early or refused have no point.</p>", history),
-        section(
-            "Each setting against the figure",
-            "<p>All settings change at once, so a cloud shows a tendency, not an effect of one setting alone.</p>",
-            f'<div class="three">{"".join(f"<div>{place}</div>" for place in places.values())}</div>',
-        ),
-        section("All trials", f'<div class="box">{_table(tuning)}</div>'),
-    ]
-    best = tuning.best
+    lead = f"No trial has a higher {words} on the validation documents than the given config (trial 0)."
+    if best is not first:
+        lead = (
+            f"Trial {best.number} reaches {words} {reached:.4f} on the validation documents, "
+            f"{100 * (reached - before):.2f} points more than the given config (trial 0)."
+        )
+    others = sum(trial.state != COMPLETE for trial in tuning.trials)
+    early = f" {others} of {len(tuning.trials)} trials were stopped early or refused." if others else ""
     figures = [
         ("trials", f"{len(tuning.trials):,}"),
-        (f"best {words}, validation", f"{best.figures[tuning.figure]:.4f}"),
-        (f"{words} of trial 0", f"{tuning.trials[0].figures[tuning.figure]:.4f}"),
+        (f"best {words}, validation", f"{reached:.4f}"),
+        (f"{words} of trial 0", f"{before:.4f}"),
         ("minutes", f"{tuning.seconds / 60:.1f}"),
     ]
     return fill_page(
         FOLDER,
         title="Tuning",
-        figures=headline(figures),
-        sections="\n".join(part for part in parts if part),
+        figures=figures,
         plots=script,
+        lead=lead + early,
+        sampler=escape(tuning.sampler),
+        seed=str(tuning.random_state),
+        test="" if tuning.test is None else _on_test(tuning.test),
+        history=places.pop("history"),
+        settings="".join(f"<div>{place}</div>" for place in places.values()),
+        trials=_table(tuning),
     )
-
-
-def _in_short(tuning: Tuning) -> str:
-    best, first = tuning.best, tuning.trials[0]
-    words, others = NAMES[tuning.figure], len(tuning.trials) - sum(t.state == COMPLETE for t in tuning.trials)
-    if best is first:
-        lead = f"No trial has a higher {words} on the validation documents than the given config (trial 0)."
-    else:
-        gain = 100 * (best.figures[tuning.figure] - first.figures[tuning.figure])
-        lead = (
-            f"Trial {best.number} reaches {words} {best.figures[tuning.figure]:.4f} on the validation documents, "
-            f"{gain:.2f} points more than the given config (trial 0)."
-        )
-    early = f" {others} of {len(tuning.trials)} trials were stopped early or refused." if others else ""
-    text = (
-        f'<p class="lead">{lead}{early}</p><p>The best of many trials on the same documents is partly luck: it is '
-        "a little worse on new documents. Proposed by: "
-        f"{escape(tuning.sampler)}, seed {tuning.random_state}.</p>"
-    )
-    return section("In short", text)
 
 
 def _on_test(test: Comparison) -> str:
     rows = [
-        (NAMES[key], share(test.first[key]), share(test.chosen[key]), difference(test.differences[key]))
-        for key in NAMES
+        (FIGURES[key], share(test.first[key]), share(test.chosen[key]), difference(test.differences[key]))
+        for key in FIGURES
     ]
     again = f" They were looked at {test.looks} times, for as many best trials." if test.looks > 1 else ""
     text = (
@@ -90,13 +71,13 @@ def _on_test(test: Comparison) -> str:
         "the true one in 95 of 100 such tests.</p>"
     )
     columns = ("figure", "trial 0", f"trial {test.best}, the best", "the best is")
-    return section("On the test documents", text, f'<div class="box">{html_table(columns, rows, figures=3)}</div>')
+    return section("On the test documents", text, boxed_table(columns, rows, figures=3))
 
 
 def _table(tuning: Tuning) -> str:
     keys = list(tuning.space.ranges)
     columns = ("trial", "", "accuracy", "macro-F1", "right group", "minutes", *keys)
-    return html_table(columns, [_row(tuning, trial, keys) for trial in tuning.trials], figures=len(columns) - 2)
+    return boxed_table(columns, [_row(tuning, trial, keys) for trial in tuning.trials], figures=len(columns) - 2)
 
 
 def _row(tuning: Tuning, trial: Trial, keys: list[str]) -> list[str]:
@@ -104,5 +85,5 @@ def _row(tuning: Tuning, trial: Trial, keys: list[str]) -> list[str]:
     if trial.reason:
         state += f"<small>{name(trial.reason)}</small>"
     values = [name(shown(trial.params[key])) if key in trial.params else "default" for key in keys]
-    figures = [f"{trial.figures[key]:.4f}" if trial.figures else "–" for key in (*NAMES, "group_accuracy")]
+    figures = [f"{trial.figures[key]:.4f}" if trial.figures else "–" for key in (*FIGURES, "group_accuracy")]
     return [str(trial.number), state, *figures, f"{trial.seconds / 60:.1f}", *values]

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.pages.evaluation.plots import BLUE, GREY, ORANGE, dressed
-from pipelines.pages.taxonomy.plots import INK, PAPER
+from pipelines.pages.plots import BLUE, GREY, INK, ORANGE, PAPER, add_hover, plot_with_axes
 from pipelines.tuning.ranges import Choices, FloatRange, IntRange
 from pipelines.tuning.trials import COMPLETE, Trial, Tuning, shown
 
@@ -14,7 +13,7 @@ KINDS = (("other trials", BLUE, 8), ("trial 0, the given config", INK, 12), ("be
 
 def history_plot(tuning: Tuning, name: str) -> Any:
     """Draw what each trial reached, and the best up to it."""
-    plot = _figure("history", 320, x_axis_label="trial", y_axis_label=name)
+    plot = plot_with_axes("history", 320, x_axis_label="trial", y_axis_label=name)
     complete = _complete(tuning)
     best, highest = [], 0.0
     for trial in complete:
@@ -36,11 +35,11 @@ def parameter_plot(tuning: Tuning, key: str, name: str) -> Any:
     if isinstance(range_, Choices):
         words = [shown(choice) for choice in range_.choices]
         extra = {shown(trial.params[key]) for trial in _complete(tuning) if key in trial.params} - set(words)
-        plot = _figure(key, 240, x_axis_label=key, y_axis_label=name, x_range=[*words, *sorted(extra)])
+        plot = plot_with_axes(key, 240, x_axis_label=key, y_axis_label=name, x_range=[*words, *sorted(extra)])
         values: list[Any] = [shown(t.params[key]) if key in t.params else None for t in _complete(tuning)]
     else:
         kind = "log" if range_.log else "linear"
-        plot = _figure(key, 240, x_axis_label=key, y_axis_label=name, x_axis_type=kind)
+        plot = plot_with_axes(key, 240, x_axis_label=key, y_axis_label=name, x_axis_type=kind)
         values = [_number(trial.params.get(key), positive=range_.log) for trial in _complete(tuning)]
         _mark(plot.xaxis, range_)
     _points(plot, tuning, values)
@@ -59,7 +58,7 @@ def _mark(axis: Any, range_: FloatRange | IntRange) -> None:
 
 
 def _points(plot: Any, tuning: Tuning, places: list[Any], *, legend: bool = False) -> None:
-    from bokeh.models import ColumnDataSource, HoverTool
+    from bokeh.models import ColumnDataSource
 
     complete, best = _complete(tuning), tuning.best
     kind_of = [2 if trial is best else int(trial.number == 0) for trial in complete]
@@ -77,8 +76,7 @@ def _points(plot: Any, tuning: Tuning, places: list[Any], *, legend: bool = Fals
         )
         drawn = {"legend_label": words} if legend else {}
         points = plot.scatter("x", "y", source=source, size=size, fill_color=colour, line_color=PAPER, **drawn)
-        told = [("trial", "@trial"), ("reached", "@y{0.0000}"), ("values", "@values")]
-        plot.add_tools(HoverTool(renderers=[points], tooltips=told))
+        add_hover(plot, points, [("trial", "@trial"), ("reached", "@y{0.0000}"), ("values", "@values")])
 
 
 def _complete(tuning: Tuning) -> list[Trial]:
@@ -94,13 +92,3 @@ def _number(value: Any, *, positive: bool) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or (positive and value <= 0):
         return None
     return float(value)
-
-
-def _figure(name: str, height: int, **options: Any) -> Any:
-    from bokeh.plotting import figure
-
-    plot = figure(
-        name=name, height=height, sizing_mode="stretch_width", tools="", toolbar_location=None, min_border=0,
-        min_border_right=14, background_fill_color=PAPER, border_fill_color=PAPER, outline_line_color=None, **options,
-    )  # fmt: skip
-    return dressed(plot)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hierarchy import Taxonomy
-from hierarchy.disk.paths import expanded, for_others, is_there, local_path
+from hierarchy.disk.paths import expanded, for_others, local_path, path_exists
 from hierarchy.errors import DataError
 
 
@@ -67,7 +67,7 @@ def test_taxonomy_files_stand_at_home(home):
 def test_a_path_that_no_file_can_have(written):
     with pytest.raises(DataError, match="no path can have"):
         local_path(written)
-    assert not is_there(written)
+    assert not path_exists(written)
 
 
 def test_a_name_of_bytes_that_are_no_text():

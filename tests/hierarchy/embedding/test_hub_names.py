@@ -25,7 +25,11 @@ def no_network(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("read", "error"),
-    [(Encoder.from_pretrained, EncoderError), (embedding.load_encoder, EncoderError), (read_documents, DataError)],
+    [
+        (Encoder.from_pretrained, EncoderError),
+        (embedding.load_sentence_encoder, EncoderError),
+        (read_documents, DataError),
+    ],
 )
 def test_a_hub_that_cannot_be_reached_is_asked_once(read, error, no_network):
     with pytest.raises(error, match="hub cannot be reached"):

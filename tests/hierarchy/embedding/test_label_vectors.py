@@ -84,7 +84,7 @@ def test_a_prompt_takes_its_tokens_from_the_window():
 
 
 def test_texts_that_the_encoder_cannot_read_go_through_ngrams(monkeypatch, caplog):
-    monkeypatch.setattr(embedding, "load_encoder", lambda _name: SentenceEncoder(Counting()))
+    monkeypatch.setattr(embedding, "load_sentence_encoder", lambda _name: SentenceEncoder(Counting()))
     with caplog.at_level(logging.WARNING):
         vectors = embed_texts(["?a ?b", "word ?c"])
     assert "does not know 75 % of the tokens" in caplog.text
@@ -126,7 +126,7 @@ def test_embedded_encoder_missing_or_changed(monkeypatch, tmp_path):
 @pytest.mark.skipif(importlib.util.find_spec(embedded.PACKAGE) is None, reason="the extra 'embedded' is not installed")
 def test_the_embedded_encoder():
     embedded.embedded_encoder_path.cache_clear()
-    encoder = embedding.load_encoder()
+    encoder = embedding.load_sentence_encoder()
     long = "the cat sat on the mat. " * 100 + "Invoices must be paid."
     windows, _ = encoder.windows([long])
     assert len(windows) > 2
@@ -141,7 +141,7 @@ def test_the_embedded_encoder():
     )
     assert {"kettle", "toaster", "blender"} in [{label.id for label in group.labels} for group in built.groups]
     with pytest.raises(EncoderError, match="cannot be loaded"):
-        embedding.load_encoder("./no/such/folder")
+        embedding.load_sentence_encoder("./no/such/folder")
 
 
 def named(folder, name, **changes):
@@ -172,13 +172,13 @@ def test_an_encoder_that_cannot_be_loaded_is_one_error(tiny_encoder, tmp_path, c
     folder = Path(shutil.copytree(tiny_encoder, tmp_path / "encoder"))
     change(folder)
     with pytest.raises(EncoderError, match="encoder") as caught:
-        embedding.load_encoder(str(folder))
+        embedding.load_sentence_encoder(str(folder))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["attn_implementation", "_attn_implementation"])
 def test_no_kernel_that_a_config_names_is_fetched(tiny_encoder, tmp_path, name):
-    vectors = embedding.load_encoder(tiny_encoder)(["a text"])
+    vectors = embedding.load_sentence_encoder(tiny_encoder)(["a text"])
     folder = Path(shutil.copytree(tiny_encoder, tmp_path / "encoder"))
     named(folder, "config.json", **{name: "evil/kernel"})
-    assert np.array_equal(embedding.load_encoder(str(folder))(["a text"]), vectors)
+    assert np.array_equal(embedding.load_sentence_encoder(str(folder))(["a text"]), vectors)

@@ -548,6 +548,6 @@ def test_a_file_that_is_no_list_by_its_size_alone(tmp_path, monkeypatch):
 
 def test_a_table_of_many_unknown_columns_compares_those_that_it_shows(problems, monkeypatch):
     compared = []
-    monkeypatch.setattr(tables, "suggestion", lambda word, known: compared.append(word) or "")
+    monkeypatch.setattr(tables, "nearest_hint", lambda word, known: compared.append(word) or "")
     assert "20,001 problems" in problems(",".join(map(str, range(20_000))) + "\n", ".csv")
     assert len(compared) == PROBLEMS_SHOWN

@@ -1,6 +1,7 @@
 """Figures of `taxonomy check`."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_figures_without_documents(embed):
     assert found.misfits[0].better == "lamps"
     assert found.routing_recall is None
     assert found.near_duplicates == ()
-    json.dumps(found.as_dict())
+    json.dumps(asdict(found))
 
 
 def test_near_duplicates(embed):
@@ -51,7 +52,7 @@ def test_documents(embed):
     assert found.routing_recall is not None
     assert found.routing_recall[1] <= found.routing_recall[2] <= found.routing_recall[3] == 1.0
     assert found.routing_recall[1] > 0.9
-    json.dumps(found.as_dict())
+    json.dumps(asdict(found))
     with pytest.raises(DataError, match="only 0 documents have a label that stands in a group"):
         taxonomy_quality(MIXED, (X[:1], ["zz"]), embed=embed)
 
@@ -91,7 +92,7 @@ def test_a_label_whose_documents_go_elsewhere(embed):
     assert (by_label["blue pump"].group, by_label["blue pump"].better) == ("pumps", "lamps")
     assert by_label["blue pump"].share > 0.3
     assert by_label["blue pump"].siblings == 0.0
-    json.dumps(found.as_dict())
+    json.dumps(asdict(found))
 
 
 def test_labels_that_are_taken_for_each_other(embed):

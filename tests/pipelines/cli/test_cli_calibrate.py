@@ -44,8 +44,8 @@ def test_predict_shows_level_and_set(files, cli):
     assert "Answered with the fine label." in shown.output
     assert "Set of labels: lamps" in shown.output
     strange = json.loads(cli("predict", files / "new", "--text", "xyzzy", "--sets", "tree", "--json").output)
-    assert (strange["paths"][0]["level"], strange["paths"][0]["reason"]) == ("none", "nothing_known")
-    assert strange["set"]["level"] == "group"
+    assert (strange["level"], strange["reason"]) == ("none", "nothing_known")
+    assert strange["set_level"] == "group"
     without = cli("predict", files / "model", "--text", "lamps bulb light shade switch")
     assert "Answered" not in without.output
 

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from hierarchy.disk.paths import expanded, local_path
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines import HierarchicalClassifier
 from pipelines.cli.app import app
 from pipelines.config import load_config

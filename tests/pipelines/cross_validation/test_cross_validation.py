@@ -9,10 +9,10 @@ from hierarchy import Taxonomy
 from hierarchy.errors import ConfigError, DataError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.cross_validation import fold as folds_module
-from pipelines.cross_validation import validate
 from pipelines.cross_validation.fold import OWN
 from pipelines.cross_validation.validate import cross_validate
 from pipelines.evaluation.comparison import LOGISTIC, NO_TREE, SVM
+from pipelines.model import provenance
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_stopped_run_goes_on_and_a_changed_one_begins_anew(lexical, english, t
     assert len(trainings) == 13
     run(n_jobs=2)
     assert len(trainings) == 13
-    monkeypatch.setattr(validate, "code_and_libraries", lambda: {"code": "another"})
+    monkeypatch.setattr(provenance, "code_and_libraries", lambda: {"code": "another"})
     run()
     assert len(trainings) == 17
 
@@ -119,9 +119,9 @@ def test_folds_are_kept_for_encoders_and_functions_as_they_are(lexical, english,
         return len(trainings)
 
     assert (run(), run()) == (2, 2)
-    monkeypatch.setattr(validate, "encoder_contents", lambda names: {"a/label-encoder": "changed on the hub"})
+    monkeypatch.setattr(provenance, "encoder_contents", lambda names: {"a/label-encoder": "changed on the hub"})
     assert run() == 4
-    monkeypatch.setattr(validate, "function_sources", lambda names: {"synonyms:swap": "edited"})
+    monkeypatch.setattr(provenance, "function_sources", lambda names: {"synonyms:swap": "edited"})
     assert run() == 6
 
 

@@ -8,7 +8,7 @@ import pytest
 from tiny import TINY
 
 from hierarchy.errors import ConfigError, DataError
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.augmentation import drop_words, load_function, with_copies, with_label_texts
 from pipelines.data.documents import Documents, Extended
@@ -170,7 +170,7 @@ def test_plain_copies_change_no_row(english):
     plain, repeated = (
         HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, prune=0.0, **more)
         .fit(*english.train, validation=english.valid)
-        .model_.router.lexical.rows
+        .model_.router.lexical
         for more in ({}, {"augment": f"{HERE}:unchanged", "augmented_copies": 2})
     )
     difference = abs(plain.weight - repeated.weight).max()

@@ -7,7 +7,7 @@ import pytest
 from hierarchy.errors import DataError
 from hierarchy.taxonomy import Group, Label, Taxonomy
 from pipelines.data import scan
-from pipelines.data.checks import check_documents
+from pipelines.data.checks import check_table
 from pipelines.data.reading import read_documents
 
 datasets = pytest.importorskip("datasets")
@@ -39,7 +39,7 @@ def documents(*rows, group="group"):
 
 
 def test_labels_are_resolved_and_everything_odd_is_counted():
-    checked = check_documents(
+    checked = check_table(
         documents(
             ("boils water", "kettle"),  # row 0
             ("Boils  WATER", "Kettles"),  # the same text and label
@@ -54,10 +54,10 @@ def test_labels_are_resolved_and_everything_odd_is_counted():
         ),
         TAXONOMY,
     )
-    assert checked.labels == [
+    assert checked.documents.labels == [
         "kettle", "kettle", "hose", "hose", "kitchen/Other", "garden/Other", "灯", "kettle",
     ]  # fmt: skip
-    assert list(checked.documents["row"]) == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert list(checked.documents.rows) == [0, 1, 2, 4, 5, 6, 7, 8]
     report = checked.report
     assert (report.documents, report.used, report.labels) == (10, 8, 5)
     assert (report.fewest, report.median, report.most) == (1, 1.0, 3)
@@ -91,8 +91,8 @@ def test_labels_are_resolved_and_everything_odd_is_counted():
 
 def test_clean_data_has_one_line_and_keeps_its_table():
     table = documents(*((f"text {i}", "kettle") for i in range(1200)))
-    checked = check_documents(table, TAXONOMY)
-    assert checked.documents is table
+    checked = check_table(table, TAXONOMY)
+    assert checked.documents.texts.source is table  # nothing is copied
     assert checked.report.without_documents == ("kitchen/Other", "hose", "garden/Other", "灯")
     assert checked.report.lines() == [
         "1,200 documents in 1 label (documents a label: 1,200 to 1,200, median 1,200)",
@@ -102,37 +102,37 @@ def test_clean_data_has_one_line_and_keeps_its_table():
 
 def test_without_a_taxonomy_labels_that_fold_alike_are_one():
     rows = documents(("a", "007"), ("b", "7"), ("c", " 7"), ("d", "\u00a0７"), ("e", "7"), ("f", "x"), group=None)
-    checked = check_documents(rows)
-    assert checked.labels == ["007", "7", "7", "7", "7", "x"]
+    checked = check_table(rows)
+    assert checked.documents.labels == ["007", "7", "7", "7", "7", "x"]
     assert checked.report.without_documents == ()
     assert checked.report.folded == 2
     assert checked.report.folded_as == (
         "label '7' (4 documents) is also written ' 7' (1), '\\xa0７' (1): taken for one",
     )
-    kept = check_documents(rows, merge_spellings=False)
-    assert kept.labels == ["007", "7", " 7", "\u00a0７", "7", "x"]
+    kept = check_table(rows, merge_spellings=False)
+    assert kept.documents.labels == ["007", "7", " 7", "\u00a0７", "7", "x"]
     assert kept.report.folded_as == ()
 
 
 def test_later_documents_take_the_spelling_that_is_known():
-    checked = check_documents(documents(("a", "HOSE "), ("b", "HOSE "), ("c", "new")), known={"hose", "kettle"})
-    assert checked.labels == ["hose", "hose", "new"]
+    checked = check_table(documents(("a", "HOSE "), ("b", "HOSE "), ("c", "new")), known={"hose", "kettle"})
+    assert checked.documents.labels == ["hose", "hose", "new"]
 
 
 def test_many_spellings_are_capped():
     rows = [("x", label) for i in range(13) for label in (f"l{i}", f"L{i}")]
-    lines = check_documents(documents(*rows, group=None)).report.lines()
+    lines = check_table(documents(*rows, group=None)).report.lines()
     assert sum("taken for one" in line for line in lines) == 10
     assert lines[-1] == "and 3 more labels written in several ways"
 
 
 def test_a_tree_that_holds_both_spellings_keeps_both():
     tree = Taxonomy(unplaced=(Label("us", "us"), Label("US", "US"), Label("L1", "Ａ b"), Label("L2", "a b")))
-    checked = check_documents(documents(("a", "us"), ("b", "US"), ("c", "Ａ b"), ("d", "a b")), tree)
-    assert checked.labels == ["us", "US", "L1", "L2"]
+    checked = check_table(documents(("a", "us"), ("b", "US"), ("c", "Ａ b"), ("d", "a b")), tree)
+    assert checked.documents.labels == ["us", "US", "L1", "L2"]
     assert checked.report.folded == 0
     with pytest.raises(DataError, match=r"label 'Us' \(1 document, .*fits several that differ in case.*: us, US"):
-        check_documents(documents(("a", "Us")), tree)
+        check_table(documents(("a", "Us")), tree)
 
 
 def test_everything_that_stops_comes_at_once():
@@ -148,7 +148,7 @@ def test_everything_that_stops_comes_at_once():
     table = documents(*rows).to_list()
     table[-1] |= {"label": '["kettle", "hose"]', "label_count": 2}
     with pytest.raises(DataError) as caught:
-        check_documents(datasets.Dataset.from_list(table), TAXONOMY, where="train.csv")
+        check_table(datasets.Dataset.from_list(table), TAXONOMY, where="train.csv")
     assert caught.value.problems == [
         "2 documents without a label (rows 0, 1); give each one, or take it out",
         "1 document with several labels (rows 8: kettle + hose); one label a document is predicted: keep one of them",
@@ -168,7 +168,7 @@ def test_everything_that_stops_comes_at_once():
 def test_many_unknown_labels_are_counted_the_commonest_shown():
     rows = [("x", f"unknown {i}") for i in range(25)] + [("x", "unknown 24")]
     with pytest.raises(DataError) as caught:
-        check_documents(documents(*rows), TAXONOMY)
+        check_table(documents(*rows), TAXONOMY)
     assert len(caught.value.problems) == 17
     assert caught.value.problems[0].startswith("label 'unknown 24' (2 documents, first in row 24)")
     assert caught.value.problems[-1] == "9 more (9 documents) that the taxonomy lacks"
@@ -176,14 +176,14 @@ def test_many_unknown_labels_are_counted_the_commonest_shown():
 
 def test_nothing_left_and_no_labels():
     with pytest.raises(DataError, match="no document is left: 2 documents read, all without text"):
-        check_documents(documents(("", "kettle"), (" ", "hose")), TAXONOMY)
+        check_table(documents(("", "kettle"), (" ", "hose")), TAXONOMY)
     with pytest.raises(DataError, match="read without labels"):
-        check_documents(datasets.Dataset.from_dict({"text": ["a"]}), TAXONOMY)
+        check_table(datasets.Dataset.from_dict({"text": ["a"]}), TAXONOMY)
 
 
 def test_an_evaluation_keeps_empty_documents():
-    checked = check_documents(documents(("", "kettle"), ("", "hose"), ("a", "hose")), TAXONOMY, keep_empty=True)
-    assert checked.labels == ["kettle", "hose", "hose"]
+    checked = check_table(documents(("", "kettle"), ("", "hose"), ("a", "hose")), TAXONOMY, keep_empty=True)
+    assert checked.documents.labels == ["kettle", "hose", "hose"]
     assert (checked.report.empty, checked.report.conflicting) == (2, 0)
     assert checked.report.lines()[1] == "2 empty documents kept (rows 0, 1)"
 
@@ -194,4 +194,4 @@ def test_labels_read_from_a_file_with_several_in_a_cell(tmp_path):
     )
     table = read_documents(tmp_path / "d.jsonl", cache_dir=tmp_path / "cache")
     with pytest.raises(DataError, match=r"1 document with several labels \(rows 2: kettle \+ hose\)"):
-        check_documents(table, TAXONOMY)
+        check_table(table, TAXONOMY)

@@ -6,7 +6,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from hierarchy.errors import DataError
-from pipelines.data.folds import cut_validation, deal_folds, number_sources
+from pipelines.data.folds import cut_fold_validation, deal_folds, number_sources
 
 LABELS = st.lists(st.sampled_from("abcdef"), min_size=6, max_size=60)
 
@@ -41,7 +41,7 @@ def test_validation_takes_whole_sources_and_leaves_every_label_in_training(data,
     labels = data.draw(LABELS)
     sources = data.draw(st.lists(st.sampled_from("tuvwxyz"), min_size=len(labels), max_size=len(labels)))
     try:
-        kept, cut = cut_validation(labels, random_state=seed, sources=sources)
+        kept, cut = cut_fold_validation(labels, random_state=seed, sources=sources)
     except DataError:  # no source can be spared: told below
         reject()
     assert sorted([*kept, *cut]) == list(range(len(labels)))
@@ -51,7 +51,7 @@ def test_validation_takes_whole_sources_and_leaves_every_label_in_training(data,
 
 
 def test_validation_without_sources_is_a_stratified_tenth():
-    kept, cut = cut_validation(["a"] * 50 + ["b"] * 50)
+    kept, cut = cut_fold_validation(["a"] * 50 + ["b"] * 50)
     assert len(cut) == 10
     assert len(kept) == 90
 
@@ -65,8 +65,8 @@ def test_the_only_document_of_a_label_is_tested_once():
 
 def test_a_source_that_nobody_else_can_stand_for_stays_in_training():
     with pytest.raises(DataError, match="no source can be spared"):
-        cut_validation([*"aaabbb"], sources=[*"uuuvvv"])
-    kept, cut = cut_validation([*"aaabbbab"], sources=[*"uuuvvvww"])
+        cut_fold_validation([*"aaabbb"], sources=[*"uuuvvv"])
+    kept, cut = cut_fold_validation([*"aaabbbab"], sources=[*"uuuvvvww"])
     assert (kept.tolist(), cut.tolist()) in (
         ([*range(6)], [6, 7]),
         ([3, 4, 5, 6, 7], [0, 1, 2]),

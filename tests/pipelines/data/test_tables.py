@@ -11,7 +11,7 @@ import pytest
 
 from hierarchy import Taxonomy
 from hierarchy.errors import ConfigError, DataError, TaxonomyError
-from hierarchy.text.wrong_values import validated
+from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.config import CardFacts
 from pipelines.data.reading import read_documents

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pipelines.evaluation.comparison import compare
+from pipelines.evaluation.comparison import EvaluationReport, compare
 from pipelines.evaluation.figures import Evaluation, evaluate_predictions
 from pipelines.evaluation.levels import CURVE_POINTS, FINE, GROUP, TAIL, level_scores
 from pipelines.evaluation.report import markdown_table, tables
@@ -54,12 +54,6 @@ def test_levels_by_hand():
     assert tail.curve.risk == (1.0, 0.5)
 
 
-def test_given_answers_bring_their_own_confidence():
-    result = evaluate(predicted=GOLD)
-    assert result.levels[FINE].accuracy == 1
-    assert result.confidence.tolist() == pytest.approx([0.7, 0.4, 0.2, 0.8, 0.1, 0.4])
-
-
 def test_unseen_labels_are_wrong_at_probability_zero_and_keep_their_group():
     gold = np.array([0, 0, -1, 2, 3, -1])
     result = evaluate(
@@ -104,10 +98,10 @@ def test_curves_are_thinned():
 
 def test_levels_survive_json_and_stand_in_the_tables():
     result = evaluate(lengths=np.array([900, 800, 12, 700, 600, 500]), label_names={"rake": "Rakes"})
-    again = Evaluation.from_dict(json.loads(json.dumps(result.as_dict(), allow_nan=False)))
+    report = compare(result, "shop", answers={})
+    again = EvaluationReport.from_dict(json.loads(json.dumps(report.as_dict(), allow_nan=False))).evaluation
     assert again == result
     assert (again.labels[3].name, again.labels[0].name) == ("Rakes", "")
-    report = compare(result, "shop", answers={})
     markdown = "\n".join(line for table in tables(report) for line in markdown_table(table))
     assert "| figure | fine label | most probable group | documents of tail labels |" in markdown
     assert f"| Brier score | {result.levels[FINE].brier:.4f} |" in markdown

@@ -21,8 +21,7 @@ from pipelines.explaining.explanation import GRADIENT, RESCALED, UNDIVIDED
 from pipelines.explaining.shares import divide_over_segments, pooled_shares
 from stages.coarse.document_model import presence_effects
 from stages.fine.ngrams import ngrams
-from stages.router.fusion import Fusion
-from stages.router.router import Inputs
+from stages.router.router import Fusion, Inputs
 from stages.vectors import pool_segments
 
 ROOT = Path(__file__).parents[3]

@@ -185,7 +185,7 @@ def test_the_commands_push_and_take_a_hub_id(hub, fitted_lexical, tmp_path):
     assert "secret.env" not in repository.commits[repository.branches["v1"]]
     answered = run("predict", "team/shop@v1", "--text", TEXTS[0], "--json")
     assert answered.returncode == 0, answered.stderr
-    assert json.loads(answered.stdout)[0]["path"][1] == fitted_lexical.predict([TEXTS[0]])[0]
+    assert json.loads(answered.stdout)["label"] == fitted_lexical.predict([TEXTS[0]])[0]
     missing = run("predict", "team/shop@v2", "--text", "x")
     assert missing.returncode == 2
     assert missing.stderr.startswith(

@@ -70,7 +70,7 @@ def edit_arrays(folder, change, name="model.safetensors"):
 
 def refused(folder):
     with pytest.raises(ArtifactError) as caught:
-        load_model(folder)
+        HierarchicalClassifier.from_pretrained(folder)
     assert "train again" in str(caught.value) or "copy the model again" in str(caught.value)
     return str(caught.value)
 
@@ -114,9 +114,10 @@ def refused(folder):
         ("run.json", ["config"], {"data": {}}, "config: it is null, or stands without sources"),
         ("metrics.json", ["evaluation", "accuracy"], "high", "evaluation.accuracy: input should be a valid number"),
         ("metrics.json", ["evaluation", "labels", 0, "group"], "cellar", "'cellar' is no group of its tables"),
+        ("metrics.json", ["evaluation", "levels"], {}, "evaluation.levels: they are not fine, group, tail"),
         ("metrics.json", ["evaluation", "slices", 0, "documents"], 0, "evaluation.slices: one has no documents"),
         ("metrics.json", ["evaluation", "documents"], -5, "-5 is no figure"),
-        ("metrics.json", ["evaluation"], None, "it holds no evaluation"),
+        ("metrics.json", ["evaluation"], None, "evaluation: input should be an object"),
         ("metrics.json", ["accuracy", "level"], None, "accuracy.level: input should be a valid number"),
         ("metrics.json", ["notes"], "@deep", "deep"),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hierarchy.errors import ArtifactError
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
 from pipelines.classifier import HierarchicalClassifier
@@ -206,31 +207,11 @@ def test_peak_memory_is_what_the_system_says():
     assert peak_memory()["process"] == pytest.approx(kilobytes * 1024 / 1e6, rel=0.05)
 
 
-# Models of before
-
-
-def test_a_model_without_a_record_still_loads_and_saves(saved, tmp_path, english):
-    older = tmp_path / "older"
-    shutil.copytree(saved, older)
-    record = json.loads((older / "run.json").read_text(encoding="utf-8"))
-    (older / "run.json").unlink()
-    config = json.loads((older / "config.json").read_text(encoding="utf-8"))
-    config["record"] = {name: record[name] for name in ("documents", "history", "seconds")}
-    config["versions"] = {"coarsefine": "0.0.1"}
-    (older / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    from test_saving import sign
-
-    sign(older, "config.json")
-    manifest = json.loads((older / "manifest.json").read_text(encoding="utf-8"))
+def test_a_model_without_a_record_is_refused(saved, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(saved, folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     del manifest["sha256"]["run.json"]
-    (older / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-
-    model, _ = load_model(older)
-    assert model.record == config["record"] | {"versions": config["versions"]}
-    classifier = HierarchicalClassifier.from_pretrained(older)
-    classifier.calibrate(*english.test, precision=0.6)
-    classifier.save_pretrained(tmp_path / "again")
-    again = HierarchicalClassifier.from_pretrained(tmp_path / "again")
-    assert again.predict(english.test[0]).tolist() == classifier.predict(english.test[0]).tolist()
-    card = (tmp_path / "again" / "README.md").read_text(encoding="utf-8")
-    assert "An older coarsefine made this model and kept no record of the run." in card
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"it does not list run\.json: copy the model again"):
+        load_model(folder)

@@ -9,9 +9,6 @@ import pytest
 
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.documents import Documents
-from pipelines.model.artifact.loading import load_model
-from pipelines.model.artifact.saving import save_model
-from pipelines.model.seen_documents import warn_of_seen
 from pipelines.tuning import tune
 
 NO_ENCODER = ("--set", "classifier.encoder=none", "--set", "classifier.n_jobs=1")
@@ -127,13 +124,3 @@ def test_a_tune_tells_of_its_test_documents(english, tmp_path, caplog):
     tune(classifier, {"classifier.lexical_C": [1.0, 2.0]}, *english.train, validation=english.valid,
          test=english.valid, trials=1, sampler="grid")  # fmt: skip
     assert said(48, 48, where="validation") in caplog.messages
-
-
-def test_models_of_earlier_versions_tell_what_they_can(fitted_lexical, english, tmp_path, caplog):
-    from dataclasses import replace
-
-    save_model(replace(fitted_lexical.model_, record={"history": [], "seconds": {}}), tmp_path / "model", metrics=None,
-               card="")  # fmt: skip
-    model, _ = load_model(tmp_path / "model")
-    assert warn_of_seen(model, Documents(*english.train), what="test documents") == []
-    assert warn_of_seen(model, Documents(*english.valid), what="test documents") == [said(48, 48, where="validation")]

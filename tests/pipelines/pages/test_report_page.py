@@ -25,7 +25,7 @@ from pipelines.evaluation.figures import evaluate_predictions
 from pipelines.evaluation.sources import ConfusedPair
 from pipelines.explaining import explain as evidence
 from pipelines.explaining.explain import Explanation, NgramShare, SegmentShare
-from pipelines.pages.evaluation import report_page
+from pipelines.pages.evaluation import report_page, write_report
 
 MEGABYTE = 1_000_000
 STRANGE = (
@@ -110,7 +110,7 @@ def test_what_the_page_says(evidence_everywhere):
     own = report.evaluation
     page = report_page(report)
     text = words(page)
-    errors = int((~own.correct).sum())
+    errors = int((~own.answers[2]).sum())
     for told in (
         "Evaluation on shop test",
         f"Of 100 documents, {100 * own.accuracy:.0f} get the right one of 12 labels",
@@ -155,7 +155,7 @@ def test_the_table_of_labels_holds_the_rows(shop):
     labels = data["labels"]
     assert labels["name"] == [named(row) for row in rows]
     assert labels["wrong"] == [round(row.support * (1 - row.recall)) for row in rows]
-    assert sum(labels["wrong"]) == int((~report.evaluation.correct).sum())
+    assert sum(labels["wrong"]) == int((~report.evaluation.answers[2]).sum())
     assert [rows[i].id if i >= 0 else None for i in labels["mistaken"]] == [row.mistaken_for for row in rows]
     shown = [
         attrs["data-key"] for tag, attrs in Reader(report_page(report)).tags if tag == "th" and "data-key" in attrs
@@ -196,20 +196,6 @@ def test_a_report_from_json_draws_what_needs_no_documents(shop, tmp_path):
         assert f'"name":"{name}"' in page
 
 
-def test_a_report_of_an_earlier_version_still_loads(shop):
-    values = shop[0].as_dict()
-    for key in ("levels", "slices", "pairs", "group_mistakes"):
-        del values["evaluation"][key]
-    for row in [*values["evaluation"]["labels"], *values["evaluation"]["groups"]]:
-        del row["name"]
-    old = EvaluationReport.from_dict(json.loads(json.dumps(values)))
-    assert old.evaluation.levels is old.evaluation.slices is old.evaluation.pairs is None
-    page = report_page(old)
-    assert "Left out: probabilities" in words(page)
-    assert not any("data-root-id" in attrs for _, attrs in Reader(page).tags)
-    assert data_of(page)["labels"]["name"][0] == "l0"
-
-
 def test_a_thousand_labels_stay_small(shop):
     names = [f"A label of the length that labels have {i}" for i in range(1000)]
     report = make_report(names, None, 1000, 1000, 60)
@@ -219,16 +205,16 @@ def test_a_thousand_labels_stay_small(shop):
 
 def test_the_file_is_written_whole_and_even_with_half_a_character(tmp_path, evidence_everywhere, monkeypatch):
     report = make_report(texts=["half \ud83d of a pair"] * 400)
-    report.to_html(tmp_path / "report.html")
+    write_report(report, tmp_path / "report.html")
     assert "half" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     with pytest.raises(DataError, match=r"no.r\.html.*its folder is not there"):
-        report.to_html(tmp_path / "no" / "r.html")
+        write_report(report, tmp_path / "no" / "r.html")
     monkeypatch.setitem(sys.modules, "bokeh", None)
     for name in [name for name in sys.modules if name.startswith("bokeh.")]:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingLibraryError, match="pip install bokeh"):
-        report.to_html(tmp_path / "other.html")
+        write_report(report, tmp_path / "other.html")
 
 
 # --- excerpts --------------------------------------------------------------------------------------------
@@ -302,7 +288,7 @@ def test_documents_that_cannot_be_explained_are_left_out(monkeypatch):
 
 def test_the_page_of_a_trained_model(fitted, english, tmp_path):
     report = fitted.evaluate(*english.test, data="corpus")
-    report.to_html(tmp_path / "report.html")
+    write_report(report, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert len(page) < 2 * MEGABYTE
     quoted = re.findall(r"<blockquote[^>]*>(.*?)<small", page, re.DOTALL)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pages import Reader
 
 from hierarchy import Group, Label, MissingLibraryError, Taxonomy, TaxonomyError
+from pipelines.pages.heat import HEAT_GROUPS, heat_cells
 from pipelines.pages.taxonomy import taxonomy_page
-from pipelines.pages.taxonomy.heat import HEAT_GROUPS, heat_cells
 from pipelines.pages.taxonomy.label_map import label_map
 from pipelines.pages.taxonomy.treemap import squarified, treemap
 

@@ -132,7 +132,7 @@ def test_random_numbers_belong_to_the_document():
 
 
 def test_an_empty_set_is_told_apart():
-    conformal = Conformal(0.5, 0.1, 0.1)
+    conformal = Conformal(0.5, 0.1, 0.1, None)
     sure = np.array([[0.9, 0.1]])
     assert conformal.tree_sets(sure, np.array([0, 1]), np.array([0.9])).tolist() == [-1]
     assert not conformal.label_sets(sure, np.array([0, 1]), np.array([0.9])).any()

@@ -11,6 +11,7 @@ from hierarchy.errors import ConfigError, DataError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.evaluation.report import promises_table
+from pipelines.pages.evaluation import write_report
 from pipelines.promises.kept import kept_promises
 from pipelines.promises.promises import OutOfScope, Promises
 
@@ -173,7 +174,7 @@ def test_a_report_tells_what_became_of_the_promises(calibrated, english, tmp_pat
     again = EvaluationReport.from_dict(json.loads(json.dumps(report.as_dict())))
     assert again.promises == report.promises
     assert promises_table(report).rows[0][:2] == ("fine answers", "0.8000")
-    report.to_html(tmp_path / "report.html")
+    write_report(report, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "What the model promises" in page
     assert "at most 5.0%" in page

@@ -33,7 +33,7 @@ def arrays(classifier):
     found = {"group_of": model.group_of, "counts": model.train_counts}
     for name in ("neural", "lexical"):
         if getattr(model.router, name) is not None:
-            found |= getattr(model.router, name).rows.tensors(name)
+            found |= getattr(model.router, name).tensors(name)
     if model.router.group_rows is not None:
         found |= model.router.group_rows.tensors("groups") | {"idf": model.extractor.vectorizer.idf}
     if model.extractor.neural is not None:
@@ -61,7 +61,7 @@ def test_encoder_trainings_are_saved_and_read(tiny_classifier, english, tmp_path
     neural = classifier.model_.extractor.neural
     encoders = {"both": 2, "trained": 1, "pretrained": 1}[fine_features] if trainable != "frozen" else 1
     assert len(neural.fine_encoders) == encoders
-    assert classifier.model_.router.neural.rows.weight.shape == (12, encoders * 64)
+    assert classifier.model_.router.neural.weight.shape == (12, encoders * 64)
     classifier.save_pretrained(tmp_path / "model")
     again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
     same(classifier, again)
@@ -268,11 +268,11 @@ def test_a_stopped_fit_goes_on_to_the_same_model(tiny_classifier, fitted, englis
             patched.setattr("pipelines.training.heads.Rows.stack", None)
         else:
 
-            class Stops(trainer._LogEpochs):
+            class Stops(trainer.LogEpochs):
                 def on_save(self, args, state, control, **kwargs):
                     raise KeyboardInterrupt
 
-            patched.setattr(trainer, "_LogEpochs", Stops)
+            patched.setattr(trainer, "LogEpochs", Stops)
         with pytest.raises((KeyboardInterrupt, TypeError)):
             classifier.fit(*english.train, validation=english.valid)
     same(classifier.fit(*english.train, validation=english.valid), fitted)
@@ -367,7 +367,7 @@ def test_label_space_leaves_out_what_has_no_documents(english):
     assert space.label_ids == ("kettles", "desks", "lamps")
     assert space.group_ids == ("kitchen", "office")
     assert space.group_of.tolist() == [0, 1, 1]
-    assert space.offsets.tolist() == [0, 1, 3]
+    assert [space.under(group) for group in (0, 1)] == [slice(0, 1), slice(1, 3)]
     assert space.targets(["lamps", "hoses", "kettles"]).tolist() == [2, -1, 0]
 
 
@@ -393,7 +393,7 @@ def test_rare_labels_are_given_more_chance_by_their_n_grams(english):
     def chances(documents, **settings):
         classifier = HierarchicalClassifier(english.taxonomy, encoder="none", n_jobs=1, **settings)
         model = classifier.fit(*documents, validation=english.valid).model_
-        rows = model.router.lexical.rows
+        rows = model.router.lexical
         return rows.score(model.extractor(english.test[0]).ngrams) / 2 + 0.5, model.label_ids.index(rare)
 
     (plain, place), (corrected, _) = (chances(documents, prior_correction=power) for power in (0.0, 0.5))

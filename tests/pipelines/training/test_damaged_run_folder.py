@@ -68,7 +68,7 @@ def damage(folder, kinds):
 def answers(classifier, english):
     """Everything of a model that its run folder could change."""
     router = classifier.model_.router
-    rows = [expert.rows for expert in (router.neural, router.lexical) if expert is not None]
+    rows = [expert for expert in (router.neural, router.lexical) if expert is not None]
     weights = [np.asarray(r.weight.todense() if hasattr(r.weight, "todense") else r.weight).tobytes() for r in rows]
     return classifier.predict_proba(english.test[0]).tobytes(), weights, [
         {name: value for name, value in entry.items() if "second" not in name and "runtime" not in name}

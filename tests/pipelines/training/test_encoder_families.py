@@ -11,9 +11,9 @@ from torch import nn
 
 from hierarchy.errors import EncoderError
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.training.modules import freeze
+from pipelines.training.encoder import freeze
 from stages.coarse.encoder import Encoder
-from stages.training.optimizer import parameter_groups
+from stages.training.arguments import parameter_groups
 
 TWO_STEPS = {"max_steps": 2, "learning_rate": 5e-3, "encoder_learning_rate": 1e-3}
 

@@ -130,7 +130,7 @@ def test_accumulated_steps_of_both_stages_are_one_large_step(tiny_classifier, en
 
 
 def weights(classifier):
-    return classifier.model_.router.neural.rows.weight
+    return classifier.model_.router.neural.weight
 
 
 def test_imbalance_counts_in_chained_training_too(tiny_classifier, english):

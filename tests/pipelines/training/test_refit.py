@@ -14,7 +14,7 @@ from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.documents import Documents
-from pipelines.training.refit_plan import cut_validation
+from pipelines.training.refit_plan import cut_for_refit
 
 ROOT = Path(__file__).parents[3]
 KINDS = ["fitted", "fitted_lexical"]
@@ -27,7 +27,7 @@ def rows(classifier):
     for expert in ("neural", "lexical"):
         bank = getattr(classifier.model_.router, expert)
         for place, label in enumerate(classifier.model_.label_ids if bank else ()):
-            row = bank.rows[place : place + 1].tensors("row")
+            row = bank[place : place + 1].tensors("row")
             found[expert, label] = {name: array.tobytes() for name, array in row.items()}
     return found
 
@@ -352,16 +352,16 @@ def test_a_stopped_refit_goes_on(tiny_classifier, english, tmp_path, monkeypatch
 def test_validation_documents_are_known_again_and_new_labels_give_some(before_hoses, english):
     model = before_hoses["fitted_lexical"].model_
     texts, labels = (english.train[i] + english.valid[i] for i in (0, 1))
-    kept, cut = cut_validation(model, Documents(texts, labels))
+    kept, cut = cut_for_refit(model, Documents(texts, labels))
     assert sorted([*kept, *cut]) == list(range(len(texts)))
     old = [i for i in cut if labels[i] != "hoses"]
     assert sorted(texts[i] for i in old) == sorted(without(english.valid, "hoses")[0])
     assert len(cut) - len(old) == 2  # a tenth of 21
 
-    kept, cut = cut_validation(model, Documents(*english.train))
+    kept, cut = cut_for_refit(model, Documents(*english.train))
     assert (len(kept), len(cut)) == (204, 0)
     halved = [english.train[i] + english.valid[i][::3] for i in (0, 1)]
-    assert len(cut_validation(model, Documents(*halved))[1]) == 0
+    assert len(cut_for_refit(model, Documents(*halved))[1]) == 0
 
 
 def test_a_repeated_document_of_a_new_label_stays_on_one_side(before_hoses, english):
@@ -369,7 +369,7 @@ def test_a_repeated_document_of_a_new_label_stays_on_one_side(before_hoses, engl
     texts, labels = (english.train[i] + english.valid[i] for i in (0, 1))
     hoses = [text for text, label in zip(texts, labels, strict=True) if label == "hoses"]
     texts, labels = texts + hoses[::2], labels + ["hoses"] * len(hoses[::2])
-    kept, cut = cut_validation(model, Documents(texts, labels))
+    kept, cut = cut_for_refit(model, Documents(texts, labels))
     assert not {texts[i] for i in kept} & {texts[i] for i in cut}
 
 

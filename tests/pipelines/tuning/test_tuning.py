@@ -14,6 +14,7 @@ from tiny import TINY
 from hierarchy.errors import BusyError, ConfigError, MissingLibraryError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.config import load_config
+from pipelines.model import provenance
 from pipelines.pages.tuning import tuning_page
 from pipelines.settings import Settings
 from pipelines.tuning import search, tune
@@ -125,14 +126,14 @@ def test_trials_are_kept_for_code_encoders_and_functions_as_they_are(lexical, mo
 
     assert (tunes(), tunes()) == (1, 1)
     for number, what in enumerate(("code_and_libraries", "encoder_contents", "function_sources"), start=2):
-        monkeypatch.setattr(search, what, lambda *_: "changed")
+        monkeypatch.setattr(provenance, what, lambda *_: "changed")
         assert tunes() == number
 
 
 def test_all_encoders_and_functions_that_are_tried_are_looked_at(lexical, monkeypatch):
     asked = []
-    monkeypatch.setattr(search, "encoder_contents", lambda names: asked.extend(names))
-    monkeypatch.setattr(search, "function_sources", lambda names: asked.extend(names))
+    monkeypatch.setattr(provenance, "encoder_contents", lambda names: asked.extend(names))
+    monkeypatch.setattr(provenance, "function_sources", lambda names: asked.extend(names))
     lexical({"classifier.label_encoder": ["one/model", "another"], "classifier.augment": ["a:b", None]}, trials=1)
     assert {*asked} == {"none", "one/model", "another", "a:b", None}
 

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from stages.fine.bank import HeadBank
 from stages.fine.rows import BALANCE, CHANCE_FLOOR, Problem, Rows, fit_rows, log_chance, seconds_of_one_row
 
 LABELS = 9
@@ -146,7 +145,7 @@ def test_tensors_round_trip(kind, request, tmp_path):
 
 
 @given(st.integers(0, 5), st.booleans())
-def test_bank_gives_the_same_scores_whole_and_by_group(seed, is_sparse):
+def test_stacked_heads_give_the_same_scores_whole_and_by_group(seed, is_sparse):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 5, 4)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
@@ -154,21 +153,15 @@ def test_bank_gives_the_same_scores_whole_and_by_group(seed, is_sparse):
         lambda n: rng.normal(size=(n, 6))
     )  # fmt: skip
     heads = [Rows(draw(n).astype(np.float32), rng.normal(size=n).astype(np.float32)) for n in sizes]
-    bank = HeadBank.from_heads(heads, offsets)
+    bank = Rows.stack(heads)
     features = draw(7).astype(np.float32)
     whole = bank.score(features)
     assert whole.shape == (7, offsets[-1])
     for group in range(4):
-        part = bank.head(group).score(features)
+        labels = slice(offsets[group], offsets[group + 1])
+        part = bank[labels].score(features)
         assert np.allclose(part, heads[group].score(features), atol=1e-6)
-        assert np.allclose(part, whole[:, offsets[group] : offsets[group + 1]], atol=1e-6)
-    other = Rows(draw(sizes[2]).astype(np.float32), np.zeros(sizes[2], np.float32))
-    order = [3, 0, 2]  # group 1 is gone, and the others stand elsewhere
-    places = np.concatenate([np.arange(offsets[group], offsets[group + 1]) for group in order])
-    changed = bank.with_heads({2: other}, np.concatenate([[0], np.cumsum(sizes[order])]), places)
-    for group, expected in enumerate([heads[3], heads[0], other]):
-        assert changed.head(group).bias.tobytes() == expected.bias.tobytes()
-        assert changed.head(group).score(features).tobytes() == expected.score(features).tobytes()
+        assert np.allclose(part, whole[:, labels], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["dense", "csr"])

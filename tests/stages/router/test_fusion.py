@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from stages.router.fusion import FLOOR, Fusion, fit_fusion, fit_variants, fuse, log_coarse
+from stages.router.fusion import fit_fusion, fit_variants
+from stages.router.router import FLOOR, Fusion, fuse, log_coarse
 
 CLASSES = 6
 

@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from stages.fine.bank import HeadBank
 from stages.fine.rows import CHANCE_FLOOR, Rows
-from stages.router.fusion import FLOOR, Fusion
-from stages.router.router import AUTO_LIMIT, Inputs, Router, best_groups, resolve_routing
+from stages.router.label_space import LabelSpace
+from stages.router.router import AUTO_LIMIT, FLOOR, Fusion, Inputs, Router, best_groups, resolve_routing
 
 KINDS = ("both", "neural", "lexical")
 FEATURES = 5
@@ -31,9 +30,9 @@ def random_case(seed, kind="both", ties=False):
 
     neural, lexical = kind != "lexical", kind != "neural"
     router = Router(
-        group_of=np.repeat(np.arange(groups), sizes),
-        neural=HeadBank(Rows(draw(labels, FEATURES), draw(labels)), offsets) if neural else None,
-        lexical=HeadBank(Rows(csr(labels, FEATURES), draw(labels)), offsets) if lexical else None,
+        space=LabelSpace(tuple(range(labels)), tuple(range(groups)), np.repeat(np.arange(groups), sizes)),
+        neural=Rows(draw(labels, FEATURES), draw(labels)) if neural else None,
+        lexical=Rows(csr(labels, FEATURES), draw(labels)) if lexical else None,
         group_rows=Rows(csr(groups, FEATURES), draw(groups)) if lexical else None,
         coarse_fusion=Fusion(neural=0.5 * neural, lexical=0.7 * lexical),
         fusions={
@@ -62,10 +61,10 @@ def test_beam_answers_lie_in_the_k_best_groups(case, k):
     coarse = router.log_coarse(inputs)
     k = min(k, coarse.shape[1])
     worst_kept = np.sort(coarse, axis=1)[:, -k]
-    group = router.group_of[routed.probabilities.argmax(1)]
+    group = router.space.group_of[routed.probabilities.argmax(1)]
     assert (coarse[np.arange(len(coarse)), group] >= worst_kept).all()
     assert (routed.in_beam.sum(1) == k).all()
-    assert not routed.probabilities[~routed.in_beam[:, router.group_of]].any()
+    assert not routed.probabilities[~routed.in_beam[:, router.space.group_of]].any()
     expected = np.exp(np.sort(coarse, axis=1)[:, -k:]).sum(1)
     assert np.allclose(routed.beam_mass, expected, atol=1e-6)
 
@@ -75,14 +74,14 @@ def test_beam_answers_lie_in_the_k_best_groups(case, k):
 def test_a_beam_of_one_is_the_hard_route(case):
     router, inputs = case
     routed = router.route(inputs, routing="beam", beam=1)
-    assert np.array_equal(router.group_of[routed.probabilities.argmax(1)], routed.coarse.argmax(1))
+    assert np.array_equal(router.space.group_of[routed.probabilities.argmax(1)], routed.coarse.argmax(1))
 
 
 @settings(deadline=None)
 @given(CASES, st.sampled_from(["full", "no_tree", "zero"]))
 def test_a_beam_of_all_groups_is_the_exhaustive_answer(case, variant):
     router, inputs = case
-    groups = int(router.group_of[-1]) + 1
+    groups = int(router.space.group_of[-1]) + 1
     whole = router.route(inputs, variant=variant)
     for k in (groups, groups + 5):
         beam = router.route(inputs, routing="beam", beam=k, variant=variant)
@@ -114,12 +113,12 @@ def test_rows_sum_to_one_and_do_not_depend_on_the_batch(case, how):
 def test_exhaustive_scores_are_the_formula(case):
     router, inputs = case
     fusion = router.fusions["full"]
-    scores = fusion.coarse * router.log_coarse(inputs)[:, router.group_of].astype(np.float64)
+    scores = fusion.coarse * router.log_coarse(inputs)[:, router.space.group_of].astype(np.float64)
     if router.neural is not None:
-        neural = inputs.vectors @ router.neural.rows.weight.T + router.neural.rows.bias
+        neural = inputs.vectors @ router.neural.weight.T + router.neural.bias
         scores += fusion.neural * (chance(neural) if router.neural_margins else neural)
     if router.lexical is not None:
-        lexical = (inputs.ngrams @ router.lexical.rows.weight.T).toarray() + router.lexical.rows.bias
+        lexical = (inputs.ngrams @ router.lexical.weight.T).toarray() + router.lexical.bias
         scores += fusion.lexical * chance(lexical)
     expected = np.exp(scores - scores.max(1, keepdims=True))
     expected /= expected.sum(1, keepdims=True)

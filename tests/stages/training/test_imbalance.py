@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.training.frequencies import label_ratio
-from stages.training.imbalance import LabelSampler, logit_shifts
+from stages.training.imbalance import label_ratio, logit_shifts
+from stages.training.sampling import LabelSampler
 
 COUNTS = np.array([100, 10, 40, 5, 5, 20])
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])

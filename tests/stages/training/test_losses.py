@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from stages.training.frequencies import label_ratio
-from stages.training.imbalance import logit_shifts
+from stages.training.imbalance import label_ratio, logit_shifts
 from stages.training.losses import HierarchicalLoss
 
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])

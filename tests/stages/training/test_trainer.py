@@ -16,9 +16,9 @@ from hierarchy.errors import ConfigError, DataError
 from stages.run_folder import write_checksums
 from stages.training import trainer
 from stages.training.arguments import DEFAULTS, check_training, training_arguments
-from stages.training.imbalance import LabelSampler
+from stages.training.evaluations import best_of_each_level, level_metrics
 from stages.training.losses import HierarchicalLoss
-from stages.training.metrics import best_of_each_level, level_metrics
+from stages.training.sampling import LabelSampler
 from stages.training.trainer import train_model
 
 SETTINGS = {"num_train_epochs": 4, "per_device_train_batch_size": 8, "learning_rate": 1e-2}
@@ -98,12 +98,12 @@ def test_one_seed_gives_one_result_and_another_a_different_one(tmp_path, uninter
 
 
 def stop_after(monkeypatch, epoch):
-    class Stops(trainer._LogEpochs):
+    class Stops(trainer.LogEpochs):
         def on_save(self, args, state, control, **kwargs):
             if state.epoch == epoch:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "_LogEpochs", Stops)
+    monkeypatch.setattr(trainer, "LogEpochs", Stops)
 
 
 @pytest.mark.parametrize("epoch", [1, 3])

@@ -10,7 +10,6 @@ from hierarchy.errors import ArtifactError
 REMEDY = "copy the model again, or train again"
 M = TypeVar("M", bound=BaseModel)
 Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Strict(BaseModel):

@@ -7,16 +7,15 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from hierarchy.errors import ArtifactError
 from hierarchy.text.characters import has_half
-from pipelines.model.artifact.schemas.checking import REMEDY, Share, Strict, checked, refusal
+from pipelines.model.artifact.schemas.checking import REMEDY, Strict, refusal
 from pipelines.promises.promises import Promises
-from stages.router.fusion import Fusion
+from stages.router.router import Fusion
 
-Threshold = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e6)]  # what is above drowns all else in the rounding of float32
 
 
 class SavedConfig(Strict):
-    """``config.json``; models of before have `record` and `versions` here."""
+    """``config.json``."""
 
     format: Literal["coarsefine/model"]
     format_version: int
@@ -25,8 +24,6 @@ class SavedConfig(Strict):
     label2id: dict[str, int]
     groups: list[str] = Field(min_length=1)
     words: dict[str, str | int | bool] = Field(default_factory=dict)
-    record: dict[str, Any] | None = None
-    versions: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _agree(self) -> "SavedConfig":
@@ -74,35 +71,6 @@ class SavedRouter(Strict):
         return {name: Fusion(**one.model_dump()) for name, one in self.fine.items()}
 
 
-class _BackOff(Strict):
-    precision: Share
-    delta: Share
-    fine: Threshold | None
-    group: Threshold | None
-
-
-class _Conformal(Strict):
-    coverage: Share
-    labels: Threshold | None
-    tree: Threshold | None
-    groups: list[Threshold | None] | None
-
-
-class _OutOfScope(Strict):
-    false_alarms: Share
-    energy: float
-
-
-class SavedPromises(Strict):
-    """``promises.json``."""
-
-    documents: Annotated[int, Field(ge=1)]
-    routing: Annotated[str, Field(pattern=r"^(exhaustive|beam: [1-9][0-9]{0,17})$")]
-    back_off: _BackOff
-    conformal: _Conformal
-    out_of_scope: _OutOfScope | None
-
-
 def read_vocabulary(content: Any, where: Path) -> list[str]:
     """Check the n-grams of a model: each once, see `checked`."""
     try:
@@ -115,10 +83,14 @@ def read_vocabulary(content: Any, where: Path) -> list[str]:
 
 
 def read_promises(content: Any, groups: int, where: Path) -> Promises:
-    """Check what a model of so many groups promises, see `checked`."""
-    limits = checked(SavedPromises, content, where).conformal.groups
+    """Check what a model of so many groups promises, see `refusal`."""
+    try:
+        promises = Promises.from_dict(content)
+    except ValidationError as error:
+        raise refusal(error, where) from None
+    limits = promises.conformal.groups
     if limits is not None and len(limits) != groups:
         raise ArtifactError(
             f"conformal.groups: it has {len(limits)} limits, and the model {groups} groups: {REMEDY}", str(where)
         )
-    return Promises.from_dict(content)
+    return promises

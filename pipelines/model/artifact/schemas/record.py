@@ -1,12 +1,12 @@
-"""``run.json``, of this version and of older ones: what cards, refits and evaluations read of it."""
+"""``run.json``: what cards, refits and evaluations read of it."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.config import CardFacts
-from pipelines.model.artifact.schemas.checking import Count, Share, Strict, checked
+from pipelines.model.artifact.schemas.checking import Count, Strict
+from pipelines.promises.backoff import Share
 
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -34,7 +34,7 @@ class _Promised(Strict):
 
 
 class _Settings(BaseModel):
-    """What is read of the settings in a record, which may be those of an older version."""
+    """What is read of the settings in a record."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -84,53 +84,36 @@ class _Refit(BaseModel):
 
 
 class SavedRecord(BaseModel):
-    """``run.json`` of any version, and what models of before have in its place."""
+    """``run.json``, from which a card tells how to make the model again."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
-    documents: dict[Role, Count] = {}
-    fingerprints: dict[Role | Literal["taxonomy", "encoder"], Hash | None] = {}
+    format: Literal["coarsefine/run/1"]
+    made: str
+    fingerprint: Hash
+    settings: _Settings
+    documents: dict[Role, Count]
+    fingerprints: dict[Role | Literal["taxonomy", "encoder"], Hash | None]
+    versions: dict[str, Version]
+    hardware: _Hardware
+    history: list[dict[str, float | None]]
+    seconds: dict[str, Seconds]
+    peak_memory_mb: dict[str, Count]
     sources: dict[str, str] = {}
-    versions: dict[str, Version] = {}
-    history: list[dict[str, float | None]] = []
-    seconds: dict[str, Seconds] = {}
     refits: list[_Refit] = []
     promised: _Promised | None = None
     config: _Given | None = None
-    settings: _Settings = _Settings()
     test_in_training: Count | None = None
     card: CardFacts | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "SavedRecord":
-        if self.test_in_training is not None and "test" not in self.documents:
-            raise ValueError("documents: it lacks 'test'")
-        if "config" in self.model_fields_set and (self.config is None or "sources" not in self.model_fields_set):
-            raise ValueError("config: it is null, or stands without sources")
-        return self
-
-
-class FullRecord(SavedRecord):
-    """``run.json`` with a fingerprint, from which a card tells how to make the model again."""
-
-    format: Literal["coarsefine/run/1"]
-    made: str
-    fingerprint: Hash
-    hardware: _Hardware
-    versions: dict[str, Version]
-    seconds: dict[str, Seconds]
-    peak_memory_mb: dict[str, Count]
-    settings: _Settings
-
-    @model_validator(mode="after")
-    def _sealed(self) -> "FullRecord":
         lacking = {"train", "valid", "taxonomy", "encoder"} - set(self.fingerprints)
         if lacking:
             raise ValueError(f"fingerprints: it lacks {min(lacking)!r}")
+        roles = {"train", "valid"} | ({"test"} if self.test_in_training is not None else set())
+        if roles - set(self.documents):
+            raise ValueError(f"documents: it lacks {min(roles - set(self.documents))!r}")
+        if "config" in self.model_fields_set and (self.config is None or "sources" not in self.model_fields_set):
+            raise ValueError("config: it is null, or stands without sources")
         return self
-
-
-def check_record(record: Any, where: Path) -> None:
-    """Check the record of a run, of any version; see `checked`."""
-    full = isinstance(record, dict) and ("format" in record or "fingerprint" in record)
-    checked(FullRecord if full else SavedRecord, record, where)

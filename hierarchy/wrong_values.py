@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from hierarchy.errors import ConfigError
-from hierarchy.text.escaping import in_short
+from hierarchy.text.escaping import short_repr
 from hierarchy.text.likeness import suggestion
 
 M = TypeVar("M", bound=BaseModel)
@@ -68,7 +68,7 @@ def _in_words(model: type[BaseModel], problem: Any) -> tuple[str, str, str]:
         message = form
     if problem["type"] == "string_type":  # YAML reads no, 1.0 and null as other things than text
         message += "; put it in quotes"
-    return key, f"{key} = {in_short(problem['input'])}: ", f"{message[0].lower()}{message[1:]}"
+    return key, f"{key} = {short_repr(problem['input'])}: ", f"{message[0].lower()}{message[1:]}"
 
 
 def _suggestion(path: list[str], fields: Mapping[str, Any], model: type[BaseModel]) -> str:

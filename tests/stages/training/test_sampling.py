@@ -5,8 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from stages.training.batches import LengthSampler
-from stages.training.imbalance import LabelSampler
+from stages.training.sampling import LabelSampler, LengthSampler
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = RANDOM.lognormal(4, 1, 1003).astype(int)

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from stages.training.optimizer import layer_depths, parameter_groups
+from stages.training.arguments import layer_depths, parameter_groups
 
 
 def rates(model, **settings):

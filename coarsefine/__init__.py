@@ -1,0 +1,66 @@
+"""Two-stage text classification: what `hierarchy` and `pipelines` offer, under the name that is installed."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from coarsefine.house import check_house
+
+if TYPE_CHECKING:
+    from hierarchy import (
+        ArtifactError,
+        BusyError,
+        CoarsefineError,
+        ConfigError,
+        DataError,
+        EncoderError,
+        Group,
+        Label,
+        MissingLibraryError,
+        Taxonomy,
+        TaxonomyBuilder,
+        TaxonomyError,
+    )
+    from hierarchy.text.escaping import from_spreadsheet_cell
+    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.cross_validation.label_errors import find_label_errors
+    from pipelines.cross_validation.validate import cross_validate
+    from pipelines.data.reading import read_documents
+    from pipelines.evaluation.comparison import EvaluationReport
+    from pipelines.explaining.explanation import Explanation
+    from pipelines.model.prediction import Prediction
+    from pipelines.model.sets import PredictionSet
+    from pipelines.pages.evaluation.page import write_report
+    from pipelines.tuning.search import tune
+
+__all__ = [
+    "ArtifactError", "BusyError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "EvaluationReport",
+    "Explanation", "Group", "HierarchicalClassifier", "Label", "MissingLibraryError", "Prediction", "PredictionSet",
+    "Taxonomy", "TaxonomyBuilder", "TaxonomyError", "cross_validate", "find_label_errors", "from_spreadsheet_cell",
+    "read_documents", "tune", "write_report",
+]  # fmt: skip
+
+# Where a name stands; all else is of `hierarchy`. Each is loaded when it is asked for: some need torch.
+_MODULES = {
+    "EvaluationReport": "pipelines.evaluation.comparison",
+    "Explanation": "pipelines.explaining.explanation",
+    "HierarchicalClassifier": "pipelines.classifier",
+    "Prediction": "pipelines.model.prediction",
+    "PredictionSet": "pipelines.model.sets",
+    "cross_validate": "pipelines.cross_validation.validate",
+    "find_label_errors": "pipelines.cross_validation.label_errors",
+    "from_spreadsheet_cell": "hierarchy.text.escaping",
+    "read_documents": "pipelines.data.reading",
+    "tune": "pipelines.tuning.search",
+    "write_report": "pipelines.pages.evaluation.page",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    check_house()
+    return getattr(import_module(_MODULES.get(name, "hierarchy")), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,124 @@
+"""What happens at each evaluation of a training: figures of both levels, who is told of them, and when it must end.
+
+A training whose weights become no numbers does not go on, and none of them is a result.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from sklearn.metrics import accuracy_score, f1_score
+from torch import nn
+from transformers import TrainerCallback
+
+from hierarchy.errors import ConfigError
+
+COARSE_METRICS = ("group_accuracy", "group_macro_f1")
+FINE_METRICS = ("accuracy", "macro_f1")  # of a training that has fine rows
+Figures: TypeAlias = dict[str, float | None]
+Watch: TypeAlias = Callable[[Mapping[str, Any]], None]  # is told the figures of an evaluation
+logger = logging.getLogger(f"coarsefine.{__name__}")
+
+
+def best_of_each_level(logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+    """Keep of an evaluation batch only the answers, (documents, levels): all logits of all documents are too many."""
+    return torch.stack([level.argmax(1) for level in logits], dim=1)
+
+
+def level_metrics(prediction: Any, *, group_of: np.ndarray) -> dict[str, float]:
+    """Accuracy and macro-F1 of an evaluation, of the groups and, where there are fine rows, of the labels.
+
+    Parameters
+    ----------
+    prediction
+        Trainer's: answers (documents, levels) as `best_of_each_level` makes them, and fine labels (documents,).
+    group_of
+        (labels,) group of each label.
+    """
+    fine = prediction.label_ids
+    levels = zip((COARSE_METRICS, FINE_METRICS), (group_of[fine], fine), strict=True)
+    figures: dict[str, float] = {}
+    for ((accuracy, macro_f1), right), answers in zip(levels, prediction.predictions.T, strict=False):
+        figures[accuracy] = float(accuracy_score(right, answers))
+        figures[macro_f1] = float(f1_score(right, answers, average="macro", zero_division=0))
+    return figures
+
+
+class StopWhereDiverged(TrainerCallback):
+    """Ends a training at the first evaluation of weights that are no numbers: they never become any again."""
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Look at the weights that were evaluated."""
+        if not is_finite(kwargs["model"]):
+            control.should_training_stop = True
+
+
+class LogEpochs(TrainerCallback):
+    """One line for each evaluation."""
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Say the figures, in the process that speaks for all."""
+        if not state.is_world_process_zero:
+            return
+        figures = kwargs["metrics"]
+        told = [
+            f"{name.replace('_', ' ').replace('macro f1', 'macro-F1')} {figures[f'eval_{name}']:.4f}"
+            for name in (*FINE_METRICS, *COARSE_METRICS)
+            if f"eval_{name}" in figures
+        ]
+        logger.info(
+            "epoch %d of %d: %s on validation data",
+            math.ceil(state.epoch), math.ceil(args.num_train_epochs), ", ".join(told),
+        )  # fmt: skip
+
+
+class Watched(TrainerCallback):
+    """Tells the caller of each evaluation, once."""
+
+    def __init__(self, watch: Watch | None) -> None:
+        self.watch = watch
+        self.told = 0
+
+    def tell(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Tell what is new in Trainer's log."""
+        if self.watch is None:
+            return
+        evaluations = [entry for entry in history if "eval_loss" in entry]
+        for evaluation in evaluations[self.told :]:
+            self.told += 1
+            self.watch(evaluation)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Tell of evaluations before an interruption."""
+        self.tell(state.log_history)  # what a checkpoint remembers
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Tell of this one."""
+        self.tell(state.log_history)
+
+
+def is_finite(model: nn.Module) -> bool:
+    """Whether all weights are finite numbers."""
+    return all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values())
+
+
+def refuse_diverged(model: nn.Module, learning_rate: float) -> None:
+    """Refuse the outcome of a training that has diverged; raises ConfigError."""
+    if not is_finite(model):
+        raise ConfigError(
+            f"the training has diverged, its weights are no numbers any more: lower training.learning_rate "
+            f"({learning_rate:g}) and the others, or set training.max_grad_norm lower"
+        )
+
+
+def json_figures(history: Sequence[Mapping[str, float]]) -> list[Figures]:
+    """Return figures as JSON has them, see `json_figure`: the gradient of a step that was left out is none."""
+    return [{name: json_figure(value) for name, value in entry.items()} for entry in history]
+
+
+def json_figure(value: float | None) -> float | None:
+    """Return a figure as JSON has it: what is no finite number is null."""
+    return value if not isinstance(value, float) or math.isfinite(value) else None
