@@ -148,8 +148,7 @@ class Config(BaseModel):
     def _run_folder_of_its_own(self) -> "Config":
         if self.classifier.run_dir is not None:
             raise ValueError("classifier.run_dir is set by the run_dir above it: give the folder there")
-        output, run = Path(self.output).resolve(), self.run_folder.resolve()
-        if output in (run, *run.parents):
+        if Path(self.output).resolve() in (run := self.run_folder.resolve(), *run.parents):
             raise ValueError(
                 f"run_dir {str(self.run_folder)!r} is the output {self.output!r} or lies in it, and a model is "
                 "replaced with its folder: give the run a folder of its own, and the output a name"
@@ -217,10 +216,9 @@ def _seems_to_be(values: Mapping[str, Any]) -> str:
     """Say what a file with no key of a config seems to be; else an empty text."""
     if not values or Config.model_fields.keys() & values.keys():
         return ""
-    known = [key for key in values if key in Settings.model_fields or key in Data.model_fields]
-    if known:
-        section = "classifier" if known[0] in Settings.model_fields else "data"
-        return f"keys like {known[0]!r} stand in a section: write them under '{section}:'"
+    for section, fields in (("classifier", Settings.model_fields), ("data", Data.model_fields)):
+        if known := [key for key in values if key in fields]:
+            return f"keys like {known[0]!r} stand in a section: write them under '{section}:'"
     if {"groups", "labels"} & values.keys() or all(isinstance(value, list) for value in values.values()):
         return "the file seems to be a taxonomy: give it with --set taxonomy=FILE"
     return ""
