@@ -132,8 +132,8 @@ def _made_of(tree: Tree, key: Key, label_id: str) -> str:
     if label_id != f"{group.id}/{name}":
         return ""
     return (
-        f": label '{name}' of group '{group.name}' gets it, since its name stands in several places; rename one of them "
-        "or give it another 'id:'"
+        f": label '{name}' of group '{group.name}' gets it, since its name stands in several places; rename one of "
+        "them or give it another 'id:'"
     )
 
 

@@ -148,8 +148,7 @@ class Config(BaseModel):
     def _run_folder_of_its_own(self) -> "Config":
         if self.classifier.run_dir is not None:
             raise ValueError("classifier.run_dir is set by the run_dir above it: give the folder there")
-        output, run = Path(self.output).resolve(), self.run_folder.resolve()
-        if output in (run, *run.parents):
+        if Path(self.output).resolve() in (run := self.run_folder.resolve(), *run.parents):
             raise ValueError(
                 f"run_dir {str(self.run_folder)!r} is the output {self.output!r} or lies in it, and a model is "
                 "replaced with its folder: give the run a folder of its own, and the output a name"

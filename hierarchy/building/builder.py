@@ -16,7 +16,7 @@ from hierarchy.building.placement import Placement, moved_labels, moves_in_words
 from hierarchy.building.sizes import Room, size_limits
 from hierarchy.building.smoothing import smoothed
 from hierarchy.embedding.label_vectors import Documents, Embed, principal_components, unit
-from hierarchy.errors import DataError, TaxonomyError
+from hierarchy.errors import DataError, Remedy, TaxonomyError
 from hierarchy.matching import match_key
 from hierarchy.measuring.signals import SIGNALS, Confusions, Signals, by_label_id, label_signals, signal_problems
 from hierarchy.nodes import Label, with_default_ids
@@ -174,9 +174,13 @@ class TaxonomyBuilder:
         moved = moved_labels(taxonomy, built)
         if moved and not move_labels:
             raise TaxonomyError(
-                f"the build would move {len(moved):,} of {len(taxonomy.labels):,} labels out of the group in which they"
-                f" stand: {moves_in_words(moved, taxonomy, built)}; allow it with move_labels=True, or take 'built' off"
-                " groups whose labels shall stay"
+                Remedy(
+                    f"the build would move {len(moved):,} of {len(taxonomy.labels):,} labels out of the group in which "
+                    f"they stand: {moves_in_words(moved, taxonomy, built)}; allow it with ",
+                    "move_labels",
+                    ", or take 'built' off groups whose labels shall stay",
+                    value="True",
+                )
             )
         self.report_ = BuildReport(len(built.groups), rule, curve, found.shares(weights), moved)
         logger.info("number of groups: %d, %s", self.report_.n_groups, rule)

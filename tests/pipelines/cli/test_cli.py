@@ -178,7 +178,7 @@ def test_bad_input_of_train_is_told_before_any_work(cli, files, tmp_path):
     assert "no label has 3 documents (9 labels in 9 documents)" in message(data_train=texts)
     for run in (tmp_path / "model", tmp_path / "model" / "run"):
         told = message(f"run_dir={run}", f"output={tmp_path / 'model'}")
-        assert f"run '{run}' is the output '{tmp_path / 'model'}' or lies in it" in told
+        assert f"run_dir '{run}' is the output '{tmp_path / 'model'}' or lies in it" in told
     assert "this is no valid YAML" in message(config="data: [a\n")
     assert "line 2: unknown key 'classifier.encodr': did you mean 'encoder'?" in message(
         config="classifier:\n  encodr: none\n"
@@ -192,7 +192,7 @@ def test_bad_input_of_train_is_told_before_any_work(cli, files, tmp_path):
     )
     assert "the file is empty" in message(data_train=write(tmp_path / "empty.jsonl", ""))
     assert "there is no column 'lable' (did you mean 'label'?)" in message("data.label=lable")
-    assert "--set data.label=..." in message("data.label=lable")
+    assert "--label-column (or --set data.label=...)" in message("data.label=lable")
     assert "there is no file" in message(data_train=files / "trian.jsonl")
     assert "did you mean 'train.jsonl'" in message(data_train=files / "trian.jsonl")
     assert "is not empty and holds no model" in message(f"output={files}")
@@ -220,11 +220,11 @@ def test_documents_without_one_label_are_counted(cli, tmp_path):
     two, none = {"text": "a b", "label": ["A", "A##b"]}, {"text": "c d", "label": ""}
     for number, (rows, said) in enumerate((
         ([two, two], "all 2 documents have several labels (rows 1: A + A##b, 2: A + A##b); one label a document is"),
-        ([none, none, none], "the label column is empty in all 3 documents; name the right one with --set data.label="),
+        ([none, none, none], "the label column is empty in all 3 documents; name the right one with --label-column"),
         ([two, none], "2 problems\n  - 1 document without a label (rows 2); give each one, or take it out\n"
          "  - 1 document with several labels (rows 1: A + A##b)"),
         ([{"text": "", "label": "a"}], "no document is left: 1 document read, all without text; name the right column "
-         "with --set data.text=..."),
+         "with --text-column (or --set data.text=...)"),
     )):  # fmt: skip
         place = lines_of(tmp_path / f"{number}.jsonl", *rows)
         for command in (
@@ -292,8 +292,8 @@ def test_bad_input_of_evaluate_and_predict(cli, model, files, tmp_path):
     assert "give a file with documents, or --text" in message("predict", model)
     assert "name the output file" in message("predict", model, test)
     assert "--id" in message("predict", model, test, "-o", out, "--id", "key")
-    assert "--set data.text=..." in message("predict", model, test, "-o", out, "--set", "data.text=body")
-    assert "use one of auto, exhaustive, beam" in message("predict", model, "--text", "x", "--routing", "best")
+    assert "--text-column" in message("predict", model, test, "-o", out, "--set", "data.text=body")
+    assert "is not one of 'auto', 'exhaustive', 'beam'" in message("predict", model, "--text", "x", "--routing", "best")
     assert "no folder" in message("predict", tmp_path / "none", "--text", "x")
     assert "holds no model" in message("evaluate", tmp_path, test)
     strange = write(tmp_path / "strange.jsonl", '{"text": "a", "label": "kettle"}\n')
