@@ -175,7 +175,7 @@ def quality_of(measures: Measures, min_documents: int = 3, n_listed: int = 20) -
         cohesion=float(margins.mean()),
         group_cohesion=dict(zip(group_ids, by_group.tolist(), strict=True)),
         misfits=_misfits(measures, n_listed),
-        near_duplicates=_near_duplicates([*taxonomy.labels, *taxonomy.unplaced], n_listed),
+        near_duplicates=_near_duplicates(taxonomy.all_labels, n_listed),
         **({} if measures.probe is None else _document_figures(measures, measures.probe, min_documents, n_listed)),
     )
 

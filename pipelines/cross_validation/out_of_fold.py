@@ -82,7 +82,7 @@ class OutOfFold:
 
     def named_by(self, taxonomy: Taxonomy) -> "OutOfFold":
         """Return the same with the names that a tree has now."""
-        labels = {label.id: label.name for label in (*taxonomy.labels, *taxonomy.unplaced)}
+        labels = {label.id: label.name for label in taxonomy.all_labels}
         groups = {group.id: group.name for group in taxonomy.groups}
         return replace(self, label_names={**self.label_names, **labels}, group_names={**self.group_names, **groups})
 
@@ -362,11 +362,9 @@ def _best(scores: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     width = max(int(lengths.max()), 1)
     best = np.zeros((scores.shape[0], width), dtype=np.int32)
     kept = np.zeros((scores.shape[0], width), dtype=np.float32)
-    for document, length in enumerate(lengths.tolist()):
-        part = slice(scores.indptr[document], scores.indptr[document + 1])
-        order = np.argsort(-scores.data[part], kind="stable")
-        best[document, :length] = scores.indices[part][order]
-        kept[document, :length] = scores.data[part][order]
-        if length:
-            best[document, length:] = best[document, 0]  # a label twice counts once
-    return best, kept
+    documents = np.repeat(np.arange(len(lengths)), lengths)  # (entries,)
+    order = np.lexsort((-scores.data, documents))
+    ranks = np.arange(len(order)) - np.repeat(scores.indptr[:-1], lengths)
+    best[documents, ranks], kept[documents, ranks] = scores.indices[order], scores.data[order]
+    # A label twice counts once.
+    return np.where(np.arange(width) < lengths[:, None], best, best[:, :1]), kept
