@@ -22,7 +22,7 @@ DEEPER = "the tree seems to have more than two levels: a taxonomy has groups and
 def seems_to_be(root: Entry) -> str:
     """Say what the entries of a YAML or JSON file seem to be, where that is no taxonomy; else an empty text."""
     if isinstance(root, Items):
-        keys = {key for item in root.items if isinstance(item, Pairs) for key in item.words}
+        keys = {key for item in root.values if isinstance(item, Pairs) for key in item.words}
         return AS_DATA if DOCUMENT_KEYS & keys else AS_TABLE if "label" in keys else ""
     if not isinstance(root, Pairs):
         return ""
@@ -59,5 +59,5 @@ def _has_levels(value: Entry) -> bool:
     if isinstance(value, Pairs):
         return True
     return isinstance(value, Items) and _most(
-        isinstance(item, Pairs) and any(not isinstance(inner, Scalar) for inner in item.values) for item in value.items
+        isinstance(item, Pairs) and any(not isinstance(inner, Scalar) for inner in item.values) for item in value.values
     )
