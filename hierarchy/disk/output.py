@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, permutations
 from pathlib import Path
@@ -186,10 +186,8 @@ def _inside(place: Path, folder: Path) -> bool:
 
 def write_parquet(table: "pa.Table", file: str | Path) -> None:
     """Write a Parquet file, whole or not at all; raises DataError where it cannot be."""
-    import pyarrow.parquet as pq
-
     with output_file(file) as part, part.open("wb") as stream:
-        pq.write_table(table, stream)
+        _write_parquet(table, [table], stream)
 
 
 def write_answers(tables: "Iterator[pa.Table]", out: Path) -> None:
@@ -209,27 +207,26 @@ def write_answers(tables: "Iterator[pa.Table]", out: Path) -> None:
     """
     write = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}[out.suffix.lower()]
     with output_file(out) as part, part.open("wb") as stream:
-        write(tables, stream)
+        first = next(tables)
+        write(first, chain([first], tables), stream)
 
 
-def _write_parquet(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
+def _write_parquet(first: "pa.Table", tables: "Iterable[pa.Table]", stream: BinaryIO) -> None:
     import pyarrow.parquet as pq
 
-    first = next(tables)
     with pq.ParquetWriter(stream, first.schema) as writer:
-        for table in chain([first], tables):
+        for table in tables:
             writer.write_table(table)
 
 
-def _write_jsonl(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
+def _write_jsonl(_: "pa.Table", tables: "Iterable[pa.Table]", stream: BinaryIO) -> None:
     for table in tables:
         stream.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in table.to_pylist())
 
 
-def _write_csv(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
-    first = next(tables)
+def _write_csv(first: "pa.Table", tables: "Iterable[pa.Table]", stream: BinaryIO) -> None:
     stream.write(csv_row(first.column_names).encode())
-    for table in chain([first], tables):
+    for table in tables:
         stream.writelines(csv_row(map(_cell, line.values())).encode() for line in table.to_pylist())
 
 

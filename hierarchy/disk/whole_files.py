@@ -295,19 +295,15 @@ def _remove_left_overs(folder: Path) -> None:
         return
     _looked_at.add(folder)
     with suppress(OSError):  # a folder may be for writing only
-        for entry in folder.iterdir():
-            if is_left_over(entry.name):
-                with suppress(OSError):
-                    _remove_left_over(entry)
+        for part in folder.iterdir():
+            if is_left_over(part.name):
+                with suppress(OSError), open(part, "rb", opener=_opened) as stream:
+                    if lock(stream.fileno()):  # nobody writes to it any more
+                        part.unlink()
 
 
-def _remove_left_over(part: Path) -> None:
-    handle = os.open(part, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    try:
-        if lock(handle):  # nobody writes to it any more
-            part.unlink()
-    finally:
-        os.close(handle)
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def checksum(file: Path) -> str:
