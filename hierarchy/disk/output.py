@@ -45,9 +45,10 @@ class OutputFile:
         file = f"the output file {str(self.place)!r}"
         if self.place.suffix.lower() not in self.suffixes:
             return f"{file} must end in {'' if len(self.suffixes) == 1 else 'one of '}{', '.join(self.suffixes)}"
-        if os.path.isdir(self.place):  # noqa: PTH112 - pathlib raises where a name is too long
+        is_folder = os.path.isdir  # pathlib raises where a name is too long
+        if is_folder(self.place):
             return f"{str(self.place)!r} is a folder: name a file for the output"
-        if not _is_folder(self.place.absolute().parent):
+        if not is_folder(self.place.absolute().parent):
             return f"the folder of {file} does not exist: make it first"
         refusal = file_refusal(self.place)
         if refusal is not None:
@@ -151,13 +152,6 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
     ]
     if problems:
         raise DataError(problems)
-
-
-def _is_folder(place: Path) -> bool:
-    try:
-        return place.is_dir()
-    except OSError:  # a name that none can have
-        return False
 
 
 def _no_table(what: str, place: Path) -> str | None:

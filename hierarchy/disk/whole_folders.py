@@ -97,8 +97,9 @@ def folder_problem(folder: Path) -> str | None:
         return cannot_write(folder, OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
     if not real.is_dir():
         return f"{folder} is a file: name a folder for the model"
-    if real in _current():
-        return f"{str(folder)!r} is, or holds, the current folder, which cannot be replaced: call from outside of it"
+    with suppress(OSError):  # the current folder may be gone
+        if real in (Path.cwd(), *Path.cwd().parents):
+            return f"{str(folder)!r} is, or holds, the current folder, which cannot be replaced: call from outside it"
     if mounted := _mounted(real):
         remedy = "name a folder inside it" if real in mounted else "name another folder"
         return f"{str(folder)!r} cannot be replaced, a disk is mounted at {str(mounted[0])!r}: {remedy}"
@@ -136,12 +137,6 @@ def _is_mine(entry: Path) -> bool:
     if os.path.islink(entry) or not os.path.isdir(entry):  # noqa: PTH112, PTH114 - pathlib raises at long names
         return False
     return not hasattr(os, "getuid") or entry.stat().st_uid == os.getuid()
-
-
-def _current() -> tuple[Path, ...]:
-    with suppress(OSError):  # it may be gone
-        return (Path.cwd(), *Path.cwd().parents)
-    return ()
 
 
 def _mounted(real: Path) -> list[Path]:

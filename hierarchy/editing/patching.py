@@ -5,7 +5,7 @@ back: a text that would say anything else than the edited taxonomy is never give
 """
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import nullcontext
 from pathlib import Path
 from shlex import quote
@@ -60,8 +60,9 @@ def patched(text: str, new: Taxonomy, where: str = "taxonomy.yaml") -> str:
     ends = work.endswith(("\n", "\r"))
     try:
         work = to_long_form(work if ends else f"{work}\n", new)
-        work = _with_fields(work, old, new)
-        work = _arranged(work, old, new)
+        ids = explicit_ids(Layout(Page(work)), old, new)
+        work = _with_fields(work, old, new, ids)
+        work = _arranged(work, old, new, ids)
         work = (work if ends else work.removesuffix("\n")).replace("\n", newline)
         if _read(work, where) != new:
             raise CannotPatch("the result would read differently")
@@ -143,11 +144,10 @@ def _read(text: str, where: str) -> Taxonomy:
     return Taxonomy(**vars(read_tree(compose_yaml(text, where), where)))
 
 
-def _with_fields(text: str, old: Tree, new: Tree) -> str:
+def _with_fields(text: str, old: Tree, new: Tree, ids: Set[str]) -> str:
     """Set what all that stays says; which entry is which is known by its position."""
     page = Page(text)
     layout = Layout(page)
-    ids = explicit_ids(layout, old, new)
     labels = {label.id: label for label in new.all_labels}
     for was, (entry, inside) in zip(old.all_labels, layout.labels, strict=True):
         if was.id in labels:
@@ -161,11 +161,10 @@ def _with_fields(text: str, old: Tree, new: Tree) -> str:
     return page.changed()
 
 
-def _arranged(text: str, old: Tree, new: Tree) -> str:
+def _arranged(text: str, old: Tree, new: Tree, ids: Set[str]) -> str:
     """Cut, move and put in labels, groups, links and retired ids."""
     page = Page(text)
     layout = Layout(page)
-    ids = explicit_ids(layout, old, new)
     lists: list[tuple[Items | None, Sequence[Label]]] = [
         *((place.labels, group.labels) for place, group in zip(layout.groups, old.groups, strict=True)),
         (layout.unplaced, old.unplaced),
@@ -252,12 +251,8 @@ def _words(old: Sequence[str], new: Sequence[str]) -> Plan:
 
 def _step(page: Page, layout: Layout) -> int | None:
     """Return how much deeper than its key the labels of a group stand here, for new groups; None is in brackets."""
-    lists = [(place.labels, place.entry) for place in layout.groups]
-    if lists and all(labels.flow for labels, _ in lists):
-        return None
-    short = isinstance(layout.groups_entry, Pairs)
-    for labels, entry in lists:
-        if not labels.flow and layout.groups_entry is not None:
-            key = layout.groups_entry.start if short or entry is None else entry.start
-            return max(0, page.column(labels.start) - page.column(key))
-    return 2
+    for place in layout.groups:
+        key = place.entry or layout.groups_entry
+        if key is not None and not place.labels.flow:
+            return max(0, page.column(place.labels.start) - page.column(key.start))
+    return None if layout.groups else 2
