@@ -1,4 +1,4 @@
-"""A taxonomy taken apart for an edit, and what an edit gives back; `hierarchy.editing` holds the edits themselves."""
+"""A taxonomy taken apart for an edit, and what an edit gives back; `edits` beside it holds the edits themselves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

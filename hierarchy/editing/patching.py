@@ -40,7 +40,7 @@ def patched(text: str, new: Taxonomy, where: str = "taxonomy.yaml") -> str:
     text
         A valid taxonomy in YAML, in any form. A short form becomes the long one where it cannot hold the edit.
     new
-        The taxonomy after an edit of `hierarchy.editing`.
+        The taxonomy after an edit of `hierarchy.editing.edits`.
     where
         The file's name, for messages.
 
@@ -106,7 +106,7 @@ def edit_file(path: str | Path, edit: Callable[[Taxonomy], Edited], *, write: bo
     path
         The file; a link to it stays a link.
     edit
-        What is done with the taxonomy, of `hierarchy.editing`.
+        What is done with the taxonomy, of `hierarchy.editing.edits`.
     write
         Whether the file is changed, or only what would be is returned.
 

@@ -70,17 +70,17 @@ def add(
     from hierarchy.nodes import Label
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
+        from hierarchy.editing import edits
 
         if len(labels) > 1 and (label_id or description):
             raise TaxonomyError("--id and --description are for one label: add the labels one by one")
         if new_group and group is None:
             raise TaxonomyError("--new-group needs the name of the group: add --group NAME")
         new = [Label(label_id, name, description) for name in labels]
-        edited = editing.add(taxonomy, new, group, new_group=new_group)
+        edited = edits.add(taxonomy, new, group, new_group=new_group)
         if group is not None or not taxonomy.groups:
             return edited
-        return editing.place(edited, *_builder_and_documents(edited.new, config, settings))
+        return edits.place(edited, *_builder_and_documents(edited.new, config, settings))
 
     _run(file, edit, dry_run)
 
@@ -95,9 +95,9 @@ def move(
     """Move labels to another group; their ids stay."""
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
+        from hierarchy.editing import edits
 
-        return editing.move(taxonomy, labels, group, new_group=new_group)
+        return edits.move(taxonomy, labels, group, new_group=new_group)
 
     _run(file, edit, dry_run)
 
@@ -115,9 +115,9 @@ def merge(
     """
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
+        from hierarchy.editing import edits
 
-        merged = editing.merge_groups if _kind(taxonomy, [*sources, target], kind) == "group" else editing.merge_labels
+        merged = edits.merge_groups if _kind(taxonomy, [*sources, target], kind) == "group" else edits.merge_labels
         return merged(taxonomy, sources, target)
 
     _run(file, edit, dry_run)
@@ -147,14 +147,14 @@ def split(
     from hierarchy.nodes import Label
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
+        from hierarchy.editing import edits
 
         if parts is not None and not labels and not into:
-            return editing.split_group(taxonomy, what, parts, *_builder_and_documents(taxonomy, config, settings))
+            return edits.split_group(taxonomy, what, parts, *_builder_and_documents(taxonomy, config, settings))
         if labels and into and len(into) == 1 and parts is None:
-            return editing.split_off(taxonomy, what, labels, into[0])
+            return edits.split_off(taxonomy, what, labels, into[0])
         if into and not labels and parts is None:
-            return editing.split_label(taxonomy, what, [Label("", name) for name in into])
+            return edits.split_label(taxonomy, what, [Label("", name) for name in into])
         raise TaxonomyError(
             "say how: --parts N splits a group by likeness; --label LABEL --into NAME puts labels of a group into a "
             "new one; --into NAME --into NAME puts new labels in the place of a label"
@@ -170,10 +170,10 @@ def retire(file: FileArgument, what: WordsArgument, kind: KindOption = None, dry
     """
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
+        from hierarchy.editing import edits
 
         groups = [word for word in what if _kind(taxonomy, [word], kind) == "group"]
-        return editing.retire(taxonomy, [word for word in what if word not in groups], groups)
+        return edits.retire(taxonomy, [word for word in what if word not in groups], groups)
 
     _run(file, edit, dry_run)
 
@@ -188,9 +188,9 @@ def rename(
     """Give a label or a group another name; its id stays."""
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
+        from hierarchy.editing import edits
 
-        renamed = editing.rename_group if _kind(taxonomy, [what], kind) == "group" else editing.rename_label
+        renamed = edits.rename_group if _kind(taxonomy, [what], kind) == "group" else edits.rename_label
         return renamed(taxonomy, what, name)
 
     _run(file, edit, dry_run)
