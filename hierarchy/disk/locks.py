@@ -1,6 +1,5 @@
 """Places that one process writes at a time."""
 
-import hashlib
 import json
 import os
 import random
@@ -12,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hierarchy.disk.whole_files import cannot_write, is_same, lock
+from hierarchy.disk.whole_files import cannot_write, is_same, lock, short_name
 from hierarchy.errors import BusyError, DataError
 
 _BEGINNING = b'{"process": '  # of every lock
-_LONGEST_NAME = 50  # characters of the place in the name of its lock: four bytes each, and a name has 255
 
 
 @contextmanager
@@ -54,13 +52,6 @@ def held(place: str | Path, *, file: Path | None = None, wait: float = 0.0) -> I
         finally:
             with suppress(OSError):  # the work is done, and the next one takes it as it lies
                 file.unlink(missing_ok=True)  # before it is let go: the next one that takes it must find it gone
-
-
-def short_name(name: str) -> str:
-    """Shorten a long name; two that begin alike stay two."""
-    if len(name) <= _LONGEST_NAME:
-        return name
-    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
 
 
 def _locked(file: Path, place: str | Path, until: float) -> int:

@@ -50,10 +50,7 @@ class OutputFile:
             return f"{str(self.place)!r} is a folder: name a file for the output"
         if not is_folder(self.place.absolute().parent):
             return f"the folder of {file} does not exist: make it first"
-        refusal = file_refusal(self.place)
-        if refusal is not None:
-            return cannot_write(self.place, refusal)
-        return _no_table(file, self.place) if ".parquet" in self.suffixes else None
+        return _refused(file, self.place, file_refusal(self.place), tables=".parquet" in self.suffixes)
 
     def overwrites(self, other: Path) -> bool:
         """Whether it takes the place of another file."""
@@ -98,10 +95,7 @@ class OutputFolder:
             return f"{named} is a file: name a folder"
         if not above.is_dir():
             return f"{named} cannot be made, {above} is a file: name another folder"
-        refusal = self._refusal(whole, above)
-        if refusal is not None:
-            return cannot_write(self.place, refusal)
-        return _no_table(named, self.place) if self.tables else None
+        return _refused(named, self.place, self._refusal(whole, above), tables=self.tables)
 
     def _refusal(self, whole: Path, above: Path) -> Exception | None:
         """Try whether its files can be written, or its folder be made or put in the place of an earlier one."""
@@ -154,10 +148,13 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
         raise DataError(problems)
 
 
-def _no_table(what: str, place: Path) -> str | None:
-    if not has_half(str(place.absolute())):
-        return None
-    return f"{what} has bytes in its path that are not UTF-8, and no table can be written there: name another"
+def _refused(what: str, place: Path, refusal: Exception | None, *, tables: bool) -> str | None:
+    """Say what the system refuses, or that tables are to be written where none can be."""
+    if refusal is not None:
+        return cannot_write(place, refusal)
+    if tables and has_half(str(place.absolute())):
+        return f"{what} has bytes in its path that are not UTF-8, and no table can be written there: name another"
+    return None
 
 
 def _harm(output: OutputFile | OutputFolder, read: Path) -> str | None:

@@ -44,10 +44,7 @@ def set_fields(page: Page, entry: Entry, wanted: Mapping[str, Any], *, inside: b
     for key, value in changes.items():
         if value and key in values:
             _set_value(page, values[key], value, inside=entry.flow)
-    gone = {key for key, value in changes.items() if not value and key in values}
-    new = {key: value for key, value in changes.items() if value and key not in values}
-    if gone or new:
-        _set_keys(page, entry, gone, new)
+    _set_keys(page, entry, changes)
 
 
 def explicit_ids(layout: Layout, old: Tree, new: Tree) -> set[str]:
@@ -136,19 +133,19 @@ def _like(page: Page, old: Scalar, new: str, inside: bool) -> str:
     return scalar(new, inside)
 
 
-def _set_keys(page: Page, entry: Pairs, gone: Set[str], new: Mapping[str, Any]) -> None:
-    """Take keys out of a mapping and put others in, each behind the last one that usually stands before it."""
+def _set_keys(page: Page, entry: Pairs, changes: Mapping[str, Any]) -> None:
+    """Take keys without a value out of a mapping and put new ones in, behind the last that usually stands before."""
     keys = entry.words
-    plan: list[int | Piece] = [i for i, key in enumerate(keys) if key not in gone]
-    words = [key for key in keys if key not in gone]
+    plan: list[int | Piece] = [i for i, key in enumerate(keys) if changes.get(key, True)]
+    words = [key for key in keys if changes.get(key, True)]
     series = series_of(page, entry)
     on_dash = isinstance(series, BlockSeries) and page.indent(page.line(entry.start)) != series.column
-    if on_dash and keys[0] in gone:
+    if on_dash and keys[0] not in words:
         page.replace(entry.start, entry.parts[2].start, "")
         plan.insert(0, 0)
         words.insert(0, keys[0])
-    for key in sorted(new, key=GROUP_KEYS.index):
-        text = scalar(new[key], entry.flow)
+    for key in sorted((key for key in changes if changes[key] and key not in keys), key=GROUP_KEYS.index):
+        text = scalar(changes[key], entry.flow)
         at = position_of(key, words, GROUP_KEYS)
         if on_dash and at == 0:
             page.replace(entry.start, entry.start, f"{key}: {text}\n{' ' * page.column(entry.start)}")

@@ -1,6 +1,6 @@
 """Entries of a YAML or JSON file → a tree, in every form that the file format allows; all problems at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from hierarchy.checks import Key, Problem, find_problems, in_words
@@ -44,13 +44,15 @@ def read_tree(root: Entry | None, where: str) -> Tree:
         raise TaxonomyError("the file is empty; write groups with labels, or a list of labels", where)
     reader = _Reader()
     tree = reader.tree(root)
-    problems = reader.problems
-    # An unreadable entry is missing from the tree; "no labels at all" would only repeat that.
-    found = find_problems(tree, reader.lines)
-    problems += [problem for problem in found if not (problems and problem[0] is None)]
-    if problems:
-        raise TaxonomyError(in_words(problems), where, seems_to_be(root))
+    if problems := all_problems(tree, reader.problems, reader.lines):
+        raise TaxonomyError(problems, where, seems_to_be(root))
     return tree
+
+
+def all_problems(tree: Tree, unread: list[Problem], lines: Mapping[Key, int]) -> list[str]:
+    """Return what could not be read of a file, and what is wrong with the tree that was, in the order of the file."""
+    # An unreadable entry is missing from the tree; "no labels at all" would only repeat that.
+    return in_words([*unread, *(found for found in find_problems(tree, lines) if not (unread and found[0] is None))])
 
 
 class _Reader:

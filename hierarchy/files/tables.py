@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from hierarchy.checks import Key, Problem, find_problems, in_words
+from hierarchy.checks import Key, Problem, in_words
 from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
 from hierarchy.files.mistaken import columns_seem_to_be
+from hierarchy.files.reading import all_problems
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 from hierarchy.text.escaping import csv_row, from_spreadsheet_cell, spreadsheet_cell
 from hierarchy.text.likeness import nearest_hint
@@ -75,10 +76,8 @@ def read_table(text: str, where: str, delimiter: str) -> Tree:
         groups.setdefault(row["group"], []).append(entry)
     unplaced = groups.pop("", [])
     tree, lines = _tree(groups, unplaced)
-    found = find_problems(tree, lines)
-    problems += [problem for problem in found if not (problems and problem[0] is None)]
-    if problems:
-        raise TaxonomyError(in_words(problems), where)
+    if found := all_problems(tree, problems, lines):
+        raise TaxonomyError(found, where)
     return tree
 
 
