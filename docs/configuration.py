@@ -115,7 +115,12 @@ def sections() -> Iterator[str]:
 def field_table(fields: dict[str, FieldInfo]) -> str:
     """Return a Markdown table of settings."""
     rows = [
-        (f"`{name}`", _written(field.get_default(call_default_factory=True)), allowed(field), field.description or "")
+        (
+            f"`{name}`",
+            _written(field.get_default(call_default_factory=True)),
+            allowed(field),
+            " ".join((field.description or "").split()),
+        )
         for name, field in fields.items()
     ]
     return _table(("key", "default", "allowed", "what it is for"), rows)
