@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.errors import DataError
+from hierarchy.errors import DataError, Remedy
 from hierarchy.matching import is_called
 from hierarchy.nodes import named
 from hierarchy.spellings import one_spelling, spelling_lines
@@ -47,7 +47,7 @@ def check_table(
     Of its columns, ``text`` and ``label`` must be there. The texts stay on disk.
     """
     if "label" not in table.column_names:
-        raise DataError("the documents were read without labels; name the label column with label=...", where)
+        raise DataError(Remedy("the documents were read without labels; name the label column with ", "label"), where)
     return check_documents(table["text"], table_rows(table), taxonomy, where=where, keep_empty=keep_empty, **options)
 
 
@@ -60,6 +60,7 @@ def check_documents(
     keep_empty: bool = False,
     merge_spellings: bool = True,
     known: Collection[str] = (),
+    of_data: bool = False,
 ) -> Checked:
     """Find the label of every document, and everything that is odd about the data.
 
@@ -79,6 +80,8 @@ def check_documents(
         Without a taxonomy: take labels that differ in case, width and white space alone for one.
     known
         Without a taxonomy: labels of other documents, whose spelling is taken over.
+    of_data
+        The taxonomy was made of the training documents' labels, and messages speak of these.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def check_documents(
     """
     scan = scan_documents(rows, len(texts), keep_empty)
     ids = _ids(scan, taxonomy, known, merge_spellings=merge_spellings)
-    problems = find_label_problems(scan, taxonomy, ids)
+    problems = find_label_problems(scan, taxonomy, ids, of_data=of_data)
     if problems:
         raise DataError(problems, where)
 
@@ -103,7 +106,7 @@ def check_documents(
     kept = np.flatnonzero(scan.pair >= 0)
     codes = of_pair[scan.pair[kept]]
     counts = np.bincount(codes, minlength=len(label_ids))
-    of_tree = [] if taxonomy is None else [label.id for label in (*taxonomy.labels, *taxonomy.unplaced)]
+    of_tree = () if taxonomy is None else taxonomy.all_labels
     report = DataReport(
         documents=len(texts),
         used=len(kept),
@@ -113,7 +116,7 @@ def check_documents(
         most=int(counts.max()),
         empty=scan.empty.total,
         empty_rows=tuple(scan.empty.first),
-        without_documents=tuple(label_id for label_id in of_tree if label_id not in code_of),
+        without_documents=tuple(label.id for label in of_tree if label.id not in code_of),
         few=tuple(label_ids[code] for code in np.flatnonzero(counts < FEW)),
         **_repeated(texts, kept, label_ids, codes, scan.hashes[kept], scan.rows[kept]),
         **_written_differently(scan, taxonomy, ids),
@@ -178,7 +181,7 @@ def _ids(scan: Scan, taxonomy: Taxonomy | None, known: Collection[str], *, merge
 
 def _written_differently(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | None]) -> dict[str, Any]:
     """Count labels that only folding found, and say how they are written."""
-    names = {} if taxonomy is None else {label.id: label.name for label in (*taxonomy.labels, *taxonomy.unplaced)}
+    names = {} if taxonomy is None else {label.id: label.name for label in taxonomy.all_labels}
     folded = 0
     written = []
     for (label, _), label_id, documents in zip(scan.pairs, ids, scan.counts, strict=True):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hierarchy.disk.paths import local_path
 from hierarchy.embedding.hub_names import hub_refusal, is_dataset_cached
-from hierarchy.errors import DataError, first_line
+from hierarchy.errors import DataError, Remedy, first_line
 from hierarchy.files.text_format import TextFormat, refuse_other_kind
 from pipelines.data.arrowfiles import (
     ARROW_SUFFIXES,
@@ -26,7 +26,7 @@ from pipelines.data.arrowfiles import (
     to_documents,
 )
 from pipelines.data.columns import Columns, did_you_mean, other_names
-from pipelines.data.tables import Documents, readable_errors, stored_table, table_in_memory, table_key
+from pipelines.data.tables import Documents, readable_errors, stored_table, table_in_memory
 from pipelines.data.textfiles import read_text_file, text_suffix
 
 if TYPE_CHECKING:
@@ -122,14 +122,12 @@ def _from_file(
         refuse_other_kind(path)
     suffix = text_suffix(path)
     if suffix is not None:
-        with readable_errors(where):
-            key = table_key(columns, suffix, path.suffix.lower() == ".gz", text_format, files=[path])
-        return stored_table(partial(read_text_file, path, columns, text_format), columns, where, key, cache_dir)
+        read = partial(read_text_file, path, columns, text_format)
+        parts = (suffix, path.suffix.lower() == ".gz", text_format)
+        return stored_table(read, columns, where, cache_dir, *parts, files=[path])
     if path.suffix.lower() not in ARROW_SUFFIXES:
         raise DataError(f"the suffix {path.suffix!r} is not known; use one of {READABLE}", where)
-    with readable_errors(where):
-        key = table_key(columns, files=[path])
-    return stored_table(partial(read_arrow_files, [path], columns), columns, where, key, cache_dir)
+    return stored_table(partial(read_arrow_files, [path], columns), columns, where, cache_dir, files=[path])
 
 
 def _from_folder(path: Path, columns: Columns, split: str | None, cache_dir: Path | None) -> "Dataset":
@@ -142,34 +140,30 @@ def _from_folder(path: Path, columns: Columns, split: str | None, cache_dir: Pat
             raise DataError(f"the folder was not saved by the datasets library; {named}", where)
         files = splits[_choose_split(list(splits), split, where)]
         info = files[0].with_name(INFO) if files and files[0].with_name(INFO).is_file() else None
-        key = table_key(columns, files=[*files, *([] if info is None else [info])])
-    return stored_table(partial(read_arrow_files, files, columns, info=info), columns, where, key, cache_dir)
+    read = partial(read_arrow_files, files, columns, info=info)
+    return stored_table(read, columns, where, cache_dir, files=[*files, *([] if info is None else [info])])
 
 
 def _from_dataset(loaded: "Dataset", columns: Columns, where: str, cache_dir: Path | None) -> "Dataset":
     """Bring a dataset of the library to our columns; one in memory stays there."""
     plain = loaded.with_format(None)
+    classes = class_names(loaded.features.to_dict())
 
     def read(notes: list[str]) -> Documents:
         found = columns.check(plain.column_names)
         notes += other_names(found)
         chosen = plain.select_columns(list(dict.fromkeys(found.values())))
-        classes = class_names(chosen.features)
-        names = {column: classes[name] for column, name in found.items() if name in classes}
         for place, batch in enumerate(chosen.iter(ROWS_AT_ONCE)):
-            cells = {column: batch[name] for column, name in found.items()}
-            yield from to_documents(cells, columns, place * ROWS_AT_ONCE, names)
+            yield from to_documents(batch, found, columns, place * ROWS_AT_ONCE, classes)
 
     if not loaded.cache_files:
         return table_in_memory(read, columns, where)
-    with readable_errors(where):
-        files = [Path(entry["filename"]) for entry in loaded.cache_files]
-        key = table_key(columns, loaded._fingerprint, class_names(loaded.features), files=files)
-    return stored_table(read, columns, where, key, cache_dir)
+    files = [Path(entry["filename"]) for entry in loaded.cache_files]
+    return stored_table(read, columns, where, cache_dir, loaded._fingerprint, classes, files=files)
 
 
 def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset":
-    from datasets import get_dataset_split_names, load_dataset
+    from datasets import get_dataset_split_names
 
     repository, _, config = name.partition(":")
     kept = None if cache_dir is None else cache_dir / HUB
@@ -179,7 +173,7 @@ def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset"
     try:
         splits = get_dataset_split_names(repository, config or None)
         chosen = _choose_split(splits, split, name)
-        return load_dataset(repository, config or None, split=chosen, cache_dir=None if kept is None else str(kept))
+        return _loaded(repository, config or None, split=chosen, cache_dir=None if kept is None else str(kept))
     except DataError:
         raise
     except Exception as error:  # network, hub and script errors have no common base
@@ -188,6 +182,19 @@ def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset"
             "Check the name (owner/name, or owner/name:config) and the network",
             name,
         ) from error
+
+
+def _loaded(*names: str | None, **options: str | None) -> Any:
+    """Load a dataset without the bars of the library about what it makes of the files."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, load_dataset
+
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        return load_dataset(*names, **options)
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 def _one_split(loaded: Any, split: str | None, where: str) -> "Dataset":
@@ -210,7 +217,7 @@ def _choose_split(splits: Sequence[str], split: str | None, where: str) -> str:
     if splits == [""]:
         raise DataError(f"split={split!r} was asked for, but there is one dataset without splits", where)
     if split is None:
-        raise DataError(f"there are several splits ({', '.join(splits)}); say which with split=...", where)
+        raise DataError(Remedy(f"there are several splits ({', '.join(splits)}); say which with ", "split"), where)
     if split not in splits:
         problem = f"there is no split {split!r}{did_you_mean(split, splits)}; there are {', '.join(splits)}"
         raise DataError(problem, where)

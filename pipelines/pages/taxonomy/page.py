@@ -2,7 +2,7 @@
 
 from hierarchy.embedding.label_vectors import Documents, Embed
 from hierarchy.measuring.measures import measure
-from hierarchy.measuring.quality import TaxonomyQuality, quality_of
+from hierarchy.measuring.quality import TaxonomyQuality, taxonomy_quality
 from hierarchy.taxonomy import Taxonomy
 from pipelines.pages.heat import HEAT_GROUPS
 from pipelines.pages.shell import check_bokeh, fill_page
@@ -50,7 +50,7 @@ def taxonomy_page(
     """
     check_bokeh()
     measures = measure(taxonomy, documents, embed, encoder, random_state)
-    quality = quality_of(measures)
+    quality = taxonomy_quality(measures)
     low, high = shade_range(measures)
     return fill_page(
         "taxonomy",
@@ -62,7 +62,6 @@ def taxonomy_page(
         low=low,
         high=high,
         taxonomy=measures.taxonomy,
-        places_of={label: place for place, label in enumerate(measures.taxonomy.label_ids)},
         heat_groups=HEAT_GROUPS,
         few_shown=FEW_SHOWN,
     )
