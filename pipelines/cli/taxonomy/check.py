@@ -33,6 +33,7 @@ def check(
 ) -> None:
     """Measure how good the groups are; with documents (data.train) also how well they can be told apart."""
     from hierarchy.measuring.agreement import agreement
+    from hierarchy.measuring.measures import measure
     from hierarchy.measuring.quality import taxonomy_quality
     from pipelines.cli.documents import read_taxonomy, training_vectors
 
@@ -40,7 +41,7 @@ def check(
     against = None if reference is None else agreement(taxonomy, read_taxonomy(reference))
     _, documents, _ = training_vectors(work.config, taxonomy)
     encoder = options.label_encoder or options.encoder
-    quality = taxonomy_quality(taxonomy, documents, encoder=encoder, random_state=options.random_state)
+    quality = taxonomy_quality(measure(taxonomy, documents, encoder=encoder, random_state=options.random_state))
     if as_json:
         print_json(asdict(quality) | ({"reference": asdict(against)} if against else {}))
     else:
