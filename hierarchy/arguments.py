@@ -137,6 +137,20 @@ def label_text(label: Any, name: str, place: int) -> str:
     )
 
 
+def refuse_half(name: str, where: str) -> None:
+    """Raise a DataError where a label, group or id holds half a character.
+
+    Parameters
+    ----------
+    name
+        The label, group or id; healed, it might be taken for another.
+    where
+        It stands, for the message.
+    """
+    if has_half(name):
+        raise DataError(f"{where} holds {name!a}, with half a character, as a broken escape leaves it: write it whole")
+
+
 def is_missing(value: Any) -> bool:
     """Whether a value of a column stands for none: None, NaN, or text without a character."""
     if isinstance(value, str):
