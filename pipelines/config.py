@@ -264,7 +264,7 @@ def _plain(entry: Entry, prefix: str, places: dict[str, str], problems: list[str
     if isinstance(entry, Pairs):
         return _mapping(entry, prefix, places, problems)
     if isinstance(entry, Items):
-        return [_plain(item, prefix, places, problems) for item in entry.items]
+        return [_plain(item, prefix, places, problems) for item in entry.values]
     return _value(entry, text_only={str} <= _kinds(prefix[:-1], unknown=object) <= {str, list, type(None)})
 
 

@@ -106,7 +106,7 @@ def check_documents(
     kept = np.flatnonzero(scan.pair >= 0)
     codes = of_pair[scan.pair[kept]]
     counts = np.bincount(codes, minlength=len(label_ids))
-    of_tree = [] if taxonomy is None else [label.id for label in (*taxonomy.labels, *taxonomy.unplaced)]
+    of_tree = () if taxonomy is None else taxonomy.all_labels
     report = DataReport(
         documents=len(texts),
         used=len(kept),
@@ -116,7 +116,7 @@ def check_documents(
         most=int(counts.max()),
         empty=scan.empty.total,
         empty_rows=tuple(scan.empty.first),
-        without_documents=tuple(label_id for label_id in of_tree if label_id not in code_of),
+        without_documents=tuple(label.id for label in of_tree if label.id not in code_of),
         few=tuple(label_ids[code] for code in np.flatnonzero(counts < FEW)),
         **_repeated(texts, kept, label_ids, codes, scan.hashes[kept], scan.rows[kept]),
         **_written_differently(scan, taxonomy, ids),
@@ -181,7 +181,7 @@ def _ids(scan: Scan, taxonomy: Taxonomy | None, known: Collection[str], *, merge
 
 def _written_differently(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | None]) -> dict[str, Any]:
     """Count labels that only folding found, and say how they are written."""
-    names = {} if taxonomy is None else {label.id: label.name for label in (*taxonomy.labels, *taxonomy.unplaced)}
+    names = {} if taxonomy is None else {label.id: label.name for label in taxonomy.all_labels}
     folded = 0
     written = []
     for (label, _), label_id, documents in zip(scan.pairs, ids, scan.counts, strict=True):

@@ -89,7 +89,7 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None], words: tu
     if None not in ids:
         return []
     by_name: dict[str, list[Label]] = defaultdict(list)
-    for label in (*taxonomy.labels, *taxonomy.unplaced):
+    for label in taxonomy.all_labels:
         by_name[match_key(label.name)].append(label)
     ambiguous: dict[Pair, _Case] = {}
     unknown: dict[Pair, _Case] = {}

@@ -119,7 +119,7 @@ def tune(
     ):
 
         def found(test: Comparison | None = None) -> Tuning:
-            return Tuning(checked, sampler, figure, settings.random_state, tuple(storage.trials()), test)
+            return Tuning(checked, sampler, figure, settings.random_state, tuple(storage.trials), test)
 
         done = found()
         if done.trials:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -21,7 +21,7 @@ from hierarchy.errors import MissingLibraryError
 from pipelines.tuning.ranges import Range, distribution, from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
-from stages.run_folder import LIST, damaged, finishing, read_finished
+from stages.run_folder import LIST, finishing, read_finished
 
 if TYPE_CHECKING:
     import optuna
@@ -32,7 +32,6 @@ GRID_LIMIT = 10_000  # points
 # and after 2 evaluations.
 KEPT_PERCENT, TRIALS_BEFORE, EVALUATIONS_BEFORE = 75.0, 5, 2
 logger = logging.getLogger(f"coarsefine.{__name__}")
-T = TypeVar("T")
 
 
 def check_optuna() -> None:
@@ -93,13 +92,9 @@ class Storage:
         self.sampler = sampler
         self.order = None if sampler != "grid" else np.random.default_rng(random_state).permutation(space.points() or 0)
         self.random_state = random_state
-        self._trials: list[Trial] = []
-        while (kept := self._trial(len(self._trials))) is not None:
+        self.trials: list[Trial] = []  # the finished ones
+        while (kept := self._read(len(self.trials))) is not None:
             self._add(kept.trial, kept.value)
-
-    def trials(self) -> list[Trial]:
-        """Return the finished trials."""
-        return list(self._trials)
 
     def begin(self, number: int, start: Mapping[str, Any]) -> "tuple[optuna.Trial, dict[str, Any]]":
         """Propose the values of a trial.
@@ -133,35 +128,31 @@ class Storage:
         curve = [value for _, value in sorted(frozen.intermediate_values.items())]
         done = replace(done, curve=curve)
         _write(self.folder / f"trial-{done.number}.json", {"trial": asdict(done), "value": value})
-        self._trials.append(done)
+        self.trials.append(done)
 
     def looks(self, test: str) -> dict[str, Comparison]:
         """Return what was found on test documents with this key, by the best trial of that time."""
-        return self._kept(f"test-{test}.json", dict[str, Comparison], "it holds no comparisons") or {}
+
+        def read(file: Path) -> dict[str, Comparison]:
+            return TypeAdapter(dict[str, Comparison]).validate_python(parse_json(file.read_bytes()))
+
+        return read_finished(self.folder / f"test-{test}.json", read, "it holds no comparisons") or {}
 
     def keep_looks(self, test: str, looks: Mapping[str, Comparison]) -> None:
         """Write down what `looks` gives."""
         _write(self.folder / f"test-{test}.json", {best: asdict(found) for best, found in looks.items()})
 
-    def _trial(self, number: int) -> _Kept | None:
-        name, wrong = f"trial-{number}.json", "it holds no trial of this tune"
-        kept = self._kept(name, _Kept, wrong)
-        if kept is None or self._fits(number, kept):
+    def _read(self, number: int) -> _Kept | None:
+        def read(file: Path) -> _Kept:
+            kept = TypeAdapter(_Kept).validate_python(parse_json(file.read_bytes()))
+            trial, is_scored = kept.trial, kept.value in kept.trial.figures.values()
+            if trial.number != number or not trial.params.keys() <= self.space.ranges.keys():
+                raise ValueError
+            if trial.state not in (COMPLETE, PRUNED, REFUSED) or is_scored != (trial.state == COMPLETE):
+                raise ValueError
             return kept
-        damaged(self.folder / name, wrong)
-        return None
 
-    def _kept(self, name: str, kind: type[T], wrong: str) -> T | None:
-        def read(file: Path) -> T:
-            return TypeAdapter(kind).validate_python(parse_json(file.read_bytes()))
-
-        return read_finished(self.folder / name, read, wrong)
-
-    def _fits(self, number: int, kept: _Kept) -> bool:
-        trial, value = kept.trial, kept.value
-        right = trial.number == number and trial.params.keys() <= self.space.ranges.keys()
-        complete = trial.state == COMPLETE
-        return right and trial.state in (COMPLETE, PRUNED, REFUSED) and complete == (value in trial.figures.values())
+        return read_finished(self.folder / f"trial-{number}.json", read, "it holds no trial of this tune")
 
     def _add(self, trial: Trial, value: float | None) -> None:
         from optuna.trial import create_trial
@@ -176,7 +167,7 @@ class Storage:
                 intermediate_values=dict(enumerate(trial.curve, start=1)),
             )
         )
-        self._trials.append(trial)
+        self.trials.append(trial)
 
     def _known(self, params: Mapping[str, Any]) -> dict[str, Range]:
         """Ranges of the values that can be drawn."""

@@ -126,14 +126,14 @@ def trials(folder, number):
     """Run trials whose figure is what they tried; return those of the storage, and how many were run."""
     space, ran = read_space(SPACE, Settings(encoder="none")), 0
     with open_storage(folder, space, sampler="tpe", random_state=0) as storage:
-        while (place := len(storage.trials())) < number:
+        while (place := len(storage.trials)) < number:
             proposed, params = storage.begin(place, START)
             for step in (1, 2):
                 proposed.report(step * params["prior_correction"], step)
             figures = {"accuracy": params["lexical_C"] + params["prior_correction"]}
             storage.finish(proposed, Trial(place, COMPLETE, params, figures, [], 0.5), figures["accuracy"])
             ran += 1
-        return storage.trials(), ran
+        return list(storage.trials), ran
 
 
 @pytest.mark.parametrize("change", DAMAGES)
