@@ -1,8 +1,8 @@
 """What a check of documents found that does not stop the work, as data and as plain lines."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hierarchy.spellings import capped
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
 
 TEXT_SHOWN = 80  # characters of a text in a line
-SHOWN = 10  # names and rows in a line; as_dict has all that was kept
+SHOWN = 10  # names and rows in a line
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,6 @@ class DataReport:
     folded_as: tuple[str, ...] = ()
     group_mismatches: int = 0
     mismatched: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as a dictionary that JSON can hold."""
-        return asdict(self)
 
     def lines(self, taxonomy: "Taxonomy | None" = None) -> list[str]:
         """Return the report as plain lines, the figures first and then each finding; `taxonomy` names the labels."""
