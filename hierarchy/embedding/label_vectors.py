@@ -6,6 +6,7 @@ row a text, however long the text is.
 
 import logging
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from hierarchy.disk.paths import expanded, path_exists
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
+from hierarchy.embedding.quiet import quiet_transformers
 from hierarchy.embedding.windows import TEXTS_PER_CALL, is_panic, whole_tokens, window_bounds
 from hierarchy.errors import EncoderError, first_line
 
@@ -76,14 +78,11 @@ class SentenceEncoder:
         tuple
             The windows as text, and for each the position of its text.
         """
-        windows: list[str] = []
-        owner: list[int] = []
+        size, cut = max(1, self._room() - SPARE_TOKENS), []
         for start in range(0, len(texts), TEXTS_PER_CALL):
-            part = list(texts[start : start + TEXTS_PER_CALL])
-            for place, own in enumerate(self._cut(part, max(1, self._room() - SPARE_TOKENS)), start):
-                windows += own
-                owner += [place] * len(own)
-        return windows, np.asarray(owner, dtype=np.int64)
+            cut += self._cut(list(texts[start : start + TEXTS_PER_CALL]), size)
+        counts = np.array([len(windows) for windows in cut], dtype=np.int64)
+        return list(chain(*cut)), np.repeat(np.arange(len(texts)), counts)
 
     def _cut(self, texts: list[str], size: int) -> list[list[str]]:
         """Cut texts into windows of at most `size` tokens, none with more tokens than the model reads."""
@@ -157,7 +156,8 @@ def load_sentence_encoder(encoder: str = "embedded") -> SentenceEncoder:
     # Torch's own attention and experts, not a kernel of the hub that a config.json names.
     ours = {"use_safetensors": True, "attn_implementation": None, "experts_implementation": None}
     try:
-        model = SentenceTransformer(place, trust_remote_code=False, model_kwargs=ours)
+        with quiet_transformers():
+            model = SentenceTransformer(place, trust_remote_code=False, model_kwargs=ours)
     except MemoryError:
         raise
     except BaseException as error:
@@ -196,8 +196,7 @@ def ngram_vectors(texts: Sequence[str], dimensions: int = 256, random_state: int
     )
     counts = vectorizer.fit_transform(texts)
     if min(counts.shape) <= dimensions:
-        dense = np.asarray(counts.toarray())
-        return unit(dense)
+        return unit(counts.toarray())
     with threadpool_limits(1):  # sums come out the same whatever the number of cores
         return unit(TruncatedSVD(dimensions, random_state=random_state).fit_transform(counts))
 

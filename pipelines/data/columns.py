@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hierarchy.errors import DataError
+from hierarchy.arguments import refuse_half
+from hierarchy.errors import DataError, Remedy
 from hierarchy.matching import match_key
-from hierarchy.text.characters import has_half
 from hierarchy.text.likeness import most_like
 
 SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
@@ -90,9 +90,12 @@ class Columns:
         names = list(available)
         found = self.find(names)
         listed = ", ".join(repr(name) for name in names[:50]) or "none"
-        problems = [
-            f"there is no column {column!r}{did_you_mean(column, names)}. The columns are {listed}; "
-            f"name the right one with {self.argument(column)}=..."
+        problems: list[str] = [
+            Remedy(
+                f"there is no column {column!r}{did_you_mean(column, names)}. The columns are {listed}; name the right "
+                "one with ",
+                self.argument(column),
+            )
             for column in self.required
             if column not in found
         ]
@@ -122,20 +125,6 @@ class Columns:
         return "text" if column in self.text else "label" if column == self.label else "group"
 
 
-def refuse_half(name: str, where: str) -> None:
-    """Raise a DataError where a label, group or id holds half a character.
-
-    Parameters
-    ----------
-    name
-        The label, group or id; healed, it might be taken for another.
-    where
-        It stands, for the message.
-    """
-    if has_half(name):
-        raise DataError(f"{where} holds {name!a}, with half a character, as a broken escape leaves it: write it whole")
-
-
 def other_names(found: Mapping[str, str]) -> list[str]:
     """Say in one note, if at all, which columns were taken that are not called as wanted.
 
@@ -150,7 +139,9 @@ def other_names(found: Mapping[str, str]) -> list[str]:
 
 def _ambiguous(names: list[str], argument: str) -> str:
     listed = " and ".join(map(repr, names))
-    return f"the columns {listed} differ in case, width or blanks only; name the one that is meant with {argument}=..."
+    return Remedy(
+        f"the columns {listed} differ in case, width or blanks only; name the one that is meant with ", argument
+    )
 
 
 def to_document(record: Mapping[str, Any], columns: Columns, row: int, place: str) -> dict[str, Any]:
@@ -199,7 +190,7 @@ def _seems_to_be(names: list[str]) -> str:
     """Say what is wrong with a header as a whole; else an empty text."""
     for separator, name in SEPARATORS.items():
         if len(names) == 1 and separator in names[0]:
-            return f"the columns seem to be parted by {name}: name the character with delimiter=..."
+            return Remedy(f"the columns seem to be parted by {name}: name the character with ", "delimiter")
     if set(names) <= TAXONOMY_COLUMNS or "groups" in names:
         return "the file seems to be a taxonomy, not documents"
     return ""

@@ -10,6 +10,7 @@ from torch import nn
 from hierarchy.disk.paths import path_exists
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
+from hierarchy.embedding.quiet import quiet_transformers
 from hierarchy.embedding.windows import is_panic
 from hierarchy.errors import EncoderError, first_line
 from hierarchy.text.likeness import most_like
@@ -49,12 +50,11 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
         segment's vector would depend on the segments beside it; or its config has no dropout rate of attention.
     """
     source = str(embedded_encoder_path()) if name == EMBEDDED else name
-    near = most_like(name, (EMBEDDED, "none"), least=0.75)
-    if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
-        raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
-    refusal = None if path_exists(source) else hub_refusal(source)
-    if refusal is not None:
-        raise _cannot_be_loaded(name, refusal)
+    if not path_exists(source):
+        if near := most_like(name, (EMBEDDED, "none"), least=0.75):  # before the hub is asked in vain
+            raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
+        if (refusal := hub_refusal(source)) is not None:
+            raise _cannot_be_loaded(name, refusal)
     try:
         transformer, tokenizer = _read(name, source, attention_dropout)
     except (EncoderError, MemoryError):
@@ -93,15 +93,16 @@ def _read(name: str, source: str, attention_dropout: float | None) -> tuple[nn.M
     if folder is not None:
         check_growth(name, folder)
     tokenizer = AutoTokenizer.from_pretrained(source, config=config, **where)
-    transformer, report = AutoModel.from_pretrained(
-        source,
-        config=config,
-        use_safetensors=True,
-        dtype=torch.float32,
-        ignore_mismatched_sizes=True,  # the report names them
-        output_loading_info=True,
-        **where,
-    )
+    with quiet_transformers():
+        transformer, report = AutoModel.from_pretrained(
+            source,
+            config=config,
+            use_safetensors=True,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # the report names them
+            output_loading_info=True,
+            **where,
+        )
     _refuse_missing_weights(name, transformer, report)
     _refuse_other_tokenizer(name, transformer, tokenizer)
     _refuse_influence_of_padding(name, transformer, tokenizer)
