@@ -21,14 +21,11 @@ def main() -> None:
     options = parser.parse_args()
     prepare(options, "-".join(["cross_validation", options.dataset, *(s.replace("=", "-") for s in options.set)]))
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
     from pipelines.cross_validation.validate import cross_validate
 
     changes = [f"classifier.{setting}" for setting in (*frozen(options.set), *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})
-    if settings.encoder != "none":
-        silence_weight_bars()
     data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
     started = time.monotonic()
     result = cross_validate(

@@ -197,7 +197,8 @@ def vanished(work: Work, folder: Path, reference: Reference, chance: random.Rand
     if command.wait(chance.uniform(0.1, 1.0) * reference.seconds) is None:
         for place in folder.iterdir():
             if place.name not in (*work.needs, *work.results):
-                with suppress(OSError):
+                with suppress(OSError):  # at once: it may get another name meanwhile, and lose half of what is in it
+                    place = place.rename(folder.with_name(f"{folder.name}-gone-{place.name}"))
                     shutil.rmtree(place) if place.is_dir() else place.unlink()
     yield Disturbed(command.end(), [BAD_INPUT], [], command.pid)
 

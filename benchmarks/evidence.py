@@ -61,13 +61,11 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
     model_folder
         Where the model lies.
     """
-    from pipelines.cli.console import silence_weight_bars
     from pipelines.model.artifact.loading import load_model
     from stages.progress import progress
 
     if not model_folder.is_dir():
         sys.exit(f"there is no model in {model_folder}: run real_data.py {options.dataset} first, or name one: --model")
-    silence_weight_bars()
     model, _ = load_model(model_folder)
     neural = model.extractor.neural
     if neural is None or neural.fine_encoders is None or set(neural.fine_encoders) != {neural.encoder}:

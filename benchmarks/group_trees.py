@@ -59,10 +59,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     options
         As parsed.
     """
-    from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
 
-    silence_weight_bars()
     data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
     if data.taxonomy is None:
         raise SystemExit(f"{options.dataset} has no groups to compare with")

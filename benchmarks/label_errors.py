@@ -50,14 +50,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         As parsed.
     """
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
     from pipelines.cross_validation.validate import cross_validate
 
     changes = [f"classifier.{setting}" for setting in (*frozen(options.set), *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})
-    if settings.encoder != "none":
-        silence_weight_bars()
     data = load_data(options.dataset, options.data, cache=options.run / "documents")
     documents = getattr(data, options.part)
     right = np.array(documents.labels)

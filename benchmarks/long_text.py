@@ -77,7 +77,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """
     from sklearn.metrics import f1_score
 
-    from pipelines.cli.console import silence_weight_bars
     from pipelines.config import load_config
     from pipelines.data.augmentation import label_texts
     from pipelines.evaluation.baselines import logistic_predictions
@@ -85,7 +84,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from stages.features import cached_vectors, read_cached_documents
     from stages.router.label_space import LabelSpace
 
-    silence_weight_bars()
     data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
     if data.taxonomy is None or data.valid is None:
         raise SystemExit(f"{options.dataset} has no groups or no validation part, which this benchmark needs")

@@ -52,14 +52,12 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
         Where the model is saved.
     """
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.cli.console import print_report, silence_weight_bars
+    from pipelines.cli.console import print_report
     from pipelines.config import load_config
     from stages.progress import Clock
 
     changes = [f"classifier.{setting}" for setting in (*frozen(options.set), *options.set)]
     settings = load_config(None, changes).classifier.model_copy(update={"run_dir": str(options.run)})
-    if settings.encoder != "none":
-        silence_weight_bars()
     clock = Clock()
     with clock.step("reading and checking"):
         data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)

@@ -246,10 +246,8 @@ def _load(model: Path) -> "tuple[HierarchicalClassifier, Callable[[Sequence[Chun
     from transformers import AutoModel
 
     from pipelines import HierarchicalClassifier
-    from pipelines.cli.console import silence_weight_bars
     from stages.coarse.encoder import computes_bf16
 
-    silence_weight_bars()
     classifier = HierarchicalClassifier.from_pretrained(model)
     neural = _neural(classifier)
     device = neural.encoder.device

@@ -94,10 +94,8 @@ def tune_once(options: argparse.Namespace) -> None:
         As parsed.
     """
     from pipelines.classifier import HierarchicalClassifier
-    from pipelines.cli.console import silence_weight_bars
     from pipelines.tuning import tune
 
-    silence_weight_bars()
     data = load_data(options.dataset, options.data, cache=options.run / "documents")
     classifier = HierarchicalClassifier(
         data.taxonomy, trainable="frozen", random_state=options.seed, run_dir=str(options.run)

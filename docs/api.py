@@ -3,7 +3,6 @@
 Example: python docs/api.py build/api
 """
 
-import inspect
 import re
 import sys
 import types
@@ -24,7 +23,7 @@ for place in (DOCS, DOCS.parent):  # so that a checkout which is not installed c
 PACKAGES = ("coarsefine", "hierarchy", "stages", "pipelines")
 COMMANDS = ("pipelines.cli", "coarsefine.__main__")  # a command tells of itself with --help
 HEADING = "Parameters\n----------\n"
-IN_PYTHON = {"null": "None", "`true`": "`True`", "`false`": "`False`"}  # what the settings say in the words of YAML
+ATTRIBUTES = "Attributes\n----------\n"
 INDEX = """Two-stage text classification for hundreds of labels and long documents, from Python.
 
 `coarsefine.HierarchicalClassifier` trains, predicts, explains and saves; `coarsefine.Taxonomy` holds the labels and
@@ -83,33 +82,19 @@ def index(modules: Mapping[str, Module]) -> Module:
     return first
 
 
-def constructor() -> str:
-    """Return the docstring that `Parameters` would have if it repeated what `Settings` says of every setting."""
-    from configuration import allowed
-
-    from pipelines.parameters import Parameters
-    from pipelines.settings import Settings
-
-    taxonomy, _ = inspect.getdoc(Parameters).partition(HEADING)[2].split("\nmode, ")  # the settings come after it
-    told = [f"{name} : {allowed(field)}\n    {field.description}" for name, field in Settings.model_fields.items()]
-    settings = "\n".join(told)
-    for written, said in IN_PYTHON.items():
-        settings = settings.replace(written, said)
-    return f"{HEADING}{taxonomy}\n{settings}\n"
-
-
 def _complete(found: Class) -> None:
-    """Show with a class what it has from others of ours, and with its constructor what the settings are for."""
-    from pipelines.parameters import Parameters
+    """Show with a class what it has from others of ours, and with a constructor what its parameters are for."""
+    from pipelines.classifier import HierarchicalClassifier
 
     ours = [member for member in found.members.values() if member.taken_from[0].partition(".")[0] in PACKAGES]
     found.own_members, found.inherited_members = [member for member in ours if _told(member)], {}
     start = found.members.get("__init__")
     if start is not None:
         start.docstring = start.obj.__doc__ or ""  # without what torch says of every constructor
-    if issubclass(found.obj, Parameters):
-        start.docstring = constructor()
-        found.docstring = found.docstring.partition(HEADING)[0]
+    if start is not None and issubclass(found.obj, HierarchicalClassifier):
+        before, heading, told = found.docstring.partition(HEADING)
+        parameters, attributes, more = told.partition(ATTRIBUTES)
+        start.docstring, found.docstring = f"{heading}{parameters}", f"{before}{attributes}{more}"
 
 
 def _told(member: Doc) -> bool:

@@ -1,12 +1,52 @@
 """The errors of the project: few, and each is also the built-in that a caller already catches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from hierarchy.text.escaping import visible
 
 PROBLEMS_SHOWN = 20  # in a message; `problems` holds them all
 LONGEST, BEGINNING, END = 1000, 600, 300  # characters of a line: a value in it may be a whole document
+
+
+PYTHON: Mapping[str, str] = MappingProxyType({})  # settings as the arguments of functions
+
+
+class Remedy(str):
+    """A problem, or a hint, that a setting solves: as text it names the argument of a function.
+
+    Parameters
+    ----------
+    before, after
+        What stands around the setting.
+    setting
+        Its name.
+    value
+        What it should be, as it is written.
+    call
+        How it is set in Python.
+    """
+
+    setting: str
+    _parts: tuple[str, str, str]
+    _call: str
+
+    def __new__(cls, before: str, setting: str, after: str = "", *, value: str = "...", call: str = "{}") -> "Remedy":
+        """Word it for Python."""
+        made = super().__new__(cls, f"{before}{call.format(f'{setting}={value}')}{after}")
+        made.setting, made._parts, made._call = setting, (before, value, after), call
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Return what makes it again where it comes from another process."""
+        before, value, after = self._parts
+        return (before, self.setting, after), {"value": value, "call": self._call}
+
+    def worded(self, options: Mapping[str, str]) -> str:
+        """Return the text with an option, which may have a place for the value, instead of the argument."""
+        before, value, after = self._parts
+        return f"{before}{options[self.setting].format(value)}{after}" if self.setting in options else self
 
 
 class CoarsefineError(Exception):
@@ -16,7 +56,7 @@ class CoarsefineError(Exception):
     ----------
     problems
         One message, or all messages that one check found. Each says what happened, the value, the place
-        (file, line or key) and the remedy.
+        (file, line or key) and the remedy; it is a `Remedy` where that is a setting.
     where
         What was read, for the first line when there are several problems.
     hint
@@ -27,29 +67,43 @@ class CoarsefineError(Exception):
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         self.where = where
         self.hint = hint
-        super().__init__(self._message())
+        self.parts: Sequence[CoarsefineError] = ()
+        super().__init__(self.worded(PYTHON))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Come out of a worker process as it went in: Python would make it of its message."""
         return type(self), (self.problems, self.where, self.hint), {**vars(self), "args": self.args}
 
-    def _message(self) -> str:
-        head, hint = f"{one_line(self.where)}: " if self.where else "", f"; {self.hint}" if self.hint else ""
-        if len(self.problems) == 1:
-            return f"{head}{one_line(self.problems[0])}{hint}"
-        lines = [f"  - {one_line(problem)}" for problem in self.problems[:PROBLEMS_SHOWN]]
-        if left := len(self.problems) - len(lines):
+    def worded(self, options: Mapping[str, str]) -> str:
+        """Return the message, with options instead of the arguments of functions.
+
+        Parameters
+        ----------
+        options
+            Setting -> what sets it; see `Remedy`.
+        """
+        if self.parts:  # each is capped for itself
+            told = ("  - " + part.worded(options).replace("\n", "\n  ") for part in self.parts)
+            return "\n".join([f"{len(self.problems):,} problems", *told])
+        *problems, hint = (
+            said.worded(options) if isinstance(said, Remedy) else said for said in (*self.problems, self.hint)
+        )
+        head, hint = f"{one_line(self.where)}: " if self.where else "", f"; {hint}" if hint else ""
+        if len(problems) == 1:
+            return f"{head}{one_line(problems[0])}{hint}"
+        lines = [f"  - {one_line(problem)}" for problem in problems[:PROBLEMS_SHOWN]]
+        if left := len(problems) - len(lines):
             lines.append(f"  and {left:,} more")
-        return "\n".join([f"{head}{len(self.problems):,} problems{hint}", *lines])
+        return "\n".join([f"{head}{len(problems):,} problems{hint}", *lines])
 
 
 def combined(errors: "Sequence[CoarsefineError]") -> "CoarsefineError":
-    """Return one error, of the first one's kind, that says what all of them say; each is capped for itself."""
+    """Return one error, of the first one's kind, that says what all of them say."""
     if len(errors) == 1:
         return errors[0]
     whole = type(errors[0])([f"{error.where}: {problem}" for error in errors for problem in error.problems])
-    lines = ("  - " + str(error).replace("\n", "\n  ") for error in errors)
-    whole.args = ("\n".join([f"{len(whole.problems):,} problems", *lines]),)
+    whole.parts = errors
+    whole.args = (whole.worded(PYTHON),)
     return whole
 
 

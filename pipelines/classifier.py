@@ -1,57 +1,116 @@
 """The public face: a scikit-learn classifier that is saved and loaded the way transformers does it."""
 
-import logging
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from inspect import cleandoc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hierarchy.arguments import label_column, same_length, text_column, whole_number
-from hierarchy.errors import ConfigError, DataError
+from hierarchy.arguments import known_keywords, text_column, whole_number
+from hierarchy.disk.paths import local_path
 from hierarchy.taxonomy import Taxonomy
-from pipelines.data.documents import Documents, warn_of_repeats
-from pipelines.data.given import (
-    check_calibration,
-    check_labels,
-    check_pair,
-    check_taxonomy,
-    prepare_documents,
-    words_of,
-)
-from pipelines.data.label_words import Word, check_words, differing, joined_words
-from pipelines.data.report import some
+from pipelines.data.documents import Documents
+from pipelines.data.given import check_labels, check_pair
+from pipelines.data.label_words import Word, check_words, ids_said, known_places
+from pipelines.evaluation.comparison import EvaluationReport
+from pipelines.model.artifact.hub import local_folder, push_folder
+from pipelines.model.artifact.loading import load_model
+from pipelines.model.artifact.manifest import METRICS
+from pipelines.model.artifact.replacement import place_of_run
+from pipelines.model.artifact.saved_settings import parameters_of_model
+from pipelines.model.artifact.saving import save_model
+from pipelines.model.model import Model
 from pipelines.model.prediction import Prediction, paths_of
-from pipelines.pretrained import Pretrained
-from pipelines.promises.backoff import DELTA, PRECISION, check_enough
+from pipelines.promises.backoff import DELTA, PRECISION
+from pipelines.settings import Settings, Trainable, settings_documented
 
 if TYPE_CHECKING:
-    from pipelines.evaluation.comparison import EvaluationReport
+    from sklearn.utils import Tags
+
     from pipelines.explaining.explanation import Explanation
     from pipelines.model.sets import PredictionSet
 
-logger = logging.getLogger(f"coarsefine.{__name__}")
+Texts = Sequence[str]
+Labels = Sequence[Word]
+Pair = tuple[Texts, Labels]
 
 
-class HierarchicalClassifier(ClassifierMixin, Pretrained):
+class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     """Two-stage text classifier: a coarse long-text model, a head for each group, and a router.
 
-    Its parameters are those of `pipelines.parameters.Parameters`.
+    Parameters
+    ----------
+    taxonomy
+        Groups and labels; unplaced labels are placed by `fit`. None builds groups from labels and documents.
+    {settings}
 
-    What it learns are the attributes of `pipelines.pretrained.Pretrained`.
+    Attributes
+    ----------
+    classes_
+        The labels that had training documents, in the words that `fit` was given (ids, names or whole numbers), sorted.
+    taxonomy_
+        The tree in use, every label of the documents placed.
+    model_
+        The trained parts.
+    metrics_
+        Figures of the last evaluation that was kept with the model, or None.
     """
 
-    def fit(
+    classes_: np.ndarray
+    taxonomy_: Taxonomy
+    model_: Model
+    metrics_: dict[str, Any] | None
+
+    @known_keywords
+    def __init__(
         self,
-        texts: Sequence[str],
-        labels: Sequence[Word],
+        taxonomy: Taxonomy | None = None,
         *,
-        validation: tuple[Sequence[str], Sequence[Word]] | None = None,
-        calibration: tuple[Sequence[str], Sequence[Word]] | None = None,
+        mode: Literal["chained", "joint"] = "chained", routing: Literal["auto", "exhaustive", "beam"] = "auto",
+        beam: int = 3, keep_neighbours: bool = False, encoder: str = "embedded", label_encoder: str | None = None,
+        pooling: Literal["mean", "cls"] = "mean", dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        trainable: Trainable = "auto", fine_features: Literal["pretrained", "trained", "both"] = "both",
+        attention_dropout: float | None = None, segment_tokens: int = 256, overlap: int = 32,
+        max_segments: int | None = None, tokens_per_chunk: int = 4096, aggregator: bool = True,
+        aggregator_layers: int = 1, aggregator_heads: int = 4, label_attention: bool = True, dropout: float = 0.1,
+        lexical: bool = True, min_df: int = 2, prune: float = 0.005, lexical_C: float = 1.0, neural_C: float = 1.0,
+        negatives: Literal["auto", "all", "candidates", "group"] = "auto", prior_correction: float = 0.2,
+        n_groups: int | Literal["auto"] = "auto", min_group_size: int | None = None, max_group_size: int | None = None,
+        signals: dict[str, float] | None = None, fine_loss: Literal["all", "path", "group"] = "all",
+        loss_weights: tuple[float, float] | Literal["learned"] = (1.0, 0.8),
+        row_start: Literal["random", "labels", "centroids"] = "labels",
+        imbalance: Literal["none", "weights", "logits", "oversample", "undersample"] = "none",
+        imbalance_scope: Literal["labels", "groups", "siblings"] = "labels", merge_spellings: bool = True,
+        label_documents: bool = True, augment: str | None = None, word_dropout: float = 0.0, augmented_copies: int = 1,
+        training: dict[str, Any] | None = None, random_state: int = 0, device: str | None = None, n_jobs: int = -1,
+        run_dir: str | None = None,
+    ) -> None:  # fmt: skip
+        self.taxonomy, self.mode, self.routing, self.beam = taxonomy, mode, routing, beam
+        self.keep_neighbours, self.encoder, self.label_encoder = keep_neighbours, encoder, label_encoder
+        self.pooling, self.dtype, self.trainable, self.fine_features = pooling, dtype, trainable, fine_features
+        self.attention_dropout, self.segment_tokens, self.overlap = attention_dropout, segment_tokens, overlap
+        self.max_segments, self.tokens_per_chunk, self.aggregator = max_segments, tokens_per_chunk, aggregator
+        self.aggregator_layers, self.aggregator_heads = aggregator_layers, aggregator_heads
+        self.label_attention, self.dropout, self.lexical, self.min_df = label_attention, dropout, lexical, min_df
+        self.prune, self.lexical_C, self.neural_C, self.negatives = prune, lexical_C, neural_C, negatives
+        self.prior_correction, self.n_groups, self.min_group_size = prior_correction, n_groups, min_group_size
+        self.max_group_size, self.signals, self.fine_loss = max_group_size, signals, fine_loss
+        self.loss_weights, self.row_start, self.imbalance = loss_weights, row_start, imbalance
+        self.imbalance_scope, self.merge_spellings = imbalance_scope, merge_spellings
+        self.label_documents, self.augment, self.word_dropout = label_documents, augment, word_dropout
+        self.augmented_copies, self.training, self.random_state = augmented_copies, training, random_state
+        self.device, self.n_jobs, self.run_dir = device, n_jobs, run_dir
+
+    def fit(
+        self, texts: Texts, labels: Labels, *, validation: Pair | None = None, calibration: Pair | None = None
     ) -> Self:
-        """Train on documents and their fine labels.
+        """Train on documents and their fine labels; `pipelines.training.documents.fit_documents` tells what it raises.
 
         Parameters
         ----------
@@ -66,63 +125,25 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         calibration
             Texts and labels that nothing else sees, for promises as `calibrate` makes them by default; None promises
             nothing.
-
-        Returns
-        -------
-        HierarchicalClassifier
-            Itself.
-
-        Raises
-        ------
-        ConfigError
-            With every wrong setting.
-        DataError
-            With every problem of the documents and labels.
-        EncoderError
-            The encoder cannot be had, or cannot read these documents.
         """
-        from pipelines.model.record import CUT, with_sources
-        from pipelines.training.fit import fit_model
+        from pipelines.training.documents import fit_documents
 
-        settings = self._settings()
-        train, valid = prepare_documents(
-            texts,
-            labels,
-            validation,
-            self.taxonomy,
-            random_state=settings.random_state,
-            merge_spellings=settings.merge_spellings,
-        )
-        words = words_of(texts, labels, train, *([valid] if validation is None else []))
-        if calibration is not None:
-            calibrating = check_calibration(calibration, self.taxonomy, words)
-            check_enough(len(calibrating.texts))
-            for seen, where in ((train, "training"), (valid, "validation")):
-                warn_of_repeats(calibrating.texts, seen, what="calibration documents", where=where)
-        with self._run_folder() as folder:
-            fitted = fit_model(settings, self.taxonomy, train, valid, folder=folder)
-        if validation is None:
-            fitted = replace(fitted, record=with_sources(fitted.record, {"valid": CUT}))
-        self._set(replace(fitted, words=differing(words, fitted.label_ids)), metrics=None)
-        return self if calibration is None else self.calibrate(calibrating, calibrating.labels)
+        settings, pairs = self._settings(), (validation, calibration)
+        model, held = fit_documents(settings, self.taxonomy, texts, labels, *pairs, place=self._run_folder)
+        self._set(model, metrics=None)
+        return self if held is None else self.calibrate(held, held.labels)
 
     def calibrate(
-        self,
-        texts: Sequence[str],
-        labels: Sequence[Word],
-        *,
-        precision: float = PRECISION,
-        delta: float = DELTA,
-        coverage: float = 0.9,
-        by_group: bool = False,
-        false_alarms: float | None = None,
-    ) -> Self:
+        self, texts: Texts, labels: Labels, *, precision: float = PRECISION, delta: float = DELTA,
+        coverage: float = 0.9, by_group: bool = False, false_alarms: float | None = None,
+    ) -> Self:  # fmt: skip
         """Make promises, on documents that neither training nor validation has seen.
 
         Parameters
         ----------
         texts, labels
-            Documents as the model will meet them, and their fine labels.
+            Documents as the model will meet them, and their fine labels; where they are too few, the error says how
+            many it takes.
         precision, delta
             Fine answers, and group answers, each keep this precision, with probability 1 - delta over the documents
             given here: `pipelines.promises.backoff`.
@@ -130,95 +151,51 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             Sets hold the right label this often, by group in each group apart: `pipelines.promises.conformal`.
         false_alarms
             Share of documents in scope that may be taken for out of scope; None takes none.
-
-        Raises
-        ------
-        ConfigError
-            A share does not lie between 0 and 1.
-        DataError
-            The documents are too few for what is promised; says how many it takes.
         """
         from pipelines.training.calibrate import calibrate
 
         documents = self._documents(texts, labels, where="calibration documents")
         self.model_ = calibrate(
-            self.model_,
-            documents,
-            routing=self.routing,
-            beam=self.beam,
-            precision=precision,
-            delta=delta,
-            coverage=coverage,
-            by_group=by_group,
-            false_alarms=false_alarms,
-        )
+            self.model_, documents, routing=self.routing, beam=self.beam, precision=precision, delta=delta,
+            coverage=coverage, by_group=by_group, false_alarms=false_alarms,
+        )  # fmt: skip
         return self
 
-    def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Most probable fine label of each document.
-
-        Returns
-        -------
-        numpy.ndarray
-            (documents,) of `classes_`: labels in the words that `fit` was given.
-        """
+    def predict(self, texts: Texts) -> np.ndarray:
+        """Return the most probable fine label of each document, (documents,) of `classes_`."""
         probabilities = self.predict_proba(texts)
         return self.classes_[probabilities.argmax(1)]
 
-    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """Probability of each fine label.
-
-        Returns
-        -------
-        numpy.ndarray
-            (documents, fine labels) float32, columns as in `classes_`, rows sum to 1.
-        """
+    def predict_proba(self, texts: Texts) -> np.ndarray:
+        """Return the probability of each fine label, (documents, fine labels) float32; columns are as in `classes_`."""
         texts = self._readable(texts)
         answer = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
         for block, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
             answer[block] = routed.probabilities[:, self._columns]
         return answer
 
-    def predict_paths(self, texts: Sequence[str], top_k: int = 1) -> list[list[Prediction]]:
-        """Most probable paths of each document, best first, as ids of group and label.
+    def predict_paths(self, texts: Texts, top_k: int = 1) -> list[list[Prediction]]:
+        """Return the most probable paths of each document, best first, as ids of group and label.
 
         Parameters
         ----------
         texts
-            Documents.
+            Documents. Where the model's promises were made with another routing, a ConfigError says so.
         top_k
             Paths a document; labels outside the beam are left out.
-
-        Raises
-        ------
-        ConfigError
-            `top_k` is no whole number from 1 up, or the model's promises were made with another routing.
         """
         texts, top_k = self._readable(texts), whole_number(top_k, "top_k")
-        found: list[list[Prediction]] = []
-        for _, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
-            found.extend(paths_of(self.model_, routed, top_k))
-        return found
+        answers = self.model_.route_texts(texts, routing=self.routing, beam=self.beam)
+        return [paths for _, routed in answers for paths in paths_of(self.model_, routed, top_k)]
 
-    def predict_sets(
-        self, texts: Sequence[str], *, within: str = "labels", keep_best: bool = True
-    ) -> "list[PredictionSet]":
+    def predict_sets(self, texts: Texts, *, within: str = "labels", keep_best: bool = True) -> "list[PredictionSet]":
         """Give each document a set that holds the right label as often as `calibrate` was asked for.
 
-        Parameters
-        ----------
-        texts, within, keep_best
-            As for `pipelines.model.sets.sets_of`.
-
-        Raises
-        ------
-        ConfigError
-            The model is not calibrated, or was with another routing.
+        ``within`` and ``keep_best`` are as for `pipelines.model.sets.sets_of`, which tells what it raises.
         """
         from pipelines.model.sets import sets_of
 
-        texts = self._readable(texts)
-        found: list[PredictionSet] = []
+        texts, found = self._readable(texts), list["PredictionSet"]()
         for block, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
             found.extend(sets_of(self.model_, routed, texts[block], within, keep_best=keep_best))
         return found
@@ -234,61 +211,34 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
             Fine label to compare with, by id, by name or in the words of `fit`; None takes the runner-up.
         top_k
             Paths listed.
-
-        Raises
-        ------
-        DataError
-            The text is empty, or `against` is no label that the model answers with, or the best one itself.
         """
         from pipelines.explaining.explain import explain
 
         check_is_fitted(self)
         if against is not None:
-            (label,) = self._ids_of(check_words([against], "against"))
-            against = str(against) if label is None else label
+            against = ids_said(check_words([against], "against"), self.taxonomy_, self._by_word)[0] or str(against)
         return explain(self.model_, text, against=against, top_k=top_k, routing=self.routing, beam=self.beam)
 
-    def score(self, texts: Sequence[str], labels: Sequence[Word], sample_weight: Any = None) -> float:
+    def score(self, texts: Texts, labels: Labels, sample_weight: Any = None) -> float:
         """Return the accuracy.
 
         Parameters
         ----------
         texts, labels
-            Documents and their fine labels, by id, by name or in the words of `fit`. A label that the model does not
-            know counts as wrong.
+            Documents, at least one, and their fine labels, by id, by name or in the words of `fit`. A label that the
+            model does not know counts as wrong.
         sample_weight
             (documents,) what each counts; None counts all alike.
-
-        Raises
-        ------
-        DataError
-            There are no documents, or not one label a document.
         """
         from sklearn.metrics import accuracy_score
 
-        texts, said = self._readable(texts), check_words(labels)
-        same_length(texts, said, ("texts", "labels"))
-        if not len(texts):
-            raise DataError("there are no documents to score")
-        place = {label: i for i, label in enumerate(self._labels)}
-        gold = np.array([-1 if label is None else place.get(label, -1) for label in self._ids_of(said)])
-        if (gold < 0).any():
-            unknown = sorted({repr(word) for word, known in zip(said, gold, strict=True) if known < 0})
-            logger.warning(
-                "%d of %d documents count as wrong, having labels that the model does not know: %s",
-                (gold < 0).sum(), len(gold), some(unknown),
-            )  # fmt: skip
-        answers = self.predict_proba(texts).argmax(1)
-        return float(accuracy_score(gold, answers, sample_weight=sample_weight))
+        texts = self._readable(texts)
+        gold = known_places(texts, labels, self.taxonomy_, self._by_word, self._labels)
+        return float(accuracy_score(gold, self.predict_proba(texts).argmax(1), sample_weight=sample_weight))
 
     def evaluate(
-        self,
-        texts: Sequence[str],
-        labels: Sequence[Word],
-        *,
-        train: tuple[Sequence[str], Sequence[Word]] | None = None,
-        data: str = "documents",
-    ) -> "EvaluationReport":
+        self, texts: Texts, labels: Labels, *, train: Pair | None = None, data: str = "documents"
+    ) -> EvaluationReport:
         """Compare predictions with the right labels, and with what flat models would have said.
 
         Parameters
@@ -303,35 +253,24 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         """
         from pipelines.evaluation.assessment import assess
 
-        documents = self._documents(texts, labels, where=data)
-        train_documents = None
+        documents, trained = self._documents(texts, labels, where=data), None
         if train is not None:
-            train_documents = check_pair(train, "train", self.taxonomy_, where="train", words=self._by_word)
+            trained = check_pair(train, "train", self.taxonomy_, where="train", words=self._by_word)
+        model = replace(self.model_, settings=self.model_.settings.model_copy(update={"n_jobs": self.n_jobs}))
         with self._run_folder() as folder:
-            settings = self.model_.settings.model_copy(update={"n_jobs": self.n_jobs})
             return assess(
-                replace(self.model_, settings=settings),
-                documents,
-                train=train_documents,
-                folder=folder,
-                data=data,
-                routing=self.routing,
-                beam=self.beam,
-                stored=self.metrics_,
-            )
+                model, documents, train=trained, folder=folder, data=data,
+                routing=self.routing, beam=self.beam, stored=self.metrics_,
+            )  # fmt: skip
 
     def refit_groups(
-        self,
-        groups: Sequence[str] | None,
-        texts: Sequence[str],
-        labels: Sequence[Word],
-        taxonomy: Taxonomy | None = None,
-        *,
-        validation: tuple[Sequence[str], Sequence[Word]] | None = None,
-    ) -> Self:
+        self, groups: Sequence[str] | None, texts: Texts, labels: Labels, taxonomy: Taxonomy | None = None, *,
+        validation: Pair | None = None,
+    ) -> Self:  # fmt: skip
         """Fit the rows of some groups again, after an edit of the tree the coarse stage too, and leave all else.
 
         Encoder, n-grams and idf stay as trained: words of new labels that the n-grams lack count after a full `fit`.
+        `pipelines.training.documents.refit_documents` tells what it raises.
 
         Parameters
         ----------
@@ -346,56 +285,116 @@ class HierarchicalClassifier(ClassifierMixin, Pretrained):
         validation
             Texts and labels for early stopping and fusion. None takes the documents that were validation before from
             `texts`, and a stratified tenth of new labels; where they are not there, an unchanged tree keeps its fusion.
-
-        Raises
-        ------
-        ConfigError
-            The model was trained jointly; or with ``augment`` or ``label_encoder``, and the classifier, once loaded,
-            names none.
-        DataError
-            A group is unknown or one that the change demands is left out, a label has no documents or is not in the
-            tree, validation documents are needed, or there is nothing to do.
-        TaxonomyError
-            A label of the tree stands in no group.
         """
-        from pipelines.training.refit import refit
-        from pipelines.training.refit_plan import cut_for_refit
+        from pipelines.training.documents import refit_documents
 
         check_is_fitted(self)
-        if self.model_.settings.mode == "joint":
-            raise ConfigError("refit needs vectors that stay; mode: joint trains them with the rows: train again")
-        check_taxonomy(taxonomy)
-        chosen = None if groups is None else label_column(groups, "groups")
-        tree = self.taxonomy_ if taxonomy is None else taxonomy
-        train = check_labels(texts, labels, tree, where="training documents", words=self._by_word)
-        words = words_of(texts, labels, train)
-        if validation is not None:
-            valid = check_pair(validation, "validation", tree, where="validation documents", words=self._by_word)
-        else:
-            kept, held_out = cut_for_refit(self.model_, train)
-            train, valid = train.select(kept), train.select(held_out)
-        with self._run_folder() as folder:
-            model = refit(
-                self.model_,
-                chosen,
-                train,
-                valid if len(valid.texts) else None,
-                taxonomy=tree,
-                folder=folder,
-                n_jobs=self.n_jobs,
-                augment=self.augment,
-                label_encoder=self.label_encoder,
-                training=self.training or {},
-            )
-        words = joined_words(self.model_.spoken, words, model.label_ids, model.taxonomy)
-        self._set(replace(model, words=words), metrics=None)
+        words, given = self._by_word, (texts, labels, taxonomy, validation)
+        model = refit_documents(
+            self.model_, groups, *given, by_word=words, parameters=self.get_params(), place=self._run_folder
+        )
+        self._set(model, metrics=None)
         return self
 
-    def _readable(self, texts: Sequence[str]) -> Sequence[str]:
+    def save_pretrained(self, folder: str | Path, *, card: Mapping[str, Any] | None = None) -> None:
+        """Write the model to a folder: JSON, YAML and safetensors, checksummed, whole or not at all.
+
+        Parameters
+        ----------
+        folder
+            Where to; an earlier model there is replaced. What is no model, or cannot be written, is refused.
+        card
+            What only you know, for the model card: ``licence``, ``language``, ``contact``, ``notes``
+            (`pipelines.config.CardFacts`). None keeps what the model has.
+        """
+        from pipelines.card.write import model_card, with_facts
+
+        check_is_fitted(self)
+        if card is not None:
+            self.model_ = with_facts(self.model_, card)
+        save_model(self.model_, local_path(folder), metrics=self.metrics_, card=model_card(self.model_, self.metrics_))
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path, *, device: str | None = None, revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> Self:  # fmt: skip
+        """Read a model that `save_pretrained` or `push_to_hub` wrote.
+
+        What a model may not decide (uploads, folders, devices, code and encoders by name) is not taken from it: to
+        train again, name ``encoder``, ``label_encoder`` and ``augment`` yourself (``set_params``).
+
+        Parameters
+        ----------
+        model
+            Its folder, or its hub id ``org/name`` (``org/name@revision``). What is no model of ours, or has a damaged
+            file, is refused.
+        device
+            Torch device; None takes a GPU where there is one.
+        revision, token
+            As for `pipelines.model.artifact.hub.local_folder`.
+        """
+        folder = local_folder(model, revision=revision, token=token)
+        loaded, metrics = load_model(folder, device=device)
+        if metrics is not None:
+            EvaluationReport.from_dict(metrics, folder / METRICS)
+        classifier = cls(loaded.taxonomy, **{**parameters_of_model(loaded.settings), "device": device})
+        classifier._set(loaded, metrics=metrics)
+        return classifier
+
+    def push_to_hub(
+        self, repo_id: str, *, private: bool | None = None, revision: str | None = None,
+        commit_message: str | None = None, token: str | bool | None = None, card: Mapping[str, Any] | None = None,
+    ) -> str:  # fmt: skip
+        """Upload the model to the Hugging Face hub in one commit; return the commit's address.
+
+        Parameters
+        ----------
+        repo_id, private, revision, commit_message, token
+            As for `pipelines.model.artifact.hub.push_folder`.
+        card
+            As for `save_pretrained`.
+        """
+        with tempfile.TemporaryDirectory(prefix="coarsefine-") as above:
+            folder = Path(above) / repo_id.rpartition("/")[2]
+            self.save_pretrained(folder, card=card)
+            return push_folder(
+                folder, repo_id, private=private, revision=revision, commit_message=commit_message, token=token
+            )
+
+    def _settings(self) -> Settings:
+        from pipelines.training.documents import settings_of
+
+        return settings_of(self.get_params(deep=False))
+
+    def _run_folder(self) -> AbstractContextManager[Path]:
+        return place_of_run(self.run_dir)
+
+    def _set(self, model: Model, *, metrics: dict[str, Any] | None) -> None:
+        self.metrics_, self.model_, self.taxonomy_ = metrics, model, model.taxonomy
+        words = list(model.spoken.values())
+        self._columns = np.array(sorted(range(len(words)), key=words.__getitem__))
+        self._labels = [model.label_ids[column] for column in self._columns]
+        self._by_word = dict(zip(words, model.label_ids, strict=True))
+        self.classes_ = np.array([words[column] for column in self._columns])
+
+    def _readable(self, texts: Texts) -> Texts:
         check_is_fitted(self)
         return text_column(texts, "texts")
 
-    def _documents(self, texts: Sequence[str], labels: Sequence[Word], *, where: str) -> Documents:
-        """Check documents that the fitted model is measured on."""
+    def _documents(self, texts: Texts, labels: Labels, *, where: str) -> Documents:
         check_is_fitted(self)
         return check_labels(texts, labels, self.taxonomy_, where=where, keep_empty=True, words=self._by_word)
+
+    def __sklearn_tags__(self) -> "Tags":
+        """Tell scikit-learn that it takes texts, and no arrays of numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+# The settings say what they are for in one place.
+HierarchicalClassifier.__doc__ = cleandoc(HierarchicalClassifier.__doc__ or "").replace(
+    "{settings}", settings_documented()
+)

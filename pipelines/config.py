@@ -148,8 +148,7 @@ class Config(BaseModel):
     def _run_folder_of_its_own(self) -> "Config":
         if self.classifier.run_dir is not None:
             raise ValueError("classifier.run_dir is set by the run_dir above it: give the folder there")
-        output, run = Path(self.output).resolve(), self.run_folder.resolve()
-        if output in (run, *run.parents):
+        if Path(self.output).resolve() in (run := self.run_folder.resolve(), *run.parents):
             raise ValueError(
                 f"run_dir {str(self.run_folder)!r} is the output {self.output!r} or lies in it, and a model is "
                 "replaced with its folder: give the run a folder of its own, and the output a name"
@@ -217,10 +216,6 @@ def _seems_to_be(values: Mapping[str, Any]) -> str:
     """Say what a file with no key of a config seems to be; else an empty text."""
     if not values or Config.model_fields.keys() & values.keys():
         return ""
-    known = [key for key in values if key in Settings.model_fields or key in Data.model_fields]
-    if known:
-        section = "classifier" if known[0] in Settings.model_fields else "data"
-        return f"keys like {known[0]!r} stand in a section: write them under '{section}:'"
     if {"groups", "labels"} & values.keys() or all(isinstance(value, list) for value in values.values()):
         return "the file seems to be a taxonomy: give it with --set taxonomy=FILE"
     return ""
@@ -247,15 +242,6 @@ def read_mapping(
     ConfigError
         There is no such file, or it holds something else.
     """
-    entry = _composed(_file_text(path, what), str(path))
-    if isinstance(entry, Pairs):
-        return _mapping(entry, "", places, problems)
-    if entry is not None and not (isinstance(entry, Scalar) and _value(entry) is None):
-        raise ConfigError(f"a {what} is a mapping of keys to values: key: value", str(path))
-    return {}
-
-
-def _file_text(path: str | Path, what: str) -> str:
     file = local_path(path)
     if file.suffix.lower() in DOCUMENT_SUFFIXES:
         raise ConfigError(f"{str(path)!r} is no {what} file, which is YAML: give documents with --set data.train=FILE")
@@ -264,16 +250,14 @@ def _file_text(path: str | Path, what: str) -> str:
     if file.is_dir():
         raise ConfigError(f"{str(path)!r} is a folder: name a {what} file, which is YAML")
     try:
-        return read_text(path)
+        entry = compose_yaml(read_text(path), str(path))
     except TaxonomyError as error:
         raise ConfigError(error.problems, str(path)) from None
-
-
-def _composed(text: str, where: str) -> Entry | None:
-    try:
-        return compose_yaml(text, where)
-    except TaxonomyError as error:
-        raise ConfigError(error.problems, where) from None
+    if isinstance(entry, Pairs):
+        return _mapping(entry, "", places, problems)
+    if entry is not None and not (isinstance(entry, Scalar) and _value(entry) is None):
+        raise ConfigError(f"a {what} is a mapping of keys to values: key: value", str(path))
+    return {}
 
 
 def _mapping(entry: Pairs, prefix: str, places: dict[str, str], problems: list[str]) -> dict[str, Any]:
@@ -328,7 +312,7 @@ def _override(values: dict[str, Any], override: str, places: dict[str, str], pro
     written = written.lstrip() if key.endswith(" ") else written  # key = value
     try:
         value = _override_value(path, written, places, problems)
-    except ConfigError as error:
+    except (ConfigError, TaxonomyError) as error:
         problems += [f"--set {override}: {problem}" for problem in error.problems]
         return
     inner: Any = values
@@ -347,7 +331,7 @@ def _override(values: dict[str, Any], override: str, places: dict[str, str], pro
 
 def _override_value(path: str, written: str, places: dict[str, str], problems: list[str]) -> Any:
     if not taken_as_text(path, written):
-        entry = _composed(written, "")
+        entry = compose_yaml(written, "")
         return None if entry is None else _plain(entry, f"{path}.", places, problems)
     if type(None) in _kinds(path) and written in ("", "null"):
         return None
@@ -397,6 +381,6 @@ def _types(annotation: Any) -> Iterator[type]:
 def _is_list(written: str) -> bool:
     """Whether a value is a list as YAML writes it: `[title, body]`, and not `[final] text`."""
     try:
-        return written.lstrip().startswith("[") and isinstance(_composed(written, ""), Items)
-    except ConfigError:
+        return written.lstrip().startswith("[") and isinstance(compose_yaml(written, ""), Items)
+    except TaxonomyError:
         return False

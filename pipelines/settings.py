@@ -1,6 +1,7 @@
 """The settings of a classifier: names, defaults, allowed values and what each is for, in one place."""
 
 import logging
+import textwrap
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -21,7 +22,13 @@ from hierarchy.text.escaping import short_repr
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Weight = Annotated[float, Field(gt=0, le=1e6)]
-Trainable = Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(pattern=r"^top_[1-9][0-9]{0,2}$")]
+TOP_LAYERS = r"^top_[1-9][0-9]{0,2}$"
+Layers = Literal[
+    "top_1", "top_2", "top_3", "top_4", "top_5", "top_6", "top_7", "top_8", "top_9", "top_10", "top_11", "top_12",
+    "top_13", "top_14", "top_15", "top_16", "top_17", "top_18", "top_19", "top_20", "top_21", "top_22", "top_23",
+    "top_24",
+]  # fmt: skip
+Trainable = Literal["auto", "frozen", "all"] | Layers  # what an editor offers; a config may name more layers
 
 
 DEVICES = ("cpu", "cuda", "mps", "xpu", "npu", "hpu", "mlu", "musa")  # of those that torch knows, what computes all
@@ -149,7 +156,7 @@ class Settings(BaseModel):
         description="arithmetic of the encoder where it only reads; auto takes bf16 where the device computes it "
         "natively (`training` has bf16 and fp16 of its own)",
     )
-    trainable: Trainable = Field(
+    trainable: Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(pattern=TOP_LAYERS)] = Field(
         "auto",
         description="what of the encoder is trained: `frozen` nothing, `all`, `top_<n>` its last n layers; auto takes "
         "all on a GPU or where the estimate is under 30 minutes, else frozen",
@@ -361,6 +368,15 @@ class Settings(BaseModel):
     def top_layers(self) -> int | None:
         """The n of ``trainable: top_<n>``, else None."""
         return int(self.trainable.removeprefix("top_")) if self.trainable.startswith("top_") else None
+
+
+def settings_documented() -> str:
+    """Return what every setting is for as a numpy section has it, in the words of Python."""
+    lines = []
+    for name, field in Settings.model_fields.items():
+        told = (field.description or "").replace("null", "None")
+        lines += [name, textwrap.indent(textwrap.fill(f"{told[0].upper()}{told[1:]}.", 110), "    ")]
+    return "\n".join(lines)
 
 
 def _is_set(settings: Settings, name: str) -> bool:

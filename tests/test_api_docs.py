@@ -58,7 +58,6 @@ def test_the_public_face_is_on_one_page(api, modules):
         assert f'id="HierarchicalClassifier.{method}"' in page
     assert set(re.findall(r"<strong>(\w+)</strong>", page)) >= {"taxonomy", *Settings.model_fields}
     assert "_request" not in page
-    assert "pipelines/pretrained.html" in page
 
 
 def test_every_public_name_is_on_the_page_of_the_package(api, modules):

@@ -15,6 +15,7 @@ import numpy as np
 from hierarchy.disk.paths import expanded, path_exists
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
+from hierarchy.embedding.quiet import quiet_transformers
 from hierarchy.embedding.windows import TEXTS_PER_CALL, is_panic, whole_tokens, window_bounds
 from hierarchy.errors import EncoderError, first_line
 
@@ -155,7 +156,8 @@ def load_sentence_encoder(encoder: str = "embedded") -> SentenceEncoder:
     # Torch's own attention and experts, not a kernel of the hub that a config.json names.
     ours = {"use_safetensors": True, "attn_implementation": None, "experts_implementation": None}
     try:
-        model = SentenceTransformer(place, trust_remote_code=False, model_kwargs=ours)
+        with quiet_transformers():
+            model = SentenceTransformer(place, trust_remote_code=False, model_kwargs=ours)
     except MemoryError:
         raise
     except BaseException as error:

@@ -7,11 +7,13 @@ an auditor: figures with intervals, documents with their fingerprints, the comma
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hierarchy.text.escaping import markdown, markdown_code, markdown_lines
+from hierarchy.wrong_values import validated
 from pipelines.card.figures import figures, key_figures, where_it_fails
 from pipelines.card.reproduction import reproduction
 from pipelines.config import CardFacts
@@ -28,6 +30,18 @@ FEW = 5  # training documents below which a label counts as rare
 DIGITS = 16  # of a fingerprint that a person compares; run.json has all 64
 HUB_LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]*")
 ROLES = {"train": "training", "valid": "validation", "calibration": "calibration", "test": "test"}
+
+
+def with_facts(model: "Model", facts: Mapping[str, Any]) -> "Model":
+    """Return the model with what only a person knows of it in its record.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown, or has a wrong value.
+    """
+    checked = validated(CardFacts, facts, where="card").model_dump(exclude_none=True)
+    return replace(model, record={**model.record, "card": checked})
 
 
 def model_card(model: "Model", metrics: Mapping[str, Any] | None) -> str:

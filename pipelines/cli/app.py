@@ -9,12 +9,21 @@ import typer
 from typer.core import TyperGroup
 
 from hierarchy.text.escaping import visible
-from hierarchy.text.likeness import OF_LABELS
-from pipelines.cli import answers, calibrate, cross_validate, demo, explain, label_errors, push, refit, train, tune
-from pipelines.cli.console import CommandLine, told_errors
+from pipelines.cli.calibrate import calibrate
+from pipelines.cli.console import told_errors
+from pipelines.cli.cross_validate import cross_validate
+from pipelines.cli.demo import demo
+from pipelines.cli.evaluate import evaluate
+from pipelines.cli.explain import explain
+from pipelines.cli.label_errors import label_errors
+from pipelines.cli.predict import predict
+from pipelines.cli.push import push
+from pipelines.cli.refit import refit
 from pipelines.cli.signals import end_workers, heeded_signals
 from pipelines.cli.streams import guard_streams
-from pipelines.cli.taxonomy import build, edit
+from pipelines.cli.taxonomy.app import app as taxonomy
+from pipelines.cli.train import train
+from pipelines.cli.tune import tune
 
 
 class Commands(TyperGroup):
@@ -38,13 +47,15 @@ def _escaped_quotes() -> Iterator[None]:
     except Exception as error:  # typer has no public name for the base of its errors, which have a message
         message = getattr(error, "message", None)
         if getattr(error, "option_name", None) == "--groups-column":
+            from hierarchy.text.likeness import OF_LABELS  # with numpy
+
             message = f"{message}: it is --source-column now, since {OF_LABELS}"
         if isinstance(message, str):
             error.message = "\n".join(map(visible, message.split("\n")))  # type: ignore[attr-defined]
         raise
 
 
-app = CommandLine(
+app = typer.Typer(
     name="coarsefine",
     cls=Commands,
     help="Two-stage text classification: hundreds of labels, long documents, one taxonomy.",
@@ -54,19 +65,11 @@ app = CommandLine(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-edit.register(build.app)
-app.add_typer(build.app, name="taxonomy")
-app.command(epilog=train.EPILOG)(train.train)
-app.command(epilog=tune.EPILOG)(tune.tune)
-app.command(epilog=refit.EPILOG)(refit.refit)
-app.command(epilog=calibrate.EPILOG)(calibrate.calibrate)
-app.command(epilog=answers.EVALUATE_EPILOG)(answers.evaluate)
-app.command(epilog=answers.PREDICT_EPILOG)(answers.predict)
-app.command(epilog=explain.EPILOG)(explain.explain)
-app.command("cross-validate", epilog=cross_validate.EPILOG)(cross_validate.cross_validate)
-app.command("label-errors", epilog=label_errors.EPILOG)(label_errors.label_errors)
-app.command(epilog=push.EPILOG)(push.push)
-app.command(epilog=demo.EPILOG)(demo.demo)
+app.add_typer(taxonomy, name="taxonomy")
+for command in (
+    train, tune, refit, calibrate, evaluate, predict, explain, cross_validate, label_errors, push, demo
+):  # fmt: skip
+    command.add_to(app)
 
 
 def main() -> None:

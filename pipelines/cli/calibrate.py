@@ -1,36 +1,29 @@
 """``coarsefine calibrate``: a trained model gets its promises, from documents that nothing else has seen."""
 
-import logging
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hierarchy.disk.paths import expanded
-from hierarchy.errors import DataError
-from pipelines.cli.answers import BeamOption, DeviceOption, ModelArgument, RoutingOption, load_classifier
-from pipelines.cli.console import ConfigOption, SetOption, print_table, session, wrote
+from pipelines.cli import options
+from pipelines.cli.commands import command
+from pipelines.cli.console import print_table, wrote
 
 if TYPE_CHECKING:
+    from pipelines.cli.commands import Work
     from pipelines.promises.promises import Promises
 
-logger = logging.getLogger(f"coarsefine.{__name__}")
 
-EPILOG = "Example: coarsefine calibrate model calibration.jsonl -o model --precision 0.95"
-
-
+@command("calibrate model calibration.jsonl -o model --precision 0.95", goes_on="give the same command again")
 def calibrate(
-    model: ModelArgument,
+    work: "Work",
+    model: options.ModelArgument,
     file: Annotated[
         str,
         typer.Argument(parser=expanded, help="Documents with their labels, seen by neither training nor validation."),
     ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the calibrated model; MODEL itself to replace."),
-    ] = None,
+    out: options.NewModelOption = None,
     precision: Annotated[
         float, typer.Option("--precision", help="Share of right answers, at each level, that is promised.")
     ] = 0.95,
@@ -45,50 +38,41 @@ def calibrate(
             "--false-alarms", help="Share of documents in scope that may be taken for out of scope; by default none is."
         ),
     ] = None,
-    routing: RoutingOption = None,
-    beam: BeamOption = None,
-    device: DeviceOption = None,
-    config: ConfigOption = None,
-    settings: SetOption = None,
+    split: options.SplitOption = None,
+    routing: options.RoutingOption = None,
+    beam: options.BeamOption = None,
+    device: options.DeviceOption = None,
 ) -> None:
     """Promise a precision for fine answers and for group answers, and a coverage for sets.
 
     What each promise means, and when it does not hold, stands in docs/trust.md.
     """
-    with session(goes_on="give the same command again"):
-        from pipelines.card.reproduction import with_calibration
-        from pipelines.cli.documents import Source, check_all, read_source
-        from pipelines.cli.places import check_places, model_folder
-        from pipelines.config import load_config
-        from pipelines.model.artifact.replacement import check_replaceable, model_place
+    from pipelines.card.reproduction import with_calibration
+    from pipelines.cli.documents import read_file
+    from pipelines.cli.models import load_classifier
+    from pipelines.cli.places import new_model, writing
 
-        if out is None:
-            raise DataError(f"name the folder of the calibrated model: -o NEW, or -o {model} to replace the old one")
-        check_replaceable(out)
-        loaded = load_config(config, settings or [])
-        check_places([model_folder("--out", out, replaces=model)], config, loaded, {"MODEL": model, "FILE": file})
-        data = loaded.data
-        with model_place(out):
-            classifier = load_classifier(model, device=device, routing=routing, beam=beam)
-            with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
-                documents = read_source(Source(file, data.calibration_split), data, cache=Path(folder))
-                checked = check_all({"calibration": (file, documents)}, classifier.taxonomy_)["calibration"]
-                classifier.calibrate(
-                    checked,
-                    checked.labels,
-                    precision=precision,
-                    delta=delta,
-                    coverage=coverage,
-                    by_group=by_group,
-                    false_alarms=false_alarms,
-                )
-            record = with_calibration(classifier.model_.record, file, data)
-            classifier.model_ = replace(classifier.model_, record=record)
-            classifier.save_pretrained(out)
-        wrote(out)
-        assert classifier.model_.promises is not None  # noqa: S101 - calibrate has made them; for the type checker
-        _show(classifier.model_.promises)
-        logger.info("the calibrated model is in %s", out)
+    data = work.config.data
+    folder = new_model(model, out)
+    with writing(work, folder):
+        classifier = load_classifier(model, device=device, routing=routing, beam=beam)
+        source = (file, split or data.calibration_split)
+        documents = read_file("calibration", source, work.config, classifier.taxonomy_)
+        classifier.calibrate(
+            *documents.pair,
+            precision=precision,
+            delta=delta,
+            coverage=coverage,
+            by_group=by_group,
+            false_alarms=false_alarms,
+        )
+        read = data.model_copy(update={"calibration_split": source[1]})
+        record = with_calibration(classifier.model_.record, file, read)
+        classifier.model_ = replace(classifier.model_, record=record)
+        classifier.save_pretrained(folder.place)
+    wrote(folder.place, "the calibrated model is in")
+    assert classifier.model_.promises is not None  # noqa: S101 - calibrate has made them; for the type checker
+    _show(classifier.model_.promises)
 
 
 def _show(promises: "Promises") -> None:

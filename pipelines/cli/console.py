@@ -1,4 +1,4 @@
-"""What all commands share on the terminal: results, the log, errors, and the options that they have in common.
+"""What all commands share on the terminal: results, the log, and errors.
 
 What a command shows is kept until its work is done: by then every file is written, and nothing that happens to stdout
 (a closed pipe, a full disk) can cost one.
@@ -9,15 +9,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from inspect import signature
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import system_refusal
 from hierarchy.errors import CoarsefineError, one_line
 from hierarchy.text.escaping import visible
@@ -34,33 +32,20 @@ if TYPE_CHECKING:
 OURS = "coarsefine"  # above the loggers of all our modules
 WIDTH_WHEN_PIPED = 160  # so that tables do not fold
 BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # the last two as a shell tells of a signal
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with the settings; see configs/.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting, over what the file says; can be repeated."),
-]
-Command = TypeVar("Command", bound=Callable[..., Any])
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-class CommandLine(typer.Typer):
-    """Commands in whose paths ``~`` is the home folder; a shell leaves it as it is in ``--out=~/x``."""
-
-    def command(self, *args: Any, **options: Any) -> "Callable[[Command], Command]":
-        """Register a command, with `local_path` as the reader of each of its paths."""
-        register = super().command(*args, **options)
-
-        def registered(command: Command) -> Command:
-            for parameter in signature(command).parameters.values():
-                described: tuple[Any, ...] = get_args(parameter.annotation)  # the type, and typer's option or argument
-                if described and Path in (described[0], *get_args(described[0])):
-                    described[1].parser = local_path
-            return register(command)
-
-        return registered
+# What sets here what the remedy of an error names; {} is the value.
+OPTIONS: Mapping[str, str] = MappingProxyType({
+    "text": "--text-column (or --set data.text=...)",
+    "label": "--label-column (or --set data.label=...)",
+    "group": "--set data.group=...",
+    "split": "--set data.train_split=... (or valid_split, calibration_split, test_split)",
+    "delimiter": "--set data.delimiter={}",
+    "encoding": "--set data.encoding={}",
+    "augment": "--set classifier.augment=module:function",
+    "label_encoder": "--set classifier.label_encoder={}",
+    "validation": "--set data.valid={}",
+    "move_labels": "--move-labels",
+})  # fmt: skip
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 class Results:
@@ -72,18 +57,21 @@ class Results:
         In the order of showing; bytes are written as they are, a string is a line.
     places
         Files, folders or addresses that hold what the command has made.
+    options
+        See `OPTIONS`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, str]) -> None:
         self.shown: list[RenderableType | bytes] = []
         self.places: list[str] = []
+        self.options = {**OPTIONS, **options}
 
 
 _running: Results | None = None  # of the command that is at work
 
 
 @contextmanager
-def session(*, goes_on: str = "") -> Iterator[None]:
+def session(goes_on: str = "", options: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
     """Run a command and then show its results; an expected error ends it with one message and without a traceback.
 
     The log goes to stderr. Where the results cannot be shown, the command has failed only if it made nothing else.
@@ -92,10 +80,12 @@ def session(*, goes_on: str = "") -> Iterator[None]:
     ----------
     goes_on
         What a person does after an interruption, for the message.
+    options
+        Of this command, beside `OPTIONS`.
     """
     global _running
-    _running = results = Results()
-    with told_errors(goes_on):
+    _running = results = Results(options)
+    with told_errors(goes_on, results.options):
         set_up_log()
         try:
             yield
@@ -120,7 +110,17 @@ def _tell_lost(reason: OSError, places: list[str]) -> None:
 
 
 @contextmanager
-def told_errors(goes_on: str = "") -> Iterator[None]:
+def naming(**options: str) -> Iterator[None]:
+    """Let the remedies of errors in the block name other options than those of `OPTIONS`."""
+    named = {} if _running is None else _running.options
+    before = dict(named)
+    named.update(options)
+    yield
+    named.update(before)  # not after an error, which is yet to be told
+
+
+@contextmanager
+def told_errors(goes_on: str = "", options: Mapping[str, str] = OPTIONS) -> Iterator[None]:
     """End with one message and without a traceback where the cause is the input, the system, or a person.
 
     All else is a fault of ours and stays a traceback, which tells where.
@@ -132,7 +132,7 @@ def told_errors(goes_on: str = "") -> Iterator[None]:
             fail(f"stopped by {stopped.name}{': ' if goes_on else ''}{goes_on}", style="yellow")
             raise typer.Exit(stopped.exit_code) from None
         if isinstance(error, CoarsefineError):
-            fail(str(error))
+            fail(error.worded(options))
             raise typer.Exit(BAD_INPUT) from None
         refusal = None if isinstance(error, Stopped) else system_refusal(error)
         if refusal is None:
@@ -175,15 +175,6 @@ def set_up_log() -> None:
     os.environ.setdefault("DATASETS_VERBOSITY", "error")
 
 
-def silence_weight_bars() -> None:
-    """Hide transformers' own bars about weights; ours say what is going on."""
-    from huggingface_hub.utils.tqdm import enable_progress_bars
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    enable_progress_bars()  # downloads are worth a bar
-
-
 def stdout() -> "Console":
     """Return the console for results."""
     from rich.console import Console
@@ -218,10 +209,12 @@ def print_lines(*lines: "str | RenderableType") -> None:
         _keep(line)
 
 
-def wrote(place: Any) -> None:
-    """Note a file, folder or address that holds what the command has made."""
+def wrote(place: Any, what: str = "") -> None:
+    """Note a file, folder or address that holds what the command has made, and log it behind `what`."""
     if _running is not None:
         _running.places.append(str(place))
+    if what:
+        logger.info("%s %s", what, place)
 
 
 def text(content: str, style: str = "") -> "Text":
@@ -249,6 +242,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for row in rows:
         table.add_row(*map(text, row))
     _keep(table)
+
+
+def print_minutes(seconds: Mapping[str, float]) -> None:
+    """Show how long each step took."""
+    print_table("Time", ("step", "minutes"), [(step, f"{spent / 60:.1f}") for step, spent in seconds.items()])
 
 
 def print_report(report: "EvaluationReport") -> None:

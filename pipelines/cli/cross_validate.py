@@ -1,82 +1,55 @@
 """``coarsefine cross-validate``: figures with their spread, and out-of-fold predictions."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hierarchy.errors import DataError
-from pipelines.cli.console import (
-    ConfigOption,
-    JsonOption,
-    SetOption,
-    print_json,
-    print_table,
-    session,
-    silence_weight_bars,
-    wrote,
-)
+from pipelines.cli import options
+from pipelines.cli.commands import command
+from pipelines.cli.console import naming, print_json, print_table, wrote
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pipelines.cli.commands import Work
     from pipelines.config import Config
     from pipelines.cross_validation.validate import CrossValidation
     from pipelines.evaluation.resampled import PairedTest
 
-logger = logging.getLogger(f"coarsefine.{__name__}")
-
-EPILOG = "Example: coarsefine cross-validate --config configs/chained.yaml --set data.train=train.jsonl --folds 5"
 GOES_ON = "the same command goes on after the last finished fold"
 
-FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Parts; each is answered by a model of the others.")]
-RepeatsOption = Annotated[int, typer.Option("--repeats", min=1, help="Times that the documents are dealt anew.")]
-SourceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--source-column",
-        metavar="COLUMN",
-        help="Source of a document (customer, thread): documents with the same one stay on one side of every split.",
-    ),
-]
-IdOption = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column that is passed through as id.")]
 
-
+@command("cross-validate --config configs/chained.yaml --set data.train=train.jsonl --folds 5", goes_on=GOES_ON)
 def cross_validate(
-    folds: FoldsOption = 5,
-    repeats: RepeatsOption = 1,
-    source_column: SourceOption = None,
-    id_column: IdOption = None,
+    work: "Work",
+    folds: options.FoldsOption = 5,
+    repeats: options.RepeatsOption = 1,
+    source_column: options.SourceOption = None,
+    id_column: options.IdOption = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="Parquet file for the out-of-fold predictions.")
     ] = Path("out-of-fold.parquet"),
-    baselines: Annotated[bool, typer.Option(help="Fit the flat models beside the model.")] = True,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    settings: SetOption = None,
+    baselines: options.BaselinesOption = True,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Train on all folds of the training documents but one, answer that one, and so on.
 
     A run that was stopped goes on after its last finished fold when the same command is given again.
     """
-    with session(goes_on=GOES_ON):
-        from hierarchy.disk.locks import held
-        from hierarchy.disk.output import OutputFile
-        from pipelines.cli.places import check_places, run_folder
-        from pipelines.config import load_config
+    from pipelines.cli.places import output_file, run_folder, writing
 
-        loaded = load_config(config, settings or [])
-        check_places([OutputFile("--out", out, (".parquet",)), run_folder(loaded)], config, loaded)
-        with held(out):
-            result = validated_folds(loaded, folds, repeats, source_column, id_column, baselines=baselines)
-            if as_json:
-                print_json(result.as_dict() | {"predictions": str(out)})
-            else:
-                _show(result)
-            result.predictions.write(out)
-        wrote(out)
-        logger.info("the out-of-fold predictions are in %s", out)
+    with writing(work, output_file("--out", out, ".parquet"), checked=[run_folder(work.config)]):
+        result = validated_folds(work.config, folds, repeats, source_column, id_column, baselines=baselines)
+        if as_json:
+            print_json(result.as_dict() | {"predictions": str(out)})
+        else:
+            _show(result)
+        result.predictions.write(out)
+    wrote(out, "the out-of-fold predictions are in")
 
 
 def validated_folds(
@@ -101,36 +74,25 @@ def validated_folds(
     """
     import numpy as np
 
-    from pipelines.cli.documents import Source, check_all, read_source, read_taxonomy, taxonomy_of
-
-    data, settings = config.data, config.settings()
-    if data.train is None:
-        raise DataError("no documents are named: set data.train in the config, or --set data.train=FILE")
-    if settings.encoder != "none":
-        from stages.training.arguments import check_training
-
-        silence_weight_bars()
-        check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
-    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.cli.documents import read_checked, read_table, sources_of, taxonomy_named
+    from pipelines.cli.models import check_settings, new_classifier
     from pipelines.cross_validation.validate import cross_validate
     from pipelines.model.artifact.replacement import run_place
 
-    with run_place(config.run_folder):
-        table = read_source(Source(data.train, data.train_split), data, cache=config.run_folder / "documents")
-        if config.taxonomy is None:
-            taxonomy = taxonomy_of(table, data.train, merge_spellings=settings.merge_spellings)
-        else:
-            taxonomy = read_taxonomy(config.taxonomy)
-        checked = check_all({"train": (data.train, table)}, taxonomy)["train"]
-        assert checked.rows is not None  # noqa: S101 - a check gives them; this tells the type checker
-        rows = table["row"][checked.rows.tolist()]
-        sources = None if source_column is None else _column(config, source_column, "--source-column", rows)
-        ids = None if id_column is None else _column(config, id_column, "--id", rows)
-        classifier = HierarchicalClassifier(taxonomy, **settings.model_dump())
+    train = sources_of(config, ("train",))["train"]
+    check_settings(config)
+    with run_place(config.run_folder) as folder:
+        read = partial(read_table, train, config.data, cache=folder / "documents")
+        taxonomy, checked = read_checked({"train": train}, config, taxonomy_named(config), cache=folder / "documents")
+        documents = checked["train"]
+        assert documents.rows is not None  # noqa: S101 - a check gives them; this tells the type checker
+        rows = read()["row"][documents.rows.tolist()]
+        sources = None if source_column is None else _column(read, source_column, "--source-column", rows)
+        ids = None if id_column is None else _column(read, id_column, "--id", rows)
         result = cross_validate(
-            classifier,
-            replace(checked, rows=np.arange(len(checked))),
-            checked.labels,
+            new_classifier(config, taxonomy),
+            replace(documents, rows=np.arange(len(documents))),
+            documents.labels,
             folds=folds,
             repeats=repeats,
             sources=sources,
@@ -147,17 +109,10 @@ def validated_folds(
     )
 
 
-def _column(config: "Config", column: str, option: str, rows: Sequence[int]) -> list[str | None]:
-    """Read one more column of the training documents, as text, for the documents at some rows."""
-    from pipelines.cli.documents import in_cli_words
-    from pipelines.data.reading import read_documents
-
-    data = config.data
-    with in_cli_words(label=option):
-        table = read_documents(
-            str(data.train), **data.reading, label=column, split=data.train_split,
-            cache_dir=config.run_folder / "documents",
-        )  # fmt: skip
+def _column(read: "Callable[..., Dataset]", column: str, option: str, rows: Sequence[int]) -> list[str | None]:
+    """Read one more column of the documents, as text, for those at some rows."""
+    with naming(label=option):
+        table = read(label=column)
     value_of = dict(zip(table["row"], table["label"], strict=True))
     return [value_of[row] for row in rows]
 

@@ -2,12 +2,14 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hierarchy.errors import ConfigError
-from pipelines.cli.console import SetOption, print_lines, print_table, session, text, wrote
+from pipelines.cli import options
+from pipelines.cli.commands import Work, command
+from pipelines.cli.console import print_lines, text, wrote
+from pipelines.cli.predict import print_paths
 from pipelines.demo.configs import configs_folder
 
 if TYPE_CHECKING:
@@ -17,55 +19,48 @@ CONFIG_OF = {"en": "demo.yaml", "zh": "demo_zh.yaml"}
 PATHS_SHOWN = 2
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
-EPILOG = "Example: coarsefine demo --language zh --folder demo_zh"
 
-
+@command("demo --language zh --folder demo_zh", goes_on="the same command goes on from what is finished in the folder")
 def demo(
     folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where everything is written.")] = Path(
         "demo"
     ),
-    language: Annotated[str, typer.Option("--language", help="en (600 labels) or zh (100 labels).")] = "en",
-    baselines: Annotated[bool, typer.Option(help="Fit the flat models and the classic chain beside the model.")] = True,
-    settings: SetOption = None,
+    language: Annotated[Literal["en", "zh"], typer.Option("--language", help="600 labels (en) or 100 (zh).")] = "en",
+    baselines: options.BaselinesOption = True,
+    settings: options.SetOption = None,
 ) -> None:
     """Train and evaluate on a synthetic corpus, with groups built from bare labels, and classify some letters."""
-    with session(goes_on="the same command goes on from what is finished in the folder"):
-        from hierarchy.disk.output import OutputFolder
-        from pipelines.cli.places import check_places
-        from pipelines.cli.train import run_training
-        from pipelines.config import load_config
-        from pipelines.demo.corpus import DEMO_FILES, MODEL, TAXONOMY, check_demo_folder, demo_files, write_demo_corpus
-        from pipelines.model.artifact.replacement import check_replaceable, model_place, run_place
+    from hierarchy.disk.output import OutputFolder
+    from pipelines.cli.places import model_folder, run_folder, writing
+    from pipelines.cli.train import run_training
+    from pipelines.config import load_config
+    from pipelines.demo.corpus import DEMO_FILES, MODEL, TAXONOMY, check_demo_folder, demo_files, write_demo_corpus
 
-        if language not in CONFIG_OF:
-            raise ConfigError(f"--language {language}: the demo is there in {' and '.join(CONFIG_OF)}")
-        # Its own config names what the demo writes itself: only what the user adds to it is read.
-        made = OutputFolder("--folder", folder, files=(*DEMO_FILES, TAXONOMY, MODEL), tables=True)
-        check_places([made], None, load_config(None, settings or []))
-        check_demo_folder(folder)
-        files = demo_files(folder, language)
-        places = {
-            "taxonomy": files.labels,
-            "data.train": files.train,
-            "data.valid": files.valid,
-            "data.test": files.test,
-            "run_dir": folder / "run",
-            "output": folder / MODEL,
-        }
-        overrides = [f"{key}={place}" for key, place in places.items()]
-        config = load_config(configs_folder() / CONFIG_OF[language], [*overrides, *(settings or [])])
-        check_replaceable(Path(config.output))
-        with run_place(folder):
-            write_demo_corpus(folder, language)
-            logger.info("a synthetic corpus, invented for this project, is in %s", folder)
-            with model_place(Path(config.output)), run_place(config.run_folder):
-                groups = folder / TAXONOMY
-                groups.unlink(missing_ok=True)  # those of a model that goes now: the next demo would not know them
-                classifier = run_training(config, baselines=baselines)
-                classifier.taxonomy_.to_yaml(groups)
-        wrote(folder)
-        logger.info("the groups that were built: coarsefine taxonomy show %s", groups)
-        _classify(classifier, _letters(language))
+    files = demo_files(folder, language)
+    places = {
+        "taxonomy": files.labels,
+        "data.train": files.train,
+        "data.valid": files.valid,
+        "data.test": files.test,
+        "run_dir": folder / "run",
+        "output": folder / MODEL,
+    }
+    overrides = [f"{key}={place}" for key, place in places.items()]
+    config = load_config(configs_folder() / CONFIG_OF[language], [*overrides, *(settings or [])])
+    check_demo_folder(folder)
+    # Its own config names what the demo writes itself: only what the user adds to it is read.
+    made = OutputFolder("--folder", folder, files=(*DEMO_FILES, TAXONOMY, MODEL), tables=True)
+    own = (model_folder("output", Path(config.output)), run_folder(config))
+    with writing(Work(load_config(None, settings or [])), made), writing(Work(config), *own):
+        write_demo_corpus(folder, language)
+        logger.info("a synthetic corpus, invented for this project, is in %s", folder)
+        groups = folder / TAXONOMY
+        groups.unlink(missing_ok=True)  # those of a model that goes now: the next demo would not know them
+        classifier = run_training(config, baselines=baselines)
+        classifier.taxonomy_.to_yaml(groups)
+    wrote(folder)
+    logger.info("the groups that were built: coarsefine taxonomy show %s", groups)
+    _classify(classifier, _letters(language))
 
 
 def _letters(language: str) -> list[str]:
@@ -76,12 +71,6 @@ def _letters(language: str) -> list[str]:
 
 
 def _classify(classifier: "HierarchicalClassifier", letters: list[str]) -> None:
-    taxonomy = classifier.taxonomy_
     for letter, paths in zip(letters, classifier.predict_paths(letters, top_k=PATHS_SHOWN), strict=True):
         print_lines("", text(letter.strip(), style="italic"))
-        rows = []
-        for path in paths:
-            group = taxonomy.groups[taxonomy.group_index(path.path[0])]
-            label = taxonomy.labels[taxonomy.label_index(path.path[-1])]
-            rows.append((label.name, group.name, f"{path.probability:.3f}", f"{path.group_probability:.3f}"))
-        print_table("", ("label", "group", "probability", "of the group"), rows)
+        print_paths("", paths, classifier.taxonomy_, ("probability", "group_probability"))

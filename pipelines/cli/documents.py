@@ -1,67 +1,74 @@
-"""Documents for the commands: read and checked, with messages in the words of the command line."""
+"""What the commands read: documents, checked, and taxonomies."""
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from hierarchy.disk.paths import local_path
-from hierarchy.errors import CoarsefineError, DataError, TaxonomyError, combined
+from hierarchy.errors import DataError, TaxonomyError, combined
 from hierarchy.spellings import Pair, merged_pairs
 from hierarchy.taxonomy import Taxonomy
-from pipelines.config import Config, Data
 
 if TYPE_CHECKING:
     import numpy as np
     from datasets import Dataset
 
+    from pipelines.config import Config, Data
     from pipelines.data.documents import Documents
 
+T = TypeVar("T")
+ROLES = ("train", "valid", "calibration", "test")
+NO_TRAIN = "no training documents are named: set data.train in the config, or --set data.train=FILE"
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
-# What a function's caller would write, and what one does on the command line.
-IN_CLI_WORDS = {
-    "with text=...": "with --set data.text=...",
-    "with label=...": "with --set data.label=...",
-    "with group=...": "with --set data.group=...",
-    "with set_params(augment=...)": "with --set classifier.augment=module:function",
-    "with set_params(label_encoder=...)": "with --set classifier.label_encoder=...",
-    "with delimiter=...": "with --set data.delimiter=...",
-    "with encoding='": "with --set data.encoding='",
-    "with move_labels=True": "with --move-labels",
-    "with split=...": "with --set data.train_split=... (or valid_split, calibration_split, test_split)",
-}
-
-
-OF_DATA = {
-    "is not in the taxonomy": "is no label of the training documents",
-    "that the taxonomy lacks": "that the training documents lack",
-    "add it to the taxonomy": "give it training documents",
-}
+Source: TypeAlias = tuple[str, str | None]  # a file, folder or name on the hub, and which split of it
+Cut: TypeAlias = "Callable[[Part], tuple[np.ndarray, np.ndarray]]"  # documents -> places in training and validation
 
 
 @dataclass(frozen=True)
-class Source:
-    """One of the sources of documents that a config names.
+class Part:
+    """Documents for one purpose.
 
     Parameters
     ----------
-    place
-        File, folder or name on the hub.
-    split
-        Which split, where it has several.
+    documents
+        Checked, with their label ids.
+    name
+        What they are called in the report.
     """
 
-    place: str
-    split: str | None = None
+    documents: "Documents"
+    name: str
+
+    @property
+    def pair(self) -> "tuple[Documents, Sequence[str]]":
+        """As `fit` and others take them."""
+        return self.documents, self.documents.labels
 
 
-def read_source(source: Source, data: Data, *, cache: Path | None) -> "Dataset":
-    """Read documents with the columns that the config names.
+def read_taxonomy(place: str | Path) -> Taxonomy:
+    """Read a taxonomy from its file, or from the folder of a model."""
+    path = local_path(place)
+    if path.is_dir():
+        path = path / "taxonomy.yaml"
+        if not path.exists():
+            raise TaxonomyError(f"the folder {str(place)!r} is no model, it has no taxonomy.yaml: name a taxonomy file")
+    if not path.exists():
+        raise TaxonomyError(f"there is no taxonomy file {str(path)!r} (paths start at the working directory)")
+    return Taxonomy.from_file(path)
+
+
+def taxonomy_named(config: "Config") -> Taxonomy | None:
+    """Read the taxonomy that a config names, if it does."""
+    return None if config.taxonomy is None else read_taxonomy(config.taxonomy)
+
+
+def read_table(source: Source, data: "Data", *, cache: Path | None = None, label: str | None = "") -> "Dataset":
+    """Read documents with the columns that a config names, or with another label column, or none.
 
     Parameters
     ----------
@@ -70,88 +77,138 @@ def read_source(source: Source, data: Data, *, cache: Path | None) -> "Dataset":
     data
         Names the columns.
     cache
-        Where the table is written; None leaves it to the `datasets` library.
+        Where the table is written; None takes a folder that goes with this process.
+    label
+        Column in place of the label's, or None.
     """
     from pipelines.data.reading import read_documents
 
-    with in_cli_words():
-        return read_documents(
-            source.place, **data.reading, label=data.label, group=data.group, split=source.split, cache_dir=cache
-        )
+    place, split = source
+    label, group = (data.label, data.group) if label == "" else (label, None)
+    return read_documents(place, **data.reading, label=label, group=group, split=split, cache_dir=cache)
 
 
-def check_all(
-    tables: "dict[str, tuple[str, Dataset]]", taxonomy: Taxonomy, *, of_data: bool = False
-) -> "dict[str, Documents]":
-    """Check several tables, log what is odd about each, and tell all problems of all of them at once.
+def read_checked(
+    sources: Mapping[str, Source], config: "Config", taxonomy: Taxonomy | None, *, cache: Path | None = None
+) -> "tuple[Taxonomy, dict[str, Documents]]":
+    """Read and check documents, log what is odd about each part, and tell all problems of all of them at once.
 
     Parameters
     ----------
-    tables
-        Role (train, valid, calibration, test) -> (place, documents).
+    sources
+        Role (train, valid, calibration, test) -> what to read.
+    config
+        Names the columns.
     taxonomy
-        Whose labels they must have.
-    of_data
-        It was made of the training documents' labels: messages speak of these.
+        Whose labels they must have; None takes the tree of the training documents' columns.
+    cache
+        As for `read_table`.
     """
     from pipelines.data.checks import check_table
 
-    checked: dict[str, Documents] = {}
-    refused: list[DataError] = []
-    for role, (place, documents) in tables.items():
-        kept = role in ("calibration", "test")
-        try:
-            with in_cli_words(OF_DATA if of_data else {}):
-                found = check_table(documents, taxonomy, where=place, keep_empty=kept)
-        except DataError as error:
-            refused.append(error)
-            continue
-        for line in found.report.lines(taxonomy):
-            logger.info("%s: %s", place, line)
-        checked[role] = found.documents
-    if refused:
-        raise combined(refused)
-    return checked
+    tables = _all(
+        {role: partial(read_table, source, config.data, cache=cache) for role, source in sources.items()}, sources
+    )
+    tree = _taxonomy_of(tables["train"], sources["train"][0], config) if taxonomy is None else taxonomy
+    checks = {
+        role: partial(
+            check_table,
+            table,
+            tree,
+            where=sources[role][0],
+            keep_empty=role in ("calibration", "test"),
+            of_data=taxonomy is None,
+        )
+        for role, table in tables.items()
+    }
+    checked = _all(checks, sources)
+    for role, found in checked.items():
+        for line in found.report.lines(tree):
+            logger.info("%s: %s", sources[role][0], line)
+    return tree, {role: found.documents for role, found in checked.items()}
 
 
-def taxonomy_of(documents: "Dataset", place: str, *, merge_spellings: bool) -> Taxonomy:
-    """Return the tree that the columns of documents hold; labels without a group stay unplaced.
+def read_file(role: str, source: Source, config: "Config", taxonomy: Taxonomy) -> Part:
+    """Read and check the documents of one file."""
+    return _part(read_checked({role: source}, config, taxonomy)[1][role], source)
+
+
+def read_parts(
+    config: "Config", taxonomy: Taxonomy | None, cut: Cut, roles: Sequence[str] = ROLES
+) -> tuple[Taxonomy, dict[str, Part]]:
+    """Read and check all documents that a config names; without a test part, validation stands for it.
 
     Parameters
     ----------
-    documents
-        With the column ``label`` and, where there is one, ``group``.
-    place
-        Where they come from, for messages.
-    merge_spellings
-        Whether labels, and groups, that differ in case, width and white space alone are one. Of groups it is logged;
-        of labels `check_all` says it.
+    config
+        Names the documents and the run folder.
+    taxonomy
+        As for `read_checked`.
+    cut
+        Cuts the training documents where no validation documents are named; an empty part is left out.
+    roles
+        Which documents are read.
     """
-    from pipelines.data.checks import check_table
+    sources = sources_of(config, roles)
+    taxonomy, checked = read_checked(sources, config, taxonomy, cache=config.run_folder / "documents")
+    parts = {role: _part(found, sources[role]) for role, found in checked.items()}
+    if "valid" not in parts:
+        whole = checked["train"]
+        kept, held_out = cut(parts["train"])
+        if len(held_out):
+            logger.info("validation: %d of %d training documents", len(held_out), len(whole))
+            for role, places in (("train", kept), ("valid", held_out)):
+                parts[role] = Part(whole.select(places), f"a part of {sources['train'][0]}")
+    if "test" in roles and "test" not in parts and "valid" in parts:
+        valid = parts["valid"]
+        logger.warning("no test documents are named (data.test): figures on validation documents are a little too good")
+        parts["test"] = Part(valid.documents, f"validation documents ({valid.name}), used in training too")
+    return taxonomy, parts
 
-    pairs: Counter[Pair] = Counter()
-    columns = [name for name in ("label", "label_count", "group") if name in documents.column_names]
-    for batch in documents.select_columns(columns).iter(1000):
-        groups = batch.get("group") or [None] * len(batch["label"])
-        for label, labels, group in zip(batch["label"], batch["label_count"], groups, strict=True):
-            if label is not None and labels == 1:  # the others are told by the check
-                pairs[label, group if group and group.strip() else None] += 1
-    if not pairs:
-        with in_cli_words():
-            check_table(documents, where=place)
-    left: Collection[Pair] = pairs
-    if merge_spellings:
-        left, _, lines = merged_pairs(pairs)
-        for line in lines:
-            logger.warning("%s: %s", place, line)
-    try:
-        return Taxonomy.from_data([label for label, _ in left], [group for _, group in left], merge_spellings=False)
-    except TaxonomyError as error:
-        raise TaxonomyError(error.problems, place) from None
+
+def sources_of(config: "Config", roles: Sequence[str]) -> dict[str, Source]:
+    """Return the sources that a config names for some roles; there must be training documents."""
+    if config.data.train is None:
+        raise DataError(NO_TRAIN)
+    named = config.data.model_dump()
+    return {role: (named[role], named[f"{role}_split"]) for role in roles if named[role] is not None}
+
+
+def stratified(config: "Config") -> Cut:
+    """Return what cuts a validation part as `fit` would, and refuses where it cannot."""
+    from pipelines.data.report import count
+    from pipelines.data.splits import stratified_split
+
+    def cut(part: Part) -> "tuple[np.ndarray, np.ndarray]":
+        labels, seed = part.documents.labels, config.classifier.random_state
+        kept, held_out = stratified_split(labels, random_state=seed, keys=part.documents.keys())
+        if not len(held_out):
+            raise DataError(
+                f"no label has 3 documents ({count(len(set(labels)), 'label')} in "
+                f"{count(len(labels), 'document')}), so no validation part can be cut: name the right label "
+                "column with --label-column (or --set data.label=...), give more documents, or set data.valid",
+                part.name,
+            )
+        return kept, held_out
+
+    return cut
+
+
+def warn_of_seen_parts(parts: Mapping[str, Part], role: str) -> list[str]:
+    """Warn, before the long work, of documents of a role that stand in training or validation; return what was said."""
+    from pipelines.data.documents import warn_of_repeats
+
+    told: list[str] = []
+    if role in parts:
+        documents = parts[role].documents
+        for other, where in (("train", "training"), ("valid", "validation")):
+            if other in parts and parts[other].documents is not documents:  # where one stands for both, it is told
+                told += warn_of_repeats(documents, parts[other].documents, what=f"{role} documents", where=where)
+    return told
 
 
 def training_vectors(
-    config: Config, taxonomy: Taxonomy | None, check: Callable[[Taxonomy], None] = lambda _: None
+    config: "Config", taxonomy: Taxonomy | None, check: Callable[[Taxonomy], None] = lambda _: None
 ) -> "tuple[Taxonomy, tuple[np.ndarray, list[str]] | None, Sequence[str] | None]":
     """Read what the tree's figures stand on: the training documents as vectors, through the cache of the run folder.
 
@@ -174,54 +231,63 @@ def training_vectors(
     TaxonomyError
         There are neither labels nor documents.
     """
-    if config.data.train is None:
-        if taxonomy is None:
-            raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
+    if taxonomy is not None:
         check(taxonomy)
-        return taxonomy, None, None
+        if config.data.train is None:
+            return taxonomy, None, None
+    elif config.data.train is None:
+        raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
     from pipelines.training.groups import document_vectors
 
-    documents = read_source(Source(config.data.train, config.data.train_split), config.data, cache=None)
+    tree, checked = read_checked(sources_of(config, ("train",)), config, taxonomy)
     if taxonomy is None:
-        taxonomy = taxonomy_of(documents, config.data.train, merge_spellings=config.classifier.merge_spellings)
-    check(taxonomy)
-    train = check_all({"train": (config.data.train, documents)}, taxonomy)["train"]
-    vectors = document_vectors(train.texts, config.classifier, config.run_folder)
-    return taxonomy, (vectors, list(train.labels)), train.texts
+        check(tree)
+    texts, labels = checked["train"].texts, list(checked["train"].labels)
+    return tree, (document_vectors(texts, config.classifier, config.run_folder), labels), texts
 
 
-def read_taxonomy(place: str | Path) -> Taxonomy:
-    """Read a taxonomy from its file, or from the folder of a model."""
-    path = local_path(place)
-    if path.is_dir():
-        path = path / "taxonomy.yaml"
-        if not path.exists():
-            raise TaxonomyError(f"the folder {str(place)!r} is no model, it has no taxonomy.yaml: name a taxonomy file")
-    if not path.exists():
-        raise TaxonomyError(f"there is no taxonomy file {str(path)!r} (paths start at the working directory)")
-    return Taxonomy.from_file(path)
+def _taxonomy_of(documents: "Dataset", place: str, config: "Config") -> Taxonomy:
+    """Return the tree that the columns of documents hold; labels without a group stay unplaced.
 
-
-@contextmanager
-def in_cli_words(other: Mapping[str, str] = MappingProxyType({}), **said: str) -> Iterator[None]:
-    """Say options instead of arguments in the messages of errors.
-
-    Parameters
-    ----------
-    other
-        More words -> what is said in their place.
-    said
-        Argument -> what names it here, where that is not the usual key of the config.
+    Where labels, or groups, that differ in case, width and white space alone are one, it is logged of groups; of labels
+    the check says it.
     """
-    words = IN_CLI_WORDS | dict(other) | {f"with {argument}=...": f"with {option}" for argument, option in said.items()}
+    from pipelines.data.checks import check_table
+
+    pairs: Counter[Pair] = Counter()
+    columns = [name for name in ("label", "label_count", "group") if name in documents.column_names]
+    for batch in documents.select_columns(columns).iter(1000):
+        groups = batch.get("group") or [None] * len(batch["label"])
+        for label, labels, group in zip(batch["label"], batch["label_count"], groups, strict=True):
+            if label is not None and labels == 1:  # the others are told by the check
+                pairs[label, group if group and group.strip() else None] += 1
+    if not pairs:
+        check_table(documents, where=place)
+    left: Collection[Pair] = pairs
+    if config.classifier.merge_spellings:
+        left, _, lines = merged_pairs(pairs)
+        for line in lines:
+            logger.warning("%s: %s", place, line)
     try:
-        yield
-    except CoarsefineError as error:
-        *problems, hint = (_replaced(text, words) for text in (*error.problems, error.hint))
-        raise type(error)(problems, error.where, hint) from None
+        return Taxonomy.from_data([label for label, _ in left], [group for _, group in left], merge_spellings=False)
+    except TaxonomyError as error:
+        raise TaxonomyError(error.problems, place) from None
 
 
-def _replaced(text: str, words: Mapping[str, str]) -> str:
-    for written, said in words.items():
-        text = text.replace(written, said)
-    return text
+def _all(steps: "Mapping[str, Callable[[], T]]", sources: Mapping[str, Source]) -> dict[str, T]:
+    """Do a step for each role; what is wrong with any is told at once."""
+    done: dict[str, T] = {}
+    refused = []
+    for role, step in steps.items():
+        try:
+            done[role] = step()
+        except DataError as error:
+            refused.append(DataError(error.problems, error.where or sources[role][0], error.hint))
+    if refused:
+        raise combined(refused)
+    return done
+
+
+def _part(documents: "Documents", source: Source) -> Part:
+    place, split = source
+    return Part(documents, place if split is None else f"{place} ({split})")

@@ -1,44 +1,32 @@
 """``coarsefine explain``: what in a document speaks for its best label and against another."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hierarchy.disk.paths import expanded
 from hierarchy.errors import DataError
-from pipelines.cli.answers import (
-    ANSWERED,
-    BeamOption,
-    DeviceOption,
-    ModelArgument,
-    RoutingOption,
-    load_classifier,
-)
-from pipelines.cli.console import (
-    ConfigOption,
-    JsonOption,
-    SetOption,
-    print_json,
-    print_lines,
-    print_table,
-    session,
-)
+from pipelines.cli import options
+from pipelines.cli.commands import command
+from pipelines.cli.console import print_json, print_lines, print_table
+from pipelines.cli.predict import ANSWERED, print_paths
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
+    from pipelines.cli.commands import Work
+    from pipelines.cli.documents import Source
     from pipelines.config import Data
     from pipelines.explaining.explanation import Explanation
 
-EPILOG = 'Example: coarsefine explain model letters.csv --row 7, or: explain model --text "My card ..."'
 NGRAMS_SHOWN = 10  # for the best label, and as many against it
 CHARACTERS_SHOWN = 60
 
 
+@command('explain model letters.csv --row 7, or: explain model --text "My card ..."', columns=("text",))
 def explain(
-    model: ModelArgument,
+    work: "Work",
+    model: options.ModelArgument,
     file: Annotated[str | None, typer.Argument(parser=expanded, help="Documents; --row names one of them.")] = None,
     row: Annotated[
         int | None, typer.Option("--row", metavar="N", help="Row of the document, as predictions and messages name it.")
@@ -47,56 +35,45 @@ def explain(
     against: Annotated[
         str | None, typer.Option("--against", metavar="LABEL", help="Label to compare with; by default the runner-up.")
     ] = None,
-    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Paths listed.")] = 3,
-    routing: RoutingOption = None,
-    beam: BeamOption = None,
-    as_json: JsonOption = False,
-    device: DeviceOption = None,
-    config: ConfigOption = None,
-    settings: SetOption = None,
+    top_k: options.TopOption = 3,
+    split: options.SplitOption = None,
+    routing: options.RoutingOption = None,
+    beam: options.BeamOption = None,
+    as_json: options.JsonOption = False,
+    device: options.DeviceOption = None,
 ) -> None:
     """Say what in a document speaks for its best label, and what for another one."""
-    with session():
-        from pipelines.config import load_config
+    from pipelines.cli.models import load_classifier
 
-        data = load_config(config, settings or []).data
-        if (text is None) == (file is None):
-            raise DataError("give a file with documents and --row, or --text with one document, and not both")
-        if (row is None) != (file is None):
-            raise DataError("--row says which document of a file: name both, or neither beside --text")
-        if file is not None and row is not None:
-            text = _document(file, row, data)
-        assert text is not None  # noqa: S101 - one of the two was given; this tells the type checker
-        classifier = load_classifier(model, device=device, routing=routing, beam=beam)
-        explanation = classifier.explain(text, against=against, top_k=top_k)
-        if as_json:
-            print_json(explanation.as_dict())
-        else:
-            _print(explanation, text, classifier.taxonomy_)
+    if (text is None) == (file is None):
+        raise DataError("give a file with documents and --row, or --text with one document, and not both")
+    if (row is None) != (file is None):
+        raise DataError("--row says which document of a file: name both, or neither beside --text")
+    data = work.config.data
+    if file is not None and row is not None:
+        text = _document((file, split or data.test_split), row, data)
+    assert text is not None  # noqa: S101 - one of the two was given; this tells the type checker
+    classifier = load_classifier(model, device=device, routing=routing, beam=beam)
+    explanation = classifier.explain(text, against=against, top_k=top_k)
+    if as_json:
+        print_json(explanation.as_dict())
+    else:
+        _print(explanation, text, classifier.taxonomy_)
 
 
-def _document(file: str, row: int, data: "Data") -> str:
-    from pipelines.cli.documents import in_cli_words
-    from pipelines.data.reading import read_documents
+def _document(source: "Source", row: int, data: "Data") -> str:
+    from pipelines.cli.documents import read_table
 
-    with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
-        with in_cli_words():
-            documents = read_documents(
-                file, **data.reading, label=None, split=data.test_split, cache_dir=Path(folder) / "table"
-            )
-        rows = documents["row"][:]
-        if row not in rows:
-            raise DataError(f"there is no document in row {row}: the rows go from {rows[0]} to {rows[-1]}", file)
-        return str(documents[rows.index(row)]["text"])
+    documents = read_table(source, data, label=None)
+    rows = documents["row"][:]
+    if row not in rows:
+        raise DataError(f"there is no document in row {row}: the rows go from {rows[0]} to {rows[-1]}", source[0])
+    return str(documents[rows.index(row)]["text"])
 
 
 def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
-    label, group = taxonomy.label_named, taxonomy.group_named
-    print_table(
-        "Paths",
-        ("label", "group", "probability"),
-        [(label(p.path[-1]), group(p.path[0]), f"{p.probability:.3f}") for p in explanation.paths],
-    )
+    label = taxonomy.label_named
+    print_paths("Paths", explanation.paths, taxonomy, ("probability",))
     if explanation.paths[0].reason == "nothing_known":
         print_lines(ANSWERED["none", "nothing_known"])
     best, other = label(explanation.label), label(explanation.against)

@@ -10,30 +10,27 @@ import typer
 
 from hierarchy.errors import DataError
 from hierarchy.nodes import Label, named
-from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_json, print_table, session, wrote
-from pipelines.cli.cross_validate import (
-    GOES_ON,
-    FoldsOption,
-    IdOption,
-    RepeatsOption,
-    SourceOption,
-    validated_folds,
-)
+from pipelines.cli import options
+from pipelines.cli.commands import command
+from pipelines.cli.console import print_json, print_table, wrote
+from pipelines.cli.cross_validate import GOES_ON, validated_folds
 
 if TYPE_CHECKING:
+    from pipelines.cli.commands import Work
     from pipelines.config import Config
     from pipelines.cross_validation.label_errors import LabelError, LabelErrors
 
+SHOWN = 20  # on the terminal; the file has all
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
-EPILOG = (
-    "Example: coarsefine label-errors out-of-fold.parquet -o label-errors.csv\n\n"
-    "coarsefine label-errors --set data.train=train.jsonl --text --top 100"
+
+@command(
+    "label-errors out-of-fold.parquet -o label-errors.csv",
+    "label-errors --set data.train=train.jsonl --text --top 100",
+    goes_on=lambda given: GOES_ON if given["predictions"] is None else "",
 )
-SHOWN = 20  # on the terminal; the file has all
-
-
 def label_errors(
+    work: "Work",
     predictions: Annotated[
         Path | None,
         typer.Argument(
@@ -45,63 +42,54 @@ def label_errors(
     ),
     top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N most suspicious documents.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Add the beginning of each text (from data.train).")] = False,
-    folds: FoldsOption = 5,
-    repeats: RepeatsOption = 1,
-    source_column: SourceOption = None,
-    id_column: IdOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    settings: SetOption = None,
+    folds: options.FoldsOption = 5,
+    repeats: options.RepeatsOption = 1,
+    source_column: options.SourceOption = None,
+    id_column: options.IdOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Name documents whose label is probably wrong, the most suspicious first, with the label to put in its place.
 
     Options about folds, sources and ids are for the case without PREDICTIONS. docs/data-quality.md says how to read
     the list.
     """
-    with session(goes_on=GOES_ON if predictions is None else ""):
-        from hierarchy.disk.output import OutputFile
-        from pipelines.cli.documents import read_taxonomy
-        from pipelines.cli.places import check_places, run_folder
-        from pipelines.config import load_config
-        from pipelines.cross_validation.label_errors import find_label_errors
-        from pipelines.cross_validation.label_review import write_review
-        from pipelines.cross_validation.out_of_fold import read_out_of_fold
+    from pipelines.cli.documents import taxonomy_named
+    from pipelines.cli.places import output_file, run_folder, writing
+    from pipelines.cross_validation.label_errors import find_label_errors
+    from pipelines.cross_validation.label_review import write_review
+    from pipelines.cross_validation.out_of_fold import read_out_of_fold
 
-        loaded = load_config(config, settings or [])
-        check_places(
-            [OutputFile("--out", out, (".csv",)), run_folder(loaded)], config, loaded, {"PREDICTIONS": predictions}
-        )
-        if text and loaded.data.train is None:
+    config = work.config
+    with writing(work, output_file("--out", out, ".csv"), checked=[run_folder(config)]):
+        if text and config.data.train is None:
             raise DataError("--text needs the documents: --set data.train=FILE")
         if predictions is not None:
             found = read_out_of_fold(predictions)
         else:
-            found = validated_folds(loaded, folds, repeats, source_column, id_column, baselines=False).predictions
-        if loaded.taxonomy is not None:  # names may have changed since
-            found = found.named_by(read_taxonomy(loaded.taxonomy))
-        errors = find_label_errors(found)
+            found = validated_folds(config, folds, repeats, source_column, id_column, baselines=False).predictions
+        taxonomy = taxonomy_named(config)
+        errors = find_label_errors(found if taxonomy is None else found.named_by(taxonomy))  # names may have changed
         errors = replace(errors, found=errors.found[:top])
-        excerpts = _excerpts(loaded, errors.found) if text else {}
+        excerpts = _excerpts(config, errors.found) if text else {}
         write_review(errors.found, out, excerpts)
-        wrote(out)
-        if as_json:
-            lines = errors.as_dict()
-            for line, one in zip(lines["found"], errors.found, strict=True):
-                line |= {"text": excerpts[one.key]} if one.key in excerpts else {}
-            print_json(lines)
-        else:
-            _show(errors, excerpts)
-        logger.info("%d documents to review are in %s", len(errors.found), out)
+    wrote(out, f"{len(errors.found)} documents to review are in")
+    if as_json:
+        lines = errors.as_dict()
+        for line, one in zip(lines["found"], errors.found, strict=True):
+            line |= {"text": excerpts[one.key]} if one.key in excerpts else {}
+        print_json(lines)
+    else:
+        _show(errors, excerpts)
 
 
 def _excerpts(config: "Config", found: "Sequence[LabelError]") -> dict[int, str]:
     """Find the texts by their hashes, so that they need not stand where they stood."""
-    from pipelines.cli.documents import Source, read_source
+    from pipelines.cli.documents import read_table, sources_of
     from pipelines.cross_validation.label_review import excerpt
     from pipelines.data.documents import Documents
 
     data, wanted = config.data, {one.key for one in found}
-    table = read_source(Source(str(data.train), data.train_split), data, cache=config.run_folder / "documents")
+    table = read_table(sources_of(config, ("train",))["train"], data, cache=config.run_folder / "documents")
     excerpts = {}
     for batch in table.select_columns(["text"]).iter(1000):
         for key, text in zip(Documents(batch["text"], ()).keys().tolist(), batch["text"], strict=True):

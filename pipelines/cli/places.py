@@ -1,59 +1,83 @@
-"""What a command reads and what it writes, compared before any work."""
+"""What a command reads and what it writes: compared before any work, and held while the work lasts."""
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from hierarchy.disk.output import OutputFile, OutputFolder, check_outputs
+from hierarchy.disk.locks import held
+from hierarchy.disk.output import PAGE_SUFFIXES, OutputFile, OutputFolder, check_outputs
 from hierarchy.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from hierarchy.disk.output import Place
+    from pipelines.cli.commands import Work
     from pipelines.config import Config
 
 ROLES = ("train", "valid", "calibration", "test")
 OF_RUN = re.compile(r"documents|vectors|(rows|folds|tune|chained|joint)-.*", re.DOTALL)
+Output: TypeAlias = OutputFile | OutputFolder
 NO_FOLDERS = ("none", "embedded")  # encoders that are no path
 
 
-def check_places(
-    outputs: "Sequence[OutputFile | OutputFolder]",
-    config_file: Path | None,
-    config: "Config",
-    inputs: "Mapping[str, Place | None] | None" = None,
-) -> None:
-    """Refuse outputs that would cost something that the command reads.
+@contextmanager
+def writing(work: "Work", *outputs: Output | None, checked: Sequence[Output | None] = ()) -> Iterator[None]:
+    """Refuse outputs that cannot be written or would cost something that the command reads; hold them in the block.
 
     Parameters
     ----------
+    work
+        Names all that is read.
     outputs
-        What the command writes.
-    config_file
-        The file of the config, which is read, too.
-    config
-        Names data, taxonomy and encoders.
-    inputs
-        What the command's own arguments and options name, by their names.
+        What the command writes; None is what nobody asked for.
+    checked
+        What is not held, since others may write in it or it is held by what does the work.
 
     Raises
     ------
     DataError
         See `hierarchy.disk.output.check_outputs`.
+    ArtifactError
+        A folder cannot take a model.
+    BusyError
+        Another process writes one of them, or works in it.
     """
-    named: dict[str, Place | None] = {"--config": config_file, "taxonomy": config.taxonomy}
-    named |= {f"data.{role}": getattr(config.data, role) for role in ROLES}
+    from pipelines.model.artifact.replacement import check_replaceable, model_place, run_place
+
+    mine = [output for output in outputs if output is not None]
+    wanted = [*mine, *(output for output in checked if output is not None)]
+    run = work.config.run_folder
+    for output in wanted:
+        if _is_model(output):
+            check_replaceable(output.place)
+            if _is_of_run(output.place, run):
+                raise DataError(
+                    f"{output.name} {str(output.place)!r} lies in what the run folder {str(run)!r} keeps for itself: "
+                    "name another folder"
+                )
+    written = {output.name for output in wanted}
+    named = {name: place for name, place in work.paths.items() if name not in written}
+    check_outputs(wanted, {**_named_by(work.config), **named})
+    with ExitStack() as stack:
+        for output in mine:
+            hold = held if isinstance(output, OutputFile) else model_place if _is_model(output) else run_place
+            stack.enter_context(hold(output.place))
+        yield
+
+
+def _is_model(output: Output) -> bool:
+    return isinstance(output, OutputFolder) and output.replaced
+
+
+def _named_by(config: "Config") -> dict[str, str | Path | None]:
+    """Return what a config names that is read, by its keys."""
     settings = config.classifier
     encoders = {"classifier.encoder": settings.encoder, "classifier.label_encoder": settings.label_encoder}
-    named |= {name: place for name, place in encoders.items() if place not in NO_FOLDERS}
-    for output in outputs:
-        if isinstance(output, OutputFolder) and output.replaced and _is_of_run(output.place, config.run_folder):
-            raise DataError(
-                f"{output.name} {str(output.place)!r} lies in what the run folder {str(config.run_folder)!r} keeps for "
-                "itself: name another folder"
-            )
-    check_outputs(outputs, {**named, **(inputs or {})})
+    return {
+        "taxonomy": config.taxonomy,
+        **{f"data.{role}": getattr(config.data, role) for role in ROLES},
+        **{name: place for name, place in encoders.items() if place not in NO_FOLDERS},
+    }
 
 
 def _is_of_run(place: Path, run: Path) -> bool:
@@ -70,3 +94,24 @@ def run_folder(config: "Config") -> OutputFolder:
 def model_folder(name: str, place: Path, *, replaces: Path | None = None) -> OutputFolder:
     """Return the folder of a model as an output; where it `replaces` the model that is read, it may be the same."""
     return OutputFolder(name, place, replaced=True, replaces=replaces)
+
+
+def new_model(model: Path, out: Path | None) -> OutputFolder:
+    """Return ``--out``, the folder of what a command makes of `model`, as an output."""
+    if out is None:
+        raise DataError(f"name the folder of the new model: -o NEW, or -o {model} to replace the old one")
+    return model_folder("--out", out, replaces=model)
+
+
+def output_file(name: str, place: Path | None, *suffixes: str) -> OutputFile | None:
+    """Return a file as an output, where it is asked for."""
+    return None if place is None else OutputFile(name, place, suffixes)
+
+
+def page(place: Path | None) -> OutputFile | None:
+    """Return ``--html`` as an output, where it is asked for and can be drawn."""
+    if place is not None:
+        from pipelines.pages.shell import check_bokeh
+
+        check_bokeh()
+    return output_file("--html", place, *PAGE_SUFFIXES)

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import print_lines, session, wrote
+from pipelines.cli.commands import command
+from pipelines.cli.console import print_lines, wrote
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
-EPILOG = "Example: coarsefine push model my-org/tickets --private"
 
-
+@command("push model my-org/tickets --private", goes_on="give the same command again")
 def push(
     model: Annotated[Path, typer.Argument(help="Folder that train wrote.")],
     repo_id: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Where to on the hub; made where there is none.")],
@@ -29,11 +29,10 @@ def push(
 
     Log in first with `hf auth login`, or set HF_TOKEN. Only the files that the model's manifest lists are uploaded.
     """
-    with session(goes_on="give the same command again"):
-        from pipelines.model.artifact.hub import push_folder
+    from pipelines.model.artifact.hub import push_folder
 
-        where = push_folder(model, repo_id, private=private, revision=revision, commit_message=message)
-        wrote(where)
-        print_lines(where)
-        name = repo_id if revision is None else f"{repo_id}@{revision}"
-        logger.info("use it by its name: coarsefine predict %s --text ...", name)
+    where = push_folder(model, repo_id, private=private, revision=revision, commit_message=message)
+    wrote(where)
+    print_lines(where)
+    name = repo_id if revision is None else f"{repo_id}@{revision}"
+    logger.info("use it by its name: coarsefine predict %s --text ...", name)

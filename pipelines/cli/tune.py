@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hierarchy.errors import ConfigError
-from pipelines.cli.console import ConfigOption, SetOption, print_table, session, silence_weight_bars, wrote
+from pipelines.cli import options
+from pipelines.cli.commands import command
+from pipelines.cli.console import print_table, wrote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipelines.cli.commands import Work
     from pipelines.config import Config
     from pipelines.tuning.trials import Comparison, Tuning
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
-EPILOG = (
-    "Example: coarsefine tune configs/tune.yaml --config configs/chained.yaml --set data.train=train.jsonl -o tuned"
+
+@command(
+    "tune configs/tune.yaml --config configs/chained.yaml --set data.train=train.jsonl -o tuned",
+    goes_on="the same command goes on after the last finished trial",
 )
-
-
 def tune(
+    work: "Work",
     space: Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file with the settings and their ranges.")],
-    config: ConfigOption = None,
-    settings: SetOption = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for best.yaml and trials.json.")
     ] = Path("tuned"),
@@ -41,80 +43,64 @@ def tune(
     test: Annotated[
         bool, typer.Option("--test", help="At the end compare trial 0 and the best trial on data.test, once.")
     ] = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write plots and table as one HTML page.")
-    ] = None,
+    html: options.PageOption = None,
 ) -> None:
     """Try settings, keep the best config on the validation documents, and leave the test documents alone.
 
     A tune that was stopped goes on when the same command is given again; so does one whose --trials or --minutes were
     raised. Finished trials are kept in the run folder, as are vectors and rows, which trials share.
     """
-    with session(goes_on="the same command goes on after the last finished trial"):
-        from hierarchy.disk.output import PAGE_SUFFIXES, OutputFile, OutputFolder
-        from hierarchy.disk.whole_files import write_output
-        from pipelines.cli.places import check_places, run_folder
-        from pipelines.config import load_config
-        from pipelines.model.artifact.replacement import run_place
-        from pipelines.pages.shell import check_bokeh
-        from pipelines.tuning.storage import check_optuna
-        from pipelines.tuning.trials import BEST, RESULTS, check_results
+    from hierarchy.disk.output import OutputFolder
+    from hierarchy.disk.whole_files import write_output
+    from pipelines.cli.places import page, run_folder, writing
+    from pipelines.tuning.storage import check_optuna
+    from pipelines.tuning.trials import BEST, RESULTS, check_results
 
-        check_optuna()
-        loaded = load_config(config, settings or [])
-        if html is not None:
-            check_bokeh()
-        page = [] if html is None else [OutputFile("--html", html, PAGE_SUFFIXES)]
-        results = OutputFolder("--out", out, files=(RESULTS, BEST))
-        check_places([results, run_folder(loaded), *page], config, loaded, {"SPACE": space})
+    check_optuna()
+    config = work.config
+    budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
+
+    def keep(found: "Tuning") -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        found.write_json(out / RESULTS)
+        found.write_config(out / BEST, config)
+
+    with writing(work, OutputFolder("--out", out, files=(RESULTS, BEST)), run_folder(config), page(html)):
         check_results(out)
+        found = _search(space, config, budget, test=test, prune=prune, after=keep)
+        keep(found)
+    wrote(out)
+    _show(found)
+    if html is not None:
+        from pipelines.pages.tuning import tuning_page
 
-        def keep(found: "Tuning") -> None:
-            out.mkdir(parents=True, exist_ok=True)
-            found.write_json(out / RESULTS)
-            found.write_config(out / BEST, loaded)
-
-        budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
-        with run_place(loaded.run_folder), run_place(out):
-            found = _search(space, loaded, budget, test=test, prune=prune, after=keep)
-            keep(found)
-        wrote(out)
-        _show(found)
-        if html is not None:
-            from pipelines.pages.tuning import tuning_page
-
-            write_output(html, tuning_page(found))
-            logger.info("the page is in %s", html)
-        logger.info("the best config: coarsefine train --config %s", out / BEST)
+        write_output(html, tuning_page(found))
+        wrote(html, "the page is in")
+    logger.info("the best config: coarsefine train --config %s", out / BEST)
 
 
 def _search(
     place: Path, config: "Config", budget: dict[str, Any], *, test: bool, prune: bool, after: "Callable[[Tuning], None]"
 ) -> "Tuning":
-    from pipelines.classifier import HierarchicalClassifier
-    from pipelines.cli.documents import read_taxonomy
-    from pipelines.cli.train import read_parts, stratified
+    from pipelines.cli.documents import read_parts, stratified, taxonomy_named
+    from pipelines.cli.models import new_classifier
     from pipelines.tuning.search import check_options
     from pipelines.tuning.search import tune as search
     from pipelines.tuning.space import read_space
 
     settings = config.settings()
-    if settings.encoder != "none":
-        silence_weight_bars()
     space = read_space(place, settings)
     check_options(settings, space, **budget)  # before the documents are read
     if test and config.data.test is None:
         raise ConfigError("--test compares on test documents and none are named: set data.test, or leave --test out")
     roles = ("train", "valid", "test") if test else ("train", "valid")
-    given = None if config.taxonomy is None else read_taxonomy(config.taxonomy)
-    taxonomy, parts = read_parts(config, given, stratified(settings.random_state), roles)
-    documents = {role: (part.documents, part.documents.labels) for role, part in parts.items()}
+    taxonomy, parts = read_parts(config, taxonomy_named(config), stratified(config), roles)
     return search(
-        HierarchicalClassifier(taxonomy, **settings.model_dump()),
+        new_classifier(config, taxonomy),
         space,
-        *documents["train"],
-        validation=documents["valid"],
-        test=documents.get("test"),
+        *parts["train"].pair,
+        validation=parts["valid"].pair,
+        test=parts["test"].pair if test else None,
         prune=prune,
         after=after,
         **budget,

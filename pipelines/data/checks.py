@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.errors import DataError
+from hierarchy.errors import DataError, Remedy
 from hierarchy.matching import is_called
 from hierarchy.nodes import named
 from hierarchy.spellings import one_spelling, spelling_lines
@@ -47,7 +47,7 @@ def check_table(
     Of its columns, ``text`` and ``label`` must be there. The texts stay on disk.
     """
     if "label" not in table.column_names:
-        raise DataError("the documents were read without labels; name the label column with label=...", where)
+        raise DataError(Remedy("the documents were read without labels; name the label column with ", "label"), where)
     return check_documents(table["text"], table_rows(table), taxonomy, where=where, keep_empty=keep_empty, **options)
 
 
@@ -60,6 +60,7 @@ def check_documents(
     keep_empty: bool = False,
     merge_spellings: bool = True,
     known: Collection[str] = (),
+    of_data: bool = False,
 ) -> Checked:
     """Find the label of every document, and everything that is odd about the data.
 
@@ -79,6 +80,8 @@ def check_documents(
         Without a taxonomy: take labels that differ in case, width and white space alone for one.
     known
         Without a taxonomy: labels of other documents, whose spelling is taken over.
+    of_data
+        The taxonomy was made of the training documents' labels, and messages speak of these.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def check_documents(
     """
     scan = scan_documents(rows, len(texts), keep_empty)
     ids = _ids(scan, taxonomy, known, merge_spellings=merge_spellings)
-    problems = find_label_problems(scan, taxonomy, ids)
+    problems = find_label_problems(scan, taxonomy, ids, of_data=of_data)
     if problems:
         raise DataError(problems, where)
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hierarchy.errors import DataError
+from hierarchy.errors import DataError, Remedy
 from hierarchy.matching import match_key
 from hierarchy.text.characters import has_half
 from hierarchy.text.likeness import most_like
@@ -90,9 +90,12 @@ class Columns:
         names = list(available)
         found = self.find(names)
         listed = ", ".join(repr(name) for name in names[:50]) or "none"
-        problems = [
-            f"there is no column {column!r}{did_you_mean(column, names)}. The columns are {listed}; "
-            f"name the right one with {self.argument(column)}=..."
+        problems: list[str] = [
+            Remedy(
+                f"there is no column {column!r}{did_you_mean(column, names)}. The columns are {listed}; name the right "
+                "one with ",
+                self.argument(column),
+            )
             for column in self.required
             if column not in found
         ]
@@ -150,7 +153,9 @@ def other_names(found: Mapping[str, str]) -> list[str]:
 
 def _ambiguous(names: list[str], argument: str) -> str:
     listed = " and ".join(map(repr, names))
-    return f"the columns {listed} differ in case, width or blanks only; name the one that is meant with {argument}=..."
+    return Remedy(
+        f"the columns {listed} differ in case, width or blanks only; name the one that is meant with ", argument
+    )
 
 
 def to_document(record: Mapping[str, Any], columns: Columns, row: int, place: str) -> dict[str, Any]:
@@ -199,7 +204,7 @@ def _seems_to_be(names: list[str]) -> str:
     """Say what is wrong with a header as a whole; else an empty text."""
     for separator, name in SEPARATORS.items():
         if len(names) == 1 and separator in names[0]:
-            return f"the columns seem to be parted by {name}: name the character with delimiter=..."
+            return Remedy(f"the columns seem to be parted by {name}: name the character with ", "delimiter")
     if set(names) <= TAXONOMY_COLUMNS or "groups" in names:
         return "the file seems to be a taxonomy, not documents"
     return ""

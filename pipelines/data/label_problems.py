@@ -4,17 +4,22 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 
-from hierarchy.errors import PROBLEMS_SHOWN
+from hierarchy.errors import PROBLEMS_SHOWN, Remedy
 from hierarchy.matching import match_key
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.report import count, shortened, some
 from pipelines.data.scan import Pair, Scan
 
+# What is said of a label that there is not, of all such, and what to do.
+OF_TAXONOMY = ("is not in the taxonomy", "the taxonomy lacks", "add it to the taxonomy")
+OF_DATA = ("is no label of the training documents", "the training documents lack", "give it training documents")
 LABELS_SHOWN = PROBLEMS_SHOWN - 4  # one problem each; the rest is counted, which makes two at most, as do rows
 
 
-def find_label_problems(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | None]) -> list[str]:
+def find_label_problems(
+    scan: Scan, taxonomy: Taxonomy | None, ids: list[str | None], *, of_data: bool = False
+) -> list[str]:
     """List everything about the labels that stops the work.
 
     Parameters
@@ -25,18 +30,23 @@ def find_label_problems(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | N
         The labels that they may have; None allows all.
     ids
         The label id of each of the scan's pairs, None where it has no meaning.
+    of_data
+        The taxonomy was made of the training documents' labels, and a person knows these.
 
     Returns
     -------
     list of str
         Empty where all is well.
     """
-    found = []
+    found: list[str] = []
     read = len(scan.pair)
     if scan.unlabelled.total and not (scan.pairs or scan.several.total):
         found.append(
-            f"the label column is empty in all {count(read, 'document')}; name the right one with label=..., or fill "
-            "it in"
+            Remedy(
+                f"the label column is empty in all {count(read, 'document')}; name the right one with ",
+                "label",
+                ", or fill it in",
+            )
         )
     elif scan.unlabelled.total:
         what, rows = count(scan.unlabelled.total, "document"), some(scan.unlabelled.first, scan.unlabelled.total)
@@ -48,11 +58,14 @@ def find_label_problems(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | N
         rows = some([f"{row}: {_shown(labels)}" for row, labels in scan.several.first], scan.several.total)
         found.append(f"{what} several labels (rows {rows}); one label a document is predicted: keep one of them")
     if taxonomy is not None:
-        found += _unresolved(scan, taxonomy, ids)
+        found += _unresolved(scan, taxonomy, ids, OF_DATA if of_data else OF_TAXONOMY)
     if not found and not scan.pairs:
         found.append(
-            f"no document is left: {count(scan.empty.total, 'document')} read, all without text; name the right column "
-            "with text=..."
+            Remedy(
+                f"no document is left: {count(scan.empty.total, 'document')} read, all without text; name the right "
+                "column with ",
+                "text",
+            )
         )
     return found
 
@@ -70,8 +83,9 @@ class _Case:
         return f"label {shortened(self.label)!r} ({count(self.documents, 'document')}, first in row {self.row})"
 
 
-def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[str]:
+def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None], words: tuple[str, str, str]) -> list[str]:
     """Describe the pairs without a meaning: ambiguous ones, then unknown ones, the commonest first."""
+    unknown_is, all_lack, add = words
     if None not in ids:
         return []
     by_name: dict[str, list[Label]] = defaultdict(list)
@@ -89,7 +103,7 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
 
     most = max(LABELS_SHOWN - len(unknown), LABELS_SHOWN // 2)
     shown, rest = _commonest(ambiguous, most)
-    found = []
+    found: list[str] = []
     for case in shown:
         labels = by_name[match_key(case.label)]
         candidates = some([label.id for label in labels])
@@ -99,8 +113,8 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
             )
             continue
         said = "" if case.group is None else f", of which the data's group {case.group!r} is none"
-        remedy = f"name the group column with group=..., or write the id: {candidates}"
-        found.append(f"{case} stands under several groups{said}; {remedy}")
+        problem = f"{case} stands under several groups{said}; name the group column with "
+        found.append(Remedy(problem, "group", f", or write the id: {candidates}"))
     if rest:
         found.append(f"{rest} that stand under several groups")
     shown, rest = _commonest(unknown, LABELS_SHOWN - len(shown))
@@ -109,10 +123,10 @@ def _unresolved(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> list[s
         if case.label in taxonomy.retired:
             remedy = "it is retired"
         else:
-            remedy = f"nearest: {near}" if near else "nothing in it is alike: add it to the taxonomy, or take it out"
-        found.append(f"{case} is not in the taxonomy; {remedy}")
+            remedy = f"nearest: {near}" if near else f"nothing in it is alike: {add}, or take it out"
+        found.append(f"{case} {unknown_is}; {remedy}")
     if rest:
-        found.append(f"{rest} that the taxonomy lacks")
+        found.append(f"{rest} that {all_lack}")
     return found
 
 

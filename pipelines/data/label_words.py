@@ -4,16 +4,20 @@ The model knows ids; `predict` answers in words. A word is what `fit` was given 
 that differ from its ids (`Model.words`).
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from hierarchy.arguments import column
+from hierarchy.arguments import column, same_length
 from hierarchy.errors import DataError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.documents import Documents
+from pipelines.data.report import some
+
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Word: TypeAlias = str | int  # truth values are whole numbers
 KINDS = {str: "text", int: "whole numbers", bool: "truth values"}
@@ -150,6 +154,40 @@ def ids_said(words: Iterable[Word], taxonomy: Taxonomy, by_word: Mapping[Word, s
             means[word] = taxonomy.resolve(str(word)) or (None if gone else spoken)
         found.append(means[word])
     return found
+
+
+def known_places(
+    texts: Sequence[str], labels: Any, taxonomy: Taxonomy, by_word: Mapping[Word, str], known: Sequence[str]
+) -> np.ndarray:
+    """Find the place of each label among those that a model answers with; -1, which is told, of one that it lacks.
+
+    Parameters
+    ----------
+    texts, labels
+        Documents and their labels in words.
+    taxonomy, by_word
+        As for `ids_said`.
+    known
+        Ids that the model answers with.
+
+    Raises
+    ------
+    DataError
+        There are no documents, or not one label a document.
+    """
+    words = check_words(labels)
+    same_length(texts, words, ("texts", "labels"))
+    if not len(texts):
+        raise DataError("there are no documents to score")
+    place = {label: i for i, label in enumerate(known)}
+    places = np.array([-1 if label is None else place.get(label, -1) for label in ids_said(words, taxonomy, by_word)])
+    if (places < 0).any():
+        unknown = sorted({repr(word) for word, found in zip(words, places, strict=True) if found < 0})
+        logger.warning(
+            "%d of %d documents count as wrong, having labels that the model does not know: %s",
+            (places < 0).sum(), len(places), some(unknown),
+        )  # fmt: skip
+    return places
 
 
 def _bare(word: Word) -> Word:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hierarchy.disk.paths import local_path
 from hierarchy.embedding.hub_names import hub_refusal, is_dataset_cached
-from hierarchy.errors import DataError, first_line
+from hierarchy.errors import DataError, Remedy, first_line
 from hierarchy.files.text_format import TextFormat, refuse_other_kind
 from pipelines.data.arrowfiles import (
     ARROW_SUFFIXES,
@@ -169,7 +169,7 @@ def _from_dataset(loaded: "Dataset", columns: Columns, where: str, cache_dir: Pa
 
 
 def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset":
-    from datasets import get_dataset_split_names, load_dataset
+    from datasets import get_dataset_split_names
 
     repository, _, config = name.partition(":")
     kept = None if cache_dir is None else cache_dir / HUB
@@ -179,7 +179,7 @@ def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset"
     try:
         splits = get_dataset_split_names(repository, config or None)
         chosen = _choose_split(splits, split, name)
-        return load_dataset(repository, config or None, split=chosen, cache_dir=None if kept is None else str(kept))
+        return _loaded(repository, config or None, split=chosen, cache_dir=None if kept is None else str(kept))
     except DataError:
         raise
     except Exception as error:  # network, hub and script errors have no common base
@@ -188,6 +188,19 @@ def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset"
             "Check the name (owner/name, or owner/name:config) and the network",
             name,
         ) from error
+
+
+def _loaded(*names: str | None, **options: str | None) -> Any:
+    """Load a dataset without the bars of the library about what it makes of the files."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, load_dataset
+
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        return load_dataset(*names, **options)
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 def _one_split(loaded: Any, split: str | None, where: str) -> "Dataset":
@@ -210,7 +223,7 @@ def _choose_split(splits: Sequence[str], split: str | None, where: str) -> str:
     if splits == [""]:
         raise DataError(f"split={split!r} was asked for, but there is one dataset without splits", where)
     if split is None:
-        raise DataError(f"there are several splits ({', '.join(splits)}); say which with split=...", where)
+        raise DataError(Remedy(f"there are several splits ({', '.join(splits)}); say which with ", "split"), where)
     if split not in splits:
         problem = f"there is no split {split!r}{did_you_mean(split, splits)}; there are {', '.join(splits)}"
         raise DataError(problem, where)

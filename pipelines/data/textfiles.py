@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from hierarchy.errors import DataError
+from hierarchy.errors import DataError, Remedy
 from hierarchy.files.text_format import TextFormat
 from pipelines.data.columns import Columns, other_names, to_document
 from pipelines.data.delimited import read_rows
@@ -25,7 +25,9 @@ BROKEN_OFF = (EOFError, zlib.error, gzip.BadGzipFile)
 LONGEST_LINE = 2**28  # characters: a gzip file of a megabyte can hold a line of a gigabyte
 LONGEST_LIST = 2**30
 NO_HEADER = "the first line of the file must name the columns"
-ONE_COLUMN = "line 1 names one column only: where another character parts the columns, name it with delimiter=..."
+ONE_COLUMN = Remedy(
+    "line 1 names one column only: where another character parts the columns, name it with ", "delimiter"
+)
 
 
 def text_suffix(path: Path) -> str | None:
@@ -80,7 +82,7 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
                     raise DataError(f"line {number} has more than {LONGEST_LINE:,} characters: part what stands in it")
                 if number == 1 and "\0" in line:
                     encoding = "utf-16-be" if line.startswith("\0") else "utf-16-le"
-                    raise DataError(f"the file seems to be UTF-16; save it as UTF-8, or read it with {encoding=}")
+                    raise DataError(_other_encoding("the file seems to be UTF-16", encoding))
                 yield line.removeprefix(BYTE_ORDER_MARK)
         except UnicodeError:
             try:
@@ -106,9 +108,9 @@ def _wrong_byte(path: Path, encoding: str) -> str:
     with closing(_opened(path)) as file:
         start = file.read(4)
         if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
-            return "the file is UTF-32; save it as UTF-8, or read it with encoding='utf-32'"
+            return _other_encoding("the file is UTF-32", "utf-32")
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return "the file is UTF-16; save it as UTF-8, or read it with encoding='utf-16'"
+            return _other_encoding("the file is UTF-16", "utf-16")
         chunk = start + file.read(CHUNK)
         while True:
             try:
@@ -118,14 +120,17 @@ def _wrong_byte(path: Path, encoding: str) -> str:
                 line += before.decode(encoding, "replace").count("\n")
                 place = offset + len(chunk) - len(error.object) + error.start
                 wrong = f"byte 0x{error.object[error.start]:02x} at offset {place}"
-                return (
-                    f"line {line}: {wrong} is not {encoding.upper()}; save the file as UTF-8, or read it as it was "
-                    "written, with encoding='gb18030' (or big5, cp1252)"
-                )
+                remedy = "save the file as UTF-8, or read it as it was written, with "
+                written = f"line {line}: {wrong} is not {encoding.upper()}; {remedy}"
+                return Remedy(written, "encoding", " (or big5, cp1252)", value="'gb18030'")
             except UnicodeError as error:  # some codecs do not say where
                 return f"after line {line}: this is not {encoding.upper()} ({error}); save the file as UTF-8"
             offset += len(chunk)
             chunk = file.read(CHUNK)
+
+
+def _other_encoding(problem: str, encoding: str) -> Remedy:
+    return Remedy(f"{problem}; save it as UTF-8, or read it with ", "encoding", value=repr(encoding))
 
 
 def _from_table(rows: Iterator[tuple[int, list[str]]], columns: Columns, notes: list[str]) -> Iterator[dict[str, Any]]:

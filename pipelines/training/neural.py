@@ -1,7 +1,6 @@
 """The neural side of a training: the encoder, its cached vectors, and what is trained on groups and labels."""
 
 import copy
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +37,6 @@ from stages.vectors import SegmentVectors
 if TYPE_CHECKING:
     from stages.training.evaluations import Watch
     from stages.training.trainer import Training
-
-logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hierarchy.errors import ConfigError, DataError
+from hierarchy.errors import ConfigError, DataError, Remedy
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.wrong_values import validated
 from pipelines.data.augmentation import for_rows, load_function, training_documents
@@ -152,7 +152,8 @@ def _named_by_caller(model: Model, reads_labels: bool, given: dict[str, str | No
     for name, use in uses.items():
         trained = getattr(model.settings, name)
         if trained is not None and given[name] is None and (name == "augment" or reads_labels):
-            raise ConfigError(f"the model was trained {use.format(trained)} yourself with set_params({name}=...)")
+            problem = f"the model was trained {use.format(trained)} yourself with "
+            raise ConfigError(Remedy(problem, name, call="set_params({})"))
         if trained is None and given[name] is not None:
             raise ConfigError(
                 f"{name} {given[name]!r} is set and the model was trained without: a refit trains as the model was "
@@ -199,8 +200,11 @@ def _check_validation(plan: RefitPlan, train: Documents, valid: Documents | None
     if valid is None:
         if plan.coarse:
             raise DataError(
-                "labels came, went or moved, so the fusion must be fitted again, and fewer than half of the documents "
-                "that validated the model are among these: give validation documents with validation=..."
+                Remedy(
+                    "labels came, went or moved, so the fusion must be fitted again, and fewer than half of the "
+                    "documents that validated the model are among these: give validation documents with ",
+                    "validation",
+                )
             )
         return
     report_unseen(valid.labels, set(plan.space.label_ids), plan.taxonomy)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hierarchy.embedding.quiet import quiet_transformers
 from hierarchy.errors import EncoderError
 from stages.coarse.loading import load_transformer
 from stages.coarse.segments import Chunk, Segmenter, chunked
@@ -180,8 +181,9 @@ class Encoder(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write the encoder and its tokenizer as transformers does."""
-        self.transformer.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        with quiet_transformers():
+            self.transformer.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
 
     def _config(self) -> dict[str, Any]:
         return {name: value for name, value in self.transformer.config.to_dict().items() if name not in NOT_READ}

@@ -10,6 +10,7 @@ from torch import nn
 from hierarchy.disk.paths import path_exists
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
+from hierarchy.embedding.quiet import quiet_transformers
 from hierarchy.embedding.windows import is_panic
 from hierarchy.errors import EncoderError, first_line
 from hierarchy.text.likeness import most_like
@@ -93,15 +94,16 @@ def _read(name: str, source: str, attention_dropout: float | None) -> tuple[nn.M
     if folder is not None:
         check_growth(name, folder)
     tokenizer = AutoTokenizer.from_pretrained(source, config=config, **where)
-    transformer, report = AutoModel.from_pretrained(
-        source,
-        config=config,
-        use_safetensors=True,
-        dtype=torch.float32,
-        ignore_mismatched_sizes=True,  # the report names them
-        output_loading_info=True,
-        **where,
-    )
+    with quiet_transformers():
+        transformer, report = AutoModel.from_pretrained(
+            source,
+            config=config,
+            use_safetensors=True,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # the report names them
+            output_loading_info=True,
+            **where,
+        )
     _refuse_missing_weights(name, transformer, report)
     _refuse_other_tokenizer(name, transformer, tokenizer)
     _refuse_influence_of_padding(name, transformer, tokenizer)

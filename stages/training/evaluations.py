@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 from torch import nn
-from transformers import TrainerCallback
+from transformers import ProgressCallback, TrainerCallback
 
 from hierarchy.errors import ConfigError
 
@@ -54,6 +54,13 @@ class StopWhereDiverged(TrainerCallback):
         """Look at the weights that were evaluated."""
         if not is_finite(kwargs["model"]):
             control.should_training_stop = True
+
+
+class Bar(ProgressCallback):
+    """Trainer's bar, and nothing beside it."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        """Leave the figures to `LogEpochs`."""
 
 
 class LogEpochs(TrainerCallback):

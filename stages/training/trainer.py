@@ -14,7 +14,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 from torch.utils.data import Dataset, Sampler
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+)
 from transformers.trainer_utils import rotate_checkpoints, set_seed
 
 from hierarchy.disk.strict_json import parse_json
@@ -24,6 +31,7 @@ from stages.machine import first_goes_first, is_first, n_processes
 from stages.run_folder import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
 from stages.training.arguments import OWN_DEFAULTS, parameter_groups, training_arguments
 from stages.training.evaluations import (
+    Bar,
     Figures,
     LogEpochs,
     StopWhereDiverged,
@@ -147,7 +155,10 @@ def train_model(
         weight_decay=arguments.weight_decay,
         layer_decay=own["layer_decay"],
     )
-    trainer.remove_callback(PrinterCallback)  # it prints bare dicts; LogEpochs says the same in words
+    # Both print bare dicts; LogEpochs says the same in words.
+    trainer.remove_callback(PrinterCallback)
+    if trainer.pop_callback(ProgressCallback) is not None:
+        trainer.add_callback(Bar())
     with first_goes_first():
         make_folder(folder)
         checkpoint = last_checkpoint(folder)

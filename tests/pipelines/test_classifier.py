@@ -3,9 +3,12 @@
 import copy
 import inspect
 import logging
+import pydoc
+from typing import Literal, get_args, get_origin
 
 import numpy as np
 import pytest
+from sklearn.utils import get_tags
 
 from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, EncoderError
@@ -149,14 +152,39 @@ def test_a_document_of_100_000_tokens_passes(fitted, english):
 # Settings
 
 
-def test_defaults_equal_those_of_the_settings():
-    signature = inspect.signature(HierarchicalClassifier.__init__).parameters
-    defaults = {name: p.default for name, p in signature.items() if name not in ("self", "taxonomy")}
-    settings = Settings().model_dump()
-    assert defaults.pop("training") is None
-    assert settings.pop("training") == {}
-    assert defaults == settings
-    assert list(defaults) == [name for name in Settings.model_fields if name != "training"]
+def test_the_signature_says_what_the_settings_say():
+    """Names, order, defaults, and the words that an editor offers."""
+    signature = inspect.signature(HierarchicalClassifier, eval_str=True).parameters
+    parameters = {name: one for name, one in signature.items() if name != "taxonomy"}
+    assert list(parameters) == list(Settings.model_fields)
+    defaults = {name: one.default for name, one in parameters.items()}
+    assert defaults == Settings().model_dump() | {"training": None}
+    for name, field in Settings.model_fields.items():
+        words, own = offered(parameters[name].annotation), offered(field.annotation)
+        assert own == words - ({f"top_{n}" for n in range(1, 25)} if name == "trainable" else set()), name
+    assert offered(parameters["trainable"].annotation) >= {"frozen", "top_1", "top_24"}
+
+
+def offered(annotation):
+    """Words of all Literal types in an annotation."""
+    if get_origin(annotation) is Literal:
+        return set(get_args(annotation))
+    return set().union(*map(offered, get_args(annotation)))
+
+
+def test_help_shows_every_parameter_with_its_text():
+    shown = " ".join(pydoc.plain(pydoc.render_doc(HierarchicalClassifier)).replace("|", " ").split())
+    for name, field in Settings.model_fields.items():
+        told = " ".join(field.description.replace("null", "None").split())
+        assert f" {name} {told[0].upper()}{told[1:]}." in shown, name
+    assert "{settings}" not in shown
+
+
+def test_scikit_learn_knows_what_it_takes():
+    tags = get_tags(HierarchicalClassifier())
+    assert tags.estimator_type == "classifier"
+    assert tags.target_tags.required
+    assert (tags.input_tags.string, tags.input_tags.one_d_array, tags.input_tags.two_d_array) == (True, True, False)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
-"""``coarsefine taxonomy add|move|merge|split|retire|rename|diff``: a label tree that lives on."""
+"""``coarsefine taxonomy add|move|merge|split|retire|rename``: a label tree that lives on."""
 
-import logging
-import shlex
 from collections.abc import Callable, Sequence
 from difflib import unified_diff
 from enum import StrEnum
@@ -11,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hierarchy.errors import TaxonomyError
-from pipelines.cli.console import ConfigOption, JsonOption, SetOption, print_json, print_lines, session, wrote
+from pipelines.cli.commands import command
+from pipelines.cli.console import print_lines, wrote
+from pipelines.cli.taxonomy.diff import refit_line
 
 if TYPE_CHECKING:
     from hierarchy.building.builder import TaxonomyBuilder
     from hierarchy.editing.draft import Edited
     from hierarchy.taxonomy import Taxonomy
-
-logger = logging.getLogger(f"coarsefine.{__name__}")
+    from pipelines.cli.commands import Work
 
 
 class Kind(StrEnum):
@@ -36,21 +35,9 @@ NewGroupOption = Annotated[bool, typer.Option("--new-group", help="Make the grou
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show how the file would change, and write nothing.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module to `coarsefine taxonomy`."""
-    for command, example in (
-        (add, 'taxonomy.yaml "Garden hoses" --group Garden'),
-        (move, "taxonomy.yaml Kettles Toasters --to Kitchen"),
-        (merge, 'taxonomy.yaml "Tea kettles" --into Kettles'),
-        (split, "taxonomy.yaml Kitchen --parts 2"),
-        (retire, "taxonomy.yaml Samovars"),
-        (rename, 'taxonomy.yaml Kettles "Electric kettles"'),
-        (diff, "old.yaml new.yaml"),
-    ):
-        app.command(epilog=f"Example: coarsefine taxonomy {command.__name__} {example}")(command)
-
-
+@command('add taxonomy.yaml "Garden hoses" --group Garden')
 def add(
+    work: "Work",
     file: FileArgument,
     labels: Annotated[list[str], typer.Argument(metavar="LABEL...", help="Names of new labels.")],
     group: Annotated[
@@ -60,8 +47,6 @@ def add(
     label_id: Annotated[str, typer.Option("--id", help="Id of the one new label; else its name.")] = "",
     description: Annotated[str, typer.Option("--description", "-d", help="Of the one new label.")] = "",
     dry_run: DryRunOption = False,
-    config: ConfigOption = None,
-    settings: SetOption = None,
 ) -> None:
     """Add labels to a group, or let the builder place them.
 
@@ -80,11 +65,12 @@ def add(
         edited = edits.add(taxonomy, new, group, new_group=new_group)
         if group is not None or not taxonomy.groups:
             return edited
-        return edits.place(edited, *_builder_and_documents(edited.new, config, settings))
+        return edits.place(edited, *_builder_and_documents(edited.new, work))
 
     _run(file, edit, dry_run)
 
 
+@command("move taxonomy.yaml Kettles Toasters --to Kitchen")
 def move(
     file: FileArgument,
     labels: LabelsArgument,
@@ -93,15 +79,12 @@ def move(
     dry_run: DryRunOption = False,
 ) -> None:
     """Move labels to another group; their ids stay."""
+    from hierarchy.editing import edits
 
-    def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy.editing import edits
-
-        return edits.move(taxonomy, labels, group, new_group=new_group)
-
-    _run(file, edit, dry_run)
+    _run(file, lambda taxonomy: edits.move(taxonomy, labels, group, new_group=new_group), dry_run)
 
 
+@command('merge taxonomy.yaml "Tea kettles" --into Kettles')
 def merge(
     file: FileArgument,
     sources: WordsArgument,
@@ -113,17 +96,18 @@ def merge(
 
     The ids of the labels that go are retired, and their documents must be labelled anew.
     """
+    from hierarchy.editing import edits
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy.editing import edits
-
-        merged = edits.merge_groups if _kind(taxonomy, [*sources, target], kind) == "group" else edits.merge_labels
-        return merged(taxonomy, sources, target)
+        of_groups = _kind(taxonomy, [*sources, target], kind) == "group"
+        return (edits.merge_groups if of_groups else edits.merge_labels)(taxonomy, sources, target)
 
     _run(file, edit, dry_run)
 
 
+@command("split taxonomy.yaml Kitchen --parts 2")
 def split(
+    work: "Work",
     file: FileArgument,
     what: Annotated[str, typer.Argument(metavar="WHAT", help="Id or name of a group, or of a label.")],
     parts: Annotated[int | None, typer.Option("--parts", help="Split a group into so many, by likeness.")] = None,
@@ -136,8 +120,6 @@ def split(
         typer.Option("--into", help="Name of the new group, or of a label that takes the place of a label."),
     ] = None,
     dry_run: DryRunOption = False,
-    config: ConfigOption = None,
-    settings: SetOption = None,
 ) -> None:
     """Split a group or a label.
 
@@ -150,7 +132,7 @@ def split(
         from hierarchy.editing import edits
 
         if parts is not None and not labels and not into:
-            return edits.split_group(taxonomy, what, parts, *_builder_and_documents(taxonomy, config, settings))
+            return edits.split_group(taxonomy, what, parts, *_builder_and_documents(taxonomy, work))
         if labels and into and len(into) == 1 and parts is None:
             return edits.split_off(taxonomy, what, labels, into[0])
         if into and not labels and parts is None:
@@ -163,6 +145,7 @@ def split(
     _run(file, edit, dry_run)
 
 
+@command("retire taxonomy.yaml Samovars")
 def retire(file: FileArgument, what: WordsArgument, kind: KindOption = None, dry_run: DryRunOption = False) -> None:
     """Take labels, or whole groups, out of the tree.
 
@@ -178,6 +161,7 @@ def retire(file: FileArgument, what: WordsArgument, kind: KindOption = None, dry
     _run(file, edit, dry_run)
 
 
+@command('rename taxonomy.yaml Kettles "Electric kettles"')
 def rename(
     file: FileArgument,
     what: Annotated[str, typer.Argument(metavar="WHAT", help="Id or name of a label, or of a group.")],
@@ -186,67 +170,33 @@ def rename(
     dry_run: DryRunOption = False,
 ) -> None:
     """Give a label or a group another name; its id stays."""
+    from hierarchy.editing import edits
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy.editing import edits
-
-        renamed = edits.rename_group if _kind(taxonomy, [what], kind) == "group" else edits.rename_label
-        return renamed(taxonomy, what, name)
+        of_group = _kind(taxonomy, [what], kind) == "group"
+        return (edits.rename_group if of_group else edits.rename_label)(taxonomy, what, name)
 
     _run(file, edit, dry_run)
 
 
-def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="Taxonomy (.yaml, .json, .csv, .tsv) or a model.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Say what differs between two trees, and what must be refitted."""
-    with session():
-        from hierarchy.diff import diff as compare
-        from pipelines.cli.documents import read_taxonomy
-
-        found = compare(read_taxonomy(old), read_taxonomy(new))
-        if as_json:
-            print_json(found.as_dict())
-            return
-        for line in found.lines() or ["the two trees are equal"]:
-            print_lines(line)
-        if not found.empty:
-            print_lines(_refit([found.group_names[head] for head in found.heads], found.coarse, new))
-
-
 def _run(file: Path, edit: "Callable[[Taxonomy], Edited]", dry_run: bool) -> None:
-    with session():
-        from hierarchy.editing.patching import edit_file
+    from hierarchy.editing.patching import edit_file
 
-        edited, before, after = edit_file(file, edit, write=not dry_run)
-        if not dry_run:
-            wrote(file)
-        if before == after:
-            print_lines("nothing changes: the file says so already")
-            return
-        if dry_run:
-            lines = unified_diff(before.splitlines(), after.splitlines(), str(file), f"{file} (after)", lineterm="")
-            print_lines(*lines)
-        for line in edited.lines():
-            print_lines(line)
-        print_lines(_refit([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
-        if edited.new.unplaced:
-            print_lines(
-                f"{len(edited.new.unplaced)} labels stand in no group: a training, or `taxonomy build`, places them"
-            )
-        if not dry_run:
-            logger.info("%s is written", file)
-
-
-def _refit(heads: Sequence[str], coarse: bool, file: Path) -> str:
-    """Say what must be refitted, and how."""
-    if not heads and not coarse:
-        return "refit: nothing"
-    what = [f"heads of {', '.join(heads)}"] * bool(heads) + ["the coarse stage"] * coarse
-    how = f"coarsefine refit MODEL --taxonomy {shlex.quote(str(file))} --set data.train=FILE -o NEWMODEL"
-    return f"refit: {' and '.join(what)}: {how}"
+    edited, before, after = edit_file(file, edit, write=not dry_run)
+    if before == after:
+        print_lines("nothing changes: the file says so already")
+        return
+    if dry_run:
+        lines = unified_diff(before.splitlines(), after.splitlines(), str(file), f"{file} (after)", lineterm="")
+        print_lines(*lines)
+    else:
+        wrote(file, "the edited taxonomy is in")
+    print_lines(*edited.lines())
+    print_lines(refit_line([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
+    if edited.new.unplaced:
+        print_lines(
+            f"{len(edited.new.unplaced)} labels stand in no group: a training, or `taxonomy build`, places them"
+        )
 
 
 def _kind(taxonomy: "Taxonomy", words: Sequence[str], kind: Kind | None) -> str:
@@ -263,21 +213,16 @@ def _kind(taxonomy: "Taxonomy", words: Sequence[str], kind: Kind | None) -> str:
     if groups and labels:
         raise TaxonomyError(f"'{groups[0]}' is a group and '{labels[0]}' a label: name labels only, or groups only")
     if not groups and not labels:
-        near = [
-            *map(taxonomy.label_named, taxonomy.nearest(words[0])),
-            *map(taxonomy.group_named, taxonomy.nearest_groups(words[0])),
-        ]
+        near = [taxonomy.label_named(label) for label in taxonomy.nearest(words[0])]
+        near += [taxonomy.group_named(group) for group in taxonomy.nearest_groups(words[0])]
         raise TaxonomyError(f"there is no label or group '{words[0]}'; nearest: {', '.join(map(repr, near)) or 'none'}")
     return "group" if groups else "label"
 
 
 def _builder_and_documents(
-    taxonomy: "Taxonomy", config: Path | None, settings: list[str] | None
+    taxonomy: "Taxonomy", work: "Work"
 ) -> "tuple[TaxonomyBuilder, tuple[Any, list[str]] | None]":
     from pipelines.cli.documents import training_vectors
-    from pipelines.cli.taxonomy.build import builder_of
-    from pipelines.config import load_config
+    from pipelines.training.groups import builder_of
 
-    loaded = load_config(config, settings or [])
-    builder = builder_of(loaded)
-    return builder, training_vectors(loaded, taxonomy)[1]
+    return builder_of(work.config.classifier), training_vectors(work.config, taxonomy)[1]

@@ -1,6 +1,7 @@
 """The folder of a model as a place to write to: checked and held before the work; what is not the model's stays."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -8,11 +9,12 @@ from pathlib import Path
 
 from hierarchy.disk.locks import held
 from hierarchy.disk.manifests import MANIFEST
+from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import cannot_write
 from hierarchy.disk.whole_folders import folder_problem, put_back, remove_left_overs
-from hierarchy.errors import ArtifactError, DataError
+from hierarchy.errors import ArtifactError, ConfigError, DataError
 from pipelines.model.artifact.manifest import listed_files
-from stages.machine import is_first
+from stages.machine import is_first, n_processes
 
 # All that a model ever had at the top of its folder. Whatever else lies there is somebody else's, even where a manifest
 # that comes from elsewhere claims it.
@@ -75,6 +77,27 @@ def run_place(folder: Path) -> Iterator[Path]:
     """
     with _made(folder, folder), _held(Path(os.path.realpath(folder)), folder, file=folder / ".lock"):
         yield folder
+
+
+@contextmanager
+def place_of_run(run_dir: str | None) -> Iterator[Path]:
+    """Keep the run folder of a classifier until the block ends; None makes a temporary one.
+
+    Raises
+    ------
+    BusyError, DataError
+        As for `run_place`.
+    ConfigError
+        Several processes train together, and none is named.
+    """
+    if run_dir is not None:
+        with run_place(local_path(run_dir)) as folder:
+            yield folder
+        return
+    if n_processes() > 1:
+        raise ConfigError("several processes share what they do in a run folder: set run_dir")
+    with tempfile.TemporaryDirectory(prefix="coarsefine-") as temporary:
+        yield Path(temporary)
 
 
 def foreign(folder: Path) -> list[Path]:

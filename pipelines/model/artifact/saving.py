@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +47,17 @@ def save_model(model: Model, folder: Path, *, metrics: Mapping[str, Any] | None,
     """
     try:
         with model_place(folder), whole_folder(folder, lambda: foreign(folder)) as part:
-            names = _write(model, part, metrics, card)
+            sizes = _write(model, part, metrics, card)
     except (OSError, SafetensorError) as error:
         raise ArtifactError(
             f"{cannot_write(folder, error)}; with a run folder, the same training goes on from what it finished"
         ) from error
-    _log_size(folder, names)
+    kept = f", {sizes[NEIGHBOURS]:.1f} MB of it vectors of training documents" if NEIGHBOURS in sizes else ""
+    logger.info("model: %.1f MB in %s%s", sum(sizes.values()), folder, kept)
 
 
-def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: str) -> list[str]:
+def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: str) -> dict[str, float]:
+    """Write the files of a model, and return how many megabytes each has."""
     from safetensors.numpy import save_file
 
     config = {
@@ -106,14 +108,7 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     digests = {path.relative_to(folder).as_posix(): checksum(path) for path in files}
     _write_json(folder / MANIFEST, {"sha256": digests})
-    return list(digests)
-
-
-def _log_size(folder: Path, names: Sequence[str]) -> None:
-    megabytes = {name: (folder / name).stat().st_size / 1e6 for name in names}
-    kept = megabytes.get(NEIGHBOURS)
-    vectors = "" if kept is None else f", {kept:.1f} MB of it vectors of training documents"
-    logger.info("model: %.1f MB in %s%s", sum(megabytes.values()), folder, vectors)
+    return {name: (folder / name).stat().st_size / 1e6 for name in digests}
 
 
 def _write_json(file: Path, content: Any) -> None:

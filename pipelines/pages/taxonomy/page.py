@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hierarchy.embedding.label_vectors import Documents, Embed
 from hierarchy.measuring.measures import Measures, measure
-from hierarchy.measuring.quality import TaxonomyQuality, quality_of
+from hierarchy.measuring.quality import TaxonomyQuality, taxonomy_quality
 from hierarchy.nodes import named
 from hierarchy.taxonomy import Taxonomy
 from pipelines.pages.heat import HEAT_GROUPS
@@ -56,7 +56,7 @@ def taxonomy_page(
     """
     check_bokeh()
     measures = measure(taxonomy, documents, embed, encoder, random_state)
-    quality = quality_of(measures)
+    quality = taxonomy_quality(measures)
     script, places = embedded(plots(measures, random_state))
     return fill_page(
         FOLDER,
@@ -112,7 +112,7 @@ def _words(measures: Measures, places: dict[str, str]) -> dict[str, str]:
 
 def _lists(measures: Measures, quality: TaxonomyQuality) -> list[str]:
     taxonomy = measures.taxonomy
-    position = {label_id: i for i, label_id in enumerate(taxonomy.label_ids)}
+    position = taxonomy.label_positions
 
     def label(label_id: str) -> str:
         name = escape(taxonomy.label_named(label_id))

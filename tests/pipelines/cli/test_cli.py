@@ -178,7 +178,7 @@ def test_bad_input_of_train_is_told_before_any_work(cli, files, tmp_path):
     assert "no label has 3 documents (9 labels in 9 documents)" in message(data_train=texts)
     for run in (tmp_path / "model", tmp_path / "model" / "run"):
         told = message(f"run_dir={run}", f"output={tmp_path / 'model'}")
-        assert f"run '{run}' is the output '{tmp_path / 'model'}' or lies in it" in told
+        assert f"run_dir '{run}' is the output '{tmp_path / 'model'}' or lies in it" in told
     assert "this is no valid YAML" in message(config="data: [a\n")
     assert "line 2: unknown key 'classifier.encodr': did you mean 'encoder'?" in message(
         config="classifier:\n  encodr: none\n"
@@ -192,7 +192,7 @@ def test_bad_input_of_train_is_told_before_any_work(cli, files, tmp_path):
     )
     assert "the file is empty" in message(data_train=write(tmp_path / "empty.jsonl", ""))
     assert "there is no column 'lable' (did you mean 'label'?)" in message("data.label=lable")
-    assert "--set data.label=..." in message("data.label=lable")
+    assert "--label-column (or --set data.label=...)" in message("data.label=lable")
     assert "there is no file" in message(data_train=files / "trian.jsonl")
     assert "did you mean 'train.jsonl'" in message(data_train=files / "trian.jsonl")
     assert "is not empty and holds no model" in message(f"output={files}")
@@ -220,11 +220,11 @@ def test_documents_without_one_label_are_counted(cli, tmp_path):
     two, none = {"text": "a b", "label": ["A", "A##b"]}, {"text": "c d", "label": ""}
     for number, (rows, said) in enumerate((
         ([two, two], "all 2 documents have several labels (rows 1: A + A##b, 2: A + A##b); one label a document is"),
-        ([none, none, none], "the label column is empty in all 3 documents; name the right one with --set data.label="),
+        ([none, none, none], "the label column is empty in all 3 documents; name the right one with --label-column"),
         ([two, none], "2 problems\n  - 1 document without a label (rows 2); give each one, or take it out\n"
          "  - 1 document with several labels (rows 1: A + A##b)"),
         ([{"text": "", "label": "a"}], "no document is left: 1 document read, all without text; name the right column "
-         "with --set data.text=..."),
+         "with --text-column (or --set data.text=...)"),
     )):  # fmt: skip
         place = lines_of(tmp_path / f"{number}.jsonl", *rows)
         for command in (
@@ -240,8 +240,8 @@ def test_a_made_id_that_meets_a_label_of_the_data_is_explained(cli, tmp_path):
     told = refused(cli, "train", *NO_ENCODER, "--set", f"data.train={lines_of(tmp_path / 'made.jsonl', *rows)}",
                    "--set", "data.group=group", "--set", f"output={tmp_path / 'model'}")  # fmt: skip
     assert (
-        "made.jsonl: label 'Other' stands under several groups, so that in group 'A' it gets the id 'A/Other', but "
-        "that is a label of the data too; rename one of the two in the data"
+        "made.jsonl: label id 'A/Other' is used twice: label 'Other' of group 'A' gets it, since its name stands in "
+        "several places; rename one of them"
     ) in told
 
 
@@ -276,7 +276,7 @@ def test_files_of_another_kind_are_recognised(cli, files, tmp_path):
     assert "give documents with --set data.train=FILE" in refused(cli, "train", "--config", train)
     assert "is a folder: name a config file" in refused(cli, "train", "--config", files)
     flat = write(tmp_path / "flat.yaml", "encoder: none\n")
-    assert "write them under 'classifier:'" in refused(cli, "train", "--config", flat)
+    assert "it belongs under 'classifier'" in refused(cli, "train", "--config", flat)
     assert "seems to be a config: give it with --config" in refused(cli, "taxonomy", "show", config)
     assert "seems to hold documents: give it as data.train" in refused(cli, "taxonomy", "show", train)
     assert "it has no taxonomy.yaml: name a taxonomy file" in refused(cli, "taxonomy", "show", tmp_path)
@@ -292,8 +292,8 @@ def test_bad_input_of_evaluate_and_predict(cli, model, files, tmp_path):
     assert "give a file with documents, or --text" in message("predict", model)
     assert "name the output file" in message("predict", model, test)
     assert "--id" in message("predict", model, test, "-o", out, "--id", "key")
-    assert "--set data.text=..." in message("predict", model, test, "-o", out, "--set", "data.text=body")
-    assert "use one of auto, exhaustive, beam" in message("predict", model, "--text", "x", "--routing", "best")
+    assert "--text-column" in message("predict", model, test, "-o", out, "--set", "data.text=body")
+    assert "is not one of 'auto', 'exhaustive', 'beam'" in message("predict", model, "--text", "x", "--routing", "best")
     assert "no folder" in message("predict", tmp_path / "none", "--text", "x")
     assert "holds no model" in message("evaluate", tmp_path, test)
     strange = write(tmp_path / "strange.jsonl", '{"text": "a", "label": "kettle"}\n')

@@ -53,7 +53,7 @@ def test_predict_shows_level_and_set(files, cli):
 def test_bad_wishes_are_told(files, cli, capsys):
     calibration = files / "calibration.jsonl"
     for arguments, told in (
-        ((), f"name the folder of the calibrated model: -o NEW, or -o {files / 'model'}"),
+        ((), f"name the folder of the new model: -o NEW, or -o {files / 'model'}"),
         (("-o", files / "new", "--precision", "95"), "precision is 95.0: it must lie between 0 and 1"),
         (
             ("-o", files / "new"),
@@ -70,6 +70,6 @@ def test_bad_wishes_are_told(files, cli, capsys):
     assert done.exit_code == 2
     assert "calibrate it first" in done.output
     assert (
-        "--sets trees: use one of labels, tree"
+        "'trees' is not one of 'labels', 'tree'"
         in cli("predict", files / "model", "--text", "a", "--sets", "trees").output
     )

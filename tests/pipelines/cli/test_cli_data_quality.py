@@ -163,7 +163,7 @@ def test_bad_input_is_told(cli, files, predictions, common, tmp_path):
         assert result.exit_code == 2, result.stdout
         return " ".join(result.stderr.split())
 
-    assert "no documents are named" in message("cross-validate", "--set", "classifier.encoder=none")
+    assert "no training documents are named" in message("cross-validate", "--set", "classifier.encoder=none")
     assert "must end in .parquet" in message("cross-validate", *common, "-o", "out.csv")
     assert "does not exist: make it first" in message("cross-validate", *common, "-o", tmp_path / "no" / "out.parquet")
     told = message("cross-validate", *common, "--source-column", "custmer")

@@ -182,7 +182,7 @@ def test_arrays_of_no_use(model):
         ("trainable", "all", "it does not list encoder_pretrained/config.json"),
         ("lexical", False, "which no model with these settings has"),
         ("segment_tokens", 10**6, "segment_tokens 1000000 is more than this encoder takes"),
-        ("encoder", "none", "which no model with these settings has"),
+        ("encoder", "none", "leave them out"),
     ],
 )  # fmt: skip
 def test_settings_that_contradict_the_arrays(neural, key, value, said):

@@ -76,7 +76,9 @@ def test_whatever_decides_the_result_changes_the_fingerprint():
         "no taxonomy": fingerprint(taxonomy=None),
         "random_state": fingerprint(settings={"random_state": 1}),
         "a number": fingerprint(settings={"lexical_C": 2.0}),
-        "a training argument": fingerprint(settings={"training": {"learning_rate": 0.01}}),
+        "a training argument": fingerprint(
+            settings={"encoder": "somewhere", "training": {"learning_rate": 0.01}}, encoder="a" * 64
+        ),
         "encoder": fingerprint(settings={"encoder": "somewhere"}, encoder="a" * 64),
         "its weights": fingerprint(settings={"encoder": "somewhere"}, encoder="b" * 64),
     }
@@ -90,7 +92,7 @@ def test_what_cannot_change_the_result_does_not_change_the_fingerprint():
     moved = [fingerprint(settings={"encoder": place}, encoder="a" * 64) for place in ("here", "there")]
     assert moved[0] == moved[1]  # the same weights in another folder
     arguments = ({"learning_rate": 0.1, "warmup_steps": 5}, {"warmup_steps": 5, "learning_rate": 0.1})
-    assert len({fingerprint(settings={"training": one}) for one in arguments}) == 1
+    assert len({fingerprint(settings={"encoder": "here", "training": one}) for one in arguments}) == 1
     tested = with_test(record(), VALID, "test.jsonl", train=TRAIN)
     assert run_fingerprint(tested) == fingerprint()
 

@@ -1,27 +1,55 @@
-"""The figures of ``coarsefine taxonomy check`` as tables on the terminal."""
+"""``coarsefine taxonomy check``: how good the groups of a label tree are."""
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from pipelines.cli.console import print_table
+import typer
+
+from pipelines.cli import options
+from pipelines.cli.commands import command
+from pipelines.cli.console import print_json, print_table
 
 if TYPE_CHECKING:
     from hierarchy.measuring.agreement import Agreement
     from hierarchy.measuring.quality import TaxonomyQuality
     from hierarchy.taxonomy import Taxonomy
+    from pipelines.cli.commands import Work
 
 SHOWN = 10  # rows of each list; --json gives all that were listed
 
 
-def print_quality(quality: "TaxonomyQuality", taxonomy: "Taxonomy", agreement: "Agreement | None" = None) -> None:
-    """Print the figures, the agreement with a reference where there is one, and the lists that are not empty.
+@command(
+    "check taxonomy.yaml --set data.train=train.jsonl --reference gold.yaml", goes_on="give the same command again"
+)
+def check(
+    work: "Work",
+    file: options.TaxonomyArgument,
+    as_json: options.JsonOption = False,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", metavar="FILE", help="Another tree of these labels: how far do they agree?"),
+    ] = None,
+) -> None:
+    """Measure how good the groups are; with documents (data.train) also how well they can be told apart."""
+    from hierarchy.measuring.agreement import agreement
+    from hierarchy.measuring.measures import measure
+    from hierarchy.measuring.quality import taxonomy_quality
+    from pipelines.cli.documents import read_taxonomy, training_vectors
 
-    Parameters
-    ----------
-    quality, taxonomy
-        The figures, and the tree that they are about.
-    agreement
-        With a reference.
-    """
+    taxonomy, options = read_taxonomy(file), work.config.classifier
+    against = None if reference is None else agreement(taxonomy, read_taxonomy(reference))
+    _, documents, _ = training_vectors(work.config, taxonomy)
+    encoder = options.label_encoder or options.encoder
+    quality = taxonomy_quality(measure(taxonomy, documents, encoder=encoder, random_state=options.random_state))
+    if as_json:
+        print_json(asdict(quality) | ({"reference": asdict(against)} if against else {}))
+    else:
+        _print_quality(quality, taxonomy, against)
+
+
+def _print_quality(quality: "TaxonomyQuality", taxonomy: "Taxonomy", agreement: "Agreement | None" = None) -> None:
+    """Print the figures, the agreement with a reference where there is one, and the lists that are not empty."""
     print_table("Taxonomy", ("figure", "value"), _figures(quality))
     if agreement is not None:
         print_table("Against the reference", ("figure", "value"), _agreement(agreement))

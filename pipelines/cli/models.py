@@ -1,0 +1,37 @@
+"""The models of the commands: one that was trained, as the options ask for it, and one that is yet to be."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hierarchy.taxonomy import Taxonomy
+    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.config import Config
+
+
+def load_classifier(
+    model: Path, *, device: str | None, routing: str | None = None, beam: int | None = None
+) -> "HierarchicalClassifier":
+    """Read a model, with the routing that the options ask for; None leaves it as the model has it."""
+    from pipelines.classifier import HierarchicalClassifier
+    from pipelines.model.artifact.hub import local_folder
+
+    classifier = HierarchicalClassifier.from_pretrained(local_folder(model), device=device)
+    asked = {"routing": routing, "beam": beam}
+    return classifier.set_params(**{name: value for name, value in asked.items() if value is not None})
+
+
+def check_settings(config: "Config") -> None:
+    """Refuse, before documents are read, values of ``training`` that no training could take."""
+    settings = config.settings()
+    if settings.encoder != "none":
+        from stages.training.arguments import check_training
+
+        check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
+
+
+def new_classifier(config: "Config", taxonomy: "Taxonomy") -> "HierarchicalClassifier":
+    """Return the classifier that a config describes."""
+    from pipelines.classifier import HierarchicalClassifier
+
+    return HierarchicalClassifier(taxonomy, **config.settings().model_dump())

@@ -1,0 +1,70 @@
+"""Arguments and options that several commands have: each is declared here, once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hierarchy.disk.paths import expanded
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with the settings; see configs/.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting, over what the file says; can be repeated."),
+]
+TextColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text-column",
+        metavar="COLUMN",
+        help="Column of the text, in place of data.text (by default: text); repeated, the columns make one text.",
+    ),
+]
+LabelColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label-column", metavar="COLUMN", help="Column of the label, in place of data.label (by default: label)."
+    ),
+]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", metavar="NAME", help="Split of FILE, a data set that has several.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PageOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page to open in a browser.")]
+
+ModelArgument = Annotated[
+    Path, typer.Argument(help="Folder that train wrote, or a model on the hub: org/name, org/name@revision.")
+]
+NewModelOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the new model; MODEL itself to replace it."),
+]
+LabelledArgument = Annotated[str, typer.Argument(parser=expanded, help="Documents with their labels.")]
+RoutingOption = Annotated[
+    Literal["auto", "exhaustive", "beam"] | None,
+    typer.Option("--routing", help="How labels are chosen; by default as the model was trained."),
+]
+BeamOption = Annotated[int | None, typer.Option("--beam", min=1, help="Groups that the beam keeps.")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="Torch device; by default a GPU where there is one.")
+]
+TopOption = Annotated[int, typer.Option("--top-k", min=1, help="Paths listed for a document.")]
+IdOption = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column that is passed through as id.")]
+BaselinesOption = Annotated[
+    bool, typer.Option("--baselines/--no-baselines", help="Fit the flat models beside the model.")
+]
+
+FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Parts; each is answered by a model of the others.")]
+RepeatsOption = Annotated[int, typer.Option("--repeats", min=1, help="Times that the documents are dealt anew.")]
+SourceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--source-column",
+        metavar="COLUMN",
+        help="Source of a document (customer, thread): documents with the same one stay on one side of every split.",
+    ),
+]
+
+TaxonomyArgument = Annotated[Path, typer.Argument(help="Taxonomy (.yaml, .json, .csv, .tsv) or the folder of a model.")]
