@@ -252,7 +252,8 @@ class Taxonomy(Tree):
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the taxonomy as JSON, and write it to `path` where one is given."""
-        return write_text(json_text(self), path)
+        text = json_text(self)
+        return text if path is None else write_text(text, path)
 
     def to_csv(self, path: str | Path) -> None:
         """Write a table of label ids, group ids, names and descriptions; tabs where `path` ends in .tsv."""

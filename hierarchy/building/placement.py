@@ -62,7 +62,7 @@ class Placement:
         kept: list[Group] = []
         pinned: dict[str, int] = {}
         source: dict[str, int] = {}
-        by_id = {label.id: label for label in (*taxonomy.labels, *taxonomy.unplaced)}
+        by_id = {label.id: label for label in taxonomy.all_labels}
         for group in taxonomy.groups:
             limited = group.min_size is not None or group.max_size is not None
             stays = keep_groups or not group.built or group.frozen_name or limited
