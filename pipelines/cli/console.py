@@ -232,16 +232,36 @@ def print_json(content: Any) -> None:
     _keep((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "backslashreplace"))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Show a table; the first column is text, the others are figures."""
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], most: int | None = None) -> None:
+    """Show a table, where it has rows; the first column is text, the others are figures.
+
+    Parameters
+    ----------
+    title
+        Says how many of the rows are shown, where that is not all.
+    columns, rows
+        Headings and cells.
+    most
+        How many rows are shown at most.
+    """
     from rich.table import Table
 
+    shown = rows[:most]
+    if not shown:
+        return
+    if len(shown) < len(rows):
+        title += f" ({len(shown)} of {len(rows)})"
     table = Table(title=text(title, "bold") if title else None, title_justify="left")
     for place, column in enumerate(columns):
         table.add_column(text(column), justify="right" if place else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(text, row))
+    for row in shown:
+        table.add_row(*(text(str(cell)) for cell in row))
     _keep(table)
+
+
+def print_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Show facts, what is told to what is found, as a table; those that are None are left out."""
+    print_table(title, ("what", "value"), [fact for fact in facts.items() if fact[1] is not None])
 
 
 def print_minutes(seconds: Mapping[str, float]) -> None:
