@@ -6,7 +6,7 @@ import pytest
 
 from hierarchy.errors import DataError
 from hierarchy.taxonomy import Group, Label, Taxonomy
-from pipelines.data import scan
+from pipelines.data import checks
 from pipelines.data.checks import check_table
 from pipelines.data.reading import read_documents
 
@@ -15,7 +15,7 @@ datasets = pytest.importorskip("datasets")
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
-    monkeypatch.setattr(scan, "ROWS_IN_MEMORY", 3)
+    monkeypatch.setattr(checks, "ROWS_IN_MEMORY", 3)
 
 
 TAXONOMY = Taxonomy(
