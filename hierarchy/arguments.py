@@ -187,7 +187,8 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
     Returns
     -------
     tuple
-        The same; vectors, (documents, dimensions), stay as they are.
+        The same; vectors, (documents, dimensions), stay as they are. Documents that are texts are the texts where there
+        are no others.
 
     Raises
     ------
@@ -203,6 +204,7 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
         contents = text_column(
             contents, "documents[0]", wanted="a string; vectors are a numpy array (documents, dimensions)"
         )
+        texts = contents if texts is None else texts
     said = label_column(labels, "documents[1]")
     same_length(contents, said, ("documents", "labels"))
     if texts is not None:

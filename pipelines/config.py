@@ -11,16 +11,16 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from hierarchy.disk.paths import expanded, local_path, path_exists
+from hierarchy.disk.paths import local_path, path_exists
 from hierarchy.errors import ConfigError, TaxonomyError
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from hierarchy.files.taxonomy_files import DOCUMENT_SUFFIXES, read_text
 from hierarchy.files.text_format import TAB, Quoting, checked_delimiter, checked_encoding
 from hierarchy.text.characters import has_half
 from hierarchy.wrong_values import validated
-from pipelines.settings import Settings
+from pipelines.settings import Place, Settings
 
 WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -32,57 +32,46 @@ LONGEST_NUMBER = 100  # characters
 FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # YAML 1.1 takes 5e-4 for text
 
 
+def _delimiter(written: str) -> str:
+    """Check it; the tab by its name, which is written and read everywhere without quotes."""
+    return TAB if checked_delimiter(written) == "\t" else written
+
+
 class Data(BaseModel):
     """Where the documents are, and which of their columns hold what."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
-    train: str | None = Field(
-        None, description="training documents: a file, a folder of the datasets library, or a name on the hub"
-    )
-    valid: str | None = Field(
-        None, description="validation documents; null cuts a stratified tenth from the training documents"
-    )
-    calibration: str | None = Field(
-        None, description="documents for promises, which nothing else may see; null promises nothing"
-    )
-    test: str | None = Field(None, description="test documents; null evaluates on the validation documents")
-    train_split: str | None = Field(None, description="which split, where `train` has several")
-    valid_split: str | None = Field(None, description="which split, where `valid` has several")
-    calibration_split: str | None = Field(None, description="which split, where `calibration` has several")
-    test_split: str | None = Field(None, description="which split, where `test` has several")
-    text: str | list[str] = Field("text", description="column of the text, or a list of columns that make it together")
-    label: str = Field("label", description="column of the fine label")
-    group: str | None = Field(None, description="column of the group; null where there is none")
-    quoting: Quoting = Field(
-        "auto",
-        description="of CSV and TSV: `auto`, cells may stand in double quotes, and quotes that seem to hold whole "
-        "rows are refused (TSV) or reported (CSV); `double`, what stands in quotes is trusted; `none`, quotes are "
-        "characters like all others",
-    )
-    delimiter: str | None = Field(
-        None, description="of CSV and TSV, one character (`tab` for a tab); null goes by suffix and header"
-    )
-    encoding: str = Field(
-        "utf-8",
-        description="of CSV, TSV and JSON: `utf-8`, `utf-16`, `gb18030`, `big5`, `cp1252` or another codec of Python",
-    )
-
-    @field_validator("train", "valid", "calibration", "test")
-    @classmethod
-    def _expanded(cls, place: str | None) -> str | None:
-        return None if place is None else expanded(place)
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, written: str | None) -> str | None:
-        # By its name, which is written and read everywhere without quotes.
-        return None if written is None else TAB if checked_delimiter(written) == "\t" else written
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, name: str) -> str:
-        return checked_encoding(name)
+    train: Place | None = None
+    """training documents: a file, a folder of the datasets library, or a name on the hub"""
+    valid: Place | None = None
+    """validation documents; null cuts a stratified tenth from the training documents"""
+    calibration: Place | None = None
+    """documents for promises, which nothing else may see; null promises nothing"""
+    test: Place | None = None
+    """test documents; null evaluates on the validation documents"""
+    train_split: str | None = None
+    """which split, where `train` has several"""
+    valid_split: str | None = None
+    """which split, where `valid` has several"""
+    calibration_split: str | None = None
+    """which split, where `calibration` has several"""
+    test_split: str | None = None
+    """which split, where `test` has several"""
+    text: str | list[str] = "text"
+    """column of the text, or a list of columns that make it together"""
+    label: str = "label"
+    """column of the fine label"""
+    group: str | None = None
+    """column of the group; null where there is none"""
+    quoting: Quoting = "auto"
+    """of CSV and TSV: `auto`, cells may stand in double quotes, and quotes that seem to hold whole rows are refused
+    (TSV) or reported (CSV); `double`, what stands in quotes is trusted; `none`, quotes are characters like all
+    others"""
+    delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None
+    """of CSV and TSV, one character (`tab` for a tab); null goes by suffix and header"""
+    encoding: Annotated[str, AfterValidator(checked_encoding)] = "utf-8"
+    """of CSV, TSV and JSON: `utf-8`, `utf-16`, `gb18030`, `big5`, `cp1252` or another codec of Python"""
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -93,18 +82,16 @@ class Data(BaseModel):
 class CardFacts(BaseModel):
     """What only a person knows, for the model card."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
-    licence: str | None = Field(
-        None, description="licence of the model, best as the hub names it (`apache-2.0`, `cc-by-4.0`)"
-    )
-    language: str | list[str] | None = Field(
-        None, description="languages of the documents, as codes (`en`, `zh`); null says that nobody has told"
-    )
-    contact: str | None = Field(None, description="whom to ask about the model")
-    notes: str | None = Field(
-        None, description="what else a reader must know: purpose, where the documents come from, who may use it"
-    )
+    licence: str | None = None
+    """licence of the model, best as the hub names it (`apache-2.0`, `cc-by-4.0`)"""
+    language: str | list[str] | None = None
+    """languages of the documents, as codes (`en`, `zh`); null says that nobody has told"""
+    contact: str | None = None
+    """whom to ask about the model"""
+    notes: str | None = None
+    """what else a reader must know: purpose, where the documents come from, who may use it"""
 
     @field_validator("*")
     @classmethod
@@ -118,31 +105,21 @@ class CardFacts(BaseModel):
 class Config(BaseModel):
     """What a config file holds; the command line reads it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
-    taxonomy: str | None = Field(
-        None,
-        description="taxonomy file (.yaml, .json, .csv, .tsv); null takes the groups of the data's group column, or "
-        "builds groups",
-    )
-    data: Data = Field(default_factory=lambda: Data.model_validate({}), description="the documents")
-    classifier: Settings = Field(
-        default_factory=lambda: Settings.model_validate({}), description="the model and its training"
-    )
-    card: CardFacts = Field(
-        default_factory=lambda: CardFacts.model_validate({}), description="what the model card says beside the figures"
-    )
-    run_dir: str | None = Field(
-        None,
-        description="folder for the vector cache and checkpoints, from which a stopped training goes on; null takes "
-        "the output folder's name with .run behind it",
-    )
-    output: str = Field("model", description="folder of the trained model")
-
-    @field_validator("taxonomy", "run_dir", "output")
-    @classmethod
-    def _expanded(cls, place: str | None) -> str | None:
-        return None if place is None else expanded(place)
+    taxonomy: Place | None = None
+    """taxonomy file (.yaml, .json, .csv, .tsv); null takes the groups of the data's group column, or builds groups"""
+    data: Data = Field(default_factory=lambda: Data.model_validate({}))
+    """the documents"""
+    classifier: Settings = Field(default_factory=lambda: Settings.model_validate({}))
+    """the model and its training"""
+    card: CardFacts = Field(default_factory=lambda: CardFacts.model_validate({}))
+    """what the model card says beside the figures"""
+    run_dir: Place | None = None
+    """folder for the vector cache and checkpoints, from which a stopped training goes on; null takes the output
+    folder's name with .run behind it"""
+    output: Place = "model"
+    """folder of the trained model"""
 
     @model_validator(mode="after")
     def _run_folder_of_its_own(self) -> "Config":
@@ -262,17 +239,15 @@ def read_mapping(
 
 def _mapping(entry: Pairs, prefix: str, places: dict[str, str], problems: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    first_line: dict[str, int] = {}
     for key_entry, value_entry in entry.pairs:
         if not isinstance(key_entry, Scalar):
             problems.append(f"line {key_entry.line}: a key must be one word, not a list or a mapping")
             continue
         key = key_entry.value
         path = f"{prefix}{key}"
-        if key in first_line:
-            problems.append(f"line {key_entry.line}: {path!r} stands already in line {first_line[key]}: keep one")
+        if key in found:
+            problems.append(f"line {key_entry.line}: {path!r} stands already in {places[path]}: keep one")
             continue
-        first_line[key] = key_entry.line
         places[path] = f"line {key_entry.line}"
         found[key] = _plain(value_entry, f"{path}.", places, problems)
     return found

@@ -167,8 +167,6 @@ class TaxonomyBuilder:
             if not links:
                 raise
             raise TaxonomyError(f"{error}; drop a link or widen the sizes (labels under links: {links})") from None
-        if texts is None and documents is not None and not isinstance(documents[0], np.ndarray):
-            texts = documents[0]
         spoken = None if texts is None or known is None else (texts, known[1])
         built = assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
         moved = moved_labels(taxonomy, built)

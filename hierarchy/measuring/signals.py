@@ -33,14 +33,11 @@ class Signals:
     ----------
     vectors
         {name: (labels, dimensions) with rows of length 1}: `text`, and with documents `documents` and `confusion`.
-    targets
-        (documents,) label positions of the documents that were used; None without documents.
     probe
         What the cross-fitted probe says of the documents; None without documents.
     """
 
     vectors: dict[str, np.ndarray]
-    targets: np.ndarray | None = None
     probe: Probe | None = None
 
     def blend(self, weights: Mapping[str, float]) -> np.ndarray:
@@ -128,7 +125,7 @@ def label_signals(
         _fill(vectors["confusion"], by_text, np.bincount(probe.targets, minlength=len(labels)))
     # 5. Labels without documents take after those whose texts are nearest.
     _fill(vectors["documents"], by_text, counts)
-    return Signals(vectors, owner, probe)
+    return Signals(vectors, probe)
 
 
 def by_label_id(documents: Documents, taxonomy: Taxonomy) -> Documents:

@@ -13,7 +13,7 @@ from hierarchy.text.likeness import RENAMED, most_like, suggestion
 from hierarchy.wrong_values import validated
 from pipelines.config import Config, read_mapping
 from pipelines.settings import Settings
-from pipelines.tuning.ranges import KINDS, FloatRange, Range
+from pipelines.tuning.ranges import KINDS, FloatRange, Range, range_problems
 
 PREFIX = "classifier."
 REFUSED = {  # settings that are none of a search
@@ -107,7 +107,7 @@ def read_space(source: "str | Path | Mapping[str, Any] | Space", settings: Setti
         found = list(_key_problems(key, settings))
         range_ = None if found else _range(written, found)
         if range_ is not None:
-            found += range_.problems() or _value_problems(key, range_, settings, where)
+            found += range_problems(range_) or _value_problems(key, range_, settings, where)
             ranges[key.removeprefix(PREFIX)] = range_
         line = f"{places[key]}: " if key in places else ""
         for problem in dict.fromkeys(found):

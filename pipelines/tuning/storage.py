@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +64,7 @@ def sampler_problems(space: Space, sampler: str) -> list[str]:
     return problems
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """What the file of a trial holds; `value` is what is maximised, None where it has none."""
-
-    trial: Trial
-    value: float | None
-
-
+@dataclass
 class Storage:
     """The trials of one tune: the same space, config, documents and sampler.
 
@@ -83,18 +76,24 @@ class Storage:
         Of the files.
     space, sampler, random_state
         What proposes the values of trial n: they depend on n, the seed and the finished trials, and on no interruption.
+    figure
+        Which figure of a trial is maximised.
     """
 
-    def __init__(self, study: "optuna.Study", folder: Path, space: Space, sampler: str, random_state: int) -> None:
-        self.study = study
-        self.folder = folder
-        self.space = space
-        self.sampler = sampler
-        self.order = None if sampler != "grid" else np.random.default_rng(random_state).permutation(space.points() or 0)
-        self.random_state = random_state
-        self.trials: list[Trial] = []  # the finished ones
-        while (kept := self._read(len(self.trials))) is not None:
-            self._add(kept.trial, kept.value)
+    study: "optuna.Study"
+    folder: Path
+    space: Space
+    sampler: str
+    figure: str
+    random_state: int
+    trials: list[Trial] = field(default_factory=list, init=False)  # the finished ones
+    order: np.ndarray | None = field(default=None, init=False)  # of the points of a grid
+
+    def __post_init__(self) -> None:
+        if self.sampler == "grid":
+            self.order = np.random.default_rng(self.random_state).permutation(self.space.points() or 0)
+        while (trial := self._read(len(self.trials))) is not None:
+            self._add(trial)
 
     def begin(self, number: int, start: Mapping[str, Any]) -> "tuple[optuna.Trial, dict[str, Any]]":
         """Propose the values of a trial.
@@ -122,12 +121,12 @@ class Storage:
         params = params if given is None else given
         return trial, {key: params[key] for key in ranges if key in params}
 
-    def finish(self, trial: "optuna.Trial", done: Trial, value: float | None) -> None:
-        """Write down how a trial ended; `value` is what is maximised, None where it has none."""
-        frozen = self.study.tell(trial, value, state=_state(done))
+    def finish(self, trial: "optuna.Trial", done: Trial) -> None:
+        """Write down how a trial ended."""
+        frozen = self.study.tell(trial, done.figures.get(self.figure), state=_state(done))
         curve = [value for _, value in sorted(frozen.intermediate_values.items())]
         done = replace(done, curve=curve)
-        _write(self.folder / f"trial-{done.number}.json", {"trial": asdict(done), "value": value})
+        _write(self.folder / f"trial-{done.number}.json", asdict(done))
         self.trials.append(done)
 
     def looks(self, test: str) -> dict[str, Comparison]:
@@ -142,26 +141,25 @@ class Storage:
         """Write down what `looks` gives."""
         _write(self.folder / f"test-{test}.json", {best: asdict(found) for best, found in looks.items()})
 
-    def _read(self, number: int) -> _Kept | None:
-        def read(file: Path) -> _Kept:
-            kept = TypeAdapter(_Kept).validate_python(parse_json(file.read_bytes()))
-            trial, is_scored = kept.trial, kept.value in kept.trial.figures.values()
-            if trial.number != number or not trial.params.keys() <= self.space.ranges.keys():
+    def _read(self, number: int) -> Trial | None:
+        def read(file: Path) -> Trial:
+            trial = TypeAdapter(Trial).validate_python(parse_json(file.read_bytes()))
+            right = trial.number == number and trial.params.keys() <= self.space.ranges.keys()
+            known = trial.state in (COMPLETE, PRUNED, REFUSED)
+            if not right or not known or (trial.state == COMPLETE) != (self.figure in trial.figures):
                 raise ValueError
-            if trial.state not in (COMPLETE, PRUNED, REFUSED) or is_scored != (trial.state == COMPLETE):
-                raise ValueError
-            return kept
+            return trial
 
         return read_finished(self.folder / f"trial-{number}.json", read, "it holds no trial of this tune")
 
-    def _add(self, trial: Trial, value: float | None) -> None:
+    def _add(self, trial: Trial) -> None:
         from optuna.trial import create_trial
 
         ranges, known = self.space.ranges, self._known(trial.params)
         self.study.add_trial(
             create_trial(
                 state=_state(trial),
-                value=value,
+                value=trial.figures.get(self.figure),
                 params={key: to_storage(ranges[key], trial.params[key]) for key in known},
                 distributions={key: distribution(range_) for key, range_ in known.items()},
                 intermediate_values=dict(enumerate(trial.curve, start=1)),
@@ -180,14 +178,14 @@ class Storage:
 
 
 @contextmanager
-def open_storage(folder: Path, space: Space, *, sampler: str, random_state: int) -> Iterator[Storage]:
+def open_storage(folder: Path, space: Space, sampler: str, figure: str, random_state: int) -> Iterator[Storage]:
     """Open the trials in a folder, for one process at a time.
 
     Parameters
     ----------
     folder
         Is made where it is missing.
-    space, sampler, random_state
+    space, sampler, figure, random_state
         As for `Storage`.
 
     Raises
@@ -206,7 +204,7 @@ def open_storage(folder: Path, space: Space, *, sampler: str, random_state: int)
                 KEPT_PERCENT, n_startup_trials=TRIALS_BEFORE, n_warmup_steps=EVALUATIONS_BEFORE
             ),
         )
-        yield Storage(study, folder, space, sampler, random_state)
+        yield Storage(study, folder, space, sampler, figure, random_state)
 
 
 def _sampler(name: str, random_state: int, number: int) -> "optuna.samplers.BaseSampler":
