@@ -15,6 +15,7 @@ from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import run_record
 from pipelines.settings import Settings
+from pipelines.training.encoders import Encoders
 from pipelines.training.groups import check_placeable, place_labels
 from pipelines.training.heads import fit_heads, fit_ngram_rows, plan_rows, read_ngrams, report_unknown
 from stages.features import FeatureExtractor
@@ -59,17 +60,18 @@ def fit_model(
     ConfigError, EncoderError
         The encoder cannot be had, or fits neither settings nor documents.
     """
-    check_placeable(settings, taxonomy, train)
+    encoders = Encoders(settings)
+    check_placeable(encoders, taxonomy, train)
     clock = Clock()
     given = train
     train = training_documents(settings, taxonomy, given)
     neural = content = None
     if settings.encoder != "none":
-        from pipelines.training.encoder import load_encoder, resolve_trainable
+        from pipelines.training.encoder import group_embeddings, load_encoder, resolve_trainable
         from pipelines.training.neural import NeuralStage
 
         with clock.step("encoder"):
-            encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, given).values())
+            encoder, segmenter = load_encoder(encoders, train.texts, label_texts(taxonomy, given).values())
             content = encoder.content_fingerprint()
             trainable = resolve_trainable(settings, encoder, train.texts)
             settings = settings.resolved(trainable=trainable)
@@ -80,7 +82,7 @@ def fit_model(
             with clock.step("vectors"):
                 neural.vectors(encoder, "training")
                 neural.vectors(encoder, "validation")
-    placed = place_labels(settings, taxonomy, given, neural, clock)
+    placed = place_labels(encoders, taxonomy, given, neural, clock)
     space = LabelSpace.of(placed, train.labels)
     targets, valid_targets = space.targets(train.labels), space.targets(valid.labels)
     negatives = resolve_negatives(settings.negatives, len(space.label_ids), len(targets))
@@ -92,7 +94,9 @@ def fit_model(
     history: list[dict[str, float | None]] = []
     if neural is not None:
         with clock.step("joint model" if joint else "coarse model"):
-            history = neural.train(placed, space, targets, valid_targets).history
+            embeddings = group_embeddings(settings, placed, space, encoders.of_labels)
+            del encoders  # one of label texts has done its work
+            history = neural.train(placed, space, targets, valid_targets, group_embeddings=embeddings).history
         rows, features = neural.trained_rows(), neural.features()
         if not joint:
             with clock.step("vectors for the fine heads"):

@@ -37,13 +37,11 @@ def _draw(taxonomy: "Taxonomy", title: str, html: Path, config: "Config") -> Non
     from hierarchy.disk.whole_files import write_output
     from pipelines.cli.documents import training_vectors
     from pipelines.pages.taxonomy import taxonomy_page
+    from pipelines.training.encoders import Encoders
 
-    options = config.classifier
-    encoder = options.label_encoder or options.encoder
-    _, documents, _ = training_vectors(config, taxonomy)
-    write_output(
-        html, taxonomy_page(taxonomy, documents, encoder=encoder, random_state=options.random_state, title=title)
-    )
+    encoders, random_state = Encoders(config.classifier), config.classifier.random_state
+    _, documents, _ = training_vectors(config, encoders, taxonomy)
+    write_output(html, taxonomy_page(taxonomy, documents, **encoders.for_trees, random_state=random_state, title=title))
     wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is in")
 
 
