@@ -41,10 +41,10 @@ from pipelines.settings import Settings
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.rows import Problem, Rows, fit_rows, log_chance
 from stages.router.fusion import fit_variants
+from stages.router.label_space import label_ratio
 from stages.router.router import fuse
 from stages.run_folder import cache_key
 from stages.training.arguments import parameter_groups
-from stages.training.imbalance import label_ratio
 
 MAX_TOKENS = 512
 OF_THE_MACHINE = {

@@ -62,8 +62,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """
     from pipelines.config import load_config
     from pipelines.training.heads import fit_heads, probe_confusion
-    from stages.fine.negatives import plan_problems
-    from stages.fine.rows import Problem, Rows
+    from stages.fine.rows import Problem, Rows, plan_problems
     from stages.progress import Clock
 
     changes = [f"classifier.{s}" for s in (f"negatives={options.negatives}", f"n_jobs={options.jobs}")]

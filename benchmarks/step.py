@@ -162,7 +162,7 @@ def heads(hidden: int, labels: int) -> dict[str, Any]:
     """Build document model, rows and loss as a classifier with default settings has them."""
     from pipelines.model.document_model import make_document_model
     from pipelines.settings import Settings
-    from stages.training.losses import HierarchicalLoss
+    from stages.training.two_stage import HierarchicalLoss
 
     group_of = np.sort(np.arange(labels) % GROUPS)
     return {

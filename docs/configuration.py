@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,7 +115,12 @@ def sections() -> Iterator[str]:
 def field_table(fields: dict[str, FieldInfo]) -> str:
     """Return a Markdown table of settings."""
     rows = [
-        (f"`{name}`", _written(field.get_default(call_default_factory=True)), allowed(field), field.description or "")
+        (
+            f"`{name}`",
+            _written(field.get_default(call_default_factory=True)),
+            allowed(field),
+            " ".join((field.description or "").split()),
+        )
         for name, field in fields.items()
     ]
     return _table(("key", "default", "allowed", "what it is for"), rows)
@@ -162,6 +167,8 @@ def _kind(annotation: Any, limits: str) -> str:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if origin is Annotated:
         kind, more = get_args(annotation)
+        if isinstance(more, AfterValidator):
+            return _kind(kind, "")
         return "`top_<n>`" if kind is str else _kind(kind, _limits(more.metadata))  # the one pattern that there is
     if origin in (Union, UnionType):
         kinds = [_kind(choice, limits) for choice in get_args(annotation)]

@@ -137,6 +137,20 @@ def label_text(label: Any, name: str, place: int) -> str:
     )
 
 
+def refuse_half(name: str, where: str) -> None:
+    """Raise a DataError where a label, group or id holds half a character.
+
+    Parameters
+    ----------
+    name
+        The label, group or id; healed, it might be taken for another.
+    where
+        It stands, for the message.
+    """
+    if has_half(name):
+        raise DataError(f"{where} holds {name!a}, with half a character, as a broken escape leaves it: write it whole")
+
+
 def is_missing(value: Any) -> bool:
     """Whether a value of a column stands for none: None, NaN, or text without a character."""
     if isinstance(value, str):
@@ -173,7 +187,8 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
     Returns
     -------
     tuple
-        The same; vectors, (documents, dimensions), stay as they are.
+        The same; vectors, (documents, dimensions), stay as they are. Documents that are texts are the texts where there
+        are no others.
 
     Raises
     ------
@@ -189,6 +204,7 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
         contents = text_column(
             contents, "documents[0]", wanted="a string; vectors are a numpy array (documents, dimensions)"
         )
+        texts = contents if texts is None else texts
     said = label_column(labels, "documents[1]")
     same_length(contents, said, ("documents", "labels"))
     if texts is not None:

@@ -7,7 +7,7 @@ from hierarchy.errors import PROBLEMS_SHOWN
 from hierarchy.nodes import Label, Tree, named
 from hierarchy.text.characters import has_half
 from hierarchy.text.escaping import short_repr
-from hierarchy.text.likeness import Likeness
+from hierarchy.text.likeness import nearest_hints
 
 LARGEST_SIZE = 10**9  # labels of a group
 MOST_PROBLEMS = 10_000  # of one kind; a list of links can have millions
@@ -49,22 +49,6 @@ def in_words(problems: Iterable[Problem]) -> list[str]:
     """Put the problems in the order of the file, each with its line."""
     ordered = sorted(problems, key=lambda problem: (problem[0] is None, problem[0] or 0))
     return [text if line is None else f"line {line}: {text}" for line, text in ordered]
-
-
-class _Hints:
-    """The suggestions for many words; those that a message does not show have none, for each takes a while."""
-
-    def __init__(self, known: Sequence[str]) -> None:
-        self.known, self.given = known, 0
-        self.likeness: Likeness | None = None
-
-    def of(self, word: str) -> str:
-        self.given += 1
-        if self.given > PROBLEMS_SHOWN:
-            return ""
-        self.likeness = self.likeness or Likeness(self.known)
-        near = self.likeness.nearest(word, least=0.6)
-        return f"; did you mean '{self.known[near[0][0]]}'?" if near else ""
 
 
 def link_components(links: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -127,7 +111,7 @@ def _check_ids(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Found]:
         other = first.setdefault(label.id, key)
         if other != key:
             made = _made_of(tree, key, label.id) or _made_of(tree, other, label.id)
-            yield key, f"label id '{label.id}' is used twice{_first(other, lines)}{made}; {remedy}"
+            yield key, f"label id '{label.id}' is used twice{_first(other, lines)}{made or f'; {remedy}'}"
     for i, word in enumerate(tree.retired):
         if word in first:
             used = f"'{word}' is retired, yet a label uses this id{_first(first[word], lines)}"
@@ -140,14 +124,17 @@ def _check_ids(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Found]:
 
 
 def _made_of(tree: Tree, key: Key, label_id: str) -> str:
-    """Say how an id of the form group/name came to a label whose name stands in several places."""
+    """Say how an id of the form group/name came to a label whose name stands in several places, and the remedy."""
     if key[0] != "label":
         return ""
     group = tree.groups[int(key[1])]
     name = group.labels[int(key[2])].name
     if label_id != f"{group.id}/{name}":
         return ""
-    return f": label '{name}' of group '{group.name}' gets it, since its name stands in several places"
+    return (
+        f": label '{name}' of group '{group.name}' gets it, since its name stands in several places; rename one of "
+        "them or give it another 'id:'"
+    )
 
 
 def _first(key: Key, lines: Mapping[Key, int]) -> str:
@@ -169,13 +156,14 @@ def _check_groups(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Found]:
 
 def _check_links(tree: Tree) -> Iterator[Found]:
     home = {label.id: (key[1] if key[0] == "label" else None) for key, label in _labels(tree)}
-    hints = _Hints(list(home))
     called = {label.id: f"'{named(label)}'" for label in tree.all_labels}
+    unknown = [member for link in (*tree.must_link, *tree.cannot_link) for member in link if member not in home]
+    hints = nearest_hints(unknown[:PROBLEMS_SHOWN], list(home))  # what a message does not show needs none
     for field in ("must_link", "cannot_link"):
         for i, link in enumerate(getattr(tree, field)):
             for member in link:
                 if member not in home:
-                    yield (field, i), f"{field} names '{member}', which is no label id{hints.of(member)}"
+                    yield (field, i), f"{field} names '{member}', which is no label id{hints.get(member, '')}"
             if len(set(link)) < max(2, len(link)):
                 yield (field, i), f"{field} entry {list(link)} needs two or more different label ids"
 

@@ -1,11 +1,13 @@
 """What differs between two taxonomies, and which parts of a model trained on the old one must be refitted."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from hierarchy.nodes import Group, Label, named
+from hierarchy.nodes import Node, named
 from hierarchy.taxonomy import Taxonomy
+
+N = TypeVar("N", bound=Node)
 
 _SIZES = ("min_size", "max_size")
 _REBUILD = {  # what a group's flags mean, off and on
@@ -108,8 +110,8 @@ def diff(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
     TaxonomyDiff
         Empty where the trees are equal. Everything stands in the order of the tree that has it.
     """
-    labels, labels_before = _labels(new), _labels(old)
-    groups, groups_before = _groups(new), _groups(old)
+    labels, labels_before = _by_id(new.all_labels), _by_id(old.all_labels)
+    groups, groups_before = _by_id(new.groups), _by_id(old.groups)
     home, home_before = new.homes, old.homes
     added = tuple((label, home[label]) for label in labels if label not in labels_before)
     removed = tuple((label, home_before[label]) for label in labels_before if label not in labels)
@@ -131,32 +133,25 @@ def diff(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
         described_groups=_described(groups_before, groups),
         heads=tuple(group for group in groups if group in touched),
         other=tuple(_other(old, new)),
-        label_names={x: named(label) for x, label in (labels_before | labels).items()},
-        group_names={x: named(group) for x, group in (groups_before | groups).items()},
+        label_names=old.label_names | new.label_names,
+        group_names=old.group_names | new.group_names,
     )
 
 
-def _labels(tree: Taxonomy) -> dict[str, Label]:
-    return {label.id: label for label in tree.all_labels}
+def _by_id(nodes: Iterable[N]) -> dict[str, N]:
+    return {node.id: node for node in nodes}
 
 
-def _groups(tree: Taxonomy) -> dict[str, Group]:
-    return {group.id: group for group in tree.groups}
-
-
-Nodes = dict[str, Label] | dict[str, Group]
-
-
-def _renamed(old: Nodes, new: Nodes) -> tuple[tuple[str, str, str], ...]:
+def _renamed(old: Mapping[str, Node], new: Mapping[str, Node]) -> tuple[tuple[str, str, str], ...]:
     return tuple((x, old[x].name, new[x].name) for x in new if x in old and old[x].name != new[x].name)
 
 
-def _described(old: Nodes, new: Nodes) -> tuple[str, ...]:
+def _described(old: Mapping[str, Node], new: Mapping[str, Node]) -> tuple[str, ...]:
     return tuple(x for x in new if x in old and old[x].description != new[x].description)
 
 
 def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
-    before = _groups(old)
+    before = _by_id(old.groups)
     for group in new.groups:
         earlier = before.get(group.id, group)
         for flag, words in _REBUILD.items():
@@ -176,8 +171,7 @@ def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
             yield f"{key}: {', '.join(f'{_shown(x)} is {word}' for word, x in changes) or 'another order'}"
     if _reordered(old.groups, new.groups):
         yield "the groups stand in another order"
-    after = _groups(new)
-    pairs = [(group.labels, after[group.id].labels) for group in old.groups if group.id in after]
+    pairs = [(before[group.id].labels, group.labels) for group in new.groups if group.id in before]
     if any(_reordered(was, now) for was, now in [*pairs, (old.unplaced, new.unplaced)]):
         yield "labels stand in another order"
 

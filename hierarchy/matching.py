@@ -4,7 +4,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from hierarchy.nodes import Group, Label, Tree
+from hierarchy.nodes import Node, Tree
 from hierarchy.text.characters import UNSEEN
 from hierarchy.text.likeness import Likeness
 
@@ -15,7 +15,7 @@ def match_key(text: str) -> str:
     return " ".join(folded.split())
 
 
-def is_called(node: Label | Group, word: str) -> bool:
+def is_called(node: Node, word: str) -> bool:
     """Whether a word is the id or the name of a label or group, but for case, width and white space."""
     return match_key(word) in (match_key(node.id), match_key(node.name))
 
@@ -89,7 +89,7 @@ class LabelMatcher:
 class _Index:
     """Exact ids, unique names and unique folded forms of some labels or groups."""
 
-    def __init__(self, nodes: Iterable[Label] | Iterable[Group]) -> None:
+    def __init__(self, nodes: Iterable[Node]) -> None:
         self.ids: set[str] = set()
         self.names: dict[str, set[str]] = defaultdict(set)
         self.folded: dict[str, set[str]] = defaultdict(set)

@@ -11,8 +11,8 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Label:
-    """A fine label: what is predicted in the end.
+class Node:
+    """What labels and groups have in common.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class Label:
     name
         What people read.
     description
-        What helps an encoder, and people, to know what the label means.
+        What helps an encoder, and people, to know what is meant.
     """
 
     id: str
@@ -30,18 +30,21 @@ class Label:
 
     @property
     def text(self) -> str:
-        """What an encoder reads of this label: name and description."""
+        """What an encoder reads: name and description."""
         return f"{self.name}: {self.description}" if self.description else self.name
 
 
 @dataclass(frozen=True)
-class Group:
+class Label(Node):
+    """A fine label: what is predicted in the end."""
+
+
+@dataclass(frozen=True)
+class Group(Node):
     """A coarse label: a set of fine labels.
 
     Parameters
     ----------
-    id, name, description
-        As for a label.
     labels
         The fine labels of this group, in the owner's order.
     built
@@ -52,19 +55,11 @@ class Group:
         Limits for this group alone; None leaves the builder's.
     """
 
-    id: str
-    name: str
-    description: str = ""
     labels: tuple[Label, ...] = ()
     built: bool = False
     frozen_name: bool = False
     min_size: int | None = None
     max_size: int | None = None
-
-    @property
-    def text(self) -> str:
-        """What an encoder reads of this group: name and description."""
-        return f"{self.name}: {self.description}" if self.description else self.name
 
 
 @dataclass(frozen=True)

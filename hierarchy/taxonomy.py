@@ -71,6 +71,21 @@ class Taxonomy(Tree):
         return tuple(group.id for group in self.groups)
 
     @cached_property
+    def label_positions(self) -> dict[str, int]:
+        """Position in `labels` of each id."""
+        return {label_id: i for i, label_id in enumerate(self.label_ids)}
+
+    @cached_property
+    def label_names(self) -> dict[str, str]:
+        """What a person is shown of each label (`hierarchy.nodes.named`), by id; unplaced ones are among them."""
+        return {label.id: named(label) for label in self.all_labels}
+
+    @cached_property
+    def group_names(self) -> dict[str, str]:
+        """What a person is shown of each group, by id."""
+        return {group.id: named(group) for group in self.groups}
+
+    @cached_property
     def group_of(self) -> np.ndarray:
         """Index of each label's group, in the order of `labels`: int64, shape (labels,)."""
         return np.repeat(np.arange(len(self.groups), dtype=np.int64), np.diff(self.offsets))
@@ -88,11 +103,9 @@ class Taxonomy(Tree):
         TaxonomyError
             Where no placed label has this id; the message names the nearest ones.
         """
-        try:
-            return self._label_positions[label_id]
-        except KeyError:
-            pass
-        if any(label.id == label_id for label in self.unplaced):
+        if label_id in self.label_positions:
+            return self.label_positions[label_id]
+        if label_id in self.label_names:
             label = self.label_named(label_id)
             raise TaxonomyError(f"label '{label}' stands in no group yet; place it with TaxonomyBuilder")
         near = map(self.label_named, self.nearest(label_id))
@@ -107,8 +120,8 @@ class Taxonomy(Tree):
             Where no group has this id; the message names the nearest ones.
         """
         try:
-            return self._group_positions[group_id]
-        except KeyError:
+            return self.group_ids.index(group_id)
+        except ValueError:
             near = map(self.group_named, self.nearest_groups(group_id))
             raise TaxonomyError(f"the taxonomy has no group '{group_id}'{_nearest(near)}") from None
 
@@ -126,11 +139,11 @@ class Taxonomy(Tree):
 
     def label_named(self, label_id: str) -> str:
         """Return what a person is shown of a label (`hierarchy.nodes.named`); the id where it is not in the tree."""
-        return self._named_labels.get(label_id, label_id)
+        return self.label_names.get(label_id, label_id)
 
     def group_named(self, group_id: str) -> str:
         """Return what a person is shown of a group (`hierarchy.nodes.named`); the id where it is not in the tree."""
-        return self._named_groups.get(group_id, group_id)
+        return self.group_names.get(group_id, group_id)
 
     def with_labels(self, other: "Taxonomy") -> "Taxonomy":
         """Return this taxonomy with the labels of another one that it lacks, unplaced.
@@ -229,13 +242,9 @@ class Taxonomy(Tree):
                 len(several), ", ".join(sorted(several)[:5]),
             )  # fmt: skip
         unplaced = [Label("", target) for target in sorted(placed) if not placed[target]]
-        filled = with_default_ids(
-            [Group("", group, labels=tuple(members[group])) for group in sorted(members)], unplaced
+        return cls(
+            *with_default_ids([Group("", group, labels=tuple(members[group])) for group in sorted(members)], unplaced)
         )
-        met = _met(*filled)
-        if met:
-            raise TaxonomyError(met, where="from_data")
-        return cls(groups=filled[0], unplaced=filled[1])
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """Return the taxonomy as YAML, and write it to `path` where one is given."""
@@ -243,43 +252,16 @@ class Taxonomy(Tree):
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the taxonomy as JSON, and write it to `path` where one is given."""
-        return write_text(json_text(self), path)
+        text = json_text(self)
+        return text if path is None else write_text(text, path)
 
     def to_csv(self, path: str | Path) -> None:
         """Write a table of label ids, group ids, names and descriptions; tabs where `path` ends in .tsv."""
         write_table(self, path)
 
     @cached_property
-    def _label_positions(self) -> dict[str, int]:
-        return {label_id: i for i, label_id in enumerate(self.label_ids)}
-
-    @cached_property
-    def _group_positions(self) -> dict[str, int]:
-        return {group_id: i for i, group_id in enumerate(self.group_ids)}
-
-    @cached_property
-    def _named_labels(self) -> dict[str, str]:
-        return {label.id: named(label) for label in self.all_labels}
-
-    @cached_property
-    def _named_groups(self) -> dict[str, str]:
-        return {group.id: named(group) for group in self.groups}
-
-    @cached_property
     def _matcher(self) -> LabelMatcher:
         return LabelMatcher(self)
-
-
-def _met(groups: Sequence[Group], unplaced: Sequence[Label]) -> list[str]:
-    """Tell of ids of the form group/name that are labels of the data as well."""
-    nodes = [(label, group.name) for group in groups for label in group.labels] + [(x, "") for x in unplaced]
-    plain = {label.id for label, _ in nodes if label.id == label.name}
-    return [
-        f"label '{label.name}' stands under several groups, so that in group '{group}' it gets the id '{label.id}', "
-        "but that is a label of the data too; rename one of the two in the data"
-        for label, group in nodes
-        if label.id != label.name and label.id in plain
-    ]
 
 
 def _numbers_as_text(values: Sequence[Any]) -> Sequence[Any]:
@@ -297,12 +279,12 @@ def _empty(targets: Sequence[Any]) -> list[str]:
 
 
 def _not_text(what: str, values: Sequence[Any]) -> list[str]:
-    wrong = Counter(type(value).__name__ for value in values if not isinstance(value, str))
-    if not wrong:
+    rows = [row for row, value in enumerate(values) if not isinstance(value, str)]
+    if not rows:
         return []
-    row = next(i for i, value in enumerate(values) if not isinstance(value, str))
+    first = values[rows[0]]
     return [
-        f"{sum(wrong.values())} {what}s are no text (first in row {row}: {values[row]!r}, {next(iter(wrong))}); "
+        f"{len(rows)} {what}s are no text (first in row {rows[0]}: {first!r}, {type(first).__name__}); "
         "labels are strings: convert them with str()"
     ]
 

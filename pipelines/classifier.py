@@ -110,7 +110,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     def fit(
         self, texts: Texts, labels: Labels, *, validation: Pair | None = None, calibration: Pair | None = None
     ) -> Self:
-        """Train on documents and their fine labels; `pipelines.training.documents.fit_documents` tells what it raises.
+        """Train on documents and their fine labels; `pipelines.training.fit.fit_documents` tells what it raises.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             Texts and labels that nothing else sees, for promises as `calibrate` makes them by default; None promises
             nothing.
         """
-        from pipelines.training.documents import fit_documents
+        from pipelines.training.fit import fit_documents
 
         settings, pairs = self._settings(), (validation, calibration)
         model, held = fit_documents(settings, self.taxonomy, texts, labels, *pairs, place=self._run_folder)
@@ -270,7 +270,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         """Fit the rows of some groups again, after an edit of the tree the coarse stage too, and leave all else.
 
         Encoder, n-grams and idf stay as trained: words of new labels that the n-grams lack count after a full `fit`.
-        `pipelines.training.documents.refit_documents` tells what it raises.
+        `pipelines.training.refit.refit_documents` tells what it raises.
 
         Parameters
         ----------
@@ -286,7 +286,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             Texts and labels for early stopping and fusion. None takes the documents that were validation before from
             `texts`, and a stratified tenth of new labels; where they are not there, an unchanged tree keeps its fusion.
         """
-        from pipelines.training.documents import refit_documents
+        from pipelines.training.refit import refit_documents
 
         check_is_fitted(self)
         words, given = self._by_word, (texts, labels, taxonomy, validation)
@@ -363,7 +363,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             )
 
     def _settings(self) -> Settings:
-        from pipelines.training.documents import settings_of
+        from pipelines.training.fit import settings_of
 
         return settings_of(self.get_params(deep=False))
 

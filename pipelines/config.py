@@ -11,16 +11,16 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from hierarchy.disk.paths import expanded, local_path, path_exists
+from hierarchy.disk.paths import local_path, path_exists
 from hierarchy.errors import ConfigError, TaxonomyError
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from hierarchy.files.taxonomy_files import DOCUMENT_SUFFIXES, read_text
 from hierarchy.files.text_format import TAB, Quoting, checked_delimiter, checked_encoding
 from hierarchy.text.characters import has_half
 from hierarchy.wrong_values import validated
-from pipelines.settings import Settings
+from pipelines.settings import Place, Settings
 
 WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -32,57 +32,46 @@ LONGEST_NUMBER = 100  # characters
 FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # YAML 1.1 takes 5e-4 for text
 
 
+def _delimiter(written: str) -> str:
+    """Check it; the tab by its name, which is written and read everywhere without quotes."""
+    return TAB if checked_delimiter(written) == "\t" else written
+
+
 class Data(BaseModel):
     """Where the documents are, and which of their columns hold what."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
-    train: str | None = Field(
-        None, description="training documents: a file, a folder of the datasets library, or a name on the hub"
-    )
-    valid: str | None = Field(
-        None, description="validation documents; null cuts a stratified tenth from the training documents"
-    )
-    calibration: str | None = Field(
-        None, description="documents for promises, which nothing else may see; null promises nothing"
-    )
-    test: str | None = Field(None, description="test documents; null evaluates on the validation documents")
-    train_split: str | None = Field(None, description="which split, where `train` has several")
-    valid_split: str | None = Field(None, description="which split, where `valid` has several")
-    calibration_split: str | None = Field(None, description="which split, where `calibration` has several")
-    test_split: str | None = Field(None, description="which split, where `test` has several")
-    text: str | list[str] = Field("text", description="column of the text, or a list of columns that make it together")
-    label: str = Field("label", description="column of the fine label")
-    group: str | None = Field(None, description="column of the group; null where there is none")
-    quoting: Quoting = Field(
-        "auto",
-        description="of CSV and TSV: `auto`, cells may stand in double quotes, and quotes that seem to hold whole "
-        "rows are refused (TSV) or reported (CSV); `double`, what stands in quotes is trusted; `none`, quotes are "
-        "characters like all others",
-    )
-    delimiter: str | None = Field(
-        None, description="of CSV and TSV, one character (`tab` for a tab); null goes by suffix and header"
-    )
-    encoding: str = Field(
-        "utf-8",
-        description="of CSV, TSV and JSON: `utf-8`, `utf-16`, `gb18030`, `big5`, `cp1252` or another codec of Python",
-    )
-
-    @field_validator("train", "valid", "calibration", "test")
-    @classmethod
-    def _expanded(cls, place: str | None) -> str | None:
-        return None if place is None else expanded(place)
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, written: str | None) -> str | None:
-        # By its name, which is written and read everywhere without quotes.
-        return None if written is None else TAB if checked_delimiter(written) == "\t" else written
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, name: str) -> str:
-        return checked_encoding(name)
+    train: Place | None = None
+    """training documents: a file, a folder of the datasets library, or a name on the hub"""
+    valid: Place | None = None
+    """validation documents; null cuts a stratified tenth from the training documents"""
+    calibration: Place | None = None
+    """documents for promises, which nothing else may see; null promises nothing"""
+    test: Place | None = None
+    """test documents; null evaluates on the validation documents"""
+    train_split: str | None = None
+    """which split, where `train` has several"""
+    valid_split: str | None = None
+    """which split, where `valid` has several"""
+    calibration_split: str | None = None
+    """which split, where `calibration` has several"""
+    test_split: str | None = None
+    """which split, where `test` has several"""
+    text: str | list[str] = "text"
+    """column of the text, or a list of columns that make it together"""
+    label: str = "label"
+    """column of the fine label"""
+    group: str | None = None
+    """column of the group; null where there is none"""
+    quoting: Quoting = "auto"
+    """of CSV and TSV: `auto`, cells may stand in double quotes, and quotes that seem to hold whole rows are refused
+    (TSV) or reported (CSV); `double`, what stands in quotes is trusted; `none`, quotes are characters like all
+    others"""
+    delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None
+    """of CSV and TSV, one character (`tab` for a tab); null goes by suffix and header"""
+    encoding: Annotated[str, AfterValidator(checked_encoding)] = "utf-8"
+    """of CSV, TSV and JSON: `utf-8`, `utf-16`, `gb18030`, `big5`, `cp1252` or another codec of Python"""
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -93,18 +82,16 @@ class Data(BaseModel):
 class CardFacts(BaseModel):
     """What only a person knows, for the model card."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
-    licence: str | None = Field(
-        None, description="licence of the model, best as the hub names it (`apache-2.0`, `cc-by-4.0`)"
-    )
-    language: str | list[str] | None = Field(
-        None, description="languages of the documents, as codes (`en`, `zh`); null says that nobody has told"
-    )
-    contact: str | None = Field(None, description="whom to ask about the model")
-    notes: str | None = Field(
-        None, description="what else a reader must know: purpose, where the documents come from, who may use it"
-    )
+    licence: str | None = None
+    """licence of the model, best as the hub names it (`apache-2.0`, `cc-by-4.0`)"""
+    language: str | list[str] | None = None
+    """languages of the documents, as codes (`en`, `zh`); null says that nobody has told"""
+    contact: str | None = None
+    """whom to ask about the model"""
+    notes: str | None = None
+    """what else a reader must know: purpose, where the documents come from, who may use it"""
 
     @field_validator("*")
     @classmethod
@@ -118,31 +105,21 @@ class CardFacts(BaseModel):
 class Config(BaseModel):
     """What a config file holds; the command line reads it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
-    taxonomy: str | None = Field(
-        None,
-        description="taxonomy file (.yaml, .json, .csv, .tsv); null takes the groups of the data's group column, or "
-        "builds groups",
-    )
-    data: Data = Field(default_factory=lambda: Data.model_validate({}), description="the documents")
-    classifier: Settings = Field(
-        default_factory=lambda: Settings.model_validate({}), description="the model and its training"
-    )
-    card: CardFacts = Field(
-        default_factory=lambda: CardFacts.model_validate({}), description="what the model card says beside the figures"
-    )
-    run_dir: str | None = Field(
-        None,
-        description="folder for the vector cache and checkpoints, from which a stopped training goes on; null takes "
-        "the output folder's name with .run behind it",
-    )
-    output: str = Field("model", description="folder of the trained model")
-
-    @field_validator("taxonomy", "run_dir", "output")
-    @classmethod
-    def _expanded(cls, place: str | None) -> str | None:
-        return None if place is None else expanded(place)
+    taxonomy: Place | None = None
+    """taxonomy file (.yaml, .json, .csv, .tsv); null takes the groups of the data's group column, or builds groups"""
+    data: Data = Field(default_factory=lambda: Data.model_validate({}))
+    """the documents"""
+    classifier: Settings = Field(default_factory=lambda: Settings.model_validate({}))
+    """the model and its training"""
+    card: CardFacts = Field(default_factory=lambda: CardFacts.model_validate({}))
+    """what the model card says beside the figures"""
+    run_dir: Place | None = None
+    """folder for the vector cache and checkpoints, from which a stopped training goes on; null takes the output
+    folder's name with .run behind it"""
+    output: Place = "model"
+    """folder of the trained model"""
 
     @model_validator(mode="after")
     def _run_folder_of_its_own(self) -> "Config":
@@ -216,9 +193,6 @@ def _seems_to_be(values: Mapping[str, Any]) -> str:
     """Say what a file with no key of a config seems to be; else an empty text."""
     if not values or Config.model_fields.keys() & values.keys():
         return ""
-    for section, fields in (("classifier", Settings.model_fields), ("data", Data.model_fields)):
-        if known := [key for key in values if key in fields]:
-            return f"keys like {known[0]!r} stand in a section: write them under '{section}:'"
     if {"groups", "labels"} & values.keys() or all(isinstance(value, list) for value in values.values()):
         return "the file seems to be a taxonomy: give it with --set taxonomy=FILE"
     return ""
@@ -245,15 +219,6 @@ def read_mapping(
     ConfigError
         There is no such file, or it holds something else.
     """
-    entry = _composed(_file_text(path, what), str(path))
-    if isinstance(entry, Pairs):
-        return _mapping(entry, "", places, problems)
-    if entry is not None and not (isinstance(entry, Scalar) and _value(entry) is None):
-        raise ConfigError(f"a {what} is a mapping of keys to values: key: value", str(path))
-    return {}
-
-
-def _file_text(path: str | Path, what: str) -> str:
     file = local_path(path)
     if file.suffix.lower() in DOCUMENT_SUFFIXES:
         raise ConfigError(f"{str(path)!r} is no {what} file, which is YAML: give documents with --set data.train=FILE")
@@ -262,31 +227,27 @@ def _file_text(path: str | Path, what: str) -> str:
     if file.is_dir():
         raise ConfigError(f"{str(path)!r} is a folder: name a {what} file, which is YAML")
     try:
-        return read_text(path)
+        entry = compose_yaml(read_text(path), str(path))
     except TaxonomyError as error:
         raise ConfigError(error.problems, str(path)) from None
-
-
-def _composed(text: str, where: str) -> Entry | None:
-    try:
-        return compose_yaml(text, where)
-    except TaxonomyError as error:
-        raise ConfigError(error.problems, where) from None
+    if isinstance(entry, Pairs):
+        return _mapping(entry, "", places, problems)
+    if entry is not None and not (isinstance(entry, Scalar) and _value(entry) is None):
+        raise ConfigError(f"a {what} is a mapping of keys to values: key: value", str(path))
+    return {}
 
 
 def _mapping(entry: Pairs, prefix: str, places: dict[str, str], problems: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    first_line: dict[str, int] = {}
     for key_entry, value_entry in entry.pairs:
         if not isinstance(key_entry, Scalar):
             problems.append(f"line {key_entry.line}: a key must be one word, not a list or a mapping")
             continue
         key = key_entry.value
         path = f"{prefix}{key}"
-        if key in first_line:
-            problems.append(f"line {key_entry.line}: {path!r} stands already in line {first_line[key]}: keep one")
+        if key in found:
+            problems.append(f"line {key_entry.line}: {path!r} stands already in {places[path]}: keep one")
             continue
-        first_line[key] = key_entry.line
         places[path] = f"line {key_entry.line}"
         found[key] = _plain(value_entry, f"{path}.", places, problems)
     return found
@@ -296,7 +257,7 @@ def _plain(entry: Entry, prefix: str, places: dict[str, str], problems: list[str
     if isinstance(entry, Pairs):
         return _mapping(entry, prefix, places, problems)
     if isinstance(entry, Items):
-        return [_plain(item, prefix, places, problems) for item in entry.items]
+        return [_plain(item, prefix, places, problems) for item in entry.values]
     return _value(entry, text_only={str} <= _kinds(prefix[:-1], unknown=object) <= {str, list, type(None)})
 
 
@@ -326,7 +287,7 @@ def _override(values: dict[str, Any], override: str, places: dict[str, str], pro
     written = written.lstrip() if key.endswith(" ") else written  # key = value
     try:
         value = _override_value(path, written, places, problems)
-    except ConfigError as error:
+    except (ConfigError, TaxonomyError) as error:
         problems += [f"--set {override}: {problem}" for problem in error.problems]
         return
     inner: Any = values
@@ -345,7 +306,7 @@ def _override(values: dict[str, Any], override: str, places: dict[str, str], pro
 
 def _override_value(path: str, written: str, places: dict[str, str], problems: list[str]) -> Any:
     if not taken_as_text(path, written):
-        entry = _composed(written, "")
+        entry = compose_yaml(written, "")
         return None if entry is None else _plain(entry, f"{path}.", places, problems)
     if type(None) in _kinds(path) and written in ("", "null"):
         return None
@@ -395,6 +356,6 @@ def _types(annotation: Any) -> Iterator[type]:
 def _is_list(written: str) -> bool:
     """Whether a value is a list as YAML writes it: `[title, body]`, and not `[final] text`."""
     try:
-        return written.lstrip().startswith("[") and isinstance(_composed(written, ""), Items)
-    except ConfigError:
+        return written.lstrip().startswith("[") and isinstance(compose_yaml(written, ""), Items)
+    except TaxonomyError:
         return False

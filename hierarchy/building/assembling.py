@@ -41,12 +41,9 @@ def assembled(
     taken = [[plan.free[i] for i in np.flatnonzero(home == c)] for c in range(n_clusters)]
     kept = []
     for c, group in enumerate(plan.kept):
-        stayed = {label.id for label, g in zip(plan.fixed, plan.home, strict=True) if g == c}
-        mine = stayed | {label.id for label in taken[c]}
-        before = [label for label in group.labels if label.id in mine]
-        known = {label.id for label in before}
-        pinned = [label for label, g in zip(plan.fixed, plan.home, strict=True) if g == c and label.id not in known]
-        kept.append(replace(group, labels=(*before, *pinned, *(x for x in taken[c] if x.id not in known))))
+        mine = [*(label for label, g in zip(plan.fixed, plan.home, strict=True) if g == c), *taken[c]]
+        before = {label.id: place for place, label in enumerate(group.labels)}  # what comes to it goes behind these
+        kept.append(replace(group, labels=tuple(sorted(mine, key=lambda x: before.get(x.id, len(before))))))
     # New groups in the order of their first label, so that the file follows the owner's order.
     new = sorted((c for c in range(len(kept), n_clusters) if taken[c]), key=lambda c: int(np.flatnonzero(home == c)[0]))
     heirs = {c: _heir(taken[c], taxonomy.groups, kept) for c in new}

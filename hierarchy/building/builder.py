@@ -18,7 +18,7 @@ from hierarchy.building.smoothing import smoothed
 from hierarchy.embedding.label_vectors import Documents, Embed, principal_components, unit
 from hierarchy.errors import DataError, Remedy, TaxonomyError
 from hierarchy.matching import match_key
-from hierarchy.measuring.signals import SIGNALS, Confusions, Signals, label_signals, signal_problems
+from hierarchy.measuring.signals import SIGNALS, Confusions, Signals, by_label_id, label_signals, signal_problems
 from hierarchy.nodes import Label, with_default_ids
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.escaping import short_repr
@@ -59,6 +59,7 @@ class BuildReport:
     moved: tuple[tuple[str, str, str], ...] = ()
 
 
+@dataclass(eq=False)
 class TaxonomyBuilder:
     """Makes groups of labels that are alike: by their texts, by their documents, by what gets confused.
 
@@ -89,26 +90,14 @@ class TaxonomyBuilder:
         `BuildReport` of the last build.
     """
 
-    report_: BuildReport
-
-    @known_keywords
-    def __init__(
-        self,
-        n_groups: int | str = "auto",
-        min_group_size: int | None = None,
-        max_group_size: int | None = None,
-        embed: Embed | None = None,
-        encoder: str = "embedded",
-        signals: Mapping[str, float] | None = None,
-        random_state: int = 0,
-    ) -> None:
-        self.n_groups = n_groups
-        self.min_group_size = min_group_size
-        self.max_group_size = max_group_size
-        self.embed = embed
-        self.encoder = encoder
-        self.signals = signals
-        self.random_state = random_state
+    n_groups: int | str = "auto"
+    min_group_size: int | None = None
+    max_group_size: int | None = None
+    embed: Embed | None = None
+    encoder: str = "embedded"
+    signals: Mapping[str, float] | None = None
+    random_state: int = 0
+    report_: BuildReport = field(init=False, repr=False)
 
     def build(
         self,
@@ -174,14 +163,10 @@ class TaxonomyBuilder:
                 self._fewest_moves(plan, vectors) if forced else self._decided(plan, vectors, found, keep)
             )
         except TaxonomyError as error:
-            if not plan.linked:
+            links = plan.named_links()
+            if not links:
                 raise
-            raise TaxonomyError(f"{error}; drop a link or widen the sizes{plan.named_links()}") from None
-        used = {name: weights.get(name, 0.0) for name in found.vectors}
-        total = sum(used.values()) or 1.0
-        signals = {name: weight / total for name, weight in used.items() if weight} or {"text": 1.0}
-        if texts is None and documents is not None and not isinstance(documents[0], np.ndarray):
-            texts = documents[0]
+            raise TaxonomyError(f"{error}; drop a link or widen the sizes (labels under links: {links})") from None
         spoken = None if texts is None or known is None else (texts, known[1])
         built = assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
         moved = moved_labels(taxonomy, built)
@@ -195,7 +180,7 @@ class TaxonomyBuilder:
                     value="True",
                 )
             )
-        self.report_ = BuildReport(len(built.groups), rule, curve, signals, moved)
+        self.report_ = BuildReport(len(built.groups), rule, curve, found.shares(weights), moved)
         logger.info("number of groups: %d, %s", self.report_.n_groups, rule)
         if self.report_.n_groups == 1 and len(built.labels) > 1:
             logger.info(
@@ -340,6 +325,9 @@ class TaxonomyBuilder:
         return home, rule, ()
 
 
+TaxonomyBuilder.__init__ = known_keywords(TaxonomyBuilder.__init__)  # type: ignore[method-assign]
+
+
 def _unplaced(labels: Sequence[str | int | Label]) -> Taxonomy:
     given = column(labels, "labels")
     made = [
@@ -368,14 +356,13 @@ def _known(documents: Documents | None, taxonomy: Taxonomy) -> Documents | None:
     """Resolve the targets; documents whose label the taxonomy lacks are counted and left out."""
     if documents is None:
         return None
-    contents, targets = documents
-    ids = {target: taxonomy.resolve(target) for target in dict.fromkeys(str(target) for target in targets)}
-    unknown = [target for target, found in ids.items() if found is None]
-    if len(unknown) == len(ids):
-        raise DataError(f"no document has a label of the taxonomy; the first says '{next(iter(ids), '')}'")
+    contents, ids = by_label_id(documents, taxonomy)
+    if not any(ids):
+        raise DataError(f"no document has a label of the taxonomy; the first says '{next(iter(documents[1]), '')}'")
+    unknown = list(dict.fromkeys(target for target, found in zip(documents[1], ids, strict=True) if not found))
     if unknown:
         logger.warning(
             "%d labels of the documents are not in the taxonomy, their documents are not used: %s",
             len(unknown), ", ".join(unknown[:5]),
         )  # fmt: skip
-    return contents, [ids[str(target)] or "" for target in targets]
+    return contents, ids

@@ -145,10 +145,12 @@ def cluster(
     vectors: np.ndarray,
     clusters: Clusters,
     random_state: int = 0,
-    restarts: int | None = None,
     place: Place = balanced_assignment,
 ) -> np.ndarray:
     """Cluster unit vectors by their cosine into clusters with hard size limits.
+
+    Ward's clusters and five starts by k-means++ (Arthur and Vassilvitskii, 2007) are tried up to 2,500 items, one such
+    start alone above. The start that ends nearest to its centroids is taken.
 
     Parameters
     ----------
@@ -158,9 +160,6 @@ def cluster(
         Sizes, pinned members and given centroids.
     random_state
         Of k-means++.
-    restarts
-        How many starts by k-means++ (Arthur and Vassilvitskii, 2007) are tried. None tries Ward's clusters and five
-        of them up to 2,500 items, one alone above. The start that ends nearest to its centroids is taken.
     place
         The assignment step.
 
@@ -172,9 +171,9 @@ def cluster(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     few = len(vectors) <= MOST_FOR_WARD
-    starts: list[Find] = [_ward] if few and restarts is None else []
-    tries = restarts or (5 if few else 1)
-    starts += [partial(_plus_plus, random_state=(random_state + number) % 2**32) for number in range(tries)]
+    starts: list[Find] = [_ward] if few else []
+    seeds = [(random_state + number) % 2**32 for number in range(5 if few else 1)]
+    starts += [partial(_plus_plus, random_state=seed) for seed in seeds]
     best_cost, best = np.inf, np.zeros(len(vectors), dtype=np.int64)
     for find in starts:
         # One thread: the matrices are small, and sums come out the same whatever the number of cores.

@@ -88,14 +88,10 @@ class Lexicon:
         self._count = {key: sum(map(len, of.values())) for key, of in self._uses.items()}
         self._total = {key: sum(map(len, of.values())) for key, of in self.members.items()}
         self._mean = sum(self._total.values()) / max(1, len(groups))
-        self._of_group: list[list[str]] = [[] for _ in groups]
-        for key in sorted(self.members):
-            for g in self.members[key]:
-                self._of_group[g].append(key)
 
     def shared_words(self, g: int) -> list[str]:
         """Return the words that at least two members of a group use."""
-        return [key for key in self._of_group[g] if len(self.members[key][g]) > 1]
+        return sorted(key for key, of in self.members.items() if len(of.get(g, ())) > 1)
 
     def worth(self, key: str, g: int) -> float:
         """Rate a word as a name of a group, between 0 and 1: its rarity elsewhere, times its form.

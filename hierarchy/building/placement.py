@@ -62,7 +62,7 @@ class Placement:
         kept: list[Group] = []
         pinned: dict[str, int] = {}
         source: dict[str, int] = {}
-        by_id = {label.id: label for label in (*taxonomy.labels, *taxonomy.unplaced)}
+        by_id = {label.id: label for label in taxonomy.all_labels}
         for group in taxonomy.groups:
             limited = group.min_size is not None or group.max_size is not None
             stays = keep_groups or not group.built or group.frozen_name or limited
@@ -168,16 +168,10 @@ class Placement:
             colour[unit_] = next(c for c in count(1) if c not in taken)
         return max(colour.values(), default=1)
 
-    @property
-    def linked(self) -> bool:
-        """Whether any links hold."""
-        return bool(self.taxonomy.must_link or self.taxonomy.cannot_link)
-
     def named_links(self) -> str:
-        """Return the labels under links, for a message."""
+        """Return the labels under links, for a message; empty where there are none."""
         ids = dict.fromkeys(x for link in (*self.taxonomy.must_link, *self.taxonomy.cannot_link) for x in link)
-        labels = ", ".join(repr(self.taxonomy.label_named(x)) for x in list(ids)[:20])
-        return f" (labels under links: {labels})" if ids else ""
+        return ", ".join(repr(self.taxonomy.label_named(x)) for x in list(ids)[:20])
 
 
 def moved_labels(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str], ...]:
@@ -209,7 +203,7 @@ def moved_labels(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str
 
 def moves_in_words(moved: Sequence[tuple[str, str, str]], before: Taxonomy, after: Taxonomy) -> str:
     """Name the labels of `moved_labels` and both groups; beyond `MOVES_SHOWN` they are counted."""
-    groups = {group.id: named(group) for group in (*after.groups, *before.groups)}
+    groups = after.group_names | before.group_names
     shown = [
         f"'{before.label_named(x)}' from '{groups[old]}' to '{groups[new]}'" for x, old, new in moved[:MOVES_SHOWN]
     ]

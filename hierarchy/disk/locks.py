@@ -1,6 +1,5 @@
 """Places that one process writes at a time."""
 
-import hashlib
 import json
 import os
 import random
@@ -12,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hierarchy.disk.whole_files import cannot_write, is_same, lock
+from hierarchy.disk.whole_files import cannot_write, is_same, lock, short_name
 from hierarchy.errors import BusyError, DataError
 
 _BEGINNING = b'{"process": '  # of every lock
-_LONGEST_NAME = 50  # characters of the place in the name of its lock: four bytes each, and a name has 255
 
 
 @contextmanager
@@ -48,48 +46,32 @@ def held(place: str | Path, *, file: Path | None = None, wait: float = 0.0) -> I
     """
     real = Path(os.path.realpath(place))
     file = file or real.with_name(f".{short_name(real.name)}.lock")
-    handle = _patiently_locked(file, place, wait)
-    try:
-        yield lock(handle) is True
-    finally:
+    with os.fdopen(_locked(file, place, time.monotonic() + wait), "rb") as stream:
         try:
+            yield lock(stream.fileno()) is True
+        finally:
             with suppress(OSError):  # the work is done, and the next one takes it as it lies
                 file.unlink(missing_ok=True)  # before it is let go: the next one that takes it must find it gone
-        finally:
-            os.close(handle)
 
 
-def short_name(name: str) -> str:
-    """Shorten a long name; two that begin alike stay two."""
-    if len(name) <= _LONGEST_NAME:
-        return name
-    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
-
-
-def _patiently_locked(file: Path, place: str | Path, wait: float) -> int:
-    end = time.monotonic() + wait
+def _locked(file: Path, place: str | Path, until: float) -> int:
     while True:
         try:
-            return _locked(file, place)
+            handle = _opened(file, place)
+            if lock(handle) is False:
+                holder = _holder(handle)
+                os.close(handle)
+                raise BusyError(
+                    f"{holder} is writing {str(place)!r} at this moment: wait for its end, or name another place"
+                )
+            # One that has just ended has removed the file that was opened here.
+            if is_same(handle, file) and _is_kept(handle, file, place):
+                return handle
+            os.close(handle)
         except BusyError:
-            if time.monotonic() >= end:
+            if time.monotonic() >= until:
                 raise
             time.sleep(random.uniform(0.005, 0.03))  # noqa: S311 - so that those who wait do not all ask at once
-
-
-def _locked(file: Path, place: str | Path) -> int:
-    while True:
-        handle = _opened(file, place)
-        if lock(handle) is False:
-            holder = _holder(handle)
-            os.close(handle)
-            raise BusyError(
-                f"{holder} is writing {str(place)!r} at this moment: wait for its end, or name another place"
-            )
-        # One that has just ended has removed the file that was opened here.
-        if is_same(handle, file) and _is_kept(handle, file, place):
-            return handle
-        os.close(handle)
 
 
 def _opened(file: Path, place: str | Path) -> int:
@@ -101,15 +83,15 @@ def _opened(file: Path, place: str | Path) -> int:
             if not os.path.lexists(file):
                 raise
             return os.open(file, os.O_RDONLY | with_care)
-    except PermissionError as error:
+    except OSError as error:
         if not os.path.lexists(file):
             raise DataError(cannot_write(place, error)) from None
+        if not isinstance(error, PermissionError):
+            raise DataError(_in_the_way(file, place)) from None
         raise BusyError(
             f"another user is, or was, writing {str(place)!r} ({file.name!r} beside it cannot be read): wait for its "
             "end, or name another place"
         ) from None
-    except OSError as error:
-        raise DataError(_in_the_way(file, place) if os.path.lexists(file) else cannot_write(place, error)) from None
 
 
 def _is_kept(handle: int, file: Path, place: str | Path) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, permutations
 from pathlib import Path
@@ -45,14 +45,12 @@ class OutputFile:
         file = f"the output file {str(self.place)!r}"
         if self.place.suffix.lower() not in self.suffixes:
             return f"{file} must end in {'' if len(self.suffixes) == 1 else 'one of '}{', '.join(self.suffixes)}"
-        if os.path.isdir(self.place):  # noqa: PTH112 - pathlib raises where a name is too long
+        is_folder = os.path.isdir  # pathlib raises where a name is too long
+        if is_folder(self.place):
             return f"{str(self.place)!r} is a folder: name a file for the output"
-        if not _is_folder(self.place.absolute().parent):
+        if not is_folder(self.place.absolute().parent):
             return f"the folder of {file} does not exist: make it first"
-        refusal = file_refusal(self.place)
-        if refusal is not None:
-            return cannot_write(self.place, refusal)
-        return _no_table(file, self.place) if ".parquet" in self.suffixes else None
+        return _refused(file, self.place, file_refusal(self.place), tables=".parquet" in self.suffixes)
 
     def overwrites(self, other: Path) -> bool:
         """Whether it takes the place of another file."""
@@ -97,10 +95,7 @@ class OutputFolder:
             return f"{named} is a file: name a folder"
         if not above.is_dir():
             return f"{named} cannot be made, {above} is a file: name another folder"
-        refusal = self._refusal(whole, above)
-        if refusal is not None:
-            return cannot_write(self.place, refusal)
-        return _no_table(named, self.place) if self.tables else None
+        return _refused(named, self.place, self._refusal(whole, above), tables=self.tables)
 
     def _refusal(self, whole: Path, above: Path) -> Exception | None:
         """Try whether its files can be written, or its folder be made or put in the place of an earlier one."""
@@ -153,17 +148,13 @@ def check_outputs(outputs: Sequence[OutputFile | OutputFolder], inputs: Mapping[
         raise DataError(problems)
 
 
-def _is_folder(place: Path) -> bool:
-    try:
-        return place.is_dir()
-    except OSError:  # a name that none can have
-        return False
-
-
-def _no_table(what: str, place: Path) -> str | None:
-    if not has_half(str(place.absolute())):
-        return None
-    return f"{what} has bytes in its path that are not UTF-8, and no table can be written there: name another"
+def _refused(what: str, place: Path, refusal: Exception | None, *, tables: bool) -> str | None:
+    """Say what the system refuses, or that tables are to be written where none can be."""
+    if refusal is not None:
+        return cannot_write(place, refusal)
+    if tables and has_half(str(place.absolute())):
+        return f"{what} has bytes in its path that are not UTF-8, and no table can be written there: name another"
+    return None
 
 
 def _harm(output: OutputFile | OutputFolder, read: Path) -> str | None:
@@ -186,10 +177,8 @@ def _inside(place: Path, folder: Path) -> bool:
 
 def write_parquet(table: "pa.Table", file: str | Path) -> None:
     """Write a Parquet file, whole or not at all; raises DataError where it cannot be."""
-    import pyarrow.parquet as pq
-
     with output_file(file) as part, part.open("wb") as stream:
-        pq.write_table(table, stream)
+        _write_parquet(table, [table], stream)
 
 
 def write_answers(tables: "Iterator[pa.Table]", out: Path) -> None:
@@ -209,27 +198,26 @@ def write_answers(tables: "Iterator[pa.Table]", out: Path) -> None:
     """
     write = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}[out.suffix.lower()]
     with output_file(out) as part, part.open("wb") as stream:
-        write(tables, stream)
+        first = next(tables)
+        write(first, chain([first], tables), stream)
 
 
-def _write_parquet(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
+def _write_parquet(first: "pa.Table", tables: "Iterable[pa.Table]", stream: BinaryIO) -> None:
     import pyarrow.parquet as pq
 
-    first = next(tables)
     with pq.ParquetWriter(stream, first.schema) as writer:
-        for table in chain([first], tables):
+        for table in tables:
             writer.write_table(table)
 
 
-def _write_jsonl(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
+def _write_jsonl(_: "pa.Table", tables: "Iterable[pa.Table]", stream: BinaryIO) -> None:
     for table in tables:
         stream.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in table.to_pylist())
 
 
-def _write_csv(tables: "Iterator[pa.Table]", stream: BinaryIO) -> None:
-    first = next(tables)
+def _write_csv(first: "pa.Table", tables: "Iterable[pa.Table]", stream: BinaryIO) -> None:
     stream.write(csv_row(first.column_names).encode())
-    for table in chain([first], tables):
+    for table in tables:
         stream.writelines(csv_row(map(_cell, line.values())).encode() for line in table.to_pylist())
 
 

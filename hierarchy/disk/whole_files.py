@@ -16,7 +16,7 @@ from hierarchy.disk.manifests import model_of
 from hierarchy.errors import DataError, first_line
 
 _LEFT_OVER = re.compile(r"\..*\.[0-9a-f]{16}\.part", re.DOTALL)
-_LONGEST_NAME = 40  # characters of the real name in that of its part: four bytes each, and a name has 255
+_LONGEST_NAME = 50  # characters of the real name in that of its part or lock: four bytes each, and a name has 255
 _REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or ask for more",
@@ -147,6 +147,13 @@ def keep_rights(earlier: os.stat_result, new: Path) -> None:
             with suppress(OSError):  # only root may
                 os.chown(new, earlier.st_uid, -1)
     new.chmod(rights)
+
+
+def short_name(name: str) -> str:
+    """Shorten a long name; two that begin alike stay two."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
 
 
 def is_left_over(name: str) -> bool:
@@ -283,7 +290,7 @@ def _replaceable(path: str | Path) -> Path:
 
 def _new_part(real: Path) -> tuple[Path, int]:
     while True:
-        part = real.with_name(f".{real.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}.part")
+        part = real.with_name(f".{short_name(real.name)}.{secrets.token_hex(8)}.part")
         handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600 if real.exists() else 0o666)
         if lock(handle) is not False and is_same(handle, part):
             return part, handle
@@ -295,19 +302,15 @@ def _remove_left_overs(folder: Path) -> None:
         return
     _looked_at.add(folder)
     with suppress(OSError):  # a folder may be for writing only
-        for entry in folder.iterdir():
-            if is_left_over(entry.name):
-                with suppress(OSError):
-                    _remove_left_over(entry)
+        for part in folder.iterdir():
+            if is_left_over(part.name):
+                with suppress(OSError), open(part, "rb", opener=_opened) as stream:
+                    if lock(stream.fileno()):  # nobody writes to it any more
+                        part.unlink()
 
 
-def _remove_left_over(part: Path) -> None:
-    handle = os.open(part, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    try:
-        if lock(handle):  # nobody writes to it any more
-            part.unlink()
-    finally:
-        os.close(handle)
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def checksum(file: Path) -> str:

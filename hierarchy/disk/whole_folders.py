@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hierarchy.disk.locks import held, short_name
-from hierarchy.disk.whole_files import cannot_write, keep_rights, replacement_refusal, sync
+from hierarchy.disk.locks import held
+from hierarchy.disk.whole_files import cannot_write, keep_rights, replacement_refusal, short_name, sync
 from hierarchy.errors import BusyError, DataError
 
 _HERE, _EXCHANGE, _SWAP = -100, 2, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
@@ -48,7 +48,9 @@ def whole_folder(folder: Path, keep: Callable[[], Iterable[Path]]) -> Iterator[P
         if real.exists():
             keep_rights(real.stat(), part)  # one that others may not read stays so
         yield part
-        _sync_files(part)
+        for entry in part.rglob("*"):
+            if entry.is_file() and not entry.is_symlink():
+                sync(entry)
         _carry(real, part, list(keep()))
         _put_in_place(part, real)
     finally:
@@ -97,8 +99,9 @@ def folder_problem(folder: Path) -> str | None:
         return cannot_write(folder, OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
     if not real.is_dir():
         return f"{folder} is a file: name a folder for the model"
-    if real in _current():
-        return f"{str(folder)!r} is, or holds, the current folder, which cannot be replaced: call from outside of it"
+    with suppress(OSError):  # the current folder may be gone
+        if real in (Path.cwd(), *Path.cwd().parents):
+            return f"{str(folder)!r} is, or holds, the current folder, which cannot be replaced: call from outside it"
     if mounted := _mounted(real):
         remedy = "name a folder inside it" if real in mounted else "name another folder"
         return f"{str(folder)!r} cannot be replaced, a disk is mounted at {str(mounted[0])!r}: {remedy}"
@@ -138,12 +141,6 @@ def _is_mine(entry: Path) -> bool:
     return not hasattr(os, "getuid") or entry.stat().st_uid == os.getuid()
 
 
-def _current() -> tuple[Path, ...]:
-    with suppress(OSError):  # it may be gone
-        return (Path.cwd(), *Path.cwd().parents)
-    return ()
-
-
 def _mounted(real: Path) -> list[Path]:
     """Find where disks are mounted at or in a folder; the system's list knows those of the same disk, too."""
     if real.is_mount():
@@ -155,12 +152,6 @@ def _mounted(real: Path) -> list[Path]:
     octal = re.compile(rb"\\([0-7]{3})")
     points = [octal.sub(lambda found: bytes([int(found[1], 8)]), line.split(b" ")[4]) for line in lines]
     return [point for point in map(Path, map(os.fsdecode, points)) if real in (point, *point.parents)]
-
-
-def _sync_files(folder: Path) -> None:
-    for entry in folder.rglob("*"):
-        if entry.is_file() and not entry.is_symlink():
-            sync(entry)
 
 
 def _carry(source: Path, target: Path, entries: list[Path]) -> None:

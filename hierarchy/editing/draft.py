@@ -1,4 +1,4 @@
-"""A taxonomy taken apart for an edit, and what an edit gives back; `hierarchy.editing` holds the edits themselves."""
+"""A taxonomy taken apart for an edit, and what an edit gives back; `edits` beside it holds the edits themselves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -160,8 +160,7 @@ class Draft:
     def done(self) -> Edited:
         """Put the taxonomy together again; raises TaxonomyError with all problems."""
         self.check()
-        links = relinked(self.old, self.replaced)
-        self.notes += links.dropped
+        links = relinked(self.old, self.replaced, self.notes, self.problems)
         groups = tuple(replace(g, labels=tuple(self.members[g.id])) for g in self.groups.values() if self.members[g.id])
         before = {group.id: len(group.labels) for group in self.old.groups}
         for group in groups:
@@ -171,10 +170,10 @@ class Draft:
                 self.problems.append(f"group '{named(group)}' has max_size {group.max_size}; {limits}")
             if group.min_size is not None and size < min(was, group.min_size):
                 self.problems.append(f"group '{named(group)}' has min_size {group.min_size}; {limits}")
-        self.problems += links.problems
         retired = (*self.old.retired, *self.replaced)
-        new = Tree(groups, tuple(self.members[None]), self.old.name, links.must_link, links.cannot_link, retired)
-        self.problems += broken_links(new, self.old)
+        new = Tree(groups, tuple(self.members[None]), self.old.name, *links, retired)
+        broken = set(broken_links(self.old))
+        self.problems += [problem for problem in broken_links(new) if problem not in broken]
         self.check()
         relabelled = tuple((label, takers) for label, takers in self.replaced.items() if takers)
         return Edited(self.old, Taxonomy(**vars(new)), tuple(self.notes), relabelled)

@@ -55,18 +55,12 @@ def place(edited: Edited, builder: "TaxonomyBuilder", documents: "Documents | No
     documents
         (texts or vectors, label of each), or None.
     """
-    waiting = {label.id for label in edited.old.unplaced}  # not ours to place
-    new = edited.new
-    ids = {*new.label_ids, *(label.id for label in new.unplaced)} - waiting
-    part = replace(
-        new,
-        unplaced=tuple(label for label in new.unplaced if label.id not in waiting),
-        must_link=within(new.must_link, ids),
-        cannot_link=within(new.cannot_link, ids),
-    )
+    new, waiting = edited.new, edited.old.unplaced  # which are not ours to place
+    ids = {label.id for label in new.all_labels}.difference(label.id for label in waiting)
+    unplaced = tuple(label for label in new.unplaced if label.id in ids)
+    part = Taxonomy(new.groups, unplaced, new.name, *within(new, ids), new.retired)
     built = builder.build(part, documents=documents, keep=True)
-    unplaced = tuple(label for label in new.unplaced if label.id in waiting)
-    return replace(edited, new=replace(new, groups=built.groups, unplaced=unplaced))
+    return replace(edited, new=replace(new, groups=built.groups, unplaced=waiting))
 
 
 def move(taxonomy: Taxonomy, labels: Sequence[str], group: str, *, new_group: bool = False) -> Edited:
@@ -170,20 +164,15 @@ def split_group(
         work.problems.append(f"group '{group}' has {len(labels)} labels; it can be split into 2 to {len(labels)} parts")
     work.check()
     ids = {label.id for label in labels}
-    sub = Taxonomy(
-        unplaced=tuple(labels),
-        must_link=within(taxonomy.must_link, ids),
-        cannot_link=within(taxonomy.cannot_link, ids),
-    )
+    sub = Taxonomy((), tuple(labels), "", *within(taxonomy, ids))
     divider = copy(builder)
     divider.n_groups = parts
     divider.min_group_size, divider.max_group_size = max(1, len(labels) // (2 * parts)), ceil(2 * len(labels) / parts)
     clusters = [part.labels for part in divider.build(sub, documents=_documents_of(documents, sub)).groups]
-    others = [other for other in taxonomy.groups if other.id != source]
     names = group_names(
         clusters,
         [np.ones(len(cluster)) for cluster in clusters],
-        background=[other.labels for other in others],
+        background=[other.labels for other in taxonomy.groups if other.id != source],
         taken=[text for other in taxonomy.groups for text in (other.id, other.name)],
     )
     work.take(ids)

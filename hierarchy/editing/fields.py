@@ -6,11 +6,11 @@ from typing import Any
 
 from hierarchy.editing.layout import Layout
 from hierarchy.editing.pieces import field_piece
-from hierarchy.editing.series import BlockSeries, Page, Piece, Series, position_of
+from hierarchy.editing.series import BlockSeries, Page, Piece, position_of, series_of
 from hierarchy.files.reading import GROUP_KEYS, TRUE, is_null
 from hierarchy.files.syntax import Entry, Pairs, Scalar
 from hierarchy.files.writing import quoted, scalar
-from hierarchy.nodes import Group, Label, Tree, with_default_ids
+from hierarchy.nodes import Label, Tree, with_default_ids
 
 
 def set_fields(page: Page, entry: Entry, wanted: Mapping[str, Any], *, inside: bool) -> None:
@@ -41,12 +41,10 @@ def set_fields(page: Page, entry: Entry, wanted: Mapping[str, Any], *, inside: b
         return
     if keys == ["id", "name"] and not wanted["id"] and not wanted.get("description") and _collapse(page, entry, wanted):
         return
-    gone = {key for key, value in changes.items() if not value and key in values}
-    new = {key: value for key, value in changes.items() if value and key not in values}
     for key, value in changes.items():
         if value and key in values:
             _set_value(page, values[key], value, inside=entry.flow)
-    _set_keys(page, entry, keys, gone, new)
+    _set_keys(page, entry, changes)
 
 
 def explicit_ids(layout: Layout, old: Tree, new: Tree) -> set[str]:
@@ -73,19 +71,17 @@ def explicit_ids(layout: Layout, old: Tree, new: Tree) -> set[str]:
 def _needed(tree: Tree, written: Set[str]) -> set[str]:
     """Return the ids to be written out so that the others follow from the names; an id that is may change others."""
     found = set(written)
+
+    def bare(labels: Sequence[Label]) -> tuple[Label, ...]:
+        return tuple(label if label.id in found else replace(label, id="") for label in labels)
+
     while True:
-        filled = Tree(*with_default_ids(*_without_ids(tree, found)))
+        groups = [replace(group, labels=bare(group.labels)) for group in tree.groups]
+        filled = Tree(*with_default_ids(groups, bare(tree.unplaced)))
         wrong = {x.id for x, made in zip(tree.all_labels, filled.all_labels, strict=True) if x.id != made.id}
         if not wrong:
             return found
         found |= wrong
-
-
-def _without_ids(tree: Tree, but: Set[str]) -> tuple[list[Group], list[Label]]:
-    def bare(labels: Sequence[Label]) -> tuple[Label, ...]:
-        return tuple(label if label.id in but else replace(label, id="") for label in labels)
-
-    return [replace(group, labels=bare(group.labels)) for group in tree.groups], list(bare(tree.unplaced))
 
 
 def _read(value: Entry, like: Any) -> Any:
@@ -97,40 +93,39 @@ def _read(value: Entry, like: Any) -> Any:
 
 
 def _set_bare(page: Page, entry: Scalar, wanted: Mapping[str, Any], inside: bool) -> None:
-    raw = page.text[entry.start : page.content_end(entry)]
-    name = raw if entry.value == wanted["name"] else _like(raw, entry.value, wanted["name"], inside)
-    texts = {key: scalar(value, inside) for key, value in wanted.items() if value} | {"name": name}
+    name = wanted["name"]
+    texts = {key: scalar(value, inside) for key, value in wanted.items() if value}
+    texts["name"] = page.written(entry) if entry.value == name else _like(page, entry, name, inside)
     fields = [f"{key}: {texts[key]}" for key in GROUP_KEYS if key in texts]
-    if len(fields) > 1 and inside:
-        name = f"{{{', '.join(fields)}}}"
-    elif len(fields) > 1:
-        name = (page.newline + " " * page.column(entry.start)).join(fields)
-    if name != raw:
-        page.replace(entry.start, page.content_end(entry), name)
+    if len(fields) == 1:
+        page.rewrite(entry, texts["name"])
+    elif inside:
+        page.rewrite(entry, f"{{{', '.join(fields)}}}")
+    else:
+        page.rewrite(entry, ("\n" + " " * page.column(entry.start)).join(fields))
 
 
 def _collapse(page: Page, entry: Pairs, wanted: Mapping[str, Any]) -> bool:
     """Write `id` and `name` as a bare name, which is what a label was before it got its first other name."""
-    end = page.content_end(entry)
-    name = entry.pairs[1][1]
-    if not isinstance(name, Scalar) or list(page.comments(entry.start, end, entry)):
+    name = entry.values[1]
+    if not isinstance(name, Scalar) or list(page.comments(entry.start, page.content_end(entry), entry)):
         return False
-    raw = page.text[name.start : page.content_end(name)]
-    page.replace(entry.start, end, _like(raw, name.value, wanted["name"], entry.flow))
+    page.rewrite(entry, _like(page, name, wanted["name"], entry.flow))
     return True
 
 
 def _set_value(page: Page, entry: Entry, value: Any, *, inside: bool) -> None:
-    end = page.content_end(entry)
-    if isinstance(entry, Scalar) and end > entry.start and isinstance(value, str):
-        page.replace(entry.start, end, _like(page.text[entry.start : end], entry.value, value, inside))
+    is_empty = not page.written(entry)
+    if isinstance(entry, Scalar) and isinstance(value, str) and not is_empty:
+        page.rewrite(entry, _like(page, entry, value, inside))
     else:
-        page.replace(entry.start, end, f"{'' if end > entry.start else ' '}{scalar(value, inside)}")
+        page.rewrite(entry, f"{' ' if is_empty else ''}{scalar(value, inside)}")
 
 
-def _like(raw: str, value: str, new: str, inside: bool) -> str:
+def _like(page: Page, old: Scalar, new: str, inside: bool) -> str:
     """Write a text with the quotes that another one has, if its writer chose them."""
-    if raw != scalar(value, inside) and new.isprintable():
+    raw = page.written(old)
+    if raw != scalar(old.value, inside) and new.isprintable():
         if raw.startswith("'"):
             return "'" + new.replace("'", "''") + "'"
         if raw.startswith('"'):
@@ -138,25 +133,23 @@ def _like(raw: str, value: str, new: str, inside: bool) -> str:
     return scalar(new, inside)
 
 
-def _set_keys(page: Page, entry: Pairs, keys: list[str], gone: Set[str], new: Mapping[str, Any]) -> None:
-    """Take keys out of a mapping and put others in, each behind the last one that usually stands before it."""
-    if not gone and not new:
-        return
-    plan: list[int | Piece] = [i for i, key in enumerate(keys) if key not in gone]
-    words = [key for key in keys if key not in gone]
-    series = Series.of(page, entry)
+def _set_keys(page: Page, entry: Pairs, changes: Mapping[str, Any]) -> None:
+    """Take keys without a value out of a mapping and put new ones in, behind the last that usually stands before."""
+    keys = entry.words
+    plan: list[int | Piece] = [i for i, key in enumerate(keys) if changes.get(key, True)]
+    words = [key for key in keys if changes.get(key, True)]
+    series = series_of(page, entry)
     on_dash = isinstance(series, BlockSeries) and page.indent(page.line(entry.start)) != series.column
-    if on_dash and keys[0] in gone:
-        second = entry.pairs[1][0]
-        page.replace(entry.start, second.start, "")
+    if on_dash and keys[0] not in words:
+        page.replace(entry.start, entry.parts[2].start, "")
         plan.insert(0, 0)
         words.insert(0, keys[0])
-    for key in sorted(new, key=GROUP_KEYS.index):
-        text = scalar(new[key], entry.flow)
+    for key in sorted((key for key in changes if changes[key] and key not in keys), key=GROUP_KEYS.index):
+        text = scalar(changes[key], entry.flow)
         at = position_of(key, words, GROUP_KEYS)
         if on_dash and at == 0:
-            page.replace(entry.start, entry.start, f"{key}: {text}{page.newline}{' ' * page.column(entry.start)}")
+            page.replace(entry.start, entry.start, f"{key}: {text}\n{' ' * page.column(entry.start)}")
         else:
-            plan.insert(at, field_piece(key, text, page.newline))
+            plan.insert(at, field_piece(key, text))
             words.insert(at, key)
     series.arrange(plan)

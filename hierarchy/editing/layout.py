@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hierarchy.editing.series import CannotPatch, Page
-from hierarchy.files.reading import LONG_FORM
+from hierarchy.files.reading import is_long
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 from hierarchy.nodes import Tree
 
@@ -21,8 +21,10 @@ class Layout:
 
     Attributes
     ----------
+    is_long
+        Whether it is in the long form.
     top
-        Key of the long form → its value; empty in the short forms.
+        Key of the long form → its value; in the short forms that of `groups` or `labels`.
     groups, groups_entry
         The places of the groups, and the list or mapping that holds them; None where there is none.
     unplaced
@@ -34,25 +36,20 @@ class Layout:
         if root is None or isinstance(root, Scalar):
             raise CannotPatch("there is no list or mapping")
         self.root: Items | Pairs = root
-        self.top: dict[str, Entry] = {}
-        self.groups_entry: Items | Pairs | None = None
-        self.unplaced: Items | None = None
-        if isinstance(root, Items):
-            self.unplaced = root
-        elif LONG_FORM & set(root.words):
+        self.is_long = is_long(root)
+        self.top: dict[str, Entry] = {"labels" if isinstance(root, Items) else "groups": root}
+        if self.is_long and isinstance(root, Pairs):
             self.top = dict(zip(root.words, root.values, strict=True))
-            groups, labels = self.top.get("groups"), self.top.get("labels")
-            self.groups_entry = groups if isinstance(groups, (Items, Pairs)) and groups.values else None
-            self.unplaced = labels if isinstance(labels, Items) else None
-        else:
-            self.groups_entry = root
+        groups, labels = self.top.get("groups"), self.top.get("labels")
+        self.groups_entry = groups if isinstance(groups, (Items, Pairs)) and groups.values else None
+        self.unplaced = labels if isinstance(labels, Items) else None
         self.groups = [_place(part) for part in (self.groups_entry.values if self.groups_entry else ())]
 
     @property
     def labels(self) -> list[tuple[Entry, bool]]:
         """All labels, group by group and then the unplaced ones, each with whether it stands in brackets."""
         lists = [place.labels for place in self.groups] + ([self.unplaced] if self.unplaced else [])
-        return [(item, entry.flow) for entry in lists for item in entry.items]
+        return [(item, entry.flow) for entry in lists for item in entry.values]
 
 
 def to_long_form(text: str, new: Tree) -> str:
@@ -74,13 +71,13 @@ def to_long_form(text: str, new: Tree) -> str:
     if isinstance(root, Items):
         if new.groups or more:
             at = root.start if root.flow else page.start(page.line(root.start))
-            page.replace(at, at, "labels: " if root.flow else f"labels:{page.newline}")
-    elif isinstance(groups, Pairs) and not (bare and (layout.top or not (more or new.unplaced))):
+            page.replace(at, at, "labels: " if root.flow else "labels:\n")
+    elif isinstance(groups, Pairs) and not (bare and (layout.is_long or not (more or new.unplaced))):
         if groups.flow:
             raise CannotPatch("groups in the short form stand in braces")
-        if not layout.top:
+        if not layout.is_long:
             at = page.start(page.line(root.start))
-            page.replace(at, at, f"groups:{page.newline}")
+            page.replace(at, at, "groups:\n")
         for key, value in groups.pairs:
             _name_the_group(page, key, value)
     return page.changed()
@@ -90,7 +87,7 @@ def _name_the_group(page: Page, key: Entry, value: Entry) -> None:
     """Turn `Kitchen: [...]` into `- name: Kitchen` and, on the next line, `labels: [...]`."""
     column = page.column(key.start) + 2
     page.replace(key.start, key.start, "- name: ")
-    page.replace(key.end, key.end, f"{page.newline}{' ' * column}labels")
+    page.replace(key.end, key.end, f"\n{' ' * column}labels")
     missing = column - page.column(value.start)
     if isinstance(value, Items) and not value.flow and missing > 0:
         for line in range(page.line(value.start), page.line(page.content_end(value) - 1) + 1):

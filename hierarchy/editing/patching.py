@@ -5,9 +5,8 @@ back: a text that would say anything else than the edited taxonomy is never give
 """
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import nullcontext
-from dataclasses import fields
 from pathlib import Path
 from shlex import quote
 
@@ -19,13 +18,13 @@ from hierarchy.editing.draft import Edited
 from hierarchy.editing.fields import explicit_ids, set_fields
 from hierarchy.editing.layout import Layout, to_long_form
 from hierarchy.editing.pieces import group_piece, listed_piece, moved_piece, new_piece
-from hierarchy.editing.series import CannotPatch, Page, Piece, Series, position_of
+from hierarchy.editing.series import CannotPatch, Page, Piece, position_of, series_of
 from hierarchy.errors import TaxonomyError
 from hierarchy.files.reading import TOP_KEYS, read_tree
 from hierarchy.files.syntax import Items, Pairs, compose_yaml
 from hierarchy.files.taxonomy_files import read_text
 from hierarchy.files.writing import group_fields, label_data
-from hierarchy.nodes import Group, Label, Tree
+from hierarchy.nodes import Label, Tree
 from hierarchy.taxonomy import Taxonomy
 
 TURN = 10.0  # seconds to wait for those who edit the same file; an edit takes milliseconds
@@ -33,7 +32,7 @@ Plan = list[int | Piece]
 Link = tuple[str, ...]
 
 
-def patched(text: str, new: Tree, where: str = "taxonomy.yaml") -> str:
+def patched(text: str, new: Taxonomy, where: str = "taxonomy.yaml") -> str:
     """Change a taxonomy's text so that it says what an edited taxonomy is.
 
     Parameters
@@ -41,7 +40,7 @@ def patched(text: str, new: Tree, where: str = "taxonomy.yaml") -> str:
     text
         A valid taxonomy in YAML, in any form. A short form becomes the long one where it cannot hold the edit.
     new
-        The taxonomy after an edit of `hierarchy.editing`.
+        The taxonomy after an edit of `hierarchy.editing.edits`.
     where
         The file's name, for messages.
 
@@ -55,16 +54,17 @@ def patched(text: str, new: Tree, where: str = "taxonomy.yaml") -> str:
     TaxonomyError
         Where the file is broken, or written in a way that cannot be edited in place.
     """
-    old = read_tree(compose_yaml(text, where), where)
-    ends = text.endswith(("\n", "\r"))
+    old = _read(text, where)
+    newline = "\r\n" if text.count("\r\n") == text.count("\n") > 0 else "\n"
+    work = text.replace(newline, "\n")
+    ends = work.endswith(("\n", "\r"))
     try:
-        work = text if ends else text + Page(text).newline
-        work = to_long_form(work, new)
-        work = _with_fields(work, old, new)
-        work = _arranged(work, old, new)
-        if not ends:
-            work = work.removesuffix("\n").removesuffix("\r")
-        if _read(work) != _bare(new):
+        work = to_long_form(work if ends else f"{work}\n", new)
+        ids = explicit_ids(Layout(Page(work)), old, new)
+        work = _with_fields(work, old, new, ids)
+        work = _arranged(work, old, new, ids)
+        work = (work if ends else work.removesuffix("\n")).replace("\n", newline)
+        if _read(work, where) != new:
             raise CannotPatch("the result would read differently")
     except (CannotPatch, ValueError) as error:  # ValueError: a step gave a text that is no taxonomy
         reason = error if isinstance(error, CannotPatch) else "a step would break it"
@@ -106,7 +106,7 @@ def edit_file(path: str | Path, edit: Callable[[Taxonomy], Edited], *, write: bo
     path
         The file; a link to it stays a link.
     edit
-        What is done with the taxonomy, of `hierarchy.editing`.
+        What is done with the taxonomy, of `hierarchy.editing.edits`.
     write
         Whether the file is changed, or only what would be is returned.
 
@@ -125,28 +125,29 @@ def edit_file(path: str | Path, edit: Callable[[Taxonomy], Edited], *, write: bo
         Where another process keeps it for long.
     """
     check_editable(path)
-    with held(local_path(path), wait=TURN) if write else nullcontext():
-        edited = edit(Taxonomy.from_yaml(path))
-        return edited, *_patched_file(path, edited, write=write)
-
-
-def _patched_file(path: str | Path, edited: Edited, *, write: bool) -> tuple[str, str]:
     file = local_path(path).resolve()
-    text = read_text(file)
-    if read_tree(compose_yaml(text, file.name), file.name) != _bare(edited.old):
-        raise TaxonomyError("the file was changed while the edit was made: nothing is written; try again", str(path))
-    changed = patched(text, edited.new, file.name)
-    if write and changed != text:
-        mark = codecs.BOM_UTF8.decode() if file.read_bytes().startswith(codecs.BOM_UTF8) else ""
-        write_output(file, mark + changed)
-    return text, changed
+    with held(file, wait=TURN) if write else nullcontext():
+        edited = edit(Taxonomy.from_yaml(path))
+        text = read_text(file)
+        if _read(text, file.name) != edited.old:
+            raise TaxonomyError(
+                "the file was changed while the edit was made: nothing is written; try again", str(path)
+            )
+        changed = patched(text, edited.new, file.name)
+        if write and changed != text:
+            mark = codecs.BOM_UTF8.decode() if file.read_bytes().startswith(codecs.BOM_UTF8) else ""
+            write_output(file, mark + changed)
+    return edited, text, changed
 
 
-def _with_fields(text: str, old: Tree, new: Tree) -> str:
+def _read(text: str, where: str) -> Taxonomy:
+    return Taxonomy(**vars(read_tree(compose_yaml(text, where), where)))
+
+
+def _with_fields(text: str, old: Tree, new: Tree, ids: Set[str]) -> str:
     """Set what all that stays says; which entry is which is known by its position."""
     page = Page(text)
     layout = Layout(page)
-    ids = explicit_ids(layout, old, new)
     labels = {label.id: label for label in new.all_labels}
     for was, (entry, inside) in zip(old.all_labels, layout.labels, strict=True):
         if was.id in labels:
@@ -160,55 +161,50 @@ def _with_fields(text: str, old: Tree, new: Tree) -> str:
     return page.changed()
 
 
-def _arranged(text: str, old: Tree, new: Tree) -> str:
+def _arranged(text: str, old: Tree, new: Tree, ids: Set[str]) -> str:
     """Cut, move and put in labels, groups, links and retired ids."""
     page = Page(text)
     layout = Layout(page)
-    ids = explicit_ids(layout, old, new)
     lists: list[tuple[Items | None, Sequence[Label]]] = [
         *((place.labels, group.labels) for place, group in zip(layout.groups, old.groups, strict=True)),
         (layout.unplaced, old.unplaced),
     ]
-    series = [None if entry is None else Series.of(page, entry) for entry, _ in lists]
+    series = [None if entry is None else series_of(page, entry) for entry, _ in lists]
     home = {label.id: (n, i) for n, (_, labels) in enumerate(lists) for i, label in enumerate(labels)}
 
     def piece(label: Label) -> Piece:
         n, i = home.get(label.id, (-1, 0))
         source = series[n] if n >= 0 else None
-        if source is None:
-            return new_piece(label_data(label, label.id in ids), page.newline)
-        return moved_piece(page, source, i, label)
+        return new_piece(label_data(label, label.id in ids)) if source is None else moved_piece(source, i, label)
 
     def plan(n: int, labels: Sequence[Label]) -> Plan:
         """Return what becomes of the n-th list of labels."""
         here = [home.get(label.id, (-1, 0)) for label in labels]
         return [place[1] if place[0] == n else piece(x) for x, place in zip(labels, here, strict=True)]
 
-    position = {group.id: i for i, group in enumerate(old.groups)}
+    step, position = _step(page, layout), {group.id: i for i, group in enumerate(old.groups)}
+    groups: Plan = []
     for group in new.groups:
-        found = series[position[group.id]] if group.id in position else None
-        if found is not None:
-            found.arrange(plan(position[group.id], group.labels))
-
-    def group_text(group: Group) -> Piece:
-        labels, step = [piece(x) for x in group.labels], _step(page, layout)
-        if isinstance(layout.groups_entry, Pairs):
-            return listed_piece(group.name, labels, page.newline, step)
-        return group_piece(group, labels, page.newline, step)
-
-    groups: Plan = [position[group.id] if group.id in position else group_text(group) for group in new.groups]
+        place = position.get(group.id)
+        if place is not None:
+            groups.append(place)
+            if (found := series[place]) is not None:
+                found.arrange(plan(place, group.labels))
+        elif isinstance(layout.groups_entry, Pairs):
+            groups.append(listed_piece(group.name, list(map(piece, group.labels)), step))
+        else:
+            groups.append(group_piece(group, list(map(piece, group.labels)), step))
     top = {
         "groups": groups,
         "labels": plan(len(old.groups), new.unplaced),
         "must_link": _links(page, layout.top.get("must_link"), old.must_link, new.must_link),
         "cannot_link": _links(page, layout.top.get("cannot_link"), old.cannot_link, new.cannot_link),
-        "retired": _words(old.retired, new.retired, page.newline),
+        "retired": _words(old.retired, new.retired),
     }
-    if layout.top:
+    if layout.is_long:
         _arrange_top(page, layout, top)
     else:
-        root = Series.of(page, layout.root)
-        root.arrange(top["labels"] if isinstance(layout.root, Items) else groups)
+        series_of(page, layout.root).arrange(top["labels" if isinstance(layout.root, Items) else "groups"])
     return page.changed()
 
 
@@ -218,17 +214,17 @@ def _arrange_top(page: Page, layout: Layout, lists: dict[str, Plan]) -> None:
     plan: Plan = list(range(len(keys)))
     for key, items in lists.items():
         entry = layout.top.get(key)
-        if isinstance(entry, (Items, Pairs)) and entry.values and items:
-            Series.of(page, entry).arrange(items)
-        elif isinstance(entry, (Items, Pairs)) and entry.values:
+        has_entries = isinstance(entry, (Items, Pairs)) and bool(entry.values)
+        if isinstance(entry, (Items, Pairs)) and has_entries and items:
+            series_of(page, entry).arrange(items)
+            continue
+        if key in keys and (items or has_entries):
             plan.remove(keys.index(key))
-        elif items:
-            if key in keys:
-                plan.remove(keys.index(key))
+        if items:
             words = [keys[x] if isinstance(x, int) else "" for x in plan]
-            new = listed_piece(key, [x for x in items if isinstance(x, Piece)], page.newline)
+            new = listed_piece(key, [x for x in items if isinstance(x, Piece)])
             plan.insert(position_of(key, words, TOP_KEYS), new)
-    Series.of(page, layout.root).arrange(plan)
+    series_of(page, layout.root).arrange(plan)
 
 
 def _links(page: Page, entry: object, old: Sequence[Link], new: Sequence[Link]) -> Plan:
@@ -241,37 +237,22 @@ def _links(page: Page, entry: object, old: Sequence[Link], new: Sequence[Link]) 
     gone = sorted(i for places in waiting.values() for i in places)
     if isinstance(entry, Items) and len(gone) == len(fresh):
         for i, link in zip(gone, fresh, strict=True):
-            item = entry.items[i]
+            item = entry.values[i]
             if isinstance(item, Items):
-                Series.of(page, item).arrange(_words(old[i], link, page.newline))
+                series_of(page, item).arrange(_words(old[i], link))
         return list(range(len(old)))
-    return [x if isinstance(x, int) else new_piece(list(x), page.newline) for x in plan]
+    return [x if isinstance(x, int) else new_piece(list(x)) for x in plan]
 
 
-def _words(old: Sequence[str], new: Sequence[str], newline: str) -> Plan:
+def _words(old: Sequence[str], new: Sequence[str]) -> Plan:
     places = {word: i for i, word in enumerate(old)}
-    return [places[word] if word in places else new_piece(word, newline) for word in new]
+    return [places[word] if word in places else new_piece(word) for word in new]
 
 
 def _step(page: Page, layout: Layout) -> int | None:
     """Return how much deeper than its key the labels of a group stand here, for new groups; None is in brackets."""
-    lists = [(place.labels, place.entry) for place in layout.groups]
-    if lists and all(labels.flow for labels, _ in lists):
-        return None
-    short = isinstance(layout.groups_entry, Pairs)
-    for labels, entry in lists:
-        if not labels.flow and layout.groups_entry is not None:
-            key = layout.groups_entry.start if short or entry is None else entry.start
-            return max(0, page.column(labels.start) - page.column(key))
-    return 2
-
-
-def _read(text: str) -> Tree | None:
-    try:
-        return read_tree(compose_yaml(text, ""), "")
-    except TaxonomyError:
-        return None
-
-
-def _bare(tree: Tree) -> Tree:
-    return Tree(**{field.name: getattr(tree, field.name) for field in fields(Tree)})
+    for place in layout.groups:
+        key = place.entry or layout.groups_entry
+        if key is not None and not place.labels.flow:
+            return max(0, page.column(place.labels.start) - page.column(key.start))
+    return None if layout.groups else 2

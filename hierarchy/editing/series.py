@@ -7,14 +7,17 @@ it, and those directly below that are indented deeper than it.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML 1.1 takes for the end of a line
 _BLANK, _WHITE = " \t", " \t\r\n\x85\u2028\u2029"
-_COMMENT = re.compile("(?:(?<=^)|(?<=[ \t\r\n]))#[^\r\n\x85\u2028\u2029]*")
+_REMARK = "#[^\r\n\x85\u2028\u2029]*+"
+_COMMENT = re.compile(f"(?:(?<=^)|(?<=[ \t\r\n])){_REMARK}")
+_AFTER = re.compile(f"(?:(?:[{_WHITE}]|{_REMARK})*+(,))?+(?:[{_BLANK}]++{_REMARK})?+")  # an entry in brackets
 
 
 class CannotPatch(Exception):  # noqa: N818  (never leaves the package: hierarchy.editing.patching turns it into words)
@@ -45,13 +48,11 @@ class Page:
     def __init__(self, text: str) -> None:
         self.text = text
         self.starts = [0, *(match.end() for match in _BREAK.finditer(text))][: -1 if text else None]
-        first = _BREAK.search(text)
-        self.newline = first.group() if first else "\n"
         self._changes: list[tuple[int, int, str]] = []
 
     def replace(self, start: int, end: int, text: str) -> None:
         """Put a text in the place of another; what is put at one place comes in the order of the calls."""
-        if (start, end) != (end, start) or text:
+        if start != end or text:
             self._changes.append((start, end, text))
 
     def changed(self) -> str:
@@ -92,23 +93,30 @@ class Page:
             end -= 1
         return end
 
+    def written(self, entry: Entry) -> str:
+        """Return an entry as it stands in the text."""
+        return self.text[entry.start : self.content_end(entry)]
+
+    def rewrite(self, entry: Entry, text: str) -> None:
+        """Put a text in the place of an entry, where it is another one."""
+        if text != self.written(entry):
+            self.replace(entry.start, self.content_end(entry), text)
+
     def comments(self, start: int, end: int, entry: Entry) -> Iterator[str]:
         """Yield the comments in a part of the text that holds one entry."""
-        edges = [start, *(edge for leaf in _leaves(entry) for edge in (leaf.start, self.content_end(leaf))), end]
+        leaves = [leaf for leaf in _leaves(entry) if leaf.end > leaf.start]
+        edges = [start, *(edge for leaf in leaves for edge in (leaf.start, self.content_end(leaf))), end]
         for left, right in zip(edges[::2], edges[1::2], strict=True):
             for match in _COMMENT.finditer(self.text, left, right):
                 yield match.group().rstrip()
 
 
-def _leaves(entry: Entry) -> list[Scalar]:
-    found, waiting = [], [entry]
-    while waiting:
-        entry = waiting.pop()
-        if isinstance(entry, Scalar):
-            found.append(entry)
-        else:
-            waiting += entry.values if isinstance(entry, Items) else [part for pair in entry.pairs for part in pair]
-    return sorted((leaf for leaf in found if leaf.end > leaf.start), key=lambda leaf: leaf.start)
+def _leaves(entry: Entry) -> Iterator[Scalar]:
+    if isinstance(entry, Scalar):
+        yield entry
+    else:
+        for part in entry.parts:
+            yield from _leaves(part)
 
 
 def position_of(key: str, words: Sequence[str], order: Sequence[str]) -> int:
@@ -117,55 +125,34 @@ def position_of(key: str, words: Sequence[str], order: Sequence[str]) -> int:
     return before[-1] + 1 if before else 0
 
 
-class Series:
-    """The entries of one list or mapping."""
+class _Series:
+    """The entries of one list or mapping; `spans` are the parts of the text that go with each."""
 
     def __init__(self, page: Page, entry: Items | Pairs) -> None:
         self.page = page
         self.entry = entry
-        first = entry.items if isinstance(entry, Items) else [key for key, _ in entry.pairs]
-        self.places = [(a.start, page.content_end(b)) for a, b in zip(first, entry.values, strict=True)]
+        starts = entry.values if isinstance(entry, Items) else entry.parts[::2]
+        self.places = [(a.start, page.content_end(b)) for a, b in zip(starts, entry.values, strict=True)]
+        self.spans: list[tuple[int, int]] = []
 
-    @classmethod
-    def of(cls, page: Page, entry: Items | Pairs) -> "Series":
-        """Return the entries of a list or mapping in brackets or in lines."""
-        return (FlowSeries if entry.flow else BlockSeries)(page, entry)
-
-    def arrange(self, plan: Sequence[int | Piece]) -> None:
-        """Cut out the entries that a plan leaves out, and put in its new ones.
-
-        Parameters
-        ----------
-        plan
-            Positions of entries that stay, in their old order, and new ones where they shall stand. Not empty.
-        """
+    def _kept(self, plan: Sequence[int | Piece]) -> set[int]:
+        """Return the positions of the entries that stay."""
         kept = [x for x in plan if isinstance(x, int)]
         if kept != sorted(kept):
             raise CannotPatch("entries would change their order")
-        self._arrange(plan, set(kept))
-
-    def _arrange(self, plan: Sequence[int | Piece], kept: Set[int]) -> None:
-        raise NotImplementedError
-
-    def span(self, i: int) -> tuple[int, int]:
-        """Return the part of the text that goes with an entry."""
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        return len(self.places)
+        return set(kept)
 
 
-class BlockSeries(Series):
+class BlockSeries(_Series):
     """Entries that stand on lines of their own, after a dash or as `key: value`."""
 
     def __init__(self, page: Page, entry: Items | Pairs) -> None:
         super().__init__(page, entry)
         self.column = page.column(entry.start)
-        self._spans: list[tuple[int, int]] = []
         for place in self.places:
-            self._spans.append(self._find(place, self._spans[-1][1] if self._spans else 0))
+            self.spans.append(self._span(place, self.spans[-1][1] if self.spans else 0))
 
-    def _find(self, place: tuple[int, int], limit: int) -> tuple[int, int]:
+    def _span(self, place: tuple[int, int], limit: int) -> tuple[int, int]:
         page = self.page
         line, least = page.line(place[0]), page.line(max(limit, self.entry.start))
         if isinstance(self.entry, Items):  # the dash may stand lines above what it begins
@@ -183,26 +170,25 @@ class BlockSeries(Series):
             after += 1
         return page.start(first), page.start(after)
 
-    def span(self, i: int) -> tuple[int, int]:  # noqa: D102
-        return self._spans[i]
-
-    def _arrange(self, plan: Sequence[int | Piece], kept: Set[int]) -> None:
-        for i in range(len(self)):
+    def arrange(self, plan: Sequence[int | Piece]) -> None:
+        """Cut out the entries that a plan leaves out, and put in its new ones, see `Series`."""
+        kept, places = self._kept(plan), range(len(self.spans))
+        for i in places:
             if i not in kept:
                 self._cut(i, next_stays=i + 1 in kept)
-        page, spaced = self.page, len(self) > 1 and all(self._blank_above(i) for i in range(1, len(self)))
-        after = -1
+        gap = "\n" if len(places) > 1 and all(map(self._blank_above, places[1:])) else ""
+        at = -1
         for x in plan:
             if isinstance(x, int):
-                after = x
-                continue
-            text, gap = x.block(self.column), page.newline if spaced else ""
-            at = self._spans[after][1] if after >= 0 else self._spans[0][0]
-            page.replace(at, at, gap + text if after >= 0 else text + gap)
+                at = self.spans[x][1]
+            elif at < 0:
+                self.page.replace(self.spans[0][0], self.spans[0][0], x.block(self.column) + gap)
+            else:
+                self.page.replace(at, at, gap + x.block(self.column))
 
     def _cut(self, i: int, *, next_stays: bool) -> None:
         page = self.page
-        start, end = self._spans[i]
+        start, end = self.spans[i]
         if page.text[page.start(page.line(self.places[i][0])) : self.places[i][0]].strip(" -") or (
             i == 0 and page.indent(page.line(self.entry.start)) != self.column
         ):
@@ -213,86 +199,67 @@ class BlockSeries(Series):
                 line = page.line(start)
                 while not page.shown(line - 1):
                     line -= 1
-                start = max(page.start(line), self._spans[i - 1][1])
+                start = max(page.start(line), self.spans[i - 1][1])
             elif next_stays:
                 while not page.shown(page.line(end)):
                     end = page.start(page.line(end) + 1)
         page.replace(start, end, "")
 
     def _blank_above(self, i: int) -> bool:
-        line = self.page.line(self._spans[i][0])
+        line = self.page.line(self.spans[i][0])
         return line > 0 and not self.page.shown(line - 1)
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """An entry in brackets: white space and comments before it, itself, its comma, a comment after it."""
-
-    start: int
-    item: int
-    item_end: int
-    comma: int | None
-    end: int
-
-
-class FlowSeries(Series):
-    """Entries in brackets."""
+class FlowSeries(_Series):
+    """Entries in brackets: with each go the white space and comments before it, its comma and a comment after it."""
 
     def __init__(self, page: Page, entry: Items | Pairs) -> None:
         super().__init__(page, entry)
-        text = page.text
-        self.opening = next(i for i in range(entry.start, entry.end) if text[i] in "[{") + 1
-        self._cells: list[_Cell] = []
-        at = self.opening
-        for item, item_end in self.places:
-            comma = self._comma(item_end)
-            end = item_end if comma is None else comma + 1
-            rest = re.compile(r"[ \t]+#[^\r\n\x85\u2028\u2029]*").match(text, end)
-            end = rest.end() if rest else end
-            self._cells.append(_Cell(at, item, item_end, comma, end))
-            at = end
-        self._tail = text[at : entry.end - 1]
+        self.commas: list[int] = []  # -1 where there is none
+        at = self.opening = next(i for i in range(entry.start, entry.end) if page.text[i] in "[{") + 1
+        for _, end in self.places:
+            after = _AFTER.match(page.text, end)
+            assert after is not None  # noqa: S101  (it may match nothing)
+            self.spans.append((at, after.end()))
+            self.commas.append(after.start(1))
+            at = after.end()
+        self._tail = page.text[at : entry.end - 1]
 
-    def _comma(self, at: int) -> int | None:
-        text = self.page.text
-        while text[at] in _WHITE or text[at] == "#":
-            at = self.page.start(self.page.line(at) + 1) if text[at] == "#" else at + 1
-        return at if text[at] == "," else None
-
-    def span(self, i: int) -> tuple[int, int]:  # noqa: D102
-        return self._cells[i].start, self._cells[i].end
-
-    def _arrange(self, plan: Sequence[int | Piece], kept: Set[int]) -> None:
-        page, cells = self.page, self._cells
-        for i, cell in enumerate(cells):
+    def arrange(self, plan: Sequence[int | Piece]) -> None:
+        """Cut out the entries that a plan leaves out, and put in its new ones, see `Series`."""
+        kept = self._kept(plan)
+        for i, span in enumerate(self.spans):
             if i not in kept:
-                page.replace(cell.start, cell.end, "")
-        closes_with_comma = bool(cells) and cells[-1].comma is not None
+                self.page.replace(*span, "")
         at = self.opening
         for n, x in enumerate(plan):
-            comma = n < len(plan) - 1 or closes_with_comma
+            first, last = n == 0, n == len(plan) - 1
+            comma = not last or self.commas[-1] >= 0
             if isinstance(x, int):
-                self._keep(cells[x], first=n == 0, comma=comma)
-                at = cells[x].end
+                self._keep(x, first=first, comma=comma)
+                at = self.spans[x][1]
             else:
-                page.replace(at, at, self._written(x.inline(), first=n == 0, last=n == len(plan) - 1, comma=comma))
+                self.page.replace(at, at, self._written(x.inline(), first=first, last=last, comma=comma))
 
-    def _keep(self, cell: _Cell, *, first: bool, comma: bool) -> None:
-        page, was_first = self.page, cell is self._cells[0]
-        if first != was_first and not page.text[cell.start : cell.item].strip(_BLANK):
-            page.replace(cell.start, cell.item, self._lead(first=first))
-        if comma and cell.comma is None:
-            page.replace(cell.item_end, cell.item_end, ",")
-        elif not comma and cell.comma is not None:
-            page.replace(cell.comma, cell.comma + 1, "")
+    def _keep(self, i: int, *, first: bool, comma: bool) -> None:
+        page, start, (item, end), at = self.page, self.spans[i][0], self.places[i], self.commas[i]
+        if first != (i == 0) and not page.text[start:item].strip(_BLANK):
+            page.replace(start, item, self._lead(first=first))
+        if comma and at < 0:
+            page.replace(end, end, ",")
+        elif not comma and at >= 0:
+            page.replace(at, at + 1, "")
 
     def _lead(self, *, first: bool) -> str:
         """Return the white space before an entry, as it stands before others."""
-        like = self._cells[: 1 if first or len(self) == 1 else 2][-1:]
-        lead = self.page.text[like[0].start : like[0].item] if like else ""
+        like = 0 if first or len(self.places) == 1 else 1
+        item = self.places[like][0]
+        lead = self.page.text[self.spans[like][0] : item]
         if _BREAK.search(lead):
-            return self.page.newline + " " * self.page.column(like[0].item)
-        return (lead if like and not lead.strip(_BLANK) else "") if first else " "
+            return "\n" + " " * self.page.column(item)
+        if not first:
+            return " "
+        return "" if lead.strip(_BLANK) else lead
 
     def _written(self, new: Inline, *, first: bool, last: bool, comma: bool) -> str:
         page, lead = self.page, self._lead(first=first)
@@ -301,9 +268,19 @@ class FlowSeries(Series):
         if comments and not _BREAK.search(lead):  # one line has no room for comments: they go above it
             line = page.line(self.entry.start)
             for comment in comments:
-                about = f"# {new.name}: {comment.lstrip('# ')}{page.newline}"
+                about = f"# {new.name}: {comment.lstrip('# ')}\n"
                 page.replace(page.start(line), page.start(line), " " * page.indent(line) + about)
             return lead + text
         if new.beside and (not last or _BREAK.search(self._tail)):
             comments, text = new.above, f"{text}  {new.beside}"
         return "".join(lead + comment for comment in comments) + lead + text
+
+
+Series: TypeAlias = BlockSeries | FlowSeries
+"""To `arrange` its entries is to follow a plan, which is not empty: the positions of entries that stay, in their old
+order, and new ones where they shall stand."""
+
+
+def series_of(page: Page, entry: Items | Pairs) -> Series:
+    """Return the entries of a list or mapping in brackets or in lines."""
+    return FlowSeries(page, entry) if entry.flow else BlockSeries(page, entry)

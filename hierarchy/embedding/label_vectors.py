@@ -6,6 +6,7 @@ row a text, however long the text is.
 
 import logging
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -87,14 +88,11 @@ class SentenceEncoder:
         tuple
             The windows as text, and for each the position of its text.
         """
-        windows: list[str] = []
-        owner: list[int] = []
+        size, cut = max(1, self._room() - SPARE_TOKENS), []
         for start in range(0, len(texts), TEXTS_PER_CALL):
-            part = list(texts[start : start + TEXTS_PER_CALL])
-            for place, own in enumerate(self._cut(part, max(1, self._room() - SPARE_TOKENS)), start):
-                windows += own
-                owner += [place] * len(own)
-        return windows, np.asarray(owner, dtype=np.int64)
+            cut += self._cut(list(texts[start : start + TEXTS_PER_CALL]), size)
+        counts = np.array([len(windows) for windows in cut], dtype=np.int64)
+        return list(chain(*cut)), np.repeat(np.arange(len(texts)), counts)
 
     def _cut(self, texts: list[str], size: int) -> list[list[str]]:
         """Cut texts into windows of at most `size` tokens, none with more tokens than the model reads."""
@@ -208,8 +206,7 @@ def ngram_vectors(texts: Sequence[str], dimensions: int = 256, random_state: int
     )
     counts = vectorizer.fit_transform(texts)
     if min(counts.shape) <= dimensions:
-        dense = np.asarray(counts.toarray())
-        return unit(dense)
+        return unit(counts.toarray())
     with threadpool_limits(1):  # sums come out the same whatever the number of cores
         return unit(TruncatedSVD(dimensions, random_state=random_state).fit_transform(counts))
 

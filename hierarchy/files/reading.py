@@ -1,7 +1,7 @@
 """Entries of a YAML or JSON file → a tree, in every form that the file format allows; all problems at once."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from hierarchy.checks import Key, Problem, find_problems, in_words
 from hierarchy.errors import TaxonomyError
@@ -15,8 +15,8 @@ FORMAT = "coarsefine/taxonomy/1"
 TOP_KEYS = ("format", "name", "groups", "labels", "must_link", "cannot_link", "retired")
 GROUP_KEYS = ("id", "name", "description", "built", "frozen_name", "min_size", "max_size", "labels")
 LABEL_KEYS = ("id", "name", "description")
-LONG_FORM = {"format", "groups", "labels"}  # one of them at the top tells the long form from `group: [labels]`
 MOST_DIGITS = 9  # of a number of labels
+T = TypeVar("T")
 TRUE, FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
@@ -44,13 +44,15 @@ def read_tree(root: Entry | None, where: str) -> Tree:
         raise TaxonomyError("the file is empty; write groups with labels, or a list of labels", where)
     reader = _Reader()
     tree = reader.tree(root)
-    problems = reader.problems
-    # An unreadable entry is missing from the tree; "no labels at all" would only repeat that.
-    found = find_problems(tree, reader.lines)
-    problems += [problem for problem in found if not (problems and problem[0] is None)]
-    if problems:
-        raise TaxonomyError(in_words(problems), where, seems_to_be(root))
+    if problems := all_problems(tree, reader.problems, reader.lines):
+        raise TaxonomyError(problems, where, seems_to_be(root))
     return tree
+
+
+def all_problems(tree: Tree, unread: list[Problem], lines: Mapping[Key, int]) -> list[str]:
+    """Return what could not be read of a file, and what is wrong with the tree that was, in the order of the file."""
+    # An unreadable entry is missing from the tree; "no labels at all" would only repeat that.
+    return in_words([*unread, *(found for found in find_problems(tree, lines) if not (unread and found[0] is None))])
 
 
 class _Reader:
@@ -61,70 +63,56 @@ class _Reader:
         self.lines: dict[Key, int] = {}
 
     def tree(self, root: Entry) -> Tree:
-        groups: list[Group] = []
-        unplaced: tuple[Label, ...] = ()
-        fields: dict[str, Any] = {}
+        entries: dict[str, Entry] = {}
         if isinstance(root, Items):
-            unplaced = self.labels(root, ("unplaced",))
-        elif isinstance(root, Pairs) and LONG_FORM & set(root.words):
-            entries = self.mapping(root, TOP_KEYS, "a taxonomy")
-            self.check_format(entries.get("format"))
-            fields = {
-                "name": self.text(entries.get("name"), "the taxonomy's name"),
-                "must_link": self.links(entries.get("must_link"), "must_link"),
-                "cannot_link": self.links(entries.get("cannot_link"), "cannot_link"),
-                "retired": self.words(entries.get("retired"), "retired", ("retired",)),
-            }
-            groups = self.groups(entries.get("groups"))
-            unplaced = self.labels(entries.get("labels"), ("unplaced",))
+            entries = {"labels": root}
         elif isinstance(root, Pairs):
-            groups = self.short_groups(root)
+            entries = self.mapping(root, TOP_KEYS, "a taxonomy") if is_long(root) else {"groups": root}
         else:
-            self.problem(
-                root, f"the file holds one value, {_shown(root)}; write groups with labels, or a list of labels"
-            )
-        filled = with_default_ids(groups, unplaced)
-        return Tree(groups=filled[0], unplaced=filled[1], **fields)
+            what = f"the file holds one value, {_shown(root)}"
+            self.problem(root, f"{what}; write groups with labels, or a list of labels")
+        self.check_format(entries.get("format"))
+        groups, unplaced = self.groups(entries.get("groups")), self.labels(entries.get("labels"), ("unplaced",))
+        return Tree(
+            *with_default_ids(groups, unplaced),
+            name=self.text(entries.get("name"), "the taxonomy's name"),
+            must_link=self.links(entries.get("must_link"), "must_link"),
+            cannot_link=self.links(entries.get("cannot_link"), "cannot_link"),
+            retired=self.words(entries.get("retired"), "retired", ("retired",)),
+        )
 
     def check_format(self, node: Entry | None) -> None:
-        if node is None:
-            return
-        if not isinstance(node, Scalar) or node.value != FORMAT:
+        if node is not None and (not isinstance(node, Scalar) or node.value != FORMAT):
             self.problem(node, f"format is {_shown(node)}; this version reads '{FORMAT}'")
 
     def groups(self, node: Entry | None) -> list[Group]:
         if isinstance(node, Pairs):  # `groups:` with the short form below it
             return self.short_groups(node)
-        found: list[Group] = []
-        for item in self.items(node, "groups"):
-            group = self.group(item, len(found))
-            if group is not None:
-                found.append(group)
-        return found
+        return list(self.each(node, "groups", ("group",), self.group))
 
     def short_groups(self, node: Pairs) -> list[Group]:
-        return [self.short_group(key, value, i) for i, (key, value) in enumerate(self.pairs(node))]
-
-    def short_group(self, key: Scalar, value: Entry, i: int) -> Group:
-        self.lines["group", i] = key.line
-        name = key.value
-        if isinstance(value, Items) or is_null(value):
-            return Group("", name, labels=self.group_labels(value, i))
-        hint = nearest_hint(name, TOP_KEYS) if name not in TOP_KEYS else "; for a taxonomy with a name, use 'groups:'"
-        self.problem(key, f"'{name}' should hold a list of labels, but holds {_shown(value)}{hint}")
-        self.lines["dropped", i] = key.line
-        return Group("", name)
+        found = []
+        for i, (key, value) in enumerate(self.pairs(node)):
+            self.lines["group", i], name = key.line, key.value
+            is_list = isinstance(value, Items) or is_null(value)
+            if not is_list:
+                hint = (
+                    "; for a taxonomy with a name, use 'groups:'" if name in TOP_KEYS else nearest_hint(name, TOP_KEYS)
+                )
+                self.problem(key, f"'{name}' should hold a list of labels, but holds {_shown(value)}{hint}")
+                self.lines["dropped", i] = key.line
+            found.append(Group("", name, labels=self.group_labels(value if is_list else None, i)))
+        return found
 
     def group(self, node: Entry, i: int) -> Group | None:
         if not isinstance(node, Pairs):
             self.problem(node, f"group {_shown(node)} has no labels; write 'name:' and 'labels:', or 'group: [labels]'")
             return None
-        self.lines["group", i] = node.line
         entries = self.mapping(node, GROUP_KEYS, "a group")
         name = self.name(entries, node, "group")
         if name is None:
             self.group_labels(entries.get("labels"), i)  # for their problems
-            self.drop_lines(i)
+            self.lines.pop(("dropped", i), None)
             return None
         return Group(
             id=self.given_id(entries, f"group '{name}'"),
@@ -137,27 +125,15 @@ class _Reader:
             max_size=self.number(entries.get("max_size"), "max_size"),
         )
 
-    def drop_lines(self, i: int) -> None:
-        for key in [key for key in self.lines if key[0] in ("label", "group", "dropped") and key[1] == i]:
-            del self.lines[key]
-
     def group_labels(self, node: Entry | None, i: int) -> tuple[Label, ...]:
-        if node is None or is_null(node):
-            return ()
         before = len(self.problems)
         labels = self.labels(node, ("label", i))
-        if not labels and len(self.problems) > before:
+        if node is not None and not labels and len(self.problems) > before:
             self.lines["dropped", i] = node.line
         return labels
 
     def labels(self, node: Entry | None, key: Key) -> tuple[Label, ...]:
-        found: list[Label] = []
-        for item in self.items(node, "labels"):
-            label = self.label(item)
-            if label is not None:
-                self.lines[*key, len(found)] = item.line
-                found.append(label)
-        return tuple(found)
+        return self.each(node, "labels", key, lambda item, _: self.label(item))
 
     def label(self, node: Entry) -> Label | None:
         if isinstance(node, Scalar):
@@ -203,34 +179,35 @@ class _Reader:
         return self.text(node, f"the id of {what}")
 
     def links(self, node: Entry | None, field: str) -> tuple[tuple[str, ...], ...]:
-        found: list[tuple[str, ...]] = []
-        for item in self.items(node, field):
+        def link(item: Entry, i: int) -> tuple[str, ...] | None:
             if isinstance(item, Items):
-                self.lines[field, len(found)] = item.line
-                found.append(self.words(item, field, (field, len(found))))
-            else:
-                self.problem(
-                    item, f"{field} holds {_shown(item)}; each entry is a list of label ids: - [first, second]"
-                )
-        return tuple(found)
+                return self.words(item, field, (field, i))
+            self.problem(item, f"{field} holds {_shown(item)}; each entry is a list of label ids: - [first, second]")
+            return None
+
+        return self.each(node, field, (field,), link)
 
     def words(self, node: Entry | None, field: str, key: Key) -> tuple[str, ...]:
-        found: list[str] = []
-        for item in self.items(node, field):
+        def word(item: Entry, _: int) -> str | None:
             if isinstance(item, Scalar) and not _is_blank(item):
-                self.lines[*key, len(found)] = item.line
-                found.append(item.value)
-            else:
-                self.problem(item, f"{field} holds {_shown(item)} where a label id should stand")
-        return tuple(found)
+                return item.value
+            self.problem(item, f"{field} holds {_shown(item)} where a label id should stand")
+            return None
 
-    def items(self, node: Entry | None, what: str) -> Sequence[Entry]:
-        if node is None or is_null(node):
-            return ()
+        return self.each(node, field, key, word)
+
+    def each(self, node: Entry | None, what: str, key: Key, read: Callable[[Entry, int], T | None]) -> tuple[T, ...]:
+        """Read the entries of a list, each with its place among those that can be read; the others are left out."""
+        found: list[T] = []
         if isinstance(node, Items):
-            return node.items
-        self.problem(node, f"'{what}' should hold a list, but holds {_shown(node)}; write '- ' before each entry")
-        return ()
+            for item in node.values:
+                value = read(item, len(found))
+                if value is not None:
+                    self.lines[*key, len(found)] = item.line
+                    found.append(value)
+        elif node is not None and not is_null(node):
+            self.problem(node, f"'{what}' should hold a list, but holds {_shown(node)}; write '- ' before each entry")
+        return tuple(found)
 
     def mapping(self, node: Pairs, known: Sequence[str], what: str) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}
@@ -286,6 +263,11 @@ class _Reader:
 
     def problem(self, node: Entry, text: str) -> None:
         self.problems.append((node.line, text))
+
+
+def is_long(root: Entry) -> bool:
+    """Whether a file is in the long form, whose keys are `TOP_KEYS`, and not one of `group: [labels]`."""
+    return isinstance(root, Pairs) and not {"format", "groups", "labels"}.isdisjoint(root.words)
 
 
 def is_null(node: Entry) -> bool:

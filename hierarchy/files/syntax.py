@@ -31,40 +31,42 @@ class Scalar:
 
 
 @dataclass
-class Items:
-    """A list; `flow` means in brackets."""
+class _Collection:
+    """Entries that stand together; `flow` means in brackets or braces."""
 
     line: int
-    items: list["Entry"] = field(default_factory=list)
     start: int = 0
     end: int = 0
     flow: bool = False
+    parts: list["Entry"] = field(default_factory=list)  # in the order of the text: of a mapping keys and values
+
+
+class Items(_Collection):
+    """A list."""
 
     @property
     def values(self) -> list["Entry"]:
         """Its items."""
-        return self.items
+        return self.parts
 
 
-@dataclass
-class Pairs:
-    """A mapping; a key may stand in it more than once. `flow` means in braces."""
+class Pairs(_Collection):
+    """A mapping; a key may stand in it more than once."""
 
-    line: int
-    pairs: list[tuple["Entry", "Entry"]] = field(default_factory=list)
-    start: int = 0
-    end: int = 0
-    flow: bool = False
+    @property
+    def pairs(self) -> list[tuple["Entry", "Entry"]]:
+        """Its keys, each with what stands under it."""
+        return list(zip(self.parts[::2], self.values, strict=True))
 
     @property
     def words(self) -> list[str]:
         """Its keys; empty for one that is no text."""
-        return [key.value if isinstance(key, Scalar) else "" for key, _ in self.pairs]
+        return [key.value if isinstance(key, Scalar) else "" for key in self.parts[::2]]
 
     @property
     def values(self) -> list["Entry"]:
         """What stands under its keys."""
-        return [value for _, value in self.pairs]
+        return self.parts[1::2]
 
     def get(self, word: str) -> "Entry | None":
         """Return what stands under a key; None where the key is missing."""
@@ -180,26 +182,22 @@ class _Growing:
 
     def __init__(self) -> None:
         self.root: Entry | None = None
-        self.unfinished: list[tuple[Items | Pairs, list[Entry]]] = []  # each with its children so far
+        self.unfinished: list[Items | Pairs] = []
 
     def open(self, entry: Items | Pairs) -> None:
-        self.unfinished.append((entry, []))
+        self.add(entry)
+        self.unfinished.append(entry)
 
     def close(self, end: int = 0) -> None:
-        done, children = self.unfinished.pop()
+        done = self.unfinished.pop()
         # YAML notices the end of an indented collection only at what comes after it.
-        done.end = end if done.flow or not children else children[-1].end
-        if isinstance(done, Pairs):
-            done.pairs = list(zip(children[::2], children[1::2], strict=True))
-        else:
-            done.items = children
-        self.add(done)
+        done.end = end if done.flow or not done.parts else done.parts[-1].end
 
-    def add(self, done: Entry) -> None:
+    def add(self, entry: Entry) -> None:
         if self.unfinished:
-            self.unfinished[-1][1].append(done)
+            self.unfinished[-1].parts.append(entry)
         else:
-            self.root = done
+            self.root = entry
 
 
 def _json_entries(text: str) -> Entry:

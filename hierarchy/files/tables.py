@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from hierarchy.checks import Key, Problem, find_problems, in_words
+from hierarchy.checks import Key, Problem, in_words
 from hierarchy.errors import PROBLEMS_SHOWN, TaxonomyError
 from hierarchy.files.mistaken import columns_seem_to_be
+from hierarchy.files.reading import all_problems
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 from hierarchy.text.escaping import csv_row, from_spreadsheet_cell, spreadsheet_cell
 from hierarchy.text.likeness import nearest_hint
@@ -21,9 +22,8 @@ class Row(NamedTuple):
     """A label as a line of the table has it; its name is what the label column says where there is no other."""
 
     line: int
-    label: str
     name: str
-    description: str
+    label: Label  # without an id, and with what the label column says for a name: the id is worked out on that
 
 
 def read_table(text: str, where: str, delimiter: str) -> Tree:
@@ -58,31 +58,26 @@ def read_table(text: str, where: str, delimiter: str) -> Tree:
         delimiter = ";"
     problems: list[Problem] = []
     groups: dict[str, list[Row]] = {}
-    unplaced: list[Row] = []
     rows = _rows(text, where, delimiter)
-    _, header = next(rows, (1, []))
-    columns = [column.strip().lower() for column in header]
+    columns = [column.strip().lower() for column in next(rows)[1]]
     _check_header(columns, where)
     # All columns in our order: the table is one of `table_text`. In any other each cell is the owner's, as it stands.
     as_written = from_spreadsheet_cell if tuple(columns) == COLUMNS else str
     for line, cells in rows:
         if not any(cell.strip() for cell in cells):
             continue
-        if problem := _row_problem(columns, cells, delimiter):
-            problems.append((line, problem))
-            continue
-        row = {"group": ""} | dict(zip(columns, (as_written(cell.strip()) for cell in cells), strict=True))
-        if not row["label"]:
-            problems.append((line, "the label is empty; write one or remove the row"))
+        problem = _row_problem(columns, cells, delimiter)
+        row = {"group": ""} | dict(zip(columns, (as_written(cell.strip()) for cell in cells), strict=False))
+        if problem or not row["label"]:
+            problems.append((line, problem or "the label is empty; write one or remove the row"))
             continue
         # A label that differs from its name is an id, but it still becomes group/label where several groups hold it.
-        entry = Row(line, row["label"], row.get("name", "") or row["label"], row.get("description", ""))
-        (groups.setdefault(row["group"], []) if row["group"] else unplaced).append(entry)
+        entry = Row(line, row.get("name") or row["label"], Label("", row["label"], row.get("description", "")))
+        groups.setdefault(row["group"], []).append(entry)
+    unplaced = groups.pop("", [])
     tree, lines = _tree(groups, unplaced)
-    found = find_problems(tree, lines)
-    problems += [problem for problem in found if not (problems and problem[0] is None)]
-    if problems:
-        raise TaxonomyError(in_words(problems), where)
+    if found := all_problems(tree, problems, lines):
+        raise TaxonomyError(found, where)
     return tree
 
 
@@ -146,17 +141,11 @@ def _tree(groups: dict[str, list[Row]], unplaced: list[Row]) -> tuple[Tree, dict
     for i, rows in enumerate(groups.values()):
         lines["group", i] = rows[0].line
         lines |= {("label", i, j): row.line for j, row in enumerate(rows)}
-    # The ids are worked out on the label column; then the names are put back.
-    bare = [Group("", name, labels=tuple(map(_bare, rows))) for name, rows in groups.items()]
-    filled, filled_unplaced = with_default_ids(bare, list(map(_bare, unplaced)))
+    bare = [Group("", name, labels=tuple(row.label for row in rows)) for name, rows in groups.items()]
+    placed, rest = with_default_ids(bare, [row.label for row in unplaced])
     names = (row.name for rows in (*groups.values(), unplaced) for row in rows)
-    placed = tuple(replace(group, labels=_with_names(group.labels, names)) for group in filled)
-    return Tree(placed, _with_names(filled_unplaced, names)), lines
 
+    def renamed(labels: tuple[Label, ...]) -> tuple[Label, ...]:
+        return tuple(replace(label, name=next(names)) for label in labels)
 
-def _bare(row: Row) -> Label:
-    return Label("", row.label, row.description)
-
-
-def _with_names(labels: tuple[Label, ...], names: Iterator[str]) -> tuple[Label, ...]:
-    return tuple(replace(label, name=next(names)) for label in labels)
+    return Tree(tuple(replace(group, labels=renamed(group.labels)) for group in placed), renamed(rest)), lines

@@ -1,6 +1,5 @@
 """Taxonomy files: YAML, JSON, CSV and TSV, from and to disk."""
 
-import errno
 import os
 import stat
 from pathlib import Path
@@ -62,15 +61,10 @@ def read_text(path: str | Path) -> str:
 def _content(path: str | Path) -> bytes:
     """Read a whole file; pipes and devices, which may never end, are refused."""
     try:
-        # Not to wait for somebody who writes into a pipe.
-        handle = os.open(local_path(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            kind = os.fstat(handle).st_mode
-            if stat.S_ISDIR(kind):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            data = file.read(LARGEST + 1) if stat.S_ISREG(kind) else None
-            if data is None:  # some files of /proc are to be waited for as a pipe is
-                raise TaxonomyError(f"'{path}' is no file of a disk but a pipe or a device; write it to a file")
+        with open(local_path(path), "rb", opener=_at_once) as file:
+            data = file.read(LARGEST + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+        if data is None:  # some files of /proc are to be waited for as a pipe is
+            raise TaxonomyError(f"'{path}' is no file of a disk but a pipe or a device; write it to a file")
     except OSError as error:
         raise TaxonomyError(f"'{path}' cannot be read ({error.strerror}); check the path") from None
     except MemoryError:
@@ -78,6 +72,11 @@ def _content(path: str | Path) -> bytes:
     if len(data) > LARGEST:
         raise TaxonomyError(f"'{path}' has more than {LARGEST >> 20} MB; name another file")
     return data
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file, and do not wait for somebody who writes into a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def write_text(text: str, path: str | Path | None) -> str:

@@ -55,12 +55,9 @@ class TextFormat:
     def __post_init__(self) -> None:
         if self.quoting not in QUOTINGS:
             raise DataError(f"quoting={self.quoting!r}: use one of {', '.join(QUOTINGS)}")
-        try:
-            if self.delimiter is not None:
-                object.__setattr__(self, "delimiter", checked_delimiter(self.delimiter))
-            checked_encoding(self.encoding)
-        except ValueError as error:
-            raise DataError(str(error)) from None
+        if self.delimiter is not None:
+            object.__setattr__(self, "delimiter", checked_delimiter(self.delimiter))
+        checked_encoding(self.encoding)
 
 
 def refuse_other_kind(path: Path) -> None:
@@ -74,21 +71,21 @@ def refuse_other_kind(path: Path) -> None:
 
 
 def checked_delimiter(written: str) -> str:
-    r"""Return the one character that is meant (``\t`` and ``tab`` are a tab); raise a ValueError for all else."""
+    r"""Return the one character that is meant (``\t`` and ``tab`` are a tab); raise a DataError for all else."""
     delimiter = "\t" if written in TAB_NAMES else written
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise ValueError(f"the delimiter {written!r} must be one character, no quote and no line break; a tab is tab")
+        raise DataError(f"the delimiter {written!r} must be one character, no quote and no line break; a tab is tab")
     return delimiter
 
 
 def checked_encoding(name: str) -> str:
-    """Return the name of an encoding of text; raise a ValueError where it is none."""
+    """Return the name of an encoding of text; raise a DataError where it is none."""
     try:
         b" ".decode(name)
     except UnicodeError:  # half a character of UTF-16, which is one
         pass
     except (LookupError, ValueError):
-        raise ValueError(
+        raise DataError(
             f"{name!r} is no encoding that Python knows: use utf-8, utf-16, gb18030, big5, cp1252 or another of its own"
         ) from None
     return name

@@ -57,7 +57,7 @@ def agreement(taxonomy: Taxonomy, reference: Taxonomy) -> Agreement:
     """
     from sklearn import metrics
 
-    position = {label_id: i for i, label_id in enumerate(reference.label_ids)}
+    position = reference.label_positions
     found = [
         position.get(reference.resolve(label.id) or reference.resolve(label.name) or "", -1)
         for label in taxonomy.labels

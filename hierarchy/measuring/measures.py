@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from hierarchy.arguments import document_columns
-from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, unit
+from hierarchy.embedding.label_vectors import Documents, Embed, unit
 from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.measuring.probe import Probe
-from hierarchy.measuring.signals import label_signals
+from hierarchy.measuring.signals import by_label_id, label_signals
 from hierarchy.taxonomy import Taxonomy
 
 MEANING = {"text": 1.0, "documents": 1.0}  # confusions are told apart from meaning, by the probe
@@ -107,31 +107,15 @@ def measure(
     """
     if not taxonomy.groups:
         raise TaxonomyError("no label stands in a group yet; place the labels with TaxonomyBuilder first")
-    by_id = None
     given, _ = document_columns(documents, None)
-    if given is not None:
-        X, targets = _placed(given, taxonomy, embed, encoder, random_state)
-        by_id = (X, [taxonomy.label_ids[target] for target in targets])
+    by_id = None if given is None else by_label_id(given, taxonomy)
+    if by_id is not None:
+        placed = sum(label_id in taxonomy.label_positions for label_id in by_id[1])
+        if placed < 2:
+            raise DataError(f"only {placed} documents have a label that stands in a group; two or more are needed")
     signals = label_signals(taxonomy.labels, by_id, embed, encoder, random_state)
     vectors = signals.blend(MEANING)
     return Measures(taxonomy, vectors, *_margins(vectors, taxonomy.group_of), signals.probe)
-
-
-def _placed(
-    documents: Documents, taxonomy: Taxonomy, embed: Embed | None, encoder: str, random_state: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Keep the documents whose label is placed: their vectors and label positions."""
-    contents, targets = documents
-    position = {label_id: i for i, label_id in enumerate(taxonomy.label_ids)}
-    ids = {target: taxonomy.resolve(target) for target in dict.fromkeys(targets)}
-    found = np.array([position.get(ids[target] or "", -1) for target in targets], dtype=np.int64)
-    kept = np.flatnonzero(found >= 0)
-    if len(kept) < 2:
-        raise DataError(f"only {len(kept)} documents have a label that stands in a group; two or more are needed")
-    if isinstance(contents, np.ndarray) and contents.ndim == 2:
-        # All of them: taken as they are, so that memory-mapped vectors stay on disk.
-        return (contents if len(kept) == len(found) else contents[kept]), found[kept]
-    return embed_texts([str(contents[int(i)]) for i in kept], embed, encoder, random_state), found[kept]
 
 
 def _margins(vectors: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from hierarchy.embedding.label_vectors import Documents, Embed, ngram_vectors
-from hierarchy.measuring.measures import Measures, measure
+from hierarchy.embedding.label_vectors import ngram_vectors
+from hierarchy.measuring.measures import Measures
 from hierarchy.measuring.probe import Probe
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
 
+FEW = 3  # documents of a label: those with fewer are listed
+LISTED = 20  # misfits, near-duplicates, strays, pairs and confusions at most
 NEAR_DUPLICATE = 0.9  # cosine of the names' character n-grams
 MIXED_UP = 0.2  # share of either label's documents that the probe takes for the other
 SEVERAL = 2  # documents: a single one that goes astray tells nothing about its label, and two not much
@@ -81,7 +83,7 @@ class TaxonomyQuality:
     n_documents
         Documents whose label is known and placed.
     few_documents
-        Labels with fewer documents than asked for, and how many they have.
+        Labels with fewer than three documents, and how many they have.
     routing_recall
         {k: share of documents whose group is among the k best}, as the cross-fitted probe estimates it.
     strays
@@ -111,50 +113,13 @@ class TaxonomyQuality:
     confusions: tuple[tuple[str, str, float], ...] | None = None
 
 
-def taxonomy_quality(
-    taxonomy: Taxonomy,
-    documents: Documents | None = None,
-    embed: Embed | None = None,
-    encoder: str = "embedded",
-    min_documents: int = 3,
-    n_listed: int = 20,
-    random_state: int = 0,
-) -> TaxonomyQuality:
-    """Measure a taxonomy and sum up.
-
-    Parameters
-    ----------
-    taxonomy, documents, embed, encoder, random_state
-        As for `measure`.
-    min_documents, n_listed
-        As for `quality_of`.
-
-    Returns
-    -------
-    TaxonomyQuality
-        All figures.
-
-    Raises
-    ------
-    TaxonomyError
-        Where no label stands in a group.
-    DataError
-        Where fewer than two documents have a label that stands in a group.
-    """
-    return quality_of(measure(taxonomy, documents, embed, encoder, random_state), min_documents, n_listed)
-
-
-def quality_of(measures: Measures, min_documents: int = 3, n_listed: int = 20) -> TaxonomyQuality:
+def taxonomy_quality(measures: Measures) -> TaxonomyQuality:
     """Sum up what was measured of each label.
 
     Parameters
     ----------
     measures
         Of a taxonomy.
-    min_documents
-        Labels with fewer are listed.
-    n_listed
-        How many misfits, near-duplicates, strays, pairs and confusions are listed at most.
 
     Returns
     -------
@@ -174,22 +139,22 @@ def quality_of(measures: Measures, min_documents: int = 3, n_listed: int = 20) -
         imbalance=float(sizes.max() / sizes.min()),
         cohesion=float(margins.mean()),
         group_cohesion=dict(zip(group_ids, by_group.tolist(), strict=True)),
-        misfits=_misfits(measures, n_listed),
-        near_duplicates=_near_duplicates([*taxonomy.labels, *taxonomy.unplaced], n_listed),
-        **({} if measures.probe is None else _document_figures(measures, measures.probe, min_documents, n_listed)),
+        misfits=_misfits(measures),
+        near_duplicates=_near_duplicates(taxonomy.all_labels),
+        **({} if measures.probe is None else _document_figures(measures, measures.probe)),
     )
 
 
-def _misfits(measures: Measures, n: int) -> tuple[Misfit, ...]:
+def _misfits(measures: Measures) -> tuple[Misfit, ...]:
     ids, group_ids, group_of = measures.taxonomy.label_ids, measures.taxonomy.group_ids, measures.taxonomy.group_of
     margins = measures.margins
-    worst = [i for i in np.argsort(margins, kind="stable")[:n] if margins[i] < 0]
+    worst = [i for i in np.argsort(margins, kind="stable")[:LISTED] if margins[i] < 0]
     return tuple(
         Misfit(ids[i], group_ids[group_of[i]], group_ids[measures.nearest[i]], float(margins[i])) for i in worst
     )
 
 
-def _near_duplicates(labels: Sequence[Label], n: int) -> tuple[tuple[str, str, float], ...]:
+def _near_duplicates(labels: Sequence[Label]) -> tuple[tuple[str, str, float], ...]:
     vectors = ngram_vectors([label.name for label in labels])
     found = []
     for start in range(0, len(labels), 1024):
@@ -197,23 +162,23 @@ def _near_duplicates(labels: Sequence[Label], n: int) -> tuple[tuple[str, str, f
         for i, j in np.argwhere(cosines >= NEAR_DUPLICATE):
             if start + i < j:
                 found.append((labels[start + i].id, labels[j].id, round(float(cosines[i, j]), 4)))
-    return tuple(sorted(found, key=lambda pair: -pair[2])[:n])
+    return tuple(sorted(found, key=lambda pair: -pair[2])[:LISTED])
 
 
-def _document_figures(measures: Measures, probe: Probe, min_documents: int, n: int) -> dict[str, Any]:
+def _document_figures(measures: Measures, probe: Probe) -> dict[str, Any]:
     taxonomy, counts = measures.taxonomy, measures.counts
-    few = np.flatnonzero(counts < min_documents)
+    few = np.flatnonzero(counts < FEW)
     return {
         "n_documents": len(probe.targets),
         "few_documents": {taxonomy.label_ids[i]: int(counts[i]) for i in few},
         "routing_recall": {k: probe.routing_recall(taxonomy.group_of, k) for k in (1, 2, 3)},
-        "strays": _strays(measures, n),
-        "mixed_up": _mixed_up(measures, n),
-        "confusions": _confusions(taxonomy, probe, n),
+        "strays": _strays(measures),
+        "mixed_up": _mixed_up(measures),
+        "confusions": _confusions(taxonomy, probe),
     }
 
 
-def _strays(measures: Measures, n: int) -> tuple[Stray, ...]:
+def _strays(measures: Measures) -> tuple[Stray, ...]:
     taxonomy, counts = measures.taxonomy, measures.counts
     if len(taxonomy.groups) == 1:
         return ()
@@ -233,11 +198,11 @@ def _strays(measures: Measures, n: int) -> tuple[Stray, ...]:
             taxonomy.label_ids[i], taxonomy.group_ids[taxonomy.group_of[i]], taxonomy.group_ids[better[i]],
             float(away[i] / counts[i]), float(siblings[i] / counts[i]), int(counts[i]),
         )
-        for i in found[np.argsort(-gap, kind="stable")[:n]]
+        for i in found[np.argsort(-gap, kind="stable")[:LISTED]]
     )  # fmt: skip
 
 
-def _mixed_up(measures: Measures, n: int) -> tuple[MixedPair, ...]:
+def _mixed_up(measures: Measures) -> tuple[MixedPair, ...]:
     ids, counts = measures.taxonomy.label_ids, measures.counts
     pairs, pair_counts = measures.mixed
     taken = dict(zip(map(tuple, pairs.tolist()), pair_counts.tolist(), strict=True))
@@ -248,13 +213,13 @@ def _mixed_up(measures: Measures, n: int) -> tuple[MixedPair, ...]:
             pair = MixedPair(ids[a], ids[b], float(there / counts[a]), float(back / counts[b]))
             if min(pair.share, pair.share_back) >= MIXED_UP:
                 found.append(pair)
-    return tuple(sorted(found, key=lambda pair: -min(pair.share, pair.share_back))[:n])
+    return tuple(sorted(found, key=lambda pair: -min(pair.share, pair.share_back))[:LISTED])
 
 
-def _confusions(taxonomy: Taxonomy, probe: Probe, n: int) -> tuple[tuple[str, str, float], ...]:
+def _confusions(taxonomy: Taxonomy, probe: Probe) -> tuple[tuple[str, str, float], ...]:
     confusion = probe.group_confusion(taxonomy.group_of)
     np.fill_diagonal(confusion, 0.0)
-    order = np.argsort(-confusion, axis=None, kind="stable")[:n]
+    order = np.argsort(-confusion, axis=None, kind="stable")[:LISTED]
     pairs = [np.unravel_index(i, confusion.shape) for i in order]
     ids = taxonomy.group_ids
     return tuple((ids[a], ids[b], float(confusion[a, b])) for a, b in pairs if confusion[a, b] > 0)

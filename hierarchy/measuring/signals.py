@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, means, principal_components, unit
-from hierarchy.errors import DataError
 from hierarchy.measuring.probe import Probe, probe_labels
 from hierarchy.nodes import Label
+from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.escaping import short_repr
 from hierarchy.text.likeness import suggestion
 
@@ -33,14 +33,11 @@ class Signals:
     ----------
     vectors
         {name: (labels, dimensions) with rows of length 1}: `text`, and with documents `documents` and `confusion`.
-    targets
-        (documents,) label positions of the documents that were used; None without documents.
     probe
         What the cross-fitted probe says of the documents; None without documents.
     """
 
     vectors: dict[str, np.ndarray]
-    targets: np.ndarray | None = None
     probe: Probe | None = None
 
     def blend(self, weights: Mapping[str, float]) -> np.ndarray:
@@ -57,9 +54,13 @@ class Signals:
         np.ndarray
             (labels, dimensions), rows of length 1.
         """
+        return np.hstack([np.sqrt(share) * self.vectors[name] for name, share in self.shares(weights).items()])
+
+    def shares(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Return what each signal counts in `blend`, as shares of 1."""
         wanted = {name: weights.get(name, 0.0) for name in self.vectors if weights.get(name, 0.0) > 0} or {"text": 1.0}
         total = sum(wanted.values())
-        return np.hstack([np.sqrt(weight / total) * self.vectors[name] for name, weight in wanted.items()])
+        return {name: weight / total for name, weight in wanted.items()}
 
 
 def label_signals(
@@ -77,8 +78,9 @@ def label_signals(
     labels
         The labels.
     documents
-        (texts or vectors, label id of each). Bare texts are embedded as the labels are, whole. A label without
-        documents takes the documents and confusions of the labels whose texts are nearest.
+        (texts or vectors, label id of each), some of which are ids of these labels; see `by_label_id`. Bare texts are
+        embedded as the labels are, whole. A label without documents takes the documents and confusions of the labels
+        whose texts are nearest.
     embed, encoder
         See `embed_texts`.
     random_state
@@ -90,11 +92,6 @@ def label_signals(
     -------
     Signals
         Of `labels`, in their order.
-
-    Raises
-    ------
-    DataError
-        Documents and targets differ in number, or no target is a label id.
     """
     texts = [label.text for label in labels]
     if documents is None:
@@ -103,11 +100,7 @@ def label_signals(
     contents, targets = documents
     position = {label.id: i for i, label in enumerate(labels)}
     owner = np.array([position.get(str(target), -1) for target in targets], dtype=np.int64)
-    if len(owner) != len(contents):
-        raise DataError(f"{len(contents)} documents but {len(owner)} targets; there must be one a document")
     known = np.flatnonzero(owner >= 0)
-    if not len(known):
-        raise DataError(f"none of the {len(owner)} documents has a target that is a label id; resolve them first")
     # 2. Vectors of label texts and of documents, by one encoder unless documents came as vectors.
     if isinstance(contents, np.ndarray) and contents.ndim == 2:
         by_text, X = embed_texts(texts, embed, encoder, random_state), contents
@@ -132,7 +125,14 @@ def label_signals(
         _fill(vectors["confusion"], by_text, np.bincount(probe.targets, minlength=len(labels)))
     # 5. Labels without documents take after those whose texts are nearest.
     _fill(vectors["documents"], by_text, counts)
-    return Signals(vectors, owner, probe)
+    return Signals(vectors, probe)
+
+
+def by_label_id(documents: Documents, taxonomy: Taxonomy) -> Documents:
+    """Give the label of each document by its id: the empty one where the taxonomy has no such label."""
+    contents, targets = documents
+    ids = {target: taxonomy.resolve(target) or "" for target in dict.fromkeys(targets)}
+    return contents, [ids[target] for target in targets]
 
 
 def confusion_profiles(confusion: np.ndarray, random_state: int = 0) -> np.ndarray:

@@ -16,7 +16,7 @@ _MARKDOWN = re.compile(
     r"|~(?=~)|(?<=~)~|\$(?=\$)|(?<=\$)\$"
     r"|(?<!\w)_|_(?!\w)|(?<!\S)#"
 )
-_BLOCK = re.compile(r"(?:[#>+=-]|\d+(?=[.)]))")  # at the beginning of a line: heading, quotation, list, underline
+_BLOCK = re.compile(r"^(?:(?=[#>+=-])|\d+(?=[.)]))")  # what begins a heading, a quotation, a list or an underline
 # A cell, or what another delimiter makes one of, that a spreadsheet computes. ("'" shows the rest as it stands.)
 _CELL = r"(^|[;|\t\r\n])"
 _FORMULA = r"""["']*[=+\-@\t\r\n＝＋－＠]"""
@@ -36,7 +36,7 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(_escaped(c) if category(c) in _HIDDEN or c in BIDI else c for c in text)
+    return "".join(c.encode("unicode_escape").decode() if category(c) in _HIDDEN or c in BIDI else c for c in text)
 
 
 def short_repr(value: object) -> str:
@@ -56,10 +56,6 @@ def short_repr(value: object) -> str:
     return written if len(written) <= SHORT else f"{written[:SHORT]}…"
 
 
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
 def markdown(text: str) -> str:
     """Write text into a line of Markdown, or into a cell of a table: it reads there as it stands."""
     line = visible(re.sub(r"[\r\n]+", " ", text))
@@ -68,12 +64,7 @@ def markdown(text: str) -> str:
 
 def markdown_lines(text: str) -> list[str]:
     """Write text as paragraphs of Markdown; its own line breaks stay, and nothing in it makes a heading or a list."""
-    lines = [markdown(line.strip()) for line in text.splitlines()]
-    return [_BLOCK.sub(_with_backslash, line, count=1) if _BLOCK.match(line) else line for line in lines]
-
-
-def _with_backslash(found: re.Match[str]) -> str:
-    return f"{found.group()}\\" if found.group().isdigit() else f"\\{found.group()}"
+    return [_BLOCK.sub(r"\g<0>\\", markdown(line.strip())) for line in text.splitlines()]
 
 
 def markdown_code(text: str) -> str:

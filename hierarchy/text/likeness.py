@@ -96,8 +96,14 @@ def suggestion(word: str, known: Sequence[str]) -> str:
 
 def nearest_hint(word: str, known: Sequence[str]) -> str:
     """Return `; did you mean 'x'?` for a word that is close to a known one, else an empty string."""
-    near = most_like(word, known)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    return nearest_hints([word], known)[word]
+
+
+def nearest_hints(words: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Return what `nearest_hint` says of each of several words."""
+    likeness = Likeness(known if words else ())
+    nearest = {word: likeness.nearest(word, least=0.6) for word in words}
+    return {word: f"; did you mean '{known[near[0][0]]}'?" if near else "" for word, near in nearest.items()}
 
 
 def _grams(text: str) -> set[str]:

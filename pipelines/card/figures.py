@@ -46,9 +46,8 @@ def _best(name: str, result: BaselineResult) -> str:
 
 def figures(report: EvaluationReport | None, promises: Promises | None) -> list[str]:
     """Give the section with the figures beside the baselines, the probabilities and the promises."""
-    lines = ["## How good it is", ""]
     if report is None:
-        lines += [UNMEASURED]
+        lines = [UNMEASURED]
     else:
         own = report.evaluation
         rows = [
@@ -58,7 +57,7 @@ def figures(report: EvaluationReport | None, promises: Promises | None) -> list[
             ("right group", f"{own.group_accuracy:.4f}"),
         ]
         beside = baselines_table(report)
-        lines += [f"Measured on {markdown(report.data)}, {report.documents} documents.", ""]
+        lines = [f"Measured on {markdown(report.data)}, {report.documents} documents.", ""]
         lines += markdown_table(Table("", ("figure", "value"), rows))
         lines += ["", *(markdown_table(beside) if beside.rows else []), "", markdown(report.verdict)]
         lines += [line for note in report.notes for line in ("", markdown(note))]
@@ -81,11 +80,10 @@ def figures(report: EvaluationReport | None, promises: Promises | None) -> list[
 
 def where_it_fails(report: EvaluationReport | None) -> list[str]:
     """Give the section about the errors: between groups and in them, rare labels, short texts, the worst of all."""
-    lines = ["## Where it fails", ""]
     if report is None:
-        return [*lines, UNMEASURED]
+        return [UNMEASURED]
     own = report.evaluation
-    lines += [
+    lines = [
         f"{1 - own.accuracy:.1%} of the documents get a wrong label: {own.routing_errors:.1%} land in a wrong group "
         f"(routing errors), {own.head_errors:.1%} in the right group on a wrong label (head errors).",
         "",

@@ -42,7 +42,7 @@ def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]
     refits = record.get("refits", [])
     expected = refits[0]["before"] if refits else record["fingerprint"]
     machine, versions = record["hardware"], record["versions"]
-    lines = ["## How to reproduce", ""]
+    lines = []
     if refits:
         lines += ["It was refitted since (see Data). These lines make the model before that:", ""]
     if "config" in record:

@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.model.model import Model
 
+CARD = Path(__file__).with_name("card.md")
 SHOWN = 20  # names of a list, rows of a table
 FEW = 5  # training documents below which a label counts as rare
 DIGITS = 16  # of a fingerprint that a person compares; run.json has all 64
@@ -45,7 +48,7 @@ def with_facts(model: "Model", facts: Mapping[str, Any]) -> "Model":
 
 
 def model_card(model: "Model", metrics: Mapping[str, Any] | None) -> str:
-    """Write the card as Markdown.
+    """Fill the card, `card.md`.
 
     Parameters
     ----------
@@ -56,27 +59,27 @@ def model_card(model: "Model", metrics: Mapping[str, Any] | None) -> str:
     """
     facts = CardFacts.model_validate(model.record.get("card", {}))
     report = None if metrics is None else EvaluationReport.from_dict(metrics)
-    sections = [
-        _head(model, facts, key_figures(report)),
-        _use(facts),
-        _model(model),
-        figures(report, model.promises),
-        where_it_fails(report),
-        _data(model, facts),
-        _taxonomy(model),
-        _limits(model),
-        reproduction(model, metrics),
-    ]
-    return "\n".join(line for section in sections for line in (*section, "")).rstrip("\n") + "\n"
+    parts: dict[str, str | list[str]] = {
+        **_head(model, facts, key_figures(report)),
+        **_model(model),
+        "figures": figures(report, model.promises),
+        "failures": where_it_fails(report),
+        **_data(model, facts),
+        **_taxonomy(model),
+        "limits": _limits(model),
+        "reproduction": reproduction(model, metrics),
+    }
+    lines = {name: part if isinstance(part, str) else "\n".join(part) for name, part in parts.items()}
+    return Template(CARD.read_text(encoding="utf-8")).substitute(lines)
 
 
-def _head(model: "Model", facts: CardFacts, short: Sequence[tuple[str, str]]) -> list[str]:
+def _head(model: "Model", facts: CardFacts, short: Sequence[tuple[str, str]]) -> dict[str, str | list[str]]:
     record = model.record
-    lines = ["---", "library_name: coarsefine", "pipeline_tag: text-classification"]
+    front = ""
     if facts.licence is not None:
-        lines.append(f"license: {facts.licence if HUB_LICENCE.fullmatch(facts.licence) else 'other'}")
+        front += f"\nlicense: {facts.licence if HUB_LICENCE.fullmatch(facts.licence) else 'other'}"
     if facts.language is not None:
-        lines.append(f"language: {json.dumps(_languages(facts))}")
+        front += f"\nlanguage: {json.dumps(_languages(facts))}"
     rows = [
         ("what it does", f"gives a document one of {len(model.label_ids)} labels in {len(model.group_ids)} groups"),
         *short,
@@ -86,138 +89,86 @@ def _head(model: "Model", facts: CardFacts, short: Sequence[tuple[str, str]]) ->
         rows.append(("run", f"{record['fingerprint'][:DIGITS]}, {record['made'][:10]}"))
     named = (("contact", facts.contact), ("licence", facts.licence))
     rows += [(what, value) for what, value in named if value is not None]
-    title = model.taxonomy.name or "Hierarchical text classifier"
-    return [
-        *lines,
-        "---",
-        "",
-        f"# {markdown(title)}",
-        "",
-        *markdown_table(Table("", ("in short", ""), rows), text_columns=2),
-    ]
+    return {
+        "front": front,
+        "title": markdown(model.taxonomy.name or "Hierarchical text classifier"),
+        "short": markdown_table(Table("", ("in short", ""), rows), text_columns=2),
+        "notes": "" if facts.notes is None else "\n".join([*markdown_lines(facts.notes), "", ""]),
+    }
 
 
-def _use(facts: CardFacts) -> list[str]:
-    lines = ["## Use", ""]
-    if facts.notes is not None:
-        lines += [*markdown_lines(facts.notes), ""]
-    return [
-        *lines,
-        "**For** sorting documents like those of the training data into the labels of its taxonomy; for a short list "
-        "of labels from which a person chooses; once calibrated, for answering only where it is sure.",
-        "",
-        "**Not for** documents of another kind, time or language than the training data; for labels that the taxonomy "
-        "lacks (an answer always comes from these labels); for documents with several right labels; for decisions "
-        "about people that nobody looks at.",
-        "",
-        "```python",
-        "from coarsefine import HierarchicalClassifier",
-        "",
-        'clf = HierarchicalClassifier.from_pretrained("path/to/this/folder")  # or its hub id, org/name',
-        'clf.predict_paths(["..."], top_k=3)',
-        "```",
-    ]
-
-
-def _model(model: "Model") -> list[str]:
+def _model(model: "Model") -> dict[str, str]:
     settings = model.settings
-    stages = "both trained at once" if settings.mode == "joint" else "one trained after the other"
-    readers = "n-grams alone" if settings.encoder == "none" else "an encoder" + " and n-grams" * settings.lexical
-    lines = [
-        "## Model",
-        "",
-        f"- Two stages, {stages} (`mode: {settings.mode}`), on {readers}: a coarse stage that reads the whole document "
-        "for its group, and a linear head for the labels of each group; a router fuses their scores into "
-        "probabilities.",
-    ]
+    encoder = ""
     if settings.encoder != "none":
         moved = {"frozen": "as it was", "all": "trained with it"}.get(settings.trainable, "its last layers trained")
-        lines.append(
-            f"- Encoder {markdown_code(settings.encoder)}, {moved} (`trainable: {settings.trainable}`), on segments of "
-            f"{settings.segment_tokens} tokens, {settings.overlap} overlapping."
+        encoder = (
+            f"\n- Encoder {markdown_code(settings.encoder)}, {moved} (`trainable: {settings.trainable}`), on segments "
+            f"of {settings.segment_tokens} tokens, {settings.overlap} overlapping."
         )
-    return [*lines, f"- Random seed {settings.random_state}."]
+    return {
+        "stages": "both trained at once" if settings.mode == "joint" else "one trained after the other",
+        "mode": settings.mode,
+        "readers": "an encoder" + " and n-grams" * settings.lexical if encoder else "n-grams alone",
+        "encoder": encoder,
+        "seed": str(settings.random_state),
+    }
 
 
-def _data(model: "Model", facts: CardFacts) -> list[str]:
+def _data(model: "Model", facts: CardFacts) -> dict[str, str | list[str]]:
     record, counts, tree = model.record, model.train_counts, model.taxonomy
     sources, prints = record.get("sources", {}), record.get("fingerprints", {})
     rows = [
         (ROLES[role], str(sources.get(role, "not told")), str(number), str(prints.get(role, "unknown"))[:DIGITS])
         for role, number in record.get("documents", {}).items()
     ]
-    table = Table("", ("documents for", "source", "documents", "fingerprint"), rows)
     rare = np.flatnonzero(counts < FEW)
     rare = rare[np.argsort(counts[rare], kind="stable")]
     rarest = [f"{tree.label_named(model.label_ids[i])} ({counts[i]})" for i in rare]
     silent = [tree.label_named(x) for x in sorted(set(tree.label_ids) - set(model.label_ids))]
-    spread = span(counts.min(), counts.max()) + (f", median {np.median(counts):g}" if np.ptp(counts) else "")
-    lines = [
-        "## Data",
-        "",
-        *markdown_table(table, text_columns=2),
-        "",
-        "Training documents fitted the model, validation documents ended the training and fitted the fusion, "
-        "calibration documents carry the promises, test documents the figures. A fingerprint is the start of the "
-        "SHA-256 of texts and labels in their order (`run.json` has all of it).",
-        "",
-        f"- Training documents a label: {spread}.",
-        *_seen(record),
-        f"- Language: {markdown(', '.join(_languages(facts))) or 'unknown, nobody has told'}.",
-    ]
+    lines = []
+    if record.get("test_in_training") is not None:
+        seen = f"{record['test_in_training']} of {record['documents']['test']} test documents"
+        lines.append(f"- {seen} stand word for word among the training documents.")
+    lines.append(f"- Language: {markdown(', '.join(_languages(facts))) or 'unknown, nobody has told'}.")
     if rarest:
         lines.append(f"- {count(len(rarest), 'label')} with fewer than {FEW} training documents: {_listed(rarest)}.")
     if silent:
         lines.append(f"- {count(len(silent), 'label')} without training documents, never predicted: {_listed(silent)}.")
-    return [*lines, *(f"- {_refit_line(refit, tree)}" for refit in record.get("refits", []))]
+    return {
+        "documents": markdown_table(
+            Table("", ("documents for", "source", "documents", "fingerprint"), rows), text_columns=2
+        ),
+        "spread": span(counts.min(), counts.max()) + (f", median {np.median(counts):g}" if np.ptp(counts) else ""),
+        "facts": [*lines, *(f"- {_refit_line(refit, tree)}" for refit in record.get("refits", []))],
+    }
 
 
-def _taxonomy(model: "Model") -> list[str]:
-    tree, sizes = model.taxonomy, np.bincount(model.group_of, minlength=len(model.group_ids))
-    documents = np.bincount(model.group_of, weights=model.train_counts, minlength=len(model.group_ids)).astype(int)
+def _taxonomy(model: "Model") -> dict[str, str | list[str]]:
+    tree, n = model.taxonomy, len(model.group_ids)
+    sizes = np.bincount(model.group_of, minlength=n)
+    documents = np.bincount(model.group_of, weights=model.train_counts, minlength=n).astype(int)
     order = np.argsort(-documents, kind="stable")[:SHOWN]
-    names = [tree.group_named(model.group_ids[i]) for i in order]
-    rows = [(name, str(sizes[i]), str(documents[i])) for name, i in zip(names, order, strict=True)]
+    rows = [(tree.group_named(model.group_ids[i]), str(sizes[i]), str(documents[i])) for i in order]
     built = sum(group.built for group in tree.groups)
-    by_whom = {0: "all given by people", len(tree.groups): "all built from the labels by the builder"}.get(
-        built, f"{built} built by the builder, the others given by people"
-    )
-    left = len(model.group_ids) - len(rows)
-    return [
-        "## Taxonomy",
-        "",
-        f"{len(tree.labels)} labels in {len(tree.groups)} groups, {by_whom}. The whole tree is `taxonomy.yaml`."
-        + (f" The {SHOWN} largest groups; {left} more are smaller:" if left else ""),
-        "",
-        *markdown_table(Table("", ("group", "labels", "training documents"), rows)),
-    ]
+    by_whom = {0: "all given by people", len(tree.groups): "all built from the labels by the builder"}
+    left = n - len(rows)
+    return {
+        "size": f"{len(tree.labels)} labels in {len(tree.groups)} groups",
+        "by_whom": by_whom.get(built, f"{built} built by the builder, the others given by people"),
+        "shown": f" The {SHOWN} largest groups; {left} more are smaller:" if left else "",
+        "groups": markdown_table(Table("", ("group", "labels", "training documents"), rows)),
+    }
 
 
 def _limits(model: "Model") -> list[str]:
-    lines = [
-        "## Limits",
-        "",
-        "- One label a document, on two levels. Figures hold for documents drawn like the test documents; they fall "
-        "where subjects, wording or the share of labels change.",
-        "- It repeats what its labels say: errors and one-sided choices of those who labelled are learned too.",
-        "- The n-grams in `vocabulary.json` are words of the training documents; no whole document is in the model."
-        if model.settings.lexical
-        else "- No text of the training documents is in the model.",
-    ]
+    words = "- The n-grams in `vocabulary.json` are words of the training documents; no whole document is in the model."
+    lines = [words if model.settings.lexical else "- No text of the training documents is in the model."]
     if model.neighbours is not None:
         lines.append("- `neighbours.safetensors` holds a vector of each training document, from which words can leak.")
     if model.promises is None:
         lines.append("- No error rate is promised: it was not calibrated on documents of its own.")
     return lines
-
-
-def _seen(record: Mapping[str, Any]) -> list[str]:
-    seen = record.get("test_in_training")
-    if seen is None:
-        return []
-    return [
-        f"- {seen} of {record['documents']['test']} test documents stand word for word among the training documents."
-    ]
 
 
 def _promised(model: "Model") -> str:

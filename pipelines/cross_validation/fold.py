@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from pipelines.data.folds import cut_fold_validation
 from pipelines.evaluation.assessment import VARIANT_NAMES, flat_baselines
 from pipelines.evaluation.metrics import accuracy_and_macro_f1
 from pipelines.model.model import Model
-from pipelines.settings import Settings
+from pipelines.model.provenance import work_key
+from pipelines.settings import MACHINE, Settings
 from pipelines.training.fit import fit_model
 from stages.router.router import Inputs
 
@@ -58,8 +59,6 @@ class FoldPlan:
         Of each document, or None.
     baselines
         Whether flat models are fitted beside the model.
-    shared
-        Vectors of all documents by the untrained encoder; None where none are read.
     """
 
     settings: Settings
@@ -67,9 +66,25 @@ class FoldPlan:
     documents: Documents
     sources: Sequence[str | None] | None
     baselines: bool
-    shared: "SharedVectors | None"
 
-    def run(self, fold_of: np.ndarray, fold: int, folder: Path, *, random_state: int) -> FoldResult:
+    def key(self, folds: int, encoder: Any) -> str:
+        """Name all that a fold depends on, `encoder` by what it is; not the number of repeats: more can follow."""
+        return work_key(
+            self.settings,
+            self.taxonomy,
+            self.documents,
+            encoders=[self.settings.label_encoder],
+            functions=[self.settings.augment],
+            no_matter=MACHINE | {"keep_neighbours"},
+            encoder=encoder,
+            sources=self.sources,
+            folds=folds,
+            baselines=self.baselines,
+        )
+
+    def run(
+        self, fold_of: np.ndarray, fold: int, folder: Path, *, shared: "SharedVectors | None", random_state: int
+    ) -> FoldResult:
         """Train on all folds but one, and answer that one.
 
         Parameters
@@ -80,6 +95,8 @@ class FoldPlan:
             The one to answer.
         folder
             Run folder of this fold alone: a stopped one goes on there.
+        shared
+            Vectors of all documents by the untrained encoder; None where none are read.
         random_state
             Of the validation part.
         """
@@ -89,10 +106,10 @@ class FoldPlan:
             [self.documents.labels[int(i)] for i in inside], random_state=random_state, sources=sources
         )
         train, valid, test = (self.documents.select(part) for part in (inside[kept], inside[cut], tested))
-        if self.shared is not None:
+        if shared is not None:
             trained_on = with_label_documents(self.settings, self.taxonomy, train)
             for part in (trained_on, train, valid, test):  # flat models train on the documents alone
-                self.shared.copy(part.texts, folder)
+                shared.copy(part.texts, folder)
         model = fit_model(self.settings, self.taxonomy, train, valid, folder=folder)
         inputs = model.extractor.through_cache(test.texts, folder)
         routed = model.router.route(inputs, routing=self.settings.routing, beam=self.settings.beam)

@@ -82,7 +82,7 @@ class OutOfFold:
 
     def named_by(self, taxonomy: Taxonomy) -> "OutOfFold":
         """Return the same with the names that a tree has now."""
-        labels = {label.id: label.name for label in (*taxonomy.labels, *taxonomy.unplaced)}
+        labels = {label.id: label.name for label in taxonomy.all_labels}
         groups = {group.id: group.name for group in taxonomy.groups}
         return replace(self, label_names={**self.label_names, **labels}, group_names={**self.group_names, **groups})
 
@@ -119,38 +119,34 @@ class OutOfFold:
         confusion = np.asarray((of_label @ shares).todense(), dtype=np.float32) / counts[:, None].astype(np.float32)
         return Probe(targets, best, kept, confusion)
 
-    def write(self, path: str | Path, **more: Any) -> None:
-        """Write the file, whole or not at all; `more` is kept in its metadata, JSON-ready."""
+    def write(self, path: str | Path) -> None:
+        """Write the file, whole or not at all."""
         from hierarchy.disk.output import write_parquet
 
-        write_parquet(self.table(**more), local_path(path))
+        write_parquet(self.table(), local_path(path))
 
     def table(self, **more: Any) -> "pa.Table":
-        """Return what the file holds, see `write`."""
+        """Return what the file holds; `more` is kept in its metadata, JSON-ready."""
         import pyarrow as pa
 
-        order = np.lexsort((-self.probabilities.data, self._documents_of_entries()))
-        offsets = pa.array(self.probabilities.indptr, pa.int32())
-        names = pa.array(self.label_ids, pa.string())
+        kept = self.probabilities
+        documents = np.repeat(np.arange(len(self)), np.diff(kept.indptr))  # (entries,)
+        order = np.lexsort((-kept.data, documents))
+        offsets, labels = pa.array(kept.indptr, pa.int32()), pa.array(self.label_ids, pa.string())
         columns = {
-            "row": pa.array(self.rows, pa.int64()),
-            "key": pa.array([f"{int(key):016x}" for key in self.keys], pa.string()),
-            "fold": pa.array(self.folds, pa.int32()),
-            "label": names.take(pa.array(self.targets)),
-            "probability": pa.array(self.own, pa.float32(), mask=np.isnan(self.own)),
-            "labels": pa.ListArray.from_arrays(offsets, names.take(pa.array(self.probabilities.indices[order]))),
-            "probabilities": pa.ListArray.from_arrays(
-                offsets, pa.array(self.probabilities.data[order].astype(np.float32), pa.float32())
-            ),
+            "row": self.rows,
+            "key": [f"{int(key):016x}" for key in self.keys],
+            "fold": self.folds,
+            "label": labels.take(pa.array(self.targets)),
+            "probability": pa.array(self.own, mask=np.isnan(self.own)),
+            "labels": pa.ListArray.from_arrays(offsets, labels.take(pa.array(kept.indices[order]))),
+            "probabilities": pa.ListArray.from_arrays(offsets, pa.array(kept.data[order].astype(np.float32))),
+            "id": self.ids,
         }
-        if self.ids is not None:
-            columns["id"] = pa.array(self.ids, pa.string())
         names = {"labels": dict(self.label_names), "groups": dict(self.group_names)}
         about = {"format": FORMAT, "groups": [dict(tree) for tree in self.trees], "names": names, **more}
-        return pa.table(columns).replace_schema_metadata({METADATA: json.dumps(about, ensure_ascii=False).encode()})
-
-    def _documents_of_entries(self) -> np.ndarray:
-        return np.repeat(np.arange(len(self)), np.diff(self.probabilities.indptr))
+        schema = _schema(ids=self.ids is not None)
+        return pa.table(columns, schema.with_metadata({METADATA: json.dumps(about, ensure_ascii=False).encode()}))
 
 
 class _Names(BaseModel):
@@ -193,7 +189,8 @@ def read_with_metadata(path: str | Path) -> tuple[OutOfFold, dict[str, Any]]:
     if problem := _problem(table.column_names, about):
         raise DataError(f"{wrong}: {problem}", str(path))
     try:
-        table = pa.table({name: table[name].cast(kind) for name, kind in _types(table.column_names).items()})
+        schema = _schema(ids="id" in table.column_names)
+        table = table.select(schema.names).cast(schema)
     except pa.ArrowException as error:
         raise DataError(f"{wrong}: a column is of another kind ({error})", str(path)) from None
     if problem := _problem_of_values(table, len(about["groups"])):
@@ -201,13 +198,12 @@ def read_with_metadata(path: str | Path) -> tuple[OutOfFold, dict[str, Any]]:
     return _from_table(table, about), about
 
 
-def _types(columns: Sequence[str]) -> dict[str, Any]:
+def _schema(*, ids: bool) -> "pa.Schema":
     import pyarrow as pa
 
-    lists = {"labels": pa.list_(pa.string()), "probabilities": pa.list_(pa.float32())}
-    plain = {"row": pa.int64(), "key": pa.string(), "fold": pa.int32(), "label": pa.string(), "id": pa.string()}
-    types = {**plain, "probability": pa.float32(), **lists}
-    return {name: kind for name, kind in types.items() if name in columns}
+    lists = (pa.list_(pa.string()), pa.list_(pa.float32()))
+    kinds = (pa.int64(), pa.string(), pa.int32(), pa.string(), pa.float32(), *lists)  # of `COLUMNS`
+    return pa.schema([*zip(COLUMNS, kinds, strict=True), *([("id", pa.string())] if ids else [])])
 
 
 def _problem(columns: Sequence[str], about: Any) -> str:
@@ -283,17 +279,13 @@ def joined(parts: Sequence[OutOfFold], trees: Sequence[Mapping[str, str]]) -> Ou
     """
     parts = _with_labels_of_all(parts)
     order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
-
-    def column(name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in parts])[order]
-
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])[order]
+        for name in ("rows", "keys", "folds", "targets", "own")
+    }
     return OutOfFold(
         label_ids=parts[0].label_ids,
-        rows=column("rows"),
-        keys=column("keys"),
-        folds=column("folds"),
-        targets=column("targets"),
-        own=column("own"),
+        **arrays,
         probabilities=sparse.vstack([part.probabilities for part in parts], format="csr")[order],
         trees=tuple(trees),
     )
@@ -370,11 +362,9 @@ def _best(scores: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     width = max(int(lengths.max()), 1)
     best = np.zeros((scores.shape[0], width), dtype=np.int32)
     kept = np.zeros((scores.shape[0], width), dtype=np.float32)
-    for document, length in enumerate(lengths.tolist()):
-        part = slice(scores.indptr[document], scores.indptr[document + 1])
-        order = np.argsort(-scores.data[part], kind="stable")
-        best[document, :length] = scores.indices[part][order]
-        kept[document, :length] = scores.data[part][order]
-        if length:
-            best[document, length:] = best[document, 0]  # a label twice counts once
-    return best, kept
+    documents = np.repeat(np.arange(len(lengths)), lengths)  # (entries,)
+    order = np.lexsort((-scores.data, documents))
+    ranks = np.arange(len(order)) - np.repeat(scores.indptr[:-1], lengths)
+    best[documents, ranks], kept[documents, ranks] = scores.indices[order], scores.data[order]
+    # A label twice counts once.
+    return np.where(np.arange(width) < lengths[:, None], best, best[:, :1]), kept

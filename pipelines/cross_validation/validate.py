@@ -25,8 +25,7 @@ from pipelines.data.folds import check_sources, deal_folds, number_sources
 from pipelines.data.given import check_labels, check_taxonomy
 from pipelines.evaluation.metrics import FIGURES
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
-from pipelines.model.provenance import work_key
-from pipelines.settings import MACHINE, Settings
+from pipelines.settings import Settings
 from stages.features import vector_key
 from stages.machine import n_processes
 from stages.run_folder import LIST, finishing, read_finished
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from pipelines.cross_validation.shared_vectors import SharedVectors
 
 MOST_REPEATS = 1000  # what is more changes no mean any more
-NO_MATTER = MACHINE | {"keep_neighbours"}  # settings that change no answer
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -168,7 +166,8 @@ def cross_validate(
     _tell_rare(documents.labels, folds)
     with classifier._run_folder() as folder:
         settings, encoder = _encoder(settings, taxonomy, documents)
-        kept = folder / f"folds-{_key(settings, taxonomy, documents, sources, folds, baselines, encoder)}"
+        plan = FoldPlan(settings, taxonomy, documents, sources, baselines)
+        kept = folder / f"folds-{plan.key(folds, encoder and [vector_key(*encoder), encoder[0].dropout_rates()])}"
         files = [kept / f"repeat-{r + 1}-fold-{f + 1}.parquet" for r in range(repeats) for f in range(folds)]
         results = [read_finished(file, _read, "it holds no fold") for file in files]
         missing = [place for place, result in enumerate(results) if result is None]
@@ -176,16 +175,15 @@ def cross_validate(
             if len(missing) < len(files):
                 logger.info("%d of %d folds are there already", len(files) - len(missing), len(files))
             shared = _shared(settings, encoder, with_label_documents(settings, taxonomy, documents), folder)
-            plan = FoldPlan(settings, taxonomy, documents, sources, baselines, shared)
             for place in missing:
                 logger.info("fold %d of %d ...", place + 1, len(files))
                 repeat, fold = divmod(place, folds)
                 own = files[place].with_suffix(".run")
-                result = plan.run(dealt[repeat], fold, own, random_state=seeds[repeat])
+                result = plan.run(dealt[repeat], fold, own, shared=shared, random_state=seeds[repeat])
                 _write(result, files[place])
                 results[place] = _read(files[place])  # as the same command finds it later
                 shutil.rmtree(own, ignore_errors=True)
-    return _summary([result for result in results if result is not None], documents, sources, taxonomy, folds)
+    return _summary(plan, [result for result in results if result is not None], folds)
 
 
 def _tell_rare(labels: Sequence[str], folds: int) -> None:
@@ -220,32 +218,6 @@ def _shared(settings: Settings, encoder: Any, documents: Documents, folder: Path
     return SharedVectors(settings, encoder[0], encoder[1], documents, folder)
 
 
-def _key(
-    settings: Settings,
-    taxonomy: Taxonomy | None,
-    documents: Documents,
-    sources: Sequence[str | None] | None,
-    folds: int,
-    baselines: bool,
-    encoder: Any,
-) -> str:
-    """Everything that a fold depends on; not the number of repeats, so that more can follow."""
-    if encoder is not None:
-        encoder = [vector_key(*encoder), encoder[0].dropout_rates()]
-    return work_key(
-        settings,
-        taxonomy,
-        documents,
-        encoders=[settings.label_encoder],
-        functions=[settings.augment],
-        no_matter=NO_MATTER,
-        encoder=encoder,
-        sources=sources,
-        folds=folds,
-        baselines=baselines,
-    )
-
-
 def _write(result: FoldResult, file: Path) -> None:
     import pyarrow.parquet as pq
 
@@ -261,14 +233,9 @@ def _read(file: Path) -> FoldResult:
     return FoldResult(predictions, about["scores"], about["test_by_train"])
 
 
-def _summary(
-    results: Sequence[FoldResult],
-    documents: Documents,
-    sources: Sequence[str | None] | None,
-    taxonomy: Taxonomy | None,
-    folds: int,
-) -> CrossValidation:
-    counts = Counter(documents.labels).values()
+def _summary(plan: FoldPlan, results: Sequence[FoldResult], folds: int) -> CrossValidation:
+    labels, taxonomy = plan.documents.labels, plan.taxonomy
+    counts = Counter(labels).values()
     one_tree = taxonomy is not None and not taxonomy.unplaced
     repeats = []
     for start in range(0, len(results), folds):
@@ -278,9 +245,9 @@ def _summary(
     return CrossValidation(
         folds=folds,
         repeats=len(repeats),
-        documents=len(documents.labels),
+        documents=len(labels),
         labels=len(counts),
-        sources=None if sources is None else int(number_sources(sources).max()) + 1,
+        sources=None if plan.sources is None else int(number_sources(plan.sources).max()) + 1,
         rare=sum(count < folds for count in counts),
         single=sum(count == 1 for count in counts),
         unlearned=int(np.isnan(repeats[0].own).sum()),

@@ -57,48 +57,47 @@ def read_arrow_files(
             schema, batches = _opened(stream, file, columns)
             found = columns.check(schema.names)
             notes += other_names(found) if number == 0 else []
-            described = _features(schema, found.values(), info)
-            names = {name: known for name, feature in described.items() if (known := _names_in(feature)) is not None}
+            classes = class_names(_features(schema, found.values(), info))
             for batch in batches:
-                cells = {column: batch[name] for column, name in found.items()}
-                yield from to_documents(cells, columns, row, {c: names[n] for c, n in found.items() if n in names})
+                yield from to_documents(batch, found, columns, row, classes)
                 row += len(next(iter(batch.values())))
 
 
 def to_documents(
-    cells: Mapping[str, Sequence[Any]], columns: Columns, first: int, names: Mapping[str, list[str]]
+    batch: Mapping[str, Sequence[Any]],
+    found: Mapping[str, str],
+    columns: Columns,
+    first: int,
+    classes: Mapping[str, list[str]],
 ) -> Iterator[dict[str, Any]]:
-    """Turn columns into documents.
+    """Turn columns of a source into documents.
 
     Parameters
     ----------
-    cells
-        Wanted column -> its values.
+    batch
+        Name in the source -> values.
+    found
+        Wanted column -> its name in the source.
     columns
         Which columns hold what.
     first
         The row of the first.
-    names
-        Column -> the names of its class numbers, where it holds such.
+    classes
+        As `class_names` gives them.
     """
-    named = {
-        column: [_class_name(value, names[column], column, row) for row, value in enumerate(values, start=first)]
-        if column in names
-        else values
-        for column, values in cells.items()
+    cells = {
+        column: [_class_name(value, classes[name], column, row) for row, value in enumerate(batch[name], start=first)]
+        if name in classes
+        else batch[name]
+        for column, name in found.items()
     }
-    for row, values in enumerate(zip(*named.values(), strict=True), start=first):
-        yield to_document(dict(zip(named, values, strict=True)), columns, row, f"row {row}")
+    for row, values in enumerate(zip(*cells.values(), strict=True), start=first):
+        yield to_document(dict(zip(cells, values, strict=True)), columns, row, f"row {row}")
 
 
-def class_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the class names of the columns that hold class numbers, of the library's features."""
-    found: dict[str, list[str]] = {}
-    for column, feature in features.items():
-        inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
-        if hasattr(inner, "int2str"):
-            found[column] = inner.names
-    return found
+def class_names(described: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the class names of the columns that hold class numbers, as the library describes columns in JSON."""
+    return {name: known for name, feature in described.items() if (known := _names_in(feature)) is not None}
 
 
 def splits_of(folder: Path) -> dict[str, list[Path]] | None:
@@ -179,7 +178,6 @@ def _features(schema: "pa.Schema", names: Iterable[str], info: Path | None) -> M
 
 
 def _names_in(feature: Any) -> list[str] | None:
-    """Return the class names of a column that holds class numbers, as the library describes it in JSON."""
     inner = feature[0] if isinstance(feature, list) and feature else feature
     while isinstance(inner, dict) and inner.get("_type") in LISTS:
         inner = inner.get("feature")

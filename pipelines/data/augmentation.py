@@ -8,7 +8,7 @@ each label, nearest documents. Validation, calibration and test documents are ne
 import importlib
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -70,8 +70,21 @@ def with_copies(documents: Documents, settings: Settings) -> Documents:
 
 
 def with_label_documents(settings: Settings, taxonomy: Taxonomy | None, train: Documents) -> Documents:
-    """Return training documents with the text of each label behind them, unless ``label_documents`` is off."""
-    return with_label_texts(train, label_texts(taxonomy, train)) if settings.label_documents else train
+    """Return training documents with the text of each of their labels behind them, as one more document of it.
+
+    A name says what a rare label is about where three documents do not. With ``label_documents`` off they stay as they
+    are.
+    """
+    if not settings.label_documents:
+        return train
+    texts = label_texts(taxonomy, train)
+    labels = sorted(texts.keys() & set(train.labels))
+    return Documents(
+        Extended(train.texts, [texts[label] for label in labels]),
+        [*train.labels, *labels],
+        None if train.rows is None else np.concatenate([train.rows, np.full(len(labels), -1)]),
+        made=train.made + len(labels),
+    )
 
 
 def training_documents(settings: Settings, taxonomy: Taxonomy | None, given: Documents) -> Documents:
@@ -83,28 +96,7 @@ def label_texts(taxonomy: Taxonomy | None, train: Documents) -> dict[str, str]:
     """Return what an encoder reads of each label, by its id; without a taxonomy that is the id."""
     if taxonomy is None:
         return {label: label for label in sorted(set(train.labels))}
-    return {label.id: label.text for label in (*taxonomy.labels, *taxonomy.unplaced)}
-
-
-def with_label_texts(documents: Documents, texts: Mapping[str, str]) -> Documents:
-    """Return training documents with the text of each of their labels behind them, as one more document of it.
-
-    A name says what a rare label is about where three documents do not.
-
-    Parameters
-    ----------
-    documents
-        Training documents.
-    texts
-        Label id -> text; labels without documents are left out.
-    """
-    labels = sorted(texts.keys() & set(documents.labels))
-    return Documents(
-        Extended(documents.texts, [texts[label] for label in labels]),
-        [*documents.labels, *labels],
-        None if documents.rows is None else np.concatenate([documents.rows, np.full(len(labels), -1)]),
-        made=documents.made + len(labels),
-    )
+    return {label.id: label.text for label in taxonomy.all_labels}
 
 
 def for_rows(settings: Settings) -> Settings:

@@ -1,26 +1,64 @@
-"""Checks documents and their labels against the taxonomy before any long work starts."""
+"""Checks documents and their labels against the taxonomy before any long work starts.
+
+One pass over the documents, in bounded memory, finds which labels they name and what their texts hash to.
+"""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from itertools import count, repeat
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
 from hierarchy.errors import DataError, Remedy
-from hierarchy.matching import is_called
+from hierarchy.matching import is_called, match_key
 from hierarchy.nodes import named
-from hierarchy.spellings import one_spelling, spelling_lines
+from hierarchy.spellings import Pair, one_spelling, spelling_lines
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.characters import is_blank
 from pipelines.data.documents import Documents, Selected
-from pipelines.data.label_problems import find_label_problems
-from pipelines.data.report import Conflict, DataReport, shortened
-from pipelines.data.scan import EXAMPLES, Row, Scan, scan_documents, table_rows
+from pipelines.data.report import Conflict, DataReport, label_problems, shortened
+from stages.progress import progress
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
+ROWS_IN_MEMORY = 200
+EXAMPLES = 10  # rows kept of each kind of finding
 FEW = 3  # a label with fewer documents than this cannot be validated
+T = TypeVar("T")
+Row: TypeAlias = tuple[str | None, str | None, str | None, int, int]  # text, label, group, how many labels, row
+
+
+@dataclass
+class Findings(Generic[T]):
+    """How often something was found, and the first times."""
+
+    first: list[T] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, one: T) -> None:
+        """Count one more."""
+        self.total += 1
+        if self.total <= EXAMPLES:
+            self.first.append(one)
+
+
+@dataclass
+class Scan:
+    """One pass over the documents; what is kept of each takes 24 bytes, however long it is."""
+
+    pair: np.ndarray  # (documents,) which of `pairs`; -1 where the document is left out
+    hashes: np.ndarray  # (documents,) of the folded text; 0 for an empty one
+    rows: np.ndarray  # (documents,)
+    pairs: dict[Pair, int] = field(default_factory=dict)
+    counts: list[int] = field(default_factory=list)  # documents of each pair
+    first_rows: list[int] = field(default_factory=list)
+    empty: Findings[int] = field(default_factory=Findings)  # rows
+    unlabelled: Findings[int] = field(default_factory=Findings)
+    several: Findings[tuple[int, str]] = field(default_factory=Findings)  # (row, labels as JSON)
 
 
 @dataclass(frozen=True)
@@ -48,7 +86,7 @@ def check_table(
     """
     if "label" not in table.column_names:
         raise DataError(Remedy("the documents were read without labels; name the label column with ", "label"), where)
-    return check_documents(table["text"], table_rows(table), taxonomy, where=where, keep_empty=keep_empty, **options)
+    return check_documents(table["text"], _table_rows(table), taxonomy, where=where, keep_empty=keep_empty, **options)
 
 
 def check_documents(
@@ -94,9 +132,9 @@ def check_documents(
         With all at once: documents without a label or with several, labels that the taxonomy lacks or has
         under several groups, or no document left.
     """
-    scan = scan_documents(rows, len(texts), keep_empty)
+    scan = _scanned(rows, len(texts), keep_empty)
     ids = _ids(scan, taxonomy, known, merge_spellings=merge_spellings)
-    problems = find_label_problems(scan, taxonomy, ids, of_data=of_data)
+    problems = label_problems(scan, taxonomy, ids, of_data=of_data)
     if problems:
         raise DataError(problems, where)
 
@@ -106,7 +144,7 @@ def check_documents(
     kept = np.flatnonzero(scan.pair >= 0)
     codes = of_pair[scan.pair[kept]]
     counts = np.bincount(codes, minlength=len(label_ids))
-    of_tree = [] if taxonomy is None else [label.id for label in (*taxonomy.labels, *taxonomy.unplaced)]
+    of_tree = () if taxonomy is None else taxonomy.all_labels
     report = DataReport(
         documents=len(texts),
         used=len(kept),
@@ -116,7 +154,7 @@ def check_documents(
         most=int(counts.max()),
         empty=scan.empty.total,
         empty_rows=tuple(scan.empty.first),
-        without_documents=tuple(label_id for label_id in of_tree if label_id not in code_of),
+        without_documents=tuple(label.id for label in of_tree if label.id not in code_of),
         few=tuple(label_ids[code] for code in np.flatnonzero(counts < FEW)),
         **_repeated(texts, kept, label_ids, codes, scan.hashes[kept], scan.rows[kept]),
         **_written_differently(scan, taxonomy, ids),
@@ -126,6 +164,45 @@ def check_documents(
     if len(kept) < len(texts):
         used = replace(used, texts=Selected(texts, kept))
     return Checked(used, report)
+
+
+def _scanned(documents: Iterable[Row], n: int, keep_empty: bool) -> Scan:
+    """Go over the documents once; those without text count only where they are kept."""
+    scan = Scan(np.full(n, -1, np.int64), np.zeros(n, np.uint64), np.zeros(n, np.int64))
+    shown = progress(documents, total=n, what="Checking documents", unit="documents")
+    for position, (text, label, group, labels, row) in enumerate(shown):
+        scan.rows[position] = row
+        text = match_key(text or "")
+        if text:
+            digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+            scan.hashes[position] = int.from_bytes(digest, "little")
+        else:
+            scan.empty.add(row)
+            if not keep_empty:
+                continue
+        if label is None or is_blank(label):
+            scan.unlabelled.add(row)
+        elif labels > 1:
+            scan.several.add((row, label))
+        else:
+            pair = scan.pairs.setdefault((label, None if is_blank(group or "") else group), len(scan.pairs))
+            if pair == len(scan.counts):
+                scan.counts.append(0)
+                scan.first_rows.append(row)
+            scan.counts[pair] += 1
+            scan.pair[position] = pair
+    return scan
+
+
+def _table_rows(table: "Dataset") -> Iterator[Row]:
+    """Read the columns ``text`` and ``label`` and, where there are, ``group``, ``label_count`` and ``row``."""
+    wanted = [name for name in ("text", "label", "group", "label_count", "row") if name in table.column_names]
+    places = count()
+    for batch in table.with_format(None).select_columns(wanted).iter(ROWS_IN_MEMORY):
+        yield from zip(
+            batch["text"], batch["label"], batch.get("group") or repeat(None), batch.get("label_count") or repeat(1),
+            batch.get("row") or places, strict=False,
+        )  # fmt: skip
 
 
 def _repeated(
@@ -181,7 +258,7 @@ def _ids(scan: Scan, taxonomy: Taxonomy | None, known: Collection[str], *, merge
 
 def _written_differently(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | None]) -> dict[str, Any]:
     """Count labels that only folding found, and say how they are written."""
-    names = {} if taxonomy is None else {label.id: label.name for label in (*taxonomy.labels, *taxonomy.unplaced)}
+    names = {} if taxonomy is None else {label.id: label.name for label in taxonomy.all_labels}
     folded = 0
     written = []
     for (label, _), label_id, documents in zip(scan.pairs, ids, scan.counts, strict=True):

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hierarchy.arguments import refuse_half
 from hierarchy.errors import DataError, Remedy
 from hierarchy.matching import match_key
-from hierarchy.text.characters import has_half
 from hierarchy.text.likeness import most_like
 
 SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
@@ -123,20 +123,6 @@ class Columns:
     def argument(self, column: str) -> str:
         """Return which argument names a column."""
         return "text" if column in self.text else "label" if column == self.label else "group"
-
-
-def refuse_half(name: str, where: str) -> None:
-    """Raise a DataError where a label, group or id holds half a character.
-
-    Parameters
-    ----------
-    name
-        The label, group or id; healed, it might be taken for another.
-    where
-        It stands, for the message.
-    """
-    if has_half(name):
-        raise DataError(f"{where} holds {name!a}, with half a character, as a broken escape leaves it: write it whole")
 
 
 def other_names(found: Mapping[str, str]) -> list[str]:

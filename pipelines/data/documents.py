@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import overload
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +23,7 @@ class Selected(Sequence[str]):
     def __len__(self) -> int:
         return len(self.places)
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
+    def __getitem__(self, place: Any) -> Any:
         """Return a text, or some in a list."""
         if not isinstance(place, slice):
             return self.texts[int(self.places[place])]
@@ -53,11 +49,7 @@ class Extended(Sequence[str]):
     def __len__(self) -> int:
         return len(self.texts) + len(self.more)
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
+    def __getitem__(self, place: Any) -> Any:
         """Return a text, or some in a list."""
         edge = len(self.texts)
         places = range(len(self))[place]  # counts negative places from the end, and refuses one that lies outside
@@ -97,11 +89,7 @@ class Documents(Sequence[str]):
     def __len__(self) -> int:
         return len(self.texts)
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[str]: ...
-    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+    def __getitem__(self, place: Any) -> Any:
         """Return a text, or some."""
         return self.texts[place]
 

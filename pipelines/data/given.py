@@ -6,13 +6,12 @@ from itertools import count, repeat
 from types import MappingProxyType
 from typing import Any
 
-from hierarchy.arguments import pair, same_length, text_column
+from hierarchy.arguments import pair, refuse_half, same_length, text_column
 from hierarchy.errors import ConfigError, DataError
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.characters import healed
 from hierarchy.text.escaping import short_repr
 from pipelines.data.checks import check_documents
-from pipelines.data.columns import refuse_half
 from pipelines.data.documents import Documents, warn_of_repeats
 from pipelines.data.label_words import Word, check_words, ids_said, words_given
 from pipelines.data.splits import stratified_split

@@ -26,7 +26,7 @@ from pipelines.data.arrowfiles import (
     to_documents,
 )
 from pipelines.data.columns import Columns, did_you_mean, other_names
-from pipelines.data.tables import Documents, readable_errors, stored_table, table_in_memory, table_key
+from pipelines.data.tables import Documents, readable_errors, stored_table, table_in_memory
 from pipelines.data.textfiles import read_text_file, text_suffix
 
 if TYPE_CHECKING:
@@ -122,14 +122,12 @@ def _from_file(
         refuse_other_kind(path)
     suffix = text_suffix(path)
     if suffix is not None:
-        with readable_errors(where):
-            key = table_key(columns, suffix, path.suffix.lower() == ".gz", text_format, files=[path])
-        return stored_table(partial(read_text_file, path, columns, text_format), columns, where, key, cache_dir)
+        read = partial(read_text_file, path, columns, text_format)
+        parts = (suffix, path.suffix.lower() == ".gz", text_format)
+        return stored_table(read, columns, where, cache_dir, *parts, files=[path])
     if path.suffix.lower() not in ARROW_SUFFIXES:
         raise DataError(f"the suffix {path.suffix!r} is not known; use one of {READABLE}", where)
-    with readable_errors(where):
-        key = table_key(columns, files=[path])
-    return stored_table(partial(read_arrow_files, [path], columns), columns, where, key, cache_dir)
+    return stored_table(partial(read_arrow_files, [path], columns), columns, where, cache_dir, files=[path])
 
 
 def _from_folder(path: Path, columns: Columns, split: str | None, cache_dir: Path | None) -> "Dataset":
@@ -142,30 +140,26 @@ def _from_folder(path: Path, columns: Columns, split: str | None, cache_dir: Pat
             raise DataError(f"the folder was not saved by the datasets library; {named}", where)
         files = splits[_choose_split(list(splits), split, where)]
         info = files[0].with_name(INFO) if files and files[0].with_name(INFO).is_file() else None
-        key = table_key(columns, files=[*files, *([] if info is None else [info])])
-    return stored_table(partial(read_arrow_files, files, columns, info=info), columns, where, key, cache_dir)
+    read = partial(read_arrow_files, files, columns, info=info)
+    return stored_table(read, columns, where, cache_dir, files=[*files, *([] if info is None else [info])])
 
 
 def _from_dataset(loaded: "Dataset", columns: Columns, where: str, cache_dir: Path | None) -> "Dataset":
     """Bring a dataset of the library to our columns; one in memory stays there."""
     plain = loaded.with_format(None)
+    classes = class_names(loaded.features.to_dict())
 
     def read(notes: list[str]) -> Documents:
         found = columns.check(plain.column_names)
         notes += other_names(found)
         chosen = plain.select_columns(list(dict.fromkeys(found.values())))
-        classes = class_names(chosen.features)
-        names = {column: classes[name] for column, name in found.items() if name in classes}
         for place, batch in enumerate(chosen.iter(ROWS_AT_ONCE)):
-            cells = {column: batch[name] for column, name in found.items()}
-            yield from to_documents(cells, columns, place * ROWS_AT_ONCE, names)
+            yield from to_documents(batch, found, columns, place * ROWS_AT_ONCE, classes)
 
     if not loaded.cache_files:
         return table_in_memory(read, columns, where)
-    with readable_errors(where):
-        files = [Path(entry["filename"]) for entry in loaded.cache_files]
-        key = table_key(columns, loaded._fingerprint, class_names(loaded.features), files=files)
-    return stored_table(read, columns, where, key, cache_dir)
+    files = [Path(entry["filename"]) for entry in loaded.cache_files]
+    return stored_table(read, columns, where, cache_dir, loaded._fingerprint, classes, files=files)
 
 
 def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset":

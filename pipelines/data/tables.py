@@ -31,7 +31,9 @@ FOREIGN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
-def stored_table(read: Reader, columns: Columns, where: str, key: str, cache_dir: str | Path | None) -> "Dataset":
+def stored_table(
+    read: Reader, columns: Columns, where: str, cache_dir: Path | None, *parts: Any, files: Sequence[Path]
+) -> "Dataset":
     """Return documents as a memory-mapped table; log what is odd about them, also where the table is there already.
 
     Parameters
@@ -42,26 +44,34 @@ def stored_table(read: Reader, columns: Columns, where: str, key: str, cache_dir
         Which columns they have.
     where
         The source, for messages.
-    key
-        Of everything that the documents depend on, see `table_key`.
     cache_dir
         Folder of the table; None takes one that goes when this process ends.
+    parts
+        What decides how the source is read, beside the columns; their `repr` counts.
+    files
+        Whose content counts, wherever they stand and however old they are: about a second for each GB.
 
     Raises
     ------
     DataError
         The documents cannot be read, there are none, or the table cannot be written.
     """
+    import pyarrow as pa
     from datasets import Dataset
 
-    folder = Path(cache_dir) if cache_dir else Path(_temporary_folder().name)
-    files = tuple(folder / f"documents-{key}{end}" for end in (LIST, ".arrow", ".json"))
-    listing, table, notes_file = files
+    with readable_errors(where):
+        described = repr((VERSION, columns, parts, [checksum(file) for file in files]))
+    key = hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    folder = cache_dir or Path(_temporary_folder().name)
+    listing, table, notes_file = (folder / f"documents-{key}{end}" for end in (LIST, ".arrow", ".json"))
     notes = _notes(listing, table, notes_file, columns)
     if notes is None:
         notes = []
         with readable_errors(where), finishing(listing, table, notes_file) as (table_part, notes_part):
-            _write(_healed(_read_errors(read(notes), where), notes), columns, table_part)
+            schema = features(columns).arrow_schema
+            with table_part.open("wb") as stream, pa.ipc.new_stream(stream, schema) as writer:
+                for batch in _batches(_read_errors(read(notes), where), notes, schema):
+                    writer.write_batch(batch)
             notes_part.write_text(json.dumps(notes), encoding="utf-8")
     tell(notes, where)
     return Dataset.from_file(str(table))
@@ -95,7 +105,7 @@ def table_in_memory(read: Reader, columns: Columns, where: str) -> "Dataset":
     notes: list[str] = []
     schema = features(columns).arrow_schema
     with readable_errors(where):
-        batches = list(_batches(_healed(read(notes), notes), schema))
+        batches = list(_batches(read(notes), notes, schema))
     tell(notes, where)
     return Dataset(pa.Table.from_batches(batches, schema))
 
@@ -104,22 +114,6 @@ def tell(notes: Iterable[str], where: str) -> None:
     """Log what a person should know of a source."""
     for note in notes:
         logger.warning("%s: %s", where, note)
-
-
-def table_key(columns: Columns, *parts: Any, files: Sequence[Path] = ()) -> str:
-    """Return the key of a table: a hash of all that its documents depend on, about a second for each GB.
-
-    Parameters
-    ----------
-    columns
-        Which columns hold what.
-    parts
-        What else decides how the source is read; their `repr` counts.
-    files
-        Whose content counts, wherever they stand and however old they are.
-    """
-    described = repr((VERSION, columns, parts, [checksum(file) for file in files]))
-    return hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def features(columns: Columns) -> Any:
@@ -149,19 +143,10 @@ def _read_errors(documents: Documents, where: str) -> Documents:
         yield document
 
 
-def _write(documents: Documents, columns: Columns, file: Path) -> None:
+def _batches(documents: Documents, notes: list[str], schema: Any) -> Iterator[Any]:
     import pyarrow as pa
 
-    schema = features(columns).arrow_schema
-    with file.open("wb") as stream, pa.ipc.new_stream(stream, schema) as writer:
-        for batch in _batches(documents, schema):
-            writer.write_batch(batch)
-
-
-def _batches(documents: Documents, schema: Any) -> Iterator[Any]:
-    import pyarrow as pa
-
-    empty = True
+    empty, documents = True, _healed(documents, notes)
     while batch := list(islice(documents, ROWS_IN_MEMORY)):
         empty = False
         yield pa.RecordBatch.from_pylist(batch, schema=schema)

@@ -166,19 +166,16 @@ def _from_json(lines: Iterator[str], columns: Columns, notes: list[str]) -> Iter
 
 def _json_records(lines: Iterator[str]) -> Iterator[tuple[str, int, Any]]:
     """Yield place, row and value of each record; a list is read whole, lines one by one."""
-    number = 0
+    is_first = True
     for number, line in enumerate(lines, start=1):
-        if line.lstrip().startswith("["):
+        if is_first and line.lstrip().startswith("["):
             whole = "\n" * (number - 1) + "".join(_up_to(LONGEST_LIST, chain([line], lines)))  # line numbers stay right
             for index, item in enumerate(_loads(whole, "the list")):
                 yield f"item {index}", index, item
             return
         if line.strip():
             yield f"line {number}", number, _loads(line, f"line {number}")
-            break
-    for later, line in enumerate(lines, start=number + 1):
-        if line.strip():
-            yield f"line {later}", later, _loads(line, f"line {later}")
+            is_first = False
 
 
 def _up_to(most: int, lines: Iterable[str]) -> Iterator[str]:

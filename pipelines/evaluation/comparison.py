@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from hierarchy.disk.paths import for_others, local_path
 from hierarchy.disk.whole_files import write_output
@@ -24,7 +24,7 @@ from pipelines.evaluation.levels import FINE, GROUP, LEVELS
 from pipelines.evaluation.metrics import accuracy_and_macro_f1
 from pipelines.evaluation.score_tables import THIRDS
 from pipelines.evaluation.sources import SLICES
-from pipelines.model.artifact.schemas.checking import refusal
+from pipelines.model.artifact.schemas.checking import refusing
 from pipelines.promises.kept import KeptPromise
 
 if TYPE_CHECKING:
@@ -143,11 +143,10 @@ class EvaluationReport:
         """
         if isinstance(values, Mapping):  # what follows from the rest is not read
             values = {name: value for name, value in values.items() if name not in ("documents", "verdict")}
-        try:  # names of files may hold bytes that are no text
-            text = json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
+        # Names of files may hold bytes that are no text.
+        text = json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
+        with refusing(Path(where)):
             return cls(**dict(_ReportFile.model_validate_json(text)))
-        except ValidationError as error:
-            raise refusal(error, Path(where)) from None
 
     def to_json(self, path: str | Path) -> None:
         """Write the report to a JSON file."""

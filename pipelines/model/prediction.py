@@ -11,6 +11,9 @@ from stages.router.router import Routed
 
 Level: TypeAlias = Literal["fine", "group", "none"]
 Reason: TypeAlias = Literal["unsure", "out_of_scope", "nothing_known"] | None
+ANSWERS: tuple[tuple[Level, Reason], ...] = (
+    ("none", "nothing_known"), ("fine", None), ("group", None), ("none", "out_of_scope"), ("none", "unsure"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,6 @@ def levels_of(model: Model, routed: Routed) -> list[tuple[Level, Reason]]:
     """Return level and reason of each document, as the model's promises demand; of the unknown, that it is unknown."""
     if model.promises is None:
         return [("fine", None) if known else ("none", "nothing_known") for known in routed.known]
-    decisions = model.promises.decide(routed, model.group_of)
-    found: list[tuple[Level, Reason]] = []
-    for known, fine, group, outside in zip(
-        routed.known, decisions.fine, decisions.group, decisions.out_of_scope, strict=True
-    ):
-        if not known:
-            found.append(("none", "nothing_known"))
-        elif fine or group:
-            found.append(("fine" if fine else "group", None))
-        else:
-            found.append(("none", "out_of_scope" if outside else "unsure"))
-    return found
+    decided = model.promises.decide(routed, model.group_of)
+    cases = [~routed.known, decided.fine, decided.group, decided.out_of_scope]  # the first that holds
+    return [ANSWERS[case] for case in np.select(cases, range(len(cases)), default=len(cases))]

@@ -9,7 +9,6 @@ import inspect
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.data.augmentation import load_function
 from pipelines.data.documents import Documents
 from pipelines.data.splits import fingerprint
+from pipelines.model.record import library_version
 from pipelines.settings import MACHINE, Settings
 from stages.run_folder import cache_key, texts_digest
 
@@ -85,14 +85,6 @@ def encoder_contents(names: Iterable[str | None]) -> dict[str, Any]:
 def function_sources(names: Iterable[str | None]) -> dict[str, str | None]:
     """SHA-256 of the module of each function (``module:function``), by its name; None where Python has no source."""
     return {name: _source(name) for name in names if name is not None}
-
-
-def library_version(name: str) -> str | None:
-    """Version of an installed package; None of one that is not, as a checkout of this project may be."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _code(house: Path) -> str:

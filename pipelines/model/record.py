@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.data.documents import Documents
 from pipelines.data.splits import fingerprint
 from pipelines.model.artifact.saved_settings import description
-from pipelines.model.provenance import library_version
 from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
 from stages.machine import n_processes
@@ -203,6 +203,14 @@ def package_versions() -> dict[str, str]:
     """Versions of what decides the figures of a model."""
     libraries = {name: library_version(name) or "unknown" for name in PACKAGES}
     return {"python": platform.python_version(), **libraries}
+
+
+def library_version(name: str) -> str | None:
+    """Version of an installed package; None of one that is not, as a checkout of this project may be."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def hardware(device: str | None = None) -> dict[str, Any]:

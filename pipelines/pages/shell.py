@@ -1,12 +1,16 @@
-"""What every page of the project stands in: style, plotting library, shared scripts, and pieces of HTML."""
+"""What every page of the project stands in: style, plotting library, shared scripts; pages are templates of Jinja."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hierarchy.errors import MissingLibraryError
+from pipelines.pages.words import WORDS
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FOLDER = Path(__file__).parent
 # From fine to bad; ever darker, so that it can be read without telling the colours apart.
@@ -30,64 +34,57 @@ def check_bokeh() -> None:
         ) from None
 
 
-def embedded(figures: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """Turn Bokeh figures into one script and, by name, the HTML of the places where they appear."""
-    from bokeh.embed import components
-
-    script, places = components(dict(figures))
-    return script, places
-
-
-def fill_page(folder: Path, *, title: str, figures: Iterable[tuple[str, str]], plots: str, **parts: str) -> str:
+def fill_page(
+    folder: str, *, title: str, figures: Iterable[tuple[str, str]], drawn: Mapping[str, Any], **values: Any
+) -> str:
     """Put a page into its shell: the shared style and scripts, the plotting library, and what the page adds.
 
     Parameters
     ----------
     folder
-        Of the page: ``page.html``, with a ``$name`` for each of `parts`, ``page.css`` and ``page.js``.
+        Of the page: ``page.html``, a template of Jinja, ``page.css`` and ``page.js``.
     title
         Of the page, as plain text.
     figures
         (name, value) of each figure of the headline.
-    plots
-        Script of the plots; see `embedded`.
-    parts
-        Pieces of HTML.
+    drawn
+        Bokeh figures by name; the template has the HTML of each as ``places``.
+    values
+        What the template reads besides.
     """
+    from bokeh.embed import components
     from bokeh.resources import Resources
 
-    def read(path: Path) -> str:
-        return path.read_text(encoding="utf-8")
+    def read(*path: str) -> str:
+        return FOLDER.joinpath(*path).read_text(encoding="utf-8")
 
-    style = Template(read(FOLDER / "style.css")).substitute(shades=", ".join(SHADES))
-    return Template(read(FOLDER / "shell.html")).substitute(
-        title=escape(title),
-        figures="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures),
-        style=style + read(folder / "page.css"),
-        body=Template(read(folder / "page.html")).substitute(parts),
+    plots, places = components(dict(drawn))
+    style = Template(read("style.css")).substitute(shades=", ".join(SHADES))
+    return fill(
+        "shell.html",
+        page=f"{folder}/page.html",
+        title=title,
+        figures=figures,
+        style=style + read(folder, "page.css"),
         library=Resources(mode="inline", components=["bokeh"]).render_js(),
         plots=plots,
-        script=read(FOLDER / "drawing.js") + read(folder / "page.js"),
+        places=places,
+        script=read("drawing.js") + read(folder, "page.js"),
+        **values,
     )
 
 
-def section(title: str, *parts: str, whole: bool = True) -> str:
-    """Put parts under a heading, over the whole width of the page or half of it."""
-    kind = ' class="whole"' if whole else ""
-    return f"<section{kind}><h2>{title}</h2>{''.join(parts)}</section>"
+def fill(template: str, **values: Any) -> str:
+    """Fill a template of this folder: texts are escaped."""
+    return _templates().get_template(template).render(values)
 
 
-def boxed_table(columns: Sequence[str], rows: Iterable[Sequence[str]], figures: int) -> str:
-    """Draw an `html_table` that can be moved sideways where the screen is narrow."""
-    return f'<div class="box">{html_table(columns, rows, figures)}</div>'
+@cache
+def _templates() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-
-def html_table(columns: Sequence[str], rows: Iterable[Sequence[str]], figures: int = 1) -> str:
-    """Draw a table whose cells are HTML already and whose last `figures` columns are numbers."""
-
-    def line(tag: str, cells: Sequence[str]) -> str:
-        kinds = [tag] * (len(cells) - figures) + [f'{tag} class="n"'] * figures
-        return "<tr>" + "".join(f"<{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"
-
-    head = line("th", [escape(column) for column in columns])
-    return f"<table><thead>{head}</thead><tbody>{''.join(line('td', row) for row in rows)}</tbody></table>"
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    templates.filters |= WORDS
+    return templates

@@ -1,7 +1,12 @@
-"""How figures and names are written on every page."""
+"""How figures and names are written on every page: the filters of its template."""
 
-from html import escape
+from collections.abc import Callable
+from typing import Any
 
+from markupsafe import Markup
+
+from hierarchy.nodes import named
+from pipelines.data.report import count
 from pipelines.evaluation.bootstrap import Interval
 
 
@@ -13,6 +18,16 @@ def share(value: float) -> str:
 def ends(interval: Interval) -> str:
     """Write the ends of a share's interval."""
     return f"{interval.low:.1%} and {interval.high:.1%}"
+
+
+def whole(number: int) -> str:
+    """Write a whole number, its thousands apart."""
+    return f"{number:,}"
+
+
+def thousandths(value: float) -> str:
+    """Write a figure that is no share."""
+    return f"{value:.3f}"
 
 
 def points(value: float) -> str:
@@ -30,16 +45,11 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def difference(interval: Interval | None) -> str:
-    """Say how far this model lies above another system: what the interval allows to say, and the interval."""
-    if interval is None:
-        return "not comparable<br><small>measured on other documents</small>"
-    reach = f"{signed_points(interval.low)} to {signed_points(interval.high)}"
-    if not interval.excludes_zero:
-        return f"level<br><small>{signed_points(interval.value)} points ({reach})</small>"
-    return f"{points(interval.value)} points {'better' if interval.value > 0 else 'worse'}<br><small>({reach})</small>"
-
-
-def name(text: str) -> str:
+def name(text: str) -> Markup:
     """Write a name that came with the data: as text, with a direction of its own."""
-    return f"<bdi>{escape(text)}</bdi>"
+    return Markup("<bdi>{}</bdi>").format(text)
+
+
+WORDS: dict[str, Callable[..., Any]] = {
+    word.__name__: word for word in (count, ends, name, named, points, share, signed, signed_points, thousandths, whole)
+}

@@ -18,6 +18,7 @@ from hierarchy.disk.output import SUFFIXES, OutputFile, OutputFolder, check_outp
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import ArtifactError, ConfigError, DataError
 from hierarchy.text.characters import is_blank
+from pipelines.data.checks import Findings
 from pipelines.data.reading import read_documents
 from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 SHARD_DOCUMENTS = 512  # what a stop may cost
 SHARD_CHARACTERS = 4_000_000
 READ_AT_ONCE = 200
-EMPTY_SHOWN = 10
 STATE_FORMAT = 2
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -201,29 +201,27 @@ def _model_key(folder: Path) -> str:
 
 def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
     """Hash the documents, count the shards, and warn about documents without text."""
-    empty: list[int] = []
-    read = n_shards = n_empty = 0
+    empty: Findings[int] = Findings()  # rows
+    read = n_shards = 0
 
     def texts_and_places() -> Iterator[tuple[str, str]]:
-        nonlocal read, n_shards, n_empty
+        nonlocal read, n_shards
         for block in _blocks(documents):
             n_shards += 1
             read += len(block)
             for one in block:
                 if is_blank(one.text):
-                    n_empty += 1
-                    if len(empty) < EMPTY_SHOWN:
-                        empty.append(one.row)
+                    empty.add(one.row)
                 yield one.text, json.dumps([one.row, one.id])
 
     left, right = tee(texts_and_places())
     key = fingerprint((text for text, _ in left), (place for _, place in right))
     if read != len(documents):
         raise DataError(f"the table on disk holds {read} documents and not {len(documents)}: use --restart", where)
-    if n_empty:
+    if empty.total:
         logger.warning(
             "%s: %s (rows %s); they are not answered (reason: nothing_known)",
-            where, count(n_empty, "empty document"), some(empty, n_empty),
+            where, count(empty.total, "empty document"), some(empty.first, empty.total),
         )  # fmt: skip
     return key, n_shards
 

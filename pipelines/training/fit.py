@@ -1,26 +1,33 @@
-"""From checked documents to a trained model: encoder, groups, coarse stage, rows, and the router's few numbers.
+"""From what a caller gives to a trained model: all is checked before any work; then encoder, groups, stages, router.
 
 A chained training fits the rows on the vectors of a coarse stage that is finished; a joint one trains both at once.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.wrong_values import validated
 from pipelines.data.augmentation import for_rows, label_texts, training_documents
-from pipelines.data.documents import Documents
+from pipelines.data.documents import Documents, warn_of_repeats
+from pipelines.data.given import check_calibration, prepare_documents, words_of
+from pipelines.data.label_words import Word, differing
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
-from pipelines.model.record import run_record
+from pipelines.model.record import CUT, run_record, with_sources
+from pipelines.promises.backoff import check_enough
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
 from pipelines.training.groups import check_placeable, place_labels
 from pipelines.training.heads import fit_heads, fit_ngram_rows, plan_rows, read_ngrams, report_unknown
 from stages.features import FeatureExtractor
-from stages.fine.negatives import resolve_negatives
-from stages.fine.rows import Rows
+from stages.fine.rows import Rows, resolve_negatives
 from stages.machine import first_goes_first
 from stages.progress import Clock
 from stages.router.fusion import fit_router
@@ -29,6 +36,83 @@ from stages.router.router import Router
 
 if TYPE_CHECKING:
     from stages.training.evaluations import Watch
+
+Pair = tuple[Sequence[str], Sequence[Word]]
+Place = Callable[[], AbstractContextManager[Path]]
+
+
+def settings_of(parameters: Mapping[str, Any]) -> Settings:
+    """Check the parameters of a classifier for a training.
+
+    Parameters
+    ----------
+    parameters
+        As ``get_params`` gives them.
+
+    Raises
+    ------
+    ConfigError
+        With every wrong value; or no encoder is named, as in a classifier that was loaded.
+    """
+    values = {name: value for name, value in parameters.items() if name != "taxonomy"}
+    values["training"] = values["training"] or {}
+    if values["encoder"] is None:
+        raise ConfigError(
+            "encoder is not set: the classifier was loaded, and a new training fetches no encoder because a model "
+            "names it (model_.settings.encoder): name one with set_params(encoder=...)"
+        )
+    settings = validated(Settings, values, where="HierarchicalClassifier")
+    if settings.encoder != "none":
+        from stages.training.arguments import check_training
+
+        check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
+    return settings
+
+
+def fit_documents(
+    settings: Settings,
+    taxonomy: Taxonomy | None,
+    texts: Sequence[str],
+    labels: Sequence[Word],
+    validation: Pair | None,
+    calibration: Pair | None,
+    *,
+    place: Place,
+) -> tuple[Model, Documents | None]:
+    """Train a model on documents as a caller gives them.
+
+    Parameters
+    ----------
+    settings, taxonomy
+        As checked; the tree as given.
+    texts, labels, validation, calibration
+        As for `HierarchicalClassifier.fit`. Calibration documents are checked, and given back as they then are.
+    place
+        Gives the run folder, once everything is checked.
+
+    Raises
+    ------
+    DataError
+        With every problem of the documents and labels.
+    EncoderError
+        The encoder cannot be had, or cannot read these documents.
+    """
+    merge = settings.merge_spellings
+    train, valid = prepare_documents(
+        texts, labels, validation, taxonomy, random_state=settings.random_state, merge_spellings=merge
+    )
+    words = words_of(texts, labels, train, *([valid] if validation is None else []))
+    calibrating = None
+    if calibration is not None:
+        calibrating = check_calibration(calibration, taxonomy, words)
+        check_enough(len(calibrating.texts))
+        for seen, where in ((train, "training"), (valid, "validation")):
+            warn_of_repeats(calibrating.texts, seen, what="calibration documents", where=where)
+    with place() as folder:
+        model = fit_model(settings, taxonomy, train, valid, folder=folder)
+    if validation is None:
+        model = replace(model, record=with_sources(model.record, {"valid": CUT}))
+    return replace(model, words=differing(words, model.label_ids)), calibrating
 
 
 def fit_model(
@@ -61,7 +145,8 @@ def fit_model(
         The encoder cannot be had, or fits neither settings nor documents.
     """
     encoders = Encoders(settings)
-    check_placeable(encoders, taxonomy, train)
+    if taxonomy is None or taxonomy.unplaced:
+        check_placeable(encoders, taxonomy, train)
     clock = Clock()
     given = train
     train = training_documents(settings, taxonomy, given)
@@ -82,7 +167,10 @@ def fit_model(
             with clock.step("vectors"):
                 neural.vectors(encoder, "training")
                 neural.vectors(encoder, "validation")
-    placed = place_labels(encoders, taxonomy, given, neural, clock)
+    placed = taxonomy
+    if placed is None or placed.unplaced:
+        with clock.step("taxonomy"):
+            placed = place_labels(encoders, taxonomy, given, neural)
     space = LabelSpace.of(placed, train.labels)
     targets, valid_targets = space.targets(train.labels), space.targets(valid.labels)
     negatives = resolve_negatives(settings.negatives, len(space.label_ids), len(targets))

@@ -14,7 +14,6 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.data.documents import Documents
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
-from stages.progress import Clock
 
 if TYPE_CHECKING:
     from pipelines.training.neural import NeuralStage
@@ -23,7 +22,7 @@ logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def place_labels(
-    encoders: Encoders, taxonomy: Taxonomy | None, train: Documents, neural: "NeuralStage | None", clock: Clock
+    encoders: Encoders, taxonomy: Taxonomy | None, train: Documents, neural: "NeuralStage | None"
 ) -> Taxonomy:
     """Return a taxonomy in which every label stands in a group.
 
@@ -32,24 +31,19 @@ def place_labels(
     encoders
         With the settings: limits of the groups and ``random_state`` are read.
     taxonomy
-        The given one; None makes groups of all labels of the training documents.
+        The given one, with labels in no group; None makes groups of all labels of the training documents.
     train
         Their vectors tell, beside the label texts, which labels are alike.
     neural
         Where the vectors come from; None takes n-grams reduced by SVD.
-    clock
-        Takes the time.
     """
-    if taxonomy is not None and not taxonomy.unplaced:
-        return taxonomy
-    with clock.step("taxonomy"):
-        vectors = (
-            _lexical_vectors(train.texts, encoders.settings)
-            if neural is None
-            else neural.pretrained_pooled(len(train.texts))
-        )
-        labels = _to_place(taxonomy, train)
-        built = builder_of(encoders).build(labels, documents=(vectors, train.labels), texts=train.texts)
+    vectors = (
+        _lexical_vectors(train.texts, encoders.settings)
+        if neural is None
+        else neural.pretrained_pooled(len(train.texts))
+    )
+    labels = _to_place(taxonomy, train)
+    built = builder_of(encoders).build(labels, documents=(vectors, train.labels), texts=train.texts)
     placed = len(taxonomy.unplaced) if taxonomy is not None else len(built.labels)
     logger.info("%d labels placed; %d groups in all", placed, len(built.groups))
     return built
@@ -57,8 +51,7 @@ def place_labels(
 
 def check_placeable(encoders: Encoders, taxonomy: Taxonomy | None, train: Documents) -> None:
     """Refuse sizes and numbers of groups that `place_labels` could not meet, before there are vectors."""
-    if taxonomy is None or taxonomy.unplaced:
-        builder_of(encoders).check(_to_place(taxonomy, train))
+    builder_of(encoders).check(_to_place(taxonomy, train))
 
 
 def builder_of(encoders: Encoders) -> TaxonomyBuilder:

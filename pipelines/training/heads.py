@@ -16,13 +16,11 @@ from pipelines.data.documents import Documents
 from pipelines.data.report import some
 from pipelines.settings import Settings
 from stages.arrays import check_arrays, read_arrays, row_arrays
-from stages.fine.negatives import plan_problems
 from stages.fine.ngrams import NgramVectorizer, reduced
-from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, seconds_of_one_row
+from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, plan_problems, seconds_of_one_row
 from stages.progress import duration, progress
-from stages.router.label_space import LabelSpace
+from stages.router.label_space import LabelSpace, label_ratio
 from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
-from stages.training.imbalance import label_ratio
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
 logger = logging.getLogger(f"coarsefine.{__name__}")

@@ -15,7 +15,6 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.model.document_model import fine_encoders, make_document_model
 from pipelines.settings import Settings
 from pipelines.training.encoder import freeze
-from pipelines.training.modules import make_loss, make_sampler
 from pipelines.training.training_key import training_key
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Segmenter, chunked
@@ -28,9 +27,10 @@ from stages.features import (
 )
 from stages.fine.rows import Rows
 from stages.machine import first_goes_first
-from stages.router.label_space import LabelSpace
+from stages.router.label_space import LabelSpace, label_ratio
 from stages.training.arguments import ENCODER_DEFAULTS
-from stages.training.two_stage import TwoStageModel, rows_from_vectors
+from stages.training.sampling import LabelSampler
+from stages.training.two_stage import HierarchicalLoss, TwoStageModel, logit_shifts, rows_from_vectors
 from stages.vectors import SegmentVectors
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class NeuralStage:
         if self.settings.mode == "joint":
             self.rows = self._start_rows(taxonomy, space, targets).to(device)
         parts = {"document_model": self.document_model, "rows": self.rows}
-        loss = make_loss(self.settings, space, targets).to(device)
+        loss = _loss(self.settings, space, targets).to(device)
         if self.settings.trainable == "frozen":
             result = self._train(TwoStageModel(encoder=None, **parts, loss=loss), targets, valid_targets, {})
         else:
@@ -210,7 +210,7 @@ class NeuralStage:
             settings={**self.settings.training, **settings},
             folder=self.folder / f"{self.settings.mode}-{self._key}",
             random_state=self.settings.random_state,
-            sampler=make_sampler(self.settings, self._space, targets[rows]),
+            sampler=_sampler(self.settings, self._space, targets[rows]),
             lengths=lengths,
             watch=self.watch,
         )
@@ -258,3 +258,37 @@ def _collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch
         "segments": torch.from_numpy(np.concatenate(vectors)),
         "counts": torch.tensor([len(v) for v in vectors]),
     }
+
+
+def _loss(settings: Settings, space: LabelSpace, targets: np.ndarray) -> HierarchicalLoss:
+    """Build the loss of both levels; `targets` (documents,) has -1 for a document that is left out."""
+    weights: dict[str, np.ndarray] = {}
+    if settings.imbalance in ("weights", "logits"):
+        ratio = _ratio(settings, space, targets)
+        weights = {"label_weights": ratio}
+        if settings.imbalance == "logits":
+            counts = np.bincount(targets[targets >= 0], minlength=len(ratio))
+            group_shifts, label_shifts = logit_shifts(ratio, counts, space.group_of)
+            weights = {"group_shifts": group_shifts, "label_shifts": label_shifts}
+    return HierarchicalLoss(
+        group_of=space.group_of,
+        fine_loss=settings.fine_loss,
+        weights=None if settings.loss_weights == "learned" else settings.loss_weights,
+        smoothing=settings.training.get("label_smoothing_factor", 0.0),
+        **weights,
+    )
+
+
+def _sampler(settings: Settings, space: LabelSpace, targets: np.ndarray) -> LabelSampler | None:
+    """Build what draws the training documents of an epoch; None takes each once."""
+    if settings.imbalance not in ("oversample", "undersample"):
+        return None
+    ratio = _ratio(settings, space, targets)
+    return LabelSampler(
+        targets, ratio, undersample=settings.imbalance == "undersample", random_state=settings.random_state
+    )
+
+
+def _ratio(settings: Settings, space: LabelSpace, targets: np.ndarray) -> np.ndarray:
+    counts = np.bincount(targets[targets >= 0], minlength=len(space.label_ids))
+    return label_ratio(counts, space.group_of, settings.imbalance_scope)

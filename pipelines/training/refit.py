@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from hierarchy.arguments import label_column
 from hierarchy.errors import ConfigError, DataError, Remedy
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.wrong_values import validated
 from pipelines.data.augmentation import for_rows, load_function, training_documents
 from pipelines.data.documents import Documents, warn_of_repeats
-from pipelines.data.given import report_unseen
+from pipelines.data.given import check_labels, check_pair, check_taxonomy, report_unseen, words_of
+from pipelines.data.label_words import Word, joined_words
 from pipelines.data.report import some
 from pipelines.model.artifact.saved_settings import acting
 from pipelines.model.model import Model
@@ -21,8 +23,9 @@ from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import is_last_refit, with_refit
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
+from pipelines.training.fit import Pair, Place
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
-from pipelines.training.refit_plan import CHANGED, RefitPlan, plan_refit
+from pipelines.training.refit_plan import CHANGED, RefitPlan, cut_for_refit, plan_refit
 from stages.features import NeuralFeatures
 from stages.fine.rows import Features, Rows
 from stages.progress import Clock
@@ -30,6 +33,72 @@ from stages.router.fusion import fit_router
 from stages.router.router import Inputs, Router
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
+
+
+def refit_documents(
+    model: Model,
+    groups: Sequence[str] | None,
+    texts: Sequence[str],
+    labels: Sequence[Word],
+    taxonomy: Taxonomy | None,
+    validation: Pair | None,
+    *,
+    by_word: Mapping[Word, str],
+    parameters: Mapping[str, Any],
+    place: Place,
+) -> Model:
+    """Fit the rows of some groups again, on documents as a caller gives them.
+
+    Parameters
+    ----------
+    model
+        The trained model.
+    groups, texts, labels, taxonomy, validation
+        As for `HierarchicalClassifier.refit_groups`.
+    by_word
+        Label id of each word that the model was fitted with.
+    parameters
+        Of the classifier; ``n_jobs``, ``augment``, ``label_encoder`` and ``training`` are read.
+    place
+        Gives the run folder, once everything is checked.
+
+    Raises
+    ------
+    ConfigError
+        The model was trained jointly; or with ``augment`` or ``label_encoder``, and the classifier, once loaded,
+        names none.
+    DataError
+        A group is unknown or one that the change demands is left out, a label has no documents or is not in the
+        tree, validation documents are needed, or there is nothing to do.
+    TaxonomyError
+        A label of the tree stands in no group.
+    """
+    if model.settings.mode == "joint":
+        raise ConfigError("refit needs vectors that stay; mode: joint trains them with the rows: train again")
+    check_taxonomy(taxonomy)
+    chosen = None if groups is None else label_column(groups, "groups")
+    tree = model.taxonomy if taxonomy is None else taxonomy
+    train = check_labels(texts, labels, tree, where="training documents", words=by_word)
+    words = words_of(texts, labels, train)
+    if validation is not None:
+        valid = check_pair(validation, "validation", tree, where="validation documents", words=by_word)
+    else:
+        kept, held_out = cut_for_refit(model, train)
+        train, valid = train.select(kept), train.select(held_out)
+    with place() as folder:
+        again = refit(
+            model,
+            chosen,
+            train,
+            valid if len(valid.texts) else None,
+            taxonomy=tree,
+            folder=folder,
+            n_jobs=parameters["n_jobs"],
+            augment=parameters["augment"],
+            label_encoder=parameters["label_encoder"],
+            training=parameters["training"] or {},
+        )
+    return replace(again, words=joined_words(model.spoken, words, again.label_ids, again.taxonomy))
 
 
 def refit(

@@ -27,10 +27,6 @@ class FloatRange(_Range):
     step: float | None = Field(None, gt=0)
     log: bool = False
 
-    def problems(self) -> list[str]:
-        """Say why no value can be drawn, if so."""
-        return _end_problems(self)
-
     def samples(self) -> list[Any]:
         """Values that stand for all others in a check."""
         inside = self.low + (self.step or INSIDE * (self.high - self.low))
@@ -59,10 +55,6 @@ class IntRange(_Range):
     step: int = Field(1, ge=1)
     log: bool = False
 
-    def problems(self) -> list[str]:
-        """Say why no value can be drawn, if so."""
-        return _end_problems(self)
-
     def samples(self) -> list[Any]:
         """Values that stand for all others in a check."""
         return [self.low, self.high]
@@ -81,14 +73,6 @@ class Choices(_Range):
 
     type: Literal["categorical"] = "categorical"
     choices: list[Any] = Field(min_length=1)
-
-    def problems(self) -> list[str]:
-        """Say why no value can be drawn, if so."""
-        written = [_as_json(value) for value in self.choices]
-        if len(written) == 1:
-            return [f"choices {written[0]} is one value only: set it in the config and leave it out here"]
-        twice = sorted({value for value in written if written.count(value) > 1})
-        return [f"choices name {value} twice: keep one" for value in twice]
 
     def samples(self) -> list[Any]:
         """Values that stand for all others in a check."""
@@ -127,20 +111,27 @@ def from_storage(range_: Range, stored: Any) -> Any:
     return json.loads(stored) if isinstance(range_, Choices) else stored
 
 
-def _end_problems(ends: FloatRange | IntRange) -> list[str]:
-    low, high, problems = ends.low, ends.high, []
+def range_problems(range_: Range) -> list[str]:
+    """Say why no value can be drawn, if so."""
+    if isinstance(range_, Choices):
+        written = [_as_json(value) for value in range_.choices]
+        if len(written) == 1:
+            return [f"choices {written[0]} is one value only: set it in the config and leave it out here"]
+        twice = sorted({value for value in written if written.count(value) > 1})
+        return [f"choices name {value} twice: keep one" for value in twice]
+    low, high, problems = range_.low, range_.high, []
     if not (math.isfinite(low) and math.isfinite(high)):
         return [f"the range from {low} to {high} has no end: give two numbers"]
     if low > high:
         return [f"the range from {low} to {high} is empty: low must be below high"]
     if low == high:
         return [f"the range from {low} to {high} is one value only: set it in the config and leave it out here"]
-    if ends.log and low <= 0:
+    if range_.log and low <= 0:
         problems.append(f"log needs a low above 0, not {low}: raise it, or leave log out")
-    if ends.log and ends.step not in (None, 1):
+    if range_.log and range_.step not in (None, 1):
         problems.append("log and step do not go together: leave one out")
-    elif ends.step is not None and not _whole((high - low) / ends.step):
-        problems.append(f"steps of {ends.step} do not lead from {low} to {high}: change one of them")
+    elif range_.step is not None and not _whole((high - low) / range_.step):
+        problems.append(f"steps of {range_.step} do not lead from {low} to {high}: change one of them")
     return problems
 
 

@@ -115,11 +115,11 @@ def tune(
     folder = search.folder / f"tune-{search.key(sampler)}"
     with (
         run_place(search.folder),
-        open_storage(folder, checked, sampler=sampler, random_state=settings.random_state) as storage,
+        open_storage(folder, checked, sampler, figure, settings.random_state) as storage,
     ):
 
         def found(test: Comparison | None = None) -> Tuning:
-            return Tuning(checked, sampler, figure, settings.random_state, tuple(storage.trials()), test)
+            return Tuning(checked, sampler, figure, settings.random_state, tuple(storage.trials), test)
 
         done = found()
         if done.trials:
@@ -214,7 +214,7 @@ class _Search:
                 raise
             state, reason = REFUSED, str(error)
         seconds = time.monotonic() - started
-        storage.finish(proposed, Trial(number, state, params, figures, [], seconds, reason), figures.get(self.figure))
+        storage.finish(proposed, Trial(number, state, params, figures, [], seconds, reason))
 
     def fit(self, params: Mapping[str, Any], watch: "Watch | None" = None) -> Model:
         """Train with the values of a trial, through the run folder."""

@@ -13,7 +13,7 @@ from hierarchy.text.likeness import RENAMED, most_like, suggestion
 from hierarchy.wrong_values import validated
 from pipelines.config import Config, read_mapping
 from pipelines.settings import Settings
-from pipelines.tuning.ranges import KINDS, FloatRange, Range
+from pipelines.tuning.ranges import KINDS, FloatRange, Range, range_problems
 
 PREFIX = "classifier."
 REFUSED = {  # settings that are none of a search
@@ -42,7 +42,7 @@ class Space:
         """Return `settings` as a dict, with the values of a trial in it."""
         values = settings.model_dump()
         for key, value in params.items():
-            _put(values, key, value)
+            put(values, key, value)
         return values
 
     def values_of(self, settings: Settings) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def read_space(source: "str | Path | Mapping[str, Any] | Space", settings: Setti
         found = list(_key_problems(key, settings))
         range_ = None if found else _range(written, found)
         if range_ is not None:
-            found += range_.problems() or _value_problems(key, range_, settings, where)
+            found += range_problems(range_) or _value_problems(key, range_, settings, where)
             ranges[key.removeprefix(PREFIX)] = range_
         line = f"{places[key]}: " if key in places else ""
         for problem in dict.fromkeys(found):
@@ -178,7 +178,7 @@ def _value_problems(key: str, range_: Range, settings: Settings, where: str) -> 
     name = key.removeprefix(PREFIX)
     for value in range_.samples():
         values: dict[str, Any] = {}
-        _put(values, name, value)
+        put(values, name, value)
         try:
             validated(Config, {"classifier": values}, where)
         except ConfigError as error:
@@ -236,7 +236,8 @@ def _training_default(name: str, settings: Settings) -> Any:
     return training_default(name, encoder_trained=settings.trainable != "frozen")
 
 
-def _put(values: dict[str, Any], key: str, value: Any) -> None:
+def put(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key in settings."""
     section, _, name = key.rpartition(".")
     inner = values
     if section:

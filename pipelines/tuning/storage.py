@@ -8,9 +8,9 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -21,7 +21,7 @@ from hierarchy.errors import MissingLibraryError
 from pipelines.tuning.ranges import Range, distribution, from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
-from stages.run_folder import LIST, damaged, finishing, read_finished
+from stages.run_folder import LIST, finishing, read_finished
 
 if TYPE_CHECKING:
     import optuna
@@ -32,7 +32,6 @@ GRID_LIMIT = 10_000  # points
 # and after 2 evaluations.
 KEPT_PERCENT, TRIALS_BEFORE, EVALUATIONS_BEFORE = 75.0, 5, 2
 logger = logging.getLogger(f"coarsefine.{__name__}")
-T = TypeVar("T")
 
 
 def check_optuna() -> None:
@@ -65,14 +64,7 @@ def sampler_problems(space: Space, sampler: str) -> list[str]:
     return problems
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """What the file of a trial holds; `value` is what is maximised, None where it has none."""
-
-    trial: Trial
-    value: float | None
-
-
+@dataclass
 class Storage:
     """The trials of one tune: the same space, config, documents and sampler.
 
@@ -84,22 +76,24 @@ class Storage:
         Of the files.
     space, sampler, random_state
         What proposes the values of trial n: they depend on n, the seed and the finished trials, and on no interruption.
+    figure
+        Which figure of a trial is maximised.
     """
 
-    def __init__(self, study: "optuna.Study", folder: Path, space: Space, sampler: str, random_state: int) -> None:
-        self.study = study
-        self.folder = folder
-        self.space = space
-        self.sampler = sampler
-        self.order = None if sampler != "grid" else np.random.default_rng(random_state).permutation(space.points() or 0)
-        self.random_state = random_state
-        self._trials: list[Trial] = []
-        while (kept := self._trial(len(self._trials))) is not None:
-            self._add(kept.trial, kept.value)
+    study: "optuna.Study"
+    folder: Path
+    space: Space
+    sampler: str
+    figure: str
+    random_state: int
+    trials: list[Trial] = field(default_factory=list, init=False)  # the finished ones
+    order: np.ndarray | None = field(default=None, init=False)  # of the points of a grid
 
-    def trials(self) -> list[Trial]:
-        """Return the finished trials."""
-        return list(self._trials)
+    def __post_init__(self) -> None:
+        if self.sampler == "grid":
+            self.order = np.random.default_rng(self.random_state).permutation(self.space.points() or 0)
+        while (trial := self._read(len(self.trials))) is not None:
+            self._add(trial)
 
     def begin(self, number: int, start: Mapping[str, Any]) -> "tuple[optuna.Trial, dict[str, Any]]":
         """Propose the values of a trial.
@@ -127,56 +121,51 @@ class Storage:
         params = params if given is None else given
         return trial, {key: params[key] for key in ranges if key in params}
 
-    def finish(self, trial: "optuna.Trial", done: Trial, value: float | None) -> None:
-        """Write down how a trial ended; `value` is what is maximised, None where it has none."""
-        frozen = self.study.tell(trial, value, state=_state(done))
+    def finish(self, trial: "optuna.Trial", done: Trial) -> None:
+        """Write down how a trial ended."""
+        frozen = self.study.tell(trial, done.figures.get(self.figure), state=_state(done))
         curve = [value for _, value in sorted(frozen.intermediate_values.items())]
         done = replace(done, curve=curve)
-        _write(self.folder / f"trial-{done.number}.json", {"trial": asdict(done), "value": value})
-        self._trials.append(done)
+        _write(self.folder / f"trial-{done.number}.json", asdict(done))
+        self.trials.append(done)
 
     def looks(self, test: str) -> dict[str, Comparison]:
         """Return what was found on test documents with this key, by the best trial of that time."""
-        return self._kept(f"test-{test}.json", dict[str, Comparison], "it holds no comparisons") or {}
+
+        def read(file: Path) -> dict[str, Comparison]:
+            return TypeAdapter(dict[str, Comparison]).validate_python(parse_json(file.read_bytes()))
+
+        return read_finished(self.folder / f"test-{test}.json", read, "it holds no comparisons") or {}
 
     def keep_looks(self, test: str, looks: Mapping[str, Comparison]) -> None:
         """Write down what `looks` gives."""
         _write(self.folder / f"test-{test}.json", {best: asdict(found) for best, found in looks.items()})
 
-    def _trial(self, number: int) -> _Kept | None:
-        name, wrong = f"trial-{number}.json", "it holds no trial of this tune"
-        kept = self._kept(name, _Kept, wrong)
-        if kept is None or self._fits(number, kept):
-            return kept
-        damaged(self.folder / name, wrong)
-        return None
+    def _read(self, number: int) -> Trial | None:
+        def read(file: Path) -> Trial:
+            trial = TypeAdapter(Trial).validate_python(parse_json(file.read_bytes()))
+            right = trial.number == number and trial.params.keys() <= self.space.ranges.keys()
+            known = trial.state in (COMPLETE, PRUNED, REFUSED)
+            if not right or not known or (trial.state == COMPLETE) != (self.figure in trial.figures):
+                raise ValueError
+            return trial
 
-    def _kept(self, name: str, kind: type[T], wrong: str) -> T | None:
-        def read(file: Path) -> T:
-            return TypeAdapter(kind).validate_python(parse_json(file.read_bytes()))
+        return read_finished(self.folder / f"trial-{number}.json", read, "it holds no trial of this tune")
 
-        return read_finished(self.folder / name, read, wrong)
-
-    def _fits(self, number: int, kept: _Kept) -> bool:
-        trial, value = kept.trial, kept.value
-        right = trial.number == number and trial.params.keys() <= self.space.ranges.keys()
-        complete = trial.state == COMPLETE
-        return right and trial.state in (COMPLETE, PRUNED, REFUSED) and complete == (value in trial.figures.values())
-
-    def _add(self, trial: Trial, value: float | None) -> None:
+    def _add(self, trial: Trial) -> None:
         from optuna.trial import create_trial
 
         ranges, known = self.space.ranges, self._known(trial.params)
         self.study.add_trial(
             create_trial(
                 state=_state(trial),
-                value=value,
+                value=trial.figures.get(self.figure),
                 params={key: to_storage(ranges[key], trial.params[key]) for key in known},
                 distributions={key: distribution(range_) for key, range_ in known.items()},
                 intermediate_values=dict(enumerate(trial.curve, start=1)),
             )
         )
-        self._trials.append(trial)
+        self.trials.append(trial)
 
     def _known(self, params: Mapping[str, Any]) -> dict[str, Range]:
         """Ranges of the values that can be drawn."""
@@ -189,14 +178,14 @@ class Storage:
 
 
 @contextmanager
-def open_storage(folder: Path, space: Space, *, sampler: str, random_state: int) -> Iterator[Storage]:
+def open_storage(folder: Path, space: Space, sampler: str, figure: str, random_state: int) -> Iterator[Storage]:
     """Open the trials in a folder, for one process at a time.
 
     Parameters
     ----------
     folder
         Is made where it is missing.
-    space, sampler, random_state
+    space, sampler, figure, random_state
         As for `Storage`.
 
     Raises
@@ -215,7 +204,7 @@ def open_storage(folder: Path, space: Space, *, sampler: str, random_state: int)
                 KEPT_PERCENT, n_startup_trials=TRIALS_BEFORE, n_warmup_steps=EVALUATIONS_BEFORE
             ),
         )
-        yield Storage(study, folder, space, sampler, random_state)
+        yield Storage(study, folder, space, sampler, figure, random_state)
 
 
 def _sampler(name: str, random_state: int, number: int) -> "optuna.samplers.BaseSampler":

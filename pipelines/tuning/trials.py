@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from hierarchy.disk.whole_files import write_output
 from hierarchy.errors import ConfigError
 from pipelines.config import Config
 from pipelines.evaluation.bootstrap import Interval
-from pipelines.tuning.space import PREFIX, Space
+from pipelines.tuning.space import PREFIX, Space, put
 
 COMPLETE, PRUNED, REFUSED = "complete", "pruned", "refused"
 RESULTS, BEST = "trials.json", "best.yaml"  # in the folder that the command names
@@ -119,7 +118,10 @@ class Tuning:
             "random_state": self.random_state,
             "space": self.space.as_dict(),
             "best": self.best.number,
-            "trials": [asdict(replace(trial, params=_full_keys(trial.params))) for trial in self.trials],
+            "trials": [
+                asdict(trial) | {"params": {f"{PREFIX}{key}": value for key, value in trial.params.items()}}
+                for trial in self.trials
+            ],
             "test": None if self.test is None else asdict(self.test),
         }
 
@@ -139,7 +141,7 @@ class Tuning:
             Of trial 0; what the best trial does not change stays as it is there.
         """
         best, first = self.best, self.trials[0]
-        changed = [f"{PREFIX}{key}" for key in best.params] if best.number else []
+        changed = best.params if best.number else {}
         complete = sum(trial.state == COMPLETE for trial in self.trials)
         lines = [
             f"Trial {best.number} of {len(self.trials)} ({complete} complete) {_BY}: the best by "
@@ -147,14 +149,18 @@ class Tuning:
             f"There: accuracy {best.figures['accuracy']:.4f}, macro-F1 {best.figures['macro_f1']:.4f}; trial 0, the "
             f"given config: {first.figures['accuracy']:.4f} and {first.figures['macro_f1']:.4f}.",
             "The best of many on the same documents is a little too good: evaluate on test documents.",
-            f"Set by the trial: {', '.join(changed)}." if changed else "No trial was better than the given config.",
+            f"Set by the trial: {', '.join(f'{PREFIX}{key}' for key in changed)}."
+            if changed
+            else "No trial was better than the given config.",
             "",
             "  coarsefine train --config THIS_FILE",
         ]
         comments = "".join(f"# {line}".rstrip() + "\n" for line in lines)
         values = config.model_dump(mode="json", exclude_defaults=True)
         values["run_dir"] = str(config.run_folder)  # where all that this training needs is cached
-        values["classifier"] = _best_settings(config, best)
+        values.setdefault("classifier", {})
+        for key, value in changed.items():
+            put(values["classifier"], key, value)
         order = [name for name in Config.model_fields if name in values]
         text = yaml.safe_dump({name: values[name] for name in order}, sort_keys=False, allow_unicode=True)
         write_output(local_path(path), f"{comments}\n{text}")
@@ -183,19 +189,6 @@ def _is_of_tune(content: bytes) -> bool:
         return {"figure", "random_state", "sampler", "space", "trials"} <= json.loads(content).keys()
     except (ValueError, AttributeError):
         return False
-
-
-def _best_settings(config: Config, best: Trial) -> dict[str, Any]:
-    values = config.classifier.model_dump(mode="json", exclude_defaults=True)
-    if best.number:
-        for key, value in best.params.items():
-            section, _, name = key.rpartition(".")
-            (values.setdefault(section, {}) if section else values)[name] = value
-    return values
-
-
-def _full_keys(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{PREFIX}{key}": value for key, value in params.items()}
 
 
 def shown(value: Any) -> str:

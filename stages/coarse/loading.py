@@ -50,12 +50,11 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
         segment's vector would depend on the segments beside it; or its config has no dropout rate of attention.
     """
     source = str(embedded_encoder_path()) if name == EMBEDDED else name
-    near = most_like(name, (EMBEDDED, "none"), least=0.75)
-    if near and name != EMBEDDED and not Path(name).exists():  # before the hub is asked in vain
-        raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
-    refusal = None if path_exists(source) else hub_refusal(source)
-    if refusal is not None:
-        raise _cannot_be_loaded(name, refusal)
+    if not path_exists(source):
+        if near := most_like(name, (EMBEDDED, "none"), least=0.75):  # before the hub is asked in vain
+            raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
+        if (refusal := hub_refusal(source)) is not None:
+            raise _cannot_be_loaded(name, refusal)
     try:
         transformer, tokenizer = _read(name, source, attention_dropout)
     except (EncoderError, MemoryError):

@@ -62,3 +62,41 @@ def group_mass(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
     """
     starts = np.flatnonzero(np.diff(group_of, prepend=-1))
     return np.add.reduceat(probabilities.astype(np.float64), starts, axis=1)
+
+
+def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: float = 1.0) -> np.ndarray:
+    """How much more each label should count than it does, (q / p) to the power of `strength`.
+
+    q is the share that a label should have, p its share of the training documents. Losses weigh documents by the ratio,
+    and `stages.training.sampling` draws them by it.
+
+    Parameters
+    ----------
+    counts
+        (labels,) training documents of each label, at least 1.
+    group_of
+        (labels,) group of each label.
+    scope
+        ``labels``: every label alike. ``groups``: every group alike, its labels in their own proportions.
+        ``siblings``: every label of a group alike, groups in their own proportions.
+    strength
+        1 evens the labels out, 0 leaves them as they are.
+
+    Returns
+    -------
+    numpy.ndarray
+        (labels,) float64; its mean over documents is 1.
+    """
+    # 1. Shares as they are, (labels,) each: of the label, and of its group.
+    p = counts / counts.sum()
+    of_group = np.bincount(group_of, p)[group_of]
+    siblings = np.bincount(group_of)[group_of]  # labels of its group
+    # 2. Shares as they should be.
+    q = {
+        "labels": np.full(len(p), 1 / len(p)),
+        "groups": p / of_group / len(np.unique(group_of)),
+        "siblings": of_group / siblings,
+    }[scope]
+    # 3. Their ratio, with a mean of 1 over the documents.
+    ratio = (q / p) ** strength
+    return ratio / (p * ratio).sum()

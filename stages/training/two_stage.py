@@ -1,15 +1,16 @@
-"""The neural model as it is trained: encoder → document model → group logits, and the fine logits beside them."""
+"""The neural model as it is trained, encoder → document model → group logits with fine logits beside them; its loss."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
 
 from stages.coarse.document_model import DocumentModel
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Chunk
-from stages.training.losses import HierarchicalLoss
 
 START_SCALE = 20.0  # of cosines, so that a softmax over hundreds of labels can be sure
 
@@ -37,7 +38,7 @@ class TwoStageModel(nn.Module):
         encoder: Encoder | None,
         document_model: DocumentModel,
         rows: nn.Linear | None,
-        loss: HierarchicalLoss,
+        loss: "HierarchicalLoss",
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -105,8 +106,134 @@ def rows_from_vectors(vectors: Tensor) -> nn.Linear:
     apart = vectors - shared  # (labels, hidden)
     # w · (x - shared) is the cosine with a label's own direction, times the scale over the usual length of `apart`.
     with torch.no_grad():
-        rows.weight.copy_(
-            nn.functional.normalize(apart, dim=1) * START_SCALE / apart.norm(dim=1).mean().clamp_min(1e-6)
-        )
+        rows.weight.copy_(normalize(apart, dim=1) * START_SCALE / apart.norm(dim=1).mean().clamp_min(1e-6))
         rows.bias.copy_(-rows.weight @ shared)
     return rows
+
+
+class HierarchicalLoss(nn.Module):
+    """``w_c · CE(group) + w_f · CE(fine)``; without fine logits the first term alone.
+
+    Parameters
+    ----------
+    group_of
+        (labels,) group of each label.
+    fine_loss
+        The softmax of the fine term: ``all`` over all labels; ``path`` over all labels, with the group's
+        log-probability added to each label's logit; ``group`` over the labels of the document's own group, the classic
+        local classifier.
+    weights
+        w_c and w_f; None learns them by homoscedastic uncertainty (Kendall et al. 2018):
+        ``exp(-s) · CE + s / 2`` for each level, s learned.
+    label_weights
+        (labels,) weight of a document of each label in both terms.
+    group_shifts, label_shifts
+        (groups,) and (labels,) added to the logits in the loss only (`logit_shifts`).
+    smoothing
+        Share of a target that goes to the other labels (and groups).
+    """
+
+    group_of: Tensor
+    label_weights: Tensor | None
+    group_shifts: Tensor | None
+    label_shifts: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        group_of: np.ndarray,
+        fine_loss: str = "all",
+        weights: tuple[float, float] | None = (1.0, 0.8),
+        label_weights: np.ndarray | None = None,
+        group_shifts: np.ndarray | None = None,
+        label_shifts: np.ndarray | None = None,
+        smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.fine_loss = fine_loss
+        self.weights = weights
+        self.smoothing = smoothing
+        self.log_variances = nn.Parameter(torch.zeros(2)) if weights is None else None
+        self.register_buffer("group_of", torch.from_numpy(np.asarray(group_of)), persistent=False)
+        for name, values in (
+            ("label_weights", label_weights),
+            ("group_shifts", group_shifts),
+            ("label_shifts", label_shifts),
+        ):
+            tensor = None if values is None else torch.from_numpy(np.asarray(values, dtype=np.float32))
+            self.register_buffer(name, tensor, persistent=False)
+
+    def forward(self, group_logits: Tensor, fine_logits: Tensor | None, targets: Tensor) -> Tensor:
+        """Mean loss of a batch; in evaluation mode the plain sum of both cross-entropies.
+
+        Parameters
+        ----------
+        group_logits
+            (documents, groups).
+        fine_logits
+            (documents, labels); None where only the coarse stage is trained.
+        targets
+            (documents,) fine label of each document.
+        """
+        group_logits = group_logits.float()
+        if not self.training:  # what validation says must not depend on weights, shifts or smoothing
+            coarse = cross_entropy(group_logits, self.group_of[targets])
+            if fine_logits is None:
+                return coarse
+            return coarse + self._fine(group_logits, fine_logits.float(), targets).mean()
+        document_weights = None if self.label_weights is None else self.label_weights[targets]
+        shifted = group_logits if self.group_shifts is None else group_logits + self.group_shifts
+        coarse = self._mean(cross_entropy(
+            shifted, self.group_of[targets], label_smoothing=self.smoothing, reduction="none"
+        ), document_weights)  # fmt: skip
+        if fine_logits is None:
+            return coarse
+        fine = self._mean(self._fine(group_logits, fine_logits.float(), targets), document_weights)
+        if self.log_variances is None:
+            assert self.weights is not None  # noqa: S101 - one of the two is there; this tells the type checker
+            coarse_weight, fine_weight = self.weights
+            return coarse_weight * coarse + fine_weight * fine
+        precision = torch.exp(-self.log_variances)
+        levels = precision * torch.stack([coarse, fine]) + self.log_variances / 2
+        return levels[0] + levels[1]
+
+    def _fine(self, group_logits: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
+        smoothing = self.smoothing if self.training else 0.0
+        if self.label_shifts is not None and self.training:
+            logits = logits + self.label_shifts  # these hold the groups' shifts too
+        if self.fine_loss == "path":
+            logits = logits + group_logits.log_softmax(1)[:, self.group_of]  # (documents, labels)
+        if self.fine_loss in ("all", "path"):
+            return cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+        # ``group``: a softmax over the labels of the document's own group; the smoothed share goes to them evenly.
+        siblings = self.group_of == self.group_of[targets].unsqueeze(1)  # (documents, labels)
+        log_p = logits.masked_fill(~siblings, -torch.inf).log_softmax(1)  # (documents, labels)
+        gold = log_p.gather(1, targets.unsqueeze(1)).squeeze(1)
+        even = log_p.masked_fill(~siblings, 0.0).sum(1) / siblings.sum(1)  # (documents,)
+        return -(1 - smoothing) * gold - smoothing * even
+
+    @staticmethod
+    def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+        # Weights have mean 1 over the training documents: a batch of heavy ones counts more, however it is cut.
+        return losses.mean() if weights is None else (weights * losses).mean()
+
+
+def logit_shifts(ratio: np.ndarray, counts: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is added to the logits while training, so that a rare label's own logit must be higher.
+
+    Logit adjustment (Menon et al. 2021): with q even over labels the shift of a label is log p, up to a constant.
+
+    Parameters
+    ----------
+    ratio
+        (labels,) as `stages.router.label_space.label_ratio` gives it.
+    counts, group_of
+        As for that function.
+
+    Returns
+    -------
+    tuple[numpy.ndarray, numpy.ndarray]
+        (groups,) and (labels,) float64 shifts.
+    """
+    wished = np.bincount(group_of, counts * ratio)
+    return np.log(np.bincount(group_of, counts) / wished), -np.log(ratio)

@@ -93,7 +93,8 @@ def _read(data: bytes, file: Path) -> Taxonomy:
 
 def _expected(before: Taxonomy, command: str, rest: list[str]) -> Taxonomy | None:
     """Make the edit on the tree; None where the command leaves it open whether labels or groups are meant."""
-    from hierarchy import Label, editing
+    from hierarchy import Label
+    from hierarchy.editing import edits
 
     words = rest[rest.index("--") + 1 :]
     options = [option.partition("=")[::2] for option in rest[: rest.index("--")]]
@@ -101,15 +102,15 @@ def _expected(before: Taxonomy, command: str, rest: list[str]) -> Taxonomy | Non
     new_group = "--new-group" in given
     if command == "add":
         label = Label(given.get("--id", ""), words[0], given.get("--description", ""))
-        return editing.add(before, [label], given["--group"], new_group=new_group).new
+        return edits.add(before, [label], given["--group"], new_group=new_group).new
     if command == "move":
-        return editing.move(before, words, given["--to"], new_group=new_group).new
+        return edits.move(before, words, given["--to"], new_group=new_group).new
     into = [value for option, value in options if option == "--into"]
     if command == "split" and "--label" in given:
         labels = [value for option, value in options if option == "--label"]
-        return editing.split_off(before, words[0], labels, into[0]).new
+        return edits.split_off(before, words[0], labels, into[0]).new
     if command == "split":
-        return editing.split_label(before, words[0], [Label("", name) for name in into]).new
+        return edits.split_label(before, words[0], [Label("", name) for name in into]).new
     return None
 
 

@@ -12,6 +12,7 @@ import pytest
 from hierarchy.arguments import column, document_columns, pair, whole_number
 from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError
+from hierarchy.measuring.measures import measure
 from hierarchy.measuring.quality import taxonomy_quality
 from hierarchy.taxonomy import Taxonomy
 
@@ -226,13 +227,13 @@ def test_figures_of_a_tree_take_what_a_column_is():
     tree = Taxonomy.from_data(["red wine", "white wine", "hose"], ["drink", "drink", "garden"])
     texts = [f"{label} {word}" for label in tree.label_ids for word in ("old", "new", "good")]
     labels = [label for label in tree.label_ids for _ in range(3)]
-    expected = taxonomy_quality(tree, (texts, labels), encoder="none")
+    expected = taxonomy_quality(measure(tree, (texts, labels), encoder="none"))
     frame = pd.DataFrame({"text": texts, "label": labels}, index=range(9, 0, -1))
-    assert taxonomy_quality(tree, (frame["text"], frame[["label"]]), encoder="none") == expected
+    assert taxonomy_quality(measure(tree, (frame["text"], frame[["label"]]), encoder="none")) == expected
     with pytest.raises(DataError, match="9 documents and 8 labels"):
-        taxonomy_quality(tree, (texts, labels[1:]), encoder="none")
+        measure(tree, (texts, labels[1:]), encoder="none")
     with pytest.raises(DataError, match="documents is a DataFrame: give a pair"):
-        taxonomy_quality(tree, frame, encoder="none")
+        measure(tree, frame, encoder="none")
 
 
 def test_vectors_of_documents_stay_as_they_are():

@@ -112,7 +112,7 @@ def test_from_data_takes_whole_numbers():
 
 
 def test_from_data_explains_a_made_id_that_meets_a_label():
-    met = "in group 'A' it gets the id 'A/x', but that is a label of the data too; rename one of the two"
+    met = "label id 'A/x' is used twice: label 'x' of group 'A' gets it, since .* in several places; rename one of them"
     for groups in (["A", "B", "B"], ["A", "B", None], ["A", "B", "A"]):
         with pytest.raises(TaxonomyError, match=met):
             Taxonomy.from_data(["x", "x", "A/x"], groups)

@@ -33,6 +33,7 @@ def check(
 ) -> None:
     """Measure how good the groups are; with documents (data.train) also how well they can be told apart."""
     from hierarchy.measuring.agreement import agreement
+    from hierarchy.measuring.measures import measure
     from hierarchy.measuring.quality import taxonomy_quality
     from pipelines.cli.documents import read_taxonomy, training_vectors
     from pipelines.training.encoders import Encoders
@@ -41,7 +42,7 @@ def check(
     against = None if reference is None else agreement(taxonomy, read_taxonomy(reference))
     _, documents, _ = training_vectors(work.config, encoders, taxonomy)
     random_state = encoders.settings.random_state
-    quality = taxonomy_quality(taxonomy, documents, **encoders.for_trees, random_state=random_state)
+    quality = taxonomy_quality(measure(taxonomy, documents, **encoders.for_trees, random_state=random_state))
     if as_json:
         print_json(asdict(quality) | ({"reference": asdict(against)} if against else {}))
     else:

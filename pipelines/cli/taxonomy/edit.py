@@ -55,17 +55,17 @@ def add(
     from hierarchy.nodes import Label
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
+        from hierarchy.editing import edits
 
         if len(labels) > 1 and (label_id or description):
             raise TaxonomyError("--id and --description are for one label: add the labels one by one")
         if new_group and group is None:
             raise TaxonomyError("--new-group needs the name of the group: add --group NAME")
         new = [Label(label_id, name, description) for name in labels]
-        edited = editing.add(taxonomy, new, group, new_group=new_group)
+        edited = edits.add(taxonomy, new, group, new_group=new_group)
         if group is not None or not taxonomy.groups:
             return edited
-        return editing.place(edited, *_builder_and_documents(edited.new, work))
+        return edits.place(edited, *_builder_and_documents(edited.new, work))
 
     _run(file, edit, dry_run)
 
@@ -79,9 +79,9 @@ def move(
     dry_run: DryRunOption = False,
 ) -> None:
     """Move labels to another group; their ids stay."""
-    from hierarchy import editing
+    from hierarchy.editing import edits
 
-    _run(file, lambda taxonomy: editing.move(taxonomy, labels, group, new_group=new_group), dry_run)
+    _run(file, lambda taxonomy: edits.move(taxonomy, labels, group, new_group=new_group), dry_run)
 
 
 @command('merge taxonomy.yaml "Tea kettles" --into Kettles')
@@ -96,11 +96,11 @@ def merge(
 
     The ids of the labels that go are retired, and their documents must be labelled anew.
     """
-    from hierarchy import editing
+    from hierarchy.editing import edits
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
         of_groups = _kind(taxonomy, [*sources, target], kind) == "group"
-        return (editing.merge_groups if of_groups else editing.merge_labels)(taxonomy, sources, target)
+        return (edits.merge_groups if of_groups else edits.merge_labels)(taxonomy, sources, target)
 
     _run(file, edit, dry_run)
 
@@ -129,14 +129,14 @@ def split(
     from hierarchy.nodes import Label
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
+        from hierarchy.editing import edits
 
         if parts is not None and not labels and not into:
-            return editing.split_group(taxonomy, what, parts, *_builder_and_documents(taxonomy, work))
+            return edits.split_group(taxonomy, what, parts, *_builder_and_documents(taxonomy, work))
         if labels and into and len(into) == 1 and parts is None:
-            return editing.split_off(taxonomy, what, labels, into[0])
+            return edits.split_off(taxonomy, what, labels, into[0])
         if into and not labels and parts is None:
-            return editing.split_label(taxonomy, what, [Label("", name) for name in into])
+            return edits.split_label(taxonomy, what, [Label("", name) for name in into])
         raise TaxonomyError(
             "say how: --parts N splits a group by likeness; --label LABEL --into NAME puts labels of a group into a "
             "new one; --into NAME --into NAME puts new labels in the place of a label"
@@ -153,10 +153,10 @@ def retire(file: FileArgument, what: WordsArgument, kind: KindOption = None, dry
     """
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy import editing
+        from hierarchy.editing import edits
 
         groups = [word for word in what if _kind(taxonomy, [word], kind) == "group"]
-        return editing.retire(taxonomy, [word for word in what if word not in groups], groups)
+        return edits.retire(taxonomy, [word for word in what if word not in groups], groups)
 
     _run(file, edit, dry_run)
 
@@ -170,11 +170,11 @@ def rename(
     dry_run: DryRunOption = False,
 ) -> None:
     """Give a label or a group another name; its id stays."""
-    from hierarchy import editing
+    from hierarchy.editing import edits
 
     def edit(taxonomy: "Taxonomy") -> "Edited":
         of_group = _kind(taxonomy, [what], kind) == "group"
-        return (editing.rename_group if of_group else editing.rename_label)(taxonomy, what, name)
+        return (edits.rename_group if of_group else edits.rename_label)(taxonomy, what, name)
 
     _run(file, edit, dry_run)
 

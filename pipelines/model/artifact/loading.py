@@ -24,8 +24,8 @@ from pipelines.model.artifact.manifest import (
     stamp,
 )
 from pipelines.model.artifact.saved_settings import settings_of_model
-from pipelines.model.artifact.schemas.checking import REMEDY, checked
-from pipelines.model.artifact.schemas.model import SavedConfig, SavedRouter, read_promises, read_vocabulary
+from pipelines.model.artifact.schemas.checking import REMEDY, checked, refusing
+from pipelines.model.artifact.schemas.model import SavedConfig, SavedRouter, SavedVocabulary
 from pipelines.model.artifact.schemas.record import SavedRecord
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
@@ -36,7 +36,7 @@ from stages.features import FeatureExtractor
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.rows import Rows
 from stages.router.label_space import LabelSpace
-from stages.router.router import Router
+from stages.router.router import Fusion, Router
 
 TRIES = 3  # where another process puts a new model in its place while it is read
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -88,7 +88,10 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
     settings = _settings(config, record, folder)
     _check_listed(listed, settings, folder)
     taxonomy = _taxonomy(folder)
-    vocabulary = _vocabulary(folder) if settings.lexical else []
+    vocabulary = []
+    if settings.lexical:
+        content = read_model_json(folder, "vocabulary.json")
+        vocabulary = checked(SavedVocabulary, content, folder / "vocabulary.json").root
     sizes = {"labels": len(config.id2label), "groups": len(config.groups), "n-grams": len(vocabulary)}
     tensors = read_arrays(folder / "model.safetensors", remedy=REMEDY)
     expected = _arrays(settings, tensors)
@@ -179,10 +182,6 @@ def _check_tree(config: SavedConfig, group_of: np.ndarray, taxonomy: Taxonomy, f
         raise ArtifactError([f"{problem}: {REMEDY}" for problem in problems], str(folder / "config.json"))
 
 
-def _vocabulary(folder: Path) -> list[str]:
-    return read_vocabulary(read_model_json(folder, "vocabulary.json"), folder / "vocabulary.json")
-
-
 def _router(folder: Path, settings: Settings, config: SavedConfig, tensors: Mapping[str, np.ndarray]) -> Router:
     saved = checked(SavedRouter, read_model_json(folder, "router.json"), folder / "router.json")
 
@@ -194,14 +193,23 @@ def _router(folder: Path, settings: Settings, config: SavedConfig, tensors: Mapp
         neural=rows("neural"),
         lexical=rows("lexical"),
         group_rows=rows("group_ngrams"),
-        coarse_fusion=saved.coarse_fusion(),
-        fusions=saved.fusions(),
+        coarse_fusion=Fusion(**dict(saved.coarse)),
+        fusions={name: Fusion(**dict(weights)) for name, weights in saved.fine.items()},
         neural_margins=settings.mode == "chained",
     )
 
 
 def _promises(folder: Path, groups: int) -> Promises:
-    return read_promises(read_model_json(folder, PROMISES), groups, folder / PROMISES)
+    content = read_model_json(folder, PROMISES)
+    with refusing(folder / PROMISES):
+        promises = Promises.from_dict(content)
+    limits = promises.conformal.groups
+    if limits is not None and len(limits) != groups:
+        raise ArtifactError(
+            f"conformal.groups: it has {len(limits)} limits, and the model {groups} groups: {REMEDY}",
+            str(folder / PROMISES),
+        )
+    return promises
 
 
 def _arrays(settings: Settings, tensors: Mapping[str, np.ndarray]) -> dict[str, Array]:

@@ -116,7 +116,7 @@ def foreign(folder: Path) -> list[Path]:
     if not folder.is_dir() or not any(folder.iterdir()):
         return []
     listed = _listed(folder)
-    entries = list(_below(folder, folder))
+    entries = sorted(entry.relative_to(folder) for entry in folder.rglob("*"))
     others = [entry for entry in entries if entry.parts[0] not in NAMES]
     taken = [entry for entry in entries if entry.parts[0] in NAMES and not _is_of_model(entry, folder, listed)]
     problems = [
@@ -132,13 +132,6 @@ def foreign(folder: Path) -> list[Path]:
     if problems:
         raise ArtifactError(problems)
     return others
-
-
-def _below(folder: Path, top: Path) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
-        yield entry.relative_to(top)
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _below(entry, top)
 
 
 def _is_of_model(entry: Path, folder: Path, listed: set[str]) -> bool:

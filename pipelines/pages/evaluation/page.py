@@ -10,21 +10,21 @@ from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import cannot_write, file_refusal, write_output
 from hierarchy.errors import DataError
 from hierarchy.nodes import named
-from pipelines.evaluation.comparison import EvaluationReport
-from pipelines.evaluation.excerpts import pair_excerpts
+from pipelines.evaluation.comparison import FLAT, NOT_COMPARED, EvaluationReport
+from pipelines.evaluation.excerpts import CHARACTERS, EXCERPTS, pair_excerpts
 from pipelines.evaluation.figures import Evaluation
-from pipelines.evaluation.levels import FINE
+from pipelines.evaluation.levels import FINE, LEVELS
 from pipelines.pages.evaluation import sections
 from pipelines.pages.evaluation.label_errors import suspect_labels
-from pipelines.pages.evaluation.pairs import confused_pairs
 from pipelines.pages.evaluation.plots import confusion_plot, reliability_plot, risk_plot
-from pipelines.pages.shell import check_bokeh, embedded, fill_page
+from pipelines.pages.heat import HEAT_GROUPS
+from pipelines.pages.shell import check_bokeh, fill_page
 from pipelines.pages.words import name, points, share
 
 if TYPE_CHECKING:
     from pipelines.cross_validation.label_errors import LabelError
 
-FOLDER = Path(__file__).parent
+COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
 # What would let a text leave its place, as JSON writes it: none of them can stand in a script as it is.
 UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
@@ -68,28 +68,33 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
     drawn["risk"] = risk_plot(levels)
     if own.group_mistakes:
         drawn["heat"] = confusion_plot(own)
-    script, places = embedded(drawn)
     names = {row.id: named(row) for row in own.labels}
-    excerpts = None if report.material is None else partial(pair_excerpts, report.material, own)
     return fill_page(
-        FOLDER,
+        "evaluation",
         title=f"Evaluation on {report.data}" if report.data else "Evaluation",
         figures=_headline(own),
-        plots=script,
+        drawn=drawn,
+        report=report,
+        own=own,
+        rows={row.id: row for row in own.labels},
+        groups={row.id: row for row in own.groups},
+        trained=sum(row.train_count > 0 for row in own.labels),
+        compared_with_flat=any(system in report.baselines for system in FLAT),
+        not_compared=NOT_COMPARED,
+        **sections.standings(report),
+        systems=sections.SYSTEMS,
+        levels=[(key, *sections.LEVEL_WORDS[key], levels[key]) for key in LEVELS if key in levels],
+        lean=sections.lean,
+        risk_at=sections.risk_at,
+        coverages=COVERAGES,
+        promised=sections.PROMISED,
+        heat_groups=HEAT_GROUPS,
+        excerpts=None if report.material is None else partial(pair_excerpts, report.material, own),
+        most_excerpts=EXCERPTS,
+        characters=CHARACTERS,
+        suspects=suspect_labels(label_errors, names),
+        notes=_notes(report),
         data=json.dumps(_data(own, names), ensure_ascii=False, separators=(",", ":")).translate(UNSAFE),
-        summary=sections.report_in_short(report),
-        error_sources=sections.error_sources(own),
-        reliability=sections.reliability(levels, places),
-        level_table=sections.figures_of_levels(levels),
-        risk_of_surest=share(sections.risk_at(levels[FINE], 0.8)),
-        risk_of_all=share(sections.risk_at(levels[FINE], 1.0)),
-        risk=places["risk"],
-        risk_table=sections.risk_table(levels),
-        promises=sections.promises(report),
-        group_confusion=sections.group_confusion(own, places),
-        confused_pairs=confused_pairs(own, names, excerpts),
-        suspect_labels=suspect_labels(label_errors, names),
-        notes=sections.notes(_notes(report)),
     )
 
 
@@ -106,9 +111,9 @@ def _headline(own: Evaluation) -> list[tuple[str, str]]:
 
 
 def _notes(report: EvaluationReport) -> list[str]:
-    """Give the report's own notes, and what could not be shown, as HTML."""
+    """Give the report's own notes, and what could not be shown."""
     own = report.evaluation
-    lines = [name(line[:1].upper() + line[1:]) for line in report.notes]
+    lines: list[str] = [name(line[:1].upper() + line[1:]) for line in report.notes]
     if own.unseen:
         lines.append(f"Documents whose label had no training documents, so that they count as wrong: {own.unseen:,}.")
     if report.material is None:

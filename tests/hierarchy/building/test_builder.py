@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hierarchy import DataError, EncoderError, Group, Label, Taxonomy, TaxonomyBuilder, TaxonomyError
 from hierarchy.building.placement import moved_labels
-from hierarchy.editing import move
+from hierarchy.editing.edits import move
 
 
 def sizes(taxonomy):

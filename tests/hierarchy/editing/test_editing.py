@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hierarchy import Group, Label, Taxonomy, TaxonomyBuilder, TaxonomyError, editing
+from hierarchy import Group, Label, Taxonomy, TaxonomyBuilder, TaxonomyError
+from hierarchy.editing import edits as editing
 
 
 def labels(*names):

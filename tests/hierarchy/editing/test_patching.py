@@ -9,9 +9,10 @@ from handwritten import NAMES, written
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hierarchy import BusyError, DataError, Label, Taxonomy, TaxonomyError, editing
+from hierarchy import BusyError, DataError, Label, Taxonomy, TaxonomyError
 from hierarchy.diff import diff
 from hierarchy.disk.locks import held
+from hierarchy.editing import edits as editing
 from hierarchy.editing import patching
 from hierarchy.editing.draft import Edited
 from hierarchy.editing.patching import edit_file, patched
@@ -402,7 +403,7 @@ def test_no_edit_is_lost_where_many_edit_one_file(tmp_path):
     names = [f"label{place}" for place in range(24)]
     path.write_text("groups:\n  - name: G\n    labels:\n" + "".join(f"      - {name}\n" for name in names))
     code = (
-        "import sys; from hierarchy import editing; from hierarchy.editing.patching import edit_file\n"
+        "import sys; from hierarchy.editing import edits as editing; from hierarchy.editing.patching import edit_file\n"
         "for name in sys.argv[2:]: edit_file(sys.argv[1], lambda tree: editing.rename_label(tree, name, name.upper()))"
     )
     runs = [subprocess.Popen([sys.executable, "-c", code, path, *names[start::4]]) for start in range(4)]

@@ -240,8 +240,8 @@ def test_a_made_id_that_meets_a_label_of_the_data_is_explained(cli, tmp_path):
     told = refused(cli, "train", *NO_ENCODER, "--set", f"data.train={lines_of(tmp_path / 'made.jsonl', *rows)}",
                    "--set", "data.group=group", "--set", f"output={tmp_path / 'model'}")  # fmt: skip
     assert (
-        "made.jsonl: label 'Other' stands under several groups, so that in group 'A' it gets the id 'A/Other', but "
-        "that is a label of the data too; rename one of the two in the data"
+        "made.jsonl: label id 'A/Other' is used twice: label 'Other' of group 'A' gets it, since its name stands in "
+        "several places; rename one of them"
     ) in told
 
 
@@ -276,7 +276,7 @@ def test_files_of_another_kind_are_recognised(cli, files, tmp_path):
     assert "give documents with --set data.train=FILE" in refused(cli, "train", "--config", train)
     assert "is a folder: name a config file" in refused(cli, "train", "--config", files)
     flat = write(tmp_path / "flat.yaml", "encoder: none\n")
-    assert "write them under 'classifier:'" in refused(cli, "train", "--config", flat)
+    assert "it belongs under 'classifier'" in refused(cli, "train", "--config", flat)
     assert "seems to be a config: give it with --config" in refused(cli, "taxonomy", "show", config)
     assert "seems to hold documents: give it as data.train" in refused(cli, "taxonomy", "show", train)
     assert "it has no taxonomy.yaml: name a taxonomy file" in refused(cli, "taxonomy", "show", tmp_path)

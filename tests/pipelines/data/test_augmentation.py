@@ -8,9 +8,11 @@ import pytest
 from tiny import TINY
 
 from hierarchy.errors import ConfigError, DataError
+from hierarchy.nodes import Label
+from hierarchy.taxonomy import Taxonomy
 from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.data.augmentation import drop_words, load_function, with_copies, with_label_texts
+from pipelines.data.augmentation import drop_words, load_function, with_copies, with_label_documents
 from pipelines.data.documents import Documents, Extended
 from pipelines.settings import Settings
 from pipelines.training.neural import NeuralStage
@@ -108,7 +110,8 @@ def test_augmentation_that_does_nothing_is_refused(settings, message):
 
 
 def test_label_texts_stand_behind_the_documents_of_labels_that_have_any():
-    made = with_label_texts(DOCUMENTS, {"a": "All of a", "c": "Sea", "d": "No document of it"})
+    tree = Taxonomy(unplaced=(Label("a", "All of a"), Label("c", "Sea"), Label("d", "No document of it")))
+    made = with_label_documents(Settings(), tree, DOCUMENTS)
     assert list(made.texts) == [*DOCUMENTS.texts, "All of a", "Sea"]
     assert made.labels == [*DOCUMENTS.labels, "a", "c"]
     assert made.rows.tolist() == [4, 5, 7, 9, -1, -1]

@@ -208,7 +208,7 @@ def test_the_same_source_is_read_once(tmp_path, read, monkeypatch):
     first = read(path)
     folder = write_folder(tmp_path / "folder")
     second = read(folder)
-    monkeypatch.setattr("pipelines.data.tables._write", lambda *args: pytest.fail("read again"))
+    monkeypatch.setattr("pipelines.data.tables._batches", lambda *args: pytest.fail("read again"))
     assert read(path).cache_files == first.cache_files
     assert read(folder).cache_files == second.cache_files
     shutil.copy(path, tmp_path / "elsewhere.csv")

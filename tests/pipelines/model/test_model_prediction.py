@@ -77,7 +77,7 @@ def test_files_and_screen_say_it(fitted_lexical, english, cli, tmp_path, caplog)
         assert "Not answered: nothing in the document is known to the model." in told.output
         assert "Not answered" not in cli(command, tmp_path / "model", "--text", english.test[0][0]).output
     shown = json.loads(cli("predict", tmp_path / "model", "--text", "xyzzy", "--json").output)
-    assert (shown[0]["level"], shown[0]["reason"]) == NOTHING_KNOWN
+    assert (shown["level"], shown["reason"]) == NOTHING_KNOWN
     shown = json.loads(cli("explain", tmp_path / "model", "--text", "xyzzy", "--json").output)
     assert (shown["paths"][0]["level"], shown["paths"][0]["reason"], shown["ngrams"]) == (*NOTHING_KNOWN, [])
 

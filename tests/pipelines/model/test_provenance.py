@@ -24,7 +24,7 @@ def test_versions_are_those_that_are_installed(monkeypatch):
     found = code_and_libraries()
     assert found["scikit-learn"] == sklearn.__version__
     assert None not in found.values()
-    assert made_by._version("no-such-library") is None
+    assert made_by.library_version("no-such-library") is None
 
 
 def test_encoders_are_known_by_content(tiny_encoder, wide_encoder, tmp_path):

@@ -218,7 +218,7 @@ def test_the_lines_to_copy_hold_no_command_of_a_stranger(fitted_lexical, tmp_pat
         for node in ast.walk(ast.parse(code))
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
-    assert set(imported) <= {"coarsefine", "hierarchy", "pipelines"}
+    assert set(imported) <= {"coarsefine"}
     assert "push_to_hub" not in python
     shell = "\n".join(
         reproduction(replace(model, record={**record, "config": {"data": {"train": evil, evil: evil}}}), None)

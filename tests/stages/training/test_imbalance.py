@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.training.imbalance import label_ratio, logit_shifts
+from stages.router.label_space import label_ratio
 from stages.training.sampling import LabelSampler
+from stages.training.two_stage import logit_shifts
 
 COUNTS = np.array([100, 10, 40, 5, 5, 20])
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from stages.training.imbalance import label_ratio, logit_shifts
-from stages.training.losses import HierarchicalLoss
+from stages.router.label_space import label_ratio
+from stages.training.two_stage import HierarchicalLoss, logit_shifts
 
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])
 

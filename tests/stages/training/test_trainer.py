@@ -17,9 +17,9 @@ from stages.run_folder import write_checksums
 from stages.training import trainer
 from stages.training.arguments import DEFAULTS, check_training, training_arguments
 from stages.training.evaluations import best_of_each_level, level_metrics
-from stages.training.losses import HierarchicalLoss
 from stages.training.sampling import LabelSampler
 from stages.training.trainer import train_model
+from stages.training.two_stage import HierarchicalLoss
 
 SETTINGS = {"num_train_epochs": 4, "per_device_train_batch_size": 8, "learning_rate": 1e-2}
 

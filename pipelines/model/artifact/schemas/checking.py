@@ -1,5 +1,7 @@
 """Values that several files of a model have, and how they are compared with a schema."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -26,19 +28,21 @@ def checked(schema: type[M], content: Any, where: Path) -> M:
     ArtifactError
         Names each key that is missing, unknown or has a wrong value.
     """
-    try:
+    with refusing(where):
         return schema.model_validate(content)
+
+
+@contextmanager
+def refusing(where: Path) -> Iterator[None]:
+    """Name each key of a file that pydantic refuses, with the remedy."""
+    try:
+        yield
     except ValidationError as error:
-        raise refusal(error, where) from None
-
-
-def refusal(error: ValidationError, where: Path) -> ArtifactError:
-    """Name each key that pydantic refuses, with the remedy."""
-    problems = []
-    for problem in error.errors(include_url=False, include_context=False):
-        key = ".".join(map(str, problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ")
-        lead = f"{key}: " if key else ""
-        value = "" if isinstance(problem["input"], dict | list) else f", not {problem['input']!r}"
-        problems.append(f"{lead}{message[0].lower()}{message[1:]}{value if key else ''}: {REMEDY}")
-    return ArtifactError(problems, str(where))
+        problems = []
+        for problem in error.errors(include_url=False, include_context=False):
+            key = ".".join(map(str, problem["loc"]))
+            message = problem["msg"].removeprefix("Value error, ")
+            lead = f"{key}: " if key else ""
+            value = "" if isinstance(problem["input"], dict | list) else f", not {problem['input']!r}"
+            problems.append(f"{lead}{message[0].lower()}{message[1:]}{value if key else ''}: {REMEDY}")
+        raise ArtifactError(problems, str(where)) from None

@@ -1,15 +1,11 @@
-"""``config.json``, ``router.json``, ``vocabulary.json`` and ``promises.json``."""
+"""``config.json``, ``router.json`` and ``vocabulary.json``."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
-from hierarchy.errors import ArtifactError
 from hierarchy.text.characters import has_half
-from pipelines.model.artifact.schemas.checking import REMEDY, Strict, refusal
-from pipelines.promises.promises import Promises
-from stages.router.router import Fusion
+from pipelines.model.artifact.schemas.checking import Strict
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]  # what is above drowns all else in the rounding of float32
 
@@ -62,35 +58,15 @@ class SavedRouter(Strict):
             raise ValueError("fine: it lacks 'full'")
         return self
 
-    def coarse_fusion(self) -> Fusion:
-        """Weights of the coarse stage."""
-        return Fusion(**self.coarse.model_dump())
 
-    def fusions(self) -> dict[str, Fusion]:
-        """Weights of the labels."""
-        return {name: Fusion(**one.model_dump()) for name, one in self.fine.items()}
+class SavedVocabulary(RootModel[list[str]]):
+    """``vocabulary.json``: the n-grams, each once."""
 
+    model_config = ConfigDict(strict=True)
+    root: list[str] = Field(min_length=1)
 
-def read_vocabulary(content: Any, where: Path) -> list[str]:
-    """Check the n-grams of a model: each once, see `checked`."""
-    try:
-        found = TypeAdapter(Annotated[list[str], Field(min_length=1)]).validate_python(content, strict=True)
-    except ValidationError as error:
-        raise refusal(error, where) from None
-    if len(set(found)) < len(found):
-        raise ArtifactError(f"an n-gram stands twice: {REMEDY}", str(where))
-    return found
-
-
-def read_promises(content: Any, groups: int, where: Path) -> Promises:
-    """Check what a model of so many groups promises, see `refusal`."""
-    try:
-        promises = Promises.from_dict(content)
-    except ValidationError as error:
-        raise refusal(error, where) from None
-    limits = promises.conformal.groups
-    if limits is not None and len(limits) != groups:
-        raise ArtifactError(
-            f"conformal.groups: it has {len(limits)} limits, and the model {groups} groups: {REMEDY}", str(where)
-        )
-    return promises
+    @model_validator(mode="after")
+    def _each_once(self) -> "SavedVocabulary":
+        if len(set(self.root)) < len(self.root):
+            raise ValueError("an n-gram stands twice")
+        return self
