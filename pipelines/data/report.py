@@ -3,8 +3,8 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hierarchy.errors import PROBLEMS_SHOWN, Remedy
 from hierarchy.matching import match_key
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipelines.data.checks import Scan
 
 TEXT_SHOWN = 80  # characters of a text in a line
-SHOWN = 10  # names and rows in a line; as_dict has all that was kept
+SHOWN = 10  # names and rows in a line
 # What is said of a label that there is not, of all such, and what to do.
 OF_TAXONOMY = ("is not in the taxonomy", "the taxonomy lacks", "add it to the taxonomy")
 OF_DATA = ("is no label of the training documents", "the training documents lack", "give it training documents")
@@ -86,10 +86,6 @@ class DataReport:
     folded_as: tuple[str, ...] = ()
     group_mismatches: int = 0
     mismatched: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as a dictionary that JSON can hold."""
-        return asdict(self)
 
     def lines(self, taxonomy: "Taxonomy | None" = None) -> list[str]:
         """Return the report as plain lines, the figures first and then each finding; `taxonomy` names the labels."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.fine import negatives
+from stages.fine import rows as negatives
 from stages.fine.rows import AUTO_LIMIT, plan_problems, resolve_negatives
 
 GROUP_OF = np.array([0, 0, 1, 1, 1, 2, 3, 3, 4, 5, 6, 6])
