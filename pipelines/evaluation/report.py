@@ -12,7 +12,7 @@ from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
 from pipelines.evaluation.metrics import Scores
 from pipelines.evaluation.score_tables import GroupRow, LabelRow
 
-Row = TypeVar("Row", LabelRow, GroupRow)
+Row = TypeVar("Row", bound=LabelRow | GroupRow)
 WORST = 10  # groups and labels with the most wrong documents that are shown
 
 
