@@ -75,12 +75,13 @@ def validated_folds(
     import numpy as np
 
     from pipelines.cli.documents import read_checked, read_table, sources_of, taxonomy_named
-    from pipelines.cli.models import check_settings, new_classifier
+    from pipelines.cli.models import new_classifier
     from pipelines.cross_validation.validate import cross_validate
     from pipelines.model.artifact.replacement import run_place
+    from pipelines.training.fit import check_neural
 
     train = sources_of(config, ("train",))["train"]
-    check_settings(config)
+    check_neural(config.settings())
     with run_place(config.run_folder) as folder:
         read = partial(read_table, train, config.data, cache=folder / "documents")
         taxonomy, checked = read_checked({"train": train}, config, taxonomy_named(config), cache=folder / "documents")

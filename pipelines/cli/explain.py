@@ -27,9 +27,7 @@ def explain(
     work: "Work",
     model: options.ModelArgument,
     file: Annotated[str | None, typer.Argument(parser=expanded, help="Documents; --row names one of them.")] = None,
-    row: Annotated[
-        int | None, typer.Option(metavar="N", help="Row of the document, as predictions and messages name it.")
-    ] = None,
+    row: Annotated[int | None, typer.Option(metavar="N", help="Row of the document, as predictions name it.")] = None,
     text: Annotated[str | None, typer.Option(help="One document, in place of a file and a row.")] = None,
     against: Annotated[
         str | None, typer.Option(metavar="LABEL", help="Label to compare with; by default the runner-up.")

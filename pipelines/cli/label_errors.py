@@ -33,9 +33,7 @@ def label_errors(
     work: "Work",
     predictions: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[PREDICTIONS]", help="Out-of-fold predictions; else the training documents are cross-validated."
-        ),
+        typer.Argument(metavar="[PREDICTIONS]", help="Out-of-fold predictions; else data.train is cross-validated."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="CSV file to review.")] = Path(
         "label-errors.csv"

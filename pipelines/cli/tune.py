@@ -32,9 +32,7 @@ def tune(
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for best.yaml and trials.json.")
     ] = Path("tuned"),
     trials: Annotated[int, typer.Option(help="Trials in all; trial 0 is the config as it is.")] = 20,
-    minutes: Annotated[
-        float | None, typer.Option(help="No trial is begun once the trials have taken this long.")
-    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="No trial is begun once trials have taken this long.")] = None,
     sampler: Annotated[str, typer.Option(help="tpe, random or grid.")] = "tpe",
     figure: Annotated[
         str, typer.Option(help="What is maximised on the validation documents: accuracy or macro_f1.")

@@ -61,11 +61,16 @@ def settings_of(parameters: Mapping[str, Any]) -> Settings:
             "names it (model_.settings.encoder): name one with set_params(encoder=...)"
         )
     settings = validated(Settings, values, where="HierarchicalClassifier")
+    check_neural(settings)
+    return settings
+
+
+def check_neural(settings: Settings) -> None:
+    """Refuse, before documents are read, values of ``training`` that no training could take."""
     if settings.encoder != "none":
         from stages.training.arguments import check_training
 
         check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
-    return settings
 
 
 def fit_documents(

@@ -28,9 +28,7 @@ def build(
     work: "Work",
     labels: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[LABELS]", help="Labels or an unfinished taxonomy; else the config's taxonomy or data."
-        ),
+        typer.Argument(metavar="[LABELS]", help="Labels or unfinished taxonomy; else the config's taxonomy or data."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="YAML file to write.")] = Path(
         "taxonomy.yaml"
@@ -41,9 +39,7 @@ def build(
     ] = None,
     move_labels: Annotated[
         bool,
-        typer.Option(
-            "--move-labels", help="Let labels leave the built group in which they stand; see docs/taxonomy.md."
-        ),
+        typer.Option("--move-labels", help="Let labels leave the built group they stand in; see docs/taxonomy.md."),
     ] = False,
     predictions: Annotated[
         Path | None,
