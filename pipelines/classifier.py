@@ -22,13 +22,13 @@ from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.model.artifact.hub import local_folder, push_folder
 from pipelines.model.artifact.loading import load_model
 from pipelines.model.artifact.manifest import METRICS
-from pipelines.model.artifact.replacement import place_of_run
 from pipelines.model.artifact.saved_settings import parameters_of_model
 from pipelines.model.artifact.saving import save_model
 from pipelines.model.model import Model
 from pipelines.model.prediction import Prediction, paths_of
 from pipelines.promises.backoff import DELTA, PRECISION
 from pipelines.settings import Settings, Trainable, settings_documented
+from stages.run_folder import place_of_run
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags

@@ -77,8 +77,8 @@ def validated_folds(
     from pipelines.cli.documents import read_checked, read_table, sources_of, taxonomy_named
     from pipelines.cli.models import new_classifier
     from pipelines.cross_validation.validate import cross_validate
-    from pipelines.model.artifact.replacement import run_place
     from pipelines.training.fit import check_neural
+    from stages.run_folder import run_place
 
     train = sources_of(config, ("train",))["train"]
     check_neural(config.settings())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import DataError, TaxonomyError, combined
-from hierarchy.spellings import Pair, merged_pairs
+from hierarchy.matching import Pair, merged_pairs
 from hierarchy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:

@@ -42,7 +42,8 @@ def writing(work: "Work", *outputs: Output | None, checked: Sequence[Output | No
     BusyError
         Another process writes one of them, or works in it.
     """
-    from pipelines.model.artifact.replacement import check_replaceable, model_place, run_place
+    from pipelines.model.artifact.replacement import check_replaceable, model_place
+    from stages.run_folder import run_place
 
     mine = [output for output in outputs if output is not None]
     wanted = [*mine, *(output for output in checked if output is not None)]

@@ -3,20 +3,19 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hierarchy.errors import PROBLEMS_SHOWN, Remedy
-from hierarchy.matching import match_key
+from hierarchy.matching import Pair, capped, match_key
 from hierarchy.nodes import Label
-from hierarchy.spellings import Pair, capped
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.data.checks import Scan
 
 TEXT_SHOWN = 80  # characters of a text in a line
-SHOWN = 10  # names and rows in a line; as_dict has all that was kept
+SHOWN = 10  # names and rows in a line
 # What is said of a label that there is not, of all such, and what to do.
 OF_TAXONOMY = ("is not in the taxonomy", "the taxonomy lacks", "add it to the taxonomy")
 OF_DATA = ("is no label of the training documents", "the training documents lack", "give it training documents")
@@ -86,10 +85,6 @@ class DataReport:
     folded_as: tuple[str, ...] = ()
     group_mismatches: int = 0
     mismatched: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as a dictionary that JSON can hold."""
-        return asdict(self)
 
     def lines(self, taxonomy: "Taxonomy | None" = None) -> list[str]:
         """Return the report as plain lines, the figures first and then each finding; `taxonomy` names the labels."""
@@ -212,7 +207,7 @@ def _unresolved(scan: "Scan", taxonomy: "Taxonomy", ids: list[str | None], words
     if None not in ids:
         return []
     by_name: dict[str, list[Label]] = defaultdict(list)
-    for label in (*taxonomy.labels, *taxonomy.unplaced):
+    for label in taxonomy.all_labels:
         by_name[match_key(label.name)].append(label)
     ambiguous: dict[Pair, _Case] = {}
     unknown: dict[Pair, _Case] = {}

@@ -140,20 +140,17 @@ def evaluate_predictions(
     group_of = np.asarray(group_of, dtype=np.int64)
     if len(gold) == 0:
         raise DataError("there is nothing to evaluate: no document has a gold label")
-    sizes = (len(gold), len(label_ids), len(group_ids))
-    _check_arrays(
-        {
-            "probabilities": (probabilities, (sizes[0], sizes[1])),
-            "group_of": (group_of, (sizes[1],)),
-            "train_counts": (train_counts, (sizes[1],)),
-            "coarse_probability": (coarse_probability, (sizes[0], sizes[2])),
-            "in_beam": (in_beam, (sizes[0], sizes[2])),
-            "lengths": (lengths, (sizes[0],)),
-        }
-    )
-    _check_numbers(gold, probabilities)
+    n, n_labels, n_groups = len(gold), len(label_ids), len(group_ids)
+    shapes = {
+        "probabilities": (probabilities, (n, n_labels)),
+        "group_of": (group_of, (n_labels,)),
+        "train_counts": (train_counts, (n_labels,)),
+        "coarse_probability": (coarse_probability, (n, n_groups)),
+        "in_beam": (in_beam, (n, n_groups)),
+        "lengths": (lengths, (n,)),
+    }
+    _check(gold, probabilities, shapes)
     predicted = probabilities.argmax(axis=1)
-    n, n_labels = probabilities.shape
     unseen = int(np.sum(gold < 0))
 
     # Unseen gold labels become labels without a column, numbered after the others.
@@ -187,7 +184,7 @@ def evaluate_predictions(
         levels=level_table(probabilities, gold, group_of, gold_group, in_tail[all_gold], random_state=random_state),
         slices=error_slices(right, all_gold, all_counts, in_tail, lengths),
         pairs=worst_pairs(all_gold, predicted, all_ids),
-        group_mistakes=confused_groups(gold_group, predicted_group, len(group_ids)),
+        group_mistakes=confused_groups(gold_group, predicted_group, n_groups),
         gold=all_gold,
         predicted=predicted,
         confidence=answer_confidence(probabilities),
@@ -221,24 +218,17 @@ def _number_unseen(
     return gold, np.array([*group_of.tolist(), *home.values()], dtype=np.int64), [*ids, *home]
 
 
-def _check_arrays(arrays: Mapping[str, tuple[Any, tuple[int, ...]]]) -> None:
-    """Refuse arrays that do not have the shape beside them."""
+def _check(gold: np.ndarray, probabilities: np.ndarray, arrays: Mapping[str, tuple[Any, tuple[int, ...]]]) -> None:
+    """Refuse arrays without the shape beside them, columns that do not exist, and probabilities that are no numbers."""
     problems = [
         f"{name} has the shape {np.shape(array)}, expected {shape}"
         for name, (array, shape) in arrays.items()
         if array is not None and np.shape(array) != shape
     ]
-    if problems:
-        raise DataError(problems, where="evaluation")
-
-
-def _check_numbers(gold: np.ndarray, probabilities: np.ndarray) -> None:
-    """Refuse columns that do not exist and probabilities that are no numbers."""
-    problems = []
-    if not np.isfinite(probabilities).all():
+    fitting, last = not problems, probabilities.shape[-1] - 1
+    if fitting and not np.isfinite(probabilities).all():
         problems.append("probabilities hold NaN or infinite numbers")
-    last = probabilities.shape[1] - 1
-    if gold.min() < -1 or gold.max() > last:
+    if fitting and (gold.min() < -1 or gold.max() > last):
         problems.append(f"gold holds columns from {gold.min()} to {gold.max()}, expected -1 to {last}")
     if problems:
         raise DataError(problems, where="evaluation")

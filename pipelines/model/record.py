@@ -66,12 +66,7 @@ def run_record(
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "random_state": settings.random_state,
         "documents": {"train": len(train.texts), "valid": len(valid.texts)},
-        "fingerprints": {
-            "train": fingerprint(train.texts, train.labels),
-            "valid": fingerprint(valid.texts, valid.labels),
-            "taxonomy": None if taxonomy is None else _sha256(taxonomy.to_json()),
-            "encoder": encoder,
-        },
+        "fingerprints": {**_fingerprints(taxonomy, train, valid), "encoder": encoder},
         "versions": package_versions(),
         "hardware": hardware(settings.device),
         "peak_memory_mb": peak_memory(),
@@ -118,7 +113,7 @@ def with_refit(
     added = {
         **entry,
         "documents": {"train": len(train.texts), "valid": 0 if valid is None else len(valid.texts)},
-        "fingerprints": _of_refit(taxonomy, train, valid),
+        "fingerprints": _fingerprints(taxonomy, train, valid),
         "versions": package_versions(),
         "before": _sealed(kept, settings)["fingerprint"],
     }
@@ -143,15 +138,15 @@ def is_last_refit(
     last = (record.get("refits") or [None])[-1]
     if last is None or changes["coarse"] or any(changes[name] for name in ("added", "removed", "moved")):
         return False
-    same = {"fingerprints": _of_refit(taxonomy, train, valid), "versions": package_versions(), "augment": augment}
+    same = {"fingerprints": _fingerprints(taxonomy, train, valid), "versions": package_versions(), "augment": augment}
     return set(changes["groups"]) <= set(last["groups"]) and all(last.get(name) == same[name] for name in same)
 
 
-def _of_refit(taxonomy: Taxonomy, train: Documents, valid: Documents | None) -> dict[str, str | None]:
+def _fingerprints(taxonomy: Taxonomy | None, train: Documents, valid: Documents | None) -> dict[str, str | None]:
     return {
         "train": fingerprint(train.texts, train.labels),
         "valid": None if valid is None else fingerprint(valid.texts, valid.labels),
-        "taxonomy": _sha256(taxonomy.to_json()),
+        "taxonomy": None if taxonomy is None else _sha256(taxonomy.to_json()),
     }
 
 

@@ -99,7 +99,7 @@ def claim_parts(folder: Path, run: dict[str, Any]) -> None:
     """
     state = _state(folder)
     if state is None or state.run is None:
-        _write_state(folder, State(run=run))
+        write_output(folder / STATE, State(run=run).model_dump_json(indent=1) + "\n")
         return
     earlier = state.run
     changed = [name for name in run if earlier.get(name) != run[name]]
@@ -162,7 +162,7 @@ def remove_parts(folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    _write_state(folder, State())  # from here on it belongs to no run
+    write_output(folder / STATE, State().model_dump_json(indent=1) + "\n")  # from here on it belongs to no run
     for entry in _sorted_out(folder)[0]:
         _remove(entry)
     _remove(folder / TABLE)
@@ -185,10 +185,6 @@ def _state(folder: Path) -> State | None:
         return None if file.is_symlink() or not file.is_file() else State.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
         return None
-
-
-def _write_state(folder: Path, state: State) -> None:
-    write_output(folder / STATE, state.model_dump_json(indent=1) + "\n")
 
 
 def _sorted_out(folder: Path) -> tuple[list[Path], list[Path]]:

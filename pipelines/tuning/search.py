@@ -21,7 +21,6 @@ from pipelines.data.given import check_pair, prepare_documents
 from pipelines.data.splits import fingerprint
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 from pipelines.evaluation.metrics import FIGURES, accuracy_and_macro_f1
-from pipelines.model.artifact.replacement import run_place
 from pipelines.model.model import Model
 from pipelines.model.provenance import work_key
 from pipelines.settings import Settings
@@ -31,6 +30,7 @@ from pipelines.tuning.storage import Storage, check_optuna, open_storage, sample
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
 from stages.machine import n_processes
 from stages.progress import duration
+from stages.run_folder import run_place
 
 if TYPE_CHECKING:
     import optuna

@@ -143,10 +143,8 @@ def _settings(config: SavedConfig, record: Mapping[str, Any], folder: Path) -> S
         return settings_of_model(config.settings, where=str(folder / "config.json"))
     except ConfigError as error:
         made = record["versions"].get("coarsefine", "unknown")
-        problems = [f"{problem} (the model was made by coarsefine {made})" for problem in error.problems]
-        raise ArtifactError(
-            [f"{problem}: use that version, or train again" for problem in problems], error.where
-        ) from None
+        remedy = f"(the model was made by coarsefine {made}): use that version, or train again"
+        raise ArtifactError([f"{problem} {remedy}" for problem in error.problems], error.where) from None
 
 
 def _check_listed(listed: Mapping[str, Any], settings: Settings, folder: Path) -> None:

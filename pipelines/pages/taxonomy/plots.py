@@ -102,11 +102,9 @@ def _hues(places: np.ndarray, group_of: np.ndarray) -> list[int]:
     centres = _centres(places, group_of)
     hues: list[int] = []
     for g, centre in enumerate(centres):
-        distance = ((centres[:g] - centre) ** 2).sum(axis=1)
-        last = dict.fromkeys(range(len(HUES)), np.inf)  # how near the nearest group of each colour is
-        for other, hue in enumerate(hues):
-            last[hue] = min(last[hue], float(distance[other]))
-        hues.append(max(last, key=lambda hue: (last[hue], -hue)))
+        nearest = np.full(len(HUES), np.inf)  # how near the nearest group of each colour is
+        np.minimum.at(nearest, hues, ((centres[:g] - centre) ** 2).sum(axis=1))
+        hues.append(int(nearest.argmax()))
     return hues
 
 

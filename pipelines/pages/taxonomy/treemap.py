@@ -72,28 +72,22 @@ def squarified(sizes: np.ndarray, space: np.ndarray) -> np.ndarray:
     np.ndarray
         (n, 4), in the order of `sizes`; the largest stands at the top left.
     """
-    left, top, right, bottom = space
+    low, high = space[:2].copy(), space[2:]  # (left, top), (right, bottom) of what is free
     order = np.argsort(-sizes, kind="stable")
-    areas = sizes[order] * ((right - left) * (bottom - top) / sizes.sum())
+    areas = sizes[order] * (np.prod(high - low) / sizes.sum())
     placed = np.empty((len(sizes), 4))
     start = 0
     while start < len(areas):
-        side = min(right - left, bottom - top)
+        # A column at the left where there is more width, else a row at the top: thick across, cut along.
+        across, along = (0, 1) if high[0] - low[0] >= high[1] - low[1] else (1, 0)
+        side = high[along] - low[along]
         end = _end_of_row(areas, start, side)
-        row = areas[start:end]
-        along = np.concatenate([[0.0], np.cumsum(row)]) / row.sum()
-        mine = order[start:end]
-        if right - left >= bottom - top:  # a column at the left
-            edge = left + row.sum() / (bottom - top)
-            cuts = top + along * (bottom - top)
-            placed[mine] = np.column_stack([np.full(len(row), left), cuts[:-1], np.full(len(row), edge), cuts[1:]])
-            left = edge
-        else:  # a row at the top
-            edge = top + row.sum() / (right - left)
-            cuts = left + along * (right - left)
-            placed[mine] = np.column_stack([cuts[:-1], np.full(len(row), top), cuts[1:], np.full(len(row), edge)])
-            top = edge
-        start = end
+        row, mine = areas[start:end], order[start:end]
+        edge = low[across] + row.sum() / side
+        cuts = low[along] + np.concatenate([[0.0], np.cumsum(row)]) / row.sum() * side
+        placed[mine, across], placed[mine, 2 + across] = low[across], edge
+        placed[mine, along], placed[mine, 2 + along] = cuts[:-1], cuts[1:]
+        low[across], start = edge, end
     return placed
 
 

@@ -15,10 +15,7 @@ def history_plot(tuning: Tuning, name: str) -> Any:
     """Draw what each trial reached, and the best up to it."""
     plot = plot_with_axes("history", 320, x_axis_label="trial", y_axis_label=name)
     complete = _complete(tuning)
-    best, highest = [], 0.0
-    for trial in complete:
-        highest = max(highest, trial.figures[tuning.figure])
-        best.append(highest)
+    best = np.maximum.accumulate([trial.figures[tuning.figure] for trial in complete])
     numbers = [trial.number for trial in complete]
     plot.step(numbers, best, mode="after", line_color=GREY, line_width=2, legend_label="best so far")
     _points(plot, tuning, [float(number) for number in numbers], legend=True)

@@ -1,12 +1,10 @@
 """The check: what stops comes at once with its remedy, what does not is counted in the report."""
 
-import json
-
 import pytest
 
 from hierarchy.errors import DataError
 from hierarchy.taxonomy import Group, Label, Taxonomy
-from pipelines.data import scan
+from pipelines.data import checks
 from pipelines.data.checks import check_table
 from pipelines.data.reading import read_documents
 
@@ -15,7 +13,7 @@ datasets = pytest.importorskip("datasets")
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
-    monkeypatch.setattr(scan, "ROWS_IN_MEMORY", 3)
+    monkeypatch.setattr(checks, "ROWS_IN_MEMORY", 3)
 
 
 TAXONOMY = Taxonomy(
@@ -73,7 +71,7 @@ def test_labels_are_resolved_and_everything_odd_is_counted():
     assert (report.folded, report.folded_as) == (1, (folded_as,))
     elsewhere = "'Kettles (kettle)' in 'garden', not 'Kitchen (kitchen)'"
     assert (report.group_mismatches, report.mismatched) == (1, (elsewhere,))
-    assert json.loads(json.dumps(report.as_dict()))["conflicts"][0]["rows"] == [0, 1, 2]
+    assert report.conflicts[0].rows == (0, 1, 2)
     assert report.lines() == [
         "8 documents in 5 labels (documents a label: 1 to 3, median 1)",
         "2 empty documents left out (rows 3, 9)",
