@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.config import Config, Data
     from pipelines.data.checks import Checked
     from pipelines.data.documents import Documents
+    from pipelines.training.encoders import Encoders
 
 T = TypeVar("T")
 ROLES = ("train", "valid", "calibration", "test")
@@ -197,14 +198,19 @@ def warn_of_seen_parts(parts: Mapping[str, Part], role: str) -> list[str]:
 
 
 def training_vectors(
-    config: "Config", taxonomy: Taxonomy | None, check: Callable[[Taxonomy], None] = lambda _: None
+    config: "Config",
+    encoders: "Encoders",
+    taxonomy: Taxonomy | None,
+    check: Callable[[Taxonomy], None] = lambda _: None,
 ) -> "tuple[Taxonomy, tuple[np.ndarray, list[str]] | None, Sequence[str] | None]":
     """Read what the tree's figures stand on: the training documents as vectors, through the cache of the run folder.
 
     Parameters
     ----------
     config
-        Names the documents (data.train), the encoder and the run folder.
+        Names the documents (data.train) and the run folder.
+    encoders
+        Of its ``classifier``.
     taxonomy
         Whose labels the documents have; None makes an unplaced tree of the documents' columns.
     check
@@ -232,7 +238,7 @@ def training_vectors(
     if taxonomy is None:
         check(tree)
     texts, labels = checked["train"].texts, list(checked["train"].labels)
-    return tree, (document_vectors(texts, config.classifier, config.run_folder), labels), texts
+    return tree, (document_vectors(texts, encoders, config.run_folder), labels), texts
 
 
 def _taxonomy_of(documents: "Dataset", place: str, config: "Config") -> Taxonomy:

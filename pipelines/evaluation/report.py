@@ -156,7 +156,7 @@ def _worst(
     what: str, columns: tuple[str, ...], rows: Sequence[Row], cells: Callable[[Row], tuple[str, ...]], shown: int
 ) -> Table:
     """Give a table of those with wrong documents: the name, the cells of each, and what it is mistaken for."""
-    names = {row.id: named(row) for row in rows}
+    names = {one.id: named(one) for one in rows}
     wrong = with_errors(rows)
     lines = [(names[row.id], *cells(row), _mistaken(row, names)) for row in wrong[:shown]]
     title = f"{what} with the most wrong documents ({len(lines)} of {len(wrong)})"

@@ -55,6 +55,7 @@ def build(
     from pipelines.cli.documents import read_taxonomy, taxonomy_named, training_vectors
     from pipelines.cli.places import output_file, run_folder, writing
     from pipelines.cross_validation.out_of_fold import read_out_of_fold
+    from pipelines.training.encoders import Encoders
     from pipelines.training.groups import builder_of
 
     config, keep = work.config, earlier is not None
@@ -66,9 +67,10 @@ def build(
         if predictions is not None and config.data.train is None:
             raise TaxonomyError("--predictions needs the documents that they are about: --set data.train=FILE")
         confusions = None if predictions is None else read_out_of_fold(predictions).probe
-        builder = builder_of(config.classifier)
+        encoders = Encoders(config.classifier)
+        builder = builder_of(encoders)
         check_tree = partial(builder.check, keep=keep, move_labels=move_labels)
-        taxonomy, documents, texts = training_vectors(config, given, check_tree)
+        taxonomy, documents, texts = training_vectors(config, encoders, given, check_tree)
         built = builder.build(
             taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
         )

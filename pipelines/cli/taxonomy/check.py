@@ -38,12 +38,13 @@ def check(
     from hierarchy.measuring.measures import measure
     from hierarchy.measuring.quality import taxonomy_quality
     from pipelines.cli.documents import read_taxonomy, training_vectors
+    from pipelines.training.encoders import Encoders
 
-    taxonomy, options = read_taxonomy(file), work.config.classifier
+    taxonomy, encoders = read_taxonomy(file), Encoders(work.config.classifier)
     against = None if reference is None else agreement(taxonomy, read_taxonomy(reference))
-    _, documents, _ = training_vectors(work.config, taxonomy)
-    encoder = options.label_encoder or options.encoder
-    quality = taxonomy_quality(measure(taxonomy, documents, encoder=encoder, random_state=options.random_state))
+    _, documents, _ = training_vectors(work.config, encoders, taxonomy)
+    random_state = encoders.settings.random_state
+    quality = taxonomy_quality(measure(taxonomy, documents, **encoders.for_trees, random_state=random_state))
     if as_json:
         print_json(asdict(quality) | ({"reference": asdict(against)} if against else {}))
     else:

@@ -206,6 +206,8 @@ def _builder_and_documents(
     taxonomy: "Taxonomy", work: "Work"
 ) -> "tuple[TaxonomyBuilder, tuple[Any, list[str]] | None]":
     from pipelines.cli.documents import training_vectors
+    from pipelines.training.encoders import Encoders
     from pipelines.training.groups import builder_of
 
-    return builder_of(work.config.classifier), training_vectors(work.config, taxonomy)[1]
+    encoders = Encoders(work.config.classifier)
+    return builder_of(encoders), training_vectors(work.config, encoders, taxonomy)[1]

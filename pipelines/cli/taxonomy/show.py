@@ -26,12 +26,14 @@ def show(
         taxonomy = read_taxonomy(file)
         if html is not None:
             from pipelines.pages.taxonomy import taxonomy_page
+            from pipelines.training.encoders import Encoders
 
-            settings = work.config.classifier
-            _, documents, _ = training_vectors(work.config, taxonomy)
-            encoder, title = settings.label_encoder or settings.encoder, taxonomy.name or file.stem
-            drawn = taxonomy_page(taxonomy, documents, encoder=encoder, random_state=settings.random_state, title=title)
-            write_output(html, drawn)
+            encoders, title = Encoders(work.config.classifier), taxonomy.name or file.stem
+            _, documents, _ = training_vectors(work.config, encoders, taxonomy)
+            random_state = encoders.settings.random_state
+            write_output(
+                html, taxonomy_page(taxonomy, documents, **encoders.for_trees, random_state=random_state, title=title)
+            )
             wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is in")
         elif as_json:
             print_json(json.loads(taxonomy.to_json()))
