@@ -104,9 +104,11 @@ def training_vectors(settings: "Settings", data: DataSet) -> np.ndarray:
 
     from pipelines.data.augmentation import label_texts
     from pipelines.training.encoder import load_encoder
+    from pipelines.training.encoders import Encoders
     from stages.features import cached_vectors
 
-    encoder, segmenter = load_encoder(settings, data.train.texts, label_texts(data.taxonomy, data.train).values())
+    texts_of_labels = label_texts(data.taxonomy, data.train).values()
+    encoder, segmenter = load_encoder(Encoders(settings), data.train.texts, texts_of_labels)
     folder = Path(str(settings.run_dir))
     return cached_vectors(data.train.texts, encoder, segmenter, settings.tokens_per_chunk, folder).pooled()
 

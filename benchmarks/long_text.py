@@ -81,6 +81,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from pipelines.data.augmentation import label_texts
     from pipelines.evaluation.baselines import logistic_predictions
     from pipelines.training.encoder import load_encoder
+    from pipelines.training.encoders import Encoders
     from stages.features import cached_vectors, read_cached_documents
     from stages.router.label_space import LabelSpace
 
@@ -91,7 +92,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     settings = load_config(None, changes).classifier
     space = LabelSpace.of(data.taxonomy, data.train.labels)
     gold = space.group_of[space.targets(data.test.labels)]
-    encoder, segmenter = load_encoder(settings, data.train.texts, label_texts(data.taxonomy, data.train).values())
+    texts_of_labels = label_texts(data.taxonomy, data.train).values()
+    encoder, segmenter = load_encoder(Encoders(settings), data.train.texts, texts_of_labels)
 
     def encoded(texts: Any) -> "SegmentVectors":
         return cached_vectors(texts, encoder, segmenter, settings.tokens_per_chunk, options.run)

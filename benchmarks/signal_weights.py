@@ -62,6 +62,7 @@ def measure(name: str, options: argparse.Namespace, runs: Any) -> dict[str, Any]
     from pipelines.config import load_config
     from pipelines.data.augmentation import label_texts
     from pipelines.training.encoder import load_encoder
+    from pipelines.training.encoders import Encoders
     from stages.features import cached_vectors
 
     run = runs / name
@@ -71,7 +72,8 @@ def measure(name: str, options: argparse.Namespace, runs: Any) -> dict[str, Any]
         raise SystemExit(f"{name} has no groups or no validation part")
     settings = load_config(None, ["classifier.trainable=frozen"]).classifier.model_copy(update={"run_dir": str(run)})
     X = training_vectors(settings, data)
-    encoder, segmenter = load_encoder(settings, data.train.texts, label_texts(data.taxonomy, data.train).values())
+    texts_of_labels = label_texts(data.taxonomy, data.train).values()
+    encoder, segmenter = load_encoder(Encoders(settings), data.train.texts, texts_of_labels)
     valid = cached_vectors(data.valid.texts, encoder, segmenter, settings.tokens_per_chunk, run).pooled()
     labels = data.taxonomy.labels
     place = {label.id: i for i, label in enumerate(labels)}

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,16 @@ logger = logging.getLogger(f"coarsefine.{__name__}")
 Embed = Callable[[Sequence[str]], np.ndarray]
 Documents = tuple[Sequence[str] | np.ndarray, Sequence[str]]
 """(texts or vectors, label id of each)."""
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """A function texts → array that also tells which share of their tokens it does not know."""
+
+    def __call__(self, texts: Sequence[str], /) -> np.ndarray: ...  # noqa: D102
+
+    def unknown_share(self, texts: Sequence[str], /) -> float: ...  # noqa: D102
+
 
 OTHERS = "give a Hugging Face id, a folder, 'embedded' or 'none'"
 MAX_UNKNOWN = 0.05  # above this share of unknown tokens an encoder reads noise
@@ -210,9 +220,11 @@ def embed_texts(
     texts
         Label texts, or label texts followed by documents.
     embed
-        A function texts → array; used as it is.
+        A function texts → array. It is used as it is; n-grams take the place of a `TextEncoder` that does not know the
+        tokens.
     encoder
-        Where there is no function: the name of an encoder, or `none` for character n-grams.
+        Where there is no function: the name of an encoder, or `none` for character n-grams. Where there is one: the
+        name that a warning gives it.
     random_state
         Of the n-grams' SVD.
 
@@ -221,20 +233,10 @@ def embed_texts(
     np.ndarray
         (texts, dimensions), rows of length 1.
     """
-    if embed is not None:
-        vectors = np.asarray(embed(list(texts)), dtype=np.float64)
-        if vectors.ndim != 2 or len(vectors) != len(texts):
-            raise EncoderError(
-                f"embed gave an array of shape {vectors.shape} for {len(texts)} texts; it must be (texts, dimensions)"
-            )
-        if not np.isfinite(vectors).all():
-            place = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-            raise EncoderError(f"embed gave NaN or infinity for a text: {texts[place]!r:.80}")
-        return unit(vectors)
-    if encoder == "none":
+    if embed is None and encoder == "none":
         return ngram_vectors(texts, random_state=random_state)
-    loaded = load_sentence_encoder(encoder)
-    unknown = loaded.unknown_share(texts)
+    embed = load_sentence_encoder(encoder) if embed is None else embed
+    unknown = embed.unknown_share(texts) if isinstance(embed, TextEncoder) else 0.0
     if unknown > MAX_UNKNOWN:
         logger.warning(
             "encoder '%s' does not know %.0f %% of the tokens of the label texts; "
@@ -242,7 +244,15 @@ def embed_texts(
             encoder, 100 * unknown,
         )  # fmt: skip
         return ngram_vectors(texts, random_state=random_state)
-    return unit(np.asarray(loaded(texts), dtype=np.float64))
+    vectors = np.asarray(embed(list(texts)), dtype=np.float64)
+    if vectors.ndim != 2 or len(vectors) != len(texts):
+        raise EncoderError(
+            f"embed gave an array of shape {vectors.shape} for {len(texts)} texts; it must be (texts, dimensions)"
+        )
+    if not np.isfinite(vectors).all():
+        place = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+        raise EncoderError(f"embed gave NaN or infinity for a text: {texts[place]!r:.80}")
+    return unit(vectors)
 
 
 def principal_components(vectors: np.ndarray, dimensions: int = 100, random_state: int = 0) -> np.ndarray:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from hierarchy.disk.locks import held
 from hierarchy.disk.output import PAGE_SUFFIXES, OutputFile, OutputFolder, check_outputs
 from hierarchy.errors import DataError
+from pipelines.cli.documents import ROLES
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
     from pipelines.config import Config
 
-ROLES = ("train", "valid", "calibration", "test")
 OF_RUN = re.compile(r"documents|vectors|(rows|folds|tune|chained|joint)-.*", re.DOTALL)
 Output: TypeAlias = OutputFile | OutputFolder
 NO_FOLDERS = ("none", "embedded")  # encoders that are no path

@@ -201,8 +201,10 @@ def _encoder(settings: Settings, taxonomy: Taxonomy | None, documents: Documents
     if settings.encoder == "none":
         return settings, None
     from pipelines.training.encoder import load_encoder, resolve_trainable
+    from pipelines.training.encoders import Encoders
 
-    encoder, segmenter = load_encoder(settings, documents.texts, label_texts(taxonomy, documents).values())
+    texts_of_labels = label_texts(taxonomy, documents).values()
+    encoder, segmenter = load_encoder(Encoders(settings), documents.texts, texts_of_labels)
     trainable = resolve_trainable(settings, encoder, documents.texts)
     return settings.resolved(trainable=trainable), (encoder, segmenter)
 

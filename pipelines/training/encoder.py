@@ -3,16 +3,23 @@
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from hierarchy.errors import ConfigError, EncoderError, UnreadableError
+from hierarchy.taxonomy import Taxonomy
 from pipelines.settings import Settings
+from stages.coarse.document_model import group_text_embeddings
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, unknown_token_share
-from stages.machine import device_of
 from stages.progress import duration
+from stages.router.label_space import LabelSpace
 from stages.training.arguments import ENCODER_DEFAULTS, layer_depths
+
+if TYPE_CHECKING:
+    from pipelines.training.encoders import Encoders
 
 UNKNOWN_TOKEN_SAMPLE = 2000  # documents looked at, spread over all
 FULL_TRAINING_LIMIT = 30 * 60  # seconds that `auto` is ready to spend on the encoder
@@ -20,7 +27,7 @@ CORE_FLOPS = 28e9  # of training a core is good for: MiniLM-L6 in fp32 trains ab
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
-def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable[str]) -> tuple[Encoder, Segmenter]:
+def load_encoder(encoders: "Encoders", texts: Sequence[str], label_texts: Iterable[str]) -> tuple[Encoder, Segmenter]:
     """Load encoder and segmenter, and check that they fit the settings and can read the texts, before any long work.
 
     Raises
@@ -30,16 +37,8 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable
     EncoderError
         The encoder cannot be had or does not fit, or more than 5 % of the tokens are unknown to it.
     """
-    device = device_of(settings.device)
-    encoder = Encoder.from_pretrained(
-        settings.encoder,
-        pooling=settings.pooling,
-        dtype=settings.dtype,
-        attention_dropout=settings.attention_dropout,
-    )
-    segmenter = encoder.segmenter(
-        segment_tokens=settings.segment_tokens, overlap=settings.overlap, max_segments=settings.max_segments
-    )
+    settings = encoders.settings
+    encoder, segmenter = encoders.of_documents
     _check_sizes(settings, encoder)
     some = np.unique(np.linspace(0, len(texts) - 1, UNKNOWN_TOKEN_SAMPLE).astype(int))
     share = unknown_token_share(encoder.tokenizer, [texts[int(i)] for i in some])
@@ -50,10 +49,8 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable
             "encoder: none, which needs no encoder at all"
         )
     label_texts = list(label_texts)
-    reader = encoder
-    if settings.label_encoder is not None and label_texts:
-        reader = Encoder.from_pretrained(settings.label_encoder)
-    check_label_texts(settings, reader, label_texts)
+    if label_texts:
+        check_label_texts(settings, encoders.of_labels[0], label_texts)
     if settings.mode == "joint" and settings.row_start == "labels":
         share = unknown_token_share(encoder.tokenizer, label_texts)
         if share > UNKNOWN_TOKEN_LIMIT:
@@ -61,7 +58,7 @@ def load_encoder(settings: Settings, texts: Sequence[str], label_texts: Iterable
                 f"{share:.0%} of the tokens of the label texts are unknown to the encoder {settings.encoder!r}: rows "
                 "cannot start from them: set row_start: centroids"
             )
-    return encoder.to(device), segmenter
+    return encoder, segmenter
 
 
 def resolve_trainable(settings: Settings, encoder: Encoder, texts: Sequence[str]) -> str:
@@ -116,3 +113,40 @@ def check_label_texts(settings: Settings, encoder: Encoder, texts: Sequence[str]
             f"{share:.0%} of the tokens of the label texts are unknown to the encoder: "
             "set label_encoder to one that reads the language of the labels"
         )
+
+
+def group_embeddings(
+    settings: Settings, taxonomy: Taxonomy, space: LabelSpace, reader: tuple[Encoder, Segmenter]
+) -> torch.Tensor:
+    """Vectors of the groups, from their texts and those of their labels, at which the label attention starts.
+
+    Parameters
+    ----------
+    settings
+        ``label_attention`` is read.
+    taxonomy, space
+        Labels, groups and their texts.
+    reader
+        Encoder of the label texts, and what cuts them.
+
+    Returns
+    -------
+    torch.Tensor
+        (groups, label hidden).
+
+    Raises
+    ------
+    EncoderError
+        The label texts have more than 5 % unknown tokens.
+    """
+    encoder, segmenter = reader
+    groups = [taxonomy.groups[taxonomy.group_index(g)] for g in space.group_ids]
+    group_texts = [g.text for g in groups]
+    label_texts = [label.text for g in groups for label in g.labels]
+    check_label_texts(settings, encoder, label_texts)
+    group_of = torch.tensor([i for i, g in enumerate(groups) for _ in g.labels])
+    return group_text_embeddings(
+        torch.from_numpy(encoder.encode_texts(group_texts, segmenter)),
+        torch.from_numpy(encoder.encode_texts(label_texts, segmenter)),
+        group_of,
+    )

@@ -23,6 +23,7 @@ from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import CUT, run_record, with_sources
 from pipelines.promises.backoff import check_enough
 from pipelines.settings import Settings
+from pipelines.training.encoders import Encoders
 from pipelines.training.groups import check_placeable, place_labels
 from pipelines.training.heads import fit_heads, fit_ngram_rows, plan_rows, read_ngrams, report_unknown
 from stages.features import FeatureExtractor
@@ -61,11 +62,16 @@ def settings_of(parameters: Mapping[str, Any]) -> Settings:
             "names it (model_.settings.encoder): name one with set_params(encoder=...)"
         )
     settings = validated(Settings, values, where="HierarchicalClassifier")
+    check_neural(settings)
+    return settings
+
+
+def check_neural(settings: Settings) -> None:
+    """Refuse, before documents are read, values of ``training`` that no training could take."""
     if settings.encoder != "none":
         from stages.training.arguments import check_training
 
         check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
-    return settings
 
 
 def fit_documents(
@@ -143,18 +149,19 @@ def fit_model(
     ConfigError, EncoderError
         The encoder cannot be had, or fits neither settings nor documents.
     """
+    encoders = Encoders(settings)
     if taxonomy is None or taxonomy.unplaced:
-        check_placeable(settings, taxonomy, train)
+        check_placeable(encoders, taxonomy, train)
     clock = Clock()
     given = train
     train = training_documents(settings, taxonomy, given)
     neural = content = None
     if settings.encoder != "none":
-        from pipelines.training.encoder import load_encoder, resolve_trainable
+        from pipelines.training.encoder import group_embeddings, load_encoder, resolve_trainable
         from pipelines.training.neural import NeuralStage
 
         with clock.step("encoder"):
-            encoder, segmenter = load_encoder(settings, train.texts, label_texts(taxonomy, given).values())
+            encoder, segmenter = load_encoder(encoders, train.texts, label_texts(taxonomy, given).values())
             content = encoder.content_fingerprint()
             trainable = resolve_trainable(settings, encoder, train.texts)
             settings = settings.resolved(trainable=trainable)
@@ -168,7 +175,7 @@ def fit_model(
     placed = taxonomy
     if placed is None or placed.unplaced:
         with clock.step("taxonomy"):
-            placed = place_labels(settings, taxonomy, given, neural)
+            placed = place_labels(encoders, taxonomy, given, neural)
     space = LabelSpace.of(placed, train.labels)
     targets, valid_targets = space.targets(train.labels), space.targets(valid.labels)
     negatives = resolve_negatives(settings.negatives, len(space.label_ids), len(targets))
@@ -180,7 +187,9 @@ def fit_model(
     history: list[dict[str, float | None]] = []
     if neural is not None:
         with clock.step("joint model" if joint else "coarse model"):
-            history = neural.train(placed, space, targets, valid_targets).history
+            embeddings = group_embeddings(settings, placed, space, encoders.of_labels)
+            del encoders  # one of label texts has done its work
+            history = neural.train(placed, space, targets, valid_targets, group_embeddings=embeddings).history
         rows, features = neural.trained_rows(), neural.features()
         if not joint:
             with clock.step("vectors for the fine heads"):

@@ -18,8 +18,7 @@ from torch.utils.data import Dataset
 from hierarchy.taxonomy import Taxonomy
 from pipelines.model.document_model import fine_encoders, make_document_model
 from pipelines.settings import MACHINE, Settings
-from pipelines.training.encoder import check_label_texts, freeze
-from stages.coarse.document_model import group_text_embeddings
+from pipelines.training.encoder import freeze
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Segmenter, chunked
 from stages.features import (
@@ -133,7 +132,13 @@ class NeuralStage:
         return self.vectors(self.pretrained, "training").pooled()[:documents]
 
     def train(
-        self, taxonomy: Taxonomy, space: LabelSpace, targets: np.ndarray, valid_targets: np.ndarray
+        self,
+        taxonomy: Taxonomy,
+        space: LabelSpace,
+        targets: np.ndarray,
+        valid_targets: np.ndarray,
+        *,
+        group_embeddings: torch.Tensor,
     ) -> "Training":
         """Train the document model, the rows if the training is joint, and the encoder unless it is frozen.
 
@@ -143,8 +148,9 @@ class NeuralStage:
             Labels, groups and their texts.
         targets, valid_targets
             (documents,) label of each document; -1 leaves one out.
+        group_embeddings
+            (groups, label hidden), at which the label attention starts.
         """
-        embeddings = self._group_embeddings(taxonomy, space)
         self._space = space
         self._key = training_key(
             self.settings,
@@ -152,13 +158,14 @@ class NeuralStage:
             segmenter=self.segmenter,
             taxonomy=taxonomy,
             space=space,
-            group_embeddings=embeddings,
+            group_embeddings=group_embeddings,
             train=(self.train_texts, targets),
             valid=(self.valid_texts, valid_targets),
         )
         torch.manual_seed(self.settings.random_state)
         device = self.pretrained.device
-        self.document_model = make_document_model(self.settings, self.pretrained.hidden_size, embeddings).to(device)
+        hidden = self.pretrained.hidden_size
+        self.document_model = make_document_model(self.settings, hidden, group_embeddings).to(device)
         if self.settings.mode == "joint":
             self.rows = self._start_rows(taxonomy, space, targets).to(device)
         parts = {"document_model": self.document_model, "rows": self.rows}
@@ -234,27 +241,6 @@ class NeuralStage:
         if self.encoder is self.pretrained:
             return [self.pretrained]
         return fine_encoders(self.settings.fine_features, trained=self.encoder, pretrained=self.pretrained)
-
-    def _label_reader(self) -> tuple[Encoder, Segmenter]:
-        if self.settings.label_encoder is None:
-            return self.pretrained, self.segmenter
-        encoder = Encoder.from_pretrained(
-            self.settings.label_encoder, pooling=self.settings.pooling, dtype=self.settings.dtype
-        )
-        return encoder, encoder.segmenter(segment_tokens=min(256, encoder.max_tokens))
-
-    def _group_embeddings(self, taxonomy: Taxonomy, space: LabelSpace) -> torch.Tensor:
-        encoder, segmenter = self._label_reader()
-        groups = [taxonomy.groups[taxonomy.group_index(g)] for g in space.group_ids]
-        group_texts = [g.text for g in groups]
-        label_texts = [label.text for g in groups for label in g.labels]
-        check_label_texts(self.settings, encoder, label_texts)
-        group_of = torch.tensor([i for i, g in enumerate(groups) for _ in g.labels])
-        return group_text_embeddings(
-            torch.from_numpy(encoder.encode_texts(group_texts, segmenter)),
-            torch.from_numpy(encoder.encode_texts(label_texts, segmenter)),
-            group_of,
-        )
 
     def _start_rows(self, taxonomy: Taxonomy, space: LabelSpace, targets: np.ndarray) -> nn.Linear:
         """Rows before the training: random, or what the untrained document model makes of label texts or documents."""

@@ -22,6 +22,7 @@ from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import is_last_refit, with_refit
 from pipelines.settings import Settings
+from pipelines.training.encoders import Encoders
 from pipelines.training.fit import Pair, Place
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
 from pipelines.training.refit_plan import CHANGED, RefitPlan, cut_for_refit, plan_refit
@@ -284,8 +285,12 @@ def _train_coarse(
     neural: NeuralFeatures, plan: RefitPlan, train: Documents, valid: Documents, settings: Settings, folder: Path
 ) -> tuple[NeuralFeatures, list[dict[str, float | None]]]:
     """Train a document model above the encoder as it stands; return the features with it, and its history."""
+    from pipelines.training.encoder import group_embeddings
     from pipelines.training.neural import NeuralStage
 
+    reader = neural.encoder, neural.segmenter
+    if settings.label_encoder is not None:
+        reader = Encoders(settings).of_labels
     stage = NeuralStage(
         settings.resolved(trainable="frozen"),
         neural.encoder,
@@ -296,7 +301,8 @@ def _train_coarse(
     )
     space = plan.space
     targets, valid_targets = (space.targets(documents.labels) for documents in (train, valid))
-    history = stage.train(plan.taxonomy, space, targets, valid_targets).history
+    embeddings = group_embeddings(settings, plan.taxonomy, space, reader)
+    history = stage.train(plan.taxonomy, space, targets, valid_targets, group_embeddings=embeddings).history
     return replace(neural, document_model=stage.document_model), history
 
 

@@ -91,6 +91,13 @@ def test_texts_that_the_encoder_cannot_read_go_through_ngrams(monkeypatch, caplo
     assert np.array_equal(vectors, ngram_vectors(["?a ?b", "word ?c"]))
 
 
+def test_a_function_that_tells_what_it_cannot_read_gives_way_to_ngrams(caplog):
+    reader = SentenceEncoder(Counting())
+    assert np.array_equal(embed_texts(["?a ?b", "word ?c"], reader, "of/mine"), ngram_vectors(["?a ?b", "word ?c"]))
+    assert "encoder 'of/mine' does not know 75 % of the tokens" in caplog.text
+    assert np.array_equal(embed_texts(["one word"], reader), unit(reader(["one word"]).astype(float)))
+
+
 def test_ngrams_know_chinese_and_are_deterministic():
     texts = ["咖啡机", "咖啡豆", "洗衣机", "Kettles", "KETTLES"]
     vectors = ngram_vectors(texts)
