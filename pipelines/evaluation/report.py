@@ -1,6 +1,6 @@
 """An evaluation report to read: tables for the terminal, and as Markdown for the model card."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -158,10 +158,7 @@ def _worst(
     """Give a table of those with wrong documents: the name, the cells of each, and what it is mistaken for."""
     names = {one.id: named(one) for one in rows}
     wrong = with_errors(rows)
-    lines = []
-    for row in wrong[:shown]:
-        mistaken = f"{names[row.mistaken_for]} ({row.mistaken_count})" if row.mistaken_for else ""
-        lines.append((names[row.id], *cells(row), mistaken))
+    lines = [(names[row.id], *cells(row), _mistaken(row, names)) for row in wrong[:shown]]
     title = f"{what} with the most wrong documents ({len(lines)} of {len(wrong)})"
     return Table(title, (*columns, "mistaken for"), lines)
 
@@ -169,6 +166,10 @@ def _worst(
 def with_errors(rows: Sequence[Row]) -> list[Row]:
     """Give the labels or groups with wrong documents, those with the most first."""
     return sorted((row for row in rows if row.wrong), key=lambda row: -row.wrong)
+
+
+def _mistaken(row: Row, names: Mapping[str, str]) -> str:
+    return f"{names[row.mistaken_for]} ({row.mistaken_count})" if row.mistaken_for else ""
 
 
 def _figure(value: float | None) -> str:

@@ -62,12 +62,12 @@ def settings_of(parameters: Mapping[str, Any]) -> Settings:
             "names it (model_.settings.encoder): name one with set_params(encoder=...)"
         )
     settings = validated(Settings, values, where="HierarchicalClassifier")
-    check_neural(settings)
+    check_training_settings(settings)
     return settings
 
 
-def check_neural(settings: Settings) -> None:
-    """Refuse, before documents are read, values of ``training`` that no training could take."""
+def check_training_settings(settings: Settings) -> None:
+    """Refuse values of ``training`` that no training could take; raises ConfigError."""
     if settings.encoder != "none":
         from stages.training.arguments import check_training
 
