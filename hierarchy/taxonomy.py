@@ -17,9 +17,8 @@ from hierarchy.checks import find_problems, in_words
 from hierarchy.errors import TaxonomyError
 from hierarchy.files.taxonomy_files import read_tree_file, write_table, write_text
 from hierarchy.files.writing import json_text, yaml_text
-from hierarchy.matching import LabelMatcher
+from hierarchy.matching import LabelMatcher, Pair, merged_pairs
 from hierarchy.nodes import Group, Label, Tree, named, with_default_ids
-from hierarchy.spellings import Pair, merged_pairs
 from hierarchy.text.characters import is_blank
 
 __all__ = ["Group", "Label", "Taxonomy"]

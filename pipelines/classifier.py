@@ -24,7 +24,6 @@ from pipelines.explaining.explanation import Explanation
 from pipelines.model.artifact.hub import Token, local_folder, push_saved
 from pipelines.model.artifact.loading import load_model
 from pipelines.model.artifact.manifest import METRICS
-from pipelines.model.artifact.replacement import place_of_run
 from pipelines.model.artifact.saved_settings import parameters_of_model
 from pipelines.model.artifact.saving import save_model
 from pipelines.model.model import Model
@@ -35,6 +34,7 @@ from pipelines.settings import Trainable, settings_documented
 from pipelines.training.calibrate import calibrate
 from pipelines.training.fit import Pair, fit_documents
 from pipelines.training.refit import refit_documents
+from stages.run_folder import place_of_run
 
 Texts = Sequence[str]
 Labels = Sequence[Word]

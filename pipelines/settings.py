@@ -271,7 +271,7 @@ class Settings(BaseModel):
             problems.append(f"overlap {self.overlap} must be less than half of segment_tokens ({self.segment_tokens})")
         if self.min_group_size and self.max_group_size and self.min_group_size > self.max_group_size:
             problems.append(f"min_group_size {self.min_group_size} is above max_group_size {self.max_group_size}")
-        problems += signal_problems(self.signals)
+        problems += [] if self.signals is None else signal_problems(self.signals)
         problems += [
             f"training.{name} = {short_repr(value)} is more than any training can use"
             for name, value in self.training.items()

@@ -1,4 +1,4 @@
-"""What a run folder keeps: files under a name that says all they depend on, with checksums that find a damaged one.
+"""A run folder: held while work lasts, its files named by all that they depend on, a damaged one found by its checksum.
 
 A name is a hash of named parts, so that what was made of something else is never read. An array goes in with its type
 and shape and a text with its length, so that no two different things look alike. Where settings are a part, all of them
@@ -12,18 +12,24 @@ import hashlib
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
 
+from hierarchy.disk.locks import held
+from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import cannot_write, checksum, named_file, sync, system_error, whole_file, write_whole
-from hierarchy.errors import CoarsefineError, DataError
+from hierarchy.errors import CoarsefineError, ConfigError, DataError
+from stages.machine import is_first, n_processes
 
 T = TypeVar("T")
+_mine: ContextVar[frozenset[Path]] = ContextVar("folders that the calls around this one hold", default=frozenset())
 LIST = ".sha256"  # how the name of a list ends
 PLACES = "(`run` or -o; in Python `run_dir`, for documents `cache_dir`)"
 LONGEST_LIST = 1 << 20  # bytes
@@ -59,6 +65,72 @@ def texts_digest(texts: Iterable[str]) -> str:
         digest.update(len(raw).to_bytes(8, "little"))
         digest.update(raw)
     return digest.hexdigest()
+
+
+@contextmanager
+def run_place(folder: Path) -> Iterator[Path]:
+    """Make a run folder, and keep it for this call until the block ends; calls within may do it again.
+
+    Raises
+    ------
+    BusyError
+        Another process works there.
+    DataError
+        It cannot be made or written.
+    """
+    with made_folder(folder, folder), held_for_all(Path(os.path.realpath(folder)), folder, file=folder / ".lock"):
+        yield folder
+
+
+@contextmanager
+def place_of_run(run_dir: str | None) -> Iterator[Path]:
+    """Keep the run folder of a classifier until the block ends; None makes a temporary one.
+
+    Raises
+    ------
+    BusyError, DataError
+        As for `run_place`.
+    ConfigError
+        Several processes train together, and none is named.
+    """
+    if run_dir is not None:
+        with run_place(local_path(run_dir)) as folder:
+            yield folder
+        return
+    if n_processes() > 1:
+        raise ConfigError("several processes share what they do in a run folder: set run_dir")
+    with tempfile.TemporaryDirectory(prefix="coarsefine-") as temporary:
+        yield Path(temporary)
+
+
+@contextmanager
+def made_folder(folder: Path, named: Path) -> Iterator[None]:
+    """Make a folder and those above; what was made and is empty in the end goes: a refused command leaves nothing."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(cannot_write(named, error)) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            for place in missing:
+                place.rmdir()
+
+
+@contextmanager
+def held_for_all(real: Path, place: Path, *, file: Path | None = None) -> Iterator[bool]:
+    """Keep a place for this call until the block ends, once for all calls within; tell whether this one took it."""
+    if real in _mine.get() or not is_first():  # of processes that train together the first one writes
+        yield False  # what is left over beside it was looked at already
+        return
+    with held(place, file=file) as is_kept:
+        before = _mine.set(_mine.get() | {real})
+        try:
+            yield is_kept
+        finally:
+            _mine.reset(before)
 
 
 @contextmanager

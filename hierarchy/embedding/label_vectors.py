@@ -15,8 +15,7 @@ import numpy as np
 from hierarchy.disk.paths import expanded, path_exists
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
-from hierarchy.embedding.quiet import quiet_transformers
-from hierarchy.embedding.windows import TEXTS_PER_CALL, is_panic, whole_tokens, window_bounds
+from hierarchy.embedding.pretrained import TEXTS_PER_CALL, is_panic, quiet_transformers, whole_tokens, window_bounds
 from hierarchy.errors import EncoderError, first_line
 
 logger = logging.getLogger(f"coarsefine.{__name__}")

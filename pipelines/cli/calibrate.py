@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hierarchy.disk.paths import expanded
 from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_table, wrote
@@ -19,24 +18,17 @@ if TYPE_CHECKING:
 def calibrate(
     work: "Work",
     model: options.ModelArgument,
-    file: Annotated[
-        str,
-        typer.Argument(parser=expanded, help="Documents with their labels, seen by neither training nor validation."),
-    ],
+    file: options.LabelledArgument,
     out: options.NewModelOption = None,
-    precision: Annotated[
-        float, typer.Option("--precision", help="Share of right answers, at each level, that is promised.")
-    ] = 0.95,
-    delta: Annotated[float, typer.Option("--delta", help="Probability that the promise does not hold.")] = 0.1,
-    coverage: Annotated[float, typer.Option("--coverage", help="How often a set holds the right label.")] = 0.9,
+    precision: Annotated[float, typer.Option(help="Share of right answers, at each level, that is promised.")] = 0.95,
+    delta: Annotated[float, typer.Option(help="Probability that the promise does not hold.")] = 0.1,
+    coverage: Annotated[float, typer.Option(help="How often a set holds the right label.")] = 0.9,
     by_group: Annotated[
         bool, typer.Option("--by-group", help="The coverage of sets of labels holds in every group apart.")
     ] = False,
     false_alarms: Annotated[
         float | None,
-        typer.Option(
-            "--false-alarms", help="Share of documents in scope that may be taken for out of scope; by default none is."
-        ),
+        typer.Option(help="Share of documents in scope that may be taken for out of scope; by default none is."),
     ] = None,
     split: options.SplitOption = None,
     routing: options.RoutingOption = None,
@@ -45,10 +37,11 @@ def calibrate(
 ) -> None:
     """Promise a precision for fine answers and for group answers, and a coverage for sets.
 
+    The documents must be such as neither training nor validation has seen.
     What each promise means, and when it does not hold, stands in docs/trust.md.
     """
     from pipelines.card.reproduction import with_calibration
-    from pipelines.cli.documents import read_file
+    from pipelines.cli.documents import read_checked
     from pipelines.cli.models import load_classifier
     from pipelines.cli.places import new_model, writing
 
@@ -57,9 +50,11 @@ def calibrate(
     with writing(work, folder):
         classifier = load_classifier(model, device=device, routing=routing, beam=beam)
         source = (file, split or data.calibration_split)
-        documents = read_file("calibration", source, work.config, classifier.taxonomy_)
+        _, checked = read_checked({"calibration": source}, work.config, classifier.taxonomy_)
+        documents = checked["calibration"]
         classifier.calibrate(
-            *documents.pair,
+            documents,
+            documents.labels,
             precision=precision,
             delta=delta,
             coverage=coverage,

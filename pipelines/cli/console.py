@@ -24,7 +24,7 @@ from pipelines.cli.streams import failure_of
 from stages.machine import is_first
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
     from rich.text import Text
 
     from pipelines.evaluation.comparison import EvaluationReport
@@ -154,18 +154,9 @@ class OneLine(logging.Formatter):
 
 
 def set_up_log() -> None:
-    """Show our lines from INFO up and other libraries' errors, plain where stderr is piped."""
-    from rich.logging import RichHandler
-
-    handler: logging.Handler
-    if sys.stderr.isatty():
-        handler = RichHandler(
-            console=stderr(), show_path=False, show_level=False, markup=False, log_time_format="%H:%M:%S"
-        )
-        handler.setFormatter(OneLine("%(message)s"))
-    else:
-        handler = logging.StreamHandler()
-        handler.setFormatter(OneLine("%(asctime)s %(message)s", "%H:%M:%S"))
+    """Show our lines from INFO up and other libraries' errors."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
     # Of several processes the first speaks for all.
     logging.getLogger(OURS).setLevel(logging.INFO if is_first() else logging.ERROR)
@@ -175,26 +166,13 @@ def set_up_log() -> None:
     os.environ.setdefault("DATASETS_VERBOSITY", "error")
 
 
-def stdout() -> "Console":
-    """Return the console for results."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED, highlight=False)
-
-
-def stderr() -> "Console":
-    """Return the console for everything else."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False, soft_wrap=True)
-
-
 def fail(message: str, style: str = "red") -> None:
     """Show a message on stderr."""
+    from rich.console import Console
     from rich.text import Text
 
     shown = "\n".join(map(visible, message.split("\n")))
-    stderr().print(Text(f"coarsefine: {shown}", style=style))
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"coarsefine: {shown}", style=style))
 
 
 def print_lines(*lines: "str | RenderableType") -> None:
@@ -232,16 +210,36 @@ def print_json(content: Any) -> None:
     _keep((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "backslashreplace"))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Show a table; the first column is text, the others are figures."""
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], most: int | None = None) -> None:
+    """Show a table, where it has rows; the first column is text, the others are figures.
+
+    Parameters
+    ----------
+    title
+        Says how many of the rows are shown, where that is not all.
+    columns, rows
+        Headings and cells.
+    most
+        How many rows are shown at most.
+    """
     from rich.table import Table
 
+    shown = rows[:most]
+    if not shown:
+        return
+    if len(shown) < len(rows):
+        title += f" ({len(shown)} of {len(rows)})"
     table = Table(title=text(title, "bold") if title else None, title_justify="left")
     for place, column in enumerate(columns):
         table.add_column(text(column), justify="right" if place else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(text, row))
+    for row in shown:
+        table.add_row(*(text(str(cell)) for cell in row))
     _keep(table)
+
+
+def print_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Show facts, what is told to what is found, as a table; those that are None are left out."""
+    print_table(title, ("what", "value"), [fact for fact in facts.items() if fact[1] is not None])
 
 
 def print_minutes(seconds: Mapping[str, float]) -> None:
@@ -270,7 +268,11 @@ def _print(what: "RenderableType | bytes") -> None:
     if isinstance(what, bytes):
         sys.stdout.flush()
         sys.stdout.buffer.write(what)
-    elif isinstance(what, str):
-        stdout().print(text(what), soft_wrap=True)
+        return
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED, highlight=False)
+    if isinstance(what, str):
+        console.print(text(what), soft_wrap=True)
     else:
-        stdout().print(what)
+        console.print(what)

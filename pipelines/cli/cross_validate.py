@@ -10,7 +10,7 @@ import typer
 
 from pipelines.cli import options
 from pipelines.cli.commands import command
-from pipelines.cli.console import naming, print_json, print_table, wrote
+from pipelines.cli.console import naming, print_facts, print_json, print_table, wrote
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -75,12 +75,13 @@ def validated_folds(
     import numpy as np
 
     from pipelines.cli.documents import read_checked, read_table, sources_of, taxonomy_named
-    from pipelines.cli.models import check_settings, new_classifier
+    from pipelines.cli.models import new_classifier
     from pipelines.cross_validation.validate import cross_validate
-    from pipelines.model.artifact.replacement import run_place
+    from pipelines.training.fit import check_neural
+    from stages.run_folder import run_place
 
     train = sources_of(config, ("train",))["train"]
-    check_settings(config)
+    check_neural(config.settings())
     with run_place(config.run_folder) as folder:
         read = partial(read_table, train, config.data, cache=folder / "documents")
         taxonomy, checked = read_checked({"train": train}, config, taxonomy_named(config), cache=folder / "documents")
@@ -120,43 +121,29 @@ def _column(read: "Callable[..., Dataset]", column: str, option: str, rows: Sequ
 def _show(result: "CrossValidation") -> None:
     from pipelines.cross_validation.fold import OWN
 
-    rows = [("documents", f"{result.documents}"), ("labels", f"{result.labels}")]
-    if result.sources is not None:
-        rows.append(("sources, each on one side of every split", f"{result.sources}"))
-    if result.rare:
-        rows.append(("labels with fewer documents than folds", f"{result.rare}"))
-    if result.unlearned:
-        rows.append(("documents whose label no training document of their fold has", f"{result.unlearned}"))
-    print_table("Documents", ("what", "number"), rows)
+    facts = {
+        "documents": result.documents,
+        "labels": result.labels,
+        "sources, each on one side of every split": result.sources,
+        "labels with fewer documents than folds": result.rare or None,
+        "documents whose label no training document of their fold has": result.unlearned or None,
+    }
+    print_facts("Documents", facts)
     times = f", {result.repeats} times" if result.repeats > 1 else ""
-    print_table(
-        f"Figures of the folds ({result.folds} folds{times})",
-        ("fold", "accuracy", "macro-F1"),
-        [
-            (f"{place + 1}", f"{accuracy:.4f}", f"{macro_f1:.4f}")
-            for place, (accuracy, macro_f1) in enumerate(
-                zip(result.scores[OWN]["accuracy"], result.scores[OWN]["macro_f1"], strict=True)
-            )
-        ],
-    )
-    print_table(
-        "Mean ± standard deviation over the folds, and the model minus the others (corrected resampled t-test)",
-        ("system", "accuracy", "model minus it, points", "macro-F1", "model minus it, points"),
-        [
-            (
-                system,
-                *(
-                    cell
-                    for figure in ("accuracy", "macro_f1")
-                    for cell in (
-                        f"{result.mean(figure, system):.4f} ± {result.deviation(figure, system):.4f}",
-                        "" if system == OWN else _lead(result.test(figure, system)),
-                    )
-                ),
-            )
-            for system in result.scores
-        ],
-    )
+    own = zip(result.scores[OWN]["accuracy"], result.scores[OWN]["macro_f1"], strict=True)
+    rows = [(fold, f"{accuracy:.4f}", f"{macro_f1:.4f}") for fold, (accuracy, macro_f1) in enumerate(own, 1)]
+    print_table(f"Figures of the folds ({result.folds} folds{times})", ("fold", "accuracy", "macro-F1"), rows)
+
+    systems = []
+    for system in result.scores:
+        cells = [system]
+        for figure in ("accuracy", "macro_f1"):
+            cells.append(f"{result.mean(figure, system):.4f} ± {result.deviation(figure, system):.4f}")
+            cells.append("" if system == OWN else _lead(result.test(figure, system)))
+        systems.append(cells)
+    title = "Mean ± standard deviation over the folds, and the model minus the others (corrected resampled t-test)"
+    lead = "model minus it, points"
+    print_table(title, ("system", "accuracy", lead, "macro-F1", lead), systems)
 
 
 def _lead(test: "PairedTest") -> str:

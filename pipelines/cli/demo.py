@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,9 +11,6 @@ from pipelines.cli.commands import Work, command
 from pipelines.cli.console import print_lines, text, wrote
 from pipelines.cli.predict import print_paths
 from pipelines.demo.configs import configs_folder
-
-if TYPE_CHECKING:
-    from pipelines.classifier import HierarchicalClassifier
 
 CONFIG_OF = {"en": "demo.yaml", "zh": "demo_zh.yaml"}
 PATHS_SHOWN = 2
@@ -25,11 +22,13 @@ def demo(
     folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where everything is written.")] = Path(
         "demo"
     ),
-    language: Annotated[Literal["en", "zh"], typer.Option("--language", help="600 labels (en) or 100 (zh).")] = "en",
+    language: Annotated[Literal["en", "zh"], typer.Option(help="600 labels (en) or 100 (zh).")] = "en",
     baselines: options.BaselinesOption = True,
     settings: options.SetOption = None,
 ) -> None:
     """Train and evaluate on a synthetic corpus, with groups built from bare labels, and classify some letters."""
+    import yaml
+
     from hierarchy.disk.output import OutputFolder
     from pipelines.cli.places import model_folder, run_folder, writing
     from pipelines.cli.train import run_training
@@ -60,17 +59,7 @@ def demo(
         classifier.taxonomy_.to_yaml(groups)
     wrote(folder)
     logger.info("the groups that were built: coarsefine taxonomy show %s", groups)
-    _classify(classifier, _letters(language))
-
-
-def _letters(language: str) -> list[str]:
-    import yaml
-
-    letters: dict[str, Any] = yaml.safe_load((configs_folder() / "demo" / "examples.yaml").read_text(encoding="utf-8"))
-    return letters[language]
-
-
-def _classify(classifier: "HierarchicalClassifier", letters: list[str]) -> None:
+    letters = yaml.safe_load((configs_folder() / "demo" / "examples.yaml").read_text(encoding="utf-8"))[language]
     for letter, paths in zip(letters, classifier.predict_paths(letters, top_k=PATHS_SHOWN), strict=True):
         print_lines("", text(letter.strip(), style="italic"))
         print_paths("", paths, classifier.taxonomy_, ("probability", "group_probability"))

@@ -4,13 +4,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import DataError, TaxonomyError, combined
-from hierarchy.spellings import Pair, merged_pairs
+from hierarchy.matching import Pair, merged_pairs
 from hierarchy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from pipelines.config import Config, Data
+    from pipelines.data.checks import Checked
     from pipelines.data.documents import Documents
     from pipelines.training.encoders import Encoders
 
 T = TypeVar("T")
 ROLES = ("train", "valid", "calibration", "test")
-NO_TRAIN = "no training documents are named: set data.train in the config, or --set data.train=FILE"
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Source: TypeAlias = tuple[str, str | None]  # a file, folder or name on the hub, and which split of it
@@ -107,31 +106,18 @@ def read_checked(
     """
     from pipelines.data.checks import check_table
 
-    tables = _all(
-        {role: partial(read_table, source, config.data, cache=cache) for role, source in sources.items()}, sources
-    )
+    tables = _for_each(sources, lambda role: read_table(sources[role], config.data, cache=cache))
     tree = _taxonomy_of(tables["train"], sources["train"][0], config) if taxonomy is None else taxonomy
-    checks = {
-        role: partial(
-            check_table,
-            table,
-            tree,
-            where=sources[role][0],
-            keep_empty=role in ("calibration", "test"),
-            of_data=taxonomy is None,
-        )
-        for role, table in tables.items()
-    }
-    checked = _all(checks, sources)
+
+    def check(role: str) -> "Checked":
+        keep_empty, of_data = role in ("calibration", "test"), taxonomy is None
+        return check_table(tables[role], tree, where=sources[role][0], keep_empty=keep_empty, of_data=of_data)
+
+    checked = _for_each(sources, check)
     for role, found in checked.items():
         for line in found.report.lines(tree):
             logger.info("%s: %s", sources[role][0], line)
     return tree, {role: found.documents for role, found in checked.items()}
-
-
-def read_file(role: str, source: Source, config: "Config", taxonomy: Taxonomy) -> Part:
-    """Read and check the documents of one file."""
-    return _part(read_checked({role: source}, config, taxonomy)[1][role], source)
 
 
 def read_parts(
@@ -152,7 +138,10 @@ def read_parts(
     """
     sources = sources_of(config, roles)
     taxonomy, checked = read_checked(sources, config, taxonomy, cache=config.run_folder / "documents")
-    parts = {role: _part(found, sources[role]) for role, found in checked.items()}
+    parts = {}
+    for role, documents in checked.items():
+        place, split = sources[role]
+        parts[role] = Part(documents, place if split is None else f"{place} ({split})")
     if "valid" not in parts:
         whole = checked["train"]
         kept, held_out = cut(parts["train"])
@@ -170,7 +159,7 @@ def read_parts(
 def sources_of(config: "Config", roles: Sequence[str]) -> dict[str, Source]:
     """Return the sources that a config names for some roles; there must be training documents."""
     if config.data.train is None:
-        raise DataError(NO_TRAIN)
+        raise DataError("no training documents are named: set data.train in the config, or --set data.train=FILE")
     named = config.data.model_dump()
     return {role: (named[role], named[f"{role}_split"]) for role in roles if named[role] is not None}
 
@@ -280,20 +269,15 @@ def _taxonomy_of(documents: "Dataset", place: str, config: "Config") -> Taxonomy
         raise TaxonomyError(error.problems, place) from None
 
 
-def _all(steps: "Mapping[str, Callable[[], T]]", sources: Mapping[str, Source]) -> dict[str, T]:
+def _for_each(sources: Mapping[str, Source], step: "Callable[[str], T]") -> dict[str, T]:
     """Do a step for each role; what is wrong with any is told at once."""
     done: dict[str, T] = {}
     refused = []
-    for role, step in steps.items():
+    for role, (place, _) in sources.items():
         try:
-            done[role] = step()
+            done[role] = step(role)
         except DataError as error:
-            refused.append(DataError(error.problems, error.where or sources[role][0], error.hint))
+            refused.append(DataError(error.problems, error.where or place, error.hint))
     if refused:
         raise combined(refused)
     return done
-
-
-def _part(documents: "Documents", source: Source) -> Part:
-    place, split = source
-    return Part(documents, place if split is None else f"{place} ({split})")

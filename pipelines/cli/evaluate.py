@@ -22,7 +22,7 @@ def evaluate(
     file: options.LabelledArgument,
     train: Annotated[
         str | None,
-        typer.Option("--train", metavar="FILE", parser=expanded, help="Training documents, to fit the baselines on."),
+        typer.Option(metavar="FILE", parser=expanded, help="Training documents, to fit the baselines on."),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file as JSON.")

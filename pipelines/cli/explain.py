@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pipelines.explaining.explanation import Explanation
 
 NGRAMS_SHOWN = 10  # for the best label, and as many against it
-CHARACTERS_SHOWN = 60
 
 
 @command('explain model letters.csv --row 7, or: explain model --text "My card ..."', columns=("text",))
@@ -28,12 +27,10 @@ def explain(
     work: "Work",
     model: options.ModelArgument,
     file: Annotated[str | None, typer.Argument(parser=expanded, help="Documents; --row names one of them.")] = None,
-    row: Annotated[
-        int | None, typer.Option("--row", metavar="N", help="Row of the document, as predictions and messages name it.")
-    ] = None,
-    text: Annotated[str | None, typer.Option("--text", help="One document, in place of a file and a row.")] = None,
+    row: Annotated[int | None, typer.Option(metavar="N", help="Row of the document, as predictions name it.")] = None,
+    text: Annotated[str | None, typer.Option(help="One document, in place of a file and a row.")] = None,
     against: Annotated[
-        str | None, typer.Option("--against", metavar="LABEL", help="Label to compare with; by default the runner-up.")
+        str | None, typer.Option(metavar="LABEL", help="Label to compare with; by default the runner-up.")
     ] = None,
     top_k: options.TopOption = 3,
     split: options.SplitOption = None,
@@ -72,6 +69,8 @@ def _document(source: "Source", row: int, data: "Data") -> str:
 
 
 def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
+    from pipelines.data.report import shortened
+
     label = taxonomy.label_named
     print_paths("Paths", explanation.paths, taxonomy, ("probability",))
     if explanation.paths[0].reason == "nothing_known":
@@ -82,27 +81,22 @@ def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
         ("part", "score", "divided"),
         [(part.name, f"{part.value:+.3f}", part.method) for part in explanation.parts if part.value],
     )
-    if explanation.segments:
-        print_table(
-            "Segments, in the order of the text",
-            ("beginning", "characters", "share", "neural", "n-grams", "attention"),
-            [
-                (
-                    _beginning(text[s.start : s.end]),
-                    f"{s.start}-{s.end}",
-                    *(f"{figure:+.3f}" for figure in (s.share, s.neural, s.ngrams)),
-                    f"{s.attention:.2f}",
-                )
-                for s in explanation.segments
-            ],
-        )
+    print_table(
+        "Segments, in the order of the text",
+        ("beginning", "characters", "share", "neural", "n-grams", "attention"),
+        [
+            (
+                shortened(" ".join(text[s.start : s.end].split())),
+                f"{s.start}-{s.end}",
+                *(f"{figure:+.3f}" for figure in (s.share, s.neural, s.ngrams)),
+                f"{s.attention:.2f}",
+            )
+            for s in explanation.segments
+        ],
+    )
     print_table("N-grams with the largest shares", ("n-gram", "share", "characters"), list(_ngram_rows(explanation)))
-    if explanation.neighbours:
-        print_table(
-            "Nearest training documents",
-            ("label", "document", "cosine"),
-            [(label(n.label), str(n.row), f"{n.cosine:.3f}") for n in explanation.neighbours],
-        )
+    neighbours = [(label(n.label), n.row, f"{n.cosine:.3f}") for n in explanation.neighbours]
+    print_table("Nearest training documents", ("label", "document", "cosine"), neighbours)
 
 
 def _ngram_rows(explanation: "Explanation") -> Iterator[tuple[str, str, str]]:
@@ -112,8 +106,3 @@ def _ngram_rows(explanation: "Explanation") -> Iterator[tuple[str, str, str]]:
             start, end = ngram.spans[0]
             more = f" and {len(ngram.spans) - 1} more" if len(ngram.spans) > 1 else ""
             yield ngram.ngram, f"{ngram.share:+.3f}", f"{start}-{end}{more}"
-
-
-def _beginning(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= CHARACTERS_SHOWN else f"{line[:CHARACTERS_SHOWN]}…"

@@ -12,7 +12,7 @@ from hierarchy.errors import DataError
 from hierarchy.nodes import Label, named
 from pipelines.cli import options
 from pipelines.cli.commands import command
-from pipelines.cli.console import print_json, print_table, wrote
+from pipelines.cli.console import print_facts, print_json, print_table, wrote
 from pipelines.cli.cross_validate import GOES_ON, validated_folds
 
 if TYPE_CHECKING:
@@ -33,14 +33,12 @@ def label_errors(
     work: "Work",
     predictions: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[PREDICTIONS]", help="Out-of-fold predictions; else the training documents are cross-validated."
-        ),
+        typer.Argument(metavar="[PREDICTIONS]", help="Out-of-fold predictions; else data.train is cross-validated."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="CSV file to review.")] = Path(
         "label-errors.csv"
     ),
-    top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N most suspicious documents.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Only the N most suspicious documents.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Add the beginning of each text (from data.train).")] = False,
     folds: options.FoldsOption = 5,
     repeats: options.RepeatsOption = 1,
@@ -101,18 +99,16 @@ def _excerpts(config: "Config", found: "Sequence[LabelError]") -> dict[int, str]
 
 
 def _show(errors: "LabelErrors", excerpts: Mapping[int, str]) -> None:
-    across = sum(one.where == "other group" for one in errors.found)
-    rows = [
-        ("documents", f"{errors.documents}"),
-        ("wrong labels, as the confident joint estimates them", f"{errors.expected:.0f}"),
-        ("named", f"{len(errors.found)}"),
-        ("of these, to a label of another group", f"{across}"),
-    ]
-    if errors.left_out:
-        rows.append(("left out: no other document of their label was trained on", f"{errors.left_out}"))
-    print_table("Labels that may be wrong", ("what", "number"), rows)
+    facts = {
+        "documents": errors.documents,
+        "wrong labels, as the confident joint estimates them": f"{errors.expected:.0f}",
+        "named": len(errors.found),
+        "of these, to a label of another group": sum(one.where == "other group" for one in errors.found),
+        "left out: no other document of their label was trained on": errors.left_out or None,
+    }
+    print_facts("Labels that may be wrong", facts)
     columns = ("row", "label", "suggested", "where", "probability", "suggested one's")
-    lines = [
+    rows = [
         (
             one.id or f"{one.row}",
             named(Label(one.label, one.label_name)),
@@ -122,8 +118,6 @@ def _show(errors: "LabelErrors", excerpts: Mapping[int, str]) -> None:
             f"{one.suggested_probability:.3f}",
             *((excerpts.get(one.key, ""),) if excerpts else ()),
         )
-        for one in errors.found[:SHOWN]
+        for one in errors.found
     ]
-    if lines:
-        title = f"The most suspicious ({len(lines)} of {len(errors.found)})"
-        print_table(title, (*columns, "text") if excerpts else columns, lines)
+    print_table("The most suspicious", (*columns, "text") if excerpts else columns, rows, SHOWN)

@@ -21,15 +21,6 @@ def load_classifier(
     return classifier.set_params(**{name: value for name, value in asked.items() if value is not None})
 
 
-def check_settings(config: "Config") -> None:
-    """Refuse, before documents are read, values of ``training`` that no training could take."""
-    settings = config.settings()
-    if settings.encoder != "none":
-        from stages.training.arguments import check_training
-
-        check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
-
-
 def new_classifier(config: "Config", taxonomy: "Taxonomy") -> "HierarchicalClassifier":
     """Return the classifier that a config describes."""
     from pipelines.classifier import HierarchicalClassifier

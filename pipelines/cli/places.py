@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from hierarchy.disk.locks import held
 from hierarchy.disk.output import PAGE_SUFFIXES, OutputFile, OutputFolder, check_outputs
 from hierarchy.errors import DataError
+from pipelines.cli.documents import ROLES
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
     from pipelines.config import Config
 
-ROLES = ("train", "valid", "calibration", "test")
 OF_RUN = re.compile(r"documents|vectors|(rows|folds|tune|chained|joint)-.*", re.DOTALL)
 Output: TypeAlias = OutputFile | OutputFolder
 NO_FOLDERS = ("none", "embedded")  # encoders that are no path
@@ -42,7 +42,8 @@ def writing(work: "Work", *outputs: Output | None, checked: Sequence[Output | No
     BusyError
         Another process writes one of them, or works in it.
     """
-    from pipelines.model.artifact.replacement import check_replaceable, model_place, run_place
+    from pipelines.model.artifact.replacement import check_replaceable, model_place
+    from stages.run_folder import run_place
 
     mine = [output for output in outputs if output is not None]
     wanted = [*mine, *(output for output in checked if output is not None)]

@@ -53,7 +53,7 @@ def predict(
             help="Output: .jsonl, .csv (for a spreadsheet: a ' stands before what it would compute) or .parquet.",
         ),
     ] = None,
-    text: Annotated[str | None, typer.Option("--text", help="One document, in place of a file.")] = None,
+    text: Annotated[str | None, typer.Option(help="One document, in place of a file.")] = None,
     top_k: options.TopOption = 3,
     id_column: options.IdOption = None,
     split: options.SplitOption = None,
@@ -61,7 +61,7 @@ def predict(
     beam: options.BeamOption = None,
     sets: Annotated[
         Literal["labels", "tree"] | None,
-        typer.Option("--sets", help="Add the set that holds the right label as often as `calibrate` promised."),
+        typer.Option(help="Add the set that holds the right label as often as `calibrate` promised."),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where an earlier run stopped.")] = False,
     as_json: options.JsonOption = False,

@@ -20,9 +20,7 @@ def push(
         bool | None,
         typer.Option("--private/--public", help="Of a new repository; by default as the organisation has it."),
     ] = None,
-    revision: Annotated[
-        str | None, typer.Option("--revision", help="Branch, made where there is none; by default main.")
-    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, made where there is none; by default main.")] = None,
     message: Annotated[str | None, typer.Option("--message", "-m", help="Of the commit.")] = None,
 ) -> None:
     """Upload a model, in place of an earlier one of that name.

@@ -33,7 +33,6 @@ def refit(
     groups: Annotated[
         list[str] | None,
         typer.Option(
-            "--groups",
             metavar="GROUP",
             help="Group whose head is fitted again; can be repeated. By default those that the new taxonomy demands.",
         ),
@@ -88,13 +87,12 @@ def _refit(
 
     tree = classifier.taxonomy_ if taxonomy is None else read_taxonomy(taxonomy)
     tree, parts = read_parts(config, tree, as_before)
-    training, valid, test, calibration = (parts.get(role) for role in ("train", "valid", "test", "calibration"))
-    assert training is not None  # noqa: S101 - read_parts refuses that; for the type checker
+    valid, test, calibration = (parts.get(role) for role in ("valid", "test", "calibration"))
     repeats = [] if config.data.test is None else warn_of_seen_parts(parts, "test")  # else validation stands for it
     warn_of_seen_parts(parts, "calibration")
     if calibration is not None:
         check_enough(len(calibration.documents))
-    classifier.refit_groups(groups, *training.pair, tree, validation=None if valid is None else valid.pair)
+    classifier.refit_groups(groups, *parts["train"].pair, tree, validation=None if valid is None else valid.pair)
     if calibration is not None:
         classifier.calibrate(*calibration.pair)
         record = with_sources(classifier.model_.record, {"calibration": calibration.name})
@@ -104,6 +102,6 @@ def _refit(
         return
     report = classifier.evaluate(*test.pair, data=test.name).noting(repeats)
     classifier.metrics_ = report.as_dict()
-    record = with_test(classifier.model_.record, test.documents, test.name, train=training.documents)
+    record = with_test(classifier.model_.record, test.documents, test.name, train=parts["train"].documents)
     classifier.model_ = replace(classifier.model_, record=record)
     print_report(report)

@@ -48,9 +48,10 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
         Fit the systems that the model is compared with.
     """
     from pipelines.cli.documents import read_parts, stratified, taxonomy_named, warn_of_seen_parts
-    from pipelines.cli.models import check_settings, new_classifier
+    from pipelines.cli.models import new_classifier
+    from pipelines.training.fit import check_neural
 
-    check_settings(config)
+    check_neural(config.settings())
     with first_goes_first():  # files are converted once
         taxonomy, parts = read_parts(config, taxonomy_named(config), stratified(config))
     training, test, calibration = parts["train"], parts["test"], parts.get("calibration")

@@ -31,13 +31,11 @@ def tune(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for best.yaml and trials.json.")
     ] = Path("tuned"),
-    trials: Annotated[int, typer.Option("--trials", help="Trials in all; trial 0 is the config as it is.")] = 20,
-    minutes: Annotated[
-        float | None, typer.Option("--minutes", help="No trial is begun once the trials have taken this long.")
-    ] = None,
-    sampler: Annotated[str, typer.Option("--sampler", help="tpe, random or grid.")] = "tpe",
+    trials: Annotated[int, typer.Option(help="Trials in all; trial 0 is the config as it is.")] = 20,
+    minutes: Annotated[float | None, typer.Option(help="No trial is begun once trials have taken this long.")] = None,
+    sampler: Annotated[str, typer.Option(help="tpe, random or grid.")] = "tpe",
     figure: Annotated[
-        str, typer.Option("--figure", help="What is maximised on the validation documents: accuracy or macro_f1.")
+        str, typer.Option(help="What is maximised on the validation documents: accuracy or macro_f1.")
     ] = "accuracy",
     prune: Annotated[bool, typer.Option(help="Stop trials whose validation curve is low.")] = True,
     test: Annotated[

@@ -25,12 +25,11 @@ from pipelines.data.folds import check_sources, deal_folds, number_sources
 from pipelines.data.given import check_labels, check_taxonomy
 from pipelines.evaluation.metrics import FIGURES
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
-from pipelines.model.artifact.replacement import place_of_run
 from pipelines.settings import Settings
 from pipelines.training.fit import settings_of
 from stages.features import vector_key
 from stages.machine import n_processes
-from stages.run_folder import LIST, finishing, read_finished
+from stages.run_folder import LIST, finishing, place_of_run, read_finished
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier

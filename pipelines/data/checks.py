@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 import numpy as np
 
 from hierarchy.errors import DataError, Remedy
-from hierarchy.matching import is_called, match_key
+from hierarchy.matching import Pair, is_called, match_key, one_spelling, spelling_lines
 from hierarchy.nodes import named
-from hierarchy.spellings import Pair, one_spelling, spelling_lines
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.characters import is_blank
 from pipelines.data.documents import Documents, Selected

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hierarchy.errors import PROBLEMS_SHOWN, Remedy
-from hierarchy.matching import match_key
+from hierarchy.matching import Pair, capped, match_key
 from hierarchy.nodes import Label
-from hierarchy.spellings import Pair, capped
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
@@ -208,7 +207,7 @@ def _unresolved(scan: "Scan", taxonomy: "Taxonomy", ids: list[str | None], words
     if None not in ids:
         return []
     by_name: dict[str, list[Label]] = defaultdict(list)
-    for label in (*taxonomy.labels, *taxonomy.unplaced):
+    for label in taxonomy.all_labels:
         by_name[match_key(label.name)].append(label)
     ambiguous: dict[Pair, _Case] = {}
     unknown: dict[Pair, _Case] = {}

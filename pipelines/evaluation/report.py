@@ -12,7 +12,7 @@ from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
 from pipelines.evaluation.metrics import Scores
 from pipelines.evaluation.score_tables import GroupRow, LabelRow
 
-Row = TypeVar("Row", LabelRow, GroupRow)
+Row = TypeVar("Row", bound=LabelRow | GroupRow)
 WORST = 10  # groups and labels with the most wrong documents that are shown
 
 
@@ -131,41 +131,36 @@ def baselines_table(report: EvaluationReport) -> Table:
 
 def worst_groups(report: EvaluationReport, shown: int = WORST) -> Table:
     """Give the groups with the most wrong documents, at most `shown`."""
-    names = {row.id: named(row) for row in report.evaluation.groups}
-    rows = with_errors(report.evaluation.groups)
-    cells = [
-        (
-            names[row.id],
-            str(row.labels),
-            str(row.support),
-            *map(_figure, (row.accuracy, row.f1, row.routing_errors, row.head_errors)),
-            _mistaken(row, names),
-        )
-        for row in rows[:shown]
-    ]
-    errors = ("routing errors", "head errors")
-    columns = ("group", "labels", "documents", "accuracy", "group F1", *errors, "mistaken for")
-    return Table(f"Groups with the most wrong documents ({len(cells)} of {len(rows)})", columns, cells)
+
+    def cells(row: GroupRow) -> tuple[str, ...]:
+        figures = map(_figure, (row.accuracy, row.f1, row.routing_errors, row.head_errors))
+        return str(row.labels), str(row.support), *figures
+
+    columns = ("group", "labels", "documents", "accuracy", "group F1", "routing errors", "head errors")
+    return _worst("Groups", columns, report.evaluation.groups, cells, shown)
 
 
 def worst_labels(report: EvaluationReport, shown: int = WORST) -> Table:
     """Give the labels with the most wrong documents, at most `shown`."""
-    names = {row.id: named(row) for row in report.evaluation.labels}
     groups = {row.id: named(row) for row in report.evaluation.groups}
-    rows = with_errors(report.evaluation.labels)
-    cells = [
-        (
-            names[row.id],
-            groups[row.group],
-            str(row.train_count),
-            str(row.support),
-            *map(_figure, (row.precision, row.recall, row.f1)),
-            _mistaken(row, names),
-        )
-        for row in rows[:shown]
-    ]
-    columns = ("label", "group", "trained on", "documents", "precision", "recall", "F1", "mistaken for")
-    return Table(f"Labels with the most wrong documents ({len(cells)} of {len(rows)})", columns, cells)
+
+    def cells(row: LabelRow) -> tuple[str, ...]:
+        figures = map(_figure, (row.precision, row.recall, row.f1))
+        return groups[row.group], str(row.train_count), str(row.support), *figures
+
+    columns = ("label", "group", "trained on", "documents", "precision", "recall", "F1")
+    return _worst("Labels", columns, report.evaluation.labels, cells, shown)
+
+
+def _worst(
+    what: str, columns: tuple[str, ...], rows: Sequence[Row], cells: Callable[[Row], tuple[str, ...]], shown: int
+) -> Table:
+    """Give a table of those with wrong documents: the name, the cells of each, and what it is mistaken for."""
+    names = {one.id: named(one) for one in rows}
+    wrong = with_errors(rows)
+    lines = [(names[row.id], *cells(row), _mistaken(row, names)) for row in wrong[:shown]]
+    title = f"{what} with the most wrong documents ({len(lines)} of {len(wrong)})"
+    return Table(title, (*columns, "mistaken for"), lines)
 
 
 def with_errors(rows: Sequence[Row]) -> list[Row]:

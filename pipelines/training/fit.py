@@ -17,7 +17,6 @@ from pipelines.data.augmentation import for_rows, label_texts, training_document
 from pipelines.data.documents import Documents, warn_of_repeats
 from pipelines.data.given import check_calibration, prepare_documents, words_of
 from pipelines.data.label_words import Word, differing
-from pipelines.model.artifact.replacement import place_of_run
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import CUT, run_record, with_sources
@@ -33,6 +32,7 @@ from stages.progress import Clock
 from stages.router.fusion import fit_router
 from stages.router.label_space import LabelSpace
 from stages.router.router import Router
+from stages.run_folder import place_of_run
 
 if TYPE_CHECKING:
     from stages.training.evaluations import Watch
@@ -61,11 +61,16 @@ def settings_of(parameters: Mapping[str, Any]) -> Settings:
             "names it (model_.settings.encoder): name one with set_params(encoder=...)"
         )
     settings = validated(Settings, values, where="HierarchicalClassifier")
+    check_neural(settings)
+    return settings
+
+
+def check_neural(settings: Settings) -> None:
+    """Refuse, before documents are read, values of ``training`` that no training could take."""
     if settings.encoder != "none":
         from stages.training.arguments import check_training
 
         check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
-    return settings
 
 
 def fit_documents(

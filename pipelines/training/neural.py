@@ -1,8 +1,12 @@
-"""The neural side of a training: the encoder, its cached vectors, and what is trained on groups and labels."""
+"""The neural side of a training: the encoder, its cached vectors, and what is trained on groups and labels.
+
+What is trained is kept in the run folder under a name that says everything its weights depend on.
+"""
 
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +17,8 @@ from torch.utils.data import Dataset
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.model.document_model import fine_encoders, make_document_model
-from pipelines.settings import Settings
+from pipelines.settings import MACHINE, Settings
 from pipelines.training.encoder import freeze
-from pipelines.training.training_key import training_key
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Segmenter, chunked
 from stages.features import (
@@ -23,11 +26,13 @@ from stages.features import (
     cached_vectors,
     read_cached_documents,
     run_document_model,
+    vector_key,
     warn_of_dropped_tokens,
 )
 from stages.fine.rows import Rows
-from stages.machine import first_goes_first
+from stages.machine import first_goes_first, n_processes
 from stages.router.label_space import LabelSpace, label_ratio
+from stages.run_folder import array_digest, cache_key, texts_digest
 from stages.training.arguments import ENCODER_DEFAULTS
 from stages.training.sampling import LabelSampler
 from stages.training.two_stage import HierarchicalLoss, TwoStageModel, logit_shifts, rows_from_vectors
@@ -36,6 +41,23 @@ from stages.vectors import SegmentVectors
 if TYPE_CHECKING:
     from stages.training.evaluations import Watch
     from stages.training.trainer import Training
+
+
+TRAINING_VERSION = 3  # of the code: another one trains anew instead of reading what an older one left
+LIBRARIES = ("accelerate", "torch", "transformers")
+# Settings that the weights do not depend on; all others are in the key. What differs in these alone shares a training,
+# as the trials of a tune do.
+NO_MATTER = (
+    MACHINE  # where it runs
+    | {"encoder", "pooling", "dtype"}  # the fingerprint of the encoder says what they come to
+    | {"label_encoder"}  # the embeddings of the groups are in the key
+    | {"label_documents", "augment", "word_dropout", "augmented_copies"}  # the documents that they make are in it
+    | {"merge_spellings"}  # the labels are in it
+    | {"n_groups", "min_group_size", "max_group_size", "signals"}  # the groups that they make are in it
+    | {"fine_features", "neural_C", "negatives"}  # of rows that are fitted afterwards
+    | {"lexical", "lexical_C", "min_df", "prune", "prior_correction"}  # of the n-grams
+    | {"keep_neighbours", "routing", "beam"}  # of the finished model
+)
 
 
 @dataclass(frozen=True)
@@ -249,6 +271,49 @@ class NeuralStage:
             "chunks": list(chunks),
             "counts": torch.from_numpy(segments.counts),
         }
+
+
+def training_key(
+    settings: Settings,
+    *,
+    encoder: Encoder,
+    segmenter: Segmenter,
+    taxonomy: Taxonomy,
+    space: LabelSpace,
+    group_embeddings: torch.Tensor,
+    train: tuple[Sequence[str], np.ndarray],
+    valid: tuple[Sequence[str], np.ndarray],
+) -> str:
+    """Name a training.
+
+    Parameters
+    ----------
+    settings
+        With ``trainable`` resolved.
+    encoder, segmenter
+        As they are before the training.
+    taxonomy, space
+        Labels, groups and their texts.
+    group_embeddings
+        (groups, label hidden) start values of the label attention.
+    train, valid
+        Texts and targets (documents,); -1 leaves a document out.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    return cache_key(
+        made_by=[TRAINING_VERSION, {name: version(name) for name in LIBRARIES}, n_processes()],
+        settings=settings.model_dump(exclude=NO_MATTER),
+        vectors=vector_key(encoder, segmenter),
+        dropout_rates=encoder.dropout_rates(),
+        labels=[[label, taxonomy.labels[taxonomy.label_index(label)].text] for label in space.label_ids],
+        group_of=space.group_of,
+        group_embeddings=group_embeddings.cpu().numpy(),
+        documents=[[texts_digest(texts), array_digest(targets)] for texts, targets in (train, valid)],
+    )[:16]
 
 
 def _collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:

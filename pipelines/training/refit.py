@@ -17,7 +17,6 @@ from pipelines.data.documents import Documents, warn_of_repeats
 from pipelines.data.given import check_labels, check_pair, check_taxonomy, report_unseen, words_of
 from pipelines.data.label_words import Word, joined_words
 from pipelines.data.report import some
-from pipelines.model.artifact.replacement import place_of_run
 from pipelines.model.artifact.saved_settings import acting
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
@@ -32,6 +31,7 @@ from stages.fine.rows import Features, Rows
 from stages.progress import Clock
 from stages.router.fusion import fit_router
 from stages.router.router import Inputs, Router
+from stages.run_folder import place_of_run
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 

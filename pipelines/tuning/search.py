@@ -21,16 +21,16 @@ from pipelines.data.given import check_pair, prepare_documents
 from pipelines.data.splits import fingerprint
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 from pipelines.evaluation.metrics import FIGURES, accuracy_and_macro_f1
-from pipelines.model.artifact.replacement import run_place
 from pipelines.model.model import Model
 from pipelines.model.provenance import work_key
 from pipelines.settings import Settings
-from pipelines.training.fit import fit_model, settings_of
+from pipelines.training.fit import check_neural, fit_model, settings_of
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
 from stages.machine import n_processes
 from stages.progress import duration
+from stages.run_folder import run_place
 
 if TYPE_CHECKING:
     import optuna
@@ -219,10 +219,7 @@ class _Search:
     def fit(self, params: Mapping[str, Any], watch: "Watch | None" = None) -> Model:
         """Train with the values of a trial, through the run folder."""
         settings = validated(Settings, self.space.applied(params, self.settings), "trial")
-        if settings.encoder != "none":
-            from stages.training.arguments import check_training
-
-            check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
+        check_neural(settings)
         return fit_model(settings, self.taxonomy, self.train, self.valid, folder=self.folder, watch=watch)
 
     def answers(self, model: Model, documents: Documents) -> np.ndarray:

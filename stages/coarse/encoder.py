@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hierarchy.embedding.quiet import quiet_transformers
+from hierarchy.embedding.pretrained import quiet_transformers
 from hierarchy.errors import EncoderError
 from stages.coarse.loading import load_transformer
 from stages.coarse.segments import Chunk, Segmenter, chunked

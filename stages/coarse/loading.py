@@ -10,8 +10,7 @@ from torch import nn
 from hierarchy.disk.paths import path_exists
 from hierarchy.embedding.embedded import embedded_encoder_path
 from hierarchy.embedding.hub_names import hub_refusal
-from hierarchy.embedding.quiet import quiet_transformers
-from hierarchy.embedding.windows import is_panic
+from hierarchy.embedding.pretrained import is_panic, quiet_transformers
 from hierarchy.errors import EncoderError, first_line
 from hierarchy.text.likeness import most_like
 from stages.coarse.encoder_files import check_growth, check_model_size, check_sizes

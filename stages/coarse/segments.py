@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from hierarchy.embedding.windows import TEXTS_PER_CALL, whole_tokens, window_bounds
+from hierarchy.embedding.pretrained import TEXTS_PER_CALL, whole_tokens, window_bounds
 from hierarchy.errors import EncoderError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from hierarchy.spellings import one_spelling, spelling_lines
+from hierarchy.matching import one_spelling, spelling_lines
 from hierarchy.taxonomy import Taxonomy
 
 ALIKE = {

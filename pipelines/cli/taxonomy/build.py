@@ -10,7 +10,7 @@ import typer
 from hierarchy.errors import TaxonomyError
 from pipelines.cli import options
 from pipelines.cli.commands import command
-from pipelines.cli.console import print_json, print_table, wrote
+from pipelines.cli.console import print_facts, print_json, print_table, wrote
 from pipelines.cli.taxonomy.show import sizes
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def build(
     work: "Work",
     labels: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[LABELS]", help="Labels or an unfinished taxonomy; else the config's taxonomy or data."
-        ),
+        typer.Argument(metavar="[LABELS]", help="Labels or unfinished taxonomy; else the config's taxonomy or data."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="YAML file to write.")] = Path(
         "taxonomy.yaml"
@@ -41,9 +39,7 @@ def build(
     ] = None,
     move_labels: Annotated[
         bool,
-        typer.Option(
-            "--move-labels", help="Let labels leave the built group in which they stand; see docs/taxonomy.md."
-        ),
+        typer.Option("--move-labels", help="Let labels leave the built group they stand in; see docs/taxonomy.md."),
     ] = False,
     predictions: Annotated[
         Path | None,
@@ -88,14 +84,11 @@ def build(
 
 def _print_build(report: "BuildReport", built: "Taxonomy") -> None:
     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in report.signals.items())
-    rows = [("number of groups", f"{report.n_groups}"), ("why", report.rule)]
-    print_table("Build", ("what", "value"), rows + ([("signals", weights)] if weights else []))
-    if report.curve:
-        print_table(
-            "Numbers of groups that were tried (choose one with --set classifier.n_groups=N)",
-            ("groups", "documents whose group is among the 3 best (estimate)"),
-            [(f"{groups}", f"{recall:.3f}") for groups, recall in report.curve],
-        )
-    if report.moved:
-        moved = [(built.label_named(x), *map(built.group_named, groups)) for x, *groups in report.moved]
-        print_table("Labels that moved", ("label", "from", "to"), moved)
+    print_facts("Build", {"number of groups": report.n_groups, "why": report.rule, "signals": weights or None})
+    print_table(
+        "Numbers of groups that were tried (choose one with --set classifier.n_groups=N)",
+        ("groups", "documents whose group is among the 3 best (estimate)"),
+        [(groups, f"{recall:.3f}") for groups, recall in report.curve],
+    )
+    moved = [(built.label_named(x), *map(built.group_named, groups)) for x, *groups in report.moved]
+    print_table("Labels that moved", ("label", "from", "to"), moved)

@@ -8,9 +8,11 @@ import typer
 
 from pipelines.cli import options
 from pipelines.cli.commands import command
-from pipelines.cli.console import print_json, print_table
+from pipelines.cli.console import print_facts, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hierarchy.measuring.agreement import Agreement
     from hierarchy.measuring.quality import TaxonomyQuality
     from hierarchy.taxonomy import Taxonomy
@@ -49,86 +51,58 @@ def check(
         _print_quality(quality, taxonomy, against)
 
 
-def _print_quality(quality: "TaxonomyQuality", taxonomy: "Taxonomy", agreement: "Agreement | None" = None) -> None:
-    """Print the figures, the agreement with a reference where there is one, and the lists that are not empty."""
-    print_table("Taxonomy", ("figure", "value"), _figures(quality))
-    if agreement is not None:
-        print_table("Against the reference", ("figure", "value"), _agreement(agreement))
-    for title, columns, rows in _lists(quality, taxonomy):
-        if rows:
-            shown = f" ({SHOWN} of {len(rows)})" if len(rows) > SHOWN else ""
-            print_table(title + shown, columns, rows[:SHOWN])
-
-
-def _figures(quality: "TaxonomyQuality") -> list[tuple[str, str]]:
-    rows = [
-        ("labels", f"{quality.n_labels}"),
-        ("groups", f"{quality.n_groups}"),
-        ("labels in no group", f"{quality.n_unplaced}"),
-        ("smallest and largest group", f"{quality.smallest} and {quality.largest}"),
-        ("largest by smallest", f"{quality.imbalance:.1f}"),
-        ("cohesion (cosine to the own group less the best other)", f"{quality.cohesion:+.3f}"),
-    ]
-    if quality.n_documents is not None:
-        rows.append(("documents", f"{quality.n_documents}"))
-    if quality.few_documents is not None:
-        rows.append(("labels with few documents", f"{len(quality.few_documents)}"))
+def _print_quality(quality: "TaxonomyQuality", taxonomy: "Taxonomy", agreement: "Agreement | None") -> None:
+    """Print the figures, the agreement with a reference where there is one, and the lists."""
+    figures = {
+        "labels": quality.n_labels,
+        "groups": quality.n_groups,
+        "labels in no group": quality.n_unplaced,
+        "smallest and largest group": f"{quality.smallest} and {quality.largest}",
+        "largest by smallest": f"{quality.imbalance:.1f}",
+        "cohesion (cosine to the own group less the best other)": f"{quality.cohesion:+.3f}",
+        "documents": quality.n_documents,
+        "labels with few documents": None if quality.few_documents is None else len(quality.few_documents),
+    }
     for k, share in (quality.routing_recall or {}).items():
         among = "the best one" if k == 1 else f"among the {k} best"
-        rows.append((f"documents whose group is {among} (estimate)", f"{share:.3f}"))
-    return rows
+        figures[f"documents whose group is {among} (estimate)"] = f"{share:.3f}"
+    print_facts("Taxonomy", figures)
+    if agreement is not None:
+        compared = {
+            "labels that both place": agreement.n_labels,
+            "groups of these, here and there": f"{agreement.n_groups} and {agreement.n_reference_groups}",
+            "adjusted mutual information (AMI)": f"{agreement.ami:.3f}",
+            "adjusted Rand index (ARI)": f"{agreement.ari:.3f}",
+            "homogeneity": f"{agreement.homogeneity:.3f}",
+            "completeness": f"{agreement.completeness:.3f}",
+        }
+        print_facts("Against the reference", compared)
+    _print_lists(quality, taxonomy.label_named, taxonomy.group_named)
 
 
-def _agreement(agreement: "Agreement") -> list[tuple[str, str]]:
-    return [
-        ("labels that both place", f"{agreement.n_labels}"),
-        ("groups of these, here and there", f"{agreement.n_groups} and {agreement.n_reference_groups}"),
-        ("adjusted mutual information (AMI)", f"{agreement.ami:.3f}"),
-        ("adjusted Rand index (ARI)", f"{agreement.ari:.3f}"),
-        ("homogeneity", f"{agreement.homogeneity:.3f}"),
-        ("completeness", f"{agreement.completeness:.3f}"),
+def _print_lists(quality: "TaxonomyQuality", label: "Callable[[str], str]", group: "Callable[[str], str]") -> None:
+    """Print what a person should look at, with the names of labels and groups."""
+    print_table(
+        "Labels nearer to another group",
+        ("label", "group", "nearer to", "margin"),
+        [(label(m.label), group(m.group), group(m.better), f"{m.margin:+.3f}") for m in quality.misfits],
+        SHOWN,
+    )
+    strays = [
+        (label(s.label), group(s.group), group(s.better), s.documents, f"{s.share:.0%}", f"{s.siblings:.0%}")
+        for s in quality.strays or ()
     ]
-
-
-def _lists(
-    quality: "TaxonomyQuality", taxonomy: "Taxonomy"
-) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    label, group = taxonomy.label_named, taxonomy.group_named
-    return [
-        (
-            "Labels nearer to another group",
-            ("label", "group", "nearer to", "margin"),
-            [(label(m.label), group(m.group), group(m.better), f"{m.margin:+.3f}") for m in quality.misfits],
-        ),
-        (
-            "Labels whose documents go into another group more than to their siblings",
-            ("label", "group", "sent to", "documents", "share", "to siblings"),
-            [
-                (
-                    *(label(s.label), group(s.group), group(s.better)),
-                    *(f"{s.documents}", f"{s.share:.0%}", f"{s.siblings:.0%}"),
-                )
-                for s in quality.strays or ()
-            ],
-        ),
-        (
-            "Names that are nearly the same",
-            ("label", "label", "cosine"),
-            [(label(a), label(b), f"{cosine:.2f}") for a, b, cosine in quality.near_duplicates],
-        ),
-        (
-            "Labels that are taken for each other",
-            ("label", "label", "share", "share back"),
-            [(label(p.label), label(p.other), f"{p.share:.0%}", f"{p.share_back:.0%}") for p in quality.mixed_up or ()],
-        ),
-        (
-            "Groups taken for others",
-            ("group", "taken for", "share of its documents"),
-            [(group(a), group(b), f"{share:.1%}") for a, b, share in quality.confusions or ()],
-        ),
-        (
-            "Labels with few documents",
-            ("label", "documents"),
-            [(label(few), f"{count}") for few, count in (quality.few_documents or {}).items()],
-        ),
-    ]
+    print_table(
+        "Labels whose documents go into another group more than to their siblings",
+        ("label", "group", "sent to", "documents", "share", "to siblings"),
+        strays,
+        SHOWN,
+    )
+    alike = [(label(a), label(b), f"{cosine:.2f}") for a, b, cosine in quality.near_duplicates]
+    print_table("Names that are nearly the same", ("label", "label", "cosine"), alike, SHOWN)
+    mixed = [(label(p.label), label(p.other), f"{p.share:.0%}", f"{p.share_back:.0%}") for p in quality.mixed_up or ()]
+    print_table("Labels that are taken for each other", ("label", "label", "share", "share back"), mixed, SHOWN)
+    confused = [(group(a), group(b), f"{share:.1%}") for a, b, share in quality.confusions or ()]
+    print_table("Groups taken for others", ("group", "taken for", "share of its documents"), confused, SHOWN)
+    few = [(label(one), count) for one, count in (quality.few_documents or {}).items()]
+    print_table("Labels with few documents", ("label", "documents"), few, SHOWN)

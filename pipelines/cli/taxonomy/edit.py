@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from difflib import unified_diff
-from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from hierarchy.errors import TaxonomyError
-from pipelines.cli.commands import command
+from pipelines.cli.commands import Command, command
 from pipelines.cli.console import print_lines, wrote
 from pipelines.cli.taxonomy.diff import refit_line
 
@@ -20,13 +21,7 @@ if TYPE_CHECKING:
     from pipelines.cli.commands import Work
 
 
-class Kind(StrEnum):
-    """What a word names that is both a label and a group."""
-
-    label = "label"
-    group = "group"
-
-
+Kind: TypeAlias = Literal["label", "group"]  # what a word names that is both
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Taxonomy, a YAML file; comments stay.")]
 LabelsArgument = Annotated[list[str], typer.Argument(metavar="LABEL...", help="Ids or names.")]
 WordsArgument = Annotated[list[str], typer.Argument(metavar="WHAT...", help="Ids or names of labels, or of groups.")]
@@ -35,10 +30,41 @@ NewGroupOption = Annotated[bool, typer.Option("--new-group", help="Make the grou
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show how the file would change, and write nothing.")]
 
 
-@command('add taxonomy.yaml "Garden hoses" --group Garden')
+def edit_command(example: str) -> "Callable[[Callable[..., Edited]], Command]":
+    """Make a command of an edit: FILE and ``--dry-run`` around it; it gets the tree and gives it back edited."""
+
+    def made(edit: "Callable[..., Edited]") -> Command:
+        @wraps(edit)
+        def run(*, file: Path, dry_run: bool, **given: Any) -> None:
+            from hierarchy.editing.patching import edit_file
+
+            edited, before, after = edit_file(file, lambda taxonomy: edit(taxonomy, **given), write=not dry_run)
+            if before == after:
+                print_lines("nothing changes: the file says so already")
+                return
+            if dry_run:
+                lines = unified_diff(before.splitlines(), after.splitlines(), str(file), f"{file} (after)", lineterm="")
+                print_lines(*lines)
+            else:
+                wrote(file, "the edited taxonomy is in")
+            print_lines(*edited.lines())
+            print_lines(refit_line([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
+            if unplaced := len(edited.new.unplaced):
+                print_lines(f"{unplaced} labels stand in no group: a training, or `taxonomy build`, places them")
+
+        _taxonomy, *own = signature(edit).parameters.values()
+        file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation=FileArgument)
+        dry_run = Parameter("dry_run", Parameter.KEYWORD_ONLY, default=False, annotation=DryRunOption)
+        run.__signature__ = Signature([file, *own, dry_run])  # type: ignore[attr-defined]
+        return command(example)(run)
+
+    return made
+
+
+@edit_command('add taxonomy.yaml "Garden hoses" --group Garden')
 def add(
+    taxonomy: "Taxonomy",
     work: "Work",
-    file: FileArgument,
     labels: Annotated[list[str], typer.Argument(metavar="LABEL...", help="Names of new labels.")],
     group: Annotated[
         str | None, typer.Option("--group", "-g", help="Where they go; else the builder finds the best group.")
@@ -46,165 +72,122 @@ def add(
     new_group: NewGroupOption = False,
     label_id: Annotated[str, typer.Option("--id", help="Id of the one new label; else its name.")] = "",
     description: Annotated[str, typer.Option("--description", "-d", help="Of the one new label.")] = "",
-    dry_run: DryRunOption = False,
-) -> None:
+) -> "Edited":
     """Add labels to a group, or let the builder place them.
 
     Documents (data.train), where given, help it. No other label moves.
     """
+    from hierarchy.editing import edits
     from hierarchy.nodes import Label
 
-    def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy.editing import edits
-
-        if len(labels) > 1 and (label_id or description):
-            raise TaxonomyError("--id and --description are for one label: add the labels one by one")
-        if new_group and group is None:
-            raise TaxonomyError("--new-group needs the name of the group: add --group NAME")
-        new = [Label(label_id, name, description) for name in labels]
-        edited = edits.add(taxonomy, new, group, new_group=new_group)
-        if group is not None or not taxonomy.groups:
-            return edited
-        return edits.place(edited, *_builder_and_documents(edited.new, work))
-
-    _run(file, edit, dry_run)
+    if len(labels) > 1 and (label_id or description):
+        raise TaxonomyError("--id and --description are for one label: add the labels one by one")
+    if new_group and group is None:
+        raise TaxonomyError("--new-group needs the name of the group: add --group NAME")
+    new = [Label(label_id, name, description) for name in labels]
+    edited = edits.add(taxonomy, new, group, new_group=new_group)
+    if group is not None or not taxonomy.groups:
+        return edited
+    return edits.place(edited, *_builder_and_documents(edited.new, work))
 
 
-@command("move taxonomy.yaml Kettles Toasters --to Kitchen")
+@edit_command("move taxonomy.yaml Kettles Toasters --to Kitchen")
 def move(
-    file: FileArgument,
+    taxonomy: "Taxonomy",
     labels: LabelsArgument,
     group: Annotated[str, typer.Option("--to", help="Id or name of the group.")],
     new_group: NewGroupOption = False,
-    dry_run: DryRunOption = False,
-) -> None:
+) -> "Edited":
     """Move labels to another group; their ids stay."""
     from hierarchy.editing import edits
 
-    _run(file, lambda taxonomy: edits.move(taxonomy, labels, group, new_group=new_group), dry_run)
+    return edits.move(taxonomy, labels, group, new_group=new_group)
 
 
-@command('merge taxonomy.yaml "Tea kettles" --into Kettles')
+@edit_command('merge taxonomy.yaml "Tea kettles" --into Kettles')
 def merge(
-    file: FileArgument,
+    taxonomy: "Taxonomy",
     sources: WordsArgument,
     target: Annotated[str, typer.Option("--into", help="The label or group that stays.")],
     kind: KindOption = None,
-    dry_run: DryRunOption = False,
-) -> None:
+) -> "Edited":
     """Merge labels, or groups, into one that stays.
 
     The ids of the labels that go are retired, and their documents must be labelled anew.
     """
     from hierarchy.editing import edits
 
-    def edit(taxonomy: "Taxonomy") -> "Edited":
-        of_groups = _kind(taxonomy, [*sources, target], kind) == "group"
-        return (edits.merge_groups if of_groups else edits.merge_labels)(taxonomy, sources, target)
-
-    _run(file, edit, dry_run)
+    of_groups = _kind(taxonomy, [*sources, target], kind) == "group"
+    return (edits.merge_groups if of_groups else edits.merge_labels)(taxonomy, sources, target)
 
 
-@command("split taxonomy.yaml Kitchen --parts 2")
+@edit_command("split taxonomy.yaml Kitchen --parts 2")
 def split(
+    taxonomy: "Taxonomy",
     work: "Work",
-    file: FileArgument,
     what: Annotated[str, typer.Argument(metavar="WHAT", help="Id or name of a group, or of a label.")],
-    parts: Annotated[int | None, typer.Option("--parts", help="Split a group into so many, by likeness.")] = None,
+    parts: Annotated[int | None, typer.Option(help="Split a group into so many, by likeness.")] = None,
     labels: Annotated[
         list[str] | None,
         typer.Option("--label", "-l", help="Put this label of a group into a new one (--into); can be repeated."),
     ] = None,
     into: Annotated[
         list[str] | None,
-        typer.Option("--into", help="Name of the new group, or of a label that takes the place of a label."),
+        typer.Option(help="Name of the new group, or of a label that takes the place of a label."),
     ] = None,
-    dry_run: DryRunOption = False,
-) -> None:
+) -> "Edited":
     """Split a group or a label.
 
     A group: --parts N by likeness, or --label LABEL ... --into NAME. A label: --into NAME --into NAME, and its id is
     retired.
     """
+    from hierarchy.editing import edits
     from hierarchy.nodes import Label
 
-    def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy.editing import edits
-
-        if parts is not None and not labels and not into:
-            return edits.split_group(taxonomy, what, parts, *_builder_and_documents(taxonomy, work))
-        if labels and into and len(into) == 1 and parts is None:
-            return edits.split_off(taxonomy, what, labels, into[0])
-        if into and not labels and parts is None:
-            return edits.split_label(taxonomy, what, [Label("", name) for name in into])
-        raise TaxonomyError(
-            "say how: --parts N splits a group by likeness; --label LABEL --into NAME puts labels of a group into a "
-            "new one; --into NAME --into NAME puts new labels in the place of a label"
-        )
-
-    _run(file, edit, dry_run)
+    if parts is not None and not labels and not into:
+        return edits.split_group(taxonomy, what, parts, *_builder_and_documents(taxonomy, work))
+    if labels and into and len(into) == 1 and parts is None:
+        return edits.split_off(taxonomy, what, labels, into[0])
+    if into and not labels and parts is None:
+        return edits.split_label(taxonomy, what, [Label("", name) for name in into])
+    raise TaxonomyError(
+        "say how: --parts N splits a group by likeness; --label LABEL --into NAME puts labels of a group into a "
+        "new one; --into NAME --into NAME puts new labels in the place of a label"
+    )
 
 
-@command("retire taxonomy.yaml Samovars")
-def retire(file: FileArgument, what: WordsArgument, kind: KindOption = None, dry_run: DryRunOption = False) -> None:
+@edit_command("retire taxonomy.yaml Samovars")
+def retire(taxonomy: "Taxonomy", what: WordsArgument, kind: KindOption = None) -> "Edited":
     """Take labels, or whole groups, out of the tree.
 
     Ids of labels that were taken out are never used again.
     """
+    from hierarchy.editing import edits
 
-    def edit(taxonomy: "Taxonomy") -> "Edited":
-        from hierarchy.editing import edits
-
-        groups = [word for word in what if _kind(taxonomy, [word], kind) == "group"]
-        return edits.retire(taxonomy, [word for word in what if word not in groups], groups)
-
-    _run(file, edit, dry_run)
+    groups = [word for word in what if _kind(taxonomy, [word], kind) == "group"]
+    return edits.retire(taxonomy, [word for word in what if word not in groups], groups)
 
 
-@command('rename taxonomy.yaml Kettles "Electric kettles"')
+@edit_command('rename taxonomy.yaml Kettles "Electric kettles"')
 def rename(
-    file: FileArgument,
+    taxonomy: "Taxonomy",
     what: Annotated[str, typer.Argument(metavar="WHAT", help="Id or name of a label, or of a group.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
     kind: KindOption = None,
-    dry_run: DryRunOption = False,
-) -> None:
+) -> "Edited":
     """Give a label or a group another name; its id stays."""
     from hierarchy.editing import edits
 
-    def edit(taxonomy: "Taxonomy") -> "Edited":
-        of_group = _kind(taxonomy, [what], kind) == "group"
-        return (edits.rename_group if of_group else edits.rename_label)(taxonomy, what, name)
-
-    _run(file, edit, dry_run)
+    of_group = _kind(taxonomy, [what], kind) == "group"
+    return (edits.rename_group if of_group else edits.rename_label)(taxonomy, what, name)
 
 
-def _run(file: Path, edit: "Callable[[Taxonomy], Edited]", dry_run: bool) -> None:
-    from hierarchy.editing.patching import edit_file
-
-    edited, before, after = edit_file(file, edit, write=not dry_run)
-    if before == after:
-        print_lines("nothing changes: the file says so already")
-        return
-    if dry_run:
-        lines = unified_diff(before.splitlines(), after.splitlines(), str(file), f"{file} (after)", lineterm="")
-        print_lines(*lines)
-    else:
-        wrote(file, "the edited taxonomy is in")
-    print_lines(*edited.lines())
-    print_lines(refit_line([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
-    if edited.new.unplaced:
-        print_lines(
-            f"{len(edited.new.unplaced)} labels stand in no group: a training, or `taxonomy build`, places them"
-        )
-
-
-def _kind(taxonomy: "Taxonomy", words: Sequence[str], kind: Kind | None) -> str:
+def _kind(taxonomy: "Taxonomy", words: Sequence[str], kind: Kind | None) -> Kind:
     """Tell whether words name labels or groups."""
     from hierarchy.editing.draft import find_group
 
     if kind is not None:
-        return kind.value
+        return kind
     groups = [word for word in words if find_group(taxonomy, word) is not None]
     labels = [word for word in words if taxonomy.resolve(word) is not None]
     both = [word for word in groups if word in labels]

@@ -1,7 +1,6 @@
 """``coarsefine taxonomy show``: a label tree on the terminal, or drawn."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hierarchy.nodes import named
@@ -12,7 +11,6 @@ from pipelines.cli.console import print_json, print_lines, text, wrote
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.cli.commands import Work
-    from pipelines.config import Config
 
 
 @command("show taxonomy.yaml --html taxonomy.html --set data.train=train.jsonl")
@@ -20,29 +18,27 @@ def show(
     work: "Work", file: options.TaxonomyArgument, as_json: options.JsonOption = False, html: options.PageOption = None
 ) -> None:
     """Show the tree with the size of each group, or draw it (--html), with documents (data.train) or without."""
-    from pipelines.cli.documents import read_taxonomy
+    from hierarchy.disk.whole_files import write_output
+    from pipelines.cli.documents import read_taxonomy, training_vectors
     from pipelines.cli.places import page, writing
 
     with writing(work, page(html)):
         taxonomy = read_taxonomy(file)
         if html is not None:
-            _draw(taxonomy, taxonomy.name or file.stem, html, work.config)
+            from pipelines.pages.taxonomy import taxonomy_page
+            from pipelines.training.encoders import Encoders
+
+            encoders, title = Encoders(work.config.classifier), taxonomy.name or file.stem
+            _, documents, _ = training_vectors(work.config, encoders, taxonomy)
+            random_state = encoders.settings.random_state
+            write_output(
+                html, taxonomy_page(taxonomy, documents, **encoders.for_trees, random_state=random_state, title=title)
+            )
+            wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is in")
         elif as_json:
             print_json(json.loads(taxonomy.to_json()))
         else:
             _print_tree(taxonomy, taxonomy.name or str(file))
-
-
-def _draw(taxonomy: "Taxonomy", title: str, html: Path, config: "Config") -> None:
-    from hierarchy.disk.whole_files import write_output
-    from pipelines.cli.documents import training_vectors
-    from pipelines.pages.taxonomy import taxonomy_page
-    from pipelines.training.encoders import Encoders
-
-    encoders, random_state = Encoders(config.classifier), config.classifier.random_state
-    _, documents, _ = training_vectors(config, encoders, taxonomy)
-    write_output(html, taxonomy_page(taxonomy, documents, **encoders.for_trees, random_state=random_state, title=title))
-    wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is in")
 
 
 def sizes(taxonomy: "Taxonomy") -> str:

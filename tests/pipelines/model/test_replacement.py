@@ -17,11 +17,13 @@ from hierarchy.errors import ArtifactError, BusyError, CoarsefineError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.model.artifact import loading
 from pipelines.model.artifact.hub import push_folder
-from pipelines.model.artifact.replacement import check_replaceable, foreign, model_place, run_place
+from pipelines.model.artifact.replacement import check_replaceable, foreign, model_place
+from stages.run_folder import run_place
 
 HOLDER = (
-    "import sys, time; from pathlib import Path; from pipelines.model.artifact import replacement\n"
-    "with getattr(replacement, sys.argv[1])(Path(sys.argv[2])): print(flush=True); time.sleep(60)"
+    "import sys, time; from pathlib import Path; from stages.run_folder import run_place\n"
+    "from pipelines.model.artifact.replacement import model_place\n"
+    "with globals()[sys.argv[1]](Path(sys.argv[2])): print(flush=True); time.sleep(60)"
 )
 ROOT = Path(__file__).parents[3]
 

@@ -154,7 +154,7 @@ def test_an_output_that_cannot_be_finished_leaves_the_earlier_one(model, documen
     out = tmp_path / "out.csv"
     out.write_text("earlier", encoding="utf-8")
 
-    def full(tables, stream):
+    def full(first, tables, stream):
         stream.write(b"half")
         raise OSError(28, "No space left on device")
 

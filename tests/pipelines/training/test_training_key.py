@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from pipelines.settings import Settings
-from pipelines.training import training_key
-from pipelines.training.training_key import NO_MATTER
+from pipelines.training import neural
+from pipelines.training.neural import NO_MATTER, training_key
 from stages import features
 from stages.coarse import encoder as encoder_module
 from stages.coarse import segments
@@ -50,7 +50,7 @@ def key(loaded, english):
             "train": (texts[:15], targets[:15]),
             "valid": (texts[15:], targets[15:]),
         }
-        return training_key.training_key(Settings() if settings is None else settings, **usual | parts)
+        return training_key(Settings() if settings is None else settings, **usual | parts)
 
     make.texts, make.targets = texts, targets
     return make
@@ -90,7 +90,7 @@ def test_what_settings_stand_for_counts_by_its_content(key, loaded, tiny_encoder
 
 @pytest.mark.parametrize(
     ("place", "name"),
-    [(training_key, "TRAINING_VERSION"), (segments, "WINDOWS_VERSION"), (encoder_module, "ENCODING_VERSION")],
+    [(neural, "TRAINING_VERSION"), (segments, "WINDOWS_VERSION"), (encoder_module, "ENCODING_VERSION")],
 )
 def test_code_counts(key, monkeypatch, place, name):
     before = key()
@@ -100,7 +100,7 @@ def test_code_counts(key, monkeypatch, place, name):
 
 @pytest.mark.parametrize(
     ("place", "library"),
-    [(training_key, "torch"), (training_key, "transformers"), (training_key, "accelerate"), (features, "tokenizers")],
+    [(neural, "torch"), (neural, "transformers"), (neural, "accelerate"), (features, "tokenizers")],
 )
 def test_libraries_count(key, monkeypatch, place, library):
     before, real = key(), place.version

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hierarchy.embedding.windows import whole_tokens
+from hierarchy.embedding.pretrained import whole_tokens
 from hierarchy.errors import EncoderError
 from stages.coarse.encoder import Encoder
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.fine import rows as negatives
+from stages.fine import rows
 from stages.fine.rows import AUTO_LIMIT, plan_problems, resolve_negatives
 
 GROUP_OF = np.array([0, 0, 1, 1, 1, 2, 3, 3, 4, 5, 6, 6])
@@ -41,7 +41,7 @@ def test_group_takes_the_own_documents_only(targets):
 
 @pytest.mark.parametrize("sample", [10, 137, 10_000])
 def test_weights_of_candidates_stand_for_all_documents(targets, confusion, monkeypatch, sample):
-    monkeypatch.setattr(negatives, "SAMPLE", sample)
+    monkeypatch.setattr(rows, "SAMPLE", sample)
     near = {0: {0, 1, 3}, 1: {0, 1}, 2: {2}, 3: {0, 3}, 4: {4}, 5: {5}, 6: {6}}
     document_group = GROUP_OF[targets]
     for group, problem in enumerate(plan_problems("candidates", targets, GROUP_OF, confusion=confusion)):
@@ -58,7 +58,7 @@ def test_weights_of_candidates_stand_for_all_documents(targets, confusion, monke
 
 
 def test_at_most_four_confused_groups_are_taken_whole(targets, monkeypatch):
-    monkeypatch.setattr(negatives, "SAMPLE", 1)
+    monkeypatch.setattr(rows, "SAMPLE", 1)
     confusion = np.full((7, 7), 0.01) + np.diag([0.9] * 7)
     confusion[0, 1:] = [0.3, 0.01, 0.4, 0.2, 0.02, 0.1]
     first = plan_problems("candidates", targets, GROUP_OF, confusion=confusion)[0]
@@ -69,7 +69,7 @@ def test_at_most_four_confused_groups_are_taken_whole(targets, monkeypatch):
 
 
 def test_samples_depend_on_seed_and_group_only(targets, confusion, monkeypatch):
-    monkeypatch.setattr(negatives, "SAMPLE", 50)
+    monkeypatch.setattr(rows, "SAMPLE", 50)
 
     def plan(seed):
         return [

@@ -1,15 +1,39 @@
-"""Long texts in overlapping windows of tokens: every token stands in one.
+"""Pretrained encoders as all use them: loaded without noise, long texts cut into windows so that every token is in one.
 
 Tokenizers can cut windows themselves, and some of their versions lose tokens over it: 0.23.1 and 0.23.2 give two of a
 text, however long it is. So texts are tokenized whole, and windows are cut here.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hierarchy.errors import EncoderError
 
 TEXTS_PER_CALL = 256  # of the tokenizer: enough to keep its threads busy, little memory
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Hide its bars about weights and its reports on them in the block; downloads, which take long, keep their bars."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, enable_progress_bars
+    from transformers.utils import logging
+
+    bars, level, downloads = (
+        logging.is_progress_bar_enabled(),
+        logging.get_verbosity(),
+        not are_progress_bars_disabled(),
+    )
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    if downloads:
+        enable_progress_bars()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def whole_tokens(tokenizer: Any, texts: list[str], **wanted: bool) -> Any:
