@@ -15,6 +15,7 @@ layer_decay: ...         each layer learns at this share of the rate of the laye
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -290,7 +291,7 @@ def fit_fused(job: Job) -> Fitted:
     fusion = fit_variants(experts(job.valid.texts), job.targets(job.valid))["full"]
     return Fitted(
         lambda texts: job.labels[fuse(experts(texts), fusion).argmax(axis=1)],
-        {**flat.settings, "fusion": fusion.as_dict()},
+        {**flat.settings, "fusion": asdict(fusion)},
     )
 
 

@@ -56,8 +56,7 @@ class NeuralFeatures:
     def segment_vectors(self, texts: Sequence[str]) -> "tuple[dict[Encoder, np.ndarray], np.ndarray]":
         """Vectors (segments, hidden) of the segments of `texts` by each encoder, and the segments of each text."""
         segments = self.segmenter(texts)
-        dropped = segments.dropped
-        _warn_of_dropped("encoder", self.segmenter, segments.tokens, int(dropped.sum()), int(np.count_nonzero(dropped)))
+        _warn_of_dropped("encoder", self.segmenter, [segments.left_out])
         chunk = self.tokens_per_chunk
         return {e: e.encode(segments.input_ids, tokens_per_chunk=chunk) for e in self._encoders()}, segments.counts
 
@@ -142,23 +141,21 @@ def cached_vectors(
     what
         Name of the work in the progress shown.
     """
-    tokens, dropped, shortened = 0, 0, 0
+    left_out = []
 
     def encode(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        nonlocal tokens, dropped, shortened
         segments = segmenter(some)
-        tokens += segments.tokens
-        dropped += int(segments.dropped.sum())
-        shortened += int(np.count_nonzero(segments.dropped))
+        left_out.append(segments.left_out)
         return encoder.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk), segments.counts
 
     cache = VectorCache(folder / "vectors", key=vector_key(encoder, segmenter), hidden=encoder.hidden_size)
     vectors = cache.vectors(texts, encode, what=what)
-    _warn_of_dropped(what, segmenter, tokens, dropped, shortened)
+    _warn_of_dropped(what, segmenter, left_out)
     return vectors
 
 
-def _warn_of_dropped(what: str, segmenter: "Segmenter", tokens: int, dropped: int, documents: int) -> None:
+def _warn_of_dropped(what: str, segmenter: "Segmenter", left_out: Sequence[np.ndarray]) -> None:
+    tokens, dropped, documents = sum(left_out, np.zeros(3, dtype=np.int64))
     if dropped:
         logger.warning(
             "%s: max_segments %d leaves out %.1f %% of the tokens, in %d documents",
@@ -178,15 +175,9 @@ def warn_of_dropped_tokens(texts: Sequence[str], segmenter: "Segmenter", *, what
     what
         What the documents are, for the message.
     """
-    if segmenter.max_segments is None:
-        return
-    tokens, dropped = 0, []
-    for start, end in shard_bounds(texts):
-        segments = segmenter(texts[start:end])
-        tokens += segments.tokens
-        dropped.append(segments.dropped)
-    lost = np.concatenate(dropped)
-    _warn_of_dropped(what, segmenter, tokens, int(lost.sum()), int(np.count_nonzero(lost)))
+    if segmenter.max_segments is not None:
+        left_out = [segmenter(texts[start:end]).left_out for start, end in shard_bounds(texts)]
+        _warn_of_dropped(what, segmenter, left_out)
 
 
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:

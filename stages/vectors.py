@@ -96,9 +96,14 @@ def pool_segments(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
         (documents, 2 x hidden) float32.
     """
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first segment of each document
-    mean = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]  # (documents, hidden)
     highest = np.maximum.reduceat(vectors, starts, axis=0)  # (documents, hidden)
-    return np.hstack([_unit(mean), _unit(highest)]).astype(np.float32)
+    return np.hstack([unit_means(vectors, counts), _unit(highest)])
+
+
+def unit_means(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean of the segment vectors of each document, of unit length, (documents, hidden) float32."""
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first segment of each document
+    return _unit(np.add.reduceat(vectors, starts, axis=0) / counts[:, None])
 
 
 @dataclass(frozen=True)
@@ -208,4 +213,5 @@ def shard_bounds(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / lengths, dtype=np.float32)

@@ -139,7 +139,8 @@ def tiny_classifier(tiny_encoder: str, english: Corpus) -> Callable[..., Any]:
     def make(taxonomy: Taxonomy | None = english.taxonomy, **settings: Any) -> Any:
         from pipelines.classifier import HierarchicalClassifier
 
-        return HierarchicalClassifier(taxonomy, **{"encoder": tiny_encoder, **TINY, **settings})
+        ours = {"n_jobs": TINY["n_jobs"]} if settings.get("encoder") == "none" else TINY
+        return HierarchicalClassifier(taxonomy, **{"encoder": tiny_encoder, **ours, **settings})
 
     return make
 

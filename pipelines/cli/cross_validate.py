@@ -77,11 +77,11 @@ def validated_folds(
     from pipelines.cli.documents import read_checked, read_table, sources_of, taxonomy_named
     from pipelines.cli.models import new_classifier
     from pipelines.cross_validation.validate import cross_validate
-    from pipelines.training.fit import check_neural
+    from pipelines.training.fit import check_training_settings
     from stages.run_folder import run_place
 
     train = sources_of(config, ("train",))["train"]
-    check_neural(config.settings())
+    check_training_settings(config.settings())
     with run_place(config.run_folder) as folder:
         read = partial(read_table, train, config.data, cache=folder / "documents")
         taxonomy, checked = read_checked({"train": train}, config, taxonomy_named(config), cache=folder / "documents")

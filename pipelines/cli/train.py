@@ -49,9 +49,9 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     """
     from pipelines.cli.documents import read_parts, stratified, taxonomy_named, warn_of_seen_parts
     from pipelines.cli.models import new_classifier
-    from pipelines.training.fit import check_neural
+    from pipelines.training.fit import check_training_settings
 
-    check_neural(config.settings())
+    check_training_settings(config.settings())
     with first_goes_first():  # files are converted once
         taxonomy, parts = read_parts(config, taxonomy_named(config), stratified(config))
     training, test, calibration = parts["train"], parts["test"], parts.get("calibration")

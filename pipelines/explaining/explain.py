@@ -80,7 +80,8 @@ def explain(
         routing=model.settings.routing if routing is None else routing,
         beam=model.settings.beam if beam is None else beam,
     )
-    scores = router.scores(inputs, router.log_coarse(inputs), router.fusions["full"])[0]
+    coarse = router.log_coarse(inputs)[:, router.space.group_of]
+    scores = router.scores(inputs, router.fusions["full"], coarse)[0]
     best, other = _pair(model, routed.probabilities[0], scores, against)
     contrast = np.zeros(len(model.label_ids))
     contrast[best], contrast[other] = 1.0, -1.0

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 from pipelines.data.documents import Documents
 from pipelines.model.model import Model
@@ -18,11 +19,7 @@ def calibrate(
     *,
     routing: str,
     beam: int,
-    precision: float,
-    delta: float,
-    coverage: float,
-    by_group: bool,
-    false_alarms: float | None,
+    **asked: Any,
 ) -> Model:
     """Give a model its promises.
 
@@ -34,8 +31,8 @@ def calibrate(
         With label ids; neither training nor validation may have seen them.
     routing, beam
         How documents are routed, also from now on: what is promised holds for this routing.
-    precision, delta, coverage, by_group, false_alarms
-        As for `make_promises`.
+    asked
+        ``precision``, ``delta``, ``coverage``, ``by_group`` and ``false_alarms``, as for `make_promises`.
 
     Raises
     ------
@@ -47,16 +44,8 @@ def calibrate(
     parts = []
     for block, routed in model.route_texts(documents.texts, routing=routing, beam=beam):
         parts.append(observe(routed, documents.texts[block], gold[block], gold_group[block], model.group_of))
-    promises = make_promises(
-        Observed.joined(parts),
-        routing=routed.routing,
-        groups=len(model.group_ids),
-        precision=precision,
-        delta=delta,
-        coverage=coverage,
-        by_group=by_group,
-        false_alarms=false_alarms,
-    )
+    observed = Observed.joined(parts)
+    promises = make_promises(observed, routing=routed.routing, groups=len(model.group_ids), **asked)
     _tell(promises)
     settings = model.settings.resolved(routing=routing, beam=beam)
     record = with_promises(model.record, settings, documents, promises)

@@ -24,7 +24,7 @@ from pipelines.promises.backoff import check_enough
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
 from pipelines.training.groups import check_placeable, place_labels
-from pipelines.training.heads import fit_heads, fit_ngram_rows, plan_rows, read_ngrams, report_unknown
+from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows, read_ngrams, report_unknown
 from stages.features import FeatureExtractor
 from stages.fine.rows import Rows, resolve_negatives
 from stages.machine import first_goes_first
@@ -61,12 +61,12 @@ def settings_of(parameters: Mapping[str, Any]) -> Settings:
             "names it (model_.settings.encoder): name one with set_params(encoder=...)"
         )
     settings = validated(Settings, values, where="HierarchicalClassifier")
-    check_neural(settings)
+    check_training_settings(settings)
     return settings
 
 
-def check_neural(settings: Settings) -> None:
-    """Refuse, before documents are read, values of ``training`` that no training could take."""
+def check_training_settings(settings: Settings) -> None:
+    """Refuse values of ``training`` that no training could take; raises ConfigError."""
     if settings.encoder != "none":
         from stages.training.arguments import check_training
 
@@ -204,7 +204,10 @@ def fit_model(
             problems, of_rows = plan_rows(read_by_rows, targets, space, settings), for_rows(settings)
             if vectors is not None:
                 rows = Rows.stack(fit_heads(vectors, targets, problems, of_rows, folder, "neural rows"))
-            lexical, group_rows = fit_ngram_rows(ngrams, targets, space, problems, of_rows, folder)
+            if ngrams is not None:
+                of_labels = Rows.stack(fit_heads(ngrams, targets, problems, of_rows, folder, "n-gram rows"))
+                lexical = of_labels.with_chances_times(chance_factors(targets, space, of_rows))
+                group_rows = fit_group_rows(ngrams, targets, space, of_rows, folder)
 
     # 3. The fusion, on what a prediction reads of validation documents.
     extractor = FeatureExtractor(neural=features, vectorizer=vectorizer)

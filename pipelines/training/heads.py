@@ -10,17 +10,16 @@ import numpy as np
 from safetensors.numpy import save
 from scipy import sparse
 
-from hierarchy.errors import ArtifactError
 from hierarchy.measuring.probe import probe_labels
 from pipelines.data.documents import Documents
 from pipelines.data.report import some
 from pipelines.settings import Settings
 from stages.arrays import check_arrays, read_arrays, row_arrays
 from stages.fine.ngrams import NgramVectorizer, reduced
-from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, plan_problems, seconds_of_one_row
-from stages.progress import duration, progress
+from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, plan_problems
+from stages.progress import progress
 from stages.router.label_space import LabelSpace, label_ratio
-from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished
+from stages.run_folder import LIST, cache_key, finishing, read_finished
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -89,7 +88,20 @@ def fit_heads(
     files = [[kept / f"{key}.safetensors" for key in _row_keys(problem, targets)] for problem in problems]
     every = [file for own in files for file in own]
     rows = {file: row for file in every if (row := _read_row(file, features.shape[1], lexical)) is not None}
-    rows |= _fit_missing(features, targets, problems, files, rows, options, settings.n_jobs, what)
+    missing, homes = [], []
+    for problem, own in zip(problems, files, strict=True):
+        absent = [place for place, file in enumerate(own) if file not in rows]
+        if absent:
+            missing.append(Problem(problem.labels[absent], problem.documents, problem.weights))
+            homes.append([own[place] for place in absent])
+    if missing:
+        logger.info("%s: %d rows", what, sum(map(len, homes)))
+        fitted = fit_rows(features, targets, missing, n_jobs=settings.n_jobs, **options)
+        for own, head in zip(homes, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
+            for place, file in enumerate(own):
+                rows[file] = head[place : place + 1]
+                with finishing(file.with_suffix(LIST), file) as (part,):
+                    part.write_bytes(save(rows[file].tensors("rows")))
     return [Rows.stack([rows[file] for file in own]) for own in files]
 
 
@@ -119,33 +131,6 @@ def report_unknown(ngrams: Features, texts: Sequence[str], what: str, settings: 
         )  # fmt: skip
 
 
-def fit_ngram_rows(
-    ngrams: Features | None,
-    targets: np.ndarray,
-    space: LabelSpace,
-    problems: Sequence[Problem],
-    settings: Settings,
-    folder: Path,
-) -> tuple[Rows | None, Rows | None]:
-    """Fit the n-gram rows of all labels and of all groups; None where there are no n-grams.
-
-    Parameters
-    ----------
-    ngrams
-        (documents, n-grams) CSR.
-    targets, problems, settings, folder
-        As for `fit_heads`.
-    space
-        Labels and groups.
-    """
-    if ngrams is None:
-        return None, None
-    heads = fit_heads(ngrams, targets, problems, settings, folder, "n-gram rows")
-    rows = Rows.stack(heads).with_chances_times(chance_factors(targets, space, settings))
-    group_rows = fit_group_rows(ngrams, space.groups(targets), len(space.group_ids), settings, folder)
-    return rows, group_rows
-
-
 def chance_factors(targets: np.ndarray, space: LabelSpace, settings: Settings) -> np.ndarray:
     """Return what the chances of the n-gram rows are multiplied by, (labels,) float64: more where a label is rare.
 
@@ -164,56 +149,22 @@ def chance_factors(targets: np.ndarray, space: LabelSpace, settings: Settings) -
     return label_ratio(counts, space.group_of, "labels", settings.prior_correction)
 
 
-def fit_group_rows(ngrams: Features, targets: np.ndarray, n_groups: int, settings: Settings, folder: Path) -> Rows:
-    """Fit the n-gram rows of the groups, one a group; `targets` (documents,) holds the group of each document."""
-    one_each = [Problem(np.array([group])) for group in range(n_groups)]
-    return Rows.stack(fit_heads(ngrams, targets, one_each, settings, folder, "n-gram rows of the groups"))
-
-
-def _fit_missing(
-    features: Features,
-    targets: np.ndarray,
-    problems: Sequence[Problem],
-    files: Sequence[Sequence[Path]],
-    there: Mapping[Path, Rows],
-    options: dict[str, Any],
-    n_jobs: int,
-    what: str,
-) -> dict[Path, Rows]:
-    missing, homes = [], []
-    for problem, own in zip(problems, files, strict=True):
-        absent = [place for place, file in enumerate(own) if file not in there]
-        if absent:
-            missing.append(Problem(problem.labels[absent], problem.documents, problem.weights))
-            homes.append([own[place] for place in absent])
-    if not missing:
-        return {}
-    number = sum(len(problem.labels) for problem in missing)
-    one = seconds_of_one_row(features, targets, missing, **options)
-    workers = n_jobs if n_jobs > 0 else _cores()
-    logger.info("%s: %d rows, about %s on %d processes", what, number, duration(number * one / workers), workers)
-    fitted = fit_rows(features, targets, missing, n_jobs=n_jobs, **options)
-    rows = {}
-    for own, head in zip(homes, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
-        for place, file in enumerate(own):
-            rows[file] = head[place : place + 1]
-            with finishing(file.with_suffix(LIST), file) as (part,):
-                part.write_bytes(save(rows[file].tensors("rows")))
-    return rows
+def fit_group_rows(ngrams: Features, targets: np.ndarray, space: LabelSpace, settings: Settings, folder: Path) -> Rows:
+    """Fit the n-gram rows of the groups, one a group; `targets` (documents,) holds the label of each document."""
+    one_each = [Problem(np.array([group])) for group in range(len(space.group_ids))]
+    return Rows.stack(fit_heads(ngrams, space.groups(targets), one_each, settings, folder, "n-gram rows of the groups"))
 
 
 def _read_row(file: Path, features: int, is_sparse: bool) -> Rows | None:
     """Read a finished row over so many features; None where it is not there, or damaged."""
-    if not is_finished(file.with_suffix(LIST), file):
-        return None
-    try:
+
+    def read(file: Path) -> Rows:
         tensors = read_arrays(file)
         expected = row_arrays("rows", rows="rows", columns="features", sparse=is_sparse)
         check_arrays(tensors, expected, {"features": features, "rows": 1}, where=str(file))
-    except ArtifactError:
-        damaged(file, "it holds no row of these features")
-        return None
-    return Rows.from_tensors(tensors, "rows")
+        return Rows.from_tensors(tensors, "rows")
+
+    return read_finished(file, read, "it holds no row of these features")
 
 
 def _features_key(features: Features, options: Mapping[str, Any]) -> str:
@@ -227,9 +178,3 @@ def _row_keys(problem: Problem, targets: np.ndarray) -> Iterator[str]:
     negatives = cache_key(documents=problem.documents, weights=problem.weights)
     for label in problem.labels:
         yield cache_key(negatives=negatives, documents=len(targets), positives=np.packbits(targets == label))[:24]
-
-
-def _cores() -> int:
-    from joblib import cpu_count
-
-    return int(cpu_count())

@@ -170,17 +170,15 @@ class NeuralStage:
             self.rows = self._start_rows(taxonomy, space, targets).to(device)
         parts = {"document_model": self.document_model, "rows": self.rows}
         loss = _loss(self.settings, space, targets).to(device)
-        if self.settings.trainable == "frozen":
-            result = self._train(TwoStageModel(encoder=None, **parts, loss=loss), targets, valid_targets, {})
-        else:
+        frozen = self.settings.trainable == "frozen"
+        if not frozen:
             self.encoder = copy.deepcopy(self.pretrained)
             self.encoder.dtype = "float32"  # Trainer's own bf16/fp16 settings rule the training
             freeze(self.encoder, self.settings.top_layers)
             warn_of_dropped_tokens(self.train_texts, self.segmenter, what="training")
-            settings = {**ENCODER_DEFAULTS, **self.settings.training}
-            result = self._train(
-                TwoStageModel(encoder=self.encoder, **parts, loss=loss), targets, valid_targets, settings
-            )
+        model = TwoStageModel(encoder=None if frozen else self.encoder, **parts, loss=loss)
+        result = self._train(model, targets, valid_targets)
+        if not frozen:
             self.encoder.dtype = self.settings.dtype
         for module in (self.encoder, self.document_model, self.rows):
             if module is not None:
@@ -205,13 +203,7 @@ class NeuralStage:
             tokens_per_chunk=self.settings.tokens_per_chunk,
         )
 
-    def _train(
-        self,
-        model: TwoStageModel,
-        targets: np.ndarray,
-        valid_targets: np.ndarray,
-        settings: dict[str, Any],
-    ) -> "Training":
+    def _train(self, model: TwoStageModel, targets: np.ndarray, valid_targets: np.ndarray) -> "Training":
         from stages.training.trainer import train_model
 
         rows, valid_rows = np.flatnonzero(targets >= 0), np.flatnonzero(valid_targets >= 0)
@@ -229,7 +221,7 @@ class NeuralStage:
             train=_Examples(items[0], targets, rows),
             valid=_Examples(items[1], valid_targets, valid_rows),
             collate=collate,
-            settings={**self.settings.training, **settings},
+            settings={**({} if model.encoder is None else ENCODER_DEFAULTS), **self.settings.training},
             folder=self.folder / f"{self.settings.mode}-{self._key}",
             random_state=self.settings.random_state,
             sampler=_sampler(self.settings, self._space, targets[rows]),

@@ -84,33 +84,18 @@ def refit_documents(
         kept, held_out = cut_for_refit(model, train)
         train, valid = train.select(kept), train.select(held_out)
     with place_of_run(parameters["run_dir"]) as folder:
-        again = refit(
-            model,
-            chosen,
-            train,
-            valid if len(valid.texts) else None,
-            taxonomy=tree,
-            folder=folder,
-            n_jobs=parameters["n_jobs"],
-            augment=parameters["augment"],
-            label_encoder=parameters["label_encoder"],
-            training=parameters["training"] or {},
-        )
+        again = _refit(model, chosen, train, valid if len(valid.texts) else None, tree, folder, parameters)
     return replace(again, words=joined_words(model.spoken, words, again.label_ids, again.taxonomy))
 
 
-def refit(
+def _refit(
     model: Model,
     groups: Sequence[str] | None,
     train: Documents,
     valid: Documents | None,
-    *,
     taxonomy: Taxonomy,
     folder: Path,
-    n_jobs: int,
-    augment: str | None,
-    label_encoder: str | None,
-    training: Mapping[str, Any],
+    parameters: Mapping[str, Any],
 ) -> Model:
     """Fit the rows of some groups and, where labels came, went or moved, the coarse stage and the fusion.
 
@@ -130,15 +115,11 @@ def refit(
         The tree as it is now.
     folder
         Run folder: its cache is used, and what is finished there is not done again.
-    n_jobs
-        Processes that fit rows.
-    augment
-        The function that rewrites copies, where the model was trained with one: the caller names it, no model does.
-    label_encoder
-        The encoder of the label texts, likewise; it is needed where the coarse stage is trained again.
-    training
-        The caller's: what acts beyond the model (`pipelines.model.artifact.saved_settings.acting`) is taken from it,
-        all else from the model.
+    parameters
+        The caller's. ``n_jobs``: processes that fit rows. ``augment``: the function that rewrites copies, where the
+        model was trained with one: the caller names it, no model does. ``label_encoder``: the encoder of the label
+        texts, likewise; it is needed where the coarse stage is trained again. ``training``: what acts beyond the model
+        (`pipelines.model.artifact.saved_settings.acting`) is taken from it, all else from the model.
 
     Raises
     ------
@@ -152,15 +133,28 @@ def refit(
     if not plan.heads and not plan.coarse:
         logger.info("refit: the model takes the new tree; no label came, went or moved, so no row changes")
         return replace(model, taxonomy=taxonomy)
-    reads_labels = plan.coarse and model.extractor.neural is not None
-    named = _named_by_caller(model, reads_labels, {"augment": augment, "label_encoder": label_encoder})
-    training = {**model.settings.training, **acting(training)}
-    changed = {"n_jobs": n_jobs, "training": training, **named}
+    retrained = model.extractor.neural if plan.coarse else None
+    _check_named(model, retrained is not None, parameters)
+    augment = parameters["augment"]
+    changed = {name: parameters[name] for name in ("n_jobs", "augment", "label_encoder")}
+    changed["training"] = {**model.settings.training, **acting(parameters["training"] or {})}
     settings = validated(Settings, {**model.settings.model_dump(), **changed}, where="refit")
-    if reads_labels:
-        _check_training(model, settings)
+    if retrained is not None:
+        from stages.training.arguments import check_training
+
+        check_training(settings.training, device=retrained.encoder.device.type)
     counts = _counts(model, plan, plan.space.targets(train.labels))
-    _check_validation(plan, train, valid)
+    if valid is not None:
+        report_unseen(valid.labels, set(plan.space.label_ids), taxonomy)
+        warn_of_repeats(valid.texts, train, what="validation documents")
+    elif plan.coarse:
+        raise DataError(
+            Remedy(
+                "labels came, went or moved, so the fusion must be fitted again, and fewer than half of the documents "
+                "that validated the model are among these: give validation documents with ",
+                "validation",
+            )
+        )
     changes = _changes(model, plan)
     if is_last_refit(model.record, changes, augment, taxonomy, train, valid):
         logger.info("refit: the model was refitted in just this way already; it stays as it is")
@@ -174,9 +168,9 @@ def refit(
     clock = Clock()
     extractor = model.extractor
     history: list[dict[str, float | None]] = []
-    if plan.coarse and valid is not None and extractor.neural is not None:
+    if retrained is not None and valid is not None:
         with clock.step("coarse model"):
-            neural, history = _train_coarse(extractor.neural, plan, train, valid, settings, folder)
+            neural, history = _train_coarse(retrained, plan, train, valid, settings, folder)
         extractor = replace(extractor, neural=neural)
     with clock.step("vectors and n-grams"):
         inputs = extractor.through_cache(train.texts, folder)
@@ -184,9 +178,7 @@ def refit(
     with clock.step("rows"):
         router = _with_heads(model, plan, inputs, targets, of_rows, folder)
         if plan.coarse and inputs.ngrams is not None:
-            group_targets, n_groups = space.groups(targets), len(space.group_ids)
-            group_rows = fit_group_rows(inputs.ngrams, group_targets, n_groups, of_rows, folder)
-            router = replace(router, group_rows=group_rows)
+            router = replace(router, group_rows=fit_group_rows(inputs.ngrams, targets, space, of_rows, folder))
     if valid is not None:
         with clock.step("fusion"):
             inputs_of_valid = extractor.through_cache(valid.texts, folder)
@@ -211,8 +203,8 @@ def refit(
     )
 
 
-def _named_by_caller(model: Model, reads_labels: bool, given: dict[str, str | None]) -> dict[str, str | None]:
-    """Return what the caller names, after a check that it is just what the model was trained with."""
+def _check_named(model: Model, reads_labels: bool, given: Mapping[str, Any]) -> None:
+    """Refuse names of a caller that are not just what the model was trained with."""
     uses = {
         "augment": "on copies that augment {!r} rewrote, and a loaded model names no code that runs: name the function",
         "label_encoder": "with label_encoder {!r}, and a loaded model names no encoder that is fetched: name it",
@@ -229,14 +221,6 @@ def _named_by_caller(model: Model, reads_labels: bool, given: dict[str, str | No
             )
     if given["augment"] is not None:
         load_function(given["augment"])
-    return given
-
-
-def _check_training(model: Model, settings: Settings) -> None:
-    from stages.training.arguments import check_training
-
-    neural = model.extractor.neural
-    check_training(settings.training, device=None if neural is None else neural.encoder.device.type)
 
 
 def _counts(model: Model, plan: RefitPlan, targets: np.ndarray) -> np.ndarray:
@@ -262,21 +246,6 @@ def _counts(model: Model, plan: RefitPlan, targets: np.ndarray) -> np.ndarray:
             some([groups[group] for group in np.unique(space.group_of[stale])]),
         )
     return np.where(plan.refitted, counts, before)
-
-
-def _check_validation(plan: RefitPlan, train: Documents, valid: Documents | None) -> None:
-    if valid is None:
-        if plan.coarse:
-            raise DataError(
-                Remedy(
-                    "labels came, went or moved, so the fusion must be fitted again, and fewer than half of the "
-                    "documents that validated the model are among these: give validation documents with ",
-                    "validation",
-                )
-            )
-        return
-    report_unseen(valid.labels, set(plan.space.label_ids), plan.taxonomy)
-    warn_of_repeats(valid.texts, train, what="validation documents")
 
 
 def _train_coarse(

@@ -24,7 +24,7 @@ from pipelines.evaluation.metrics import FIGURES, accuracy_and_macro_f1
 from pipelines.model.model import Model
 from pipelines.model.provenance import work_key
 from pipelines.settings import Settings
-from pipelines.training.fit import check_neural, fit_model, settings_of
+from pipelines.training.fit import check_training_settings, fit_model, settings_of
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
@@ -219,7 +219,7 @@ class _Search:
     def fit(self, params: Mapping[str, Any], watch: "Watch | None" = None) -> Model:
         """Train with the values of a trial, through the run folder."""
         settings = validated(Settings, self.space.applied(params, self.settings), "trial")
-        check_neural(settings)
+        check_training_settings(settings)
         return fit_model(settings, self.taxonomy, self.train, self.valid, folder=self.folder, watch=watch)
 
     def answers(self, model: Model, documents: Documents) -> np.ndarray:

@@ -15,6 +15,7 @@ from hierarchy.embedding.pretrained import quiet_transformers
 from hierarchy.errors import EncoderError
 from stages.coarse.loading import load_transformer
 from stages.coarse.segments import Chunk, Segmenter, chunked
+from stages.vectors import unit_means
 
 ENCODING_VERSION = 1  # of the code from token ids to vectors: what an older one left in a cache is not read
 # In an encoder's config, what its vectors do not depend on; nor do they on rates of dropout.
@@ -160,10 +161,7 @@ class Encoder(nn.Module):
         """
         segments = segmenter(texts)
         vectors = self.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk)
-        starts = np.concatenate([[0], np.cumsum(segments.counts)[:-1]])
-        means = np.add.reduceat(vectors, starts, axis=0) / segments.counts[:, None]
-        unit = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-        return unit.astype(np.float32)
+        return unit_means(vectors, segments.counts)
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer, config, pooling and dtype: what the vectors depend on."""

@@ -48,6 +48,11 @@ class Segments:
     tokens: int
     dropped: np.ndarray
 
+    @property
+    def left_out(self) -> np.ndarray:
+        """(3,) tokens, those that `max_segments` left out, and documents that lost any: to be summed over calls."""
+        return np.array([self.tokens, self.dropped.sum(), np.count_nonzero(self.dropped)])
+
 
 class Segmenter:
     """Cuts documents into overlapping windows of tokens.
@@ -100,16 +105,14 @@ class Segmenter:
         """Cut `texts` into segments; an empty text becomes one of special tokens, else of padding."""
         input_ids: list[list[int]] = []
         counts, dropped, tokens = [], [], 0
-        for start in range(0, len(texts), TEXTS_PER_CALL):
-            part = list(texts[start : start + TEXTS_PER_CALL])
-            for ids in whole_tokens(self.tokenizer, part)["input_ids"]:
-                all_of_one = self._windows(ids)
-                kept = self._spread(all_of_one)
-                total = sum(map(len, all_of_one))
-                tokens += total
-                dropped.append(total - sum(map(len, kept)))
-                counts.append(len(kept))
-                input_ids.extend(kept)
+        for ids in _token_ids(self.tokenizer, texts):
+            all_of_one = self._windows(ids)
+            kept = self._spread(all_of_one)
+            total = sum(map(len, all_of_one))
+            tokens += total
+            dropped.append(total - sum(map(len, kept)))
+            counts.append(len(kept))
+            input_ids.extend(kept)
         return Segments(input_ids, np.array(counts, dtype=np.int64), tokens, np.array(dropped, dtype=np.int64))
 
     def _windows(self, ids: list[int]) -> list[list[int]]:
@@ -132,12 +135,15 @@ def unknown_token_share(tokenizer: Any, texts: Sequence[str]) -> float:
     if tokenizer.unk_token_id is None or not len(texts):
         return 0.0
     unknown = total = 0
-    for start in range(0, len(texts), TEXTS_PER_CALL):
-        part = list(texts[start : start + TEXTS_PER_CALL])
-        for ids in whole_tokens(tokenizer, part)["input_ids"]:
-            total += len(ids)
-            unknown += ids.count(tokenizer.unk_token_id)
+    for ids in _token_ids(tokenizer, texts):
+        total += len(ids)
+        unknown += ids.count(tokenizer.unk_token_id)
     return unknown / max(total, 1)
+
+
+def _token_ids(tokenizer: Any, texts: Sequence[str]) -> Iterator[list[int]]:
+    for start in range(0, len(texts), TEXTS_PER_CALL):
+        yield from whole_tokens(tokenizer, list(texts[start : start + TEXTS_PER_CALL]))["input_ids"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ counts, each problem has its own fixed seed, and every label is a binary problem
 
 import contextlib
 import ctypes
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -210,28 +209,6 @@ def fit_rows(
     features = features.astype(np.float64)
     parallel = in_parallel(n_jobs)
     yield from parallel(delayed(_fit_problem)(features, targets, p, C, prune) for p in problems)
-
-
-def seconds_of_one_row(
-    features: Features,
-    targets: np.ndarray,
-    problems: Sequence[Problem],
-    *,
-    C: float,
-    prune: float,
-) -> float:
-    """Time one row of the largest problem, for an estimate of them all.
-
-    Parameters
-    ----------
-    features, targets, problems, C, prune
-        As for `fit_rows`.
-    """
-    largest = max(problems, key=lambda p: len(targets) if p.documents is None else len(p.documents))
-    one = Problem(largest.labels[:1], largest.documents, largest.weights)
-    started = time.monotonic()
-    _fit_problem(features, targets, one, C, prune)
-    return time.monotonic() - started
 
 
 def _candidates(

@@ -107,10 +107,6 @@ class Fusion:
     lexical: float = 0.0
     coarse: float = 0.0
 
-    def as_dict(self) -> dict[str, float]:
-        """JSON-ready."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Router:
@@ -164,7 +160,7 @@ class Router:
         fusion = self.fusions[variant]
         routing = resolve_routing(routing, len(self.space.label_ids))
         if routing == "exhaustive":
-            scores = self.scores(inputs, coarse, fusion)
+            scores = self.scores(inputs, fusion, coarse[:, self.space.group_of])
             in_beam = np.ones(coarse.shape, dtype=bool)
         else:
             routing = f"beam: {beam}"
@@ -178,10 +174,6 @@ class Router:
             )
         known = np.ones(len(inputs), dtype=bool) if inputs.known is None else inputs.known
         return Routed(probabilities, np.exp(coarse), in_beam, energy, routing, known)
-
-    def scores(self, inputs: Inputs, coarse: np.ndarray, fusion: Fusion) -> np.ndarray:
-        """Scores of all labels, (documents, labels) float32; `coarse` is what `log_coarse` gives."""
-        return self._score(inputs, fusion, coarse[:, self.space.group_of])
 
     def log_coarse(self, inputs: Inputs) -> np.ndarray:
         """Log-probability of each group by the coarse stage, (documents, groups) float32."""
@@ -220,9 +212,12 @@ class Router:
                 experts[name] = log_chance(scores) if gives_margins else scores
         return experts
 
-    def _score(self, inputs: Inputs, fusion: Fusion, coarse: np.ndarray, labels: slice | None = None) -> np.ndarray:
-        # `coarse` (documents, labels) is log P_c of each label's group. A weight of 0 spares its expert's product.
-        named = [name for name, weight in fusion.as_dict().items() if weight]
+    def scores(self, inputs: Inputs, fusion: Fusion, coarse: np.ndarray, labels: slice | None = None) -> np.ndarray:
+        """Scores of neighbouring labels (None for all), (documents, labels) float32.
+
+        `coarse` (documents, labels) is log P_c of each label's group.
+        """
+        named = [name for name, weight in asdict(fusion).items() if weight]  # a weight of 0 spares a product
         experts = self.fine_experts(inputs, labels, named)
         return fuse(experts, fusion) + np.float32(fusion.coarse) * coarse
 
@@ -231,13 +226,13 @@ class Router:
         scores = np.full((len(inputs), len(self.space.label_ids)), -np.inf, dtype=np.float32)
         for group in np.flatnonzero(in_beam.any(0)).tolist():
             documents, labels = np.flatnonzero(in_beam[:, group]), self.space.under(group)
-            scores[documents, labels] = self._score(inputs[documents], fusion, coarse[documents, group, None], labels)
+            scores[documents, labels] = self.scores(inputs[documents], fusion, coarse[documents, group, None], labels)
         return scores
 
 
 def fuse(experts: Mapping[str, np.ndarray], fusion: Fusion) -> np.ndarray:
     """Weighted sum of the experts' scores, (documents, classes)."""
-    weights = fusion.as_dict()
+    weights = asdict(fusion)
     return sum(np.float32(weights[name]) * scores for name, scores in experts.items())  # type: ignore[return-value]
 
 

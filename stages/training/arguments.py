@@ -1,7 +1,7 @@
 """What a training is told: TrainingArguments with our defaults and our own names, and a learning rate for each part."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -35,15 +35,23 @@ DEFAULTS: dict[str, Any] = {
 ENCODER_DEFAULTS: dict[str, Any] = {"num_train_epochs": 5, "per_device_train_batch_size": 16}
 # Ours, beside the names of TrainingArguments.
 OWN_DEFAULTS: dict[str, Any] = {"encoder_learning_rate": 3e-5, "layer_decay": 1.0, "early_stopping_patience": 3}
-LEAST = {  # what TrainingArguments takes below and fails with in the middle of a training
+# What a number must be: TrainingArguments takes others and fails with them in the middle of a training.
+LIMITS: dict[str, tuple[Callable[[float], bool], str]] = {
+    "label_smoothing_factor": (lambda number: 0 <= number < 1, "below 1 and 0 or more"),
+    "encoder_learning_rate": (lambda number: number > 0, "above 0"),
+    "layer_decay": (lambda number: 0 < number <= 1, "above 0 and at most 1"),
+}
+LEAST = {
     "learning_rate": 0, "weight_decay": 0, "num_train_epochs": 0, "per_device_train_batch_size": 1,
     "per_device_eval_batch_size": 1, "gradient_accumulation_steps": 1, "dataloader_num_workers": 0,
-    "label_smoothing_factor": 0,
+    "early_stopping_patience": 1,
 }  # fmt: skip
 WHOLE = (
     "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "max_steps",
     "dataloader_num_workers", "data_seed", "early_stopping_patience",
 )  # fmt: skip
+# All names, with what they are where nobody sets them.
+NAMES = {f.name: f.default for f in fields(TrainingArguments)} | OWN_DEFAULTS
 # Optimizers that need nothing but a parameter, so that their numbers can be tried before the training.
 PLAIN = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop")
 TRIED = 10  # steps
@@ -86,11 +94,10 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         A name that nobody knows, with the nearest that is known; a value that TrainingArguments refuses; a figure
         that evaluations do not have; a service of `report_to` that is not installed; several GPUs in one process.
     """
-    known = {f.name for f in fields(TrainingArguments)} | set(OWN_DEFAULTS)
     problems = []
     for name in settings:
-        if name not in known:
-            near = most_like(name, sorted(known))
+        if name not in NAMES:
+            near = most_like(name, sorted(NAMES))
             hint = f", did you mean {near[0]!r}?" if near else ""
             problems.append(f"training.{name} is not an argument of transformers.TrainingArguments{hint}")
         elif name in TAKEN:
@@ -134,8 +141,7 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
 
 def training_default(name: str, *, encoder_trained: bool = False) -> Any:
     """Return what a name of ``training`` is where nobody sets it: our default, or that of TrainingArguments."""
-    theirs = {f.name: f.default for f in fields(TrainingArguments)}
-    return {**theirs, **OWN_DEFAULTS, **DEFAULTS, **(ENCODER_DEFAULTS if encoder_trained else {})}.get(name)
+    return {**NAMES, **DEFAULTS, **(ENCODER_DEFAULTS if encoder_trained else {})}.get(name)
 
 
 def training_arguments(settings: Mapping[str, Any], folder: Path, random_state: int) -> Any:
@@ -242,35 +248,22 @@ def _try_steps(arguments: TrainingArguments) -> None:
 
 def _number_problems(settings: Mapping[str, Any]) -> list[str]:
     """Name numbers that are none: TrainingArguments takes them and fails after hours."""
-    defaults = {f.name: f.default for f in fields(TrainingArguments)} | OWN_DEFAULTS
     problems = [
         f"training.{name} = {value!r} is not a number"
         for name, value in settings.items()
-        if isinstance(defaults.get(name), int | float)
-        and not isinstance(defaults[name], bool)
+        if isinstance(NAMES.get(name), int | float)
+        and not isinstance(NAMES[name], bool)
         and (isinstance(value, bool) or not isinstance(value, int | float))
     ]
-    if not problems:
-        problems += [
-            f"training.{name} {settings[name]} must be {least} or more"
-            for name, least in LEAST.items()
-            if name in settings and settings[name] < least
-        ]
-        problems += [
-            f"training.{name} {settings[name]!r} is not a whole number"
-            for name in WHOLE
-            if settings.get(name) is not None and not isinstance(settings[name], int)
-        ]
-        if settings.get("label_smoothing_factor", 0) >= 1:
-            problems.append(f"training.label_smoothing_factor {settings['label_smoothing_factor']} must be below 1")
-    own = {**OWN_DEFAULTS, **{name: value for name, value in settings.items() if name in OWN_DEFAULTS}}
-    if not problems:
-        if own["encoder_learning_rate"] <= 0:
-            problems.append(f"training.encoder_learning_rate {own['encoder_learning_rate']} must be above 0")
-        if not 0 < own["layer_decay"] <= 1:
-            problems.append(f"training.layer_decay {own['layer_decay']} must be above 0 and at most 1")
-        if own["early_stopping_patience"] < 1:
-            problems.append(f"training.early_stopping_patience {own['early_stopping_patience']} must be 1 or more")
+    if problems:
+        return problems
+    for name, value in settings.items():
+        if name in WHOLE and not isinstance(value, int | None):
+            problems.append(f"training.{name} {value!r} is not a whole number")
+        if name in LEAST and value < LEAST[name]:
+            problems.append(f"training.{name} {value} must be {LEAST[name]} or more")
+        if name in LIMITS and not LIMITS[name][0](value):
+            problems.append(f"training.{name} {value} must be {LIMITS[name][1]}")
     return problems
 
 

@@ -47,50 +47,28 @@ def level_metrics(prediction: Any, *, group_of: np.ndarray) -> dict[str, float]:
     return figures
 
 
-class StopWhereDiverged(TrainerCallback):
-    """Ends a training at the first evaluation of weights that are no numbers: they never become any again."""
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Look at the weights that were evaluated."""
-        if not is_finite(kwargs["model"]):
-            control.should_training_stop = True
-
-
 class Bar(ProgressCallback):
     """Trainer's bar, and nothing beside it."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        """Leave the figures to `LogEpochs`."""
+        """Leave the figures to `Evaluations`."""
 
 
-class LogEpochs(TrainerCallback):
-    """One line for each evaluation."""
+class Evaluations(TrainerCallback):
+    """Tells of each evaluation, the log in words and the caller in figures, and ends a training that has diverged.
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Say the figures, in the process that speaks for all."""
-        if not state.is_world_process_zero:
-            return
-        figures = kwargs["metrics"]
-        told = [
-            f"{name.replace('_', ' ').replace('macro f1', 'macro-F1')} {figures[f'eval_{name}']:.4f}"
-            for name in (*FINE_METRICS, *COARSE_METRICS)
-            if f"eval_{name}" in figures
-        ]
-        logger.info(
-            "epoch %d of %d: %s on validation data",
-            math.ceil(state.epoch), math.ceil(args.num_train_epochs), ", ".join(told),
-        )  # fmt: skip
-
-
-class Watched(TrainerCallback):
-    """Tells the caller of each evaluation, once."""
+    Parameters
+    ----------
+    watch
+        The caller's.
+    """
 
     def __init__(self, watch: Watch | None) -> None:
         self.watch = watch
         self.told = 0
 
     def tell(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Tell what is new in Trainer's log."""
+        """Tell the caller what is new in Trainer's log, each evaluation once."""
         if self.watch is None:
             return
         evaluations = [entry for entry in history if "eval_loss" in entry]
@@ -103,8 +81,21 @@ class Watched(TrainerCallback):
         self.tell(state.log_history)  # what a checkpoint remembers
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Tell of this one."""
+        """Tell of this one; weights that are no numbers never become any again."""
+        figures = kwargs["metrics"]
+        told = [
+            f"{name.replace('_', ' ').replace('macro f1', 'macro-F1')} {figures[f'eval_{name}']:.4f}"
+            for name in (*FINE_METRICS, *COARSE_METRICS)
+            if f"eval_{name}" in figures
+        ]
+        if state.is_world_process_zero:  # which speaks for all
+            logger.info(
+                "epoch %d of %d: %s on validation data",
+                math.ceil(state.epoch), math.ceil(args.num_train_epochs), ", ".join(told),
+            )  # fmt: skip
         self.tell(state.log_history)
+        if not is_finite(kwargs["model"]):
+            control.should_training_stop = True
 
 
 def is_finite(model: nn.Module) -> bool:

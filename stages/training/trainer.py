@@ -32,11 +32,9 @@ from stages.run_folder import LIST, damaged, finishing, is_finished, make_folder
 from stages.training.arguments import OWN_DEFAULTS, parameter_groups, training_arguments
 from stages.training.evaluations import (
     Bar,
+    Evaluations,
     Figures,
-    LogEpochs,
-    StopWhereDiverged,
     Watch,
-    Watched,
     best_of_each_level,
     json_figure,
     json_figures,
@@ -113,7 +111,7 @@ def train_model(
     """
     finished = _read_back(model, folder)
     if finished is not None:
-        Watched(watch).tell(finished.history)
+        Evaluations(watch).tell(finished.history)
         return finished
 
     own = {name: settings.get(name, default) for name, default in OWN_DEFAULTS.items()}
@@ -133,8 +131,8 @@ def train_model(
             f"{arguments.per_device_train_batch_size}: leave it out, or lower per_device_train_batch_size"
         )
     set_seed(random_state)
-    watched = Watched(watch)
-    callbacks: list[TrainerCallback] = [LogEpochs(), _Tell(order), watched, StopWhereDiverged()]
+    evaluations = Evaluations(watch)
+    callbacks: list[TrainerCallback] = [evaluations, _Tell(order)]
     if arguments.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(own["early_stopping_patience"]))
     trainer = _Trainer(
@@ -155,7 +153,7 @@ def train_model(
         weight_decay=arguments.weight_decay,
         layer_decay=own["layer_decay"],
     )
-    # Both print bare dicts; LogEpochs says the same in words.
+    # Both print bare dicts; Evaluations says the same in words.
     trainer.remove_callback(PrinterCallback)
     if trainer.pop_callback(ProgressCallback) is not None:
         trainer.add_callback(Bar())
@@ -165,7 +163,7 @@ def train_model(
     state = None if checkpoint is None else _state_of(checkpoint)
     if state is not None and _has_stopped_early(state, own["early_stopping_patience"]):
         load_model(model, Path(state.best_model_checkpoint) / WEIGHTS)
-        watched.tell(state.log_history)
+        evaluations.tell(state.log_history)
     else:
         if checkpoint:
             logger.info("training goes on from %s", checkpoint.name)

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,8 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, folder / name)
         # It comes out private: as readable as the other files.
         (folder / name).chmod((folder / "taxonomy.yaml").stat().st_mode)
-    fusions = {name: fusion.as_dict() for name, fusion in router.fusions.items()}
-    _write_json(folder / "router.json", {"coarse": router.coarse_fusion.as_dict(), "fine": fusions})
+    fusions = {name: asdict(fusion) for name, fusion in router.fusions.items()}
+    _write_json(folder / "router.json", {"coarse": asdict(router.coarse_fusion), "fine": fusions})
     if model.promises is not None:
         _write_json(folder / PROMISES, model.promises.as_dict())
     if metrics is not None:

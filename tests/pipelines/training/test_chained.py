@@ -235,7 +235,7 @@ def test_a_second_fit_in_the_same_run_folder_does_nothing_twice(tiny_classifier,
     first = tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid)
     monkeypatch.setattr(trainer, "Trainer", None)
     monkeypatch.setattr(vectors.VectorCache, "_write", None)
-    monkeypatch.setattr("pipelines.training.heads.seconds_of_one_row", None)
+    monkeypatch.setattr("pipelines.training.heads.fit_rows", None)
     same(tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid), first)
 
 
@@ -268,11 +268,11 @@ def test_a_stopped_fit_goes_on_to_the_same_model(tiny_classifier, fitted, englis
             patched.setattr("pipelines.training.heads.Rows.stack", None)
         else:
 
-            class Stops(trainer.LogEpochs):
+            class Stops(trainer.Evaluations):
                 def on_save(self, args, state, control, **kwargs):
                     raise KeyboardInterrupt
 
-            patched.setattr(trainer, "LogEpochs", Stops)
+            patched.setattr(trainer, "Evaluations", Stops)
         with pytest.raises((KeyboardInterrupt, TypeError)):
             classifier.fit(*english.train, validation=english.valid)
     same(classifier.fit(*english.train, validation=english.valid), fitted)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from stages.fine.rows import BALANCE, CHANCE_FLOOR, Problem, Rows, fit_rows, log_chance, seconds_of_one_row
+from stages.fine.rows import BALANCE, CHANCE_FLOOR, Problem, Rows, fit_rows, log_chance
 
 LABELS = 9
 
@@ -122,12 +122,6 @@ def test_a_label_with_every_document_or_none_gets_a_constant(dense):
 def test_nothing_to_fit_is_nothing(dense):
     assert list(fit_rows(*dense, [])) == []
     assert list(fit_rows(*dense, [], n_jobs=2)) == []
-
-
-def test_the_estimate_times_the_largest_problem(csr):
-    features, targets = csr
-    plan = [Problem(np.array([0]), np.flatnonzero(targets < 2)), *ALL]
-    assert 0 < seconds_of_one_row(features, targets, plan, C=1.0, prune=0.01) < 30
 
 
 @pytest.mark.parametrize("kind", ["dense", "csr"])

@@ -1,5 +1,7 @@
 """Fusion: a convex optimum with weights from 0 up, that drops an expert who only makes noise."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax
@@ -28,7 +30,7 @@ def nll(experts, weights, targets):
 
 def test_no_neighbour_is_better(targets):
     experts = {"neural": expert(targets, 1.0, 1), "lexical": expert(targets, 1.5, 2), "coarse": expert(targets, 0.3, 3)}
-    found = fit_fusion(experts, targets).as_dict()
+    found = asdict(fit_fusion(experts, targets))
     best = nll(experts, found, targets)
     for name in found:
         for step in (-0.05, 0.05):
@@ -105,7 +107,7 @@ def test_full_gives_up_what_lowers_validation_accuracy(targets):
 def test_in_doubt_full_keeps_everything(targets):
     scores = expert(targets, 20.0, 1)
     fitted = fit_variants({"neural": scores, "lexical": scores, "coarse": scores}, targets)
-    assert min(fitted["full"].as_dict().values()) > 0
+    assert min(asdict(fitted["full"]).values()) > 0
 
 
 @pytest.mark.parametrize(

@@ -98,12 +98,12 @@ def test_one_seed_gives_one_result_and_another_a_different_one(tmp_path, uninter
 
 
 def stop_after(monkeypatch, epoch):
-    class Stops(trainer.LogEpochs):
+    class Stops(trainer.Evaluations):
         def on_save(self, args, state, control, **kwargs):
             if state.epoch == epoch:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "LogEpochs", Stops)
+    monkeypatch.setattr(trainer, "Evaluations", Stops)
 
 
 @pytest.mark.parametrize("epoch", [1, 3])
