@@ -1,44 +1,43 @@
 """The public face: a scikit-learn classifier that is saved and loaded the way transformers does it."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from hierarchy.arguments import known_keywords, text_column, whole_number
 from hierarchy.disk.paths import local_path
 from hierarchy.taxonomy import Taxonomy
+from pipelines.card.write import model_card, with_facts
 from pipelines.data.documents import Documents
 from pipelines.data.given import check_labels, check_pair
-from pipelines.data.label_words import Word, check_words, ids_said, known_places
+from pipelines.data.label_words import Word, check_words, ids_said, known_places, sorted_words
+from pipelines.evaluation.assessment import assess
 from pipelines.evaluation.comparison import EvaluationReport
-from pipelines.model.artifact.hub import local_folder, push_folder
+from pipelines.explaining.explain import explain
+from pipelines.explaining.explanation import Explanation
+from pipelines.model.artifact.hub import Token, local_folder, push_saved
 from pipelines.model.artifact.loading import load_model
 from pipelines.model.artifact.manifest import METRICS
 from pipelines.model.artifact.saved_settings import parameters_of_model
 from pipelines.model.artifact.saving import save_model
 from pipelines.model.model import Model
 from pipelines.model.prediction import Prediction, paths_of
+from pipelines.model.sets import PredictionSet, sets_of
 from pipelines.promises.backoff import DELTA, PRECISION
-from pipelines.settings import Settings, Trainable, settings_documented
+from pipelines.settings import Trainable, settings_documented
+from pipelines.training.calibrate import calibrate
+from pipelines.training.fit import Pair, fit_documents
+from pipelines.training.refit import refit_documents
 from stages.run_folder import place_of_run
-
-if TYPE_CHECKING:
-    from sklearn.utils import Tags
-
-    from pipelines.explaining.explanation import Explanation
-    from pipelines.model.sets import PredictionSet
 
 Texts = Sequence[str]
 Labels = Sequence[Word]
-Pair = tuple[Texts, Labels]
 
 
 class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
@@ -72,45 +71,63 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         self,
         taxonomy: Taxonomy | None = None,
         *,
+        # The model
         mode: Literal["chained", "joint"] = "chained", routing: Literal["auto", "exhaustive", "beam"] = "auto",
-        beam: int = 3, keep_neighbours: bool = False, encoder: str = "embedded", label_encoder: str | None = None,
+        beam: int = 3, keep_neighbours: bool = False,
+        # Encoder
+        encoder: str = "embedded", label_encoder: str | None = None,
         pooling: Literal["mean", "cls"] = "mean", dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         trainable: Trainable = "auto", fine_features: Literal["pretrained", "trained", "both"] = "both",
-        attention_dropout: float | None = None, segment_tokens: int = 256, overlap: int = 32,
-        max_segments: int | None = None, tokens_per_chunk: int = 4096, aggregator: bool = True,
-        aggregator_layers: int = 1, aggregator_heads: int = 4, label_attention: bool = True, dropout: float = 0.1,
+        attention_dropout: float | None = None,
+        segment_tokens: int = 256, overlap: int = 32, max_segments: int | None = None, tokens_per_chunk: int = 4096,
+        # Document model
+        aggregator: bool = True, aggregator_layers: int = 1, aggregator_heads: int = 4,
+        label_attention: bool = True, dropout: float = 0.1,
+        # N-grams and rows
         lexical: bool = True, min_df: int = 2, prune: float = 0.005, lexical_C: float = 1.0, neural_C: float = 1.0,
         negatives: Literal["auto", "all", "candidates", "group"] = "auto", prior_correction: float = 0.2,
+        # Groups
         n_groups: int | Literal["auto"] = "auto", min_group_size: int | None = None, max_group_size: int | None = None,
-        signals: dict[str, float] | None = None, fine_loss: Literal["all", "path", "group"] = "all",
+        signals: dict[str, float] | None = None,
+        # Joint training
+        fine_loss: Literal["all", "path", "group"] = "all",
         loss_weights: tuple[float, float] | Literal["learned"] = (1.0, 0.8),
         row_start: Literal["random", "labels", "centroids"] = "labels",
+        # Rare labels
         imbalance: Literal["none", "weights", "logits", "oversample", "undersample"] = "none",
-        imbalance_scope: Literal["labels", "groups", "siblings"] = "labels", merge_spellings: bool = True,
-        label_documents: bool = True, augment: str | None = None, word_dropout: float = 0.0, augmented_copies: int = 1,
-        training: dict[str, Any] | None = None, random_state: int = 0, device: str | None = None, n_jobs: int = -1,
-        run_dir: str | None = None,
+        imbalance_scope: Literal["labels", "groups", "siblings"] = "labels",
+        # Training documents
+        merge_spellings: bool = True, label_documents: bool = True,
+        augment: str | None = None, word_dropout: float = 0.0, augmented_copies: int = 1,
+        # Training
+        training: dict[str, Any] | None = None, random_state: int = 0,
+        # Machine
+        device: str | None = None, n_jobs: int = -1, run_dir: str | None = None,
     ) -> None:  # fmt: skip
-        self.taxonomy, self.mode, self.routing, self.beam = taxonomy, mode, routing, beam
-        self.keep_neighbours, self.encoder, self.label_encoder = keep_neighbours, encoder, label_encoder
-        self.pooling, self.dtype, self.trainable, self.fine_features = pooling, dtype, trainable, fine_features
-        self.attention_dropout, self.segment_tokens, self.overlap = attention_dropout, segment_tokens, overlap
-        self.max_segments, self.tokens_per_chunk, self.aggregator = max_segments, tokens_per_chunk, aggregator
-        self.aggregator_layers, self.aggregator_heads = aggregator_layers, aggregator_heads
-        self.label_attention, self.dropout, self.lexical, self.min_df = label_attention, dropout, lexical, min_df
-        self.prune, self.lexical_C, self.neural_C, self.negatives = prune, lexical_C, neural_C, negatives
-        self.prior_correction, self.n_groups, self.min_group_size = prior_correction, n_groups, min_group_size
-        self.max_group_size, self.signals, self.fine_loss = max_group_size, signals, fine_loss
-        self.loss_weights, self.row_start, self.imbalance = loss_weights, row_start, imbalance
-        self.imbalance_scope, self.merge_spellings = imbalance_scope, merge_spellings
-        self.label_documents, self.augment, self.word_dropout = label_documents, augment, word_dropout
-        self.augmented_copies, self.training, self.random_state = augmented_copies, training, random_state
+        self.taxonomy = taxonomy
+        self.mode, self.routing, self.beam, self.keep_neighbours = mode, routing, beam, keep_neighbours
+        self.encoder, self.label_encoder, self.pooling, self.dtype = encoder, label_encoder, pooling, dtype
+        self.trainable, self.fine_features, self.attention_dropout = trainable, fine_features, attention_dropout
+        self.segment_tokens, self.overlap = segment_tokens, overlap
+        self.max_segments, self.tokens_per_chunk = max_segments, tokens_per_chunk
+        self.aggregator, self.aggregator_layers, self.aggregator_heads = aggregator, aggregator_layers, aggregator_heads
+        self.label_attention, self.dropout = label_attention, dropout
+        self.lexical, self.min_df, self.prune = lexical, min_df, prune
+        self.lexical_C, self.neural_C = lexical_C, neural_C
+        self.negatives, self.prior_correction = negatives, prior_correction
+        self.n_groups, self.min_group_size, self.max_group_size = n_groups, min_group_size, max_group_size
+        self.signals = signals
+        self.fine_loss, self.loss_weights, self.row_start = fine_loss, loss_weights, row_start
+        self.imbalance, self.imbalance_scope = imbalance, imbalance_scope
+        self.merge_spellings, self.label_documents = merge_spellings, label_documents
+        self.augment, self.word_dropout, self.augmented_copies = augment, word_dropout, augmented_copies
+        self.training, self.random_state = training, random_state
         self.device, self.n_jobs, self.run_dir = device, n_jobs, run_dir
 
     def fit(
         self, texts: Texts, labels: Labels, *, validation: Pair | None = None, calibration: Pair | None = None
     ) -> Self:
-        """Train on documents and their fine labels; `pipelines.training.fit.fit_documents` tells what it raises.
+        """Train on documents and their fine labels.
 
         Parameters
         ----------
@@ -123,13 +140,16 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             Texts and labels for early stopping and fusion; None cuts a stratified tenth from the training data,
             where labels with fewer than 3 documents stay whole.
         calibration
-            Texts and labels that nothing else sees, for promises as `calibrate` makes them by default; None promises
-            nothing.
-        """
-        from pipelines.training.fit import fit_documents
+            Texts and labels that nothing else sees, for promises with the defaults of `calibrate`; None makes none.
 
-        settings, pairs = self._settings(), (validation, calibration)
-        model, held = fit_documents(settings, self.taxonomy, texts, labels, *pairs, place=self._run_folder)
+        Raises
+        ------
+        ConfigError, DataError, TaxonomyError, EncoderError
+            Settings, documents, labels, tree or encoder have problems; told before any work.
+        BusyError
+            Another process works in ``run_dir``.
+        """
+        model, held = fit_documents(self.get_params(deep=False), texts, labels, validation, calibration)
         self._set(model, metrics=None)
         return self if held is None else self.calibrate(held, held.labels)
 
@@ -142,8 +162,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         texts, labels
-            Documents as the model will meet them, and their fine labels; where they are too few, the error says how
-            many it takes.
+            Documents as the model will meet them, and their fine labels.
         precision, delta
             Fine answers, and group answers, each keep this precision, with probability 1 - delta over the documents
             given here: `pipelines.promises.backoff`.
@@ -151,9 +170,12 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             Sets hold the right label this often, by group in each group apart: `pipelines.promises.conformal`.
         false_alarms
             Share of documents in scope that may be taken for out of scope; None takes none.
-        """
-        from pipelines.training.calibrate import calibrate
 
+        Raises
+        ------
+        ConfigError, DataError
+            A number is out of its range; documents and labels have problems, or are too few, and how many it takes.
+        """
         documents = self._documents(texts, labels, where="calibration documents")
         self.model_ = calibrate(
             self.model_, documents, routing=self.routing, beam=self.beam, precision=precision, delta=delta,
@@ -188,19 +210,16 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         answers = self.model_.route_texts(texts, routing=self.routing, beam=self.beam)
         return [paths for _, routed in answers for paths in paths_of(self.model_, routed, top_k)]
 
-    def predict_sets(self, texts: Texts, *, within: str = "labels", keep_best: bool = True) -> "list[PredictionSet]":
+    def predict_sets(self, texts: Texts, *, within: str = "labels", keep_best: bool = True) -> list[PredictionSet]:
         """Give each document a set that holds the right label as often as `calibrate` was asked for.
 
         ``within`` and ``keep_best`` are as for `pipelines.model.sets.sets_of`, which tells what it raises.
         """
-        from pipelines.model.sets import sets_of
+        texts, model = self._readable(texts), self.model_
+        answers = model.route_texts(texts, routing=self.routing, beam=self.beam)
+        return [s for b, routed in answers for s in sets_of(model, routed, texts[b], within, keep_best=keep_best)]
 
-        texts, found = self._readable(texts), list["PredictionSet"]()
-        for block, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
-            found.extend(sets_of(self.model_, routed, texts[block], within, keep_best=keep_best))
-        return found
-
-    def explain(self, text: str, *, against: Word | None = None, top_k: int = 3) -> "Explanation":
+    def explain(self, text: str, *, against: Word | None = None, top_k: int = 3) -> Explanation:
         """Say what in a document speaks for its best label and against another: segments, n-grams, near documents.
 
         Parameters
@@ -212,8 +231,6 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         top_k
             Paths listed.
         """
-        from pipelines.explaining.explain import explain
-
         check_is_fitted(self)
         if against is not None:
             against = ids_said(check_words([against], "against"), self.taxonomy_, self._by_word)[0] or str(against)
@@ -225,8 +242,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         texts, labels
-            Documents, at least one, and their fine labels, by id, by name or in the words of `fit`. A label that the
-            model does not know counts as wrong.
+            Documents, and their fine labels by id, by name or in the words of `fit`; an unknown label counts as wrong.
         sample_weight
             (documents,) what each counts; None counts all alike.
         """
@@ -246,18 +262,15 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         texts, labels
             Documents that training has not seen.
         train
-            The training documents: the baselines that must be trained are fitted on them. None shows their
-            figures as stored with the model, if any.
+            Training documents, on which baselines are fitted; None shows those whose figures the model keeps.
         data
             Name of the documents, for the report.
         """
-        from pipelines.evaluation.assessment import assess
-
         documents, trained = self._documents(texts, labels, where=data), None
         if train is not None:
             trained = check_pair(train, "train", self.taxonomy_, where="train", words=self._by_word)
         model = replace(self.model_, settings=self.model_.settings.model_copy(update={"n_jobs": self.n_jobs}))
-        with self._run_folder() as folder:
+        with place_of_run(self.run_dir) as folder:
             return assess(
                 model, documents, train=trained, folder=folder, data=data,
                 routing=self.routing, beam=self.beam, stored=self.metrics_,
@@ -270,7 +283,6 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         """Fit the rows of some groups again, after an edit of the tree the coarse stage too, and leave all else.
 
         Encoder, n-grams and idf stay as trained: words of new labels that the n-grams lack count after a full `fit`.
-        `pipelines.training.refit.refit_documents` tells what it raises.
 
         Parameters
         ----------
@@ -285,16 +297,18 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         validation
             Texts and labels for early stopping and fusion. None takes the documents that were validation before from
             `texts`, and a stratified tenth of new labels; where they are not there, an unchanged tree keeps its fusion.
-        """
-        from pipelines.training.refit import refit_documents
 
+        Raises
+        ------
+        ConfigError, BusyError
+            As for `fit`; the model was trained jointly, or needs an ``augment`` or ``label_encoder`` to be named.
+        DataError, TaxonomyError
+            A group or label is unknown, lacks documents, or must not be left out; a label of the tree has no group.
+        """
         check_is_fitted(self)
         words, given = self._by_word, (texts, labels, taxonomy, validation)
-        model = refit_documents(
-            self.model_, groups, *given, by_word=words, parameters=self.get_params(), place=self._run_folder
-        )
-        self._set(model, metrics=None)
-        return self
+        model = refit_documents(self.model_, groups, *given, by_word=words, parameters=self.get_params(deep=False))
+        return self._set(model, metrics=None)
 
     def save_pretrained(self, folder: str | Path, *, card: Mapping[str, Any] | None = None) -> None:
         """Write the model to a folder: JSON, YAML and safetensors, checksummed, whole or not at all.
@@ -304,11 +318,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         folder
             Where to; an earlier model there is replaced. What is no model, or cannot be written, is refused.
         card
-            What only you know, for the model card: ``licence``, ``language``, ``contact``, ``notes``
-            (`pipelines.config.CardFacts`). None keeps what the model has.
+            What only you know, for the model card: `pipelines.config.CardFacts`. None keeps what the model has.
         """
-        from pipelines.card.write import model_card, with_facts
-
         check_is_fitted(self)
         if card is not None:
             self.model_ = with_facts(self.model_, card)
@@ -316,9 +327,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def from_pretrained(
-        cls, model: str | Path, *, device: str | None = None, revision: str | None = None,
-        token: str | bool | None = None,
-    ) -> Self:  # fmt: skip
+        cls, model: str | Path, *, device: str | None = None, revision: str | None = None, token: Token = None
+    ) -> Self:
         """Read a model that `save_pretrained` or `push_to_hub` wrote.
 
         What a model may not decide (uploads, folders, devices, code and encoders by name) is not taken from it: to
@@ -327,24 +337,27 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         model
-            Its folder, or its hub id ``org/name`` (``org/name@revision``). What is no model of ours, or has a damaged
-            file, is refused.
+            Its folder, or its hub id ``org/name`` (``org/name@revision``).
         device
             Torch device; None takes a GPU where there is one.
         revision, token
             As for `pipelines.model.artifact.hub.local_folder`.
+
+        Raises
+        ------
+        ArtifactError, ConfigError
+            There is no such model, or it is damaged or does not fit together; the device cannot be used.
         """
         folder = local_folder(model, revision=revision, token=token)
         loaded, metrics = load_model(folder, device=device)
         if metrics is not None:
             EvaluationReport.from_dict(metrics, folder / METRICS)
-        classifier = cls(loaded.taxonomy, **{**parameters_of_model(loaded.settings), "device": device})
-        classifier._set(loaded, metrics=metrics)
-        return classifier
+        parameters = parameters_of_model(loaded.settings) | {"device": device}
+        return cls(loaded.taxonomy, **parameters)._set(loaded, metrics=metrics)
 
     def push_to_hub(
         self, repo_id: str, *, private: bool | None = None, revision: str | None = None,
-        commit_message: str | None = None, token: str | bool | None = None, card: Mapping[str, Any] | None = None,
+        commit_message: str | None = None, token: Token = None, card: Mapping[str, Any] | None = None,
     ) -> str:  # fmt: skip
         """Upload the model to the Hugging Face hub in one commit; return the commit's address.
 
@@ -355,28 +368,14 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         card
             As for `save_pretrained`.
         """
-        with tempfile.TemporaryDirectory(prefix="coarsefine-") as above:
-            folder = Path(above) / repo_id.rpartition("/")[2]
-            self.save_pretrained(folder, card=card)
-            return push_folder(
-                folder, repo_id, private=private, revision=revision, commit_message=commit_message, token=token
-            )
+        how = {"private": private, "revision": revision, "commit_message": commit_message, "token": token}
+        return push_saved(lambda folder: self.save_pretrained(folder, card=card), repo_id, **how)
 
-    def _settings(self) -> Settings:
-        from pipelines.training.fit import settings_of
-
-        return settings_of(self.get_params(deep=False))
-
-    def _run_folder(self) -> AbstractContextManager[Path]:
-        return place_of_run(self.run_dir)
-
-    def _set(self, model: Model, *, metrics: dict[str, Any] | None) -> None:
+    def _set(self, model: Model, *, metrics: dict[str, Any] | None) -> Self:
         self.metrics_, self.model_, self.taxonomy_ = metrics, model, model.taxonomy
-        words = list(model.spoken.values())
-        self._columns = np.array(sorted(range(len(words)), key=words.__getitem__))
-        self._labels = [model.label_ids[column] for column in self._columns]
-        self._by_word = dict(zip(words, model.label_ids, strict=True))
-        self.classes_ = np.array([words[column] for column in self._columns])
+        self.classes_, self._columns, self._labels = sorted_words(model.spoken)
+        self._by_word = {word: label for label, word in model.spoken.items()}
+        return self
 
     def _readable(self, texts: Texts) -> Texts:
         check_is_fitted(self)
@@ -386,7 +385,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return check_labels(texts, labels, self.taxonomy_, where=where, keep_empty=True, words=self._by_word)
 
-    def __sklearn_tags__(self) -> "Tags":
+    def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that it takes texts, and no arrays of numbers."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.one_d_array = True
@@ -395,6 +394,4 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
 
 
 # The settings say what they are for in one place.
-HierarchicalClassifier.__doc__ = cleandoc(HierarchicalClassifier.__doc__ or "").replace(
-    "{settings}", settings_documented()
-)
+HierarchicalClassifier.__doc__ = settings_documented(HierarchicalClassifier.__doc__ or "")

@@ -3,6 +3,7 @@
 import logging
 import textwrap
 from collections.abc import Sequence
+from inspect import cleandoc
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
@@ -316,13 +317,13 @@ class Settings(BaseModel):
         return int(self.trainable.removeprefix("top_")) if self.trainable.startswith("top_") else None
 
 
-def settings_documented() -> str:
-    """Return what every setting is for as a numpy section has it, in the words of Python."""
+def settings_documented(docstring: str) -> str:
+    """Return a docstring with what every setting is for in place of ``{settings}``, in the words of Python."""
     lines = []
     for name, field in Settings.model_fields.items():
         told = " ".join((field.description or "").split()).replace("null", "None")
         lines += [name, textwrap.indent(textwrap.fill(f"{told[0].upper()}{told[1:]}.", 110), "    ")]
-    return "\n".join(lines)
+    return cleandoc(docstring).replace("{settings}", "\n".join(lines))
 
 
 def _is_set(settings: Settings, name: str) -> bool:

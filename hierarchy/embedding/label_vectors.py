@@ -29,9 +29,11 @@ Documents = tuple[Sequence[str] | np.ndarray, Sequence[str]]
 class TextEncoder(Protocol):
     """A function texts → array that also tells which share of their tokens it does not know."""
 
-    def __call__(self, texts: Sequence[str], /) -> np.ndarray: ...  # noqa: D102
+    def __call__(self, texts: Sequence[str], /) -> np.ndarray:
+        """Embed texts, (texts, dimensions)."""
 
-    def unknown_share(self, texts: Sequence[str], /) -> float: ...  # noqa: D102
+    def unknown_share(self, texts: Sequence[str], /) -> float:
+        """Return the share of their tokens that it does not know."""
 
 
 OTHERS = "give a Hugging Face id, a folder, 'embedded' or 'none'"

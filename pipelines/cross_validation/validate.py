@@ -26,9 +26,10 @@ from pipelines.data.given import check_labels, check_taxonomy
 from pipelines.evaluation.metrics import FIGURES
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
 from pipelines.settings import Settings
+from pipelines.training.fit import settings_of
 from stages.features import vector_key
 from stages.machine import n_processes
-from stages.run_folder import LIST, finishing, read_finished
+from stages.run_folder import LIST, finishing, place_of_run, read_finished
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
@@ -145,7 +146,7 @@ def cross_validate(
     EncoderError
         The encoder cannot be had, or cannot read these documents.
     """
-    settings, taxonomy = classifier._settings(), classifier.taxonomy
+    settings, taxonomy = settings_of(classifier.get_params(deep=False)), classifier.taxonomy
     check_taxonomy(taxonomy)
     if n_processes() > 1:
         raise ConfigError("cross-validation trains its folds in one process: start it without torchrun")
@@ -164,7 +165,7 @@ def cross_validate(
     seeds = [(settings.random_state + repeat) % 2**32 for repeat in range(repeats)]
     dealt = [deal_folds(documents.labels, folds, random_state=seed, sources=sources) for seed in seeds]
     _tell_rare(documents.labels, folds)
-    with classifier._run_folder() as folder:
+    with place_of_run(settings.run_dir) as folder:
         settings, encoder = _encoder(settings, taxonomy, documents)
         plan = FoldPlan(settings, taxonomy, documents, sources, baselines)
         kept = folder / f"folds-{plan.key(folds, encoder and [vector_key(*encoder), encoder[0].dropout_rates()])}"

@@ -128,6 +128,24 @@ def word_problem(words: Mapping[str, Any], label_ids: Sequence[str]) -> str:
     return ""
 
 
+def sorted_words(spoken: Mapping[str, Word]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Sort the labels of a model by what is said for them.
+
+    Parameters
+    ----------
+    spoken
+        Label id -> word, in the order of the model's columns.
+
+    Returns
+    -------
+    tuple
+        (labels,) words; (labels,) the column of each; the label id of each.
+    """
+    ids, words = list(spoken), list(spoken.values())
+    columns = sorted(range(len(words)), key=words.__getitem__)
+    return np.array([words[column] for column in columns]), np.array(columns), [ids[column] for column in columns]
+
+
 def ids_said(words: Iterable[Word], taxonomy: Taxonomy, by_word: Mapping[Word, str]) -> list[str | None]:
     """Find the label id that each word means.
 

@@ -3,8 +3,7 @@
 A chained training fits the rows on the vectors of a coarse stage that is finished; a joint one trains both at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +32,12 @@ from stages.progress import Clock
 from stages.router.fusion import fit_router
 from stages.router.label_space import LabelSpace
 from stages.router.router import Router
+from stages.run_folder import place_of_run
 
 if TYPE_CHECKING:
     from stages.training.evaluations import Watch
 
 Pair = tuple[Sequence[str], Sequence[Word]]
-Place = Callable[[], AbstractContextManager[Path]]
 
 
 def settings_of(parameters: Mapping[str, Any]) -> Settings:
@@ -75,33 +74,33 @@ def check_training_settings(settings: Settings) -> None:
 
 
 def fit_documents(
-    settings: Settings,
-    taxonomy: Taxonomy | None,
+    parameters: Mapping[str, Any],
     texts: Sequence[str],
     labels: Sequence[Word],
     validation: Pair | None,
     calibration: Pair | None,
-    *,
-    place: Place,
 ) -> tuple[Model, Documents | None]:
     """Train a model on documents as a caller gives them.
 
     Parameters
     ----------
-    settings, taxonomy
-        As checked; the tree as given.
+    parameters
+        Of the classifier, as ``get_params`` gives them.
     texts, labels, validation, calibration
         As for `HierarchicalClassifier.fit`. Calibration documents are checked, and given back as they then are.
-    place
-        Gives the run folder, once everything is checked.
 
     Raises
     ------
+    BusyError
+        Another process works in the run folder.
+    ConfigError
+        A setting is wrong.
     DataError
         With every problem of the documents and labels.
     EncoderError
         The encoder cannot be had, or cannot read these documents.
     """
+    settings, taxonomy = settings_of(parameters), parameters["taxonomy"]
     merge = settings.merge_spellings
     train, valid = prepare_documents(
         texts, labels, validation, taxonomy, random_state=settings.random_state, merge_spellings=merge
@@ -113,7 +112,7 @@ def fit_documents(
         check_enough(len(calibrating.texts))
         for seen, where in ((train, "training"), (valid, "validation")):
             warn_of_repeats(calibrating.texts, seen, what="calibration documents", where=where)
-    with place() as folder:
+    with place_of_run(settings.run_dir) as folder:
         model = fit_model(settings, taxonomy, train, valid, folder=folder)
     if validation is None:
         model = replace(model, record=with_sources(model.record, {"valid": CUT}))

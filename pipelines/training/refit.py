@@ -23,7 +23,7 @@ from pipelines.model.neighbours import Neighbours
 from pipelines.model.record import is_last_refit, with_refit
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
-from pipelines.training.fit import Pair, Place
+from pipelines.training.fit import Pair
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
 from pipelines.training.refit_plan import CHANGED, RefitPlan, cut_for_refit, plan_refit
 from stages.features import NeuralFeatures
@@ -31,6 +31,7 @@ from stages.fine.rows import Features, Rows
 from stages.progress import Clock
 from stages.router.fusion import fit_router
 from stages.router.router import Inputs, Router
+from stages.run_folder import place_of_run
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -45,7 +46,6 @@ def refit_documents(
     *,
     by_word: Mapping[Word, str],
     parameters: Mapping[str, Any],
-    place: Place,
 ) -> Model:
     """Fit the rows of some groups again, on documents as a caller gives them.
 
@@ -58,9 +58,7 @@ def refit_documents(
     by_word
         Label id of each word that the model was fitted with.
     parameters
-        Of the classifier; ``n_jobs``, ``augment``, ``label_encoder`` and ``training`` are read.
-    place
-        Gives the run folder, once everything is checked.
+        Of the classifier; ``n_jobs``, ``augment``, ``label_encoder``, ``training`` and ``run_dir`` are read.
 
     Raises
     ------
@@ -85,7 +83,7 @@ def refit_documents(
     else:
         kept, held_out = cut_for_refit(model, train)
         train, valid = train.select(kept), train.select(held_out)
-    with place() as folder:
+    with place_of_run(parameters["run_dir"]) as folder:
         again = _refit(model, chosen, train, valid if len(valid.texts) else None, tree, folder, parameters)
     return replace(again, words=joined_words(model.spoken, words, again.label_ids, again.taxonomy))
 

@@ -24,7 +24,7 @@ from pipelines.evaluation.metrics import FIGURES, accuracy_and_macro_f1
 from pipelines.model.model import Model
 from pipelines.model.provenance import work_key
 from pipelines.settings import Settings
-from pipelines.training.fit import check_training_settings, fit_model
+from pipelines.training.fit import check_training_settings, fit_model, settings_of
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
@@ -96,7 +96,7 @@ def tune(
         Optuna is not installed.
     """
     check_optuna()
-    settings = classifier._settings()
+    settings = settings_of(classifier.get_params(deep=False))
     checked = read_space(space, settings)
     check_options(settings, checked, figure=figure, sampler=sampler, trials=trials, minutes=minutes)
     merge: dict[str, Any] = {"merge_spellings": settings.merge_spellings}

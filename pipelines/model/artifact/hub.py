@@ -6,9 +6,11 @@ repository (pickles, scripts) is left there.
 """
 
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from hierarchy.disk.manifests import MANIFEST
 from hierarchy.disk.paths import local_path
@@ -16,11 +18,12 @@ from hierarchy.disk.whole_folders import put_back
 from hierarchy.errors import ArtifactError, first_line
 from pipelines.model.artifact.manifest import NAME, check_manifest, is_present, listed_files
 
+Token: TypeAlias = str | bool | None
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[^@\s]+)?")
 NAME_A_MODEL = "name the folder that `train` or save_pretrained wrote, or a model on the hub as org/name"
 
 
-def local_folder(model: str | Path, *, revision: str | None = None, token: str | bool | None = None) -> Path:
+def local_folder(model: str | Path, *, revision: str | None = None, token: Token = None) -> Path:
     """Return the folder of a model, downloaded into the hub's cache where `model` is a hub id.
 
     Without network, or with ``HF_HUB_OFFLINE=1``, the cache is used as it stands.
@@ -61,6 +64,14 @@ def local_folder(model: str | Path, *, revision: str | None = None, token: str |
         return Path(snapshot_download(repo_id, revision=Path(found).name, token=token, allow_patterns=names))
 
 
+def push_saved(save: Callable[[Path], None], repo_id: str, **how: Any) -> str:
+    """Upload the model that `save` writes to a folder; the rest is as for `push_folder`."""
+    with tempfile.TemporaryDirectory(prefix="coarsefine-") as above:
+        folder = Path(above) / repo_id.rpartition("/")[2]
+        save(folder)
+        return push_folder(folder, repo_id, **how)
+
+
 def push_folder(
     folder: Path,
     repo_id: str,
@@ -68,7 +79,7 @@ def push_folder(
     private: bool | None = None,
     revision: str | None = None,
     commit_message: str | None = None,
-    token: str | bool | None = None,
+    token: Token = None,
 ) -> str:
     """Upload a model in one commit, in place of an earlier one; return the address of the commit.
 
@@ -113,7 +124,7 @@ def push_folder(
     return str(commit.commit_url)
 
 
-def _earlier(repo_id: str, revision: str | None, token: str | bool | None) -> list[str]:
+def _earlier(repo_id: str, revision: str | None, token: Token) -> list[str]:
     """Files of the model that stands there already; none where there is none."""
     from huggingface_hub import snapshot_download
 
