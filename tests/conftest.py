@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from tiny import TINY, save_tiny_bert
@@ -24,6 +25,8 @@ from tiny import TINY, save_tiny_bert
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
 
+hypothesis.settings.register_profile("untimed", deadline=None)  # other work may slow any one example down
+hypothesis.settings.load_profile("untimed")
 pytest_plugins = ["label_fixtures"]
 PER_LABEL = 25
 # An ending makes a word new to the n-grams, while the tokenizer still sees its stem: each expert knows something.

@@ -187,7 +187,7 @@ def _languages(facts: CardFacts) -> list[str]:
 
 
 def _refit_line(refit: Mapping[str, Any], tree: "Taxonomy") -> str:
-    """Say what a refit did, as `pipelines.training.refit.refit` records it."""
+    """Say what a refit did, as `pipelines.training.refit.refit_documents` records it."""
     groups = [tree.group_named(group) for group in refit["groups"]]
     done = [f"the heads of {_listed(groups)}"] if groups else []
     if refit["coarse"]:

@@ -103,7 +103,7 @@ def with_refit(
     record, settings
         Of the model before.
     entry
-        What changed, figures by epoch and wall time, as `pipelines.training.refit.refit` tells them.
+        What changed, figures by epoch and wall time, as `pipelines.training.refit.refit_documents` tells them.
     taxonomy, train, valid
         What it was refitted on.
     """
@@ -131,7 +131,7 @@ def is_last_refit(
     record
         Of the model.
     changes
-        What the refit would change, as `pipelines.training.refit.refit` tells it.
+        What the refit would change, as `pipelines.training.refit.refit_documents` tells it.
     augment, taxonomy, train, valid
         What it would be refitted with.
     """
