@@ -99,8 +99,8 @@ def assess(
         earlier = {name: result for name, result in told.items() if name not in VARIANT_NAMES.values()}
     if earlier:
         notes.append(
-            "baselines that need training are shown as stored with the model; evaluate fits them anew, given the "
-            "training data"
+            "baselines that need training are shown as stored with the model; evaluate --train fits them anew, "
+            "given the training data"
         )
     if not routed.known.all():
         unknown = count(int((~routed.known).sum()), "document")

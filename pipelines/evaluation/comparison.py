@@ -40,7 +40,8 @@ BASELINES = (SVM, LOGISTIC, NO_TREE, NO_NGRAMS, NEITHER, CLASSIC)  # in the orde
 FLAT = (SVM, LOGISTIC)  # models of their own that know no groups
 GROUPS_IGNORED = (NO_TREE, NEITHER)  # this model's own rows: to beat these says nothing about a flat model
 NOT_COMPARED = (
-    "Not compared with a flat model: none was fitted beside this one; evaluate fits them, given the training documents."
+    "Not compared with a flat model: none was fitted beside this one; evaluate --train fits them, given the training "
+    "documents."
 )
 COMPARED_EARLIER = "Not compared with a flat model now, only earlier."
 LARGEST = 10**12  # of figures: what is above is none
