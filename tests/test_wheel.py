@@ -125,7 +125,6 @@ def test_a_type_checker_sees_the_types(installed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the constructor says str as yet")
 def test_a_type_checker_sees_the_values_of_a_setting(installed, tmp_path):
     (tmp_path / "script.py").write_text(TYPED.replace('"frozen"', '"frozn"'), encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", installed, "script.py"]
