@@ -6,6 +6,7 @@ Strings that differ in case, width or white space alone are one, and get one spe
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from hierarchy.nodes import Node, Tree
@@ -27,27 +28,50 @@ def is_called(node: Node, word: str) -> bool:
     return match_key(word) in (match_key(node.id), match_key(node.name))
 
 
+@dataclass(frozen=True)
+class Match:
+    """What the label of a document means in a taxonomy as it is today.
+
+    Attributes
+    ----------
+    id
+        The label that the document counts for; None where nothing, or more than one label, fits.
+    merged
+        The document's own label was merged into that one.
+    retired
+        The document's label was retired: the document is left out.
+    """
+
+    id: str | None = None
+    merged: bool = False
+    retired: bool = False
+
+
 class LabelMatcher:
     """Finds the label that a string names. Built once for a taxonomy.
 
     Parameters
     ----------
     tree
-        The taxonomy; its unplaced labels can be named as well.
+        The taxonomy; its unplaced labels can be named as well, and what was merged or retired.
     """
 
     def __init__(self, tree: Tree) -> None:
+        self._tree = tree
         self._labels = tree.all_labels
+        self._retired = frozenset(tree.retired)
+        self._gone = _Index(Node(word, word) for word in (*tree.merged_into, *tree.retired))
         self._index = _Index(self._labels)
         self._groups = _Index(tree.groups)
         self._within = {group.id: _Index(group.labels) for group in tree.groups}
         self._likeness: tuple[Likeness, list[str]] | None = None  # of folded ids and names, and the id of each
 
-    def resolve(self, label: str, group: str | None = None) -> str | None:
-        """Find the id of the label that a data file names.
+    def match(self, label: str, group: str | None = None) -> Match:
+        """Find the label that a data file names.
 
-        The pair of group and label decides where the group holds such a label; then an id, a name that only one
-        label has, and last the same two without regard to case, width and white space.
+        The pair of group and label decides where the group holds such a label, or held it before it was merged or
+        retired; then an id, a name that only one label has, or what was merged or retired, and last the same without
+        regard to case, width and white space.
 
         Parameters
         ----------
@@ -58,16 +82,27 @@ class LabelMatcher:
 
         Returns
         -------
-        str or None
-            The label's id; None where nothing, or more than one label, fits.
+        Match
+            Merged labels are followed to their heir.
         """
         if group is not None:
-            group_id = self._groups.find(group)
-            if group_id is not None:
-                within = self._within[group_id].find(label)
-                if within is not None:
-                    return within
-        return self._index.find(label)
+            group_id = _only(self._groups.find(group))
+            within = None if group_id is None else _only(self._within[group_id].find(label))
+            if within is not None:
+                return Match(within)
+            if trace := _only(self._gone.find(f"{group_id or group}/{label}")):
+                return self._followed(trace)
+        found = self._index.exact(label)
+        if not found and self._gone.exact(label):
+            return self._followed(label)
+        found = found or self._index.alike(label)
+        if not found and (trace := _only(self._gone.alike(label))):
+            return self._followed(trace)
+        return Match(_only(found))
+
+    def _followed(self, word: str) -> Match:
+        heir = self._tree.heir(word)
+        return Match(retired=True) if heir in self._retired else Match(heir, merged=True)
 
     def nearest(self, label: str, n: int = 3) -> list[str]:
         """List the ids of the labels whose id or name is most like a string, the nearest first.
@@ -192,10 +227,15 @@ class _Index:
             self.folded[match_key(node.id)].add(node.id)
             self.folded[match_key(node.name)].add(node.id)
 
-    def find(self, text: str) -> str | None:
-        if text in self.ids:
-            return text
-        for found in (self.names.get(text), self.folded.get(match_key(text))):
-            if found:
-                return next(iter(found)) if len(found) == 1 else None
-        return None
+    def find(self, text: str) -> set[str]:
+        return self.exact(text) or self.alike(text)
+
+    def exact(self, text: str) -> set[str]:
+        return {text} if text in self.ids else self.names.get(text, set())
+
+    def alike(self, text: str) -> set[str]:
+        return self.folded.get(match_key(text), set())
+
+
+def _only(found: Collection[str]) -> str | None:
+    return next(iter(found)) if len(found) == 1 else None

@@ -5,8 +5,8 @@ one name stands in several places.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 
@@ -76,8 +76,10 @@ class Tree:
         What the taxonomy is called.
     must_link, cannot_link
         Lists of label ids that the builder keeps in one group, or in different groups.
+    merged_into
+        What documents call labels that were merged → id of the label that these count for, which may be merged too.
     retired
-        Ids that were used once and are never used again.
+        Ids that were used once and are never used again, and names that went with them; such documents are left out.
     """
 
     groups: tuple[Group, ...] = ()
@@ -85,6 +87,7 @@ class Tree:
     name: str = ""
     must_link: tuple[tuple[str, ...], ...] = ()
     cannot_link: tuple[tuple[str, ...], ...] = ()
+    merged_into: Mapping[str, str] = field(default_factory=dict, hash=False)
     retired: tuple[str, ...] = ()
 
     @property
@@ -97,6 +100,12 @@ class Tree:
         """Label id → id of its group, None for those in no group; in the order of `all_labels`."""
         placed = {label.id: group.id for group in self.groups for label in group.labels}
         return placed | dict.fromkeys((label.id for label in self.unplaced), None)
+
+    def heir(self, word: str) -> str:
+        """Return what a word of `merged_into` counts for in the end: the id of a label, or one that is retired."""
+        while word in self.merged_into:
+            word = self.merged_into[word]
+        return word
 
 
 class Named(Protocol):

@@ -16,7 +16,7 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.card.write import model_card, with_facts
 from pipelines.data.documents import Documents
 from pipelines.data.given import check_labels, check_pair
-from pipelines.data.label_words import Word, check_words, ids_said, known_places, sorted_words
+from pipelines.data.label_words import RETIRED, Word, check_words, known_places, meanings, sorted_words
 from pipelines.evaluation.assessment import assess
 from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.explaining.explain import explain
@@ -233,7 +233,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if against is not None:
-            against = ids_said(check_words([against], "against"), self.taxonomy_, self._by_word)[0] or str(against)
+            [match] = meanings(check_words([against], "against"), self.taxonomy_, self._by_word).values()
+            against = match.id or str(against)
         return explain(self.model_, text, against=against, top_k=top_k, routing=self.routing, beam=self.beam)
 
     def score(self, texts: Texts, labels: Labels, sample_weight: Any = None) -> float:
@@ -242,7 +243,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         texts, labels
-            Documents, and their fine labels by id, by name or in the words of `fit`; an unknown label counts as wrong.
+            Documents, and their fine labels by id, name or word of `fit`; an unknown one is wrong, a retired left out.
         sample_weight
             (documents,) what each counts; None counts all alike.
         """
@@ -250,6 +251,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
 
         texts = self._readable(texts)
         gold = known_places(texts, labels, self.taxonomy_, self._by_word, self._labels)
+        if (gold == RETIRED).any():
+            sample_weight = np.where(gold == RETIRED, 0, 1 if sample_weight is None else sample_weight)
         return float(accuracy_score(gold, self.predict_proba(texts).argmax(1), sample_weight=sample_weight))
 
     def evaluate(

@@ -68,13 +68,7 @@ def assembled(
     made = {c: Group(name, name, built=True) for c, name in zip(unnamed, names, strict=True)}
     built = [replace(heirs[c] or made[c], labels=tuple(taken[c])) for c in new]
     logger.info("placed %d labels; %d groups kept, %d built", len(plan.free), len(kept), len(built))
-    return Taxonomy(
-        groups=tuple(group for group in [*kept, *built] if group.labels),
-        name=taxonomy.name,
-        must_link=taxonomy.must_link,
-        cannot_link=taxonomy.cannot_link,
-        retired=taxonomy.retired,
-    )
+    return replace(taxonomy, groups=tuple(group for group in [*kept, *built] if group.labels), unplaced=())
 
 
 def _heir(labels: Sequence[Label], groups: Sequence[Group], kept: Sequence[Group]) -> Group | None:

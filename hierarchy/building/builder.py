@@ -359,8 +359,8 @@ def _known(documents: Documents | None, taxonomy: Taxonomy) -> Documents | None:
     contents, ids = by_label_id(documents, taxonomy)
     if not any(ids):
         raise DataError(f"no document has a label of the taxonomy; the first says '{next(iter(documents[1]), '')}'")
-    unknown = list(dict.fromkeys(target for target, found in zip(documents[1], ids, strict=True) if not found))
-    if unknown:
+    left_out = dict.fromkeys(target for target, found in zip(documents[1], ids, strict=True) if not found)
+    if unknown := [target for target in left_out if not taxonomy.match(target).retired]:
         logger.warning(
             "%d labels of the documents are not in the taxonomy, their documents are not used: %s",
             len(unknown), ", ".join(unknown[:5]),

@@ -23,27 +23,17 @@ class Edited:
         The taxonomy before and after.
     notes
         What a person must know and the difference of the trees does not say: links that were dropped, documents
-        that need another label.
-    relabelled
-        (retired id, ids that take its documents) for each label that was merged or split.
+        that count no longer.
     """
 
     old: Taxonomy
     new: Taxonomy
     notes: tuple[str, ...] = ()
-    relabelled: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @cached_property
     def diff(self) -> TaxonomyDiff:
         """What differs between the two trees."""
         return diff(self.old, self.new)
-
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """Ids of the groups whose heads must be refitted: other labels, or other documents for a label."""
-        takers = {taker for _, ids in self.relabelled for taker in ids}
-        touched = {group.id for group in self.new.groups if any(label.id in takers for label in group.labels)}
-        return tuple(group for group in self.new.group_ids if group in touched or group in self.diff.heads)
 
     def lines(self) -> list[str]:
         """Return the changes and the notes in words, one a line."""
@@ -70,7 +60,9 @@ class Draft:
         self.home = taxonomy.homes
         self.problems: list[str] = []
         self.notes: list[str] = []
-        self.replaced: dict[str, tuple[str, ...]] = {}  # retired id → ids that take its documents
+        self.replaced: dict[str, tuple[str, ...]] = {}  # id of a label that goes → ids that stand for it in links
+        self.merged_into = dict(taxonomy.merged_into)
+        self.retired = dict.fromkeys(taxonomy.retired)  # in their order
 
     def group(self, word: str) -> str | None:
         """Return the id of an existing group."""
@@ -84,11 +76,13 @@ class Draft:
 
     def label(self, word: str, group: str | None = None) -> Label:
         """Return an existing label; one with an empty id where there is a problem."""
-        found = self.old.resolve(word, group)
-        if found is not None:
-            return next(label for label in self.members[self.home[found]] if label.id == found)
+        match = self.old.match(word, group)
+        if match.id is not None and not match.merged:
+            return next(label for label in self.members[self.home[match.id]] if label.id == match.id)
         alike = [x.id for labels in self.members.values() for x in labels if x.name == word]
-        if word in self.old.retired:
+        if match.id is not None:
+            self.problems.append(f"label '{word}' was merged into '{self.old.label_named(match.id)}'; name that one")
+        elif match.retired:
             self.problems.append(f"label '{word}' is retired and stands in no group any more")
         elif alike:
             self.problems.append(f"several labels are named '{word}'; say which by its id: {', '.join(alike)}")
@@ -113,8 +107,9 @@ class Draft:
         if new.id in self.home:
             where = self.called(self.home[new.id])
             self.problems.append(f"the label id '{new.id}' is used already, in {where}; give the new label another id")
-        if new.id in self.old.retired:
-            self.problems.append(f"the label id '{new.id}' is retired and never used again; give the label another id")
+        if new.id in self.retired or new.id in self.merged_into:
+            how = "retired" if new.id in self.retired else f"merged into '{self.merged_into[new.id]}'"
+            self.problems.append(f"the label id '{new.id}' is {how} and never used again; give the label another id")
         return new
 
     def new_group(self, name: str, behind: str | None = None) -> str:
@@ -143,10 +138,27 @@ class Draft:
         self.members[home] = [*self.members[home], *labels]
         self.home |= {label.id: home for label in labels}
 
-    def retire(self, replaced: dict[str, tuple[str, ...]]) -> None:
-        """Take labels out for good."""
-        self.replaced |= replaced
-        self.take(set(replaced))
+    def merge(self, labels: Sequence[Label], heir: Label) -> None:
+        """Take labels out whose documents count for another one from now on."""
+        self._take_out(labels, (heir.id,))
+        self.merged_into |= {word: heir.id for label in labels for word in self._words(label)}
+
+    def retire(self, labels: Sequence[Label], parts: Sequence[Label] = ()) -> None:
+        """Take labels out for good, with their documents; links to them become links to the parts."""
+        self._take_out(labels, tuple(part.id for part in parts))
+        self.retired |= {word: None for label in labels for word in self._words(label)}
+
+    def _take_out(self, labels: Sequence[Label], heirs: tuple[str, ...]) -> None:
+        self.replaced |= {label.id: heirs for label in labels}
+        self.take({label.id for label in labels})
+
+    def _words(self, label: Label) -> list[str]:
+        """Return what documents call a label that is taken out: its id, and its name where no other label had it."""
+        gone = [*self.merged_into, *self.retired]
+        others = [*self.old.all_labels, *(x for members in self.members.values() for x in members)]
+        had = {word for x in others if x.id != label.id for word in (x.id, x.name)}
+        had |= {word for x in gone for word in (x, x.rpartition("/")[2])}
+        return [label.id] if label.name == label.id or label.name in had else [label.id, label.name]
 
     def called(self, home: str | None) -> str:
         """Return a group's name, for a message."""
@@ -170,10 +182,9 @@ class Draft:
                 self.problems.append(f"group '{named(group)}' has max_size {group.max_size}; {limits}")
             if group.min_size is not None and size < min(was, group.min_size):
                 self.problems.append(f"group '{named(group)}' has min_size {group.min_size}; {limits}")
-        retired = (*self.old.retired, *self.replaced)
-        new = Tree(groups, tuple(self.members[None]), self.old.name, *links, retired)
+        traces = self.merged_into, tuple(self.retired)
+        new = Tree(groups, tuple(self.members[None]), self.old.name, *links, *traces)
         broken = set(broken_links(self.old))
         self.problems += [problem for problem in broken_links(new) if problem not in broken]
         self.check()
-        relabelled = tuple((label, takers) for label, takers in self.replaced.items() if takers)
-        return Edited(self.old, Taxonomy(**vars(new)), tuple(self.notes), relabelled)
+        return Edited(self.old, Taxonomy(**vars(new)), tuple(self.notes))

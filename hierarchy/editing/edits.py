@@ -100,15 +100,13 @@ def merge_groups(taxonomy: Taxonomy, sources: Sequence[str], target: str) -> Edi
 
 
 def merge_labels(taxonomy: Taxonomy, sources: Sequence[str], target: str) -> Edited:
-    """Retire labels whose documents belong to another one from now on; links to them become links to that one."""
+    """Take labels out whose documents count for another one from now on; links to them become links to that one."""
     work = Draft(taxonomy)
-    taker = work.label(target)
+    heir = work.label(target)
     gone = [work.label(word) for word in dict.fromkeys(sources)]
-    if taker in gone:
+    if heir in gone:
         work.problems.append(f"label '{target}' cannot be merged into itself; name another label")
-    for label in gone:
-        work.notes.append(f"documents labelled '{named(label)}' must be labelled '{named(taker)}' from now on")
-    work.retire({label.id: (taker.id,) for label in gone})
+    work.merge(gone, heir)
     return work.done()
 
 
@@ -195,18 +193,23 @@ def split_label(taxonomy: Taxonomy, label: str, into: Sequence[Label]) -> Edited
     new = [work.new_label(part, home) for part in into]
     siblings[at:at] = new
     work.home |= {part.id: home for part in new}
-    work.retire({old.id: tuple(part.id for part in new)})
+    work.retire([old], new)
     parts = " or ".join(f"'{named(part)}'" for part in new)
-    work.notes.append(f"documents labelled '{named(old)}' must be labelled {parts} from now on")
+    work.notes.append(f"documents labelled '{named(old)}' are left out from now on; to keep them, label them {parts}")
     return work.done()
 
 
 def retire(taxonomy: Taxonomy, labels: Sequence[str] = (), groups: Sequence[str] = ()) -> Edited:
-    """Take labels, or all labels of groups, out of the tree; their ids are never used again, links to them go."""
+    """Take labels, or all labels of groups, out of the tree, with their documents.
+
+    Their ids are never used again, and links to them go.
+    """
     work = Draft(taxonomy)
-    ids = [work.label(word).id for word in dict.fromkeys(labels)]
-    ids += [label.id for word in groups for label in work.members.get(work.group(word), [])]
-    work.retire(dict.fromkeys(ids, ()))
+    gone = [work.label(word) for word in dict.fromkeys(labels)]
+    gone += [label for word in groups for label in work.members.get(work.group(word), [])]
+    work.retire(gone)
+    if gone:
+        work.notes.append("documents of retired labels are left out from now on")
     return work.done()
 
 

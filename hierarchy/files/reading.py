@@ -12,7 +12,7 @@ from hierarchy.text.likeness import nearest_hint
 
 FORMAT = "coarsefine/taxonomy/1"
 
-TOP_KEYS = ("format", "name", "groups", "labels", "must_link", "cannot_link", "retired")
+TOP_KEYS = ("format", "name", "groups", "labels", "must_link", "cannot_link", "merged_into", "retired")
 GROUP_KEYS = ("id", "name", "description", "built", "frozen_name", "min_size", "max_size", "labels")
 LABEL_KEYS = ("id", "name", "description")
 MOST_DIGITS = 9  # of a number of labels
@@ -78,6 +78,7 @@ class _Reader:
             name=self.text(entries.get("name"), "the taxonomy's name"),
             must_link=self.links(entries.get("must_link"), "must_link"),
             cannot_link=self.links(entries.get("cannot_link"), "cannot_link"),
+            merged_into=self.merged(entries.get("merged_into")),
             retired=self.words(entries.get("retired"), "retired", ("retired",)),
         )
 
@@ -186,6 +187,18 @@ class _Reader:
             return None
 
         return self.each(node, field, (field,), link)
+
+    def merged(self, node: Entry | None) -> dict[str, str]:
+        if node is not None and not is_null(node) and not isinstance(node, Pairs):
+            self.problem(node, f"merged_into holds {_shown(node)}; write 'old id: id of the label that took it in'")
+        found: dict[str, str] = {}
+        for key, value in self.pairs(node) if isinstance(node, Pairs) else ():
+            if _is_blank(key) or _is_blank(value) or not isinstance(value, Scalar):
+                self.problem(value, f"merged_into holds {_shown(key)}: {_shown(value)}; write one id behind another")
+            else:
+                self.lines["merged_into", key.value] = key.line
+                found[key.value] = value.value
+        return found
 
     def words(self, node: Entry | None, field: str, key: Key) -> tuple[str, ...]:
         def word(item: Entry, _: int) -> str | None:

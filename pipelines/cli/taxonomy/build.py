@@ -66,11 +66,12 @@ def build(
             given = read_taxonomy(earlier).with_labels(given)
         if predictions is not None and config.data.train is None:
             raise TaxonomyError("--predictions needs the documents that they are about: --set data.train=FILE")
-        confusions = None if predictions is None else read_out_of_fold(predictions).probe
+        out_of_fold = None if predictions is None else read_out_of_fold(predictions)
         encoders = Encoders(config.classifier)
         builder = builder_of(encoders)
         check_tree = partial(builder.check, keep=keep, move_labels=move_labels)
         taxonomy, documents, texts = training_vectors(config, encoders, given, check_tree)
+        confusions = None if out_of_fold is None else out_of_fold.as_of(taxonomy).probe
         built = builder.build(
             taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
         )

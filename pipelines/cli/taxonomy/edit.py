@@ -48,7 +48,8 @@ def edit_command(example: str) -> "Callable[[Callable[..., Edited]], Command]":
             else:
                 wrote(file, "the edited taxonomy is in")
             print_lines(*edited.lines())
-            print_lines(refit_line([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
+            heads = [edited.new.group_named(head) for head in edited.diff.heads]
+            print_lines(refit_line(heads, edited.diff.coarse, file))
             if unplaced := len(edited.new.unplaced):
                 print_lines(f"{unplaced} labels stand in no group: a training, or `taxonomy build`, places them")
 

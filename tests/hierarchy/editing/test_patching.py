@@ -80,7 +80,9 @@ def test_every_edit_of_every_form_reads_back(data):
     text = patched(file.text, edited.new)
     assert read(text) == edited.new
     before, after = {label.id for label in labels_of(edited.old)}, {label.id for label in labels_of(edited.new)}
-    assert before - after == set(edited.new.retired) - set(edited.old.retired)
+    traces = {*edited.new.retired, *edited.new.merged_into} - {*edited.old.retired, *edited.old.merged_into}
+    assert before - after == traces & before
+    assert traces <= {word for label in labels_of(edited.old) for word in (label.id, label.name)}
     assert diff(edited.new, read(text)).empty
     assert text.endswith("\n") == file.text.endswith("\n")
     assert ("\r\n" in text) == ("\r\n" in file.text)
@@ -268,8 +270,8 @@ def test_comments_of_a_label_that_goes_into_brackets_stand_above_them():
 def test_a_merge_rewrites_links_and_retires():
     edited = editing.merge_labels(read(LONG), ["Kettles"], "Toasters")
     assert changes(LONG, edited) == (
-        ["      - Kettles   # electric only", "  - [espresso, Kettles]  # hot water", "retired: [samovars]   # old"],
-        ["  - [espresso, Toasters]  # hot water", "retired: [samovars, Kettles]   # old"],
+        ["      - Kettles   # electric only", "  - [espresso, Kettles]  # hot water"],
+        ["  - [espresso, Toasters]  # hot water", "merged_into:", "  Kettles: Toasters"],
     )
 
 

@@ -51,7 +51,7 @@ def test_every_edit_changes_the_file_and_says_what_to_refit(cli, file):
     assert edit("rename", "Kettles", "Kettle pots").endswith("refit: nothing\n")
     edit("merge", "Hot things", "--into", "Kitchen")
     told = edit("merge", "Blenders", "--into", "Hoses")
-    assert "documents labelled 'Blenders' must be labelled 'Hoses' from now on" in told
+    assert "label 'Blenders' is merged into label 'Hoses' and gone from group 'Kitchen'" in told
     assert "refit: heads of Kitchen, Garden" in told
     edit("split", "Garden", "--label", "Rakes", "--into", "Tools")
     edit("split", "Rakes", "--into", "Leaf rakes", "--into", "Hay rakes")
@@ -65,8 +65,9 @@ groups:
   - name: Garden
     labels:
       - Mowers   # petrol
+merged_into:
+  Blenders: Hoses
 retired:
-  - Blenders
   - Rakes
   - Hoses
   - Leaf rakes
