@@ -152,6 +152,8 @@ def taxonomy_quality(measures: Measures) -> TaxonomyQuality:
 
 def _unsorted(measures: Measures) -> tuple[str, ...]:
     group_of = measures.taxonomy.group_of
+    if len(measures.taxonomy.groups) == 1:  # there is no other group to be nearer to
+        return ()
     at_home = np.bincount(group_of, weights=measures.margins > 0) / np.bincount(group_of)
     return tuple(measures.taxonomy.group_ids[g] for g in np.flatnonzero(at_home < AT_HOME))
 
