@@ -191,6 +191,7 @@ def _check_groups(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Found]:
 
 def _check_links(tree: Tree) -> Iterator[Found]:
     home = {label.id: (key[1] if key[0] == "label" else None) for key, label in _labels(tree)}
+    pins = {label.id: i for i, group in enumerate(tree.groups) for label in group.pinned}
     called = {label.id: f"'{named(label)}'" for label in tree.all_labels}
     unknown = [member for link in (*tree.must_link, *tree.cannot_link) for member in link if member not in home]
     hints = nearest_hints(unknown[:PROBLEMS_SHOWN], list(home))  # what a message does not show needs none
@@ -202,14 +203,10 @@ def _check_links(tree: Tree) -> Iterator[Found]:
             if len(set(link)) < max(2, len(link)):
                 yield (field, i), f"{field} entry {list(link)} needs two or more different label ids"
 
-    def pinned(member: str) -> int | None:
-        place = home.get(member)
-        return place if isinstance(place, int) and not tree.groups[place].built else None
-
     component_of: dict[str, int] = {}
     for number, component in enumerate(link_components(tree.must_link)):
         component_of.update(dict.fromkeys(component, number))
-        places = {pinned(member): called[member] for member in component if pinned(member) is not None}
+        places = {pins[member]: called[member] for member in component if member in pins}
         if len(places) > 1:
             key = next(("must_link", i) for i, link in enumerate(tree.must_link) if link and link[0] in component)
             joined = f"must_link joins {' and '.join(places.values())}"
@@ -219,11 +216,11 @@ def _check_links(tree: Tree) -> Iterator[Found]:
         for left, right in _pairs_of_one(members, component_of.get):
             pair = f"cannot_link parts {called[left]} and {called[right]}"
             yield ("cannot_link", i), f"{pair}, which must_link joins; drop one of the two"
-        for left, right in _pairs_of_one(members, pinned):
+        for left, right in _pairs_of_one(members, pins.get):
             if left in component_of and component_of[left] == component_of.get(right):
                 continue  # said above
             pair = f"cannot_link parts {called[left]} and {called[right]}"
-            group = named(tree.groups[pinned(left) or 0])
+            group = named(tree.groups[pins[left]])
             yield ("cannot_link", i), f"{pair}, which are both pinned in group '{group}'; move one or drop the entry"
 
 

@@ -12,6 +12,7 @@ N = TypeVar("N", bound=Node)
 _SIZES = ("min_size", "max_size")
 _REBUILD = {  # what a group's flags mean, off and on
     "built": ("leaves its labels where they are", "may move its labels"),
+    "edited": ("takes its labels for the builder's again", "takes it for edited by hand and leaves all as it is"),
     "frozen_name": ("may give up the group and its name", "keeps the group and its name"),
 }
 _FIELDS = ("name", "must_link", "cannot_link")
@@ -167,12 +168,16 @@ def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
     for group in new.groups:
         earlier = before.get(group.id, group)
         for flag, words in _REBUILD.items():
-            if getattr(earlier, flag) != getattr(group, flag):
-                yield f"group '{named(group)}': a rebuild {words[getattr(group, flag)]} from now on"
+            if bool(getattr(earlier, flag)) != (means := bool(getattr(group, flag))):
+                yield f"group '{named(group)}': a rebuild {words[means]} from now on"
         for size in _SIZES:
             old_size, new_size = getattr(earlier, size), getattr(group, size)
             if old_size != new_size:
                 yield f"group '{named(group)}': {size} was {_shown(old_size)}, now {_shown(new_size)}"
+    pins = {label.id: label.pinned for label in old.all_labels}
+    for label in new.all_labels:
+        if label.pinned != pins.get(label.id, False):
+            yield f"label '{named(label)}' is {'pinned where it stands' if label.pinned else 'no longer pinned'}"
     for key in _FIELDS:
         was, now = getattr(old, key), getattr(new, key)
         if key == "name" and was != now:

@@ -61,6 +61,7 @@ class Draft:
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.replaced: dict[str, tuple[str, ...]] = {}  # id of a label that goes → ids that stand for it in links
+        self.by_hand = {group.id for group in taxonomy.groups if group.edited}
         self.merged_into = dict(taxonomy.merged_into)
         self.retired = dict.fromkeys(taxonomy.retired)  # in their order
 
@@ -112,12 +113,11 @@ class Draft:
             self.problems.append(f"the label id '{new.id}' is {how} and never used again; give the label another id")
         return new
 
-    def new_group(self, name: str, behind: str | None = None) -> str:
-        """Make an empty group, at the end or behind another one, which passes on whether the builder made it."""
+    def new_group(self, name: str, behind: str | None = None, *, built: bool | str = False) -> str:
+        """Make an empty group, at the end or behind another one; where the builder fills it, it keeps its name."""
         self.check_group_name(name, None)
-        built = behind is not None and self.groups[behind].built
         order = [x for g in self.groups for x in ((g, name) if g == behind else (g,))]
-        self.groups[name] = Group(name, name, built=built)
+        self.groups[name] = Group(name, name, built=built, frozen_name=bool(built))
         self.groups = {g: self.groups[g] for g in dict.fromkeys([*order, name])}
         self.members[name] = []
         return name
@@ -128,6 +128,12 @@ class Draft:
         if found:
             self.problems.append(f"there is a group '{named(found[0])}' already; choose another name, or merge the two")
 
+    def keep(self, group: str | None) -> None:
+        """Have a rebuild keep a group that the builder made, with its name."""
+        if group is not None:
+            old = self.groups[group]
+            self.groups[group] = replace(old, frozen_name=old.frozen_name or bool(old.built))
+
     def take(self, ids: set[str]) -> None:
         """Take labels out of their groups."""
         for home in {self.home[x] for x in ids if x in self.home}:
@@ -135,8 +141,21 @@ class Draft:
 
     def put(self, labels: Sequence[Label], home: str | None) -> None:
         """Put labels at the end of a group."""
-        self.members[home] = [*self.members[home], *labels]
+        self.members[home] = [*self.members[home], *(replace(label, pinned=False) for label in labels)]
         self.home |= {label.id: home for label in labels}
+
+    def pin(self, labels: Sequence[Label], *, pinned: bool = True) -> None:
+        """Have a rebuild leave labels where they stand, or not; in a group that is not the builder's all stay."""
+        ids = {label.id for label in labels}
+        for home in {self.home[x] for x in ids if self.home.get(x) is not None}:
+            flag = pinned and bool(self.groups[home or ""].built)
+            self.members[home] = [replace(x, pinned=flag) if x.id in ids else x for x in self.members[home]]
+
+    def release(self, group: str) -> None:
+        """Have a rebuild deal the labels of a group as those of any that the builder made."""
+        self.groups[group] = replace(self.groups[group], built="released", frozen_name=False)
+        self.members[group] = [replace(label, pinned=False) for label in self.members[group]]
+        self.by_hand.discard(group)
 
     def merge(self, labels: Sequence[Label], heir: Label) -> None:
         """Take labels out whose documents count for another one from now on."""
@@ -173,7 +192,7 @@ class Draft:
         """Put the taxonomy together again; raises TaxonomyError with all problems."""
         self.check()
         links = relinked(self.old, self.replaced, self.notes, self.problems)
-        groups = tuple(replace(g, labels=tuple(self.members[g.id])) for g in self.groups.values() if self.members[g.id])
+        groups = tuple(self._whole(group) for group in self.groups.values() if self.members[group.id])
         before = {group.id: len(group.labels) for group in self.old.groups}
         for group in groups:
             size, was = len(group.labels), before.get(group.id, 0)
@@ -188,3 +207,8 @@ class Draft:
         self.problems += [problem for problem in broken_links(new) if problem not in broken]
         self.check()
         return Edited(self.old, Taxonomy(**vars(new)), tuple(self.notes))
+
+    def _whole(self, group: Group) -> Group:
+        """Return a group with its labels; the builder's mark follows the edit, unless it did not fit before."""
+        whole = replace(group, labels=tuple(self.members[group.id]))
+        return whole.as_built() if isinstance(group.built, str) and group.id not in self.by_hand else whole

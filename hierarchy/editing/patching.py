@@ -23,7 +23,7 @@ from hierarchy.errors import TaxonomyError
 from hierarchy.files.reading import TOP_KEYS, read_tree
 from hierarchy.files.syntax import Items, Pairs, compose_yaml
 from hierarchy.files.taxonomy_files import read_text
-from hierarchy.files.writing import group_fields, label_data, scalar
+from hierarchy.files.writing import group_fields, label_data, label_fields, scalar
 from hierarchy.nodes import Label, Tree
 from hierarchy.taxonomy import Taxonomy
 
@@ -152,8 +152,7 @@ def _with_fields(text: str, old: Tree, new: Tree, ids: Set[str]) -> str:
     for was, (entry, inside) in zip(old.all_labels, layout.labels, strict=True):
         if was.id in labels:
             label = labels[was.id]
-            given = label.id if label.id in ids else ""
-            set_fields(page, entry, {"id": given, "name": label.name, "description": label.description}, inside=inside)
+            set_fields(page, entry, {"id": label.id if label.id in ids else ""} | label_fields(label), inside=inside)
     groups = {group.id: group for group in new.groups}
     for before, place in zip(old.groups, layout.groups, strict=True):
         if before.id in groups and place.entry is not None:

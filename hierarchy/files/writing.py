@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from hierarchy.files.reading import FORMAT, GROUP_KEYS
+from hierarchy.files.reading import FORMAT, GROUP_KEYS, LABEL_KEYS
 from hierarchy.nodes import Group, Label, Tree
 
 _PLAIN = re.compile(r"[^\W\d_](?:[\w &/,.()+'-]*[\w)+.])?")
@@ -47,9 +47,14 @@ def as_data(tree: Tree) -> dict[str, Any]:
 
 def label_data(label: Label, with_id: bool) -> str | dict[str, Any]:
     """Return a label as it is written: its name alone where that is enough."""
-    if not with_id and not label.description:
+    if not with_id and not label.description and not label.pinned:
         return label.name
-    return _filled({"id": label.id if with_id else "", "name": label.name, "description": label.description})
+    return _filled({"id": label.id if with_id else ""} | label_fields(label))
+
+
+def label_fields(label: Label) -> dict[str, Any]:
+    """Return what is written of a label beside its id; what is empty is left out in a file."""
+    return {key: getattr(label, key) for key in LABEL_KEYS if key != "id"}
 
 
 def group_fields(group: Group) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _taxonomy(model: "Model") -> dict[str, str | list[str]]:
     documents = np.bincount(model.group_of, weights=model.train_counts, minlength=n).astype(int)
     order = np.argsort(-documents, kind="stable")[:SHOWN]
     rows = [(tree.group_named(model.group_ids[i]), str(sizes[i]), str(documents[i])) for i in order]
-    built = sum(group.built for group in tree.groups)
+    built = sum(bool(group.built) for group in tree.groups)
     by_whom = {0: "all given by people", len(tree.groups): "all built from the labels by the builder"}
     left = n - len(rows)
     return {
