@@ -43,7 +43,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType({
     "augment": "--set classifier.augment=module:function",
     "label_encoder": "--set classifier.label_encoder={}",
     "validation": "--set data.valid={}",
-    "move_labels": "--move-labels",
+    "force": "--force",
 })  # fmt: skip
 logger = logging.getLogger(f"coarsefine.{__name__}")
 

@@ -127,25 +127,3 @@ def test_diff(cli, file, tmp_path):
     found = json.loads(cli("diff", file, new, "--json").stdout)
     assert (found["moved"], found["coarse"]) == ([["Hoses", "Garden", "Kitchen"]], True)
     assert cli("diff", file, file).stdout == "the two trees are equal\n"
-
-
-def test_a_build_moves_labels_only_where_it_is_told(cli, tmp_path):
-    names, tree, out = tmp_path / "labels.csv", tmp_path / "tree.yaml", tmp_path / "out.yaml"
-    kinds = [f"{kind} {thing}" for thing in ("lamp", "pump") for kind in ("red", "blue", "old", "new", "big")]
-    names.write_text("label\n" + "\n".join(kinds), encoding="utf-8")
-    quiet = ("--set", "classifier.encoder=none", "--set", "classifier.n_groups=2")
-    assert cli("build", names, "-o", tree, *quiet).exit_code == 0
-    lamps, pumps = Taxonomy.from_yaml(tree).groups
-    assert cli("move", tree, "red lamp", "--to", pumps.id).exit_code == 0
-    result = cli("build", tree, "-o", out, *quiet)
-    assert result.exit_code == 2
-    assert f"'red lamp' from '{pumps.name}' to '{lamps.name}'; allow it with --move-labels" in result.stderr
-    assert not out.exists()
-    assert cli("add", tree, "tall lamp", *quiet[:2]).exit_code == 0
-    tree.write_text(tree.read_text(encoding="utf-8") + "labels: [tiny pump]\n", encoding="utf-8")
-    assert cli("build", tree, "-o", out, *quiet).exit_code == 0
-    assert "red lamp" in [label.id for label in Taxonomy.from_yaml(out).groups[1].labels]
-    result = cli("build", tree, "-o", out, "--move-labels", *quiet)
-    assert result.exit_code == 0
-    assert "Labels that moved" in result.stdout
-    assert "red lamp" in [label.id for label in Taxonomy.from_yaml(out).groups[0].labels]
