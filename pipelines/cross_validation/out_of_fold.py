@@ -81,13 +81,7 @@ class OutOfFold:
         return tuple(tree.get(label) for label in labels)
 
     def as_of(self, taxonomy: Taxonomy) -> "OutOfFold":
-        """Return the same as a tree is now: with its names, merged labels as their heirs, and none that was retired.
-
-        Raises
-        ------
-        DataError
-            All documents have labels that were retired.
-        """
+        """Return the same as a tree is now: with its names, merged labels as their heirs, and none that was retired."""
         now = [taxonomy.heir(label) for label in self.label_ids]
         label_ids = tuple(sorted(set(now).difference(taxonomy.retired)))
         if label_ids == self.label_ids:
@@ -97,18 +91,17 @@ class OutOfFold:
         kept, known = np.flatnonzero(column[self.targets] >= 0), np.flatnonzero(column >= 0)
         if not len(kept):
             raise DataError("all documents of the out-of-fold predictions have labels that were retired")
-        shape = len(self.label_ids), len(label_ids)
-        heirs = sparse.csr_matrix((np.ones(len(known), dtype=np.float32), (known, column[known])), shape)
+        ones, shape = np.ones(len(known), np.float32), (len(now), len(label_ids))
+        heirs = sparse.csr_matrix((ones, (known, column[known])), shape)
         before, targets, rows = self.probabilities[kept], self.targets[kept], np.arange(len(kept))
         probabilities = sparse.csr_matrix(before @ heirs)
         others = probabilities[rows, column[targets]] - before[rows, targets]  # of labels with the same heir
         trees = [{taxonomy.heir(label): group for label, group in tree.items()} | dict(tree) for tree in self.trees]
+        arrays: dict[str, Any] = {name: getattr(self, name)[kept] for name in ("rows", "keys", "folds")}
         return replace(
             self,
+            **arrays,
             label_ids=label_ids,
-            rows=self.rows[kept],
-            keys=self.keys[kept],
-            folds=self.folds[kept],
             targets=column[targets],
             own=self.own[kept] + np.asarray(others, dtype=np.float32).reshape(-1),
             probabilities=probabilities,
