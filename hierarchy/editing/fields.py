@@ -12,6 +12,8 @@ from hierarchy.files.syntax import Entry, Pairs, Scalar
 from hierarchy.files.writing import quoted, scalar
 from hierarchy.nodes import Label, Tree, with_default_ids
 
+_FLAGS = ("built", "frozen_name", "pinned")
+
 
 def set_fields(page: Page, entry: Entry, wanted: Mapping[str, Any], *, inside: bool) -> None:
     """Make an entry say some values; what it says already stays as it is written.
@@ -137,10 +139,15 @@ def _like(page: Page, old: Scalar, new: str, inside: bool) -> str:
 
 def _set_keys(page: Page, entry: Pairs, changes: Mapping[str, Any]) -> None:
     """Take keys without a value out of a mapping and put new ones in, behind the last that usually stands before."""
-    keys = entry.words
-    plan: list[int | Piece] = [i for i, key in enumerate(keys) if changes.get(key, True)]
-    words = [key for key in keys if changes.get(key, True)]
-    series = series_of(page, entry)
+    keys, series = entry.words, series_of(page, entry)
+    gone = {i for i, key in enumerate(keys) if not changes.get(key, True)}
+    for i in sorted(gone):
+        value, said = entry.values[i], Pairs(entry.line, parts=entry.parts[2 * i : 2 * i + 2])
+        if keys[i] in _FLAGS and any(page.comments(*series.spans[i], said)):
+            page.rewrite(value, "false")  # what a person wrote beside it stays
+            gone.remove(i)
+    plan: list[int | Piece] = [i for i in range(len(keys)) if i not in gone]
+    words = [key for i, key in enumerate(keys) if i not in gone]
     on_dash = isinstance(series, BlockSeries) and page.indent(page.line(entry.start)) != series.column
     if on_dash and keys[0] not in words:
         page.replace(entry.start, entry.parts[2].start, "")
