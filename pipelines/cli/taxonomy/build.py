@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @command(
     "build labels.yaml -o taxonomy.yaml --set classifier.n_groups=30 --set data.train=train.jsonl",
     "build new_labels.yaml --from taxonomy.yaml -o grown.yaml",
+    "build sheet.xlsx --label-column Intent --group-column Team -o taxonomy.yaml",
     goes_on="give the same command again",
+    reads_tree=True,
 )
 def build(
     work: "Work",
@@ -61,7 +63,13 @@ def build(
     config, keep = work.config, earlier is not None
     with writing(work, output_file("--out", out, ".yaml", ".yml"), checked=[run_folder(config)]):
         place = labels or earlier
-        given = taxonomy_named(config) if place is None else read_taxonomy(place)
+        if place is None and config.taxonomy is None and work.shape:
+            named = ", ".join(f"--{name.replace('_', '-')}" for name in work.shape)
+            raise TaxonomyError(
+                f"{named}: these say how a file of labels is read, and none is named: name it, or the columns of the "
+                "documents with --set data.label=... and --set data.group=..."
+            )
+        given = taxonomy_named(config, **work.shape) if place is None else read_taxonomy(place, **work.shape)
         if given is not None and earlier is not None:
             given = read_taxonomy(earlier).with_labels(given)
         if predictions is not None and config.data.train is None:
