@@ -62,7 +62,7 @@ def tree_of_lines(lines: Sequence[Line], where: str, shape: Shape, separator: st
     problems, repeated = [], []
     for number, line, own in rows:
         path = path_of(line, separator) if separator else (line,)
-        if problem := empty_name(path, line):
+        if problem := empty_name(path, line, separator):
             problems.append((number, problem))
         elif (own, *path) in found:  # the Chinese version of Google's has such
             repeated.append(number)
@@ -81,6 +81,9 @@ def separator_of(paths: Sequence[str], shape: Shape, known: str | None = None) -
     return shape.separator or known or guessed_separator(paths)
 
 
-def empty_name(path: Sequence[str], written: str) -> str:
-    """Say that a path has an empty name; else an empty text."""
-    return "" if all(path) else f"the path '{written}' has an empty name; write it or remove a separator"
+def empty_name(path: Sequence[str], written: str, separator: str | None) -> str:
+    """Say that a path has an empty name, as before a separator at its end; else an empty text."""
+    mark = (separator or "").strip()
+    if all(name and not (mark and (name.startswith(mark) or name.endswith(mark))) for name in path):
+        return ""
+    return f"the path '{written}' has an empty name; write it or remove a separator"

@@ -36,8 +36,10 @@ class Shape:
 
     Raises
     ------
-    DataError
+    ConfigError
         `coarse_level` is no whole number of at least 1.
+    TaxonomyError
+        `separator` is empty.
     """
 
     label_column: str | None = None

@@ -113,7 +113,7 @@ def _rows_of_labels(
     for line, cells in lines:
         label, group = columns.cell(role, cells), columns.cell("group", cells)
         path = path_of(label, separator) if separator else (label,)
-        if not label or (problem := empty_name(path, label)):
+        if not label or (problem := empty_name(path, label, separator)):
             problems.append((line, problem if label else "the label is empty; write one or remove the row"))
             continue
         if "group" in columns.places:
@@ -140,11 +140,12 @@ def _rows_of_levels(lines: Sequence[Cells], columns: TreeColumns, problems: list
             levels.pop()
         blank = next((at for at, name in enumerate(levels) if name), len(above))
         path = (*above[:blank], *levels[blank:])
-        if len(path) < max(blank, 1) or not all(path):
-            empty = "an empty level stands above one that is not, and the row above does not say it"
-            problems.append(
-                (line, f"{empty}; write it" if any(levels) else "no level is filled; write one or remove the row")
-            )
+        if not any(levels) and not any(label):
+            problems.append((line, "no level is filled; write one or remove the row"))
+            continue
+        if blank > len(above) or not path or not all(path):
+            empty = "an empty level stands above one that is not, and the row above does not say it; write it"
+            problems.append((line, empty))
             continue
         if blank:
             filled.append(line)

@@ -98,5 +98,5 @@ TREE_OPTIONS: dict[str, Any] = {
 }
 # What sets them where the remedy of an error names them.
 TREE_REMEDIES = {
-    name: f"--{name.replace('_', '-')}" + ("" if name.endswith("_column") else " {}") for name in TREE_OPTIONS
+    name: f"--{name.replace('_', '-')}" + (" COLUMN" if name.endswith("_column") else " {}") for name in TREE_OPTIONS
 }
