@@ -13,8 +13,7 @@ def seems_to_be(root: Entry) -> str:
     """Say what the entries of a YAML or JSON file seem to be, where that is no taxonomy; else an empty text."""
     if isinstance(root, Items):
         keys = {key for item in root.values if isinstance(item, Pairs) for key in item.words}
-        as_table = "the file seems to be a table: save it as CSV with the columns label and group"
-        return AS_DATA if DOCUMENT_KEYS & keys else as_table if "label" in keys else ""
+        return AS_DATA if DOCUMENT_KEYS & keys else ""
     if not isinstance(root, Pairs):
         return ""
     if any(isinstance(value, Scalar) and value.value == "coarsefine/model" for value in root.values):

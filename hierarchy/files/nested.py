@@ -1,6 +1,6 @@
 """Mappings and lists that are no taxonomy in the format's own form, yet hold a tree → rows.
 
-`{label: group}`; names within names, of any depth; objects with a name and children; a list of paths.
+`{label: group}`; names within names, of any depth; objects with a name and children; a list of paths, or of records.
 """
 
 import logging
@@ -15,7 +15,9 @@ from hierarchy.files.mistaken import seems_to_be
 from hierarchy.files.reading import LABEL_KEYS, is_long, is_null, read_tree
 from hierarchy.files.rows import Path, Row, tree_of_rows
 from hierarchy.files.shape import Shape
+from hierarchy.files.sheet import Sheet
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
+from hierarchy.files.tables import read_table
 from hierarchy.nodes import Tree
 from hierarchy.text.escaping import short_repr
 from hierarchy.text.separators import guessed_separator
@@ -55,6 +57,8 @@ def read_entries(root: Entry | None, where: str, shape: Shape) -> Tree:
         return tree_of_lines(
             [(item.line, item.value) for item in root.values if isinstance(item, Scalar)], where, shape
         )
+    if isinstance(root, Items) and (sheet := _as_sheet(root)) is not None:
+        return read_table(sheet, where, shape)
     if _is_deep(root):
         shape.check_used(where, "names within names", *CUT)
         return _tree_of_names(root, where, shape)
@@ -85,6 +89,24 @@ def _holds_paths(root: Items, shape: Shape) -> bool:
 def _maps_labels(root: Pairs) -> bool:
     """Whether texts stand under the keys, and nothing else does."""
     return all(isinstance(value, Scalar) for value in root.values) and not all(map(is_null, root.values))
+
+
+def _as_sheet(root: Items) -> Sheet | None:
+    """Return a list of records as the table that it is; None for labels and all else."""
+    records = [item for item in root.values if isinstance(item, Pairs) and _is_record(item)]
+    columns = list(dict.fromkeys(word for record in records for word in record.words))
+    if len(records) < len(root.values) or {*columns} <= {*LABEL_KEYS}:
+        return None
+    rows = [(record.line, [_text(record.get(word)) for word in columns]) for record in records]
+    return Sheet(columns, rows)
+
+
+def _is_record(item: Pairs) -> bool:
+    return len({*item.words}) == len(item.words) and all(isinstance(value, Scalar) for value in item.values)
+
+
+def _text(entry: Entry | None) -> str:
+    return entry.value.strip() if isinstance(entry, Scalar) and not is_null(entry) else ""
 
 
 def _is_deep(root: Entry | None) -> TypeGuard[Items | Pairs]:

@@ -109,7 +109,9 @@ def command(
                 named |= {**TREE_REMEDIES, "label": "--set data.label=..."}
             with session(goes_on(given) if callable(goes_on) else goes_on, named):
                 if takes_work:
-                    given[WORK] = _work(given, columns, {name: given[key] for key, name in places.items()})
+                    shape = {key: value for key in TREE_OPTIONS if reads_tree and (value := given.pop(key))}
+                    paths = {name: given[key] for key, name in places.items()}
+                    given[WORK] = Work(_config(given, columns), paths, shape)
                 function(**given)
 
         run.__name__, run.__doc__ = function.__name__, function.__doc__
@@ -120,7 +122,7 @@ def command(
     return made
 
 
-def _work(given: dict[str, Any], columns: tuple[str, ...], paths: "dict[str, Place | None]") -> Work:
+def _config(given: dict[str, Any], columns: tuple[str, ...]) -> "Config":
     from pipelines.config import load_config
 
     config = load_config(given.pop("config"), given.pop("settings") or [])
@@ -129,8 +131,7 @@ def _work(given: dict[str, Any], columns: tuple[str, ...], paths: "dict[str, Pla
         named["text"] = named["text"][0]
     if named:
         config = config.model_copy(update={"data": config.data.model_copy(update=named)})
-    shape = {name: value for name in TREE_OPTIONS if (value := given.pop(name, None))}
-    return Work(config, paths, shape)
+    return config
 
 
 def _places(parameters: list[Parameter]) -> Iterator[tuple[str, str]]:

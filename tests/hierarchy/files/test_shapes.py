@@ -141,6 +141,11 @@ def test_one_name_in_several_places_has_a_path_for_a_name_and_one_id(read):
         ("t.yaml", "Kettles: Kitchen\nPans: Kitchen\nHoses: Garden\nOther: Garden\n'no': Kitchen\nNew:\n"),
         ("t.json", '{"Kettles": "Kitchen", "Pans": "Kitchen", "Hoses": "Garden", "Other": "Garden", "no": "Kitchen",'
                    '"New": null}'),
+        ("t.json", json.dumps([
+            {"label": "Kettles", "group": "Kitchen", "n": 3}, {"label": "Pans", "group": "Kitchen"},
+            {"group": "Garden", "label": "Hoses"}, {"label": "Other", "group": "Garden"},
+            {"label": "no", "group": "Kitchen"}, {"label": "New", "group": None},
+        ], indent=1)),
         ("t.csv", "label,group\nKettles,Kitchen\nPans,Kitchen\nHoses,Garden\nOther,Garden\nno,Kitchen\nNew,\n"),
     ],
 )  # fmt: skip
@@ -447,6 +452,7 @@ def test_any_table_comes_back(tmp_path_factory, groups, named):
         ("t.txt", "a\na\n", {"separator": ""}, "an empty separator parts nothing: give separator='none'"),
         ("t.yaml", "a: x\nb: x\na: y\n", {}, "line 3: key 'a' is used twice (first on line 1)"),
         ("t.yaml", "Home:\n  Kitchen: Kettles\n", {}, "line 2: 'Kitchen' holds 'Kettles'; write what stands below it"),
+        ("t.json", '[{"label": "a", "group": "A"},\n{"label": "", "group": "A"}]', {}, "line 2: the label is empty"),
         ("t.json", '{"A": {"b": [["c"]]}}', {}, "line 1: a list stands in a list; write a name before it"),
         ("t.json", '{"A": {"b": [""]}}', {}, "line 1: a node has no name"),
         ("t.json", '{"a":' * 30 + "1" + "}" * 30, {}, "names are nested deeper than 20 levels"),

@@ -233,7 +233,6 @@ def test_yaml_problems(problems, text, message):
         (".yaml", "data:\n  train: a.csv\nclassifier:\n  encoder: none\n", "seems to be a config"),
         (".json", '[{"text": "a", "label": "b"}]', "seems to hold documents: give it as data.train"),
         (".json", '{"text": "a", "label": "b"}', "seems to hold documents"),
-        (".json", '[{"label": "a", "group": "b"}]', "save it as CSV with the columns label and group"),
         (".json", '{"format": "coarsefine/model", "settings": {}}', "name the folder in which it lies"),
         (".csv", "text,label\nhello,a\n", "seems to hold documents"),
         (".csv", "Kettles,Kitchen\nToasters,Kitchen\n", "the first line must name the columns"),
