@@ -72,9 +72,11 @@ class LabelMatcher:
         return self._index.find(label) or self._at_path(label)
 
     def _at_path(self, path: str) -> str | None:
-        for cut in PATH_CUT.finditer(path):
-            group_id = self._groups.find(path[: cut.start()])
-            within = None if group_id is None else self._within[group_id].find(path[cut.end() :])
+        cuts = [(cut.start(), cut.end()) for cut in PATH_CUT.finditer(path)]
+        # A label that stands at the place of its group has the group's path.
+        for above, below in [*cuts, *((len(path), end) for _, end in cuts)]:
+            group_id = self._groups.find(path[:above])
+            within = None if group_id is None else self._within[group_id].find(path[below:])
             if within is not None:
                 return within
         return None

@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from hierarchy.checks import Problem, in_words
-from hierarchy.errors import MissingLibraryError, Remedy, TaxonomyError
+from hierarchy.errors import MissingLibraryError, Remedy, TaxonomyError, first_line
 from hierarchy.files.sheet import EMPTY, Sheet
 from hierarchy.text.likeness import nearest_hint
 
@@ -99,21 +99,22 @@ def _openpyxl() -> Any:
 def _sheet(data: bytes, where: str, name: str | None, data_only: bool) -> "Worksheet":
     openpyxl = _openpyxl()
     try:
-        if sum(part.file_size for part in zipfile.ZipFile(io.BytesIO(data)).infolist()) > LARGEST:
-            raise TaxonomyError(f"the file holds more than {LARGEST >> 20} MB; save the sheet alone as .csv", where)
-        book = openpyxl.load_workbook(io.BytesIO(data), data_only=data_only)
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, SyntaxError) as error:  # of XML: SyntaxError
-        raise TaxonomyError(
-            f"this is no Excel file that can be read ({error}); save it as .xlsx or .csv", where
-        ) from None
-    names = [sheet.title for sheet in book.worksheets]
-    if name is not None and name not in names:
-        known = f"; there are {', '.join(map(repr, names))}"
-        raise TaxonomyError(
-            Remedy(f"there is no sheet {name!r}{nearest_hint(name, names) or known}: name another with ", "sheet"),
-            where,
-        )
-    return book[names[0] if name is None else name]
+        size = sum(part.file_size for part in zipfile.ZipFile(io.BytesIO(data)).infolist())
+        book = openpyxl.load_workbook(io.BytesIO(data), data_only=data_only) if size <= LARGEST else None
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file fails anywhere in the library, with errors of every kind
+        what = f"this is no Excel file that can be read ({first_line(error)})"
+        raise TaxonomyError(f"{what}; save it as .xlsx or .csv", where) from None
+    if book is None:
+        raise TaxonomyError(f"the file holds more than {LARGEST >> 20} MB; save the sheet alone as .csv", where)
+    sheets = {sheet.title: sheet for sheet in book.worksheets}
+    if not sheets:
+        raise TaxonomyError("the file has charts and no sheet with cells; save one", where)
+    if name is not None and name not in sheets:
+        known = nearest_hint(name, list(sheets)) or f"; there are {', '.join(map(repr, sheets))}"
+        raise TaxonomyError(Remedy(f"there is no sheet {name!r}{known}: name another with ", "sheet"), where)
+    return sheets[name or next(iter(sheets))]
 
 
 def _unmerge(sheet: "Worksheet") -> None:

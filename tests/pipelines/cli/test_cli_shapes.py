@@ -1,5 +1,6 @@
 """Trees of any shape at the command line: how a sheet's owner and the owner of a deep tree go on to a model."""
 
+import logging
 import subprocess
 import sys
 
@@ -48,6 +49,7 @@ def test_a_sheet_goes_to_yaml_and_back(cli, here):
 
 
 def test_a_deep_tree_is_cut_and_documents_name_whole_paths(cli, here, caplog):
+    caplog.set_level(logging.INFO)
     shown = cli("taxonomy", "show", "deep.txt")
     assert "5 labels in 2 groups" in shown.stdout
     assert "deep.txt: a tree of 3 levels, cut at level 1: 5 labels in 2 groups" in caplog.messages
