@@ -9,7 +9,7 @@ from hierarchy.errors import Remedy, TaxonomyError
 from hierarchy.files.mistaken import columns_seem_to_be, holds_documents
 from hierarchy.files.shape import Shape
 from hierarchy.matching import match_key
-from hierarchy.text.likeness import nearest_hint
+from hierarchy.text.likeness import nearest_hints
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -29,8 +29,8 @@ PATHS = ("path", "full path", "category path", "taxonomy path", "breadcrumb", "p
 ALONE = ("category", "class", "类别")  # hold labels where no other column does
 NAMED = 10  # columns that a message names
 _LEVEL = re.compile(
-    r"(?:(?:category |product )?(?:level|lvl|l|tier|depth|ebene|niveau|nivel|livello)|category|cat|层级|级别) ?(\d+)"
-    r"|第?([\d一二三四五六七八九]+)级(?:类目|分类|类别|目录)?"
+    r"(?:(?:category |product )?(?:level|lvl|l|tier|depth|ebene|niveau|nivel|livello)|category|cat) ?(\d+)(?: name)?"
+    r"|第?([\d一二三四五六七八九]+)级(?:类目|分类|类别|目录)?|(?:层级|级别) ?(\d+)"
 )
 _DIGITS = str.maketrans("一二三四五六七八九", "123456789")
 
@@ -86,9 +86,11 @@ def columns_of(header: Sequence[str], shape: Shape, where: str) -> TreeColumns:
     roles.guess("label", *(() if levels else (*PATHS, *WORDS["name"])))
     if not levels and "label" not in roles.places and "id" not in roles.places:
         roles.guess("label", *ALONE)
-    for role in ("group", "name", "description", "group name", "group description"):
+    # Beside levels a name may be that of a leaf: nothing says it plainly.
+    own = ("group", *(() if levels else ("name",)), "description", "group name", "group description")
+    for role in own["parent" in roles.places :]:
         roles.guess(role)
-    roles.check(where, told=bool(shape.named_columns))
+    roles.check(where, named=bool(shape.named_columns))
     return TreeColumns(roles.places, len(roles.places.get("group", ())) > 1)
 
 
@@ -97,7 +99,7 @@ class _Roles:
 
     def __init__(self, header: Sequence[str]) -> None:
         self.header = header
-        self.folded = [" ".join(re.sub("[-_]", " ", match_key(column)).split()) for column in header]
+        self.folded = list(map(_folded, header))
         self.places: dict[str, list[int]] = {}
         self.problems: list[str] = []
 
@@ -123,35 +125,43 @@ class _Roles:
         if {"group", "parent"} & self.places.keys():
             return []
         found = {at: match for at in self.unread if (match := _LEVEL.fullmatch(self.folded[at]))}
-        ordered = sorted(found, key=lambda at: int((found[at][1] or found[at][2]).translate(_DIGITS)))
+        ordered = sorted(found, key=lambda at: int("".join(filter(None, found[at].groups())).translate(_DIGITS)))
         return [self.header[at] for at in ordered] if len(ordered) > 1 else []
 
-    def check(self, where: str, *, told: bool) -> None:
+    def check(self, where: str, *, named: bool) -> None:
         """Refuse a table without labels, or one of documents; log which columns are not read."""
         unread = [self.header[at] for at in self.unread]
-        if not self.problems and not {"label", "id", "group"} & self.places.keys():
+        if {"parent", "group"} <= self.places.keys():
+            self.problems.append(Remedy("a row has a group or one above it, not both: leave out ", "parent_column"))
+        if not {"label", "id"} & self.places.keys() and len(self.places.get("group", ())) < 2:
             missing = (
                 f"line 1: no column says that it holds the labels, there are {_listed(self.header)}; name it with "
             )
             self.problems.append(Remedy(missing, "label_column"))
-        elif not told and holds_documents(unread):
-            documents = (
-                f"line 1: documents seem to stand in the columns {_listed(unread)}; name that of the labels with "
-            )
-            self.problems.append(Remedy(documents, "label_column", ", if this is a taxonomy"))
+        elif not named and holds_documents(column for column in unread if _folded(column) not in WORDS["name"]):
+            text = f"line 1: documents seem to stand in the columns {_listed(unread)}; name that of the labels with "
+            self.problems.append(Remedy(text, "label_column", ", if this is a taxonomy"))
         if self.problems:
             raise TaxonomyError(self.problems, where, columns_seem_to_be(self.folded))
         if unread:
-            hint = "".join(nearest_hint(column, COLUMNS[:4]) for column in unread[:1])
-            logger.info("%s: columns that are not read: %s%s", where, _listed(unread), hint)
+            missed = [role for role in COLUMNS[:4] if role not in self.places]
+            hints = nearest_hints([_folded(column) for column in unread[:NAMED]], missed)
+            told = "".join(dict.fromkeys(hints.values()))
+            logger.info("%s: columns that are not read: %s%s", where, _listed(unread), told)
 
     def _place(self, word: str, role: str) -> int:
-        folded = " ".join(re.sub("[-_]", " ", match_key(word)).split())
-        found = [at for at, column in enumerate(self.folded) if column == folded]
-        if len(found) != 1:
-            what = f"stands {len(found)} times; keep one" if found else f"is missing, there are {_listed(self.header)}"
-            self.problems.append(Remedy(f"line 1: column '{word}' {what}, or name another with ", f"{role}_column"))
-        return found[0] if found else -1
+        found = [at for at, column in enumerate(self.folded) if column == _folded(word)]
+        if len(found) == 1:
+            return found[0]
+        what = f"stands {len(found)} times; keep one" if found else f"is missing, there are {_listed(self.header)}"
+        problem, option = f"line 1: column '{word}' {what}", f"{role}_column"
+        has_option = option in Shape.__dataclass_fields__
+        self.problems.append(Remedy(f"{problem}, or name another with ", option) if has_option else problem)
+        return -1
+
+
+def _folded(word: str) -> str:
+    return " ".join(re.sub("[-_]", " ", match_key(word)).split())
 
 
 def _listed(columns: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def read_entries(root: Entry | None, where: str, shape: Shape) -> Tree:
         return _tree_of_names(root, where, shape)
     shape.check_used(where, "a file that says itself which are its groups and labels")
     if isinstance(root, Pairs) and not is_long(root) and _maps_labels(root):
-        return _tree_of_pairs(root, where)
+        return _tree_of_pairs(root, where, shape)
     return read_tree(root, where)
 
 
@@ -132,7 +132,7 @@ def _has_more(item: Entry) -> bool:
     )
 
 
-def _tree_of_pairs(root: Pairs, where: str) -> Tree:
+def _tree_of_pairs(root: Pairs, where: str, shape: Shape) -> Tree:
     """Read label: group."""
     pairs = [(key, value) for key, value in root.pairs if isinstance(key, Scalar) and isinstance(value, Scalar)]
     groups = Counter(value.value for _, value in pairs if not is_null(value))
@@ -152,7 +152,7 @@ def _tree_of_pairs(root: Pairs, where: str) -> Tree:
             problems.append((key.line, told))
         else:
             rows[key.value] = Row(key.line, ("" if is_null(value) else value.value, key.value))
-    return tree_of_rows(rows.values(), Shape(), where, problems=problems)
+    return tree_of_rows(rows.values(), shape, where, problems=problems)
 
 
 class _Walk:
@@ -202,8 +202,9 @@ class _Walk:
         self.unread |= fields.keys() - {*LABEL_KEYS, *BELOW}
         here = (*path, name.value)
         yield Row(name.line, here, own.get("id", ""), own.get("name", ""), own.get("description", ""))
-        for more in [fields[word] for word in BELOW if word in fields] if fields else [entry] * (key is not None):
-            yield from self.below(more, here)
+        nodes = [fields[word] for word in BELOW if word in fields]
+        for below in nodes if fields or key is None else [entry]:
+            yield from self.below(below, here)
 
 
 def _is_object(entry: Entry) -> TypeGuard[Pairs]:

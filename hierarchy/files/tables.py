@@ -48,8 +48,10 @@ def read_table(sheet: Sheet, where: str, shape: Shape) -> Tree:
     TaxonomyError
         With all problems, each with its line.
     """
-    shape.check_used(where, "a table", *(field for field in vars(shape) if field != "sheet" or not sheet.delimiter))
     columns = columns_of(sheet.columns, shape, where)
+    has_paths = "parent" not in columns.places and not columns.levels
+    idle = {"sheet": bool(sheet.delimiter), "separator": not has_paths}
+    shape.check_used(where, "such a table", *(field for field in vars(shape) if not idle.get(field)))
     is_ours = tuple(map(str.lower, sheet.columns)) in (COLUMNS[:4], COLUMNS)
     problems: list[Problem] = []
     lines: list[Cells] = []
@@ -59,16 +61,16 @@ def read_table(sheet: Sheet, where: str, shape: Shape) -> Tree:
         else:
             lines.append((line, [from_spreadsheet_cell(cell) for cell in cells] if is_ours else cells))
     separator = BETWEEN
-    if "parent" in columns.places:
-        rows, wrong = rows_of_parents(list(_children(lines, columns, problems)))
-        problems += wrong
+    if has_paths:
+        # Beside a group a label is a name, whatever it holds, unless a person says what parts it.
+        cut = "group" not in columns.places or shape.separator is not None
+        found = separator_of([columns.cell("label", cells) for _, cells in lines], shape) if cut else None
+        rows, separator = _rows_of_labels(lines, columns, problems, found), found or BETWEEN
     elif columns.levels:
         rows = _rows_of_levels(lines, columns, problems, where)
     else:
-        # Beside a group a label is a name, whatever it holds, unless a person says what parts it.
-        is_path = "group" not in columns.places or shape.separator is not None
-        found = separator_of([columns.cell("label", cells) for _, cells in lines], shape) if is_path else None
-        rows, separator = _rows_of_labels(lines, columns, problems, found), found or BETWEEN
+        rows, wrong = rows_of_parents(list(_children(lines, columns, problems)))
+        problems += wrong
     return tree_of_rows(rows, shape, where, separator=separator, problems=problems)
 
 
@@ -108,7 +110,7 @@ def _rows_of_labels(
     lines: Sequence[Cells], columns: TreeColumns, problems: list[Problem], separator: str | None
 ) -> list[Row]:
     rows: list[Row] = []
-    groups: set[str] = set()
+    groups: dict[Path, Row] = {}
     role = "label" if "label" in columns.places else "id"
     for line, cells in lines:
         label, group = columns.cell(role, cells), columns.cell("group", cells)
@@ -117,16 +119,13 @@ def _rows_of_labels(
             problems.append((line, problem if label else "the label is empty; write one or remove the row"))
             continue
         if "group" in columns.places:
-            path = (*(path_of(group, separator) if separator else (group,)), *path)
-            if group not in groups and any(
-                more := [columns.cell(f"group {what}", cells) for what in ("name", "description")]
-            ):
-                rows.append(Row(line, path[:-1], "", *more))
-            groups.add(group)
-        rows.append(
-            Row(line, path, columns.cell("id", cells), columns.cell("name", cells), columns.cell("description", cells))
-        )
-    return rows
+            above = path_of(group, separator) if separator else (group,)
+            name, description = columns.cell("group name", cells), columns.cell("group description", cells)
+            if group and (name or description):
+                groups.setdefault(above, Row(line, above, name=name, description=description))
+            path = (*above, *path)
+        rows.append(_row(line, path, columns, cells))
+    return [*rows, *groups.values()]
 
 
 def _rows_of_levels(lines: Sequence[Cells], columns: TreeColumns, problems: list[Problem], where: str) -> list[Row]:
@@ -135,32 +134,28 @@ def _rows_of_levels(lines: Sequence[Cells], columns: TreeColumns, problems: list
     above: Path = ()
     filled: list[int] = []
     for line, cells in lines:
-        levels, label = columns.cells("group", cells), columns.cells("label", cells)
+        levels, label = columns.cells("group", cells), columns.cell("label", cells)
         while levels and not levels[-1]:
             levels.pop()
         blank = next((at for at, name in enumerate(levels) if name), len(above))
         path = (*above[:blank], *levels[blank:])
-        if not any(levels) and not any(label):
+        if not levels and not label:
             problems.append((line, "no level is filled; write one or remove the row"))
-            continue
-        if blank > len(above) or not path or not all(path):
+        elif blank > len(above) or not path or not all(path):
             empty = "an empty level stands above one that is not, and the row above does not say it; write it"
             problems.append((line, empty))
-            continue
-        if blank:
-            filled.append(line)
-        above = path
-        rows.append(
-            Row(
-                line,
-                (*path, *filter(None, label)),
-                *(columns.cell(role, cells) for role in ("id", "name", "description")),
-            )
-        )
+        else:
+            filled += [line] * (blank > 0)
+            above = path
+            rows.append(_row(line, (*path, label) if label else path, columns, cells))
     if filled:
         logger.info("%s: %d rows begin with empty levels, which are taken from the row above (first on line %d)",
                     where, len(filled), filled[0])  # fmt: skip
     return rows
+
+
+def _row(line: int, path: Path, columns: TreeColumns, cells: Sequence[str]) -> Row:
+    return Row(line, path, *(columns.cell(role, cells) for role in ("id", "name", "description")))
 
 
 def _children(lines: Sequence[Cells], columns: TreeColumns, problems: list[Problem]) -> Iterator[Child]:

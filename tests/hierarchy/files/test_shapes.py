@@ -176,6 +176,19 @@ def test_columns_are_known_by_plain_headers_or_named(read, caplog, header, named
     assert caplog.messages == [f"t.csv: columns that are not read: {header.split(',')[2]!r}"]
 
 
+def test_a_column_that_is_nearly_known_is_told(read, caplog):
+    caplog.set_level(logging.INFO)
+    read("t.csv", "label,gruop,x\na,A,\n")
+    assert caplog.messages == ["t.csv: columns that are not read: 'gruop', 'x'; did you mean 'group'?"]
+
+
+def test_headers_of_published_taxonomies(read):
+    iab = "Unique ID\tParent\tName\tTier 1\tTier 2\n1\t\tAuto\tAuto\t\n2\t1\tVans\tAuto\tVans\n"
+    assert read("iab.tsv", iab).groups == (Group("1", "Auto", labels=(Label("2", "Vans"),)),)
+    levels = "Code,Level_1 Name,LEVEL 2 name,Title,Definition\n10,A,b,x,what b is\n11,A,c,y,\n"
+    assert read("t.csv", levels).groups == (Group("A", "A", labels=(Label("10", "b", "what b is"), Label("11", "c"))),)
+
+
 def test_ids_beside_names(read):
     tree = read("t.csv", "Code,Label,Group\n007,Kettles,Kitchen\n1.0,Other,Kitchen\n2,Other,Garden\n")
     assert tree.labels == (Label("007", "Kettles"), Label("1.0", "Other"), Label("2", "Other"))
@@ -245,6 +258,11 @@ def test_several_tops_are_groups_and_one_is_told(read, caplog):
     assert caplog.messages == ["t.csv: all labels stand below 'All': cut the tree at a deeper level (coarse_level=2)"]
 
 
+def leaves_of(paths: list[list[str]]) -> set[tuple[str, ...]]:
+    inner = {tuple(path[:-1]) for path in paths}
+    return {tuple(path) for path in paths} - inner
+
+
 GOOGLE = "# Google_Product_Taxonomy_Version: 2021-09-21\n{}Animals\n{}Animals > Live\n{}Animals > Live > Fish\n{}Arts\n"
 
 
@@ -264,8 +282,7 @@ def test_google_s_whole_taxonomy_loads_at_both_levels(read, shared_taxonomy, cap
     for level, number in ((1, 21), (2, groups)):
         tree = read("google.txt", text, coarse_level=level)
         assert (len(tree.labels), len(tree.groups)) == (leaves, number)
-        deepest = max(paths, key=len)
-        assert tree.labels[tree.label_index(tree.resolve(" > ".join(deepest)))].name == deepest[-1]
+        assert {tree.resolve(" > ".join(leaf)) for leaf in leaves_of(paths)} == set(tree.label_ids)
     assert any("6 lines say again what another says" in message for message in caplog.messages) == (language == "zh")
     numbered = "".join(f"{i} - {' > '.join(path)}\n" for i, path in enumerate(paths))
     assert len(read("google.txt", numbered).labels) == leaves + 6 * (language == "zh")
@@ -441,10 +458,14 @@ def test_any_table_comes_back(tmp_path_factory, groups, named):
         ("t.yaml", "Kitchen: [a]\n", {"coarse_level": 2}, "coarse_level=2 has no effect on a file that says itself"),
         ("t.yaml", "Home: {Kitchen: [a]}\n", {"label_column": "x"}, "label_column='x' has no effect on names within"),
         ("t.csv", "label\na\n", {"inner_nodes": True}, "inner_nodes=True has no effect on labels without groups"),
-        ("t.csv", "label,group\na,A\n", {"sheet": "x"}, "sheet='x' has no effect on a table"),
+        ("t.csv", "label,group\na,A\n", {"sheet": "x"}, "sheet='x' has no effect on such a table"),
+        ("t.csv", "L1,L2\na,A\n", {"separator": ">"}, "separator='>' has no effect on such a table"),
         ("t.txt", "A > b\n", {"id_column": "x"}, "id_column='x' has no effect on a text"),
         ("t.csv", "label,group\na,A\n", {"label_column": "lable"}, "column 'lable' is missing, there are 'label'"),
         ("t.csv", "label,a,a\nx,y,z\n", {"group_column": "a"}, "column 'a' stands 2 times; keep one"),
+        ("t.csv", "group,x\nA,y\n", {}, "no column says that it holds the labels, there are 'group', 'x'"),
+        ("t.csv", "label,name,name\nx,y,z\n", {}, "column 'name' stands 2 times; keep one"),
+        ("t.csv", "id,parent,x\n1,,y\n", {"group_column": "x"}, "not both: leave out parent_column=..."),
         ("t.csv", "a,b\nx,y\n", {}, "no column says that it holds the labels, there are 'a', 'b'; name it"),
         ("t.csv", "text,label\nhello,a\nho,b\n", {}, "seems to hold documents: give it as data.train"),
         ("t.txt", "a\tb\n", {}, "line 1: a tab stands in a path; let the name of a table end in .tsv"),
