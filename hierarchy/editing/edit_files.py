@@ -11,7 +11,7 @@ a shell; within quotation marks a name may break over lines.
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hierarchy.editing.draft import Edited
@@ -112,4 +112,15 @@ def all_or_none(taxonomy: Taxonomy, edits: Mapping[int, Callable[[Taxonomy], Edi
         if len(refused) == len(waiting):
             raise TaxonomyError([f"line {line}: {said}" for line, error in refused.items() for said in error.problems])
         waiting = {line: edit for line, edit in waiting.items() if line in refused}
-    return Edited(taxonomy, now, tuple(notes))
+    return Edited(taxonomy, _in_order(taxonomy, now), tuple(notes))
+
+
+def _in_order(old: Taxonomy, new: Taxonomy) -> Taxonomy:
+    """Let labels that left their group and came back stand where they stood, as their entries in the file do."""
+    before, order = old.homes, {label_id: i for i, label_id in enumerate(old.homes)}
+    groups = []
+    for group in new.groups:
+        own = [label for label in group.labels if before.get(label.id) == group.id]
+        ordered = iter(sorted(own, key=lambda label: order[label.id]))
+        groups.append(replace(group, labels=tuple(next(ordered) if x in own else x for x in group.labels)))
+    return replace(new, groups=tuple(groups))

@@ -228,8 +228,11 @@
     document.querySelectorAll("[data-group]").forEach(button => {
       button.onclick = () => {
         open(Number(button.dataset.group));
-        if (narrow.matches) requestAnimationFrame(() => document.querySelector(".members").scrollIntoView());
+        if (narrow.matches || !button.closest(".groups")) document.querySelector(".members").scrollIntoView();
       };
+    });
+    document.querySelectorAll("[data-part]").forEach(button => {
+      button.onclick = () => document.getElementById(button.dataset.part).scrollIntoView();
     });
 
     // Search -------------------------------------------------------------------------------------------------------
