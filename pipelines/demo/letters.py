@@ -58,7 +58,7 @@ class Sources:
     frames
         Role → sentences of this split.
     passages
-        Label → sentences of this split that tell it; labels may be missing.
+        Label → sentences of this split that tell it.
     terms
         Label → its terms.
     groups

@@ -82,6 +82,8 @@ def _print_quality(quality: "TaxonomyQuality", taxonomy: "Taxonomy", agreement: 
 
 def _print_lists(quality: "TaxonomyQuality", label: "Callable[[str], str]", group: "Callable[[str], str]") -> None:
     """Print what a person should look at, with the names of labels and groups."""
+    unsorted = [(group(one), quality.sizes[one], f"{quality.group_cohesion[one]:+.3f}") for one in quality.unsorted]
+    print_table("Groups whose labels have little in common", ("group", "labels", "cohesion"), unsorted, SHOWN)
     print_table(
         "Labels nearer to another group",
         ("label", "group", "nearer to", "margin"),

@@ -80,7 +80,7 @@ def test_the_taxonomy_is_complete_and_the_label_file_bare(corpora, language, lab
 def test_every_label_has_documents_and_few_have_many(corpora, language):
     taxonomy = Taxonomy.from_yaml(corpora[language].taxonomy)
     counts = {s: Counter(document["label"] for document in read(corpora[language], s)) for s in SPLITS}
-    assert min(counts["train"][label] for label in taxonomy.label_ids) >= 2
+    assert min(counts["train"][label] for label in taxonomy.label_ids) >= 5
     assert min(counts["test"][label] for label in taxonomy.label_ids) >= 1
     sizes = sorted(counts["train"].values(), reverse=True)
     assert 20 <= sizes[0] <= 40
@@ -99,8 +99,8 @@ def test_documents_carry_the_group_of_their_label(corpora, language):
 
 def test_lengths_of_english_documents(corpora):
     lengths = [len(document["text"].split()) for document in everything(corpora["en"])]
-    assert 185 <= statistics.median(lengths) <= 215
-    assert 1300 <= max(lengths) <= 1500
+    assert 100 <= statistics.median(lengths) <= 120
+    assert 950 <= max(lengths) <= 1050
 
 
 def test_lengths_of_chinese_documents(corpora):
@@ -163,7 +163,7 @@ def test_half_of_the_long_documents_tell_their_label_after_token_512(corpora):
     passages = content("en")
     for split in SPLITS:
         long = [d for d in read(corpora["en"], split) if least_tokens(d["text"]) > FIRST_WINDOW]
-        assert len(long) > 0.08 * len(read(corpora["en"], split))
+        assert len(long) > 0.07 * len(read(corpora["en"], split))
         late = 0
         for document in long:
             own = passages[document["label"]]
