@@ -74,7 +74,6 @@ def taxonomy_page(
         high=high,
         taxonomy=taxonomy,
         likeness="meaning" if reads_meaning(texts, embed) else "letters",
-        unsorted=[group for group, cohesion in quality.group_cohesion.items() if cohesion < 0],
         better={i: taxonomy.groups[measures.nearest[i]] for i, margin in enumerate(measures.margins) if margin < 0},
         without=[label for label, documents in few.items() if not documents],
         few=[label for label, documents in few.items() if documents],
