@@ -49,9 +49,10 @@ def show(
             encoders, title = Encoders(work.config.classifier), taxonomy.name or file.stem
             _, documents, _ = training_vectors(work.config, encoders, taxonomy)
             random_state = encoders.settings.random_state
-            write_output(
-                html, taxonomy_page(taxonomy, documents, **encoders.for_trees, random_state=random_state, title=title)
+            drawn = taxonomy_page(
+                taxonomy, documents, **encoders.for_trees, random_state=random_state, title=title, file=str(file)
             )
+            write_output(html, drawn)
             wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is in")
         if as_json:
             print_json(json.loads(taxonomy.to_json()))
