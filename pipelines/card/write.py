@@ -146,8 +146,8 @@ def _data(model: "Model", facts: CardFacts) -> dict[str, str | list[str]]:
 
 def _taxonomy(model: "Model") -> dict[str, str | list[str]]:
     tree, n = model.taxonomy, len(model.group_ids)
-    sizes = np.bincount(model.group_of, minlength=n)
-    documents = np.bincount(model.group_of, weights=model.train_counts, minlength=n).astype(int)
+    sizes = np.bincount(model.space.group_of, minlength=n)
+    documents = np.bincount(model.space.group_of, weights=model.train_counts, minlength=n).astype(int)
     order = np.argsort(-documents, kind="stable")[:SHOWN]
     rows = [(tree.group_named(model.group_ids[i]), str(sizes[i]), str(documents[i])) for i in order]
     built = sum(group.built for group in tree.groups)

@@ -67,12 +67,8 @@ def _figures(report: EvaluationReport) -> Table:
         ("hierarchical precision / recall / F1", _three(own.hierarchical)),
         ("group accuracy, of the answered label", f"{own.group_accuracy:.4f}"),
         ("group macro-F1, of the answered label", f"{own.group_macro_f1:.4f}"),
-    ]
-    if own.coarse_accuracy is not None:
-        rows.append(("group accuracy of the coarse stage alone", f"{own.coarse_accuracy:.4f}"))
-    if own.coarse_in_beam is not None:
-        rows.append(("gold group in the beam", f"{own.coarse_in_beam:.4f}"))
-    rows += [
+        ("group accuracy of the coarse stage alone", f"{own.coarse_accuracy:.4f}"),
+        ("gold group in the beam", f"{own.coarse_in_beam:.4f}"),
         ("routing errors (wrong group)", f"{own.routing_errors:.4f}"),
         ("head errors (right group, wrong label)", f"{own.head_errors:.4f}"),
     ]

@@ -27,10 +27,10 @@ from pipelines.training.groups import check_placeable, place_labels
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows, read_ngrams, report_unknown
 from stages.features import FeatureExtractor
 from stages.fine.rows import Rows, resolve_negatives
+from stages.label_space import LabelSpace
 from stages.machine import first_goes_first
 from stages.progress import Clock
 from stages.router.fusion import fit_router
-from stages.router.label_space import LabelSpace
 from stages.router.router import Router
 from stages.run_folder import place_of_run
 

@@ -105,5 +105,5 @@ def document_vectors(texts: Sequence[str], encoders: Encoders, folder: Path) -> 
 def _lexical_vectors(texts: Sequence[str], settings: Settings) -> np.ndarray:
     from stages.fine.ngrams import NgramVectorizer, reduced
 
-    ngrams = NgramVectorizer(settings.min_df).fit_transform(texts, len(texts))
+    ngrams = NgramVectorizer.fit(texts, len(texts), min_df=settings.min_df)[1]
     return reduced(ngrams, random_state=settings.random_state)

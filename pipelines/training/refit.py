@@ -243,7 +243,7 @@ def _counts(model: Model, plan: RefitPlan, targets: np.ndarray) -> np.ndarray:
             "rows that stay as they are were fitted on another number of documents (%s); to fit these again, name "
             "their groups: %s",
             some([f"{labels[i]!r}: {before[i]}, now {counts[i]}" for i in stale]),
-            some([groups[group] for group in np.unique(space.group_of[stale])]),
+            some([groups[group] for group in np.unique(space.groups(stale))]),
         )
     return np.where(plan.refitted, counts, before)
 

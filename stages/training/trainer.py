@@ -141,7 +141,7 @@ def train_model(
         train_dataset=train,
         eval_dataset=valid,
         data_collator=collate,
-        compute_metrics=functools.partial(level_metrics, group_of=model.loss.group_of.cpu().numpy()),
+        compute_metrics=functools.partial(level_metrics, space=model.loss.space),
         preprocess_logits_for_metrics=best_of_each_level,
         callbacks=callbacks,
     )
