@@ -184,12 +184,34 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, texts: Texts) -> np.ndarray:
-        """Return the most probable fine label of each document, (documents,) of `classes_`."""
+        """Return the most probable fine label of each document.
+
+        Parameters
+        ----------
+        texts
+            Documents.
+
+        Returns
+        -------
+        numpy.ndarray
+            (documents,) of `classes_`, in the words of `fit`.
+        """
         probabilities = self.predict_proba(texts)
         return self.classes_[probabilities.argmax(1)]
 
     def predict_proba(self, texts: Texts) -> np.ndarray:
-        """Return the probability of each fine label, (documents, fine labels) float32; columns are as in `classes_`."""
+        """Return the probability of each fine label.
+
+        Parameters
+        ----------
+        texts
+            Documents.
+
+        Returns
+        -------
+        numpy.ndarray
+            (documents, fine labels) float32; columns are as in `classes_`, and rows sum to 1.
+        """
         texts = self._readable(texts)
         answer = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
         for block, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):

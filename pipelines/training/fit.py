@@ -127,6 +127,7 @@ def fit_model(
     *,
     folder: Path,
     watch: "Watch | None" = None,
+    encoders: Encoders | None = None,
 ) -> Model:
     """Train a model as the settings say.
 
@@ -142,13 +143,15 @@ def fit_model(
         Run folder: what is finished there is not done again.
     watch
         Is told the figures of every evaluation of the neural training; what it raises ends the training.
+    encoders
+        Of the settings, where several trainings share them; None loads them.
 
     Raises
     ------
     ConfigError, EncoderError
         The encoder cannot be had, or fits neither settings nor documents.
     """
-    encoders = Encoders(settings)
+    encoders = encoders or Encoders(settings)
     if taxonomy is None or taxonomy.unplaced:
         check_placeable(encoders, taxonomy, train)
     clock = Clock()

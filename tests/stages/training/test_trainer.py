@@ -525,3 +525,11 @@ def test_one_process_does_not_drive_several_gpus(monkeypatch):
     monkeypatch.setattr("stages.training.arguments.TrainingArguments.n_gpu", 2)
     with pytest.raises(ConfigError, match="torchrun --nproc_per_node 2"):
         check_training({})
+
+
+def test_what_transformers_says_of_a_training_stays_away(tmp_path):
+    from transformers.utils import logging as of_transformers
+
+    before, told = of_transformers.get_verbosity(), []
+    train(tmp_path, watch=lambda _: told.append(of_transformers.get_verbosity()), num_train_epochs=1)
+    assert (told, of_transformers.get_verbosity()) == ([logging.ERROR], before)
