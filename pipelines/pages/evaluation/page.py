@@ -19,10 +19,11 @@ from pipelines.pages.evaluation.label_errors import suspect_labels
 from pipelines.pages.evaluation.plots import confusion_plot, reliability_plot, risk_plot
 from pipelines.pages.heat import HEAT_GROUPS
 from pipelines.pages.shell import check_bokeh, fill_page
-from pipelines.pages.words import name, points, share
+from pipelines.pages.words import points, share
 
 if TYPE_CHECKING:
     from pipelines.cross_validation.label_errors import LabelError
+    from pipelines.model.model import Model
 
 COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
 # What would let a text leave its place, as JSON writes it: none of them can stand in a script as it is.
@@ -82,18 +83,16 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
         compared_with_flat=any(system in report.baselines for system in FLAT),
         not_compared=NOT_COMPARED,
         **sections.standings(report),
-        systems=sections.SYSTEMS,
-        levels=[(key, *sections.LEVEL_WORDS[key], levels[key]) for key in LEVELS if key in levels],
+        levels={key: levels[key] for key in LEVELS if key in levels},
         lean=sections.lean,
         risk_at=sections.risk_at,
         coverages=COVERAGES,
-        promised=sections.PROMISED,
         heat_groups=HEAT_GROUPS,
         excerpts=None if report.material is None else partial(pair_excerpts, report.material, own),
         most_excerpts=EXCERPTS,
         characters=CHARACTERS,
         suspects=suspect_labels(label_errors, names),
-        notes=_notes(report),
+        silent=0 if report.material is None else _silent_labels(report.material.model),
         data=json.dumps(_data(own, names), ensure_ascii=False, separators=(",", ":")).translate(UNSAFE),
     )
 
@@ -110,23 +109,8 @@ def _headline(own: Evaluation) -> list[tuple[str, str]]:
     ]
 
 
-def _notes(report: EvaluationReport) -> list[str]:
-    """Give the report's own notes, and what could not be shown."""
-    own = report.evaluation
-    lines: list[str] = [name(line[:1].upper() + line[1:]) for line in report.notes]
-    if own.unseen:
-        lines.append(f"Documents whose label had no training documents, so that they count as wrong: {own.unseen:,}.")
-    if report.material is None:
-        lines.append(
-            "Left out: excerpts of documents. This report was read from a file, which holds no texts; evaluate the "
-            "model again to see them."
-        )
-    else:
-        model = report.material.model
-        silent = len(set(model.taxonomy.label_ids) - set(model.label_ids))
-        if silent:
-            lines.append(f"Labels of the taxonomy without training documents, which are never answered: {silent:,}.")
-    return lines
+def _silent_labels(model: "Model") -> int:
+    return len(set(model.taxonomy.label_ids) - set(model.label_ids))
 
 
 def _data(own: Evaluation, names: dict[str, str]) -> dict[str, Any]:
