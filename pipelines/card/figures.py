@@ -3,6 +3,7 @@
 from typing import Any
 
 from hierarchy.nodes import named
+from hierarchy.text.wording import count
 from pipelines.evaluation.comparison import FLAT, BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE
 from pipelines.evaluation.report import baselines_table, promises_table, with_errors, worst_groups, worst_labels
@@ -25,7 +26,10 @@ def key_figures(report: EvaluationReport | None) -> list[tuple[str, str]]:
     flat = {name: report.baselines[name] for name in FLAT if name in report.baselines}
     best = max(flat, key=lambda name: flat[name].accuracy, default=None)
     rows = [
-        ("how good it is", f"{report.accuracy.value:.1%} of {report.documents} documents right ({report.data})"),
+        (
+            "how good it is",
+            f"{report.accuracy.value:.1%} of {count(report.documents, 'document')} right ({report.data})",
+        ),
         ("beside flat models", "not compared: none was fitted" if best is None else _best(best, flat[best])),
     ]
     if own.accuracy < 1:

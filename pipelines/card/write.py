@@ -17,11 +17,11 @@ import numpy as np
 from markupsafe import Markup
 
 from hierarchy.text.escaping import markdown, markdown_code, markdown_lines
+from hierarchy.text.wording import count
 from hierarchy.wrong_values import validated
 from pipelines.card.figures import evaluated, key_figures
 from pipelines.card.reproduction import expected_fingerprint, reproduction
 from pipelines.config import CardFacts
-from pipelines.data.report import count
 from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.evaluation.report import markdown_table, span, with_span
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hierarchy.errors import ConfigError
+from hierarchy.text.wording import count
 from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_table, wrote
@@ -128,5 +129,8 @@ def _show_test(test: "Comparison") -> None:
         level = "" if gap.excludes_zero else ", level"
         difference = f"{100 * gap.value:+.2f} points ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}){level}"
         rows.append((name, f"{test.first[figure]:.4f}", f"{test.chosen[figure]:.4f}", difference))
-    title = f"Test, {test.documents} documents; look {test.looks} at them"
-    print_table(title, ("figure", "trial 0", f"trial {test.best}, the best", "difference (95% interval)"), rows)
+    columns = ("figure", "trial 0", f"trial {test.best}, the best", "difference (95% interval)")
+    if not test.best:
+        rows, columns = [row[:2] for row in rows], ("figure", "trial 0, the best")
+    title = f"Test, {count(test.documents, 'document')}; look {test.looks} at them"
+    print_table(title, columns, rows)

@@ -15,6 +15,7 @@ from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_files import checksum
 from hierarchy.errors import DataError, first_line
 from hierarchy.text.characters import healed
+from hierarchy.text.wording import count
 from pipelines.data.columns import Columns
 from stages.run_folder import LIST, damaged, finishing, is_finished
 
@@ -164,7 +165,7 @@ def _healed(documents: Documents, notes: list[str]) -> Documents:
         yield document
     if rows:
         listed = ", ".join(map(str, rows[:HEALED_LISTED])) + (", ..." if rows[HEALED_LISTED:] else "")
-        notes.append(f"{len(rows)} texts hold half a character, which is read as U+FFFD (rows {listed})")
+        notes.append(f"{count(len(rows), 'text')} with half a character, which is read as U+FFFD (rows {listed})")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from hierarchy.arguments import LARGEST, is_whole
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.escaping import short_repr
+from hierarchy.text.wording import count
 from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.documents import Documents, warn_of_repeats
@@ -123,10 +124,10 @@ def tune(
 
         done = found()
         if done.trials:
-            logger.info("%d trials are there already", len(done.trials))
+            logger.info("%s there already", count(len(done.trials), "trial"))
         while len(done.trials) < storage.limit(trials):
             if minutes is not None and done.seconds >= 60 * minutes:
-                logger.info("the %g minutes are spent after %d trials", minutes, len(done.trials))
+                logger.info("the %g minutes are spent after %s", minutes, count(len(done.trials), "trial"))
                 break
             logger.info("trial %d of %d ...", len(done.trials), storage.limit(trials))
             search.run(storage, len(done.trials))
@@ -234,7 +235,8 @@ class _Search:
         looks = storage.looks(key)
         best = done.best
         if str(best.number) not in looks:
-            logger.info("trial 0 and trial %d on %d test documents ...", best.number, len(test.texts))
+            beside = f" and trial {best.number}" if best.number else ""
+            logger.info("trial 0%s on %s ...", beside, count(len(test.texts), "test document"))
             if looks:
                 logger.warning(
                     "these test documents were looked at before, for another best trial: the more often, the less the "
@@ -245,14 +247,14 @@ class _Search:
         return looks[str(best.number)]
 
     def _compared(self, best: Trial, test: Documents, *, looks: int) -> Comparison:
-        models = [self.fit(params) for params in ({}, best.params if best.number else {})]
+        models = [self.fit(params) for params in ([{}, best.params] if best.number else [{}])]
         answers = [self.answers(model, test) for model in models]
-        gold, first, chosen = _places(test.labels, *answers)
+        gold, first, chosen = _places(test.labels, answers[0], answers[-1])
         return Comparison(
             best=best.number,
             documents=len(gold),
             first=_figures(models[0], test, answers[0]),
-            chosen=_figures(models[1], test, answers[1]),
+            chosen=_figures(models[-1], test, answers[-1]),
             differences={
                 "accuracy": paired_bootstrap(chosen == gold, first == gold, random_state=self.settings.random_state),
                 "macro_f1": paired_bootstrap_macro_f1(gold, chosen, first, random_state=self.settings.random_state),
