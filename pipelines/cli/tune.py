@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hierarchy.errors import ConfigError
+from hierarchy.errors import ConfigError, need
 from hierarchy.text.wording import count
 from pipelines.cli import options
 from pipelines.cli.commands import command
@@ -52,10 +52,10 @@ def tune(
     from hierarchy.disk.output import OutputFolder
     from hierarchy.disk.whole_files import write_output
     from pipelines.cli.places import page, run_folder, writing
-    from pipelines.tuning.storage import check_optuna
+    from pipelines.tuning.search import OPTUNA
     from pipelines.tuning.trials import BEST, RESULTS, check_results
 
-    check_optuna()
+    need("optuna", OPTUNA)
     config = work.config
     budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hierarchy.arguments import LARGEST, is_whole
-from hierarchy.errors import ConfigError, DataError, EncoderError
+from hierarchy.errors import ConfigError, DataError, EncoderError, need
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.escaping import short_repr
 from hierarchy.text.wording import count
@@ -27,7 +27,7 @@ from pipelines.model.provenance import work_key
 from pipelines.settings import Settings
 from pipelines.training.fit import check_training_settings, fit_model, settings_of
 from pipelines.tuning.space import Space, read_space
-from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
+from pipelines.tuning.storage import Storage, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
 from stages.machine import n_processes
 from stages.progress import duration
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from stages.training.evaluations import Watch
 
+OPTUNA = "trials are proposed by Optuna"
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -96,7 +97,7 @@ def tune(
     MissingLibraryError
         Optuna is not installed.
     """
-    check_optuna()
+    need("optuna", OPTUNA)
     settings = settings_of(classifier.get_params(deep=False))
     checked = read_space(space, settings)
     check_options(settings, checked, figure=figure, sampler=sampler, trials=trials, minutes=minutes)

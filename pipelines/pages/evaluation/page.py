@@ -1,6 +1,5 @@
 """Puts the page together: headline, sections, plots, and the data of the table of labels."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import cannot_write, file_refusal, write_output
 from hierarchy.errors import DataError
-from hierarchy.nodes import named
+from hierarchy.nodes import Label, named
 from pipelines.evaluation.comparison import FLAT, NOT_COMPARED, EvaluationReport
 from pipelines.evaluation.excerpts import CHARACTERS, EXCERPTS, pair_excerpts
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.levels import FINE, LEVELS
 from pipelines.pages.evaluation import sections
-from pipelines.pages.evaluation.label_errors import suspect_labels
 from pipelines.pages.evaluation.plots import confusion_plot, reliability_plot, risk_plot
 from pipelines.pages.heat import HEAT_GROUPS
 from pipelines.pages.shell import check_bokeh, fill_page
@@ -26,8 +24,7 @@ if TYPE_CHECKING:
     from pipelines.model.model import Model
 
 COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
-# What would let a text leave its place, as JSON writes it: none of them can stand in a script as it is.
-UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+SUSPECTS_SHOWN = 50
 
 
 def write_report(
@@ -91,10 +88,19 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
         excerpts=None if report.material is None else partial(pair_excerpts, report.material, own),
         most_excerpts=EXCERPTS,
         characters=CHARACTERS,
-        suspects=suspect_labels(label_errors, names),
+        **suspect_words(label_errors, names),
         silent=0 if report.material is None else _silent_labels(report.material.model),
-        data=json.dumps(_data(own, names), ensure_ascii=False, separators=(",", ":")).translate(UNSAFE),
+        data=_data(own, names),
     )
+
+
+def suspect_words(found: "Sequence[tuple[LabelError, str]]", names: dict[str, str]) -> dict[str, Any]:
+    """Return what label_errors.html reads: documents whose label may be wrong, and the names of the labels."""
+    return {
+        "suspects": found,
+        "suspects_shown": SUSPECTS_SHOWN,
+        "written": lambda label, earlier: names.get(label, named(Label(label, earlier))),
+    }
 
 
 def _headline(own: Evaluation) -> list[tuple[str, str]]:
