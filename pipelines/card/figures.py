@@ -7,15 +7,9 @@ from hierarchy.text.wording import count
 from pipelines.evaluation.comparison import FLAT, BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE
 from pipelines.evaluation.report import baselines_table, promises_table, with_errors, worst_groups, worst_labels
-from pipelines.evaluation.sources import SHORT_TEXTS, TAIL_LABELS, UNSEEN_LABELS
 from pipelines.promises.promises import Promises
 
 WORST = 5  # groups, labels and pairs that a card shows; `evaluate` shows more
-SLICES = {
-    TAIL_LABELS: "Documents of rare labels (up to {} training documents)",
-    SHORT_TEXTS: "The shortest tenth of the texts (up to {} characters)",
-    UNSEEN_LABELS: "Documents of labels without training documents",
-}
 
 
 def key_figures(report: EvaluationReport | None) -> list[tuple[str, str]]:
@@ -62,7 +56,6 @@ def evaluated(report: EvaluationReport | None, promises: Promises | None) -> dic
         "level": own.levels[FINE],
         "beside": baselines_table(report),
         "kept": promises_table(report),
-        "slices": SLICES,
         # Labels with equally many documents are one third.
         "thirds": [one for one in thirds.items() if one[1].f1 is not None] if len(thirds) > 1 else [],
         "worst_tables": [worst_groups(report, WORST), worst_labels(report, WORST)],

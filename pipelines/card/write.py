@@ -5,7 +5,6 @@ an auditor: figures with intervals, documents with their fingerprints, the comma
 says stands in its template of Jinja, `card.md`; here is what is put in.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -36,7 +35,6 @@ SHOWN = 20  # names of a list, rows of a table
 FEW = 5  # training documents below which a label counts as rare
 DIGITS = 16  # of a fingerprint that a person compares; run.json has all 64
 HUB_LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]*")
-ROLES = {"train": "training", "valid": "validation", "calibration": "calibration", "test": "test"}
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -57,7 +55,6 @@ PLAIN: dict[str, Callable[..., Any]] = {
 MARKDOWN: dict[str, Callable[[Any], str]] = {
     "block": "\n".join,
     "code": markdown_code,
-    "json": json.dumps,
     "paragraphs": lambda text: "\n".join(markdown_lines(text)),
     "table": lambda table: "\n".join(markdown_table(table)),
 }
@@ -99,7 +96,6 @@ def model_card(model: "Model", metrics: Mapping[str, Any] | None) -> str:
         languages=[facts.language] if isinstance(facts.language, str) else facts.language or [],
         key_figures=key_figures(report),
         **evaluated(report, model.promises),
-        roles=ROLES,
         digits=DIGITS,
         **_labels(model),
         few=FEW,
@@ -147,15 +143,13 @@ def _labels(model: "Model") -> dict[str, Any]:
 
 
 def _groups(model: "Model") -> dict[str, Any]:
-    """Return what is said of the groups: by whom they are, and name, labels and documents of the largest."""
+    """Return what is said of the groups: how many were built, and name, labels and documents of the largest."""
     tree, n = model.taxonomy, len(model.group_ids)
     sizes = np.bincount(model.group_of, minlength=n)
     documents = np.bincount(model.group_of, weights=model.train_counts, minlength=n).astype(int)
     order = np.argsort(-documents, kind="stable")[:SHOWN]
-    built = sum(group.built for group in tree.groups)
-    by_whom = {0: "all given by people", len(tree.groups): "all built from the labels by the builder"}
     return {
-        "by_whom": by_whom.get(built, f"{built} built by the builder, the others given by people"),
+        "built": sum(group.built for group in tree.groups),
         "groups": [(tree.group_named(model.group_ids[i]), sizes[i], documents[i]) for i in order],
         "smaller": n - len(order),
     }

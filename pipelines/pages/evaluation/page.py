@@ -21,7 +21,6 @@ from pipelines.pages.words import points, share
 
 if TYPE_CHECKING:
     from pipelines.cross_validation.label_errors import LabelError
-    from pipelines.model.model import Model
 
 COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
 SUSPECTS_SHOWN = 50
@@ -67,6 +66,7 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
     if own.group_mistakes:
         drawn["heat"] = confusion_plot(own)
     names = {row.id: named(row) for row in own.labels}
+    model = None if report.material is None else report.material.model
     return fill_page(
         "evaluation",
         title=f"Evaluation on {report.data}" if report.data else "Evaluation",
@@ -89,7 +89,7 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
         most_excerpts=EXCERPTS,
         characters=CHARACTERS,
         **suspect_words(label_errors, names),
-        silent=0 if report.material is None else _silent_labels(report.material.model),
+        silent=0 if model is None else len(set(model.taxonomy.label_ids) - set(model.label_ids)),
         data=_data(own, names),
     )
 
@@ -113,10 +113,6 @@ def _headline(own: Evaluation) -> list[tuple[str, str]]:
         *((f"right label among the {k} most probable", share(value)) for k, value in own.top_k.items() if k > 1),
         ("gap of stated and observed probability", f"{points(own.levels[FINE].ece.value)} points"),
     ]
-
-
-def _silent_labels(model: "Model") -> int:
-    return len(set(model.taxonomy.label_ids) - set(model.label_ids))
 
 
 def _data(own: Evaluation, names: dict[str, str]) -> dict[str, Any]:
