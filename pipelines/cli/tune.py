@@ -129,8 +129,7 @@ def _show_test(test: "Comparison") -> None:
         level = "" if gap.excludes_zero else ", level"
         difference = f"{100 * gap.value:+.2f} points ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}){level}"
         rows.append((name, f"{test.first[figure]:.4f}", f"{test.chosen[figure]:.4f}", difference))
-    columns = ("figure", "trial 0", f"trial {test.best}, the best", "difference (95% interval)")
-    if not test.best:
-        rows, columns = [row[:2] for row in rows], ("figure", "trial 0, the best")
+    both = ["trial 0", f"trial {test.best}, the best", "difference (95% interval)"]
+    columns = ["figure", *(both if test.best else ["trial 0, the best"])]
     title = f"Test, {count(test.documents, 'document')}; look {test.looks} at them"
-    print_table(title, columns, rows)
+    print_table(title, columns, [row[: len(columns)] for row in rows])
