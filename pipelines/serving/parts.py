@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 STATE, TABLE = "state.json", "documents"
 LONGEST_NAME = 255  # bytes
 _SHARD = re.compile(r"(\d{5,})-([0-9a-f]{16})\.parquet")
+_OLD_STATE, _OLD_SHARD = "state.tmp", re.compile(r"\d{5}\.parquet")  # of version 0.1.0
 _OF_TABLE = re.compile(r"documents-[0-9a-f]{32}\..*")
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -205,11 +206,16 @@ def _is_ours(entry: Path, *, marked: bool) -> bool:
         return marked and entry.name == HUB and entry.parent.name == TABLE
     if entry.parent.name == TABLE and _OF_TABLE.fullmatch(entry.name):
         return entry.is_file()
-    return entry.is_file() and (is_left_over(entry.name) or _is_shard(entry))
+    return entry.is_file() and (is_left_over(entry.name) or _is_shard(entry) or _is_old(entry))
 
 
 def _is_shard(entry: Path) -> bool:
     return _SHARD.fullmatch(entry.name) is not None and entry.is_file() and not entry.is_symlink()
+
+
+def _is_old(file: Path) -> bool:
+    """Whether a killed process of version 0.1.0 has left a file, with nothing in it that could be lost."""
+    return file.name == _OLD_STATE or (_OLD_SHARD.fullmatch(file.name) is not None and not file.stat().st_size)
 
 
 def _content(file: Path) -> bytes | None:

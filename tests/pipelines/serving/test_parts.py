@@ -97,7 +97,7 @@ def test_a_shard_that_is_changed_later_is_not_read(begun):
         read_shard(file)
 
 
-@pytest.mark.parametrize("killed", ["", "documents/", f".state.json.{'a' * 16}.part",
+@pytest.mark.parametrize("killed", ["", "state.tmp", "documents/", "00000.parquet", f".state.json.{'a' * 16}.part",
                                     f"documents/.documents-1.{'a' * 16}.part"])  # fmt: skip
 def test_what_a_killed_run_has_left_is_ours(folder, killed):
     place = folder / killed
