@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from hierarchy.text.wording import count
 from pipelines.data.documents import Documents
-from pipelines.data.report import count
 from pipelines.evaluation.baselines import logistic_predictions, svm_predictions
 from pipelines.evaluation.comparison import (
     CLASSIC,

@@ -11,6 +11,7 @@ from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import UnreadableError
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.wording import count
 from pipelines.data.documents import Documents
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
@@ -45,7 +46,7 @@ def place_labels(
     labels = _to_place(taxonomy, train)
     built = builder_of(encoders).build(labels, documents=(vectors, train.labels), texts=train.texts)
     placed = len(taxonomy.unplaced) if taxonomy is not None else len(built.labels)
-    logger.info("%d labels placed; %d groups in all", placed, len(built.groups))
+    logger.info("%s placed; %s in all", count(placed, "label"), count(len(built.groups), "group"))
     return built
 
 

@@ -11,8 +11,8 @@ from safetensors.numpy import save
 from scipy import sparse
 
 from hierarchy.measuring.probe import probe_labels
+from hierarchy.text.wording import some
 from pipelines.data.documents import Documents
-from pipelines.data.report import some
 from pipelines.settings import Settings
 from stages.arrays import check_arrays, read_arrays, row_arrays
 from stages.fine.ngrams import NgramVectorizer, reduced

@@ -11,8 +11,8 @@ from hierarchy.editing.draft import find_group
 from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.nodes import named
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.wording import some
 from pipelines.data.documents import Documents
-from pipelines.data.report import some
 from pipelines.data.splits import stratified_split
 from pipelines.model.model import Model
 from stages.label_space import LabelSpace
