@@ -184,7 +184,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, texts: Texts) -> np.ndarray:
-        """Return the most probable fine label of each document, (documents,) of `classes_`; `texts` as for `predict_proba`."""
+        """Return the most probable fine label of each document, (documents,) of `classes_`; as `predict_proba`."""
         return self.classes_[self.predict_proba(texts).argmax(1)]
 
     def predict_proba(self, texts: Texts) -> np.ndarray:
