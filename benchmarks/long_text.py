@@ -160,6 +160,7 @@ def train(
     settings: "Settings", data: DataSet, space: "LabelSpace", encoder: "Encoder", segmenter: "Segmenter", folder: Path
 ) -> "tuple[NeuralStage, float]":
     """Train one variant, or read it from the run folder; return it with its best validation figure."""
+    from pipelines.training.encoder import group_embeddings
     from pipelines.training.neural import NeuralStage
 
     assert data.taxonomy is not None and data.valid is not None  # noqa: S101, PT018 - measure has checked
@@ -167,7 +168,8 @@ def train(
         settings, encoder, segmenter, train_texts=data.train.texts, valid_texts=data.valid.texts, folder=folder
     )
     targets, valid_targets = (space.targets(part.labels) for part in (data.train, data.valid))
-    training = stage.train(data.taxonomy, space, targets, valid_targets)
+    embeddings = group_embeddings(settings, data.taxonomy, space, (encoder, segmenter))
+    training = stage.train(data.taxonomy, space, targets, valid_targets, group_embeddings=embeddings)
     return stage, float(training.best_metric or 0.0)
 
 
