@@ -59,10 +59,10 @@ function drawHeatNames(page, groupNames) {
   fill(get("heat_columns"), !isLegible ? [] : rows.map((g, column) => (
     {x: column + 0.5, y: -6 / down, text: clip(groupNames[g], top - 8)}
   )));
-  const shares = cells.get_array("share"), most = Math.max(...shares), numbers = [[], []];
-  shares.forEach((share, i) => {
+  const numbers = [[], []], [high] = cells.tags; // dark, and light on the dark cells
+  cells.get_array("share").forEach((share, i) => {
     const number = {x: cells.get_array("x")[i], y: cells.get_array("y")[i], text: `${Math.round(100 * share)}`};
-    if (isLegible && share >= 0.005) numbers[share / most > 0.6 ? 1 : 0].push(number);
+    if (isLegible && share >= 0.005) numbers[share / high > 0.6 ? 1 : 0].push(number);
   });
   fill(get("heat_dark"), numbers[0]);
   fill(get("heat_light"), numbers[1]);

@@ -57,7 +57,7 @@ def heat_plot(confusion: np.ndarray) -> Any:
     plot.rect(own, own, 1, 1, fill_color="#c9d0d9", line_color=None)
     high = max(0.05, float(columns["share"].max(initial=0.0)))
     middles = {"x": columns["column"] + 0.5, "y": columns["row"] + 0.5}
-    source = ColumnDataSource({**columns, **middles}, name="cells")
+    source = ColumnDataSource({**columns, **middles}, name="cells", tags=[high])
     shades = shaded("share", 0.0, high)
     cells = plot.rect("x", "y", 1, 1, source=source, line_color=None, fill_color=shades)
     scale = ColorBar(
