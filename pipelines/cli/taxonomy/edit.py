@@ -1,6 +1,7 @@
 """``coarsefine taxonomy add|move|merge|split|retire|rename``: a label tree that lives on."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import unified_diff
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -30,10 +31,23 @@ NewGroupOption = Annotated[bool, typer.Option("--new-group", help="Make the grou
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show how the file would change, and write nothing.")]
 
 
-def edit_command(example: str) -> "Callable[[Callable[..., Edited]], Command]":
-    """Make a command of an edit: FILE and ``--dry-run`` around it; it gets the tree and gives it back edited."""
+@dataclass(frozen=True)
+class EditCommand(Command):
+    """A command that edits a file, and the edit itself, for files of edits.
 
-    def made(edit: "Callable[..., Edited]") -> Command:
+    Parameters
+    ----------
+    edit
+        Gets the tree and gives it back edited.
+    """
+
+    edit: "Callable[..., Edited]"
+
+
+def edit_command(example: str) -> "Callable[[Callable[..., Edited]], EditCommand]":
+    """Make a command of an edit: FILE and ``--dry-run`` around it."""
+
+    def made(edit: "Callable[..., Edited]") -> EditCommand:
         @wraps(edit)
         def run(*, file: Path, dry_run: bool, **given: Any) -> None:
             from hierarchy.editing.patching import edit_file
@@ -56,7 +70,8 @@ def edit_command(example: str) -> "Callable[[Callable[..., Edited]], Command]":
         file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation=FileArgument)
         dry_run = Parameter("dry_run", Parameter.KEYWORD_ONLY, default=False, annotation=DryRunOption)
         run.__signature__ = Signature([file, *own, dry_run])  # type: ignore[attr-defined]
-        return command(example)(run)
+        made = command(example)(run)
+        return EditCommand(made.function, made.examples, edit)
 
     return made
 

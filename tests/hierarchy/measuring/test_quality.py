@@ -143,3 +143,11 @@ def test_agreement_is_over_labels_that_both_place():
     assert (found.n_labels, found.n_groups, found.n_reference_groups, found.ami) == (3, 2, 2, pytest.approx(1.0))
     with pytest.raises(TaxonomyError, match="0 of 11 labels stand in a group of the reference too"):
         agreement(MIXED, tree(x=["y", "z"]))
+
+
+def test_groups_that_hold_together_badly(embed):
+    rest = tree(
+        lamps=["red lamp", "blue lamp", "oak lamp"], rest=["grey lamp", "steel pump", "glass"], pumps=["oil pump"]
+    )
+    assert quality_of(rest, embed=embed).unsorted == ("rest",)
+    assert quality_of(tree(a=["x", "y"]), embed=embed).unsorted == ()

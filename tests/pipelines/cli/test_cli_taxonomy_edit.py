@@ -15,7 +15,7 @@ groups:
       - Mowers   # petrol
       - Hoses
 """
-COMMANDS = ("add", "move", "merge", "split", "retire", "rename", "diff")
+COMMANDS = ("add", "move", "merge", "split", "retire", "rename", "apply", "diff")
 
 
 @pytest.fixture
