@@ -11,6 +11,7 @@ from typing import TypeAlias
 from hierarchy.nodes import Node, Tree
 from hierarchy.text.characters import UNSEEN
 from hierarchy.text.likeness import Likeness
+from hierarchy.text.separators import PATH_CUT
 
 Pair: TypeAlias = tuple[str, str | None]  # a label and its group, as the data has them
 SHOWN = 10  # spellings of one string that a line names, and lines; the rest is counted
@@ -47,7 +48,8 @@ class LabelMatcher:
         """Find the id of the label that a data file names.
 
         The pair of group and label decides where the group holds such a label; then an id, a name that only one
-        label has, and last the same two without regard to case, width and white space.
+        label has, the same two without regard to case, width and white space, and last the path from the group down
+        (`Kitchen > Kettles`), as a deeper tree has it.
 
         Parameters
         ----------
@@ -67,7 +69,17 @@ class LabelMatcher:
                 within = self._within[group_id].find(label)
                 if within is not None:
                     return within
-        return self._index.find(label)
+        return self._index.find(label) or self._at_path(label)
+
+    def _at_path(self, path: str) -> str | None:
+        cuts = [(cut.start(), cut.end()) for cut in PATH_CUT.finditer(path)]
+        # A label that stands at the place of its group has the group's path.
+        for above, below in [*cuts, *((len(path), end) for _, end in cuts)]:
+            group_id = self._groups.find(path[:above])
+            within = None if group_id is None else self._within[group_id].find(path[below:])
+            if within is not None:
+                return within
+        return None
 
     def nearest(self, label: str, n: int = 3) -> list[str]:
         """List the ids of the labels whose id or name is most like a string, the nearest first.

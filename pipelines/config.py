@@ -108,7 +108,7 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
     taxonomy: Place | None = None
-    """taxonomy file (.yaml, .json, .csv, .tsv); null takes the groups of the data's group column, or builds groups"""
+    """taxonomy file (docs/file-formats.md); null takes the groups of the data's group column, or builds groups"""
     data: Data = Field(default_factory=lambda: Data.model_validate({}))
     """the documents"""
     classifier: Settings = Field(default_factory=lambda: Settings.model_validate({}))

@@ -87,7 +87,7 @@ def check_editable(path: str | Path) -> None:
             "the model was trained with, or a copy"
         )
     if path.suffix.lower() not in (".yaml", ".yml"):
-        command = f"coarsefine taxonomy build {quote(str(path))} -o {quote(str(path.with_suffix('.yaml')))}"
+        command = f"coarsefine taxonomy show {quote(str(path))} -o {quote(str(path.with_suffix('.yaml')))}"
         raise TaxonomyError(
             f"{str(path)!r} is no YAML file, and only YAML is edited in place: make one of it with "
             f"{command!r}, which keeps the groups"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import DataError, TaxonomyError, combined
@@ -50,8 +50,8 @@ class Part:
         return self.documents, self.documents.labels
 
 
-def read_taxonomy(place: str | Path) -> Taxonomy:
-    """Read a taxonomy from its file, or from the folder of a model."""
+def read_taxonomy(place: str | Path, **shape: Any) -> Taxonomy:
+    """Read a taxonomy from its file, as `Taxonomy.from_file` does, or from the folder of a model."""
     path = local_path(place)
     if path.is_dir():
         path = path / "taxonomy.yaml"
@@ -59,12 +59,12 @@ def read_taxonomy(place: str | Path) -> Taxonomy:
             raise TaxonomyError(f"the folder {str(place)!r} is no model, it has no taxonomy.yaml: name a taxonomy file")
     if not path.exists():
         raise TaxonomyError(f"there is no taxonomy file {str(path)!r} (paths start at the working directory)")
-    return Taxonomy.from_file(path)
+    return Taxonomy.from_file(path, **shape)
 
 
-def taxonomy_named(config: "Config") -> Taxonomy | None:
-    """Read the taxonomy that a config names, if it does."""
-    return None if config.taxonomy is None else read_taxonomy(config.taxonomy)
+def taxonomy_named(config: "Config", **shape: Any) -> Taxonomy | None:
+    """Read the taxonomy that a config names, if it does; see `read_taxonomy`."""
+    return None if config.taxonomy is None else read_taxonomy(config.taxonomy, **shape)
 
 
 def read_table(source: Source, data: "Data", *, cache: Path | None = None, label: str | None = "") -> "Dataset":

@@ -14,7 +14,7 @@ from pipelines.cli.console import print_json, print_lines
 
 @command("diff old.yaml new.yaml")
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="Taxonomy (.yaml, .json, .csv, .tsv) or a model.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Taxonomy, or the folder of a model.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
     as_json: options.JsonOption = False,
 ) -> None:
