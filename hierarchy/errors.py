@@ -1,12 +1,17 @@
 """The errors of the project: few, and each is also the built-in that a caller already catches."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 from hierarchy.text.escaping import visible
 
-PROBLEMS_SHOWN = 20  # in a message; `problems` holds them all
+PROBLEMS_SHOWN = 18  # in a message, which has 20 lines with its first and its last; `problems` holds them all
+EXAMPLES = 5  # of equal problems, where not all fit
+_VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|[\d,]*\d|; did you mean .*")  # in which equal problems differ
 LONGEST, BEGINNING, END = 1000, 600, 300  # characters of a line: a value in it may be a whole document
 
 
@@ -91,10 +96,29 @@ class CoarsefineError(Exception):
         head, hint = f"{one_line(self.where)}: " if self.where else "", f"; {hint}" if hint else ""
         if len(problems) == 1:
             return f"{head}{one_line(problems[0])}{hint}"
-        lines = [f"  - {one_line(problem)}" for problem in problems[:PROBLEMS_SHOWN]]
-        if left := len(problems) - len(lines):
-            lines.append(f"  and {left:,} more")
-        return "\n".join([f"{head}{len(problems):,} problems{hint}", *lines])
+        return "\n".join([f"{head}{len(problems):,} problems{hint}", *_few_lines(problems)])
+
+
+def _few_lines(problems: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a message: all problems, or so many of each kind as fit, and how many are left out."""
+    if len(problems) <= PROBLEMS_SHOWN:
+        yield from (f"  - {one_line(problem)}" for problem in problems)
+        return
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for problem in problems:
+        kinds[_VALUES.sub("", problem)].append(problem)
+    each = EXAMPLES
+    while each > 1 and sum(min(len(alike), each) for alike in kinds.values()) > PROBLEMS_SHOWN:
+        each -= 1
+    unseen = len(problems)
+    for alike in list(kinds.values())[:PROBLEMS_SHOWN]:
+        left = len(alike) - each
+        *before, last = map(one_line, alike[:each])
+        yield from (f"  - {problem}" for problem in before)
+        yield f"  - {last}" + (f" (and {left:,} more like this)" if left > 0 else "")
+        unseen -= len(alike)
+    if unseen:
+        yield f"  and {unseen:,} more"
 
 
 def combined(errors: "Sequence[CoarsefineError]") -> "CoarsefineError":
@@ -148,3 +172,24 @@ class BusyError(CoarsefineError, RuntimeError):
 
 class MissingLibraryError(CoarsefineError, ImportError):
     """A library that only an extra of the project installs is needed."""
+
+
+def need(library: str, what: str) -> None:
+    """Refuse work without a library that only an extra installs.
+
+    Parameters
+    ----------
+    library
+        Its name, which is that of the package too.
+    what
+        What it does here, for the message: ``trials are proposed by Optuna``.
+
+    Raises
+    ------
+    MissingLibraryError
+        It is not installed.
+    """
+    try:
+        import_module(library)
+    except ImportError:
+        raise MissingLibraryError(f"{what}, which is not installed; install it with: pip install {library}") from None

@@ -12,6 +12,8 @@ from typing import TypeAlias
 from hierarchy.nodes import Node, Tree
 from hierarchy.text.characters import UNSEEN
 from hierarchy.text.likeness import Likeness
+from hierarchy.text.separators import PATH_CUT
+from hierarchy.text.wording import count
 
 Pair: TypeAlias = tuple[str, str | None]  # a label and its group, as the data has them
 SHOWN = 10  # spellings of one string that a line names, and lines; the rest is counted
@@ -70,8 +72,9 @@ class LabelMatcher:
         """Find the label that a data file names.
 
         The pair of group and label decides where the group holds such a label, or held it before it was merged or
-        retired; then an id, a name that only one label has, or what was merged or retired, and last the same without
-        regard to case, width and white space.
+        retired; then an id, a name that only one label has, or what was merged or retired, the same without regard to
+        case, width and white space, and last the path from the group down (`Kitchen > Kettles`), as a deeper tree has
+        it.
 
         Parameters
         ----------
@@ -85,24 +88,42 @@ class LabelMatcher:
         Match
             Merged labels are followed to their heir.
         """
-        if group is not None:
-            group_id = _only(self._groups.find(group))
-            within = None if group_id is None else _only(self._within[group_id].find(label))
-            if within is not None:
-                return Match(within)
-            if trace := _only(self._gone.find(f"{group_id or group}/{label}")):
-                return self._followed(trace)
+        if group is not None and (pair := self._in_group(group, label)) != Match():
+            return pair
         found = self._index.exact(label)
         if not found and self._gone.exact(label):
             return self._followed(label)
-        found = found or self._index.alike(label)
-        if not found and (trace := _only(self._gone.alike(label))):
-            return self._followed(trace)
-        return Match(_only(found))
+        if only := _only(found or self._index.alike(label)):
+            return Match(only)
+        trace = None if found else _only(self._gone.alike(label))
+        return self._at_path(label) if trace is None else self._followed(trace)
 
     def _followed(self, word: str) -> Match:
         heir = self._tree.heir(word)
         return Match(retired=True) if heir in self._retired else Match(heir, merged=True)
+
+    def _at_path(self, path: str) -> Match:
+        cuts = [(cut.start(), cut.end()) for cut in PATH_CUT.finditer(path)][::-1]
+        # The longest path of a group first, since a group may be called as one above it; and the whole path before,
+        # for a label that stands at the place of its group.
+        places = [*((len(path), end) for _, end in cuts), *cuts]
+        pairs = [(path[:above], path[below:]) for above, below in places]
+        for group, label in pairs:
+            if (match := self._in_group(group, label)) != Match():
+                return match
+        for group, label in pairs:
+            if self._groups.find(group) and (trace := _only(self._gone.find(label))):
+                return self._followed(trace)
+        return Match()
+
+    def _in_group(self, group: str, label: str) -> Match:
+        group_id = _only(self._groups.find(group))
+        words = (label, f"{group_id}/{label}")  # see `with_default_ids`
+        within = () if group_id is None else map(_only, map(self._within[group_id].find, words))
+        if found := next(filter(None, within), None):
+            return Match(found)
+        trace = _only(self._gone.find(f"{group_id or group}/{label}"))
+        return Match() if trace is None else self._followed(trace)
 
     def nearest(self, label: str, n: int = 3) -> list[str]:
         """List the ids of the labels whose id or name is most like a string, the nearest first.
@@ -173,15 +194,14 @@ def spelling_lines(what: str, written: Iterable[tuple[str, str, int]]) -> list[s
             number = sum(counts.values())
             also = ", ".join(f"{text!r} ({counts[text]:,})" for text in others[:SHOWN])
             also += f" and in {len(others) - SHOWN:,} more ways" if len(others) > SHOWN else ""
-            documents = f"{number:,} document{'' if number == 1 else 's'}"
-            lines.append(f"{what} {taken!r} ({documents}) is also written {also}: taken for one")
+            lines.append(f"{what} {taken!r} ({count(number, 'document')}) is also written {also}: taken for one")
     return lines
 
 
 def capped(lines: Sequence[str], what: str) -> list[str]:
     """Return the first lines, and how many labels or groups, `what`, have one more."""
     more = len(lines) - SHOWN
-    rest = [f"and {more:,} more {what}{'' if more == 1 else 's'} written in several ways"] if more > 0 else []
+    rest = [f"and {count(more, f'more {what}')} written in several ways"] if more > 0 else []
     return [*lines[:SHOWN], *rest]
 
 

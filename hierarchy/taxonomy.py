@@ -15,7 +15,8 @@ import numpy as np
 from hierarchy.arguments import column, is_missing
 from hierarchy.checks import find_problems, in_words
 from hierarchy.errors import TaxonomyError
-from hierarchy.files.taxonomy_files import read_tree_file, write_table, write_text
+from hierarchy.files.shape import Shape
+from hierarchy.files.taxonomy_files import read_tree_file, write_table, write_text, write_tree_file
 from hierarchy.files.writing import json_text, yaml_text
 from hierarchy.matching import LabelMatcher, Match, Pair, merged_pairs
 from hierarchy.nodes import Group, Label, Tree, named, with_default_ids
@@ -55,6 +56,11 @@ class Taxonomy(Tree):
         problems = find_problems(self)
         if problems:
             raise TaxonomyError(in_words(problems), where=self.name or "taxonomy")
+
+    def __repr__(self) -> str:
+        """Tell what it is called and how large it is: its labels would fill pages."""
+        sizes = f"groups={len(self.groups)}, labels={len(self.labels)}, unplaced={len(self.unplaced)}"
+        return f"<Taxonomy {self.name!r} {sizes}>"
 
     @cached_property
     def labels(self) -> tuple[Label, ...]:
@@ -176,16 +182,66 @@ class Taxonomy(Tree):
 
     @classmethod
     def from_csv(cls, path: str | Path) -> Self:
-        """Read a table with the columns `label` and `group` (and, if wanted, `name` and `description`).
+        """Read a table whose header says plainly what its columns hold, such as `label` and `group`.
 
         A file that ends in .tsv is split at tabs. An empty group means that the label is not placed yet.
         """
         return cls(**vars(read_tree_file(path, ".csv")))
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Self:
-        """Read a YAML, JSON, CSV or TSV file, by its suffix."""
-        return cls(**vars(read_tree_file(path)))
+    def from_file(
+        cls,
+        path: str | Path,
+        *,
+        label_column: str | None = None,
+        group_column: str | Sequence[str] | None = None,
+        id_column: str | None = None,
+        parent_column: str | None = None,
+        description_column: str | None = None,
+        sheet: str | None = None,
+        separator: str | None = None,
+        coarse_level: int = 1,
+        inner_nodes: bool = False,
+    ) -> Self:
+        """Read a file in any of the shapes that docs/file-formats.md describes.
+
+        Parameters
+        ----------
+        path
+            YAML, JSON, CSV, TSV, Excel (.xlsx) or text, by its suffix.
+        label_column
+            Of a table, the column of the labels, or of paths from the top. Columns whose header says plainly what they
+            hold need not be named.
+        group_column
+            The column of the group, or several, from the top of the tree down.
+        id_column
+            The column of the ids, where the label column holds names.
+        parent_column
+            The column that holds, of each row, the id of the one above it.
+        description_column
+            The column of the descriptions.
+        sheet
+            Of an Excel file; None takes the first.
+        separator
+            What parts the names of a path, such as ``>`` or ``##``; ``none`` where names are not cut. None sees for
+            itself whether paths stand there.
+        coarse_level
+            The level of a deeper tree, from 1 at the top, whose nodes become the groups.
+        inner_nodes
+            Whether inner nodes become labels as well as leaves, from the coarse level down.
+
+        Raises
+        ------
+        TaxonomyError
+            With all problems and their lines; or where an argument has no effect on such a file.
+        MissingLibraryError
+            Where an Excel file is read without openpyxl.
+        """
+        shape = Shape(
+            label_column, group_column, id_column, parent_column, description_column, sheet, separator, coarse_level,
+            inner_nodes,
+        )  # fmt: skip
+        return cls(**vars(read_tree_file(path, shape=shape)))
 
     @classmethod
     def from_data(
@@ -261,6 +317,10 @@ class Taxonomy(Tree):
         """Return the taxonomy as JSON, and write it to `path` where one is given."""
         text = json_text(self)
         return text if path is None else write_text(text, path)
+
+    def to_file(self, path: str | Path) -> None:
+        """Write YAML, JSON, or a table (.csv, .tsv, .xlsx), by the suffix of `path`."""
+        write_tree_file(self, path)
 
     def to_csv(self, path: str | Path) -> None:
         """Write a table of label ids, group ids, names and descriptions; tabs where `path` ends in .tsv."""

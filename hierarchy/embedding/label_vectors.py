@@ -238,7 +238,7 @@ def embed_texts(
     if embed is None and encoder == "none":
         return ngram_vectors(texts, random_state=random_state)
     embed = load_sentence_encoder(encoder) if embed is None else embed
-    unknown = embed.unknown_share(texts) if isinstance(embed, TextEncoder) else 0.0
+    unknown = _unknown_share(texts, embed)
     if unknown > MAX_UNKNOWN:
         logger.warning(
             "encoder '%s' does not know %.0f %% of the tokens of the label texts; "
@@ -255,6 +255,15 @@ def embed_texts(
         place = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise EncoderError(f"embed gave NaN or infinity for a text: {texts[place]!r:.80}")
     return unit(vectors)
+
+
+def reads_meaning(texts: Sequence[str], embed: Embed | None) -> bool:
+    """Tell whether `embed_texts` compares what texts mean, or their letters alone."""
+    return embed is not None and _unknown_share(texts, embed) <= MAX_UNKNOWN
+
+
+def _unknown_share(texts: Sequence[str], embed: Embed) -> float:
+    return embed.unknown_share(texts) if isinstance(embed, TextEncoder) else 0.0
 
 
 def principal_components(vectors: np.ndarray, dimensions: int = 100, random_state: int = 0) -> np.ndarray:

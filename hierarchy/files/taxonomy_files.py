@@ -1,25 +1,32 @@
-"""Taxonomy files: YAML, JSON, CSV and TSV, from and to disk."""
+"""Taxonomy files: YAML, JSON, text, CSV, TSV and Excel, from and to disk."""
 
 import os
 import stat
 from pathlib import Path
 
 from hierarchy.disk.paths import local_path
-from hierarchy.disk.whole_files import write_output
+from hierarchy.disk.whole_files import output_file, write_output
 from hierarchy.errors import TaxonomyError
+from hierarchy.files.excel import excel_bytes, read_excel
+from hierarchy.files.lines import read_lines
 from hierarchy.files.mistaken import AS_DATA
-from hierarchy.files.reading import read_tree
+from hierarchy.files.nested import read_entries
+from hierarchy.files.shape import Shape
+from hierarchy.files.sheet import read_delimited
 from hierarchy.files.syntax import compose_json, compose_yaml
-from hierarchy.files.tables import read_table, table_text
+from hierarchy.files.tables import read_table, table_rows
+from hierarchy.files.writing import json_text, yaml_text
 from hierarchy.nodes import Tree
-from hierarchy.text.escaping import short_repr
+from hierarchy.text.escaping import csv_row, short_repr
 
-SUFFIXES = (".yaml", ".yml", ".json", ".csv", ".tsv")
+YAML, TABLES = (".yaml", ".yml"), (".csv", ".tsv", ".xlsx")
+SUFFIXES = (*YAML, ".json", *TABLES, ".txt")
+WRITTEN = (*YAML, ".json", *TABLES)
 LARGEST = 2**28  # bytes of a taxonomy or config; one with a million labels has a quarter of it
 DOCUMENT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".gz")
 
 
-def read_tree_file(path: str | Path, suffix: str = "") -> Tree:
+def read_tree_file(path: str | Path, suffix: str = "", shape: Shape | None = None) -> Tree:
     """Read a taxonomy file; raises TaxonomyError with all problems and their lines.
 
     Parameters
@@ -28,17 +35,42 @@ def read_tree_file(path: str | Path, suffix: str = "") -> Tree:
         The file.
     suffix
         Of `SUFFIXES`, the kind of file that it is; empty takes its own. A CSV that ends in .tsv is split at tabs.
+    shape
+        How the file holds the tree, where it does not say so itself.
     """
-    where, suffix = Path(path).name, suffix or Path(path).suffix.lower()
+    where, suffix, shape = Path(path).name, suffix or Path(path).suffix.lower(), shape or Shape()
     if suffix not in SUFFIXES:
         hint = AS_DATA if suffix in DOCUMENT_SUFFIXES else ""
         raise TaxonomyError(
             f"'{path}' ends in '{suffix}'; a taxonomy file ends in one of {', '.join(SUFFIXES)}", hint=hint
         )
+    if suffix == ".xlsx":
+        return read_table(read_excel(_content(path), where, shape.sheet), where, shape)
     text = read_text(path)
-    if suffix in (".csv", ".tsv"):
-        return read_table(text, where, _delimiter(path))
-    return read_tree(compose_json(text, where) if suffix == ".json" else compose_yaml(text, where), where)
+    if suffix in TABLES:
+        return read_table(read_delimited(text, where, _delimiter(path)), where, shape)
+    if suffix == ".txt":
+        return read_lines(text, where, shape)
+    return read_entries(compose_json(text, where) if suffix == ".json" else compose_yaml(text, where), where, shape)
+
+
+def write_tree_file(tree: Tree, path: str | Path) -> None:
+    """Write a taxonomy file, whole or not at all, of the kind that its suffix says, of `WRITTEN`.
+
+    Raises
+    ------
+    DataError
+        It cannot be written.
+    TaxonomyError
+        The suffix is another, or a table would change the tree.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in WRITTEN:
+        raise TaxonomyError(f"'{path}' ends in '{suffix}'; a taxonomy is written as one of {', '.join(WRITTEN)}")
+    if suffix in TABLES:
+        write_table(tree, path)
+    else:
+        write_text(json_text(tree) if suffix == ".json" else yaml_text(tree), path)
 
 
 def read_text(path: str | Path) -> str:
@@ -87,14 +119,23 @@ def write_text(text: str, path: str | Path | None) -> str:
 
 
 def write_table(tree: Tree, path: str | Path) -> None:
-    """Write a CSV, or a TSV where the suffix says so; raises DataError, TaxonomyError where a table would change it."""
+    """Write a CSV, or a TSV or Excel file where the suffix says so.
+
+    Raises DataError, MissingLibraryError, and TaxonomyError where a table would change the tree.
+    """
     ids = (*(group.id for group in tree.groups), *tree.homes)
     if changed := [one for one in ids if one != one.strip()]:
         raise TaxonomyError(
             f"the id {short_repr(changed[0])} begins or ends with a blank, which a table does not keep: write .yaml or "
             ".json"
         )
-    write_text(table_text(tree, _delimiter(path)), path)
+    rows = table_rows(tree)
+    if Path(path).suffix.lower() == ".xlsx":
+        content = excel_bytes(rows)
+        with output_file(local_path(path)) as part:
+            part.write_bytes(content)
+    else:
+        write_text("".join(csv_row(row, _delimiter(path)) for row in rows), path)
 
 
 def _delimiter(path: str | Path) -> str:

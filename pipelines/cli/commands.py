@@ -11,7 +11,14 @@ from typer.models import OptionInfo
 
 from hierarchy.disk.paths import expanded, local_path
 from pipelines.cli.console import session
-from pipelines.cli.options import ConfigOption, LabelColumnOption, SetOption, TextColumnOption
+from pipelines.cli.options import (
+    TREE_OPTIONS,
+    TREE_REMEDIES,
+    ConfigOption,
+    LabelColumnOption,
+    SetOption,
+    TextColumnOption,
+)
 
 if TYPE_CHECKING:
     from hierarchy.disk.output import Place
@@ -31,10 +38,13 @@ class Work:
         File, ``--set`` and columns in one.
     paths
         What its arguments and options name, by their names; what it writes among it.
+    shape
+        How the file of a tree is read, as far as options say it: arguments of `Taxonomy.from_file`.
     """
 
     config: "Config"
     paths: "dict[str, Place | None]" = field(default_factory=dict)
+    shape: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,10 @@ class Command:
 
 
 def command(
-    *examples: str, goes_on: str | Callable[[dict[str, Any]], str] = "", columns: tuple[str, ...] = tuple(COLUMNS)
+    *examples: str,
+    goes_on: str | Callable[[dict[str, Any]], str] = "",
+    columns: tuple[str, ...] = tuple(COLUMNS),
+    reads_tree: bool = False,
 ) -> Callable[[Callable[..., None]], Command]:
     """Make a command of a function: a session around it and, where it takes `work`, the options of a config.
 
@@ -73,7 +86,11 @@ def command(
         What a person does after an interruption, for the message; or what says it of the options given.
     columns
         Which of the documents' columns can be named by an option.
+    reads_tree
+        Whether options say how the file of a tree is read, that of its label column among them.
     """
+    if reads_tree:
+        columns = tuple(name for name in columns if f"{name}_column" not in TREE_OPTIONS)
 
     def made(function: Callable[..., None]) -> Command:
         own = list(signature(function).parameters.values())
@@ -81,16 +98,20 @@ def command(
         takes_work = len(parameters) < len(own)
         if takes_work:
             shared = {f"{name}_column": COLUMNS[name] for name in columns}
+            shared |= TREE_OPTIONS if reads_tree else {}
             options = {**shared, "config": ConfigOption, "settings": SetOption}.items()
             parameters += [Parameter(key, Parameter.KEYWORD_ONLY, default=None, annotation=o) for key, o in options]
         places = dict(_places(parameters))
 
         def run(**given: Any) -> None:
-            with session(
-                goes_on(given) if callable(goes_on) else goes_on, {"split": "--split"} if "split" in given else {}
-            ):
+            named = {"split": "--split"} if "split" in given else {}
+            if reads_tree:  # whose label column is not that of the documents
+                named |= {**TREE_REMEDIES, "label": "--set data.label=..."}
+            with session(goes_on(given) if callable(goes_on) else goes_on, named):
                 if takes_work:
-                    given[WORK] = _work(given, columns, {name: given[key] for key, name in places.items()})
+                    shape = {key: value for key in TREE_OPTIONS if reads_tree and (value := given.pop(key))}
+                    paths = {name: given[key] for key, name in places.items()}
+                    given[WORK] = Work(_config(given, columns), paths, shape)
                 function(**given)
 
         run.__name__, run.__doc__ = function.__name__, function.__doc__
@@ -101,7 +122,7 @@ def command(
     return made
 
 
-def _work(given: dict[str, Any], columns: tuple[str, ...], paths: "dict[str, Place | None]") -> Work:
+def _config(given: dict[str, Any], columns: tuple[str, ...]) -> "Config":
     from pipelines.config import load_config
 
     config = load_config(given.pop("config"), given.pop("settings") or [])
@@ -110,7 +131,7 @@ def _work(given: dict[str, Any], columns: tuple[str, ...], paths: "dict[str, Pla
         named["text"] = named["text"][0]
     if named:
         config = config.model_copy(update={"data": config.data.model_copy(update=named)})
-    return Work(config, paths)
+    return config
 
 
 def _places(parameters: list[Parameter]) -> Iterator[tuple[str, str]]:

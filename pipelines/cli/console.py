@@ -19,6 +19,7 @@ import typer
 from hierarchy.disk.whole_files import system_refusal
 from hierarchy.errors import CoarsefineError, one_line
 from hierarchy.text.escaping import visible
+from pipelines.cli.options import TREE_REMEDIES
 from pipelines.cli.signals import Stopped, received
 from pipelines.cli.streams import failure_of
 from stages.machine import is_first
@@ -44,6 +45,8 @@ OPTIONS: Mapping[str, str] = MappingProxyType({
     "label_encoder": "--set classifier.label_encoder={}",
     "validation": "--set data.valid={}",
     "force": "--force",
+    # Where a command reads a tree and has no options for it.
+    **{name: f"coarsefine taxonomy show FILE {option} -o taxonomy.yaml" for name, option in TREE_REMEDIES.items()},
 })  # fmt: skip
 logger = logging.getLogger(f"coarsefine.{__name__}")
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import DataError, TaxonomyError, combined
@@ -50,8 +50,8 @@ class Part:
         return self.documents, self.documents.labels
 
 
-def read_taxonomy(place: str | Path) -> Taxonomy:
-    """Read a taxonomy from its file, or from the folder of a model."""
+def read_taxonomy(place: str | Path, **shape: Any) -> Taxonomy:
+    """Read a taxonomy from its file, as `Taxonomy.from_file` does, or from the folder of a model."""
     path = local_path(place)
     if path.is_dir():
         path = path / "taxonomy.yaml"
@@ -59,12 +59,12 @@ def read_taxonomy(place: str | Path) -> Taxonomy:
             raise TaxonomyError(f"the folder {str(place)!r} is no model, it has no taxonomy.yaml: name a taxonomy file")
     if not path.exists():
         raise TaxonomyError(f"there is no taxonomy file {str(path)!r} (paths start at the working directory)")
-    return Taxonomy.from_file(path)
+    return Taxonomy.from_file(path, **shape)
 
 
-def taxonomy_named(config: "Config") -> Taxonomy | None:
-    """Read the taxonomy that a config names, if it does."""
-    return None if config.taxonomy is None else read_taxonomy(config.taxonomy)
+def taxonomy_named(config: "Config", **shape: Any) -> Taxonomy | None:
+    """Read the taxonomy that a config names, if it does; see `read_taxonomy`."""
+    return None if config.taxonomy is None else read_taxonomy(config.taxonomy, **shape)
 
 
 def read_table(source: Source, data: "Data", *, cache: Path | None = None, label: str | None = "") -> "Dataset":
@@ -166,7 +166,7 @@ def sources_of(config: "Config", roles: Sequence[str]) -> dict[str, Source]:
 
 def stratified(config: "Config") -> Cut:
     """Return what cuts a validation part as `fit` would, and refuses where it cannot."""
-    from pipelines.data.report import count
+    from hierarchy.text.wording import count
     from pipelines.data.splits import stratified_split
 
     def cut(part: Part) -> "tuple[np.ndarray, np.ndarray]":
@@ -185,15 +185,19 @@ def stratified(config: "Config") -> Cut:
 
 
 def warn_of_seen_parts(parts: Mapping[str, Part], role: str) -> list[str]:
-    """Warn, before the long work, of documents of a role that stand in training or validation; return what was said."""
+    """Warn, before the long work, of documents of a role that stand in training or validation; return what was said.
+
+    Validation documents that stand for the test documents are called what they are.
+    """
     from pipelines.data.documents import warn_of_repeats
 
     told: list[str] = []
     if role in parts:
         documents = parts[role].documents
+        what = "validation" if "valid" in parts and parts["valid"].documents is documents else role
         for other, where in (("train", "training"), ("valid", "validation")):
             if other in parts and parts[other].documents is not documents:  # where one stands for both, it is told
-                told += warn_of_repeats(documents, parts[other].documents, what=f"{role} documents", where=where)
+                told += warn_of_repeats(documents, parts[other].documents, what=f"{what} documents", where=where)
     return told
 
 

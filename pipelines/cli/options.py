@@ -1,7 +1,7 @@
 """Arguments and options that several commands have: each is declared here, once."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -67,4 +67,36 @@ SourceOption = Annotated[
     ),
 ]
 
-TaxonomyArgument = Annotated[Path, typer.Argument(help="Taxonomy (.yaml, .json, .csv, .tsv) or the folder of a model.")]
+TaxonomyArgument = Annotated[
+    Path, typer.Argument(help="Taxonomy (.yaml, .json, .csv, .tsv, .xlsx, .txt) or the folder of a model.")
+]
+
+
+def _column(name: str, what: str) -> typer.models.OptionInfo:
+    return typer.Option(f"--{name}-column", metavar="COLUMN", help=f"Column of the tree's file: {what}.")
+
+
+# How the file of a tree is read, by the arguments of `Taxonomy.from_file`; docs/file-formats.md tells what is guessed.
+TREE_OPTIONS: dict[str, Any] = {
+    "label_column": Annotated[str | None, _column("label", "the labels, or their paths")],
+    "group_column": Annotated[list[str] | None, _column("group", "the group; repeated, from the top down")],
+    "id_column": Annotated[str | None, _column("id", "the ids, where the labels' column holds names")],
+    "parent_column": Annotated[str | None, _column("parent", "the id of the row above")],
+    "description_column": Annotated[str | None, _column("description", "the descriptions")],
+    "sheet": Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="Sheet of an Excel file.")],
+    "separator": Annotated[
+        str | None,
+        typer.Option("--separator", metavar="TEXT", help="What parts the names of a path ('>'); none: they are whole."),
+    ],
+    "coarse_level": Annotated[
+        int | None,
+        typer.Option("--coarse-level", min=1, help="Level of a deeper tree whose nodes are the groups; 1 is the top."),
+    ],
+    "inner_nodes": Annotated[
+        bool | None, typer.Option("--inner-nodes", help="Make labels of inner nodes too, and not of leaves alone.")
+    ],
+}
+# What sets them where the remedy of an error names them.
+TREE_REMEDIES = {
+    name: f"--{name.replace('_', '-')}" + (" COLUMN" if name.endswith("_column") else " {}") for name in TREE_OPTIONS
+}

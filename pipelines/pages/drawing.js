@@ -3,6 +3,15 @@
 const pen = document.createElement("canvas").getContext("2d");
 const FONT = getComputedStyle(document.body).fontFamily;
 const TEXT = 11; // pixels
+const NUMBERED = 25, NEEDS = 16; // rows of a heat map at most, and pixels of a column, for numbers and names of columns
+
+const PAPER_WIDTH = 700; // pixels
+
+addEventListener("beforeprint", () => { // plots are as wide as on the screen: each section is to fit on the paper
+  for (const plot of document.querySelectorAll("[data-root-id] > *")) {
+    plot.style.setProperty("--fit", Math.min(1, PAPER_WIDTH / plot.closest("section").clientWidth));
+  }
+});
 
 function whenDrawn(start) { // calls back with the document of the plots once they stand
   const waiting = setInterval(() => {
@@ -36,12 +45,25 @@ function nameHeatCells(page, groupNames) { // for the hover box: written here ra
 }
 
 function drawHeatNames(page, groupNames) {
-  const heat = page.get_model_by_name("heat");
+  const get = name => page.get_model_by_name(name), heat = get("heat"), cells = get("cells");
   if (!(heat.inner_width > 0)) return;
-  const rows = heat.tags, width = heat.inner_width, margin = Math.min(210, 0.36 * width);
-  heat.x_range.start = -rows.length * margin / (width - margin);
+  const rows = heat.tags, n = rows.length, width = heat.inner_width, height = heat.inner_height;
   pen.font = `${TEXT}px ${FONT}`;
-  const gap = 6 * rows.length / (width - margin);
-  const texts = rows.map((g, row) => ({x: -gap, y: row + 0.5, text: clip(groupNames[g], margin - 12)}));
-  fill(page.get_model_by_name("heat_texts"), texts);
+  const side = Math.min(210, 0.36 * width), across = (width - side) / n; // pixels of a column
+  const isLegible = n <= NUMBERED && across >= NEEDS;
+  const longest = Math.max(...rows.map(g => pen.measureText(groupNames[g]).width));
+  const top = isLegible ? Math.min(140, longest + 12, 0.4 * height) : 0, down = (height - top) / n;
+  heat.x_range.start = -side / across;
+  heat.y_range.end = -top / down;
+  fill(get("heat_rows"), rows.map((g, row) => ({x: -6 / across, y: row + 0.5, text: clip(groupNames[g], side - 12)})));
+  fill(get("heat_columns"), !isLegible ? [] : rows.map((g, column) => (
+    {x: column + 0.5, y: -6 / down, text: clip(groupNames[g], top - 8)}
+  )));
+  const numbers = [[], []], [high] = cells.tags; // dark, and light on the dark cells
+  cells.get_array("share").forEach((share, i) => {
+    const number = {x: cells.get_array("x")[i], y: cells.get_array("y")[i], text: `${Math.round(100 * share)}`};
+    if (isLegible && share >= 0.005) numbers[share / high > 0.6 ? 1 : 0].push(number);
+  });
+  fill(get("heat_dark"), numbers[0]);
+  fill(get("heat_light"), numbers[1]);
 }

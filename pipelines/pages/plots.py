@@ -35,7 +35,7 @@ def plot_without_axes(name: str, height: int, **options: Any) -> Any:
 
 
 def heat_plot(confusion: np.ndarray) -> Any:
-    """Draw which groups are taken for which; drawing.js writes their names into it.
+    """Draw which groups are taken for which; drawing.js writes names and, where there is room, numbers into it.
 
     Parameters
     ----------
@@ -47,21 +47,30 @@ def heat_plot(confusion: np.ndarray) -> Any:
     Any
         Bokeh figure `heat`, whose tags are the group of each row.
     """
-    from bokeh.models import ColumnDataSource
+    from bokeh.models import ColorBar, ColumnDataSource, NumeralTickFormatter
 
     shown, columns = heat_cells(confusion)
     n = len(shown)
-    plot = plot_without_axes("heat", max(200, min(640, 40 * n)), x_range=(0, n), y_range=(n, 0))
+    plot = plot_without_axes("heat", max(340, min(780, 140 + 40 * n)), x_range=(0, n), y_range=(n, 0))
     plot.rect(n / 2, n / 2, n, n, fill_color="#f4f6f8", line_color=None)
     own = np.arange(n) + 0.5
     plot.rect(own, own, 1, 1, fill_color="#c9d0d9", line_color=None)
     high = max(0.05, float(columns["share"].max(initial=0.0)))
     middles = {"x": columns["column"] + 0.5, "y": columns["row"] + 0.5}
-    source = ColumnDataSource({**columns, **middles}, name="cells")
-    cells = plot.rect("x", "y", 1, 1, source=source, line_color=None, fill_color=shaded("share", 0.0, high))
+    source = ColumnDataSource({**columns, **middles}, name="cells", tags=[high])
+    shades = shaded("share", 0.0, high)
+    cells = plot.rect("x", "y", 1, 1, source=source, line_color=None, fill_color=shades)
+    scale = ColorBar(
+        color_mapper=shades.transform, height=10, padding=4, title="share of a row's documents", bar_line_color=None,
+        formatter=NumeralTickFormatter(format="0 %"), title_text_font_style="normal", title_text_font_size="11px",
+    )  # fmt: skip
+    plot.add_layout(scale, "below")
     sides = ("left", "right", "top", "bottom")
     plot.quad(*sides, source=empty_source("cross", *sides), fill_color=None, line_color=INK, line_width=2)
-    add_texts(plot, "heat_texts", text_align="right", text_baseline="middle", text_color=INK)
+    add_texts(plot, "heat_rows", text_align="right", text_baseline="middle", text_color=INK)
+    add_texts(plot, "heat_columns", text_baseline="middle", text_color=INK, angle=np.pi / 2)
+    add_texts(plot, "heat_light", text_align="center", text_baseline="middle", text_color=PAPER)
+    add_texts(plot, "heat_dark", text_align="center", text_baseline="middle", text_color=INK)
     plot.tags = shown.tolist()  # the group of each row
     add_hover(plot, cells, [("documents of", "@group"), ("sent to", "@other"), ("share", "@share{0.0 %}")])
     return plot

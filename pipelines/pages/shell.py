@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from hierarchy.errors import MissingLibraryError
+from hierarchy.errors import need
 from pipelines.pages.words import WORDS
 
 if TYPE_CHECKING:
@@ -25,28 +25,22 @@ def check_bokeh() -> None:
     MissingLibraryError
         Where Bokeh is not installed.
     """
-    try:
-        import bokeh.embed
-        import bokeh.resources  # noqa: F401
-    except ImportError:
-        raise MissingLibraryError(
-            "the picture is drawn by Bokeh, which is not installed; install it with: pip install bokeh"
-        ) from None
+    need("bokeh", "the picture is drawn by Bokeh")
 
 
 def fill_page(
-    folder: str, *, title: str, figures: Iterable[tuple[str, str]], drawn: Mapping[str, Any], **values: Any
+    folder: str, *, title: str, figures: Iterable[tuple[str, ...]], drawn: Mapping[str, Any], **values: Any
 ) -> str:
     """Put a page into its shell: the shared style and scripts, the plotting library, and what the page adds.
 
     Parameters
     ----------
     folder
-        Of the page: ``page.html``, a template of Jinja, ``page.css`` and ``page.js``.
+        Of the page: ``page.html``, a template of Jinja, ``page.css``, and scripts that end in ``.js``.
     title
         Of the page, as plain text.
     figures
-        (name, value) of each figure of the headline.
+        (name, value) of each figure of the headline, perhaps with what it means.
     drawn
         Bokeh figures by name; the template has the HTML of each as ``places``.
     values
@@ -55,21 +49,22 @@ def fill_page(
     from bokeh.embed import components
     from bokeh.resources import Resources
 
-    def read(*path: str) -> str:
-        return FOLDER.joinpath(*path).read_text(encoding="utf-8")
+    def read(path: str) -> str:
+        return (FOLDER / path).read_text(encoding="utf-8")
 
+    scripts = sorted(str(path.relative_to(FOLDER)) for path in (FOLDER / folder).glob("*.js"))
     plots, places = components(dict(drawn))
     style = Template(read("style.css")).substitute(shades=", ".join(SHADES))
     return fill(
         "shell.html",
         page=f"{folder}/page.html",
         title=title,
-        figures=figures,
-        style=style + read(folder, "page.css"),
+        figures=[(*figure, "")[:3] for figure in figures],
+        style=style + read(f"{folder}/page.css"),
         library=Resources(mode="inline", components=["bokeh"]).render_js(),
         plots=plots,
         places=places,
-        script=read("drawing.js") + read(folder, "page.js"),
+        script="".join(map(read, ("drawing.js", *scripts))),
         **values,
     )
 
@@ -87,4 +82,5 @@ def _templates() -> "Environment":
         loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     templates.filters |= WORDS
+    templates.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     return templates

@@ -9,18 +9,36 @@ from fuzz.cases import ACCEPTED, Target, Wrong
 from fuzz.mutation import mutated
 from fuzz.trees import by_hand, taxonomy, tree
 from hierarchy import Taxonomy, TaxonomyError
-from hierarchy.files.tables import table_text
+from hierarchy.files.excel import excel_bytes
+from hierarchy.files.tables import table_rows
 from hierarchy.files.writing import json_text, yaml_text
+from hierarchy.text.escaping import csv_row
 
+SHAPES = {
+    ".txt": ["A > b > c\nA > b > d\nA > e\n", "1 - A\n2 - A > b\n3 - C\n", "A##b\nA##c##d\n"],
+    ".csv": ["Level 1,Level 2\nA,b\n,c\n", "id,parent,name\n1,,A\n2,1,b\n3,2,c\n",
+             "path;description\nA > b;c\nA > d;e\n"],
+    ".json": ['{"a": "A", "b": "A"}', '{"A": {"b": ["c"]}, "D": ["e"]}', '[{"label": "a", "group": "A", "n": 1}]',
+              '{"name": "t", "children": [{"name": "A", "children": ["b", {"name": "c", "id": "9"}]}]}'],
+    ".yaml": ["A:\n  b: [c, d]\nE: [f]\n", "a: A\nb: A\nc:\n", "- A > b\n- A > c > d\n"],
+}  # fmt: skip
 SHORT = "Kitchen: [Kettles, Toasters]\nGarden:\n  - Mowers  # cut\n  - 'Hoses'\n"
 LIST = '- Kettles\n- "Lawn mowers"\n- {name: Seeds, description: to sow}\n'
 
 
 def _make(rng: Random) -> tuple[str, bytes]:
     """Draw a suffix and a file; one in five is as it was written."""
-    suffix = rng.choice([".yaml", ".yaml", ".yaml", ".json", ".csv", ".tsv"])
-    data = _text(rng, suffix).encode()
+    suffix = rng.choice([".yaml", ".yaml", ".yaml", ".json", ".csv", ".tsv", ".txt", ".xlsx"])
+    data = _content(rng, suffix)
     return suffix, mutated(rng, data) if rng.random() < 0.8 else data
+
+
+def _content(rng: Random, suffix: str) -> bytes:
+    if suffix in SHAPES and (suffix == ".txt" or rng.random() < 0.3):
+        return rng.choice(SHAPES[suffix]).encode()
+    if suffix == ".xlsx":
+        return excel_bytes([("label", "group"), ("a", "A"), ("b", "")])
+    return _text(rng, suffix).encode()
 
 
 def _text(rng: Random, suffix: str) -> str:
@@ -31,8 +49,9 @@ def _text(rng: Random, suffix: str) -> str:
         whole = taxonomy(data)
     except TaxonomyError:
         return {".json": json.dumps({"g": ["a", "b"], "h": [{"name": "c"}]}), ".yaml": SHORT}.get(suffix, "label\na\n")
-    writers = {".yaml": yaml_text, ".json": json_text, ".csv": lambda t: table_text(t, ",")}
-    return writers.get(suffix, lambda t: table_text(t, "\t"))(whole)
+    if suffix in (".yaml", ".json"):
+        return (yaml_text if suffix == ".yaml" else json_text)(whole)
+    return "".join(csv_row(row, "," if suffix == ".csv" else "\t") for row in table_rows(whole))
 
 
 def _check(case: tuple[str, bytes], folder: Path) -> str:

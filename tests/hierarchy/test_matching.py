@@ -36,6 +36,21 @@ def test_an_exact_id_comes_before_an_ambiguous_name():
     assert TREE.resolve("SAME") is None
 
 
+def test_a_path_from_the_group_down_is_found_last():
+    tree = Taxonomy((
+        Group("Pets > Supplies", "Supplies", labels=(Label("Birds > Cages", "Cages"), Label("Fish", "Fish"))),
+        Group("Pets > Desks", "Desks", labels=(Label("Desks", "Desks"),)),
+        Group("Gifts", "Gifts", labels=(Label("A > B", "A > B"), Label("Fish > Food", "Food"))),
+    ))  # fmt: skip
+    assert tree.resolve("Pets > Supplies > Birds > Cages") == "Birds > Cages"
+    assert tree.resolve("pets > supplies > fish") == tree.resolve("Supplies / Fish") == "Fish"
+    assert tree.resolve("Gifts>A > B") == tree.resolve("A > B") == "A > B"
+    assert tree.resolve("Pets > Supplies > Dogs > Cages") is None
+    assert tree.resolve("Pets > Desks") == tree.resolve("pets > desks") == "Desks"
+    assert tree.resolve("Pets > Supplies") is None
+    assert tree.resolve(" > Fish") is None
+
+
 def test_the_pair_decides():
     assert TREE.resolve("Other", "Kitchen") == "k/other"
     assert TREE.resolve("other", "k") == "k/other"

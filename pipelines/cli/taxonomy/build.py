@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from hierarchy.building.builder import BuildReport
     from hierarchy.taxonomy import Taxonomy
     from pipelines.cli.commands import Work
+    from pipelines.config import Config
 
 
 @command(
     "build labels.yaml -o taxonomy.yaml --set classifier.n_groups=30 --set data.train=train.jsonl",
     "build new_labels.yaml --from taxonomy.yaml -o grown.yaml",
+    "build sheet.xlsx --label-column Intent --group-column Team -o taxonomy.yaml",
     goes_on="give the same command again",
+    reads_tree=True,
 )
 def build(
     work: "Work",
@@ -60,7 +63,10 @@ def build(
     config, keep = work.config, earlier is not None
     with writing(work, output_file("--out", out, ".yaml", ".yml"), checked=[run_folder(config)]):
         place = labels or earlier
-        given = taxonomy_named(config) if place is None else read_taxonomy(place)
+        if place is None and config.taxonomy is None:
+            given, config = None, _with_columns(config, work.shape)
+        else:
+            given = taxonomy_named(config, **work.shape) if place is None else read_taxonomy(place, **work.shape)
         if given is not None and earlier is not None:
             given = read_taxonomy(earlier).with_labels(given)
         if predictions is not None and config.data.train is None:
@@ -106,11 +112,23 @@ def _check_replaced(out: Path, given: "Taxonomy") -> None:
         raise TaxonomyError(lost, where, UNDOING)
 
 
+def _with_columns(config: "Config", shape: dict[str, Any]) -> "Config":
+    """Take the options for the columns of a tree's file for those of the documents, which stand in its place."""
+    label, groups = shape.get("label_column", config.data.label), shape.get("group_column", [config.data.group])
+    if shape.keys() - {"label_column", "group_column"} or groups[1:]:
+        raise TaxonomyError(
+            "the options say how a file of labels is read, and none is named: name it; without one, --label-column and "
+            "one --group-column are those of the documents"
+        )
+    data = config.data.model_copy(update={"label": label, "group": groups[0]})
+    return config.model_copy(update={"data": data})
+
+
 def _print_build(report: "BuildReport", built: "Taxonomy") -> None:
     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in report.signals.items())
     print_facts("Build", {"number of groups": report.n_groups, "why": report.rule, "signals": weights or None})
     print_table(
-        "Numbers of groups that were tried (choose one with --set classifier.n_groups=N)",
+        "This number of groups and others (choose one with --set classifier.n_groups=N)",
         ("groups", "documents whose group is among the 3 best (estimate)"),
         [(groups, f"{recall:.3f}") for groups, recall in report.curve],
     )

@@ -22,7 +22,9 @@ SHOWN = 10  # rows of each list; --json gives all that were listed
 
 
 @command(
-    "check taxonomy.yaml --set data.train=train.jsonl --reference gold.yaml", goes_on="give the same command again"
+    "check taxonomy.yaml --set data.train=train.jsonl --reference gold.yaml",
+    goes_on="give the same command again",
+    reads_tree=True,
 )
 def check(
     work: "Work",
@@ -40,7 +42,7 @@ def check(
     from pipelines.cli.documents import read_taxonomy, training_vectors
     from pipelines.training.encoders import Encoders
 
-    taxonomy, encoders = read_taxonomy(file), Encoders(work.config.classifier)
+    taxonomy, encoders = read_taxonomy(file, **work.shape), Encoders(work.config.classifier)
     against = None if reference is None else agreement(taxonomy, read_taxonomy(reference))
     _, documents, _ = training_vectors(work.config, encoders, taxonomy)
     random_state = encoders.settings.random_state

@@ -14,7 +14,7 @@ from pipelines.cli.console import print_json, print_lines
 
 @command("diff old.yaml new.yaml")
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="Taxonomy (.yaml, .json, .csv, .tsv) or a model.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Taxonomy, or the folder of a model.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
     as_json: options.JsonOption = False,
 ) -> None:
@@ -34,7 +34,7 @@ def diff(
 def refit_line(heads: Sequence[str], coarse: bool, file: Path) -> str:
     """Say what must be refitted, and how."""
     if not heads and not coarse:
-        return "refit: nothing"
-    what = [f"heads of {', '.join(heads)}"] * bool(heads) + ["the coarse stage"] * coarse
+        return "refit: nothing, since no label came, went or moved"
+    what = ["heads of " + ", ".join(f"'{head}'" for head in heads)] * bool(heads) + ["the coarse stage"] * coarse
     how = f"coarsefine refit MODEL --taxonomy {shlex.quote(str(file))} --set data.train=FILE -o NEWMODEL"
     return f"refit: {' and '.join(what)}: {how}"

@@ -1,6 +1,7 @@
 """``coarsefine taxonomy add|move|merge|split|retire|rename|pin|unpin``: a label tree that lives on."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import unified_diff
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 from hierarchy.errors import TaxonomyError
+from hierarchy.text.wording import count
 from pipelines.cli.commands import Command, command
 from pipelines.cli.console import print_lines, wrote
 from pipelines.cli.taxonomy.diff import refit_line
@@ -30,10 +32,23 @@ NewGroupOption = Annotated[bool, typer.Option("--new-group", help="Make the grou
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show how the file would change, and write nothing.")]
 
 
-def edit_command(example: str) -> "Callable[[Callable[..., Edited]], Command]":
-    """Make a command of an edit: FILE and ``--dry-run`` around it; it gets the tree and gives it back edited."""
+@dataclass(frozen=True)
+class EditCommand(Command):
+    """A command that edits a file, and the edit itself, for files of edits.
 
-    def made(edit: "Callable[..., Edited]") -> Command:
+    Parameters
+    ----------
+    edit
+        Gets the tree and gives it back edited.
+    """
+
+    edit: "Callable[..., Edited]"
+
+
+def edit_command(example: str) -> "Callable[[Callable[..., Edited]], EditCommand]":
+    """Make a command of an edit: FILE and ``--dry-run`` around it."""
+
+    def made(edit: "Callable[..., Edited]") -> EditCommand:
         @wraps(edit)
         def run(*, file: Path, dry_run: bool, **given: Any) -> None:
             from hierarchy.editing.patching import edit_file
@@ -51,13 +66,14 @@ def edit_command(example: str) -> "Callable[[Callable[..., Edited]], Command]":
             heads = [edited.new.group_named(head) for head in edited.diff.heads]
             print_lines(refit_line(heads, edited.diff.coarse, file))
             if unplaced := len(edited.new.unplaced):
-                print_lines(f"{unplaced} labels stand in no group: a training, or `taxonomy build`, places them")
+                print_lines(f"{count(unplaced, 'label')} without a group: a training, or `taxonomy build`, finds one")
 
         _taxonomy, *own = signature(edit).parameters.values()
         file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation=FileArgument)
         dry_run = Parameter("dry_run", Parameter.KEYWORD_ONLY, default=False, annotation=DryRunOption)
         run.__signature__ = Signature([file, *own, dry_run])  # type: ignore[attr-defined]
-        return command(example)(run)
+        made = command(example)(run)
+        return EditCommand(made.function, made.examples, edit)
 
     return made
 

@@ -1,9 +1,9 @@
-// Writes the texts that fit into the plots, finds labels, and marks the chosen one in every plot.
+// Writes the texts that fit into the plots, finds labels, and marks the chosen one in every plot and in the tree.
 (() => {
   const narrow = matchMedia("(max-width: 719px)");
-  const LINE = 15, PAD = 3; // pixels
+  const LINE = 13, PAD = 2; // pixels
   const CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef";
-  const PIECES = new RegExp(`[${CJK}]|[^\\s${CJK}]+\\s*`, "g"); // what a line may break after
+  const PIECES = new RegExp(`[${CJK}]|[^\\s_/${CJK}]*[_/]+|[^\\s_/${CJK}]+\\s*`, "g"); // what a line may break after
   whenDrawn(start);
 
   function start(page) {
@@ -12,11 +12,15 @@
     const treemap = get("treemap"), map = get("map"), heat = get("heat");
     const column = name => labels.get_array(name), ofGroup = name => groups.get_array(name);
     const names = column("name"), ids = column("id"), home = column("group"), groupNames = ofGroup("name");
-    const folded = names.map((name, i) => `${name}\n${ids[i]}`.toLowerCase());
+    const tree = JSON.parse(document.getElementById("tree-data").textContent);
+    const every = names.map((name, i) => ({id: ids[i] || name, name, group: home[i]})); // labels; those in no group last
+    every.push(...tree.unplaced.map(([id, name]) => ({id, name, group: groupNames.length})));
+    const folded = every.map(({id, name}) => `${name}\n${id}`.toLowerCase());
+    const editor = treeEditor({...tree, labels: every}, choose, i => margin(i) < 0 ? column("nearest")[i] : -1, tell);
     // Names that the hover boxes show, written once here rather than thousands of times into the page.
     labels.data.group_name = Array.from(home, g => groupNames[g]);
     if (heat) nameHeatCells(page, groupNames);
-    let chosen = -1, zoomed = -1, isNarrow = false;
+    let chosen = -1, zoomed = -1, isNarrow = false; // a label, a group
 
     // Several changes at once lead to one drawing: Bokeh lays texts out one after the other.
     const wanted = new Set();
@@ -48,14 +52,15 @@
 
     function zoom(group) {
       zoomed = group;
-      let [left, top, right, bottom] = [0, 0, Math.max(...ofGroup("right")), Math.max(...ofGroup("bottom"))];
-      if (group >= 0) {
-        [left, top, right, bottom] = sides.map(side => ofGroup(side)[group]);
-        top += ofGroup("header")[group];
-      }
-      treemap.height = isNarrow ? (group >= 0 ? 520 : 900) : 640;
+      const whole = [0, 0, Math.max(...ofGroup("right")), Math.max(...ofGroup("bottom"))];
+      let [left, top, right, bottom] = group < 0 ? whole : sides.map(side => ofGroup(side)[group]);
+      if (group >= 0) top += ofGroup("header")[group];
+      treemap.height = group < 0 ? Math.round(whole[3]) : 520;
       treemap.x_range.setv({start: left, end: right});
       treemap.y_range.setv({start: bottom, end: top});
+      const path = document.getElementById("zoomed");
+      path.hidden = group < 0;
+      path.querySelector("strong").textContent = group < 0 ? "" : groupNames[group];
       showZoom();
       soon(drawTreemap);
     }
@@ -101,7 +106,7 @@
           lines.push(line.trimEnd());
           line = piece;
         } else { // no room for this piece: cut here
-          const last = clip(line + pieces.slice(p).join(""), width, 5);
+          const last = clip(line + pieces.slice(p).join(""), width, 8);
           return last ? [...lines, last].join("\n") : "";
         }
       }
@@ -126,7 +131,7 @@
         taken.push(box);
         texts.push({x: x.start + middle / across, y: cy, text});
       };
-      if (chosen >= 0) {
+      if (chosen >= 0 && chosen < names.length) {
         const [cx, cy] = [(column("x")[chosen] - x.start) * across, column("y")[chosen] * down];
         taken.push([cx - 11, cy - 11, cx + 11, cy + 11]); // the ring
         put(clip(names[chosen], 220), column("x")[chosen], column("y")[chosen] + 22 / down);
@@ -140,14 +145,27 @@
     }
 
     // The chosen label ---------------------------------------------------------------------------------------------
-    function choose(i) {
-      labels.selected.indices = i < 0 ? [] : [i];
+    function choose(i) { // -1 is none
+      chosen = i;
+      const tile = i < names.length && i >= 0 ? [i] : [];
+      if (String(labels.selected.indices) !== String(tile)) labels.selected.indices = tile;
+      editor.choose(i);
+      if (tile.length && zoomed >= 0 && home[i] !== zoomed) zoom(home[i]); else showZoom();
+      mark();
+      tell();
+    }
+
+    function open(g) {
+      editor.open(g);
+      mark();
     }
 
     function mark() {
-      const box = sides.map(ofGroup), g = chosen < 0 ? -1 : home[chosen];
+      const box = sides.map(ofGroup), g = editor.opened() < groupNames.length ? editor.opened() : -1;
+      const place = i => ({x: column("x")[i], y: column("y")[i]});
       fill(get("frame"), g < 0 ? [] : [Object.fromEntries(sides.map((side, s) => [side, box[s][g]]))]);
-      fill(get("ring"), chosen < 0 ? [] : [{x: column("x")[chosen], y: column("y")[chosen]}]);
+      fill(get("members"), [...home.keys()].filter(i => home[i] === g).map(place));
+      fill(get("ring"), chosen < 0 || chosen >= names.length ? [] : [place(chosen)]);
       if (heat) {
         const n = heat.tags.length, row = g < 0 ? -1 : heat.tags.indexOf(g);
         fill(get("cross"), row < 0 ? [] : [
@@ -157,47 +175,64 @@
       soon(drawMap);
     }
 
+    function margin(i) {
+      return i < names.length ? column("margin")[i] : 0;
+    }
+
     function tell() {
       const place = document.getElementById("chosen");
       place.replaceChildren();
       if (chosen < 0) {
-        place.textContent = "Click a label, or search for one: it is marked in every plot.";
+        place.textContent = "Click a label, or search for one: it is marked everywhere.";
         return;
       }
-      const strong = document.createElement("strong");
-      strong.textContent = names[chosen];
+      const strong = document.createElement("strong"), {id, name} = every[chosen], i = chosen;
+      strong.textContent = name;
       const signed = value => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
-      const parts = [` ${ids[chosen] ? `(${ids[chosen]}) ` : ""}in ${groupNames[home[chosen]]}`];
-      const documents = labels.data.documents && column("documents")[chosen];
-      if (documents !== undefined) parts.push(documents === 1 ? "1 document" : `${documents} documents`);
-      if (documents > 0) {
-        const to = column("sent_to")[chosen];
-        const where = to < 0 ? "" : `, most of them to ${groupNames[to]}`;
-        parts.push(`${Math.round(100 * column("shade")[chosen])} % sent to other groups${where}`);
+      const parts = [` ${id === name ? "" : `(${id}) `}in ${editor.called(every[i].group)}${editor.movedTo(i)}`];
+      if (i < names.length) {
+        const documents = labels.data.documents && column("documents")[i];
+        if (documents !== undefined) parts.push(documents === 1 ? "1 document" : `${documents} documents`);
+        if (documents > 0) {
+          const to = column("sent_to")[i], where = to < 0 ? "" : `, most of them to ${groupNames[to]}`;
+          parts.push(`${Math.round(100 * column("shade")[i])} % sent to other groups${where}`);
+        }
+        const next = groupNames.length > 1 ? ` (next: ${groupNames[column("nearest")[i]]})` : "";
+        parts.push(`fit margin ${signed(margin(i))}${next}`);
       }
-      const margin = column("margin")[chosen];
-      const nearest = groupNames.length > 1 ? ` (next: ${groupNames[column("nearest")[chosen]]})` : "";
-      parts.push(`fit margin ${signed(margin)}${nearest}`);
       place.append(strong, parts.join(" · "));
     }
 
     function showZoom() {
       const button = document.getElementById("zoom");
-      button.hidden = zoomed < 0 && chosen < 0;
+      button.hidden = zoomed < 0 && !(chosen >= 0 && chosen < names.length);
       button.textContent = zoomed >= 0 ? "Show the whole tree" : "Zoom to its group";
     }
 
     labels.selected.properties.indices.change.connect(() => {
-      const indices = labels.selected.indices;
-      if (indices.length > 1) return choose(indices[indices.length - 1]);
-      chosen = indices.length ? indices[0] : -1;
-      mark();
-      tell();
-      if (zoomed >= 0 && chosen >= 0 && home[chosen] !== zoomed) zoom(home[chosen]); else showZoom();
+      const tile = labels.selected.indices.at(-1) ?? -1;
+      if (tile !== chosen && !(tile < 0 && chosen >= names.length)) choose(tile);
     });
+    groups.selected.properties.indices.change.connect(() => requestAnimationFrame(() => { // the label of a tap first
+      const [g] = groups.selected.indices;
+      groups.selected.indices = [];
+      if (g === undefined || labels.selected.indices.length) return;
+      open(g);
+      if (zoomed < 0) zoom(g);
+    }));
     document.getElementById("zoom").onclick = () => zoom(zoomed >= 0 || chosen < 0 ? -1 : home[chosen]);
+    document.querySelector("#zoomed button").onclick = () => zoom(-1);
     document.querySelectorAll("button[data-label]").forEach(button => {
       button.onclick = () => choose(Number(button.dataset.label));
+    });
+    document.querySelectorAll("[data-group]").forEach(button => {
+      button.onclick = () => {
+        open(Number(button.dataset.group));
+        if (narrow.matches || !button.closest(".groups")) document.querySelector(".members").scrollIntoView();
+      };
+    });
+    document.querySelectorAll("[data-part]").forEach(button => {
+      button.onclick = () => document.getElementById(button.dataset.part).scrollIntoView();
     });
 
     // Search -------------------------------------------------------------------------------------------------------
@@ -205,7 +240,7 @@
 
     function pick(i) {
       matches.replaceChildren();
-      search.value = names[i];
+      search.value = every[i].name;
       choose(i);
     }
 
@@ -219,8 +254,9 @@
       found.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
       matches.replaceChildren(...found.slice(0, 12).map(([, i]) => {
         const button = document.createElement("button"), group = document.createElement("small");
-        group.textContent = groupNames[home[i]];
-        button.append(ids[i] ? `${names[i]} (${ids[i]})` : names[i], group);
+        const {id, name} = every[i];
+        group.textContent = editor.called(every[i].group);
+        button.append(id === name ? name : `${name} (${id})`, group);
         button.onclick = () => pick(i);
         const item = document.createElement("li");
         item.append(button);
@@ -247,6 +283,7 @@
       soon(draw);
     }
     lay();
+    choose(-1);
     document.body.dataset.ready = "yes";
   }
 })();

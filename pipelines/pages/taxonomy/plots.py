@@ -6,13 +6,24 @@ import numpy as np
 
 from hierarchy.measuring.measures import Measures
 from hierarchy.nodes import named
-from pipelines.pages.plots import INK, PAPER, add_hover, add_texts, empty_source, heat_plot, plot_without_axes, shaded
+from pipelines.pages.plots import (
+    BLUE,
+    GREY,
+    INK,
+    PAPER,
+    add_hover,
+    add_texts,
+    empty_source,
+    heat_plot,
+    plot_without_axes,
+    shaded,
+)
 from pipelines.pages.taxonomy.label_map import label_map
 from pipelines.pages.taxonomy.treemap import treemap
 
-WIDE, NARROW = (1360.0, 640.0), (358.0, 900.0)  # the treemap's layouts for desktops and phones, in pixels
-# Okabe and Ito's colours for the colour-blind, less black and yellow, which is too light for points.
-HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+WIDE, NARROW = 1360.0, 358.0  # widths of the treemap's layouts for desktops and phones, in pixels
+LOWEST, HIGHEST = 640.0, 1500.0  # of the treemap
+PER_LABEL = 2.5  # pixels of height: three lines in each of 600 tiles, on a desktop
 
 
 def plots(measures: Measures, random_state: int = 0) -> dict[str, Any]:
@@ -34,15 +45,17 @@ def plots(measures: Measures, random_state: int = 0) -> dict[str, Any]:
 
     low, high = shade_range(measures)
     places = label_map(measures.vectors, random_state)
+    height = float(np.clip(PER_LABEL * len(places), LOWEST, HIGHEST))
     labels = ColumnDataSource(_label_columns(measures, places), name="labels", tags=[low, high])
     groups = ColumnDataSource(_group_columns(measures, places), name="groups")
-    for part, width, height in (("", *WIDE), ("_narrow", *NARROW)):
-        layout = treemap(np.maximum(measures.counts, 1).astype(float), measures.taxonomy.offsets, width, height)
+    sizes = np.maximum(measures.counts, 1).astype(float)
+    for part, width, high in (("", WIDE, height), ("_narrow", NARROW, 1.4 * height)):
+        layout = treemap(sizes, measures.taxonomy.offsets, width, high)
         for source, rectangles in ((labels, layout.labels), (groups, layout.groups)):
             for side, column in zip(("left", "top", "right", "bottom"), rectangles.T, strict=True):
                 source.data[side + part] = column.astype(np.float32)
         groups.data["header" + part] = layout.headers.astype(np.float32)
-    drawn = {"treemap": _treemap(labels, groups, measures), "map": _map(labels, measures)}
+    drawn = {"treemap": _treemap(labels, groups, measures, height), "map": _map(labels, measures)}
     if measures.probe is not None:
         drawn["heat"] = heat_plot(measures.probe.group_confusion(measures.taxonomy.group_of))
     return drawn
@@ -61,7 +74,6 @@ def shade_range(measures: Measures) -> tuple[float, float]:
 def _label_columns(measures: Measures, places: np.ndarray) -> dict[str, Any]:
     taxonomy, group_of = measures.taxonomy, measures.taxonomy.group_of
     shade = measures.margins if measures.probe is None else measures.sent_elsewhere
-    hues = _hues(places, group_of)
     columns: dict[str, Any] = {
         "name": [label.name for label in taxonomy.labels],
         "id": ["" if label.id == label.name else label.id for label in taxonomy.labels],
@@ -69,7 +81,6 @@ def _label_columns(measures: Measures, places: np.ndarray) -> dict[str, Any]:
         "margin": measures.margins.astype(np.float32),
         "nearest": measures.nearest.astype(np.int32),
         "shade": shade.astype(np.float32),
-        "hue": [HUES[hues[g]] for g in group_of],
         "x": places[:, 0],
         "y": places[:, 1],
     }
@@ -83,7 +94,7 @@ def _label_columns(measures: Measures, places: np.ndarray) -> dict[str, Any]:
 
 def _group_columns(measures: Measures, places: np.ndarray) -> dict[str, Any]:
     taxonomy = measures.taxonomy
-    centres = _centres(places, taxonomy.group_of)
+    centres = np.array([np.median(places[taxonomy.group_of == g], axis=0) for g in range(len(taxonomy.groups))])
     sizes = np.diff(taxonomy.offsets)
     return {
         "name": [named(group) for group in taxonomy.groups],
@@ -93,24 +104,8 @@ def _group_columns(measures: Measures, places: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _centres(places: np.ndarray, group_of: np.ndarray) -> np.ndarray:
-    return np.array([np.median(places[group_of == g], axis=0) for g in range(int(group_of.max()) + 1)])
-
-
-def _hues(places: np.ndarray, group_of: np.ndarray) -> list[int]:
-    """Give groups that lie near each other on the map different colours, as far as the colours go."""
-    centres = _centres(places, group_of)
-    hues: list[int] = []
-    for g, centre in enumerate(centres):
-        nearest = np.full(len(HUES), np.inf)  # how near the nearest group of each colour is
-        np.minimum.at(nearest, hues, ((centres[:g] - centre) ** 2).sum(axis=1))
-        hues.append(int(nearest.argmax()))
-    return hues
-
-
-def _treemap(labels: Any, groups: Any, measures: Measures) -> Any:
-    width, height = WIDE
-    plot = plot_without_axes("treemap", int(height), tools="tap", x_range=(0, width), y_range=(height, 0))
+def _treemap(labels: Any, groups: Any, measures: Measures, height: float) -> Any:
+    plot = plot_without_axes("treemap", int(height), tools="tap", x_range=(0, WIDE), y_range=(height, 0))
     sides = ("left", "right", "top", "bottom")
     tiles = plot.quad(
         *sides, source=labels, fill_color=shaded("shade", *shade_range(measures)), line_color=PAPER,
@@ -120,8 +115,8 @@ def _treemap(labels: Any, groups: Any, measures: Measures) -> Any:
     # The sources with nothing in them are filled by page.js.
     plot.quad(*sides, source=empty_source("frame", *sides), fill_color=None, line_color=INK, line_width=2)
     add_texts(plot, "header_texts", text_font_style="bold", text_color=INK)
-    add_texts(plot, "dark_texts", text_color=INK)
-    add_texts(plot, "light_texts", text_color=PAPER)
+    add_texts(plot, "dark_texts", text_color=INK, text_line_height=0.85)
+    add_texts(plot, "light_texts", text_color=PAPER, text_line_height=0.85)
     add_hover(plot, tiles, _tooltips(measures))
     return plot
 
@@ -129,10 +124,12 @@ def _treemap(labels: Any, groups: Any, measures: Measures) -> Any:
 def _map(labels: Any, measures: Measures) -> Any:
     plot = plot_without_axes("map", 640, tools="tap", x_range=(-0.03, 1.03), y_range=(-0.03, 1.03))
     n = len(measures.counts)
+    size = 9 if n <= 200 else 7 if n <= 1500 else 5
     points = plot.scatter(
-        "x", "y", source=labels, size=8 if n <= 200 else 6 if n <= 1500 else 4, fill_color="hue",
-        line_color=None, fill_alpha=0.7, nonselection_fill_alpha=0.7, selection_fill_alpha=1.0,
+        "x", "y", source=labels, size=size, fill_color=shaded("shade", *shade_range(measures)), line_color=GREY,
+        line_width=0.5, nonselection_alpha=1.0,
     )  # fmt: skip
+    plot.scatter("x", "y", source=empty_source("members", "x", "y"), size=size, fill_color=BLUE, line_color=PAPER)
     plot.scatter(
         "x", "y", source=empty_source("ring", "x", "y"), size=18, fill_color=None, line_color=INK, line_width=3
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 GAP = 2.0  # between groups
 HEADER = 18.0  # the strip that carries a group's name
+STRETCH = 2.0  # tiles of labels are so much wider than high, as names are
 HEADER_NEEDS = (48.0, 40.0)  # width and height: a smaller rectangle has no strip
 
 
@@ -53,7 +54,8 @@ def treemap(sizes: np.ndarray, offsets: np.ndarray, width: float, height: float)
         gap = min(GAP, (right - left) / 4, (bottom - top) / 4) / 2
         inside = np.array([left + gap, top + gap + headers[g], right - gap, bottom - gap])
         mine = slice(offsets[g], offsets[g + 1])
-        labels[mine] = squarified(sizes[mine], inside)
+        stretched = np.array([STRETCH, 1.0, STRETCH, 1.0])
+        labels[mine] = squarified(sizes[mine], inside / stretched) * stretched
     return Treemap(groups, labels, headers)
 
 

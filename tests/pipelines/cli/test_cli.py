@@ -220,18 +220,20 @@ def test_documents_without_one_label_are_counted(cli, tmp_path):
     two, none = {"text": "a b", "label": ["A", "A##b"]}, {"text": "c d", "label": ""}
     for number, (rows, said) in enumerate((
         ([two, two], "all 2 documents have several labels (rows 1: A + A##b, 2: A + A##b); one label a document is"),
-        ([none, none, none], "the label column is empty in all 3 documents; name the right one with --label-column"),
+        ([none, none, none], "the label column is empty in all 3 documents; name the right one with {label}"),
         ([two, none], "2 problems\n  - 1 document without a label (rows 2); give each one, or take it out\n"
          "  - 1 document with several labels (rows 1: A + A##b)"),
         ([{"text": "", "label": "a"}], "no document is left: 1 document read, all without text; name the right column "
          "with --text-column (or --set data.text=...)"),
     )):  # fmt: skip
         place = lines_of(tmp_path / f"{number}.jsonl", *rows)
-        for command in (
-            ("train", "--set", f"output={tmp_path / 'm'}"),
-            ("taxonomy", "build", "-o", tmp_path / "t.yaml"),
+        for label, command in (
+            ("--label-column", ("train", "--set", f"output={tmp_path / 'm'}")),
+            ("--set data.label=...", ("taxonomy", "build", "-o", tmp_path / "t.yaml")),
         ):
-            assert f"{number}.jsonl: {said}" in refused(cli, *command, *NO_ENCODER, "--set", f"data.train={place}")
+            assert f"{number}.jsonl: {said.format(label=label)}" in refused(
+                cli, *command, *NO_ENCODER, "--set", f"data.train={place}"
+            )
 
 
 def test_a_made_id_that_meets_a_label_of_the_data_is_explained(cli, tmp_path):
@@ -251,12 +253,12 @@ def test_labels_that_only_other_documents_have_are_none_of_the_training(cli, fil
     options = [*NO_ENCODER, *data(files, "train"), *(word for part in parts for word in ("--set", part))]
     told = refused(cli, "train", *options)
     assert "is no label of the training documents; nothing in it is alike" in told
-    assert "44 more (44 documents) that the training documents lack" in told
+    assert "46 more (46 documents) that the training documents lack" in told
     assert "taxonomy" not in told
     assert len(told) < 6000
     more = ("--set", f"data.test={strange}", "--set", f"taxonomy={files / 'taxonomy.yaml'}")
     told = refused(cli, "train", *options, *more)
-    assert told.count("44 more (44 documents) that the taxonomy lacks") == 2  # neither file hides the other
+    assert told.count("46 more (46 documents) that the taxonomy lacks") == 2  # neither file hides the other
 
 
 def test_files_of_another_kind_are_recognised(cli, files, tmp_path):

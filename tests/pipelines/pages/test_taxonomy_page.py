@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pages import Reader
 
 from hierarchy import Group, Label, MissingLibraryError, Taxonomy, TaxonomyError
+from hierarchy.editing.edit_files import MARK, tree_mark
 from pipelines.pages.heat import HEAT_GROUPS, heat_cells
 from pipelines.pages.taxonomy import taxonomy_page
 from pipelines.pages.taxonomy.label_map import label_map
@@ -82,6 +83,60 @@ def test_headline_plots_and_lists(embed):
     columns = columns_of(page, "labels")
     assert columns["name"] == [label.name for label in SHOP.labels]
     assert {"documents", "sent_to", "shade", "margin", "left", "left_narrow", "x", "y"} < set(columns)
+
+
+def tree_data(page):
+    """What the page's script writes edits with."""
+    return json.loads(re.search(r'<script type="application/json" id="tree-data">(.*?)</script>', page).group(1))
+
+
+def test_the_tree_to_be_edited(embed):
+    waiting = Taxonomy(SHOP.groups, (Label("7", "tall lamp"),), "shop")
+    page = taxonomy_page(waiting, embed=embed, file="my shop.yaml")
+    assert tree_data(page) == {
+        "name": "shop", "mark": MARK + tree_mark(waiting),
+        "groups": [["lamps", "Lamps"], ["chairs", "Chairs"]], "unplaced": [["7", "tall lamp"]],
+    }  # fmt: skip
+    reader = Reader(page)
+    places = [attrs["data-label"] for tag, attrs in reader.tags if tag == "li" and "data-label" in attrs]
+    assert places == [str(i) for i in range(7)]
+    lists = [attrs["data-members"] for _, attrs in reader.tags if "data-members" in attrs]
+    assert lists == ["0", "1", "2"]
+    text = " ".join(" ".join(reader.text).split())
+    assert "coarsefine taxonomy apply 'my shop.yaml' edits.txt --dry-run" in text
+    assert "1 label in no group yet" in text
+    assert re.search(r"glass lamp nearer to Lamps", text)
+
+
+def test_what_to_look_at(embed):
+    lamps, chairs = ["red lamp", "blue lamp", "tall lamp"], ["red chair", "blue chair", "tall chair"]
+    mixed = tree(lamps=lamps, mixed=["green lamp", "green chair"], chairs=chairs)
+    text = " ".join(" ".join(Reader(taxonomy_page(mixed, embed=embed)).text).split())
+    assert "1 group whose labels have little in common, most of them nearer to other groups: Mixed (mixed)" in text
+    assert "2 labels nearer to another group" in text
+    vectors, labels = documents_of(mixed, each=2)
+    page = taxonomy_page(mixed, (vectors[:-2], labels[:-2]), embed=embed)  # none of tall chair
+    text = " ".join(" ".join(Reader(page).text).split())
+    assert "1 label without documents" in text
+    assert "Labels without documents (1) tall chair" in text
+    assert "Labels with one or two documents (7)" in text
+
+
+def test_letters_are_no_meaning(embed):
+    said = "Labels whose names and descriptions have the same letters in them stand near each other"
+    page = taxonomy_page(SHOP, encoder="none")
+    assert said in page
+    assert "By letters: the cosine" in page
+    assert "mean" not in re.sub(r"it means|meaning\b", "", " ".join(Reader(page).text))
+    page = taxonomy_page(SHOP, embed=embed)
+    assert said not in page
+    assert "By meaning: the cosine" in page
+
+
+def test_figures_are_explained(embed):
+    page = taxonomy_page(SHOP, documents_of(SHOP), embed=embed)
+    headline = page[page.index("<dl>") : page.index("</dl>")]
+    assert headline.count('<dd class="meaning">') == headline.count("<dt>") == 8
 
 
 def test_without_documents(embed):
