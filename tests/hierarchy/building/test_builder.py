@@ -312,7 +312,8 @@ def test_many_moves_are_counted(themed, embed):
     )  # fmt: skip
     with pytest.raises(TaxonomyError, match=r"problems; allow it with force=True") as caught:
         TaxonomyBuilder(n_groups=6, embed=embed).build(mixed)
-    assert len(str(caught.value).splitlines()) == 22
+    assert len(caught.value.problems) > 40
+    assert len(str(caught.value).splitlines()) <= 22
 
 
 @pytest.mark.parametrize("documents", [False, True])
