@@ -19,7 +19,7 @@ from harness import load_data, make_parser, prepare, print_table, write_record
 
 from stages.features import FeatureExtractor, NeuralFeatures, cached_vectors
 from stages.router.router import Inputs
-from stages.vectors import SegmentVectors
+from stages.vectors import SegmentVectors, Shard
 
 RESAMPLES = 2000
 LARGEST, OTHER = "largest share", "another one at random"
@@ -112,9 +112,14 @@ class CachedFeatures(NeuralFeatures):
         self.vectors = vectors
 
     def segment_vectors(self, texts: Sequence[str]) -> Any:
-        """Vectors of the segments of `texts`, which must be known, and the segments of each."""
+        """Vectors of the segments of `texts`, which must be known."""
         known = [np.array(self.vectors[self.places[text]]) for text in texts]
-        return {self.encoder: np.concatenate(known)}, np.array([len(v) for v in known])
+        return {self.encoder: _in_memory(known)}
+
+
+def _in_memory(vectors: Sequence[np.ndarray]) -> SegmentVectors:
+    """Put the segment vectors of documents together."""
+    return SegmentVectors([Shard(np.concatenate(vectors), np.array([len(own) for own in vectors]))])
 
 
 def leave_out(model: Any, text: str) -> tuple[np.ndarray, list[tuple[int, int]], np.ndarray]:
@@ -124,11 +129,9 @@ def leave_out(model: Any, text: str) -> tuple[np.ndarray, list[tuple[int, int]],
     explanation = explain(model, text, top_k=1)
     spans = [(segment.start, segment.end) for segment in explanation.segments]
     features = model.extractor.neural
-    by_encoder, _ = features.segment_vectors([text])
-    vectors = by_encoder[features.encoder]
-    n = len(vectors)
-    readings = np.concatenate([vectors, *(np.delete(vectors, place, axis=0) for place in range(n))])
-    read, logits = features.read({features.encoder: readings}, np.array([n, *[n - 1] * n]))
+    vectors = features.segment_vectors([text])[features.encoder][0]
+    readings = _in_memory([vectors, *(np.delete(vectors, place, axis=0) for place in range(len(vectors)))])
+    read, logits = features.read({features.encoder: readings})
     ngrams = None
     if model.extractor.vectorizer is not None:
         ngrams = model.extractor.vectorizer.transform(

@@ -41,8 +41,8 @@ from pipelines.data.splits import fingerprint
 from pipelines.settings import Settings
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.rows import Problem, Rows, fit_rows, log_chance
+from stages.label_space import LabelSpace, label_ratio
 from stages.router.fusion import fit_variants
-from stages.router.label_space import label_ratio
 from stages.router.router import fuse
 from stages.run_folder import cache_key
 from stages.training.arguments import parameter_groups
@@ -297,17 +297,18 @@ def fit_fused(job: Job) -> Fitted:
 
 def _ngram_rows(job: Job) -> tuple[NgramVectorizer, Rows]:
     settings = Settings()
-    vectorizer = NgramVectorizer(settings.min_df)
+    texts = job.train.texts
+    vectorizer, features = NgramVectorizer.fit(texts, len(texts), min_df=settings.min_df)
     targets = job.targets(job.train)
     rows = fit_rows(
-        vectorizer.fit_transform(job.train.texts, len(job.train.texts)),
+        features,
         targets,
         [Problem(np.array([label])) for label in range(len(job.labels))],
         C=settings.lexical_C,
         prune=settings.prune,
         n_jobs=settings.n_jobs,
     )
-    no_groups = np.zeros(len(job.labels), dtype=np.int64)
+    no_groups = LabelSpace(tuple(job.labels), ("all",), np.zeros(len(job.labels), dtype=np.int64))
     factors = label_ratio(np.bincount(targets), no_groups, "labels", settings.prior_correction)
     return vectorizer, Rows.stack(list(rows)).with_chances_times(factors)
 

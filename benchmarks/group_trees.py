@@ -174,11 +174,11 @@ def train(
     place = {label: i for i, label in enumerate(model.label_ids)}
     gold = np.array([place.get(label, -1) for label in data.test.labels])
     right = routed.probabilities.argmax(axis=1) == gold
-    sizes = np.bincount(model.group_of) / len(model.group_of)
+    sizes = np.bincount(model.space.group_of) / len(model.space.group_of)
     order = np.argsort(-routed.coarse, axis=1, kind="stable")
-    rank = (order == model.group_of[gold][:, None]).argmax(axis=1)
+    rank = (order == model.space.group_of[gold][:, None]).argmax(axis=1)
     after = np.cumsum(sizes[order], axis=1)[np.arange(len(gold)), rank]  # share once the own group has joined
-    return (after - sizes[model.group_of[gold]] * lots <= share) & (gold >= 0), right
+    return (after - sizes[model.space.group_of[gold]] * lots <= share) & (gold >= 0), right
 
 
 def paired(a: np.ndarray, b: np.ndarray) -> dict[str, float]:

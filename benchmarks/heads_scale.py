@@ -63,6 +63,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from pipelines.config import load_config
     from pipelines.training.heads import fit_heads, probe_confusion
     from stages.fine.rows import Problem, Rows, plan_problems
+    from stages.label_space import LabelSpace
     from stages.progress import Clock
 
     changes = [f"classifier.{s}" for s in (f"negatives={options.negatives}", f"n_jobs={options.jobs}")]
@@ -73,12 +74,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     train = slice(0, options.documents)
     held_out = slice(options.documents, None)
     y, groups = targets[train], group_of[targets[train]]
+    space = LabelSpace(tuple(map(str, range(options.labels))), tuple(map(str, range(options.groups))), group_of)
     with PeakMemory() as memory:
         with clock.step("probe"):
-            confusion = probe_confusion(vectors[train], y, group_of, settings)
+            confusion = probe_confusion(vectors[train], y, space, settings)
         with clock.step("plan"):
             problems = plan_problems(
-                options.negatives, y, group_of, confusion=confusion, random_state=settings.random_state
+                options.negatives, y, space, confusion=confusion, random_state=settings.random_state
             )
         fitted: dict[str, Rows] = {}
         work = (

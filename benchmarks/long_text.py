@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.training.neural import NeuralStage
     from stages.coarse.encoder import Encoder
     from stages.coarse.segments import Segmenter
-    from stages.router.label_space import LabelSpace
+    from stages.label_space import LabelSpace
     from stages.vectors import SegmentVectors
 
 VARIANTS = {
@@ -82,8 +82,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from pipelines.evaluation.baselines import logistic_predictions
     from pipelines.training.encoder import load_encoder
     from pipelines.training.encoders import Encoders
-    from stages.features import cached_vectors, read_cached_documents
-    from stages.router.label_space import LabelSpace
+    from stages.features import cached_vectors, run_document_model
+    from stages.label_space import LabelSpace
 
     data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
     if data.taxonomy is None or data.valid is None:
@@ -118,7 +118,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 update={"aggregator": aggregator, "label_attention": attention, "random_state": seed}
             )
             stage, best = train(chosen, data, space, encoder, segmenter, options.run)
-            answers = read_cached_documents(stage.document_model, test)[1].argmax(1)
+            answers = run_document_model(stage.document_model, test)[1].argmax(1)
             correct[name].append(answers == gold)
             macro.append(f1_score(gold, answers, average="macro", zero_division=0))
             valid.append(best)
@@ -160,6 +160,7 @@ def train(
     settings: "Settings", data: DataSet, space: "LabelSpace", encoder: "Encoder", segmenter: "Segmenter", folder: Path
 ) -> "tuple[NeuralStage, float]":
     """Train one variant, or read it from the run folder; return it with its best validation figure."""
+    from pipelines.training.encoder import group_embeddings
     from pipelines.training.neural import NeuralStage
 
     assert data.taxonomy is not None and data.valid is not None  # noqa: S101, PT018 - measure has checked
@@ -167,7 +168,8 @@ def train(
         settings, encoder, segmenter, train_texts=data.train.texts, valid_texts=data.valid.texts, folder=folder
     )
     targets, valid_targets = (space.targets(part.labels) for part in (data.train, data.valid))
-    training = stage.train(data.taxonomy, space, targets, valid_targets)
+    embeddings = group_embeddings(settings, data.taxonomy, space, (encoder, segmenter))
+    training = stage.train(data.taxonomy, space, targets, valid_targets, group_embeddings=embeddings)
     return stage, float(training.best_metric or 0.0)
 
 
@@ -195,9 +197,7 @@ def groups_of(stage: "NeuralStage", vectors: Any) -> np.ndarray:
     """Group of each document whose segment vectors are given."""
     from stages.features import run_document_model
 
-    parts = [np.asarray(vectors[d]) for d in range(len(vectors))]
-    counts = np.array([len(part) for part in parts])
-    return np.asarray(run_document_model(stage.document_model, np.concatenate(parts), counts)[1].argmax(1))
+    return np.asarray(run_document_model(stage.document_model, vectors)[1].argmax(1))
 
 
 def differences(seeds: list[int], a: list[np.ndarray], b: list[np.ndarray]) -> list[dict[str, Any]]:

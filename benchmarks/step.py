@@ -162,13 +162,15 @@ def heads(hidden: int, labels: int) -> dict[str, Any]:
     """Build document model, rows and loss as a classifier with default settings has them."""
     from pipelines.model.document_model import make_document_model
     from pipelines.settings import Settings
+    from stages.label_space import LabelSpace
     from stages.training.two_stage import HierarchicalLoss
 
     group_of = np.sort(np.arange(labels) % GROUPS)
+    space = LabelSpace(tuple(map(str, range(labels))), tuple(map(str, range(GROUPS))), group_of)
     return {
         "document_model": make_document_model(Settings(), hidden, torch.randn(GROUPS, hidden)),
         "rows": nn.Linear(hidden, labels),
-        "loss": HierarchicalLoss(group_of=group_of),
+        "loss": HierarchicalLoss(space=space),
     }
 
 

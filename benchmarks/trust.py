@@ -102,7 +102,6 @@ def calibration_errors(
         resampled_calibration_error,
     )
     from stages.router.fusion import fit_fusion
-    from stages.router.label_space import group_mass
 
     model = classifier.model_
     gold, gold_group = model.places(documents.labels)
@@ -119,7 +118,7 @@ def calibration_errors(
     ):
         answers[name] = {
             "fine": (answer, gold),
-            "group": (group_mass(answer, model.group_of), gold_group),
+            "group": (model.space.group_mass(answer), gold_group),
             **({"tail": (answer[tail], gold[tail])} if tail.any() else {}),
         }
     for level, (probabilities, right) in answers["model"].items():
@@ -178,10 +177,10 @@ def kept_promises(
     gold, gold_group = model.places(documents.labels)
     routed = model.router.route(inputs)
     best = routed.probabilities.argmax(axis=1)
-    right, group_right = best == gold, model.group_of[best] == gold_group
-    confidence, group_confidence = confidences(routed, model.group_of)
+    right, group_right = best == gold, model.space.groups(best) == gold_group
+    confidence, group_confidence = confidences(routed, model.space)
     uniforms = document_uniforms(texts)
-    everything = observe(routed, texts, gold, gold_group, model.group_of)
+    everything = observe(routed, texts, gold, gold_group, model.space)
     rng = np.random.default_rng(0)
     rows: dict[str, list[float]] = {}
 
@@ -205,8 +204,8 @@ def kept_promises(
             broken[level] = bool(n) and binom.cdf(k, n, options.precision) < BROKEN
             note(**{f"{level}_answered": n / len(other)}, **({f"{level}_precision": k / n} if n else {}))
         alone = lowest_threshold(confidence[one], right[one], **wished)
-        sets = promises.conformal.label_sets(routed.probabilities[other], model.group_of, uniforms[other])
-        nodes = promises.conformal.tree_sets(routed.probabilities[other], model.group_of, uniforms[other])
+        sets = promises.conformal.label_sets(routed.probabilities[other], model.space, uniforms[other])
+        nodes = promises.conformal.tree_sets(routed.probabilities[other], model.space, uniforms[other])
         note(
             broken=broken["fine"] or broken["group"],
             answered=np.mean(fine | group),

@@ -39,6 +39,8 @@ __all__ = [
     "read_documents", "tune", "write_report",
 ]  # fmt: skip
 
+__version__: str  # of the installed distribution, read when it is asked for
+
 # Where a name stands; all else is of `hierarchy`. Each is loaded when it is asked for: some need torch.
 _MODULES = {
     "EvaluationReport": "pipelines.evaluation.comparison",
@@ -56,6 +58,10 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("coarsefine")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_house()

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -171,3 +172,24 @@ class BusyError(CoarsefineError, RuntimeError):
 
 class MissingLibraryError(CoarsefineError, ImportError):
     """A library that only an extra of the project installs is needed."""
+
+
+def need(library: str, what: str) -> None:
+    """Refuse work without a library that only an extra installs.
+
+    Parameters
+    ----------
+    library
+        Its name, which is that of the package too.
+    what
+        What it does here, for the message: ``trials are proposed by Optuna``.
+
+    Raises
+    ------
+    MissingLibraryError
+        It is not installed.
+    """
+    try:
+        import_module(library)
+    except ImportError:
+        raise MissingLibraryError(f"{what}, which is not installed; install it with: pip install {library}") from None

@@ -12,6 +12,7 @@ from hierarchy.nodes import Node, Tree
 from hierarchy.text.characters import UNSEEN
 from hierarchy.text.likeness import Likeness
 from hierarchy.text.separators import PATH_CUT
+from hierarchy.text.wording import count
 
 Pair: TypeAlias = tuple[str, str | None]  # a label and its group, as the data has them
 SHOWN = 10  # spellings of one string that a line names, and lines; the rest is counted
@@ -150,15 +151,14 @@ def spelling_lines(what: str, written: Iterable[tuple[str, str, int]]) -> list[s
             number = sum(counts.values())
             also = ", ".join(f"{text!r} ({counts[text]:,})" for text in others[:SHOWN])
             also += f" and in {len(others) - SHOWN:,} more ways" if len(others) > SHOWN else ""
-            documents = f"{number:,} document{'' if number == 1 else 's'}"
-            lines.append(f"{what} {taken!r} ({documents}) is also written {also}: taken for one")
+            lines.append(f"{what} {taken!r} ({count(number, 'document')}) is also written {also}: taken for one")
     return lines
 
 
 def capped(lines: Sequence[str], what: str) -> list[str]:
     """Return the first lines, and how many labels or groups, `what`, have one more."""
     more = len(lines) - SHOWN
-    rest = [f"and {more:,} more {what}{'' if more == 1 else 's'} written in several ways"] if more > 0 else []
+    rest = [f"and {count(more, f'more {what}')} written in several ways"] if more > 0 else []
     return [*lines[:SHOWN], *rest]
 
 

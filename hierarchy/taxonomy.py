@@ -55,6 +55,11 @@ class Taxonomy(Tree):
         if problems:
             raise TaxonomyError(in_words(problems), where=self.name or "taxonomy")
 
+    def __repr__(self) -> str:
+        """Tell what it is called and how large it is: its labels would fill pages."""
+        sizes = f"groups={len(self.groups)}, labels={len(self.labels)}, unplaced={len(self.unplaced)}"
+        return f"<Taxonomy {self.name!r} {sizes}>"
+
     @cached_property
     def labels(self) -> tuple[Label, ...]:
         """All labels that stand in a group, group by group."""

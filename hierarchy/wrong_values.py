@@ -62,6 +62,8 @@ def _in_words(model: type[BaseModel], problem: Any) -> tuple[str, str, str]:
     key, message = ".".join(known), problem["msg"].removeprefix("Value error, ")
     if not known:
         return key, "", message
+    if problem["type"] == "missing":
+        return key, "", f"{key} is missing"
     if problem["type"] == "value_error":  # the validator of a whole section names its keys itself
         return key, f"{key}: ", message
     if problem["type"] == "string_pattern_mismatch":

@@ -184,12 +184,17 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, texts: Texts) -> np.ndarray:
-        """Return the most probable fine label of each document, (documents,) of `classes_`."""
-        probabilities = self.predict_proba(texts)
-        return self.classes_[probabilities.argmax(1)]
+        """Return the most probable fine label of each document, (documents,) of `classes_`; as `predict_proba`."""
+        return self.classes_[self.predict_proba(texts).argmax(1)]
 
     def predict_proba(self, texts: Texts) -> np.ndarray:
-        """Return the probability of each fine label, (documents, fine labels) float32; columns are as in `classes_`."""
+        """Return the probability of each fine label, (documents, fine labels) float32; columns are as in `classes_`.
+
+        Parameters
+        ----------
+        texts
+            Documents.
+        """
         texts = self._readable(texts)
         answer = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
         for block, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
@@ -246,11 +251,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         sample_weight
             (documents,) what each counts; None counts all alike.
         """
-        from sklearn.metrics import accuracy_score
-
         texts = self._readable(texts)
         gold = known_places(texts, labels, self.taxonomy_, self._by_word, self._labels)
-        return float(accuracy_score(gold, self.predict_proba(texts).argmax(1), sample_weight=sample_weight))
+        return float(np.average(gold == self.predict_proba(texts).argmax(1), weights=sample_weight))
 
     def evaluate(
         self, texts: Texts, labels: Labels, *, train: Pair | None = None, data: str = "documents"
@@ -352,8 +355,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         loaded, metrics = load_model(folder, device=device)
         if metrics is not None:
             EvaluationReport.from_dict(metrics, folder / METRICS)
-        parameters = parameters_of_model(loaded.settings) | {"device": device}
-        return cls(loaded.taxonomy, **parameters)._set(loaded, metrics=metrics)
+        return cls(loaded.taxonomy, **parameters_of_model(loaded.settings, device))._set(loaded, metrics=metrics)
 
     def push_to_hub(
         self, repo_id: str, *, private: bool | None = None, revision: str | None = None,

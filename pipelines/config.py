@@ -20,6 +20,7 @@ from hierarchy.files.taxonomy_files import DOCUMENT_SUFFIXES, read_text
 from hierarchy.files.text_format import TAB, Quoting, checked_delimiter, checked_encoding
 from hierarchy.text.characters import has_half
 from hierarchy.wrong_values import validated
+from pipelines.demo.configs import configs_folder
 from pipelines.settings import Place, Settings
 
 WORDS: dict[str, bool | None] = {
@@ -223,7 +224,11 @@ def read_mapping(
     if file.suffix.lower() in DOCUMENT_SUFFIXES:
         raise ConfigError(f"{str(path)!r} is no {what} file, which is YAML: give documents with --set data.train=FILE")
     if not path_exists(file):
-        raise ConfigError(f"there is no {what} file {str(path)!r} (paths start at the working directory {Path.cwd()})")
+        shipped = ", ".join(sorted(config.name for config in configs_folder().glob("*.yaml")))
+        raise ConfigError(
+            f"there is no {what} file {str(path)!r} (paths start at the working directory {Path.cwd()}); the shipped "
+            f"ones lie in {str(configs_folder())!r}: {shipped}"
+        )
     if file.is_dir():
         raise ConfigError(f"{str(path)!r} is a folder: name a {what} file, which is YAML")
     try:

@@ -13,7 +13,7 @@ from hierarchy.text.characters import is_blank
 from stages.fine.ngrams import NgramVectorizer
 from stages.router.router import Inputs
 from stages.run_folder import cache_key
-from stages.vectors import SegmentVectors, VectorCache, pool_segments, shard_bounds
+from stages.vectors import SegmentVectors, Shard, VectorCache, shard_bounds
 
 if TYPE_CHECKING:
     from stages.coarse.document_model import DocumentModel
@@ -51,26 +51,23 @@ class NeuralFeatures:
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors for the neural rows (documents, features) and group logits (documents, groups) of `texts`."""
-        return self.read(*self.segment_vectors(texts))
-
-    def segment_vectors(self, texts: Sequence[str]) -> "tuple[dict[Encoder, np.ndarray], np.ndarray]":
-        """Vectors (segments, hidden) of the segments of `texts` by each encoder, and the segments of each text."""
-        segments = self.segmenter(texts)
-        _warn_of_dropped("encoder", self.segmenter, [segments.left_out])
-        chunk = self.tokens_per_chunk
-        return {e: e.encode(segments.input_ids, tokens_per_chunk=chunk) for e in self._encoders()}, segments.counts
-
-    def read(self, vectors: "dict[Encoder, np.ndarray]", counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return for segment vectors what a call returns for texts."""
-        documents, logits = run_document_model(self.document_model, vectors[self.encoder], counts)
-        if self.fine_encoders is None:
-            return documents, logits
-        return np.hstack([pool_segments(vectors[e], counts) for e in self.fine_encoders]), logits
+        return self.read(self.segment_vectors(texts))
 
     def through_cache(self, texts: Sequence[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
         """Return the same for many documents, their vectors read from or kept in the cache of a run folder."""
-        vectors = {e: cached_vectors(texts, e, self.segmenter, self.tokens_per_chunk, folder) for e in self._encoders()}
-        documents, logits = read_cached_documents(self.document_model, vectors[self.encoder])
+        chunk = self.tokens_per_chunk
+        return self.read({e: cached_vectors(texts, e, self.segmenter, chunk, folder) for e in self._encoders()})
+
+    def segment_vectors(self, texts: Sequence[str]) -> "dict[Encoder, SegmentVectors]":
+        """Vectors of the segments of `texts` by each encoder."""
+        segments = self.segmenter(texts)
+        _warn_of_dropped("encoder", self.segmenter, [segments.left_out])
+        vectors = {e: e.encode(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk) for e in self._encoders()}
+        return {encoder: SegmentVectors([Shard(own, segments.counts)]) for encoder, own in vectors.items()}
+
+    def read(self, vectors: "dict[Encoder, SegmentVectors]") -> tuple[np.ndarray, np.ndarray]:
+        """Return for segment vectors what a call returns for texts."""
+        documents, logits = run_document_model(self.document_model, vectors[self.encoder])
         if self.fine_encoders is None:
             return documents, logits
         return np.hstack([vectors[e].pooled() for e in self.fine_encoders]), logits
@@ -193,20 +190,8 @@ def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
     )
 
 
-def read_cached_documents(model: "DocumentModel", vectors: SegmentVectors) -> tuple[np.ndarray, np.ndarray]:
-    """Document vectors (documents, hidden) and group logits (documents, groups) of documents in the cache."""
-    block = 4096
-    parts = []
-    for start in range(0, len(vectors), block):
-        documents = range(start, min(start + block, len(vectors)))
-        segments = np.concatenate([vectors[d] for d in documents])
-        parts.append(run_document_model(model, segments, vectors.counts[documents.start : documents.stop]))
-    read, logits = zip(*parts, strict=True)
-    return np.concatenate(read), np.concatenate(logits)
-
-
 def run_document_model(
-    model: "DocumentModel", vectors: np.ndarray, counts: np.ndarray
+    model: "DocumentModel", vectors: SegmentVectors | Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run the document model over the segment vectors of documents.
 
@@ -215,9 +200,7 @@ def run_document_model(
     model
         In evaluation mode.
     vectors
-        (segments, hidden), document after document.
-    counts
-        (documents,) segments of each document.
+        (segments, hidden) of each document.
 
     Returns
     -------
@@ -226,15 +209,13 @@ def run_document_model(
     """
     import torch
 
-    # Batch by batch: the segments of some neighbouring documents, which lie one behind the other.
     device = next(model.parameters()).device
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    documents = np.empty((len(counts), model.head.in_features), dtype=np.float32)
-    logits = np.empty((len(counts), model.head.out_features), dtype=np.float32)
+    documents = np.empty((len(vectors), model.head.in_features), dtype=np.float32)
+    logits = np.empty((len(vectors), model.head.out_features), dtype=np.float32)
     with torch.inference_mode():
-        for first in range(0, len(counts), DOCUMENTS_PER_BATCH):
-            some = slice(first, first + DOCUMENTS_PER_BATCH)
-            own = vectors[starts[first] : starts[min(first + DOCUMENTS_PER_BATCH, len(counts))]]
-            output = model(torch.from_numpy(np.ascontiguousarray(own)).to(device), torch.from_numpy(counts[some]))
+        for first in range(0, len(vectors), DOCUMENTS_PER_BATCH):
+            some = slice(first, min(first + DOCUMENTS_PER_BATCH, len(vectors)))
+            own = [vectors[document] for document in range(some.start, some.stop)]
+            output = model(torch.from_numpy(np.concatenate(own)).to(device), torch.tensor([len(one) for one in own]))
             documents[some], logits[some] = output.vectors.cpu().numpy(), output.logits.cpu().numpy()
     return documents, logits

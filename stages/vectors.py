@@ -30,22 +30,22 @@ Encode = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
 
 
 class Shard(NamedTuple):
-    """Files of some neighbouring documents.
+    """Some neighbouring documents.
 
     Attributes
     ----------
     vectors
-        File of (segments, hidden) float32.
+        (segments, hidden) float32, or their file.
     counts
         (documents,) segments of each document.
     """
 
-    vectors: Path
+    vectors: Path | np.ndarray
     counts: np.ndarray
 
 
 class SegmentVectors:
-    """Read side of the cache: the segment vectors of documents, in order.
+    """The segment vectors of documents, in order: those of the cache, or some that were just computed.
 
     Parameters
     ----------
@@ -73,7 +73,8 @@ class SegmentVectors:
         return self._open(shard)[start:end]
 
     def _load(self, shard: int) -> np.ndarray:
-        return open_memmap(self._shards[shard].vectors, mode="r")
+        vectors = self._shards[shard].vectors
+        return vectors if isinstance(vectors, np.ndarray) else open_memmap(vectors, mode="r")
 
     def pooled(self) -> np.ndarray:
         """Pooled vectors of all documents, (documents, 2 x hidden) float32."""

@@ -1,4 +1,4 @@
-"""What tests of label trees share: a tiny embed function and the shared taxonomies."""
+"""What tests of label trees share: a tiny embed function, label spaces and the shared taxonomies."""
 
 import json
 import os
@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.label_space import LabelSpace
+
 DATA = Path(os.environ.get("COARSEFINE_DATA", Path(__file__).parents[1] / ".." / "shared"))
+
+
+def space_of(group_of):
+    """A label space of labels l0, l1, ... in groups g0, g1, ..., as the array says."""
+    groups = tuple(f"g{group}" for group in range(int(max(group_of)) + 1))
+    return LabelSpace(tuple(f"l{i}" for i in range(len(group_of))), groups, np.asarray(group_of))
 
 
 def word_vectors(texts: Sequence[str]) -> np.ndarray:

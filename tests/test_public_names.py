@@ -42,6 +42,11 @@ def test_coarsefine():
     assert all(hasattr(coarsefine, name) for name in coarsefine.__all__)
     assert set(hierarchy.__all__) <= set(coarsefine.__all__)
     assert dir(coarsefine) == sorted(coarsefine.__all__)
+
+
+def test_the_version_is_that_of_the_distribution(monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: {"coarsefine": "7.1"}[name])
+    assert coarsefine.__version__ == "7.1"
     with pytest.raises(ImportError, match="cannot import name 'Classifier' from 'coarsefine'"):
         from coarsefine import Classifier  # noqa: F401
 

@@ -11,6 +11,7 @@ from hierarchy.building.placement import Placement
 from hierarchy.embedding.label_vectors import unit
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.wording import count
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -67,7 +68,7 @@ def assembled(
     )
     made = {c: Group(name, name, built=True) for c, name in zip(unnamed, names, strict=True)}
     built = [replace(heirs[c] or made[c], labels=tuple(taken[c])) for c in new]
-    logger.info("placed %d labels; %d groups kept, %d built", len(plan.free), len(kept), len(built))
+    logger.info("placed %s; %s kept, %d built", count(len(plan.free), "label"), count(len(kept), "group"), len(built))
     return Taxonomy(
         groups=tuple(group for group in [*kept, *built] if group.labels),
         name=taxonomy.name,

@@ -14,24 +14,32 @@ TEXTS_PER_CALL = 256  # of the tokenizer: enough to keep its threads busy, littl
 
 
 @contextmanager
+def only_errors() -> Iterator[None]:
+    """Hide what transformers says in the block, but its errors and its bars."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
+@contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Hide its bars about weights and its reports on them in the block; downloads, which take long, keep their bars."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, enable_progress_bars
     from transformers.utils import logging
 
-    bars, level, downloads = (
-        logging.is_progress_bar_enabled(),
-        logging.get_verbosity(),
-        not are_progress_bars_disabled(),
-    )
+    bars, downloads = logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
     logging.disable_progress_bar()
-    logging.set_verbosity_error()
     if downloads:
         enable_progress_bars()
     try:
-        yield
+        with only_errors():
+            yield
     finally:
-        logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
 

@@ -8,6 +8,14 @@ import numpy as np
 # Arguments and settings that had another name.
 RENAMED = {"seed": "random_state", "precision": "dtype", "run": "run_dir", "groups": "sources"}
 OF_LABELS = "groups are groups of labels"
+# Settings of a classifier that are gone.
+REMOVED = {
+    **dict.fromkeys(
+        ("loss_schedule", "segment_shuffling", "segment_dropout", "imbalance_strength", "warm_up_epochs"),
+        "it is gone, since it was not shown to pay (docs/ablations.md)",
+    ),
+    "balance": "it is gone, and stays at 0.25, the best on validation data",
+}
 LONGEST = 200  # characters of a text that are compared
 CANDIDATES = 60  # texts that are compared in full
 
@@ -90,6 +98,8 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     """
     if RENAMED.get(word) in known:
         return f"{word} is {RENAMED[word]} now{f', since {OF_LABELS}' if word == 'groups' else ''}"
+    if word in REMOVED and "imbalance" in known:
+        return f"{REMOVED[word]}: leave it out"
     near = most_like(word, known)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hierarchy.disk.paths import for_others
-from hierarchy.text.escaping import markdown, markdown_block, markdown_code
+from hierarchy.text.escaping import markdown_block
 from pipelines.config import WORDS, Config, Data, taken_as_text
 from pipelines.evaluation.comparison import SVM
 from pipelines.model.artifact.saved_settings import describing
@@ -29,43 +29,24 @@ CALIBRATE = {"text", "label", "group", "quoting", "delimiter", "encoding", "cali
 
 
 def reproduction(model: "Model", metrics: Mapping[str, Any] | None) -> list[str]:
-    """Give the section of the model card that tells how to make the model again.
+    """Return the lines that make the model again, as a block of code in Markdown.
 
     Parameters
     ----------
     model
-        With its record.
+        With its record. Of a model that was refitted they make what it was before.
     metrics
         A report as a dict; tells whether baselines were fitted.
     """
-    record = model.record
-    refits = record.get("refits", [])
-    expected = refits[0]["before"] if refits else record["fingerprint"]
-    machine, versions = record["hardware"], record["versions"]
-    lines = []
-    if refits:
-        lines += ["It was refitted since (see Data). These lines make the model before that:", ""]
-    if "config" in record:
-        lines += markdown_block(list(_commands(record, metrics)), "bash")
-    else:
-        lines += markdown_block(_python(model, expected), "python")
-    spent = sum(record["seconds"].values()) / 60
-    peak = " and ".join(f"{size:,} MB ({what.replace('_', ' ')})" for what, size in record["peak_memory_mb"].items())
-    return [
-        *lines,
-        "",
-        f"Expect the run fingerprint {markdown_code(str(expected))}: it stands for settings, documents, labels, "
-        "taxonomy and encoder. With these versions on the same machine the figures are the same; elsewhere they may "
-        "differ in the last digits, and after a training of the encoder by more.",
-        "",
-        markdown(f"- Versions: {', '.join(f'{name} {number}' for name, number in versions.items())}."),
-        markdown(
-            f"- Machine: {machine['processor']}, {machine['cores']} cores, {_gigabytes(machine['memory_mb'])}, "
-            f"{machine['gpu'] or 'no GPU'}, {machine['system']}."
-        ),
-        f"- Training took {spent:.1f} minutes; peak memory {peak or 'unknown'}.",
-        "- Everything else about the run, figures by epoch too: `run.json`.",
-    ]
+    if "config" in model.record:
+        return markdown_block(list(_commands(model.record, metrics)), "bash")
+    return markdown_block(_python(model), "python")
+
+
+def expected_fingerprint(record: Record) -> str:
+    """Return the fingerprint of the run that the lines repeat: the training, before any refit."""
+    refits = record.get("refits")
+    return str(refits[0]["before"] if refits else record["fingerprint"])
 
 
 def given(config: Config) -> dict[str, Any]:
@@ -145,7 +126,7 @@ def _setting(key: str, value: Any) -> str:
     return f"{key}={json.dumps([value] if one_of_list else value, ensure_ascii=False)}"
 
 
-def _python(model: "Model", expected: str) -> list[str]:
+def _python(model: "Model") -> list[str]:
     record = model.record
     with_tree = record["fingerprints"]["taxonomy"] is not None
     tree = ['taxonomy = Taxonomy.from_yaml("taxonomy.yaml")  # of this folder'] if with_tree else []
@@ -166,8 +147,4 @@ def _python(model: "Model", expected: str) -> list[str]:
     if promised is not None:
         asked = [f"{name}={promised[name]!r}" for name in (*PROMISED, "by_group") if name in promised]
         lines.append(f"clf.calibrate(calibration_texts, calibration_labels, {', '.join(asked)})")
-    return [*lines, f'assert clf.model_.record["fingerprint"] == {json.dumps(expected)}']
-
-
-def _gigabytes(megabytes: int | None) -> str:
-    return "memory unknown" if megabytes is None else f"{megabytes / 1000:.0f} GB"
+    return [*lines, f'assert clf.model_.record["fingerprint"] == {json.dumps(expected_fingerprint(record))}']

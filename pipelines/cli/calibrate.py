@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hierarchy.text.wording import count
 from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_table, wrote
@@ -81,7 +82,7 @@ def _show(promises: "Promises") -> None:
     ]
     if outside is not None:
         rows.append(("out of scope", f"energy below {outside.energy:.3f}", f"{outside.false_alarms:.0%} false alarms"))
-    print_table(f"Promises, from {promises.documents} documents", ("what", "limit", "promise"), rows)
+    print_table(f"Promises, from {count(promises.documents, 'document')}", ("what", "limit", "promise"), rows)
 
 
 def _above(threshold: float | None) -> str:

@@ -166,7 +166,7 @@ def sources_of(config: "Config", roles: Sequence[str]) -> dict[str, Source]:
 
 def stratified(config: "Config") -> Cut:
     """Return what cuts a validation part as `fit` would, and refuses where it cannot."""
-    from pipelines.data.report import count
+    from hierarchy.text.wording import count
     from pipelines.data.splits import stratified_split
 
     def cut(part: Part) -> "tuple[np.ndarray, np.ndarray]":
@@ -185,15 +185,19 @@ def stratified(config: "Config") -> Cut:
 
 
 def warn_of_seen_parts(parts: Mapping[str, Part], role: str) -> list[str]:
-    """Warn, before the long work, of documents of a role that stand in training or validation; return what was said."""
+    """Warn, before the long work, of documents of a role that stand in training or validation; return what was said.
+
+    Validation documents that stand for the test documents are called what they are.
+    """
     from pipelines.data.documents import warn_of_repeats
 
     told: list[str] = []
     if role in parts:
         documents = parts[role].documents
+        what = "validation" if "valid" in parts and parts["valid"].documents is documents else role
         for other, where in (("train", "training"), ("valid", "validation")):
             if other in parts and parts[other].documents is not documents:  # where one stands for both, it is told
-                told += warn_of_repeats(documents, parts[other].documents, what=f"{role} documents", where=where)
+                told += warn_of_repeats(documents, parts[other].documents, what=f"{what} documents", where=where)
     return told
 
 

@@ -69,7 +69,7 @@ def _document(source: "Source", row: int, data: "Data") -> str:
 
 
 def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
-    from pipelines.data.report import shortened
+    from hierarchy.text.wording import shortened
 
     label = taxonomy.label_named
     print_paths("Paths", explanation.paths, taxonomy, ("probability",))

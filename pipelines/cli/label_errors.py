@@ -10,6 +10,7 @@ import typer
 
 from hierarchy.errors import DataError
 from hierarchy.nodes import Label, named
+from hierarchy.text.wording import count
 from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_facts, print_json, print_table, wrote
@@ -70,7 +71,7 @@ def label_errors(
         errors = replace(errors, found=errors.found[:top])
         excerpts = _excerpts(config, errors.found) if text else {}
         write_review(errors.found, out, excerpts)
-    wrote(out, f"{len(errors.found)} documents to review are in")
+    wrote(out, f"{count(len(errors.found), 'document')} to review:")
     if as_json:
         lines = errors.as_dict()
         for line, one in zip(lines["found"], errors.found, strict=True):
@@ -101,7 +102,7 @@ def _excerpts(config: "Config", found: "Sequence[LabelError]") -> dict[int, str]
 def _show(errors: "LabelErrors", excerpts: Mapping[int, str]) -> None:
     facts = {
         "documents": errors.documents,
-        "wrong labels, as the confident joint estimates them": f"{errors.expected:.0f}",
+        "wrong labels in all, estimated from the answers that the models are sure of": f"{errors.expected:.0f}",
         "named": len(errors.found),
         "of these, to a label of another group": sum(one.where == "other group" for one in errors.found),
         "left out: no other document of their label was trained on": errors.left_out or None,

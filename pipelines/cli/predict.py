@@ -87,8 +87,8 @@ def predict(
     if as_json:
         raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
     from hierarchy.disk.output import SUFFIXES
+    from hierarchy.text.wording import count
     from pipelines.cli.places import output_file, writing
-    from pipelines.data.report import count
     from pipelines.model.artifact.hub import local_folder
     from pipelines.serving.predict import predict_file
 

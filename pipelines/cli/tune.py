@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hierarchy.errors import ConfigError
+from hierarchy.errors import ConfigError, need
+from hierarchy.text.wording import count
 from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_table, wrote
@@ -51,10 +52,10 @@ def tune(
     from hierarchy.disk.output import OutputFolder
     from hierarchy.disk.whole_files import write_output
     from pipelines.cli.places import page, run_folder, writing
-    from pipelines.tuning.storage import check_optuna
+    from pipelines.tuning.search import OPTUNA
     from pipelines.tuning.trials import BEST, RESULTS, check_results
 
-    check_optuna()
+    need("optuna", OPTUNA)
     config = work.config
     budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
 
@@ -128,5 +129,7 @@ def _show_test(test: "Comparison") -> None:
         level = "" if gap.excludes_zero else ", level"
         difference = f"{100 * gap.value:+.2f} points ({100 * gap.low:+.2f} to {100 * gap.high:+.2f}){level}"
         rows.append((name, f"{test.first[figure]:.4f}", f"{test.chosen[figure]:.4f}", difference))
-    title = f"Test, {test.documents} documents; look {test.looks} at them"
-    print_table(title, ("figure", "trial 0", f"trial {test.best}, the best", "difference (95% interval)"), rows)
+    both = ["trial 0", f"trial {test.best}, the best", "difference (95% interval)"]
+    columns = ["figure", *(both if test.best else ["trial 0, the best"])]
+    title = f"Test, {count(test.documents, 'document')}; look {test.looks} at them"
+    print_table(title, columns, [row[: len(columns)] for row in rows])

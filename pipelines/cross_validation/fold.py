@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from pipelines.evaluation.metrics import accuracy_and_macro_f1
 from pipelines.model.model import Model
 from pipelines.model.provenance import work_key
 from pipelines.settings import MACHINE, Settings
+from pipelines.training.encoders import Encoders
 from pipelines.training.fit import fit_model
+from stages.features import vector_key
 from stages.router.router import Inputs
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class FoldPlan:
     ----------
     settings, taxonomy
         Of the classifier; ``trainable`` resolved.
+    encoders
+        Of all folds: each is loaded once.
     documents
         All of them, with their rows.
     sources
@@ -62,13 +66,17 @@ class FoldPlan:
     """
 
     settings: Settings
+    encoders: Encoders
     taxonomy: Taxonomy | None
     documents: Documents
     sources: Sequence[str | None] | None
     baselines: bool
 
-    def key(self, folds: int, encoder: Any) -> str:
-        """Name all that a fold depends on, `encoder` by what it is; not the number of repeats: more can follow."""
+    def key(self, folds: int) -> str:
+        """Name all that a fold depends on; not the number of repeats: more can follow."""
+        encoder = None
+        if self.settings.encoder != "none":
+            encoder = [vector_key(*self.encoders.of_documents), self.encoders.of_documents[0].dropout_rates()]
         return work_key(
             self.settings,
             self.taxonomy,
@@ -110,7 +118,7 @@ class FoldPlan:
             trained_on = with_label_documents(self.settings, self.taxonomy, train)
             for part in (trained_on, train, valid, test):  # flat models train on the documents alone
                 shared.copy(part.texts, folder)
-        model = fit_model(self.settings, self.taxonomy, train, valid, folder=folder)
+        model = fit_model(self.settings, self.taxonomy, train, valid, folder=folder, encoders=self.encoders)
         inputs = model.extractor.through_cache(test.texts, folder)
         routed = model.router.route(inputs, routing=self.settings.routing, beam=self.settings.beam)
         answers = {OWN: routed.probabilities.argmax(1)}

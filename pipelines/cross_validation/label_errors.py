@@ -55,6 +55,10 @@ class LabelError:
             return ""
         return "sibling" if self.group == self.suggested_group else "other group"
 
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything, ready for JSON."""
+        return asdict(self) | {"key": f"{self.key:016x}", "where": self.where}
+
 
 @dataclass(frozen=True)
 class LabelErrors:
@@ -79,11 +83,7 @@ class LabelErrors:
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything, ready for JSON."""
-        return asdict(self) | {
-            "found": [
-                asdict(one) | {"key": f"{one.key:016x}", "where": one.where} for one in self.found
-            ]
-        }  # fmt: skip
+        return asdict(self) | {"found": [one.as_dict() for one in self.found]}
 
 
 def find_label_errors(predictions: OutOfFold) -> LabelErrors:

@@ -2,8 +2,10 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import write_output
@@ -17,6 +19,11 @@ COLUMNS = (
     "key", "text",
 )  # fmt: skip
 NAMES = ("label_name", "suggested_name", "group_name", "suggested_group_name")  # for readers; the others have ids
+# How a column is read; all others are texts.
+READ: Mapping[str, Callable[[str], Any]] = {
+    "row": int, "key": partial(int, base=16), "probability": float, "suggested_probability": float,
+    **dict.fromkeys(("id", "group", "suggested_group"), lambda cell: cell or None),
+}  # fmt: skip
 EXCERPT = 200  # characters
 
 
@@ -39,12 +46,8 @@ def write_review(found: Sequence[LabelError], path: str | Path, excerpts: Mappin
     """
     lines = [csv_row(COLUMNS + NAMES)]
     for one in found:
-        cells = (
-            f"{one.row}", one.id or "", one.label, one.suggested, one.group or "", one.suggested_group or "",
-            one.where, f"{one.probability:.6g}", f"{one.suggested_probability:.6g}", f"{one.key:016x}",
-            (excerpts or {}).get(one.key, ""), *(getattr(one, name) or "" for name in NAMES),
-        )  # fmt: skip
-        lines.append(csv_row(map(spreadsheet_cell, cells)))
+        values = one.as_dict() | {"text": (excerpts or {}).get(one.key, "")}
+        lines.append(csv_row(spreadsheet_cell(_written(values[name])) for name in COLUMNS + NAMES))
     write_output(local_path(path), "".join(lines))
 
 
@@ -80,20 +83,16 @@ def read_review(path: str | Path) -> list[tuple[LabelError, str]]:
 
 
 def _read_line(cells: Mapping[str, str | None]) -> tuple[LabelError, str]:
-    line = {name: from_spreadsheet_cell(cells.get(name) or "") for name in (*COLUMNS, *NAMES)}
-    one = LabelError(
-        row=int(line["row"]),
-        id=line["id"] or None,
-        key=int(line["key"], 16),
-        label=line["label"],
-        suggested=line["suggested"],
-        group=line["group"] or None,
-        suggested_group=line["suggested_group"] or None,
-        probability=float(line["probability"]),
-        suggested_probability=float(line["suggested_probability"]),
-        **{name: line[name] for name in NAMES},
-    )
-    return one, line["text"]
+    line = {name: from_spreadsheet_cell(cells.get(name) or "") for name in COLUMNS + NAMES}
+    text = line.pop("text")
+    del line["where"]  # which the groups tell
+    return LabelError(**{name: READ.get(name, str)(cell) for name, cell in line.items()}), text
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def excerpt(text: str) -> str:

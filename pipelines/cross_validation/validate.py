@@ -26,8 +26,8 @@ from pipelines.data.given import check_labels, check_taxonomy
 from pipelines.evaluation.metrics import FIGURES
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
 from pipelines.settings import Settings
+from pipelines.training.encoders import Encoders
 from pipelines.training.fit import settings_of
-from stages.features import vector_key
 from stages.machine import n_processes
 from stages.run_folder import LIST, finishing, place_of_run, read_finished
 
@@ -166,16 +166,17 @@ def cross_validate(
     dealt = [deal_folds(documents.labels, folds, random_state=seed, sources=sources) for seed in seeds]
     _tell_rare(documents.labels, folds)
     with place_of_run(settings.run_dir) as folder:
-        settings, encoder = _encoder(settings, taxonomy, documents)
-        plan = FoldPlan(settings, taxonomy, documents, sources, baselines)
-        kept = folder / f"folds-{plan.key(folds, encoder and [vector_key(*encoder), encoder[0].dropout_rates()])}"
+        encoders = Encoders(settings)
+        settings = _resolved(settings, encoders, taxonomy, documents)
+        plan = FoldPlan(settings, encoders, taxonomy, documents, sources, baselines)
+        kept = folder / f"folds-{plan.key(folds)}"
         files = [kept / f"repeat-{r + 1}-fold-{f + 1}.parquet" for r in range(repeats) for f in range(folds)]
         results = [read_finished(file, _read, "it holds no fold") for file in files]
         missing = [place for place, result in enumerate(results) if result is None]
         if missing:
             if len(missing) < len(files):
                 logger.info("%d of %d folds are there already", len(files) - len(missing), len(files))
-            shared = _shared(settings, encoder, with_label_documents(settings, taxonomy, documents), folder)
+            shared = _shared(settings, encoders, with_label_documents(settings, taxonomy, documents), folder)
             for place in missing:
                 logger.info("fold %d of %d ...", place + 1, len(files))
                 repeat, fold = divmod(place, folds)
@@ -197,26 +198,23 @@ def _tell_rare(labels: Sequence[str], folds: int) -> None:
         )  # fmt: skip
 
 
-def _encoder(settings: Settings, taxonomy: Taxonomy | None, documents: Documents) -> tuple[Settings, Any]:
-    """Give the settings with ``trainable`` resolved on all documents, so that all folds do alike, and the encoder."""
+def _resolved(settings: Settings, encoders: Encoders, taxonomy: Taxonomy | None, documents: Documents) -> Settings:
+    """Give the settings with ``trainable`` resolved on all documents, so that all folds do alike."""
     if settings.encoder == "none":
-        return settings, None
+        return settings
     from pipelines.training.encoder import load_encoder, resolve_trainable
-    from pipelines.training.encoders import Encoders
 
-    texts_of_labels = label_texts(taxonomy, documents).values()
-    encoder, segmenter = load_encoder(Encoders(settings), documents.texts, texts_of_labels)
-    trainable = resolve_trainable(settings, encoder, documents.texts)
-    return settings.resolved(trainable=trainable), (encoder, segmenter)
+    encoder, _ = load_encoder(encoders, documents.texts, label_texts(taxonomy, documents).values())
+    return settings.resolved(trainable=resolve_trainable(settings, encoder, documents.texts))
 
 
-def _shared(settings: Settings, encoder: Any, documents: Documents, folder: Path) -> "SharedVectors | None":
+def _shared(settings: Settings, encoders: Encoders, documents: Documents, folder: Path) -> "SharedVectors | None":
     """Encode all documents once; an encoder that is trained jointly reads them anew in every step."""
-    if encoder is None or (settings.mode == "joint" and settings.trainable != "frozen"):
+    if settings.encoder == "none" or (settings.mode == "joint" and settings.trainable != "frozen"):
         return None
     from pipelines.cross_validation.shared_vectors import SharedVectors
 
-    return SharedVectors(settings, encoder[0], encoder[1], documents, folder)
+    return SharedVectors(settings, *encoders.of_documents, documents, folder)
 
 
 def _write(result: FoldResult, file: Path) -> None:

@@ -17,8 +17,9 @@ from hierarchy.matching import Pair, is_called, match_key, one_spelling, spellin
 from hierarchy.nodes import named
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.characters import is_blank
+from hierarchy.text.wording import shortened
 from pipelines.data.documents import Documents, Selected
-from pipelines.data.report import Conflict, DataReport, label_problems, shortened
+from pipelines.data.report import Conflict, DataReport, label_problems
 from stages.progress import progress
 
 if TYPE_CHECKING:

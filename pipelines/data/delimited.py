@@ -6,6 +6,7 @@ from itertools import chain
 
 from hierarchy.errors import DataError
 from hierarchy.files.text_format import TextFormat
+from hierarchy.text.wording import count
 
 DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 IN_QUOTES = 'must stand in double quotes, with each quote inside it written twice ("")'
@@ -146,6 +147,5 @@ def _checked(rows: Iterator[Row], remedy: str) -> Iterator[Row]:
         if not cells:  # a blank line
             continue
         if len(cells) != width:
-            fields = f"{len(cells)} field{'s' * (len(cells) != 1)}"
-            raise DataError(f"line {line}: {fields}, but the header names {width}; {remedy}")
+            raise DataError(f"line {line}: {count(len(cells), 'field')}, but the header names {width}; {remedy}")
         yield line, cells

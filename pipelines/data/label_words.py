@@ -14,8 +14,8 @@ import numpy as np
 from hierarchy.arguments import column, same_length
 from hierarchy.errors import DataError
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.wording import some
 from pipelines.data.documents import Documents
-from pipelines.data.report import some
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 

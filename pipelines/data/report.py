@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from hierarchy.errors import PROBLEMS_SHOWN, Remedy
 from hierarchy.matching import Pair, capped, match_key
 from hierarchy.nodes import Label
+from hierarchy.text.wording import count, shortened, some
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.data.checks import Scan
 
-TEXT_SHOWN = 80  # characters of a text in a line
-SHOWN = 10  # names and rows in a line
 # What is said of a label that there is not, of all such, and what to do.
 OF_TAXONOMY = ("is not in the taxonomy", "the taxonomy lacks", "add it to the taxonomy")
 OF_DATA = ("is no label of the training documents", "the training documents lack", "give it training documents")
@@ -169,23 +168,6 @@ def label_problems(
             )
         )
     return found
-
-
-def count(number: int, noun: str) -> str:
-    """Return ``1 label`` or ``1,200 labels``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def shortened(text: str) -> str:
-    """Return a text that fits in a line: what should be a label may be a whole document."""
-    return text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}…"
-
-
-def some(items: Sequence[object], total: int | None = None) -> str:
-    """Return the first items with commas, and how many more there are, of `total` or of the items."""
-    shown = ", ".join(shortened(str(item)) for item in items[:SHOWN])
-    more = (len(items) if total is None else total) - min(len(items), SHOWN)
-    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 @dataclass

@@ -5,16 +5,19 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pydantic import TypeAdapter
+
 from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_files import checksum
 from hierarchy.errors import DataError, first_line
 from hierarchy.text.characters import healed
+from hierarchy.text.wording import count
 from pipelines.data.columns import Columns
 from stages.run_folder import LIST, damaged, finishing, is_finished
 
@@ -83,16 +86,13 @@ def _notes(listing: Path, table: Path, notes_file: Path, columns: Columns) -> li
 
     if not is_finished(listing, table, notes_file):
         return None
-    try:
-        notes = parse_json(notes_file.read_bytes())
+    with suppress(OSError, ValueError, pa.ArrowException):
+        notes = TypeAdapter(list[str]).validate_python(parse_json(notes_file.read_bytes()))
         with pa.memory_map(str(table)) as source:
             found = pa.ipc.open_stream(source).read_all()
         found.validate(full=True)
-    except (OSError, ValueError, pa.ArrowException):
-        found, notes = None, None
-    is_right = found is not None and found.schema.equals(features(columns).arrow_schema)
-    if is_right and isinstance(notes, list) and all(isinstance(note, str) for note in notes):
-        return notes
+        if found.schema.equals(features(columns).arrow_schema):
+            return notes
     damaged(table, "it holds no documents of these columns")
     return None
 
@@ -164,7 +164,7 @@ def _healed(documents: Documents, notes: list[str]) -> Documents:
         yield document
     if rows:
         listed = ", ".join(map(str, rows[:HEALED_LISTED])) + (", ..." if rows[HEALED_LISTED:] else "")
-        notes.append(f"{len(rows)} texts hold half a character, which is read as U+FFFD (rows {listed})")
+        notes.append(f"{count(len(rows), 'text')} with half a character, which is read as U+FFFD (rows {listed})")
 
 
 @contextmanager

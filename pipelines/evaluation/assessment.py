@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from hierarchy.text.wording import count
 from pipelines.data.documents import Documents
-from pipelines.data.report import count
 from pipelines.evaluation.baselines import logistic_predictions, svm_predictions
 from pipelines.evaluation.comparison import (
     CLASSIC,
@@ -66,21 +66,15 @@ def assess(
     notes = warn_of_seen(model, documents, what="test documents", train=train) + warn_of_calibrated(model, documents)
     inputs = model.extractor.through_cache(documents.texts, folder)
     routed = model.router.route(inputs, routing=routing, beam=beam)
-    gold, known_group = model.places(documents.labels)
-    group_ids, gold_group = _with_unseen_groups(model, documents.labels, known_group)
-    unseen_groups = ((0, 0), (0, len(group_ids) - len(model.group_ids)))
     taxonomy = model.taxonomy
+    space = model.space.with_untrained(documents.labels, taxonomy)
     evaluation = evaluate_predictions(
-        gold,
+        space.targets(documents.labels),
         routed.probabilities,
-        group_of=model.group_of,
-        label_ids=model.label_ids,
-        group_ids=group_ids,
+        space=space,
         train_counts=model.train_counts,
-        gold_group=gold_group,
-        unseen_ids=documents.labels,
-        coarse_probability=np.pad(routed.coarse, unseen_groups),
-        in_beam=np.pad(routed.in_beam, unseen_groups),
+        coarse_probability=routed.coarse,
+        in_beam=routed.in_beam,
         lengths=np.fromiter(map(len, documents.texts), dtype=np.int64, count=len(documents.texts)),
         label_names={label.id: label.name for label in taxonomy.labels},
         group_names={group.id: group.name for group in taxonomy.groups},
@@ -107,7 +101,8 @@ def assess(
         notes.append(f"the model knows nothing in {unknown}: predict answers none")
     promises: tuple[KeptPromise, ...] = ()
     if model.promises is not None and model.promises.routing == routed.routing:
-        promises = kept_promises(model.promises, routed, documents.texts, gold, known_group, model.group_of)
+        places = model.places(documents.labels)
+        promises = kept_promises(model.promises, routed, documents.texts, *places, model.space)
     elif model.promises is not None:
         notes.append(f"the model's promises were made with routing {model.promises.routing}, not with {routed.routing}")
     return compare(
@@ -207,7 +202,7 @@ def classic_chain(model: Model, train_inputs: Inputs, targets: np.ndarray, input
         Run folder for the rows.
     """
     space = model.space
-    problems = plan_problems("group", targets, space.group_of)
+    problems = plan_problems("group", targets, space)
     fusion = model.router.fusions["full"]
     scores = np.zeros((len(inputs), len(space.label_ids)), dtype=np.float32)
     experts = (
@@ -220,17 +215,3 @@ def classic_chain(model: Model, train_inputs: Inputs, targets: np.ndarray, input
             scores += np.float32(weight) * log_chance(Rows.stack(heads).score(features))
     routed = best_groups(model.router.log_coarse(inputs), 1)[:, space.group_of]
     return np.where(routed, scores, -np.inf).argmax(1)
-
-
-def _with_unseen_groups(
-    model: Model, labels: Sequence[str], gold_group: np.ndarray
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Give groups without any trained label (-1 in `gold_group`) a place after the model's own."""
-    ids, places = list(model.group_ids), gold_group.copy()
-    tree = model.taxonomy
-    for document in np.flatnonzero(gold_group < 0).tolist():
-        group = tree.group_ids[tree.group_of[tree.label_index(labels[document])]]
-        if group not in ids:
-            ids.append(group)
-        places[document] = ids.index(group)
-    return tuple(ids), places

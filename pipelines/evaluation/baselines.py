@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hierarchy.errors import DataError
+from hierarchy.text.wording import count
 from stages.fine.ngrams import UNSPACED
 from stages.machine import in_parallel
 from stages.progress import progress
@@ -70,7 +71,9 @@ def svm_predictions(
     try:
         train = vectorizer.fit_transform(train_texts)
     except ValueError as error:  # "empty vocabulary": its words have two letters at least
-        logger.warning("linear svm: no n-gram in %d training documents (%s): it says one label", len(targets), error)
+        logger.warning(
+            "linear svm: no n-gram in %s (%s): it says one label", count(len(targets), "training document"), error
+        )
         return np.full(len(test_texts), classes[np.bincount(np.searchsorted(classes, targets)).argmax()])
     test = vectorizer.transform(test_texts)
     del vectorizer  # its vocabulary of strings can be larger than both matrices

@@ -7,7 +7,7 @@ import numpy as np
 from pipelines.evaluation import reliability
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.evaluation.reliability import ReliabilityBins
-from stages.router.label_space import group_mass
+from stages.label_space import LabelSpace
 
 FINE, GROUP, TAIL = "fine", "group", "tail"
 LEVELS = (FINE, GROUP, TAIL)
@@ -40,8 +40,7 @@ class LevelScores:
 def level_table(
     probabilities: np.ndarray,
     gold: np.ndarray,
-    group_of: np.ndarray,
-    gold_group: np.ndarray,
+    space: LabelSpace,
     in_tail: np.ndarray,
     *,
     random_state: int = 0,
@@ -54,23 +53,22 @@ def level_table(
     Parameters
     ----------
     probabilities
-        ``(documents, labels)``.
+        ``(documents, trained labels)``.
     gold
-        ``(documents,)`` right column, or -1 where it has none.
-    group_of
-        ``(labels,)`` group of each column.
-    gold_group
-        ``(documents,)`` group of the right label.
+        ``(documents,)`` place of the right label in `space`.
+    space
+        The labels and groups of the columns, and others after them.
     in_tail
         ``(documents,)`` whose right label is in the tail third; without any, that level is left out.
     random_state
         Of the intervals.
     """
-    of_group = group_mass(probabilities, group_of)
-    known_group = np.where(gold_group < of_group.shape[1], gold_group, -1)
+    of_group, gold_group = space.group_mass(probabilities), space.groups(gold)
+    gold = np.where(gold < probabilities.shape[1], gold, -1)
+    gold_group = np.where(gold_group < of_group.shape[1], gold_group, -1)
     table = {
         FINE: level_scores(probabilities, gold, random_state),
-        GROUP: level_scores(of_group, known_group, random_state),
+        GROUP: level_scores(of_group, gold_group, random_state),
     }
     if in_tail.any():
         table[TAIL] = level_scores(probabilities[in_tail], gold[in_tail], random_state)

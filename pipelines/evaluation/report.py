@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from hierarchy.nodes import named
 from hierarchy.text.escaping import markdown
+from hierarchy.text.wording import count
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.evaluation.comparison import BaselineResult, EvaluationReport
 from pipelines.evaluation.levels import FINE, GROUP, LEVELS, TAIL, LevelScores
@@ -58,28 +59,24 @@ def _figures(report: EvaluationReport) -> Table:
     for name in ("head", "middle", "tail"):
         third = own.thirds[name]
         if third.train_counts is not None:
-            what = f"{name} F1 ({third.labels} labels with {span(*third.train_counts)} training documents)"
+            what = f"{name} F1 ({count(third.labels, 'label')} with {span(*third.train_counts)} training documents)"
             rows.append((what, _figure(third.f1)))
     rows += [(f"top-{k} accuracy", f"{share:.4f}") for k, share in own.top_k.items()]
-    left_out = f" ({own.auc.left_out} labels without positives left out)" if own.auc.left_out else ""
+    left_out = f" ({count(own.auc.left_out, 'label')} without positives left out)" if own.auc.left_out else ""
     rows += [
         (f"macro AUC-ROC{left_out}", _figure(own.auc.value)),
         ("hierarchical precision / recall / F1", _three(own.hierarchical)),
         ("group accuracy, of the answered label", f"{own.group_accuracy:.4f}"),
         ("group macro-F1, of the answered label", f"{own.group_macro_f1:.4f}"),
-    ]
-    if own.coarse_accuracy is not None:
-        rows.append(("group accuracy of the coarse stage alone", f"{own.coarse_accuracy:.4f}"))
-    if own.coarse_in_beam is not None:
-        rows.append(("gold group in the beam", f"{own.coarse_in_beam:.4f}"))
-    rows += [
+        ("group accuracy of the coarse stage alone", f"{own.coarse_accuracy:.4f}"),
+        ("gold group in the beam", f"{own.coarse_in_beam:.4f}"),
         ("routing errors (wrong group)", f"{own.routing_errors:.4f}"),
         ("head errors (right group, wrong label)", f"{own.head_errors:.4f}"),
     ]
     if own.unseen:
         rows.append(("documents of labels without training documents", str(own.unseen)))
     title = f"Evaluation on {report.data}" if report.data else "Evaluation"
-    return Table(f"{title} ({report.documents} documents)", ("figure", "value"), rows)
+    return Table(f"{title} ({count(report.documents, 'document')})", ("figure", "value"), rows)
 
 
 def _levels(report: EvaluationReport) -> Table:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipelines.evaluation import metrics
 from pipelines.evaluation.metrics import LabelCounts
+from stages.label_space import LabelSpace
 
 THIRDS = ("tail", "middle", "head")  # as metrics.count_thirds numbers them
 
@@ -85,37 +86,35 @@ def third_scores(counts: LabelCounts, train_counts: np.ndarray) -> dict[str, Thi
 def label_rows(
     gold: np.ndarray,
     predicted: np.ndarray,
-    ids: Sequence[str],
-    group_of: np.ndarray,
-    group_ids: Sequence[str],
+    space: LabelSpace,
     train_counts: np.ndarray,
     names: Mapping[str, str],
 ) -> tuple[LabelRow, ...]:
     """Make the row of every label from gold and predicted labels, ``(documents,)`` each; `names` by id, if any."""
-    counts = metrics.count_labels(gold, predicted, len(ids))
-    columns = _columns(gold, predicted, counts, ids, train_counts, names)
-    return tuple(LabelRow(**shared, group=group_ids[group_of[i]]) for i, shared in enumerate(columns))
+    counts = metrics.count_labels(gold, predicted, len(space.label_ids))
+    homes = space.group_by_label
+    columns = _columns(gold, predicted, counts, space.label_ids, train_counts, names)
+    return tuple(LabelRow(**shared, group=homes[shared["id"]]) for shared in columns)
 
 
 def group_rows(
     gold: np.ndarray,
     predicted: np.ndarray,
     right: np.ndarray,
-    group_of: np.ndarray,
-    group_ids: Sequence[str],
+    space: LabelSpace,
     train_counts: np.ndarray,
     names: Mapping[str, str],
 ) -> tuple[GroupRow, ...]:
     """Make the row of every group.
 
     `gold` and `predicted` are group indices, `right` tells where the fine label is right; ``(documents,)``
-    each. `group_of` and `train_counts` are ``(labels,)``; `names` are by id, if any.
+    each. `train_counts` are ``(labels,)``; `names` are by id, if any.
     """
-    n = len(group_ids)
+    n = len(space.group_ids)
     counts = metrics.count_labels(gold, predicted, n)
-    trained = np.bincount(group_of, weights=train_counts, minlength=n)
+    trained = np.bincount(space.group_of, weights=train_counts, minlength=n)
     right_labels = np.bincount(gold[right], minlength=n)
-    sizes = np.bincount(group_of, minlength=n)
+    sizes = np.bincount(space.group_of, minlength=n)
 
     def share(part: int, g: int) -> float | None:
         return float(part / counts.support[g]) if counts.support[g] else None
@@ -128,7 +127,7 @@ def group_rows(
             routing_errors=float(1 - counts.right[g] / counts.support[g]) if counts.support[g] else None,
             head_errors=share(counts.right[g] - right_labels[g], g),
         )
-        for g, shared in enumerate(_columns(gold, predicted, counts, group_ids, trained, names))
+        for g, shared in enumerate(_columns(gold, predicted, counts, space.group_ids, trained, names))
     )
 
 

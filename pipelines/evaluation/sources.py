@@ -37,7 +37,7 @@ class ConfusedPair:
 
 
 def error_slices(
-    right: np.ndarray, gold: np.ndarray, train_counts: np.ndarray, tail: np.ndarray, lengths: np.ndarray | None
+    right: np.ndarray, gold: np.ndarray, train_counts: np.ndarray, tail: np.ndarray, lengths: np.ndarray
 ) -> tuple[Slice, ...]:
     """Count the errors of the documents with a rare label, with little text, and with a label never trained on.
 
@@ -48,18 +48,17 @@ def error_slices(
     train_counts, tail
         ``(labels,)`` training documents, and whether the label is in the tail third.
     lengths
-        ``(documents,)`` characters of each text; None leaves ``short`` out, and so do lengths of which so many are
-        equal that no tenth can be told apart.
+        ``(documents,)`` characters of each text; where so many are equal that no tenth can be told apart, ``short`` is
+        left out.
     """
     found = []
     in_tail = tail[gold]
     if in_tail.any():
         found.append(_slice(TAIL_LABELS, in_tail, right, int(train_counts[tail].max())))
-    if lengths is not None:
-        limit = int(np.quantile(lengths, SHORT_SHARE, method="inverted_cdf"))
-        short = lengths <= limit
-        if short.mean() <= 2 * SHORT_SHARE:
-            found.append(_slice(SHORT_TEXTS, short, right, limit))
+    limit = int(np.quantile(lengths, SHORT_SHARE, method="inverted_cdf"))
+    short = lengths <= limit
+    if short.mean() <= 2 * SHORT_SHARE:
+        found.append(_slice(SHORT_TEXTS, short, right, limit))
     unseen = train_counts[gold] == 0
     if unseen.any():
         found.append(_slice(UNSEEN_LABELS, unseen, right, 0))

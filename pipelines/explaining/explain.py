@@ -85,7 +85,7 @@ def explain(
     best, other = _pair(model, routed.probabilities[0], scores, against)
     contrast = np.zeros(len(model.label_ids))
     contrast[best], contrast[other] = 1.0, -1.0
-    groups = np.bincount(model.group_of, contrast, minlength=len(model.group_ids))
+    groups = np.bincount(model.space.group_of, contrast, minlength=len(model.group_ids))
 
     neural_parts, neural, attention = document.neural(contrast, groups)
     ngram_parts, ngrams = document.ngrams(contrast, groups)
@@ -123,8 +123,9 @@ class _Document:
         neural = None
         if self.features is not None:
             self.spans = self.features.segmenter.spans(text)
-            self.segments, counts = self.features.segment_vectors([text])
-            neural = self.features.read(self.segments, counts)
+            vectors = self.features.segment_vectors([text])
+            self.segments = {encoder: own[0] for encoder, own in vectors.items()}
+            neural = self.features.read(vectors)
         self.inputs = model.extractor.inputs([text], neural)
 
     def neural(self, contrast: np.ndarray, groups: np.ndarray) -> tuple[list[Part], np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from pipelines.model.neighbours import Neighbours
 from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
 from stages.features import FeatureExtractor
-from stages.router.label_space import LabelSpace
+from stages.label_space import LabelSpace
 from stages.router.router import Routed, Router
 from stages.vectors import shard_bounds
 
@@ -70,11 +70,6 @@ class Model:
     def group_ids(self) -> tuple[str, ...]:
         """Groups of these labels, in the order of the taxonomy."""
         return self.space.group_ids
-
-    @property
-    def group_of(self) -> np.ndarray:
-        """(labels,) place in `group_ids` of each label's group."""
-        return self.space.group_of
 
     @property
     def spoken(self) -> dict[str, Word]:

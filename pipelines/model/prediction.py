@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from pipelines.model.model import Model
-from stages.router.label_space import group_mass
 from stages.router.router import Routed
 
 Level: TypeAlias = Literal["fine", "group", "none"]
@@ -63,8 +62,8 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
         Paths a document at most.
     """
     top = np.argsort(-routed.probabilities, axis=1, kind="stable")[:, :top_k]
-    of_group = group_mass(routed.probabilities, model.group_of)
-    mass = routed.beam_mass
+    of_group = model.space.group_mass(routed.probabilities)
+    mass, groups = routed.beam_mass, model.space.group_of
     levels = levels_of(model, routed)
     return [
         [
@@ -79,7 +78,7 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
             )
             for label in labels
             if routed.probabilities[document, label] > 0
-            for group in [int(model.group_of[label])]
+            for group in [groups[label]]
         ]
         for document, labels in enumerate(top)
     ]
@@ -89,6 +88,6 @@ def levels_of(model: Model, routed: Routed) -> list[tuple[Level, Reason]]:
     """Return level and reason of each document, as the model's promises demand; of the unknown, that it is unknown."""
     if model.promises is None:
         return [("fine", None) if known else ("none", "nothing_known") for known in routed.known]
-    decided = model.promises.decide(routed, model.group_of)
+    decided = model.promises.decide(routed, model.space)
     cases = [~routed.known, decided.fine, decided.group, decided.out_of_scope]  # the first that holds
     return [ANSWERS[case] for case in np.select(cases, range(len(cases)), default=len(cases))]

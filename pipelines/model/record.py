@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -216,10 +217,9 @@ def hardware(device: str | None = None) -> dict[str, Any]:
     device
         Torch device that was asked for; None names the GPU where there is one.
     """
-    try:
+    memory = None
+    with suppress(AttributeError, ValueError, OSError):  # not every system tells
         memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / MB)
-    except (AttributeError, ValueError, OSError):  # not every system tells
-        memory = None
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
@@ -238,11 +238,9 @@ def peak_memory() -> dict[str, int]:
     first two come from ``getrusage``, which Linux and macOS have; elsewhere they are left out.
     """
     found = {}
-    try:
+    with suppress(ImportError):
         import resource
-    except ImportError:
-        pass
-    else:
+
         unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
         for name, who in (("process", resource.RUSAGE_SELF), ("largest_child", resource.RUSAGE_CHILDREN)):
             found[name] = round(resource.getrusage(who).ru_maxrss * unit / MB)
@@ -271,11 +269,10 @@ def _sha256(text: str) -> str:
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    told = ""
+    with suppress(OSError):
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    named = (line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine()
 
 

@@ -62,7 +62,7 @@ def sets_of(
     conformal, uniforms = model.promises.conformal, document_uniforms(texts)
     probabilities = routed.probabilities
     if within == "labels":
-        marked = conformal.label_sets(probabilities, model.group_of, uniforms)
+        marked = conformal.label_sets(probabilities, model.space, uniforms)
         if keep_best:
             marked[np.arange(len(marked)), probabilities.argmax(axis=1)] |= ~marked.any(axis=1)
         falling = np.argsort(-probabilities, axis=1, kind="stable")
@@ -70,11 +70,11 @@ def sets_of(
             PredictionSet("label", tuple(model.label_ids[label] for label in order if inside[label]))
             for order, inside in zip(falling, marked, strict=True)
         ]
-    nodes = conformal.tree_sets(probabilities, model.group_of, uniforms)
+    nodes = conformal.tree_sets(probabilities, model.space, uniforms)
     if keep_best:
         nodes = np.maximum(nodes, 0)
     best = probabilities.argmax(axis=1)
-    order = group_order(probabilities, model.group_of)
+    order = group_order(probabilities, model.space)
     return [
         PredictionSet("label", (model.label_ids[label],) if node == 0 else ())
         if node < 1

@@ -7,9 +7,9 @@ const NUMBERED = 25, NEEDS = 16; // rows of a heat map at most, and pixels of a 
 
 const PAPER_WIDTH = 700; // pixels
 
-addEventListener("beforeprint", () => { // plots are as wide as on the screen: paper shows them smaller
+addEventListener("beforeprint", () => { // plots are as wide as on the screen: each section is to fit on the paper
   for (const plot of document.querySelectorAll("[data-root-id] > *")) {
-    plot.style.setProperty("--fit", Math.min(1, PAPER_WIDTH / plot.clientWidth));
+    plot.style.setProperty("--fit", Math.min(1, PAPER_WIDTH / plot.closest("section").clientWidth));
   }
 });
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from hierarchy.errors import MissingLibraryError
+from hierarchy.errors import need
 from pipelines.pages.words import WORDS
 
 if TYPE_CHECKING:
@@ -25,13 +25,7 @@ def check_bokeh() -> None:
     MissingLibraryError
         Where Bokeh is not installed.
     """
-    try:
-        import bokeh.embed
-        import bokeh.resources  # noqa: F401
-    except ImportError:
-        raise MissingLibraryError(
-            "the picture is drawn by Bokeh, which is not installed; install it with: pip install bokeh"
-        ) from None
+    need("bokeh", "the picture is drawn by Bokeh")
 
 
 def fill_page(
@@ -88,4 +82,5 @@ def _templates() -> "Environment":
         loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     templates.filters |= WORDS
+    templates.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     return templates

@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from hierarchy.nodes import named
-from pipelines.data.report import count
+from hierarchy.text.wording import count
 from pipelines.evaluation.bootstrap import Interval
 
 

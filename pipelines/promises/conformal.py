@@ -16,7 +16,7 @@ from pydantic import PlainSerializer, WrapValidator
 
 from hierarchy.errors import DataError
 from pipelines.promises.backoff import Share, Threshold
-from stages.router.label_space import group_mass
+from stages.label_space import LabelSpace
 
 Limit = Annotated[  # infinite where no score is above it: null in JSON
     Threshold,
@@ -48,15 +48,15 @@ class Conformal:
     tree: Limit
     groups: tuple[Limit, ...] | None
 
-    def label_sets(self, probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    def label_sets(self, probabilities: np.ndarray, space: LabelSpace, uniforms: np.ndarray) -> np.ndarray:
         """Mark the labels in each document's set.
 
         Parameters
         ----------
         probabilities
             (documents, labels); rows sum to 1.
-        group_of
-            (labels,) group of each label.
+        space
+            The labels and their groups.
         uniforms
             (documents,) random numbers, as `document_uniforms` gives them.
 
@@ -66,15 +66,15 @@ class Conformal:
             (documents, labels) bool; a set may be empty, as exact coverage demands where the coverage promised is
             lower than the model's accuracy.
         """
-        limits: float | np.ndarray = self.labels if self.groups is None else np.array(self.groups)[group_of]
+        limits: float | np.ndarray = self.labels if self.groups is None else np.array(self.groups)[space.group_of]
         return np.asarray(label_scores(probabilities, uniforms) <= limits)
 
-    def tree_sets(self, probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    def tree_sets(self, probabilities: np.ndarray, space: LabelSpace, uniforms: np.ndarray) -> np.ndarray:
         """Tell how far up each document's node stands.
 
         Parameters
         ----------
-        probabilities, group_of, uniforms
+        probabilities, space, uniforms
             As for `label_sets`.
 
         Returns
@@ -83,7 +83,7 @@ class Conformal:
             (documents,) 0: the best label; k: the k most probable groups, the best label's first; all groups where k
             is their number; -1: the empty set.
         """
-        within = tree_scores(probabilities, group_of, uniforms)[0] <= self.tree
+        within = tree_scores(probabilities, space, uniforms)[0] <= self.tree
         return within.sum(axis=1) - 1  # scores rise with the node
 
 
@@ -121,13 +121,13 @@ def fit_conformal(
 
 
 def right_scores(
-    probabilities: np.ndarray, gold: np.ndarray, gold_group: np.ndarray, group_of: np.ndarray, uniforms: np.ndarray
+    probabilities: np.ndarray, gold: np.ndarray, gold_group: np.ndarray, space: LabelSpace, uniforms: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score what is right for each document.
 
     Parameters
     ----------
-    probabilities, group_of, uniforms
+    probabilities, space, uniforms
         As for `Conformal.label_sets`.
     gold, gold_group
         (documents,) column of the right label and its group; -1 where there is none, which no set can hold.
@@ -141,7 +141,7 @@ def right_scores(
     # 1. The score of the right label; no set can hold one that is none of the model's.
     of_label = np.where(gold >= 0, label_scores(probabilities, uniforms)[documents, gold], np.inf)
     # 2. The first node that holds it: the best label where that is right, else the first with its group.
-    scores, first = tree_scores(probabilities, group_of, uniforms)
+    scores, first = tree_scores(probabilities, space, uniforms)
     node = np.where(gold == probabilities.argmax(axis=1), 0, first[documents, gold_group])
     return of_label, np.where((gold >= 0) & (gold_group >= 0), scores[documents, node], np.inf)
 
@@ -172,12 +172,12 @@ def label_scores(probabilities: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
     return scores
 
 
-def tree_scores(probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def tree_scores(probabilities: np.ndarray, space: LabelSpace, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Score the nested nodes of each document: its best label, that label's group, the next groups, up to all.
 
     Parameters
     ----------
-    probabilities, group_of, uniforms
+    probabilities, space, uniforms
         As for `Conformal.label_sets`.
 
     Returns
@@ -188,7 +188,7 @@ def tree_scores(probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.nd
     """
     # 1. The probability that each node holds: of the best label, then of 1, 2, ... groups, (documents, 1 + groups).
     top = probabilities.max(axis=1).astype(np.float64)
-    mass, order = group_mass(probabilities, group_of), group_order(probabilities, group_of)
+    mass, order = space.group_mass(probabilities), group_order(probabilities, space)
     reached = np.cumsum(np.take_along_axis(mass, order, axis=1), axis=1)
     reached = np.column_stack([top, np.maximum(reached, top[:, None])])  # rounding must not let a node fall
     reached = np.minimum(reached / reached[:, -1:], 1.0)
@@ -201,10 +201,10 @@ def tree_scores(probabilities: np.ndarray, group_of: np.ndarray, uniforms: np.nd
     return scores, place
 
 
-def group_order(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
+def group_order(probabilities: np.ndarray, space: LabelSpace) -> np.ndarray:
     """Order the groups of each document, (documents, groups): that of its best label, then the most probable ones."""
-    mass = group_mass(probabilities, group_of)
-    mass[np.arange(len(mass)), group_of[probabilities.argmax(axis=1)]] = np.inf  # so that the nodes are nested
+    mass = space.group_mass(probabilities)
+    mass[np.arange(len(mass)), space.groups(probabilities.argmax(axis=1))] = np.inf  # so that the nodes are nested
     return np.argsort(-mass, axis=1, kind="stable")
 
 

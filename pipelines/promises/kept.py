@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.promises.promises import Promises, observe
+from stages.label_space import LabelSpace
 from stages.router.router import Routed
 
 FINE_ANSWERS, GROUP_ANSWERS = "fine answers", "group answers"
@@ -44,7 +45,7 @@ def kept_promises(
     texts: Sequence[str],
     gold: np.ndarray,
     gold_group: np.ndarray,
-    group_of: np.ndarray,
+    space: LabelSpace,
 ) -> tuple[KeptPromise, ...]:
     """Compare promises with what happened.
 
@@ -52,11 +53,11 @@ def kept_promises(
     ----------
     promises
         Of the model.
-    routed, texts, gold, gold_group, group_of
+    routed, texts, gold, gold_group, space
         As for `observe`; the routing is that of the promises.
     """
-    seen = observe(routed, texts, gold, gold_group, group_of)
-    decisions = promises.decide(routed, group_of)
+    seen = observe(routed, texts, gold, gold_group, space)
+    decisions = promises.decide(routed, space)
     back_off, conformal, outside = promises.back_off, promises.conformal, promises.out_of_scope
     everybody = np.ones(len(gold), dtype=bool)
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, FiniteFloat, TypeAdapter
 from hierarchy.errors import ConfigError, DataError
 from pipelines.promises.backoff import BackOff, Share, fit_back_off
 from pipelines.promises.conformal import Conformal, document_uniforms, fit_conformal, right_scores
-from stages.router.label_space import group_mass
+from stages.label_space import LabelSpace
 from stages.router.router import Routed
 
 
@@ -74,15 +74,15 @@ class Promises:
     conformal: Conformal
     out_of_scope: OutOfScope | None
 
-    def decide(self, routed: Routed, group_of: np.ndarray) -> Decisions:
+    def decide(self, routed: Routed, space: LabelSpace) -> Decisions:
         """Choose the level of each answer.
 
         Parameters
         ----------
         routed
             Answers of the router.
-        group_of
-            (labels,) group of each label.
+        space
+            The labels and their groups.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class Promises:
         outside = np.zeros(len(routed.energy), dtype=bool)
         if self.out_of_scope is not None:
             outside = routed.energy < self.out_of_scope.energy
-        fine, group = self.back_off.levels(*confidences(routed, group_of))
+        fine, group = self.back_off.levels(*confidences(routed, space))
         answered = routed.known & ~outside
         return Decisions(fine & answered, group & answered, outside)
 
@@ -152,7 +152,7 @@ class Observed:
 
 
 def observe(
-    routed: Routed, texts: Sequence[str], gold: np.ndarray, gold_group: np.ndarray, group_of: np.ndarray
+    routed: Routed, texts: Sequence[str], gold: np.ndarray, gold_group: np.ndarray, space: LabelSpace
 ) -> Observed:
     """Compare answers with what is right.
 
@@ -164,17 +164,17 @@ def observe(
         The documents.
     gold, gold_group
         (documents,) column of the right label and its group, -1 where it is none of the model's.
-    group_of
-        (labels,) group of each label.
+    space
+        The labels and their groups.
     """
     best = routed.probabilities.argmax(axis=1)
-    confidence, group_confidence = confidences(routed, group_of)
-    of_label, of_node = right_scores(routed.probabilities, gold, gold_group, group_of, document_uniforms(texts))
+    confidence, group_confidence = confidences(routed, space)
+    of_label, of_node = right_scores(routed.probabilities, gold, gold_group, space, document_uniforms(texts))
     return Observed(
         confidence=confidence,
         right=best == gold,
         group_confidence=group_confidence,
-        group_right=group_of[best] == gold_group,
+        group_right=space.groups(best) == gold_group,
         label_score=of_label,
         node_score=of_node,
         gold_group=gold_group,
@@ -252,11 +252,11 @@ def make_promises(
     )
 
 
-def confidences(routed: Routed, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def confidences(routed: Routed, space: LabelSpace) -> tuple[np.ndarray, np.ndarray]:
     """Return the probability of the best label and of that label's group, (documents,) float64 each."""
     documents, best = np.arange(len(routed.probabilities)), routed.probabilities.argmax(axis=1)
     own = routed.probabilities[documents, best].astype(np.float64)
-    return own, group_mass(routed.probabilities, group_of)[documents, group_of[best]]
+    return own, space.group_mass(routed.probabilities)[documents, space.groups(best)]
 
 
 def _energy_limit(energy: np.ndarray, false_alarms: float) -> OutOfScope:

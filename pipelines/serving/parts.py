@@ -192,15 +192,11 @@ def _sorted_out(folder: Path) -> tuple[list[Path], list[Path]]:
     """List what is ours in a folder, its state apart, and what is not."""
     state, table = folder / STATE, folder / TABLE
     marked = state.is_file() and not state.is_symlink()
-    entries = list(folder.iterdir()) if folder.is_dir() else []
+    entries = set(folder.iterdir() if folder.is_dir() else ()) - ({state} if marked else set())
     if table.is_dir() and not table.is_symlink():
-        entries = [entry for entry in entries if entry != table] + list(table.iterdir())
-    ours: list[Path] = []
-    foreign: list[Path] = []
-    for entry in entries:
-        if entry != state or not marked:
-            (ours if _is_ours(entry, marked=marked) else foreign).append(entry)
-    return ours, foreign
+        entries = entries - {table} | set(table.iterdir())
+    ours = sorted(entry for entry in entries if _is_ours(entry, marked=marked))
+    return ours, sorted(entries.difference(ours))
 
 
 def _is_ours(entry: Path, *, marked: bool) -> bool:

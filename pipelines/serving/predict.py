@@ -18,9 +18,9 @@ from hierarchy.disk.output import SUFFIXES, OutputFile, OutputFolder, check_outp
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import ArtifactError, ConfigError, DataError
 from hierarchy.text.characters import is_blank
+from hierarchy.text.wording import count, some
 from pipelines.data.checks import Findings
 from pipelines.data.reading import read_documents
-from pipelines.data.report import count, some
 from pipelines.data.splits import fingerprint
 from pipelines.model.provenance import code_and_libraries
 from pipelines.serving.answers import answer_schema, answers

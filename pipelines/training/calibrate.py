@@ -43,7 +43,7 @@ def calibrate(
     gold, gold_group = model.places(documents.labels)
     parts = []
     for block, routed in model.route_texts(documents.texts, routing=routing, beam=beam):
-        parts.append(observe(routed, documents.texts[block], gold[block], gold_group[block], model.group_of))
+        parts.append(observe(routed, documents.texts[block], gold[block], gold_group[block], model.space))
     observed = Observed.joined(parts)
     promises = make_promises(observed, routing=routed.routing, groups=len(model.group_ids), **asked)
     _tell(promises)

@@ -14,8 +14,8 @@ from pipelines.settings import Settings
 from stages.coarse.document_model import group_text_embeddings
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import UNKNOWN_TOKEN_LIMIT, Segmenter, unknown_token_share
+from stages.label_space import LabelSpace
 from stages.progress import duration
-from stages.router.label_space import LabelSpace
 from stages.training.arguments import ENCODER_DEFAULTS, layer_depths
 
 if TYPE_CHECKING:

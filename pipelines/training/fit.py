@@ -27,10 +27,10 @@ from pipelines.training.groups import check_placeable, place_labels
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows, read_ngrams, report_unknown
 from stages.features import FeatureExtractor
 from stages.fine.rows import Rows, resolve_negatives
+from stages.label_space import LabelSpace
 from stages.machine import first_goes_first
 from stages.progress import Clock
 from stages.router.fusion import fit_router
-from stages.router.label_space import LabelSpace
 from stages.router.router import Router
 from stages.run_folder import place_of_run
 
@@ -127,6 +127,7 @@ def fit_model(
     *,
     folder: Path,
     watch: "Watch | None" = None,
+    encoders: Encoders | None = None,
 ) -> Model:
     """Train a model as the settings say.
 
@@ -142,13 +143,15 @@ def fit_model(
         Run folder: what is finished there is not done again.
     watch
         Is told the figures of every evaluation of the neural training; what it raises ends the training.
+    encoders
+        Of the settings, where several trainings share them; None loads them.
 
     Raises
     ------
     ConfigError, EncoderError
         The encoder cannot be had, or fits neither settings nor documents.
     """
-    encoders = Encoders(settings)
+    encoders = encoders or Encoders(settings)
     if taxonomy is None or taxonomy.unplaced:
         check_placeable(encoders, taxonomy, train)
     clock = Clock()

@@ -11,6 +11,7 @@ from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import UnreadableError
 from hierarchy.nodes import Label
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.wording import count
 from pipelines.data.documents import Documents
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
@@ -45,7 +46,7 @@ def place_labels(
     labels = _to_place(taxonomy, train)
     built = builder_of(encoders).build(labels, documents=(vectors, train.labels), texts=train.texts)
     placed = len(taxonomy.unplaced) if taxonomy is not None else len(built.labels)
-    logger.info("%d labels placed; %d groups in all", placed, len(built.groups))
+    logger.info("%s placed; %s in all", count(placed, "label"), count(len(built.groups), "group"))
     return built
 
 
@@ -105,5 +106,5 @@ def document_vectors(texts: Sequence[str], encoders: Encoders, folder: Path) -> 
 def _lexical_vectors(texts: Sequence[str], settings: Settings) -> np.ndarray:
     from stages.fine.ngrams import NgramVectorizer, reduced
 
-    ngrams = NgramVectorizer(settings.min_df).fit_transform(texts, len(texts))
+    ngrams = NgramVectorizer.fit(texts, len(texts), min_df=settings.min_df)[1]
     return reduced(ngrams, random_state=settings.random_state)

@@ -11,14 +11,14 @@ from safetensors.numpy import save
 from scipy import sparse
 
 from hierarchy.measuring.probe import probe_labels
+from hierarchy.text.wording import some
 from pipelines.data.documents import Documents
-from pipelines.data.report import some
 from pipelines.settings import Settings
 from stages.arrays import check_arrays, read_arrays, row_arrays
 from stages.fine.ngrams import NgramVectorizer, reduced
 from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, plan_problems
+from stages.label_space import LabelSpace, label_ratio
 from stages.progress import progress
-from stages.router.label_space import LabelSpace, label_ratio
 from stages.run_folder import LIST, cache_key, finishing, read_finished
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
@@ -39,17 +39,16 @@ def plan_rows(features: Features, targets: np.ndarray, space: LabelSpace, settin
     """
     confusion = None
     if settings.negatives == "candidates":
-        confusion = probe_confusion(features, targets, space.group_of, settings)
-    return plan_problems(
-        settings.negatives, targets, space.group_of, confusion=confusion, random_state=settings.random_state
-    )
+        confusion = probe_confusion(features, targets, space, settings)
+    return plan_problems(settings.negatives, targets, space, confusion=confusion, random_state=settings.random_state)
 
 
-def probe_confusion(features: Features, targets: np.ndarray, group_of: np.ndarray, settings: Settings) -> np.ndarray:
+def probe_confusion(features: Features, targets: np.ndarray, space: LabelSpace, settings: Settings) -> np.ndarray:
     """Group confusions of the cross-fitted probe, (groups, groups)."""
     if sparse.issparse(features):
         features = reduced(features, random_state=settings.random_state)
-    return probe_labels(features, targets, len(group_of), random_state=settings.random_state).group_confusion(group_of)
+    probe = probe_labels(features, targets, len(space.label_ids), random_state=settings.random_state)
+    return probe.group_confusion(space.group_of)
 
 
 def fit_heads(
@@ -109,8 +108,7 @@ def read_ngrams(settings: Settings, train: Documents) -> tuple[NgramVectorizer |
     """Fit the n-gram vocabulary on training documents and read them; both None with ``lexical: off``."""
     if not settings.lexical:
         return None, None
-    vectorizer = NgramVectorizer(settings.min_df)
-    ngrams = vectorizer.fit_transform(train.texts[: train.given], train.given)
+    vectorizer, ngrams = NgramVectorizer.fit(train.texts[: train.given], train.given, min_df=settings.min_df)
     if train.made:  # which counts for no n-gram: a copy of a document would bear out what stands nowhere else
         ngrams = sparse.vstack([ngrams, vectorizer.transform(train.texts[train.given :])], format="csr")
     report_unknown(ngrams[: train.given], train.texts, "training", settings)
@@ -146,7 +144,7 @@ def chance_factors(targets: np.ndarray, space: LabelSpace, settings: Settings) -
         Labels, and how much is corrected.
     """
     counts = np.bincount(targets[targets >= 0], minlength=len(space.label_ids)).clip(min=1)
-    return label_ratio(counts, space.group_of, "labels", settings.prior_correction)
+    return label_ratio(counts, space, "labels", settings.prior_correction)
 
 
 def fit_group_rows(ngrams: Features, targets: np.ndarray, space: LabelSpace, settings: Settings, folder: Path) -> Rows:

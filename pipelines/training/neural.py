@@ -24,19 +24,18 @@ from stages.coarse.segments import Segmenter, chunked
 from stages.features import (
     NeuralFeatures,
     cached_vectors,
-    read_cached_documents,
     run_document_model,
     vector_key,
     warn_of_dropped_tokens,
 )
 from stages.fine.rows import Rows
+from stages.label_space import LabelSpace, label_ratio
 from stages.machine import first_goes_first, n_processes
-from stages.router.label_space import LabelSpace, label_ratio
 from stages.run_folder import array_digest, cache_key, texts_digest
 from stages.training.arguments import ENCODER_DEFAULTS
 from stages.training.sampling import LabelSampler
 from stages.training.two_stage import HierarchicalLoss, TwoStageModel, logit_shifts, rows_from_vectors
-from stages.vectors import SegmentVectors
+from stages.vectors import SegmentVectors, Shard
 
 if TYPE_CHECKING:
     from stages.training.evaluations import Watch
@@ -243,9 +242,9 @@ class NeuralStage:
         if start == "labels":
             segments = self.segmenter([taxonomy.labels[taxonomy.label_index(i)].text for i in space.label_ids])
             vectors = self.pretrained.encode(segments.input_ids, tokens_per_chunk=self.settings.tokens_per_chunk)
-            means = run_document_model(self.document_model, vectors, segments.counts)[0]
+            means = run_document_model(self.document_model, SegmentVectors([Shard(vectors, segments.counts)]))[0]
         else:
-            documents = read_cached_documents(self.document_model, self.vectors(self.pretrained, "training"))[0]
+            documents = run_document_model(self.document_model, self.vectors(self.pretrained, "training"))[0]
             means = np.zeros((len(space.label_ids), hidden), dtype=np.float32)
             known = targets >= 0
             np.add.at(means, targets[known], documents[known])
@@ -325,10 +324,10 @@ def _loss(settings: Settings, space: LabelSpace, targets: np.ndarray) -> Hierarc
         weights = {"label_weights": ratio}
         if settings.imbalance == "logits":
             counts = np.bincount(targets[targets >= 0], minlength=len(ratio))
-            group_shifts, label_shifts = logit_shifts(ratio, counts, space.group_of)
+            group_shifts, label_shifts = logit_shifts(ratio, counts, space)
             weights = {"group_shifts": group_shifts, "label_shifts": label_shifts}
     return HierarchicalLoss(
-        group_of=space.group_of,
+        space=space,
         fine_loss=settings.fine_loss,
         weights=None if settings.loss_weights == "learned" else settings.loss_weights,
         smoothing=settings.training.get("label_smoothing_factor", 0.0),
@@ -348,4 +347,4 @@ def _sampler(settings: Settings, space: LabelSpace, targets: np.ndarray) -> Labe
 
 def _ratio(settings: Settings, space: LabelSpace, targets: np.ndarray) -> np.ndarray:
     counts = np.bincount(targets[targets >= 0], minlength=len(space.label_ids))
-    return label_ratio(counts, space.group_of, settings.imbalance_scope)
+    return label_ratio(counts, space, settings.imbalance_scope)

@@ -11,12 +11,12 @@ import numpy as np
 from hierarchy.arguments import label_column
 from hierarchy.errors import ConfigError, DataError, Remedy
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.wording import some
 from hierarchy.wrong_values import validated
 from pipelines.data.augmentation import for_rows, load_function, training_documents
 from pipelines.data.documents import Documents, warn_of_repeats
 from pipelines.data.given import check_labels, check_pair, check_taxonomy, report_unseen, words_of
 from pipelines.data.label_words import Word, joined_words
-from pipelines.data.report import some
 from pipelines.model.artifact.saved_settings import acting
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
@@ -159,8 +159,8 @@ def _refit(
     if is_last_refit(model.record, changes, augment, taxonomy, train, valid):
         logger.info("refit: the model was refitted in just this way already; it stays as it is")
         return model
-    heads = some([taxonomy.group_named(group) for group in changes["groups"]])
-    logger.info("refit: heads of %s%s", heads or "no group", ", coarse stage" * plan.coarse)
+    heads = some([f"'{taxonomy.group_named(group)}'" for group in changes["groups"]])
+    logger.info("refit: %s", " and ".join([f"heads of {heads}"] * bool(heads) + ["the coarse stage"] * plan.coarse))
 
     given = train
     train = training_documents(settings, taxonomy, given)
@@ -243,7 +243,7 @@ def _counts(model: Model, plan: RefitPlan, targets: np.ndarray) -> np.ndarray:
             "rows that stay as they are were fitted on another number of documents (%s); to fit these again, name "
             "their groups: %s",
             some([f"{labels[i]!r}: {before[i]}, now {counts[i]}" for i in stale]),
-            some([groups[group] for group in np.unique(space.group_of[stale])]),
+            some([groups[group] for group in np.unique(space.groups(stale))]),
         )
     return np.where(plan.refitted, counts, before)
 

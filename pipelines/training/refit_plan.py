@@ -11,11 +11,11 @@ from hierarchy.editing.draft import find_group
 from hierarchy.errors import DataError, TaxonomyError
 from hierarchy.nodes import named
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.wording import some
 from pipelines.data.documents import Documents
-from pipelines.data.report import some
 from pipelines.data.splits import stratified_split
 from pipelines.model.model import Model
-from stages.router.label_space import LabelSpace
+from stages.label_space import LabelSpace
 
 CHANGED = 0.1  # of a label's number of documents: more counts as a change
 FOUND = 0.5  # share of a model's validation documents that must be among given ones for them to be used again

@@ -4,40 +4,45 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from hierarchy.arguments import is_whole
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 INSIDE = 0.381966  # of the way from the low end to the high one: no round number, so that whole numbers show
+IN_CONFIG = "set it in the config and leave it out here"
 
 
 class _Range(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class FloatRange(_Range):
-    """Numbers from `low` to `high`; with `log` each factor is as likely as another, with `step` only some are drawn."""
-
-    type: Literal["float"] = "float"
+class _Numbers(_Range):
     low: float
     high: float
     step: float | None = Field(None, gt=0)
     log: bool = False
 
+    @model_validator(mode="after")
+    def _has_values(self) -> "_Numbers":
+        low, high = self.low, self.high
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError(f"the range from {low} to {high} has no end: give two numbers")
+        if low > high:
+            raise ValueError(f"the range from {low} to {high} is empty: low must be below high")
+        if low == high:
+            raise ValueError(f"the range from {low} to {high} is one value only: {IN_CONFIG}")
+        if self.log and low <= 0:
+            raise ValueError(f"log needs a low above 0, not {low}: raise it, or leave log out")
+        if self.log and self.step not in (None, 1):
+            raise ValueError("log and step do not go together: leave one out")
+        if self.step is not None and not _whole((high - low) / self.step):
+            raise ValueError(f"steps of {self.step} do not lead from {low} to {high}: change one of them")
+        return self
+
     def samples(self) -> list[Any]:
         """Values that stand for all others in a check."""
-        inside = self.low + (self.step or INSIDE * (self.high - self.low))
-        return [self.low, self.high, inside]
-
-    def points(self) -> list[Any] | None:
-        """All values, for a grid; None where they cannot be counted."""
-        if self.step is None:
-            return None
-        steps = round((self.high - self.low) / self.step)
-        return [float(f"{self.low + i * self.step:.12g}") for i in range(steps + 1)]
+        return [self.low, self.high, self.low + (self.step or INSIDE * (self.high - self.low))]
 
     def holds(self, value: Any) -> bool:
         """Whether `value` can be drawn."""
@@ -46,26 +51,30 @@ class FloatRange(_Range):
         return self.step is None or _whole((value - self.low) / self.step)
 
 
-class IntRange(_Range):
+class FloatRange(_Numbers):
+    """Numbers from `low` to `high`; with `log` each factor is as likely as another, with `step` only some are drawn."""
+
+    type: Literal["float"] = "float"
+
+    def points(self) -> list[Any] | None:
+        """All values, for a grid; None where they cannot be counted."""
+        if self.step is None:
+            return None
+        steps = round((self.high - self.low) / self.step)
+        return [float(f"{self.low + i * self.step:.12g}") for i in range(steps + 1)]
+
+
+class IntRange(_Numbers):
     """Whole numbers from `low` to `high`, each `step`-th one."""
 
     type: Literal["int"] = "int"
     low: int
     high: int
     step: int = Field(1, ge=1)
-    log: bool = False
-
-    def samples(self) -> list[Any]:
-        """Values that stand for all others in a check."""
-        return [self.low, self.high]
 
     def points(self) -> list[Any] | None:
         """All values, for a grid."""
         return list(range(self.low, self.high + 1, self.step))
-
-    def holds(self, value: Any) -> bool:
-        """Whether `value` can be drawn."""
-        return is_whole(value, self.low, self.high) and value in range(self.low, self.high + 1, self.step)
 
 
 class Choices(_Range):
@@ -73,6 +82,16 @@ class Choices(_Range):
 
     type: Literal["categorical"] = "categorical"
     choices: list[Any] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _differ(self) -> "Choices":
+        written = [_as_json(value) for value in self.choices]
+        if len(written) == 1:
+            raise ValueError(f"choices {written[0]} is one value only: {IN_CONFIG}")
+        for value in written:
+            if written.count(value) > 1:
+                raise ValueError(f"choices name {value} twice: keep one")
+        return self
 
     def samples(self) -> list[Any]:
         """Values that stand for all others in a check."""
@@ -109,30 +128,6 @@ def to_storage(range_: Range, value: Any) -> Any:
 def from_storage(range_: Range, stored: Any) -> Any:
     """Return a value as a config has it."""
     return json.loads(stored) if isinstance(range_, Choices) else stored
-
-
-def range_problems(range_: Range) -> list[str]:
-    """Say why no value can be drawn, if so."""
-    if isinstance(range_, Choices):
-        written = [_as_json(value) for value in range_.choices]
-        if len(written) == 1:
-            return [f"choices {written[0]} is one value only: set it in the config and leave it out here"]
-        twice = sorted({value for value in written if written.count(value) > 1})
-        return [f"choices name {value} twice: keep one" for value in twice]
-    low, high, problems = range_.low, range_.high, []
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return [f"the range from {low} to {high} has no end: give two numbers"]
-    if low > high:
-        return [f"the range from {low} to {high} is empty: low must be below high"]
-    if low == high:
-        return [f"the range from {low} to {high} is one value only: set it in the config and leave it out here"]
-    if range_.log and low <= 0:
-        problems.append(f"log needs a low above 0, not {low}: raise it, or leave log out")
-    if range_.log and range_.step not in (None, 1):
-        problems.append("log and step do not go together: leave one out")
-    elif range_.step is not None and not _whole((high - low) / range_.step):
-        problems.append(f"steps of {range_.step} do not lead from {low} to {high}: change one of them")
-    return problems
 
 
 def _whole(number: float) -> bool:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hierarchy.arguments import LARGEST, is_whole
-from hierarchy.errors import ConfigError, DataError, EncoderError
+from hierarchy.errors import ConfigError, DataError, EncoderError, need
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.escaping import short_repr
+from hierarchy.text.wording import count
 from hierarchy.wrong_values import validated
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.documents import Documents, warn_of_repeats
@@ -26,7 +27,7 @@ from pipelines.model.provenance import work_key
 from pipelines.settings import Settings
 from pipelines.training.fit import check_training_settings, fit_model, settings_of
 from pipelines.tuning.space import Space, read_space
-from pipelines.tuning.storage import Storage, check_optuna, open_storage, sampler_problems
+from pipelines.tuning.storage import Storage, open_storage, sampler_problems
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
 from stages.machine import n_processes
 from stages.progress import duration
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from stages.training.evaluations import Watch
 
+OPTUNA = "trials are proposed by Optuna"
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -95,7 +97,7 @@ def tune(
     MissingLibraryError
         Optuna is not installed.
     """
-    check_optuna()
+    need("optuna", OPTUNA)
     settings = settings_of(classifier.get_params(deep=False))
     checked = read_space(space, settings)
     check_options(settings, checked, figure=figure, sampler=sampler, trials=trials, minutes=minutes)
@@ -123,10 +125,10 @@ def tune(
 
         done = found()
         if done.trials:
-            logger.info("%d trials are there already", len(done.trials))
+            logger.info("%s there already", count(len(done.trials), "trial"))
         while len(done.trials) < storage.limit(trials):
             if minutes is not None and done.seconds >= 60 * minutes:
-                logger.info("the %g minutes are spent after %d trials", minutes, len(done.trials))
+                logger.info("the %g minutes are spent after %s", minutes, count(len(done.trials), "trial"))
                 break
             logger.info("trial %d of %d ...", len(done.trials), storage.limit(trials))
             search.run(storage, len(done.trials))
@@ -234,7 +236,8 @@ class _Search:
         looks = storage.looks(key)
         best = done.best
         if str(best.number) not in looks:
-            logger.info("trial 0 and trial %d on %d test documents ...", best.number, len(test.texts))
+            beside = f" and trial {best.number}" if best.number else ""
+            logger.info("trial 0%s on %s ...", beside, count(len(test.texts), "test document"))
             if looks:
                 logger.warning(
                     "these test documents were looked at before, for another best trial: the more often, the less the "
@@ -245,14 +248,14 @@ class _Search:
         return looks[str(best.number)]
 
     def _compared(self, best: Trial, test: Documents, *, looks: int) -> Comparison:
-        models = [self.fit(params) for params in ({}, best.params if best.number else {})]
+        models = [self.fit(params) for params in ([{}, best.params] if best.number else [{}])]
         answers = [self.answers(model, test) for model in models]
-        gold, first, chosen = _places(test.labels, *answers)
+        gold, first, chosen = _places(test.labels, answers[0], answers[-1])
         return Comparison(
             best=best.number,
             documents=len(gold),
             first=_figures(models[0], test, answers[0]),
-            chosen=_figures(models[1], test, answers[1]),
+            chosen=_figures(models[-1], test, answers[-1]),
             differences={
                 "accuracy": paired_bootstrap(chosen == gold, first == gold, random_state=self.settings.random_state),
                 "macro_f1": paired_bootstrap_macro_f1(gold, chosen, first, random_state=self.settings.random_state),

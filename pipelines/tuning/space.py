@@ -1,8 +1,10 @@
 """The search space: which settings are tried, and over which values; read and checked before any work."""
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hierarchy.text.likeness import RENAMED, most_like, suggestion
 from hierarchy.wrong_values import validated
 from pipelines.config import Config, read_mapping
 from pipelines.settings import Settings
-from pipelines.tuning.ranges import KINDS, FloatRange, Range, range_problems
+from pipelines.tuning.ranges import KINDS, FloatRange, Range
 
 PREFIX = "classifier."
 REFUSED = {  # settings that are none of a search
@@ -59,19 +61,15 @@ class Space:
                 found[key] = default
         return found
 
-    def points(self) -> int | None:
+    def size(self) -> int | None:
         """Points of the grid; None where a range has no countable values."""
-        counts = [range_.points() for range_ in self.ranges.values()]
-        return None if any(p is None for p in counts) else int(np.prod([float(len(p or ())) for p in counts]))
+        points = [range_.points() for range_ in self.ranges.values()]
+        return None if None in points else math.prod(len(values or ()) for values in points)
 
-    def point(self, place: int) -> dict[str, Any]:
-        """Return one point of the grid, 0 <= `place` < `points()`."""
-        found = {}
-        for key, range_ in self.ranges.items():
-            values = range_.points() or []
-            place, digit = divmod(place, len(values))
-            found[key] = values[digit]
-        return found
+    def grid(self) -> list[dict[str, Any]]:
+        """Return all points of the grid, where it has a `size`."""
+        points = [range_.points() or () for range_ in self.ranges.values()]
+        return [dict(zip(self.ranges, values, strict=True)) for values in product(*points)]
 
     def as_dict(self) -> dict[str, Any]:
         """Give the space as its file would have it."""
@@ -107,7 +105,7 @@ def read_space(source: "str | Path | Mapping[str, Any] | Space", settings: Setti
         found = list(_key_problems(key, settings))
         range_ = None if found else _range(written, found)
         if range_ is not None:
-            found += range_problems(range_) or _value_problems(key, range_, settings, where)
+            found += _value_problems(key, range_, settings, where)
             ranges[key.removeprefix(PREFIX)] = range_
         line = f"{places[key]}: " if key in places else ""
         for problem in dict.fromkeys(found):
@@ -142,8 +140,8 @@ def _nearest(name: str, settings: Settings) -> str:
 
         known += [f"{PREFIX}training.{inner}" for inner in (*DEFAULTS, *OWN_DEFAULTS)]
     ends = [key for key in known if key.rpartition(".")[2] == name.rpartition(".")[2]]
-    if RENAMED.get(name.removeprefix(PREFIX)) in Settings.model_fields:
-        return f": {suggestion(name.removeprefix(PREFIX), list(Settings.model_fields))}"
+    if RENAMED.get(name) in Settings.model_fields:
+        return f": {suggestion(name, list(Settings.model_fields))}"
     near = ends or most_like(f"{PREFIX}{name}", known)
     return f", did you mean {near[0]!r}?" if near else ""
 
@@ -158,15 +156,8 @@ def _range(written: Any, problems: list[str]) -> Range | None:
     if kind not in KINDS:
         problems.append(f"type {kind!r} is not known: use one of {', '.join(KINDS)}")
         return None
-    values = dict(written)
-    missing = [name for name, field in KINDS[kind].model_fields.items() if field.is_required() and name not in values]
-    if missing:
-        problems.append(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: {EXAMPLE}")
-        return None
-    if kind == "float":  # 1 is a number too
-        values |= {name: float(v) for name, v in values.items() if isinstance(v, int) and not isinstance(v, bool)}
     try:
-        return validated(KINDS[kind], values, "")
+        return validated(KINDS[kind], written, "")
     except ConfigError as error:
         problems += error.problems
         return None

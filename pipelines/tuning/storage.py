@@ -17,7 +17,6 @@ from pydantic import TypeAdapter
 
 from hierarchy.disk.locks import held
 from hierarchy.disk.strict_json import parse_json
-from hierarchy.errors import MissingLibraryError
 from pipelines.tuning.ranges import Range, distribution, from_storage, to_storage
 from pipelines.tuning.space import Space
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
@@ -34,22 +33,6 @@ KEPT_PERCENT, TRIALS_BEFORE, EVALUATIONS_BEFORE = 75.0, 5, 2
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
-def check_optuna() -> None:
-    """Refuse to tune without the library that proposes and keeps the trials.
-
-    Raises
-    ------
-    MissingLibraryError
-        Where Optuna is not installed.
-    """
-    try:
-        import optuna  # noqa: F401
-    except ImportError:
-        raise MissingLibraryError(
-            "trials are proposed by Optuna, which is not installed; install it with: pip install optuna"
-        ) from None
-
-
 def sampler_problems(space: Space, sampler: str) -> list[str]:
     """Say why a sampler cannot work: nobody knows it, or the space makes no grid, or one that is too large."""
     if sampler not in SAMPLERS:
@@ -58,7 +41,7 @@ def sampler_problems(space: Space, sampler: str) -> list[str]:
         return []
     endless = [key for key, range_ in space.ranges.items() if range_.points() is None]
     problems = [f"sampler grid: classifier.{key} has no step: give one, or a list of choices" for key in endless]
-    points = space.points() or 0
+    points = space.size() or 0
     if points > GRID_LIMIT:
         problems.append(f"sampler grid: {points:,} points are above {GRID_LIMIT:,}: make the space smaller, or use tpe")
     return problems
@@ -87,11 +70,12 @@ class Storage:
     figure: str
     random_state: int
     trials: list[Trial] = field(default_factory=list, init=False)  # the finished ones
-    order: np.ndarray | None = field(default=None, init=False)  # of the points of a grid
+    grid: list[dict[str, Any]] | None = field(default=None, init=False)  # its points, in the order of trials
 
     def __post_init__(self) -> None:
         if self.sampler == "grid":
-            self.order = np.random.default_rng(self.random_state).permutation(self.space.points() or 0)
+            points = self.space.grid()
+            self.grid = [points[place] for place in np.random.default_rng(self.random_state).permutation(len(points))]
         while (trial := self._read(len(self.trials))) is not None:
             self._add(trial)
 
@@ -111,7 +95,7 @@ class Storage:
             Optuna's trial, and searched key -> value.
         """
         ranges = self.space.ranges
-        given = dict(start) if number == 0 else None if self.order is None else self.space.point(self.order[number - 1])
+        given = dict(start) if number == 0 else None if self.grid is None else self.grid[number - 1]
         known = ranges if given is None else self._known(given)
         if given is not None:
             self.study.enqueue_trial({key: to_storage(ranges[key], given[key]) for key in known})
@@ -174,7 +158,7 @@ class Storage:
 
     def limit(self, trials: int) -> int:
         """Return how many trials there can be: trial 0 and, of a grid, its points."""
-        return trials if self.order is None else min(trials, 1 + len(self.order))
+        return trials if self.grid is None else min(trials, 1 + len(self.grid))
 
 
 @contextmanager

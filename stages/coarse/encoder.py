@@ -47,7 +47,13 @@ class Encoder(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, name: str, *, pooling: str = "mean", dtype: str = "auto", attention_dropout: float | None = None
+        cls,
+        name: str,
+        *,
+        source: str | None = None,
+        pooling: str = "mean",
+        dtype: str = "auto",
+        attention_dropout: float | None = None,
     ) -> "Encoder":
         """Load an encoder by name.
 
@@ -57,7 +63,7 @@ class Encoder(nn.Module):
             ``embedded``, a local folder, or a Hugging Face id.
         pooling, dtype
             As for the class.
-        attention_dropout
+        source, attention_dropout
             As for `stages.coarse.loading.load_transformer`.
 
         Raises
@@ -65,7 +71,7 @@ class Encoder(nn.Module):
         EncoderError
             As `stages.coarse.loading.load_transformer` says.
         """
-        transformer, tokenizer = load_transformer(name, attention_dropout=attention_dropout)
+        transformer, tokenizer = load_transformer(name, source=source, attention_dropout=attention_dropout)
         return cls(transformer=transformer, tokenizer=tokenizer, pooling=pooling, dtype=dtype)
 
     @property

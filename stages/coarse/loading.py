@@ -24,7 +24,9 @@ ADAPTER = "adapter_config.json"
 LONGEST = 1e31  # tokens, more than what transformers writes for "without limit"
 
 
-def load_transformer(name: str, *, attention_dropout: float | None = None) -> tuple[nn.Module, Any]:
+def load_transformer(
+    name: str, *, source: str | None = None, attention_dropout: float | None = None
+) -> tuple[nn.Module, Any]:
     """Load an encoder and its tokenizer: weights from safetensors alone, no code but that of transformers.
 
     Of a local folder nothing is looked for on the hub.
@@ -32,7 +34,9 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
     Parameters
     ----------
     name
-        ``embedded``, a local folder, or a Hugging Face id.
+        ``embedded``, a local folder, or a Hugging Face id; messages call it so.
+    source
+        Folder to read it from, where that is not what its name says.
     attention_dropout
         Dropout rate of its attention weights in training; None keeps its own.
 
@@ -48,7 +52,7 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
         model than they are; the tokenizer is another model's; it is no encoder of text, an adapter, or quantized; a
         segment's vector would depend on the segments beside it; or its config has no dropout rate of attention.
     """
-    source = str(embedded_encoder_path()) if name == EMBEDDED else name
+    source = source or (str(embedded_encoder_path()) if name == EMBEDDED else name)
     if not path_exists(source):
         if near := most_like(name, (EMBEDDED, "none"), least=0.75):  # before the hub is asked in vain
             raise EncoderError(f"encoder {name!r} is unknown: did you mean {near[0]!r}?")
@@ -61,7 +65,7 @@ def load_transformer(name: str, *, attention_dropout: float | None = None) -> tu
     except BaseException as error:
         if not isinstance(error, Exception) and not is_panic(error):
             raise
-        raise _cannot_be_loaded(name, first_line(error)) from error
+        raise _cannot_be_loaded(name, first_line(error).replace(source, name)) from error
     return transformer.eval(), tokenizer
 
 

@@ -10,15 +10,11 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from hierarchy.errors import DataError
-
-if TYPE_CHECKING:
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
 # Scripts written without spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han with its extensions.
 UNSPACED = (
@@ -169,24 +165,31 @@ def reduced(features: sparse.csr_matrix, *, random_state: int, dimensions: int =
 
 
 class NgramVectorizer:
-    """TF-IDF over `ngrams`, fitted once and read back without refitting.
+    """TF-IDF over `ngrams`: made by `fit`, or of what was saved.
 
     Term frequencies are sublinear (1 + log tf), rare n-grams are left out, the idf of pairs of words is times
     `WORD_PAIR_WEIGHT`, rows have unit length.
 
     Parameters
     ----------
-    min_df
-        Documents that an n-gram must stand in; unless it is 1, those of three characters must stand in
-        `TRIGRAM_MIN_DF`.
+    vocabulary
+        The n-grams, in the order of the features.
+    idf
+        (n-grams,) inverse document frequencies.
     """
 
-    def __init__(self, min_df: int = 2) -> None:
-        self.min_df = min_df
-        self._tfidf: TfidfVectorizer | None = None
+    def __init__(self, vocabulary: Iterable[str], idf: np.ndarray) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
-    def fit_transform(self, texts: Iterable[str], n_documents: int) -> sparse.csr_matrix:
-        """Learn vocabulary and idf from training texts and return their features.
+        columns = {ngram: column for column, ngram in enumerate(vocabulary)}
+        self._tfidf = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True, dtype=np.float32, vocabulary=columns)
+        self._tfidf.idf_ = idf
+
+    @classmethod
+    def fit(
+        cls, texts: Iterable[str], n_documents: int, *, min_df: int = 2
+    ) -> tuple["NgramVectorizer", sparse.csr_matrix]:
+        """Learn vocabulary and idf from training texts; return the vectorizer and their features.
 
         Parameters
         ----------
@@ -194,11 +197,14 @@ class NgramVectorizer:
             Training documents, read once.
         n_documents
             How many there are: with fewer than 20 every n-gram counts.
+        min_df
+            Documents that an n-gram must stand in; unless it is 1, those of three characters must stand in
+            `TRIGRAM_MIN_DF`.
 
         Returns
         -------
-        scipy.sparse.csr_matrix
-            (documents, n-grams) float32.
+        tuple[NgramVectorizer, scipy.sparse.csr_matrix]
+            The features are (documents, n-grams) float32.
 
         Raises
         ------
@@ -207,7 +213,7 @@ class NgramVectorizer:
         """
         from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-        min_df = self.min_df if n_documents >= 20 else 1
+        min_df = min_df if n_documents >= 20 else 1
         counter = CountVectorizer(analyzer=ngrams, min_df=min_df, dtype=np.float32)
         try:
             counts = counter.fit_transform(texts).tocsr()
@@ -225,47 +231,23 @@ class NgramVectorizer:
         weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
         pairs = np.array([" " in ngram for ngram in vocabulary])
         weighting.idf_ = np.where(pairs, WORD_PAIR_WEIGHT, 1).astype(np.float32) * weighting.idf_
-        features = weighting.transform(counts).tocsr()
-        self._tfidf = self._make(vocabulary, weighting.idf_)
-        return features
+        return cls(vocabulary, weighting.idf_), weighting.transform(counts).tocsr()
 
     def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Features of documents, (documents, n-grams) float32."""
-        return self._fitted.transform(texts).tocsr()
+        return self._tfidf.transform(texts).tocsr()
 
     @property
     def vocabulary(self) -> list[str]:
         """The n-grams, in the order of the features."""
-        return self._fitted.get_feature_names_out().tolist()
+        return self._tfidf.get_feature_names_out().tolist()
 
     @property
     def columns(self) -> dict[str, int]:
         """N-gram -> its column in the features."""
-        return self._fitted.vocabulary_
+        return self._tfidf.vocabulary_
 
     @property
     def idf(self) -> np.ndarray:
         """(n-grams,) float32 inverse document frequencies, those of pairs of words times `WORD_PAIR_WEIGHT`."""
-        return self._fitted.idf_.astype(np.float32)
-
-    @classmethod
-    def from_state(cls, vocabulary: Sequence[str], idf: np.ndarray) -> "NgramVectorizer":
-        """Put a saved vectorizer together again."""
-        vectorizer = cls()
-        vectorizer._tfidf = cls._make(vocabulary, idf)
-        return vectorizer
-
-    @property
-    def _fitted(self) -> "TfidfVectorizer":
-        if self._tfidf is None:
-            raise AttributeError("this NgramVectorizer is not fitted: call fit_transform first")
-        return self._tfidf
-
-    @staticmethod
-    def _make(vocabulary: Iterable[str], idf: np.ndarray) -> "TfidfVectorizer":
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        columns = {ngram: column for column, ngram in enumerate(vocabulary)}
-        tfidf = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True, dtype=np.float32, vocabulary=columns)
-        tfidf.idf_ = idf
-        return tfidf
+        return self._tfidf.idf_.astype(np.float32)

@@ -17,6 +17,7 @@ import numpy as np
 from joblib import delayed
 from scipy import sparse
 
+from stages.label_space import LabelSpace
 from stages.machine import in_parallel
 
 Features: TypeAlias = Any  # numpy.ndarray or scipy.sparse.csr_matrix: scipy has no types to tell them apart by
@@ -139,12 +140,12 @@ def resolve_negatives(negatives: str, n_labels: int, n_documents: int) -> str:
 def plan_problems(
     negatives: str,
     targets: np.ndarray,
-    group_of: np.ndarray,
+    space: LabelSpace,
     *,
     confusion: np.ndarray | None = None,
     random_state: int = 0,
 ) -> list[Problem]:
-    """Plan the problems of all heads, one a group that has labels, in the order of the groups.
+    """Plan the problems of all heads, one a group, in the order of the groups.
 
     Parameters
     ----------
@@ -154,26 +155,26 @@ def plan_problems(
         documents of the group only, the classic local classifier per parent node.
     targets
         (documents,) label of each document.
-    group_of
-        (labels,) group of each label, ascending.
+    space
+        The labels and their groups.
     confusion
         (groups, groups) share of the documents of the row's group that a cross-fitted probe puts into the
         column's group; needed by ``candidates``.
     random_state
         Of the sample; each group draws its own, whatever the order of the work.
     """
-    if negatives == "candidates" and confusion is None:
-        raise ValueError("negatives 'candidates' need the probe's group confusions")
-    document_group = group_of[targets]
+    document_group, every_label = space.groups(targets), np.arange(len(space.label_ids))
     problems = []
-    for group in np.unique(group_of):
-        labels = np.flatnonzero(group_of == group)
+    for group in range(len(space.group_ids)):
+        labels = every_label[space.under(group)]
         if negatives == "all":
             problems.append(Problem(labels))
         elif negatives == "group":
             problems.append(Problem(labels, np.flatnonzero(document_group == group)))
+        elif confusion is None:
+            raise ValueError("negatives 'candidates' need the probe's group confusions")
         else:
-            problems.append(_candidates(labels, document_group, int(group), confusion, random_state))
+            problems.append(_candidates(labels, document_group, group, confusion, random_state))
     return problems
 
 
@@ -212,9 +213,8 @@ def fit_rows(
 
 
 def _candidates(
-    labels: np.ndarray, document_group: np.ndarray, group: int, confusion: np.ndarray | None, random_state: int
+    labels: np.ndarray, document_group: np.ndarray, group: int, confusion: np.ndarray, random_state: int
 ) -> Problem:
-    assert confusion is not None  # noqa: S101 - plan_problems has checked; this tells the type checker
     # 1. The groups that it is confused with, in both directions: what it loses to another, and what that loses to it.
     mutual = np.maximum(confusion[group], confusion[:, group])
     order = [int(g) for g in np.argsort(-mutual, kind="stable") if g != group][:CONFUSED_GROUPS]

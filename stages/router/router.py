@@ -19,7 +19,7 @@ from scipy import sparse
 from hierarchy.arguments import whole_number
 from hierarchy.errors import ArtifactError, ConfigError
 from stages.fine.rows import Rows, log_chance
-from stages.router.label_space import LabelSpace
+from stages.label_space import LabelSpace
 
 ROUTINGS = ("auto", "exhaustive", "beam")
 AUTO_LIMIT = 10_000  # labels up to which every label is scored

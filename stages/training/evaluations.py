@@ -8,13 +8,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 from torch import nn
 from transformers import ProgressCallback, TrainerCallback
 
 from hierarchy.errors import ConfigError
+from stages.label_space import LabelSpace
 
 COARSE_METRICS = ("group_accuracy", "group_macro_f1")
 FINE_METRICS = ("accuracy", "macro_f1")  # of a training that has fine rows
@@ -28,18 +28,18 @@ def best_of_each_level(logits: Sequence[torch.Tensor], labels: torch.Tensor) -> 
     return torch.stack([level.argmax(1) for level in logits], dim=1)
 
 
-def level_metrics(prediction: Any, *, group_of: np.ndarray) -> dict[str, float]:
+def level_metrics(prediction: Any, *, space: LabelSpace) -> dict[str, float]:
     """Accuracy and macro-F1 of an evaluation, of the groups and, where there are fine rows, of the labels.
 
     Parameters
     ----------
     prediction
         Trainer's: answers (documents, levels) as `best_of_each_level` makes them, and fine labels (documents,).
-    group_of
-        (labels,) group of each label.
+    space
+        The labels and their groups.
     """
     fine = prediction.label_ids
-    levels = zip((COARSE_METRICS, FINE_METRICS), (group_of[fine], fine), strict=True)
+    levels = zip((COARSE_METRICS, FINE_METRICS), (space.groups(fine), fine), strict=True)
     figures: dict[str, float] = {}
     for ((accuracy, macro_f1), right), answers in zip(levels, prediction.predictions.T, strict=False):
         figures[accuracy] = float(accuracy_score(right, answers))

@@ -18,7 +18,7 @@ class LabelSampler(Sampler[int]):
     targets
         (documents,) label of each document.
     ratio
-        (labels,) as `stages.router.label_space.label_ratio` gives it.
+        (labels,) as `stages.label_space.label_ratio` gives it.
     undersample
         Draw without replacement, so few documents that the rarest labels need no copies: a document of the label
         with the largest ratio stays, others stay with a probability in proportion (systematic sampling over a random

@@ -26,6 +26,7 @@ from transformers.trainer_utils import rotate_checkpoints, set_seed
 
 from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_files import is_left_over, whole_file
+from hierarchy.embedding.pretrained import only_errors
 from hierarchy.errors import ConfigError
 from stages.machine import first_goes_first, is_first, n_processes
 from stages.run_folder import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
@@ -65,6 +66,7 @@ class Training:
     best_metric: float | None
 
 
+@only_errors()  # Trainer warns of what it finds on the disk
 def train_model(
     model: TwoStageModel,
     *,
@@ -141,7 +143,7 @@ def train_model(
         train_dataset=train,
         eval_dataset=valid,
         data_collator=collate,
-        compute_metrics=functools.partial(level_metrics, group_of=model.loss.group_of.cpu().numpy()),
+        compute_metrics=functools.partial(level_metrics, space=model.loss.space),
         preprocess_logits_for_metrics=best_of_each_level,
         callbacks=callbacks,
     )

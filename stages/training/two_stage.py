@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, normalize
 from stages.coarse.document_model import DocumentModel
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Chunk
+from stages.label_space import LabelSpace
 
 START_SCALE = 20.0  # of cosines, so that a softmax over hundreds of labels can be sure
 
@@ -116,8 +117,8 @@ class HierarchicalLoss(nn.Module):
 
     Parameters
     ----------
-    group_of
-        (labels,) group of each label.
+    space
+        The labels and their groups.
     fine_loss
         The softmax of the fine term: ``all`` over all labels; ``path`` over all labels, with the group's
         log-probability added to each label's logit; ``group`` over the labels of the document's own group, the classic
@@ -141,7 +142,7 @@ class HierarchicalLoss(nn.Module):
     def __init__(
         self,
         *,
-        group_of: np.ndarray,
+        space: LabelSpace,
         fine_loss: str = "all",
         weights: tuple[float, float] | None = (1.0, 0.8),
         label_weights: np.ndarray | None = None,
@@ -150,11 +151,12 @@ class HierarchicalLoss(nn.Module):
         smoothing: float = 0.0,
     ) -> None:
         super().__init__()
+        self.space = space
         self.fine_loss = fine_loss
         self.weights = weights
         self.smoothing = smoothing
         self.log_variances = nn.Parameter(torch.zeros(2)) if weights is None else None
-        self.register_buffer("group_of", torch.from_numpy(np.asarray(group_of)), persistent=False)
+        self.register_buffer("group_of", torch.from_numpy(space.group_of), persistent=False)
         for name, values in (
             ("label_weights", label_weights),
             ("group_shifts", group_shifts),
@@ -218,7 +220,7 @@ class HierarchicalLoss(nn.Module):
         return losses.mean() if weights is None else (weights * losses).mean()
 
 
-def logit_shifts(ratio: np.ndarray, counts: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def logit_shifts(ratio: np.ndarray, counts: np.ndarray, space: LabelSpace) -> tuple[np.ndarray, np.ndarray]:
     """Return what is added to the logits while training, so that a rare label's own logit must be higher.
 
     Logit adjustment (Menon et al. 2021): with q even over labels the shift of a label is log p, up to a constant.
@@ -226,8 +228,8 @@ def logit_shifts(ratio: np.ndarray, counts: np.ndarray, group_of: np.ndarray) ->
     Parameters
     ----------
     ratio
-        (labels,) as `stages.router.label_space.label_ratio` gives it.
-    counts, group_of
+        (labels,) as `stages.label_space.label_ratio` gives it.
+    counts, space
         As for that function.
 
     Returns
@@ -235,5 +237,5 @@ def logit_shifts(ratio: np.ndarray, counts: np.ndarray, group_of: np.ndarray) ->
     tuple[numpy.ndarray, numpy.ndarray]
         (groups,) and (labels,) float64 shifts.
     """
-    wished = np.bincount(group_of, counts * ratio)
-    return np.log(np.bincount(group_of, counts) / wished), -np.log(ratio)
+    wished = np.bincount(space.group_of, counts * ratio)
+    return np.log(np.bincount(space.group_of, counts) / wished), -np.log(ratio)

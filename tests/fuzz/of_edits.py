@@ -17,16 +17,24 @@ def _make(rng: Random) -> dict[str, Any]:
     file = by_hand(rng, data).encode()
     if rng.random() < 0.15:
         file = mutated(rng, file, 2)
-    labels = [label for *_, inside, _ in data["groups"] for label in inside] + data["unplaced"]
-    words = [word for label in labels for word in label[:2]] + [text(rng)]
-    groups = [word for group in data["groups"] for word in group[:2]] + [text(rng)]
-    command = _command(rng, words, groups)
+    command = command_of(rng, data)
     if rng.random() < 0.1:
         command.insert(1, "--dry-run")
-    return {"file": file, "command": command, "ids": [label[0] for label in labels]}
+    return {"file": file, "command": command, "ids": [label[0] for label in _labels(data)]}
 
 
-def _command(rng: Random, labels: Sequence[str], groups: Sequence[str]) -> list[str]:
+def command_of(rng: Random, data: dict[str, Any], name: str | None = None) -> list[str]:
+    """Draw an edit of a tree as a command, without its file."""
+    words = [word for label in _labels(data) for word in label[:2]] + [text(rng)]
+    groups = [word for group in data["groups"] for word in group[:2]] + [text(rng)]
+    return _command(rng, words, groups, name)
+
+
+def _labels(data: dict[str, Any]) -> list[Any]:
+    return [label for *_, inside, _ in data["groups"] for label in inside] + data["unplaced"]
+
+
+def _command(rng: Random, labels: Sequence[str], groups: Sequence[str], command: str | None) -> list[str]:
     chosen = [rng.choice(labels) for _ in range(rng.choice([1, 1, 2, 3]))]
     group, new = rng.choice(groups), [name(rng) if rng.random() < 0.7 else text(rng) for _ in range(2)]
     as_group = ["--new-group"] if rng.random() < 0.3 else []
@@ -44,7 +52,7 @@ def _command(rng: Random, labels: Sequence[str], groups: Sequence[str]) -> list[
         "retire": [*kind, "--", *rng.choice([chosen, [group]])],
         "rename": [*kind, "--", rng.choice([chosen[0], group]), new[0]],
     }  # fmt: skip
-    command = rng.choice(list(options))
+    command = command or rng.choice(list(options))
     return [command, *options[command]]
 
 

@@ -4,6 +4,7 @@ import copy
 import inspect
 import logging
 import pydoc
+import re
 from typing import Literal, get_args, get_origin
 
 import numpy as np
@@ -13,7 +14,9 @@ from sklearn.utils import get_tags
 from hierarchy.building.builder import TaxonomyBuilder
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.likeness import REMOVED
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.config import load_config
 from pipelines.cross_validation.validate import cross_validate
 from pipelines.settings import Settings
 
@@ -346,3 +349,21 @@ def test_documents_that_serve_twice_are_told(english, caplog):
     classifier.fit(*english.train, validation=both, calibration=some)
     assert f"90 of the {len(both[0])} validation documents stand among the training documents" in caplog.text
     assert "90 of the 90 calibration documents stand among the training documents" in caplog.text
+
+
+def test_it_is_shown_in_a_few_lines(english):
+    classifier = HierarchicalClassifier(english.taxonomy, encoder="none", min_df=1)
+    sizes = f"groups={len(english.taxonomy.groups)}, labels={len(english.taxonomy.labels)}, unplaced=0"
+    shown = " ".join(repr(classifier).split())
+    assert shown.startswith("HierarchicalClassifier(encoder='none', min_df=1, taxonomy=<Taxonomy ")
+    assert sizes in shown
+    assert len(shown) < 200
+
+
+@pytest.mark.parametrize("name", sorted(REMOVED))
+def test_a_setting_that_is_gone_is_told_with_the_reason(name):
+    reason = re.escape(REMOVED[name])
+    with pytest.raises(TypeError, match=f"has no argument '{name}': {reason}: leave it out"):
+        HierarchicalClassifier(**{name: 1})
+    with pytest.raises(ConfigError, match=f"unknown key 'classifier.{name}': {reason}: leave it out"):
+        load_config(None, [f"classifier.{name}=1"])

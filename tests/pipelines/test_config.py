@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,16 @@ def test_chained_names_every_key_with_its_default_and_a_comment():
     for number, line in enumerate(lines):
         if line.strip() and not line.lstrip().startswith("#"):
             assert lines[number - 1].lstrip().startswith("#"), line
+
+
+def test_chained_shows_every_training_key_with_a_default():
+    import yaml
+
+    from stages.training.arguments import DEFAULTS, OWN_DEFAULTS
+
+    lines = (CONFIGS / "chained.yaml").read_text(encoding="utf-8").splitlines()
+    shown = [line.strip().removeprefix("#") for line in lines if re.match(r" +#   \w+: ", line)]
+    assert yaml.safe_load("\n".join(shown)) == {**OWN_DEFAULTS, **DEFAULTS}
 
 
 def test_without_a_file_the_defaults_hold():
@@ -143,7 +154,9 @@ def test_a_list_is_no_config(config_file):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    assert "there is no config file" in problems_of(tmp_path / "none.yaml")[0]
+    [missing] = problems_of(tmp_path / "none.yaml")
+    assert "there is no config file" in missing
+    assert f"the shipped ones lie in '{CONFIGS}': chained.yaml, " in missing
 
 
 def test_a_word_that_yaml_takes_for_a_truth_value_needs_quotes_in_a_file(config_file):

@@ -34,7 +34,7 @@ def diff(
 def refit_line(heads: Sequence[str], coarse: bool, file: Path) -> str:
     """Say what must be refitted, and how."""
     if not heads and not coarse:
-        return "refit: nothing"
-    what = [f"heads of {', '.join(heads)}"] * bool(heads) + ["the coarse stage"] * coarse
+        return "refit: nothing, since no label came, went or moved"
+    what = ["heads of " + ", ".join(f"'{head}'" for head in heads)] * bool(heads) + ["the coarse stage"] * coarse
     how = f"coarsefine refit MODEL --taxonomy {shlex.quote(str(file))} --set data.train=FILE -o NEWMODEL"
     return f"refit: {' and '.join(what)}: {how}"

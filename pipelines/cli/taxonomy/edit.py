@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 from hierarchy.errors import TaxonomyError
+from hierarchy.text.wording import count
 from pipelines.cli.commands import Command, command
 from pipelines.cli.console import print_lines, wrote
 from pipelines.cli.taxonomy.diff import refit_line
@@ -64,7 +65,7 @@ def edit_command(example: str) -> "Callable[[Callable[..., Edited]], EditCommand
             print_lines(*edited.lines())
             print_lines(refit_line([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
             if unplaced := len(edited.new.unplaced):
-                print_lines(f"{unplaced} labels stand in no group: a training, or `taxonomy build`, places them")
+                print_lines(f"{count(unplaced, 'label')} without a group: a training, or `taxonomy build`, finds one")
 
         _taxonomy, *own = signature(edit).parameters.values()
         file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation=FileArgument)

@@ -62,7 +62,7 @@ def show(
 
 def sizes(taxonomy: "Taxonomy") -> str:
     """Say how many labels and groups there are."""
-    from pipelines.data.report import count
+    from hierarchy.text.wording import count
 
     unplaced = f", {len(taxonomy.unplaced)} in no group yet," if taxonomy.unplaced else ""
     return f"{count(len(taxonomy.labels), 'label')} in {count(len(taxonomy.groups), 'group')}{unplaced}"

@@ -35,7 +35,7 @@ from stages.arrays import Array, check_arrays, read_arrays, row_arrays
 from stages.features import FeatureExtractor
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.rows import Rows
-from stages.router.label_space import LabelSpace
+from stages.label_space import LabelSpace
 from stages.router.router import Fusion, Router
 
 TRIES = 3  # where another process puts a new model in its place while it is read
@@ -96,19 +96,20 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
     tensors = read_arrays(folder / "model.safetensors", remedy=REMEDY)
     expected = _arrays(settings, tensors)
     sizes = check_arrays(tensors, expected, sizes, where=str(folder / "model.safetensors"), remedy=REMEDY)
-    _check_tree(config, tensors["group_of"], taxonomy, folder)
+    space = LabelSpace(config.label_ids, tuple(config.groups), tensors["group_of"])
+    _check_tree(space, taxonomy, folder)
     neural = None
     if settings.encoder != "none":
-        neural = load_neural(folder, listed, settings, tensors, sizes["features"], device)
+        neural = load_neural(folder, listed, settings, tensors, sizes, device)
     model = Model(
         settings=settings,
         taxonomy=taxonomy,
         train_counts=tensors["train_counts"],
         extractor=FeatureExtractor(
             neural=neural,
-            vectorizer=NgramVectorizer.from_state(vocabulary, tensors["idf"]) if settings.lexical else None,
+            vectorizer=NgramVectorizer(vocabulary, tensors["idf"]) if settings.lexical else None,
         ),
-        router=_router(folder, settings, config, tensors),
+        router=_router(folder, settings, space, tensors),
         record=record,
         valid_keys=tensors["valid_keys"],
         promises=_promises(folder, len(config.groups)) if PROMISES in listed else None,
@@ -168,26 +169,26 @@ def _taxonomy(folder: Path) -> Taxonomy:
         raise ArtifactError([f"{problem}: {REMEDY}" for problem in error.problems], error.where) from error
 
 
-def _check_tree(config: SavedConfig, group_of: np.ndarray, taxonomy: Taxonomy, folder: Path) -> None:
+def _check_tree(space: LabelSpace, taxonomy: Taxonomy, folder: Path) -> None:
     """Refuse labels and groups that the tree does not have, or has elsewhere."""
-    groups = dict(zip(taxonomy.label_ids, (taxonomy.group_ids[group] for group in taxonomy.group_of), strict=True))
+    of_tree = LabelSpace.of(taxonomy, space.label_ids).group_by_label
     problems = [
-        f"{label!r} stands in the group {config.groups[group]!r} and in taxonomy.yaml in {groups.get(label)!r}"
-        for label, group in zip(config.label_ids, group_of.tolist(), strict=True)
-        if groups.get(label) != config.groups[group]
+        f"{label!r} stands in the group {group!r} and in taxonomy.yaml in {of_tree.get(label)!r}"
+        for label, group in space.group_by_label.items()
+        if of_tree.get(label) != group
     ]
     if problems:
         raise ArtifactError([f"{problem}: {REMEDY}" for problem in problems], str(folder / "config.json"))
 
 
-def _router(folder: Path, settings: Settings, config: SavedConfig, tensors: Mapping[str, np.ndarray]) -> Router:
+def _router(folder: Path, settings: Settings, space: LabelSpace, tensors: Mapping[str, np.ndarray]) -> Router:
     saved = checked(SavedRouter, read_model_json(folder, "router.json"), folder / "router.json")
 
     def rows(prefix: str) -> Rows | None:
         return Rows.from_tensors(tensors, prefix) if f"{prefix}.bias" in tensors else None
 
     return Router(
-        space=LabelSpace(config.label_ids, tuple(config.groups), tensors["group_of"]),
+        space=space,
         neural=rows("neural"),
         lexical=rows("lexical"),
         group_rows=rows("group_ngrams"),

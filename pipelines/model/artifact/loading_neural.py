@@ -31,7 +31,7 @@ def load_neural(
     listed: Mapping[str, Any],
     settings: Settings,
     tensors: Mapping[str, np.ndarray],
-    features: int,
+    sizes: Mapping[str, int],
     device: str | None,
 ) -> NeuralFeatures:
     """Read the neural parts of a model.
@@ -44,8 +44,8 @@ def load_neural(
         Of the model; it has an encoder.
     tensors
         Of ``model.safetensors``; those of the document model are still to be checked.
-    features
-        Columns of the neural rows.
+    sizes
+        How many ``groups`` there are, and ``features``: columns of the neural rows.
     device
         Torch device; None takes a GPU where there is one.
 
@@ -59,7 +59,7 @@ def load_neural(
 
     where = device_of(device)
     encoder = _encoder(folder, "encoder", listed, settings).to(where)
-    document_model = _document_model(folder, settings, tensors, encoder.hidden_size)
+    document_model = _document_model(folder, settings, tensors, encoder.hidden_size, sizes["groups"])
     readers, width = None, encoder.hidden_size
     if settings.mode == "chained":
         readers = [encoder]
@@ -67,9 +67,9 @@ def load_neural(
             pretrained = _encoder(folder, "encoder_pretrained", listed, settings).to(where)
             readers = fine_encoders(settings.fine_features, trained=encoder, pretrained=pretrained)
         width = 2 * sum(reader.hidden_size for reader in readers)  # mean and maximum of the segments
-    if features != width:
+    if sizes["features"] != width:
         raise ArtifactError(
-            f"neural.weight has {features} columns, and the encoder gives {width} features: {REMEDY}",
+            f"neural.weight has {sizes['features']} columns, and the encoder gives {width} features: {REMEDY}",
             str(folder / "model.safetensors"),
         )
     try:
@@ -92,15 +92,16 @@ def _encoder(folder: Path, part: str, listed: Mapping[str, Any], settings: Setti
 
     with only_listed(folder, part, listed) as place:
         try:
-            encoder = Encoder.from_pretrained(str(place), pooling=settings.pooling, dtype=settings.dtype)
+            encoder = Encoder.from_pretrained(
+                str(folder / part), source=str(place), pooling=settings.pooling, dtype=settings.dtype
+            )
         except EncoderError as error:
-            problems = [problem.replace(str(place), str(folder / part)) for problem in error.problems]
-            raise ArtifactError([f"{problem}; or {REMEDY}" for problem in problems]) from error
+            raise ArtifactError([f"{problem}; or {REMEDY}" for problem in error.problems]) from error
     return encoder.requires_grad_(False)
 
 
 def _document_model(
-    folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray], hidden: int
+    folder: Path, settings: Settings, tensors: Mapping[str, np.ndarray], hidden: int, groups: int
 ) -> "DocumentModel":
     """Build the document model and give it its weights, once they are known to be those of such a model."""
     import torch
@@ -111,7 +112,6 @@ def _document_model(
     state = {
         name.removeprefix(DOCUMENT_MODEL): array for name, array in tensors.items() if name.startswith(DOCUMENT_MODEL)
     }
-    groups = len(tensors["group_of"]) and int(tensors["group_of"][-1]) + 1
     if settings.aggregator and (hidden % settings.aggregator_heads or settings.aggregator_layers > len(state)):
         raise ArtifactError(
             f"aggregator_heads {settings.aggregator_heads} and aggregator_layers {settings.aggregator_layers} do not "

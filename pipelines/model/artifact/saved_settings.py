@@ -137,11 +137,12 @@ def _in_a_line(names: Sequence[str]) -> str:
     return ", ".join(visible(name[:LONGEST]) for name in names[:NAMED]) + more
 
 
-def parameters_of_model(settings: Settings) -> dict[str, Any]:
+def parameters_of_model(settings: Settings, device: str | None) -> dict[str, Any]:
     """Return the parameters of a classifier that was loaded, for a training that may follow.
 
-    No training fetches an encoder or runs code because a model names it: those are None, and the caller's to set.
+    No training fetches an encoder or runs code because a model names it: those are None, and the caller's to set, as
+    `device` is.
     """
     parameters = description(settings)
     parameters.update(dict.fromkeys(NAMED_BY_CALLER))
-    return {**parameters, "encoder": settings.encoder if settings.encoder in AT_HAND else None}
+    return {**parameters, "encoder": settings.encoder if settings.encoder in AT_HAND else None, "device": device}

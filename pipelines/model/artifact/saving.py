@@ -75,7 +75,7 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
     _write_json(folder / RECORD, model.record)
     model.taxonomy.to_yaml(folder / "taxonomy.yaml")
     router = model.router
-    tensors = {"group_of": model.group_of, "train_counts": model.train_counts, "valid_keys": model.valid_keys}
+    tensors = {"group_of": model.space.group_of, "train_counts": model.train_counts, "valid_keys": model.valid_keys}
     if router.neural is not None:
         tensors |= router.neural.tensors("neural")
     if router.lexical is not None and router.group_rows is not None and model.extractor.vectorizer is not None:

@@ -1,6 +1,5 @@
 """Puts the page together: headline, sections, plots, and the data of the table of labels."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -9,24 +8,22 @@ from typing import TYPE_CHECKING, Any
 from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import cannot_write, file_refusal, write_output
 from hierarchy.errors import DataError
-from hierarchy.nodes import named
+from hierarchy.nodes import Label, named
 from pipelines.evaluation.comparison import FLAT, NOT_COMPARED, EvaluationReport
 from pipelines.evaluation.excerpts import CHARACTERS, EXCERPTS, pair_excerpts
 from pipelines.evaluation.figures import Evaluation
 from pipelines.evaluation.levels import FINE, LEVELS
 from pipelines.pages.evaluation import sections
-from pipelines.pages.evaluation.label_errors import suspect_labels
 from pipelines.pages.evaluation.plots import confusion_plot, reliability_plot, risk_plot
 from pipelines.pages.heat import HEAT_GROUPS
 from pipelines.pages.shell import check_bokeh, fill_page
-from pipelines.pages.words import name, points, share
+from pipelines.pages.words import points, share
 
 if TYPE_CHECKING:
     from pipelines.cross_validation.label_errors import LabelError
 
 COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
-# What would let a text leave its place, as JSON writes it: none of them can stand in a script as it is.
-UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+SUSPECTS_SHOWN = 50
 
 
 def write_report(
@@ -69,6 +66,7 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
     if own.group_mistakes:
         drawn["heat"] = confusion_plot(own)
     names = {row.id: named(row) for row in own.labels}
+    model = None if report.material is None else report.material.model
     return fill_page(
         "evaluation",
         title=f"Evaluation on {report.data}" if report.data else "Evaluation",
@@ -82,20 +80,27 @@ def report_page(report: EvaluationReport, label_errors: "Sequence[tuple[LabelErr
         compared_with_flat=any(system in report.baselines for system in FLAT),
         not_compared=NOT_COMPARED,
         **sections.standings(report),
-        systems=sections.SYSTEMS,
-        levels=[(key, *sections.LEVEL_WORDS[key], levels[key]) for key in LEVELS if key in levels],
+        levels={key: levels[key] for key in LEVELS if key in levels},
         lean=sections.lean,
         risk_at=sections.risk_at,
         coverages=COVERAGES,
-        promised=sections.PROMISED,
         heat_groups=HEAT_GROUPS,
         excerpts=None if report.material is None else partial(pair_excerpts, report.material, own),
         most_excerpts=EXCERPTS,
         characters=CHARACTERS,
-        suspects=suspect_labels(label_errors, names),
-        notes=_notes(report),
-        data=json.dumps(_data(own, names), ensure_ascii=False, separators=(",", ":")).translate(UNSAFE),
+        **suspect_words(label_errors, names),
+        silent=0 if model is None else len(set(model.taxonomy.label_ids) - set(model.label_ids)),
+        data=_data(own, names),
     )
+
+
+def suspect_words(found: "Sequence[tuple[LabelError, str]]", names: dict[str, str]) -> dict[str, Any]:
+    """Return what label_errors.html reads: documents whose label may be wrong, and the names of the labels."""
+    return {
+        "suspects": found,
+        "suspects_shown": SUSPECTS_SHOWN,
+        "written": lambda label, earlier: names.get(label, named(Label(label, earlier))),
+    }
 
 
 def _headline(own: Evaluation) -> list[tuple[str, str]]:
@@ -108,25 +113,6 @@ def _headline(own: Evaluation) -> list[tuple[str, str]]:
         *((f"right label among the {k} most probable", share(value)) for k, value in own.top_k.items() if k > 1),
         ("gap of stated and observed probability", f"{points(own.levels[FINE].ece.value)} points"),
     ]
-
-
-def _notes(report: EvaluationReport) -> list[str]:
-    """Give the report's own notes, and what could not be shown."""
-    own = report.evaluation
-    lines: list[str] = [name(line[:1].upper() + line[1:]) for line in report.notes]
-    if own.unseen:
-        lines.append(f"Documents whose label had no training documents, so that they count as wrong: {own.unseen:,}.")
-    if report.material is None:
-        lines.append(
-            "Left out: excerpts of documents. This report was read from a file, which holds no texts; evaluate the "
-            "model again to see them."
-        )
-    else:
-        model = report.material.model
-        silent = len(set(model.taxonomy.label_ids) - set(model.label_ids))
-        if silent:
-            lines.append(f"Labels of the taxonomy without training documents, which are never answered: {silent:,}.")
-    return lines
 
 
 def _data(own: Evaluation, names: dict[str, str]) -> dict[str, Any]:

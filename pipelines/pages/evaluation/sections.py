@@ -1,40 +1,8 @@
 """What the page says beside its figures, in words for readers who train no models."""
 
-from pipelines.evaluation.comparison import (
-    CLASSIC,
-    LOGISTIC,
-    NEITHER,
-    NO_NGRAMS,
-    NO_TREE,
-    SVM,
-    EvaluationReport,
-)
-from pipelines.evaluation.levels import FINE, GROUP, TAIL, LevelScores
-from pipelines.promises.kept import FALSE_ALARMS, FINE_ANSWERS, GROUP_ANSWERS, LABEL_SETS, TREE_NODES
+from pipelines.evaluation.comparison import EvaluationReport
+from pipelines.evaluation.levels import LevelScores
 
-SYSTEMS = {  # the baselines, for readers who do not know their names
-    SVM: "counts words and knows no groups: the usual quick solution",
-    LOGISTIC: "reads texts as this model's encoder does, and knows neither groups nor single words",
-    NO_TREE: "this model, its groups ignored",
-    NO_NGRAMS: "this model without its word counts",
-    NEITHER: "this model with neither groups nor word counts",
-    CLASSIC: "chooses the group first, then a label inside it: a wrong first step is final",
-}
-PROMISED = {
-    FINE_ANSWERS: "right label, where the model is sure of it",
-    GROUP_ANSWERS: "right group, where it is sure of that only",
-    LABEL_SETS: "the set holds the right label",
-    TREE_NODES: "the right label stands under the node of the tree",
-    FALSE_ALARMS: "taken for documents of none of these labels",
-}
-LEVEL_WORDS = {  # title of a level, and what is special about it
-    FINE: ("Fine label", ""),
-    GROUP: ("Group", "The answer is the group whose labels are the most probable together."),
-    TAIL: (
-        "Rare labels only",
-        "Nobody who reads an answer knows that the right label is rare: this shows who bears the errors.",
-    ),
-}
 MOSTLY = 3  # times more on one side than on the other
 
 

@@ -21,13 +21,12 @@ def tuning_page(tuning: Tuning) -> str:
     """
     check_bokeh()
     words, best, first = FIGURES[tuning.figure], tuning.best, tuning.trials[0]
-    reached, before = best.figures[tuning.figure], first.figures[tuning.figure]
     drawn = {"history": history_plot(tuning, words)}
     drawn |= {key: parameter_plot(tuning, key, words) for key in tuning.space.ranges}
     figures = [
         ("trials", f"{len(tuning.trials):,}"),
-        (f"best {words}, validation", f"{reached:.4f}"),
-        (f"{words} of trial 0", f"{before:.4f}"),
+        (f"best {words}, validation", f"{best.figures[tuning.figure]:.4f}"),
+        (f"{words} of trial 0", f"{first.figures[tuning.figure]:.4f}"),
         ("minutes", f"{tuning.seconds / 60:.1f}"),
     ]
     return fill_page(
@@ -39,9 +38,6 @@ def tuning_page(tuning: Tuning) -> str:
         best=best,
         first=first,
         words=words,
-        reached=reached,
-        before=before,
-        others=sum(trial.state != COMPLETE for trial in tuning.trials),
         compared=FIGURES,
         complete=COMPLETE,
         shown=shown,

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from pipelines.cli import console
 from pipelines.cli.app import app
+from pipelines.cli.documents import Part, warn_of_seen_parts
 from pipelines.cross_validation.label_review import COLUMNS, NAMES
+from pipelines.data.documents import Documents
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +182,13 @@ def test_bad_input_is_told(cli, files, predictions, common, tmp_path):
         "taxonomy", "build", files / "taxonomy.yaml", "--predictions", predictions[0], "-o", tmp_path / "t.yaml"
     )
     assert "--set data.train=FILE" in told
+
+
+def test_validation_documents_that_stand_for_test_documents_are_called_what_they_are():
+    train, valid = Documents(["a"], ["x"]), Documents(["a", "b"], ["x", "y"])
+    parts = {role: Part(documents, role) for role, documents in (("train", train), ("valid", valid), ("test", valid))}
+    [told] = warn_of_seen_parts(parts, "test")
+    assert told.startswith("1 of the 2 validation documents stands among the training documents")
+    parts["test"] = Part(Documents(["b"], ["y"]), "test")
+    [told] = warn_of_seen_parts(parts, "test")
+    assert told.startswith("1 of the 1 test documents stands among the validation documents")

@@ -40,7 +40,7 @@ def test_the_command_as_a_process(files):
         env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "refit: heads of kitchen, office, coarse stage" in done.stderr
+    assert "refit: heads of 'kitchen', 'office' and the coarse stage" in done.stderr
     assert f"Evaluationon{files / 'test.jsonl'}" in "".join(done.stdout.split())  # a title wraps as the table is wide
     assert "fusion" in done.stdout
     refitted = HierarchicalClassifier.from_pretrained(out)

@@ -46,13 +46,13 @@ def test_every_edit_changes_the_file_and_says_what_to_refit(cli, file):
 
     told = edit("add", "Rakes", "--group", "Garden")
     assert "label 'Rakes' is new in group 'Garden'" in told
-    assert f"refit: heads of Garden and the coarse stage: coarsefine refit MODEL --taxonomy {file}" in told
+    assert f"refit: heads of 'Garden' and the coarse stage: coarsefine refit MODEL --taxonomy {file}" in told
     edit("move", "Toasters", "--to", "Hot things", "--new-group")
-    assert edit("rename", "Kettles", "Kettle pots").endswith("refit: nothing\n")
+    assert edit("rename", "Kettles", "Kettle pots").endswith("refit: nothing, since no label came, went or moved\n")
     edit("merge", "Hot things", "--into", "Kitchen")
     told = edit("merge", "Blenders", "--into", "Hoses")
     assert "documents labelled 'Blenders' must be labelled 'Hoses' from now on" in told
-    assert "refit: heads of Kitchen, Garden" in told
+    assert "refit: heads of 'Kitchen', 'Garden'" in told
     edit("split", "Garden", "--label", "Rakes", "--into", "Tools")
     edit("split", "Rakes", "--into", "Leaf rakes", "--into", "Hay rakes")
     edit("retire", "Tools", "Hoses")
@@ -122,7 +122,7 @@ def test_diff(cli, file, tmp_path):
     new.write_text('{"Kitchen": ["Kettles", "Toasters", "Blenders", "Hoses"], "Garden": ["Mowers"]}', encoding="utf-8")
     told = cli("diff", file, new).stdout
     assert "label 'Hoses' moved from group 'Garden' to group 'Kitchen'" in told
-    assert "refit: heads of Kitchen, Garden and the coarse stage" in told
+    assert "refit: heads of 'Kitchen', 'Garden' and the coarse stage" in told
     found = json.loads(cli("diff", file, new, "--json").stdout)
     assert (found["moved"], found["coarse"]) == ([["Hoses", "Garden", "Kitchen"]], True)
     assert cli("diff", file, file).stdout == "the two trees are equal\n"

@@ -32,9 +32,9 @@ def trainings(monkeypatch):
     seen = []
     fit = folds_module.fit_model
 
-    def spy(settings, taxonomy, train, valid, *, folder):
+    def spy(settings, taxonomy, train, valid, **how):
         seen.append((train, valid))
-        return fit(settings, taxonomy, train, valid, folder=folder)
+        return fit(settings, taxonomy, train, valid, **how)
 
     monkeypatch.setattr(folds_module, "fit_model", spy)
     return seen

@@ -133,7 +133,7 @@ def test_half_characters_in_texts_are_healed_and_counted(tmp_path, read, caplog)
             texts = list(read(path)["text"])
         assert texts == ["whole 🙂", *["cut \ufffd"] * 7]
         told = [record.getMessage() for record in caplog.records]
-        assert told == [f"{path}: 7 texts hold half a character, which is read as U+FFFD (rows 2, 3, 4, 5, 6, ...)"]
+        assert told == [f"{path}: 7 texts with half a character, which is read as U+FFFD (rows 2, 3, 4, 5, 6, ...)"]
 
 
 @pytest.mark.parametrize("column", ["label", "group"])

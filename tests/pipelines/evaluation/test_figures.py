@@ -2,14 +2,18 @@
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_fixtures import space_of
 from sklearn.metrics import f1_score, precision_recall_fscore_support, roc_auc_score
 
 from hierarchy.errors import DataError
+from hierarchy.nodes import Group, Label
+from hierarchy.taxonomy import Taxonomy
 from pipelines.card.figures import key_figures
 from pipelines.evaluation import bootstrap, metrics
 from pipelines.evaluation.comparison import (
@@ -29,12 +33,11 @@ from pipelines.evaluation.comparison import (
 from pipelines.evaluation.figures import Evaluation, evaluate_predictions
 from pipelines.evaluation.report import baselines_table, markdown_table, tables
 from pipelines.pages.evaluation import report_page
+from stages.label_space import LabelSpace
 
 # Two groups: kitchen = {kettle, toaster}, garden = {hose, rake}.
 TREE = {
-    "group_of": np.array([0, 0, 1, 1]),
-    "label_ids": ["kettle", "toaster", "hose", "rake"],
-    "group_ids": ["kitchen", "garden"],
+    "space": LabelSpace(("kettle", "toaster", "hose", "rake"), ("kitchen", "garden"), np.array([0, 0, 1, 1])),
     "train_counts": np.array([40, 10, 10, 2]),
 }
 PROBABILITIES = np.array(
@@ -53,8 +56,17 @@ COARSE = np.array([[0.8, 0.2], [0.9, 0.1], [0.6, 0.4], [0.1, 0.9], [0.3, 0.7], [
 IN_BEAM = np.array([[1, 1], [1, 1], [1, 1], [0, 1], [1, 1], [1, 0]], dtype=bool)
 
 
+def unrouted(n, n_groups):
+    """What the coarse stage says where it knows nothing, and documents of one length."""
+    return {
+        "coarse_probability": np.full((n, n_groups), 1 / n_groups),
+        "in_beam": np.ones((n, n_groups), dtype=bool),
+        "lengths": np.ones(n),
+    }
+
+
 def evaluate(**changes) -> Evaluation:
-    arguments = {**TREE, "coarse_probability": COARSE, "in_beam": IN_BEAM, **changes}
+    arguments = {**TREE, **unrouted(6, 2), "coarse_probability": COARSE, "in_beam": IN_BEAM, **changes}
     return evaluate_predictions(arguments.pop("gold", GOLD), arguments.pop("probabilities", PROBABILITIES), **arguments)
 
 
@@ -65,12 +77,7 @@ def random_case(seed: int, n: int = 200, n_labels: int = 12, n_groups: int = 4):
     logits = rng.normal(size=(n, n_labels))
     logits[np.arange(n), gold] += 1.5
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    tree = {
-        "group_of": group_of,
-        "label_ids": [f"l{i}" for i in range(n_labels)],
-        "group_ids": [f"g{i}" for i in range(n_groups)],
-        "train_counts": rng.integers(1, 50, size=n_labels),
-    }
+    tree = {"space": space_of(group_of), "train_counts": rng.integers(1, 50, size=n_labels), **unrouted(n, n_groups)}
     return gold, probabilities.astype(np.float32), tree
 
 
@@ -142,7 +149,7 @@ def test_agrees_with_scikit_learn(seed):
     assert result.auc == metrics.MacroAuc(pytest.approx(np.mean(areas)), 11, 1)
     expected = precision_recall_fscore_support(gold, predicted, labels=range(11), zero_division=0)
     assert [row.f1 for row in result.labels[:11]] == pytest.approx(expected[2])
-    groups = tree["group_of"]
+    groups = tree["space"].group_of
     assert result.group_macro_f1 == pytest.approx(f1_score(groups[gold], groups[predicted], average="macro"))
     order = np.argsort(-probabilities, axis=1)
     for k in (1, 3, 5):
@@ -163,16 +170,15 @@ def test_errors_sum_to_what_accuracy_lacks(seed, n):
 
 
 def test_unseen_gold_labels_are_wrong_and_count_as_labels():
-    gold = np.array([0, -1, -1, 2, -1, 3])
-    with pytest.raises(DataError, match="3 of 6 documents"):
-        evaluate(gold=gold)
-    unseen = ["", "mixer", "mixer", "", "spade", ""]
-    groups = np.array([0, 0, 0, 1, 1, 1])
-    result = evaluate(gold=gold, gold_group=groups, unseen_ids=unseen)
+    labels = ["kettle", "mixer", "mixer", "hose", "spade", "rake"]
+    homes = {"kitchen": ("kettle", "toaster", "mixer"), "garden": ("hose", "rake", "spade")}
+    tree = Taxonomy(tuple(Group(g, g, labels=tuple(Label(i, i) for i in ids)) for g, ids in homes.items()))
+    space = TREE["space"].with_untrained(labels, tree)
+    result = evaluate(gold=space.targets(labels), space=space)
     assert result.unseen == 3
     assert result.accuracy == pytest.approx(2 / 6)
-    names = np.array(["kettle", "mixer", "mixer", "hose", "spade", "rake"])
-    answers = np.array(TREE["label_ids"])[PROBABILITIES.argmax(axis=1)]
+    names = np.array(labels)
+    answers = np.array(space.label_ids)[PROBABILITIES.argmax(axis=1)]
     assert result.macro.f1 == pytest.approx(f1_score(names, answers, average="macro"))
     assert result.top_k[5] == pytest.approx(2 / 6)
     assert result.group_accuracy == pytest.approx(4 / 6)
@@ -181,16 +187,10 @@ def test_unseen_gold_labels_are_wrong_and_count_as_labels():
     assert (result.labels[4].group, result.labels[4].train_count) == ("kitchen", 0)
 
 
-def test_coarse_figures_may_be_left_out():
-    result = evaluate(coarse_probability=None, in_beam=None)
-    assert (result.coarse_accuracy, result.coarse_in_beam) == (None, None)
-
-
 def test_one_label_and_one_document():
     result = evaluate_predictions(
-        np.array([0]), np.ones((1, 1)),
-        group_of=np.array([0]), label_ids=["a"], group_ids=["g"], train_counts=np.array([3]),
-    )  # fmt: skip
+        np.array([0]), np.ones((1, 1)), space=space_of([0]), train_counts=np.array([3]), **unrouted(1, 1)
+    )
     assert (result.accuracy, result.macro.f1, result.auc.value, result.auc.left_out) == (1, 1, None, 1)
 
 
@@ -198,9 +198,9 @@ def test_bad_arrays_are_refused_with_all_problems():
     with pytest.raises(DataError, match="nothing to evaluate"):
         evaluate(gold=np.array([], dtype=int), probabilities=np.empty((0, 4)))
     with pytest.raises(DataError, match="2 problems") as caught:
-        evaluate(group_of=np.array([0, 1]), in_beam=IN_BEAM[:2])
-    assert "group_of has the shape (2,), expected (4,)" in str(caught.value)
-    with pytest.raises(DataError, match="gold holds columns from 0 to 4"):
+        evaluate(lengths=np.array([0, 1]), in_beam=IN_BEAM[:2])
+    assert "lengths has the shape (2,), expected (6,)" in str(caught.value)
+    with pytest.raises(DataError, match="gold holds labels from 0 to 4"):
         evaluate(gold=GOLD + (GOLD == 3))
     with pytest.raises(DataError, match="NaN"):
         evaluate(probabilities=np.full((6, 4), np.nan))
@@ -354,7 +354,7 @@ def test_report_is_shown_on_a_terminal_and_its_tables_as_markdown(capsys):
     from pipelines.cli.console import print_report
 
     report = compare(
-        evaluate(label_ids=["[bold]kettle", "a|b", "hose", "rake"]), "shop test",
+        evaluate(space=replace(TREE["space"], label_ids=("[bold]kettle", "a|b", "hose", "rake"))), "shop test",
         answers=dict.fromkeys(BASELINES, GOLD), notes=["a note"],
     )  # fmt: skip
     print_report(report)

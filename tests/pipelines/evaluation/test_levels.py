@@ -10,12 +10,11 @@ from pipelines.evaluation.figures import Evaluation, evaluate_predictions
 from pipelines.evaluation.levels import CURVE_POINTS, FINE, GROUP, TAIL, level_scores
 from pipelines.evaluation.report import markdown_table, tables
 from pipelines.evaluation.sources import ConfusedPair, Slice, error_slices
+from stages.label_space import LabelSpace
 
 # Two groups: kitchen = {kettle, toaster}, garden = {hose, rake}.
 TREE = {
-    "group_of": np.array([0, 0, 1, 1]),
-    "label_ids": ["kettle", "toaster", "hose", "rake"],
-    "group_ids": ["kitchen", "garden"],
+    "space": LabelSpace(("kettle", "toaster", "hose", "rake"), ("kitchen", "garden"), np.array([0, 0, 1, 1])),
     "train_counts": np.array([40, 10, 10, 2]),
 }
 PROBABILITIES = np.array(
@@ -32,7 +31,8 @@ GOLD = np.array([0, 0, 1, 2, 3, 3])
 
 
 def evaluate(**changes) -> Evaluation:
-    arguments = {**TREE, **changes}
+    unrouted = {"coarse_probability": np.full((6, 2), 0.5), "in_beam": np.ones((6, 2), bool), "lengths": np.ones(6)}
+    arguments = {**TREE, **unrouted, **changes}
     return evaluate_predictions(arguments.pop("gold", GOLD), PROBABILITIES, **arguments)
 
 
@@ -55,11 +55,10 @@ def test_levels_by_hand():
 
 
 def test_unseen_labels_are_wrong_at_probability_zero_and_keep_their_group():
-    gold = np.array([0, 0, -1, 2, 3, -1])
-    result = evaluate(
-        gold=gold, gold_group=np.array([0, 0, 1, 1, 1, 2]), unseen_ids=["", "", "spade", "", "", "ladder"],
-        group_ids=["kitchen", "garden", "attic"],
-    )  # fmt: skip
+    space = LabelSpace(
+        (*TREE["space"].label_ids, "spade", "ladder"), ("kitchen", "garden", "attic"), np.array([0, 0, 1, 1, 1, 2])
+    )
+    result = evaluate(gold=np.array([0, 0, 4, 2, 3, 5]), space=space)
     levels = result.levels
     assert levels[FINE].accuracy == pytest.approx(3 / 6)
     assert levels[GROUP].accuracy == pytest.approx(4 / 6)  # the attic has no column

@@ -1,7 +1,13 @@
 """The page's section about labels that may be wrong."""
 
 from pipelines.cross_validation.label_errors import LabelError
-from pipelines.pages.evaluation.label_errors import SHOWN, suspect_labels
+from pipelines.pages.evaluation.page import SUSPECTS_SHOWN as SHOWN
+from pipelines.pages.evaluation.page import suspect_words
+from pipelines.pages.shell import fill
+
+
+def suspect_labels(suspects, names):
+    return fill("evaluation/label_errors.html", **suspect_words(suspects, names))
 
 
 def suspect(row, **changes):

@@ -22,7 +22,7 @@ from pipelines.explaining.shares import divide_over_segments, pooled_shares
 from stages.coarse.document_model import presence_effects
 from stages.fine.ngrams import ngrams
 from stages.router.router import Fusion, Inputs
-from stages.vectors import pool_segments
+from stages.vectors import SegmentVectors, Shard, pool_segments
 
 ROOT = Path(__file__).parents[3]
 KINDS = ("both", "neural", "plain", "both encoders", "lexical", "joint")
@@ -186,11 +186,11 @@ def test_what_has_the_largest_share_matters_most(fitted, english):
     neural = model.extractor.neural
     for text in [t for t in (*english.test[0], *english.valid[0]) if len(t) > 300]:
         explanation = explain(model, text)
-        vectors = neural.segment_vectors([text])[0][neural.encoder]
+        vectors = neural.segment_vectors([text])[neural.encoder][0]
         spans = [(segment.start, segment.end) for segment in explanation.segments]
-        n = len(vectors)
-        without = np.concatenate([vectors, *(np.delete(vectors, i, 0) for i in range(n))])
-        read, logits = neural.read({neural.encoder: without}, np.array([n] + [n - 1] * n))
+        without = [vectors, *(np.delete(vectors, i, 0) for i in range(len(vectors)))]
+        counts = np.array([len(own) for own in without])
+        read, logits = neural.read({neural.encoder: SegmentVectors([Shard(np.concatenate(without), counts)])})
         rest = [text, *(f"{text[:start]}\n{text[end:]}" for start, end in spans)]
         routed = model.router.route(Inputs(read, logits, model.extractor.vectorizer.transform(rest)))
         probability = routed.probabilities[:, model.label_ids.index(explanation.label)]
@@ -276,11 +276,11 @@ def test_without_attention_the_coarse_stage_is_divided_as_its_formula_has_it(mod
     model = replace(model, router=replace(model.router, coarse_fusion=Fusion(neural=1.0), fusions=fusions))
     text = long_texts(english)[0]
     best = explain(model, text)
-    groups = dict(zip(model.label_ids, model.group_of.tolist(), strict=True))
+    groups = dict(zip(model.label_ids, model.space.group_of.tolist(), strict=True))
     other = next(label for label in model.label_ids if groups[label] != groups[best.label])
     explanation = explain(model, text, against=other)
     neural = model.extractor.neural
-    vectors = neural.segment_vectors([text])[0][neural.encoder]
+    vectors = neural.segment_vectors([text])[neural.encoder][0]
     weight = neural.document_model.head.weight.numpy()
     linear = vectors @ (weight[groups[best.label]] - weight[groups[other]]) / len(vectors)
     assert np.allclose([segment.neural for segment in explanation.segments], linear, atol=1e-5)

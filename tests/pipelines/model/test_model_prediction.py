@@ -52,14 +52,14 @@ def test_no_promise_rests_on_them_and_none_is_counted(fitted_lexical, english):
     routed = model.router.route(model.extractor(texts))
     assert routed.known.tolist() == [True] * len(english.test[0]) + [False] * 40
     wishes = {"precision": 0.8, "delta": 0.2, "coverage": 0.8, "by_group": False, "false_alarms": None}
-    seen = observe(routed, texts, gold, gold_group, model.group_of)
+    seen = observe(routed, texts, gold, gold_group, model.space)
     # As sure as can be, and wrong: they would forbid every answer.
     sure = replace(seen, confidence=np.where(seen.known, seen.confidence, 1.0), right=seen.right & seen.known)
     promises = make_promises(sure, routing=routed.routing, groups=len(model.group_ids), **wishes)
     assert promises.back_off == replace(model.promises, out_of_scope=None).back_off
     assert promises.back_off.fine is not None
     zero = replace(promises, back_off=replace(promises.back_off, fine=0.0, group=0.0))
-    kept = {k.what: k for k in kept_promises(zero, routed, texts, gold, gold_group, model.group_of)}
+    kept = {k.what: k for k in kept_promises(zero, routed, texts, gold, gold_group, model.space)}
     assert (kept["fine answers"].documents, kept["group answers"].documents) == (len(english.test[0]), 0)
     assert kept["sets of labels"].documents == len(texts)
 

@@ -26,6 +26,7 @@ from pipelines.evaluation.sources import ConfusedPair
 from pipelines.explaining import explain as evidence
 from pipelines.explaining.explain import Explanation, NgramShare, SegmentShare
 from pipelines.pages.evaluation import report_page, write_report
+from stages.label_space import LabelSpace
 
 MEGABYTE = 1_000_000
 STRANGE = (
@@ -61,9 +62,9 @@ def make_report(names=None, texts=None, n=400, n_labels=12, n_groups=4, wrong=0.
     evaluation = evaluate_predictions(
         gold,
         probabilities,
-        group_of=np.arange(n_labels) * n_groups // n_labels,
-        label_ids=ids,
-        group_ids=groups,
+        space=LabelSpace(tuple(ids), tuple(groups), np.arange(n_labels) * n_groups // n_labels),
+        coarse_probability=np.full((n, n_groups), 1 / n_groups),
+        in_beam=np.ones((n, n_groups), dtype=bool),
         train_counts=np.arange(n_labels) + 3,
         lengths=rng.integers(10, 900, size=n),
         label_names=names,

@@ -157,7 +157,7 @@ def test_what_became_of_the_promises_is_counted(calibrated, english):
     texts, labels = english.test
     model, promises = calibrated.model_, calibrated.model_.promises
     routed = model.router.route(model.extractor(texts))
-    kept = {k.what: k for k in kept_promises(promises, routed, texts, *model.places(labels), model.group_of)}
+    kept = {k.what: k for k in kept_promises(promises, routed, texts, *model.places(labels), model.space)}
     paths = [one[0] for one in calibrated.predict_paths(texts)]
     fine = [path.path[1] == label for path, label in zip(paths, labels, strict=True) if path.level == "fine"]
     assert kept["fine answers"].found == pytest.approx(np.mean(fine))

@@ -19,7 +19,7 @@ from pipelines.training import heads as rows
 from pipelines.training.heads import fit_heads, probe_confusion
 from stages import vectors
 from stages.fine.rows import SOLVER, Problem
-from stages.router.label_space import LabelSpace
+from stages.label_space import LabelSpace
 from stages.training import trainer
 
 ROOT = Path(__file__).parents[3]
@@ -30,7 +30,7 @@ SHORT = {"num_train_epochs": 1, "learning_rate": 5e-3, "encoder_learning_rate": 
 def arrays(classifier):
     """All numbers of a model, by name."""
     model = classifier.model_
-    found = {"group_of": model.group_of, "counts": model.train_counts}
+    found = {"group_of": model.space.group_of, "counts": model.train_counts}
     for name in ("neural", "lexical"):
         if getattr(model.router, name) is not None:
             found |= getattr(model.router, name).tensors(name)
@@ -376,7 +376,7 @@ def test_the_probe_reads_both_kinds_of_features(fitted, english, which):
     inputs = fitted.model_.extractor(english.train[0])
     space = LabelSpace.of(english.taxonomy, english.train[1])
     targets = space.targets(english.train[1])
-    confusion = probe_confusion(getattr(inputs, which), targets, space.group_of, Settings())
+    confusion = probe_confusion(getattr(inputs, which), targets, space, Settings())
     assert confusion.shape == (3, 3)
     assert np.allclose(confusion.sum(1), 1)
     assert (confusion.argmax(1) == np.arange(3)).all()

@@ -7,6 +7,7 @@ import pytest
 
 from hierarchy.embedding import label_vectors
 from hierarchy.embedding.label_vectors import embed_texts
+from pipelines.cross_validation.validate import cross_validate
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
 from stages.coarse import encoder as coarse_encoder
@@ -45,6 +46,13 @@ def test_a_fit_loads_each_encoder_once(loads, named, tiny_classifier, english, m
     classifier = tiny_classifier(None, min_group_size=2, **settings) if built else tiny_classifier(**settings)
     classifier.fit(*english.train, validation=english.valid)
     assert loads == dict.fromkeys({classifier.encoder, named[label_encoder]} - {None}, 1)
+
+
+@pytest.mark.parametrize("trainable", ["frozen", "all"])
+def test_a_cross_validation_loads_the_encoder_once(loads, tiny_classifier, english, trainable):
+    classifier = tiny_classifier(trainable=trainable)
+    cross_validate(classifier, *english.train, folds=2, baselines=False)
+    assert loads == {classifier.encoder: 1}
 
 
 def test_a_fit_without_an_encoder_loads_that_of_the_labels_alone(loads, wide_encoder, tiny_classifier, english):

@@ -219,7 +219,7 @@ def test_an_edit_is_followed_and_all_other_rows_stay(which, name, before_hoses, 
     classifier.refit_groups(None, *train, tree, validation=valid)
     model = classifier.model_
     assert (classifier.taxonomy_, model.label_ids, model.group_ids) == (tree, tree.label_ids, tree.group_ids)
-    assert model.group_of.tolist() == tree.group_of.tolist()
+    assert model.space.group_of.tolist() == tree.group_of.tolist()
     assert classifier.classes_.tolist() == sorted(tree.label_ids)
     after, before = rows(classifier), rows(before_hoses[which])
     home = {label.id: group.id for group in tree.groups for label in group.labels}

@@ -11,7 +11,7 @@ from stages import features
 from stages.coarse import encoder as encoder_module
 from stages.coarse import segments
 from stages.coarse.encoder import Encoder
-from stages.router.label_space import LabelSpace
+from stages.label_space import LabelSpace
 
 OTHER = {  # than the default
     "mode": "joint", "encoder": "bert-base-uncased", "label_encoder": "embedded", "pooling": "cls", "dtype": "bfloat16",

@@ -13,6 +13,7 @@ from tiny import TINY
 
 from hierarchy.errors import BusyError, ConfigError, MissingLibraryError
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.cli.tune import _show_test
 from pipelines.config import load_config
 from pipelines.model import provenance
 from pipelines.pages.tuning import tuning_page
@@ -239,6 +240,19 @@ def test_the_test_documents_are_looked_at_once_for_each_best_trial(lexical, engl
     monkeypatch.setattr(Tuning, "best", property(lambda self: self.trials[(real(self).number + 1) % 4]))
     assert lexical(test=english.test).test.looks == 2
     assert "looked at before" in caplog.text
+
+
+def test_where_no_trial_is_better_trial_0_is_not_compared_with_itself(lexical, english, monkeypatch, caplog, capsys):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(Tuning, "best", property(lambda self: self.trials[0]))
+    found = lexical(test=english.test)
+    assert "trial 0 on 48 test documents ..." in caplog.text
+    assert found.test.first == found.test.chosen
+    _show_test(found.test)
+    shown = capsys.readouterr().out
+    assert "trial 0, the best" in shown
+    assert "difference" not in shown
+    assert "trial 0, the best</th>" in tuning_page(found)
 
 
 def test_the_best_config_trains_to_the_same_figure(lexical, english, tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from label_fixtures import space_of
 
 from stages.fine import rows
 from stages.fine.rows import AUTO_LIMIT, plan_problems, resolve_negatives
@@ -24,17 +25,17 @@ def confusion():
 
 def test_every_plan_has_each_label_once_in_the_order_of_the_groups(targets, confusion):
     for kind in ("all", "candidates", "group"):
-        plan = plan_problems(kind, targets, GROUP_OF, confusion=confusion)
+        plan = plan_problems(kind, targets, space_of(GROUP_OF), confusion=confusion)
         assert np.concatenate([p.labels for p in plan]).tolist() == list(range(len(GROUP_OF)))
         assert [GROUP_OF[p.labels].tolist() for p in plan] == [[g] * (g == GROUP_OF).sum() for g in range(7)]
 
 
 def test_all_takes_every_document_alike(targets):
-    assert all(p.documents is None and p.weights is None for p in plan_problems("all", targets, GROUP_OF))
+    assert all(p.documents is None and p.weights is None for p in plan_problems("all", targets, space_of(GROUP_OF)))
 
 
 def test_group_takes_the_own_documents_only(targets):
-    for group, problem in enumerate(plan_problems("group", targets, GROUP_OF)):
+    for group, problem in enumerate(plan_problems("group", targets, space_of(GROUP_OF))):
         assert problem.weights is None
         assert problem.documents.tolist() == np.flatnonzero(GROUP_OF[targets] == group).tolist()
 
@@ -44,7 +45,7 @@ def test_weights_of_candidates_stand_for_all_documents(targets, confusion, monke
     monkeypatch.setattr(rows, "SAMPLE", sample)
     near = {0: {0, 1, 3}, 1: {0, 1}, 2: {2}, 3: {0, 3}, 4: {4}, 5: {5}, 6: {6}}
     document_group = GROUP_OF[targets]
-    for group, problem in enumerate(plan_problems("candidates", targets, GROUP_OF, confusion=confusion)):
+    for group, problem in enumerate(plan_problems("candidates", targets, space_of(GROUP_OF), confusion=confusion)):
         assert len(set(problem.documents.tolist())) == len(problem.documents)
         assert (np.diff(problem.documents) > 0).all()
         close = np.isin(document_group, list(near[group]))
@@ -61,7 +62,7 @@ def test_at_most_four_confused_groups_are_taken_whole(targets, monkeypatch):
     monkeypatch.setattr(rows, "SAMPLE", 1)
     confusion = np.full((7, 7), 0.01) + np.diag([0.9] * 7)
     confusion[0, 1:] = [0.3, 0.01, 0.4, 0.2, 0.02, 0.1]
-    first = plan_problems("candidates", targets, GROUP_OF, confusion=confusion)[0]
+    first = plan_problems("candidates", targets, space_of(GROUP_OF), confusion=confusion)[0]
     counts = np.bincount(GROUP_OF[targets[first.documents]], minlength=7)
     whole = np.bincount(GROUP_OF[targets], minlength=7)
     assert [g for g in range(7) if counts[g] == whole[g]] == [0, 1, 3, 4, 6]
@@ -74,7 +75,7 @@ def test_samples_depend_on_seed_and_group_only(targets, confusion, monkeypatch):
     def plan(seed):
         return [
             p.documents.tolist()
-            for p in plan_problems("candidates", targets, GROUP_OF, confusion=confusion, random_state=seed)
+            for p in plan_problems("candidates", targets, space_of(GROUP_OF), confusion=confusion, random_state=seed)
         ]
 
     assert plan(0) == plan(0)
@@ -84,7 +85,7 @@ def test_samples_depend_on_seed_and_group_only(targets, confusion, monkeypatch):
 
 def test_candidates_need_the_probe(targets):
     with pytest.raises(ValueError, match="confusions"):
-        plan_problems("candidates", targets, GROUP_OF)
+        plan_problems("candidates", targets, space_of(GROUP_OF))
 
 
 def test_auto_goes_by_labels_times_documents():

@@ -157,9 +157,8 @@ def test_places_are_right_where_a_character_melts_that_no_rule_knows(monkeypatch
 @given(st.lists(SCRIPTS, min_size=1, max_size=25), st.lists(SCRIPTS, max_size=5))
 def test_state_round_trip(texts, others):
     texts = ["some words", *texts]
-    vectorizer = NgramVectorizer()
-    fitted = vectorizer.fit_transform([*texts, *texts], 2 * len(texts))
-    again = NgramVectorizer.from_state(vectorizer.vocabulary, vectorizer.idf)
+    vectorizer, fitted = NgramVectorizer.fit([*texts, *texts], 2 * len(texts))
+    again = NgramVectorizer(vectorizer.vocabulary, vectorizer.idf)
     assert again.vocabulary == vectorizer.vocabulary
     assert again.idf.tobytes() == vectorizer.idf.tobytes()
     for some in (texts, [*others, "some words"]):
@@ -172,8 +171,7 @@ def test_state_round_trip(texts, others):
 
 
 def test_features_are_sublinear_and_of_unit_length():
-    vectorizer = NgramVectorizer()
-    features = vectorizer.fit_transform(["red red red blue", "red", "blue"], 3)
+    vectorizer, features = NgramVectorizer.fit(["red red red blue", "red", "blue"], 3)
     assert features.dtype == np.float32
     assert np.allclose(features.multiply(features).sum(1), 1.0)
     column = {ngram: i for i, ngram in enumerate(vectorizer.vocabulary)}
@@ -183,8 +181,7 @@ def test_features_are_sublinear_and_of_unit_length():
 
 
 def test_pairs_of_words_weigh_less_than_words_as_rare():
-    vectorizer = NgramVectorizer()
-    features = vectorizer.fit_transform(["red wine", "用模型 blue"], 2)
+    vectorizer, features = NgramVectorizer.fit(["red wine", "用模型 blue"], 2)
     idf = {ngram: vectorizer.idf[column] for ngram, column in vectorizer.columns.items()}
     assert idf["red wine"] == pytest.approx(0.7 * idf["red"])
     assert idf["用模型"] == idf["用模"] == idf["用"] == idf["red"]  # only pairs of words
@@ -194,9 +191,8 @@ def test_pairs_of_words_weigh_less_than_words_as_rare():
 
 def test_ngrams_of_one_document_are_left_out_of_large_sets_only():
     texts = ["common words here"] * 19
-    small, large = NgramVectorizer(), NgramVectorizer()
-    small.fit_transform([*texts[:18], "lonely words"], 19)
-    large.fit_transform([*texts, "lonely words"], 20)
+    small, _ = NgramVectorizer.fit([*texts[:18], "lonely words"], 19)
+    large, _ = NgramVectorizer.fit([*texts, "lonely words"], 20)
     assert "lonely" in small.vocabulary
     assert "lonely" not in large.vocabulary
     assert "words" in large.vocabulary
@@ -205,8 +201,7 @@ def test_ngrams_of_one_document_are_left_out_of_large_sets_only():
 @pytest.mark.parametrize(("min_df", "trigrams"), [(2, {"用模型"}), (6, set()), (1, {"用模型", "東京都", "ภาษ"})])
 def test_rare_trigrams_of_characters_are_left_out_unless_everything_counts(min_df, trigrams):
     texts = ["用模型"] * 5 + ["東京都 three word run"] * 4 + ["ภาษ 1 2 3"] * 4 + ["filler"] * 7
-    vectorizer = NgramVectorizer(min_df)
-    features = vectorizer.fit_transform(texts, len(texts))
+    vectorizer, features = NgramVectorizer.fit(texts, len(texts), min_df=min_df)
     assert {ngram for ngram in vectorizer.vocabulary if len(ngram) == 3 and not ngram.isascii()} == trigrams
     if min_df < 6:
         assert {"東京", "ภา", "run", "word run", "1 2"} <= set(vectorizer.vocabulary)  # no other n-gram goes with them
@@ -220,8 +215,7 @@ def test_nothing_of_a_long_document_is_cut():
 
 
 def test_text_without_ngrams_is_an_empty_row():
-    vectorizer = NgramVectorizer()
-    vectorizer.fit_transform(["red blue", "blue green"], 2)
+    vectorizer, _ = NgramVectorizer.fit(["red blue", "blue green"], 2)
     features = vectorizer.transform(["👍", "", "unheard of"])
     assert features.shape[0] == 3
     assert features.nnz == 0
@@ -233,19 +227,14 @@ def test_text_without_ngrams_is_an_empty_row():
 )
 def test_no_ngrams_at_all_is_refused_with_a_remedy(texts, remedy):
     with pytest.raises(DataError, match=f"{remedy}.*, or set lexical: false"):
-        NgramVectorizer().fit_transform(texts, len(texts))
+        NgramVectorizer.fit(texts, len(texts))
 
 
 def test_a_single_ngram_is_not_reduced():
-    features = NgramVectorizer().fit_transform(["a", "a"], 2)
+    _, features = NgramVectorizer.fit(["a", "a"], 2)
     assert lexical.reduced(features, random_state=0).tolist() == [[1], [1]]
 
 
 def test_documents_of_nothing_but_digits_and_emoji_can_be_read():
-    vectorizer = NgramVectorizer()
-    assert (vectorizer.fit_transform(["1 2 3", "A", "👍", "?!"], 4).getnnz(1) > 0).all()
-
-
-def test_unfitted_says_so():
-    with pytest.raises(AttributeError, match="fit_transform first"):
-        NgramVectorizer().transform(["text"])
+    _, features = NgramVectorizer.fit(["1 2 3", "A", "👍", "?!"], 4)
+    assert (features.getnnz(1) > 0).all()

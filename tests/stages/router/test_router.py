@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from stages.fine.rows import CHANCE_FLOOR, Rows
-from stages.router.label_space import LabelSpace
+from stages.label_space import LabelSpace
 from stages.router.router import AUTO_LIMIT, FLOOR, Fusion, Inputs, Router, best_groups, resolve_routing
 
 KINDS = ("both", "neural", "lexical")

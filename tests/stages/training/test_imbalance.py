@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from label_fixtures import space_of
 
-from stages.router.label_space import label_ratio
+from stages.label_space import label_ratio
 from stages.training.sampling import LabelSampler
 from stages.training.two_stage import logit_shifts
 
 COUNTS = np.array([100, 10, 40, 5, 5, 20])
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])
+SPACE = space_of(GROUP_OF)
 
 
 def shares(scope, strength=1.0):
-    weighted = COUNTS * label_ratio(COUNTS, GROUP_OF, scope, strength)
+    weighted = COUNTS * label_ratio(COUNTS, SPACE, scope, strength)
     return weighted / weighted.sum()
 
 
@@ -34,8 +36,8 @@ def test_each_scope_evens_out_its_own():
 )
 def test_the_mean_over_documents_is_one(counts, scope, strength):
     counts = np.array(counts)
-    group_of = np.sort(np.arange(len(counts)) % 3)
-    ratio = label_ratio(counts, group_of, scope, strength)
+    space = space_of(np.sort(np.arange(len(counts)) % 3))
+    ratio = label_ratio(counts, space, scope, strength)
     assert (ratio > 0).all()
     assert (counts * ratio).sum() == pytest.approx(counts.sum())
 
@@ -46,10 +48,10 @@ def test_strength_lies_between_nothing_and_even():
 
 
 def test_shifts_of_even_labels_are_their_log_priors():
-    groups, labels = logit_shifts(label_ratio(COUNTS, GROUP_OF, "labels"), COUNTS, GROUP_OF)
+    groups, labels = logit_shifts(label_ratio(COUNTS, SPACE, "labels"), COUNTS, SPACE)
     assert np.allclose(labels - labels[0], np.log(COUNTS / COUNTS[0]))  # Menon et al. 2021, tau = 1
     assert np.allclose(groups - groups[0], np.log([1, 10 / 2 / 50, 20 / 1 / 50]))
-    groups, labels = logit_shifts(label_ratio(COUNTS, GROUP_OF, "siblings"), COUNTS, GROUP_OF)
+    groups, labels = logit_shifts(label_ratio(COUNTS, SPACE, "siblings"), COUNTS, SPACE)
     assert np.allclose(groups, 0)
 
 
@@ -57,7 +59,7 @@ TARGETS = np.repeat(np.arange(6), COUNTS)
 
 
 def drawn(undersample, epoch=0, seed=0):
-    sampler = LabelSampler(TARGETS, label_ratio(COUNTS, GROUP_OF, "labels"), undersample=undersample, random_state=seed)
+    sampler = LabelSampler(TARGETS, label_ratio(COUNTS, SPACE, "labels"), undersample=undersample, random_state=seed)
     sampler.set_epoch(epoch)
     places = list(sampler)
     assert len(places) == len(sampler)

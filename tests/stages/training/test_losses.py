@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from label_fixtures import space_of
 from torch.nn.functional import cross_entropy
 
-from stages.router.label_space import label_ratio
+from stages.label_space import label_ratio
 from stages.training.two_stage import HierarchicalLoss, logit_shifts
 
 GROUP_OF = np.array([0, 0, 0, 1, 1, 2])
+SPACE = space_of(GROUP_OF)
 
 
 @pytest.fixture
@@ -41,22 +43,22 @@ def fine_by_hand(fine_loss, group_logits, logits, targets):
 @pytest.mark.parametrize("fine_loss", ["all", "path", "group"])
 def test_each_fine_loss_is_its_formula(batch, fine_loss):
     group_logits, _, targets = batch
-    found = HierarchicalLoss(group_of=GROUP_OF, fine_loss=fine_loss, weights=(0.5, 2.0))(*batch)
+    found = HierarchicalLoss(space=SPACE, fine_loss=fine_loss, weights=(0.5, 2.0))(*batch)
     expected = 0.5 * cross_entropy(group_logits, groups_of(targets)) + 2.0 * fine_by_hand(fine_loss, *batch)
     assert found.item() == pytest.approx(expected.item(), abs=1e-5)
 
 
 def test_without_fine_logits_the_groups_alone_count(batch):
     group_logits, _, targets = batch
-    found = HierarchicalLoss(group_of=GROUP_OF, weights=(0.1, 1.0))(group_logits, None, targets)
+    found = HierarchicalLoss(space=SPACE, weights=(0.1, 1.0))(group_logits, None, targets)
     assert found.item() == pytest.approx(cross_entropy(group_logits, groups_of(targets)).item(), abs=1e-6)
 
 
 def test_a_lone_label_has_nothing_to_learn_from_its_siblings(batch):
     group_logits, logits, _ = batch
     alone = torch.full((5,), 5)
-    loss = HierarchicalLoss(group_of=GROUP_OF, fine_loss="group", smoothing=0.1)
-    without = HierarchicalLoss(group_of=GROUP_OF, smoothing=0.1)(group_logits, None, alone)
+    loss = HierarchicalLoss(space=SPACE, fine_loss="group", smoothing=0.1)
+    without = HierarchicalLoss(space=SPACE, smoothing=0.1)(group_logits, None, alone)
     assert loss(group_logits, logits, alone).item() == pytest.approx(without.item(), abs=1e-6)
 
 
@@ -65,8 +67,8 @@ def test_gradients_are_finite_and_smoothing_lowers_certainty(batch, fine_loss):
     targets = batch[2]
     sure = (100.0 * torch.nn.functional.one_hot(targets, 6)).requires_grad_()
     coarse = 100.0 * torch.nn.functional.one_hot(groups_of(targets), 3)
-    hard = HierarchicalLoss(group_of=GROUP_OF, fine_loss=fine_loss)(coarse, sure, targets)
-    smooth = HierarchicalLoss(group_of=GROUP_OF, fine_loss=fine_loss, smoothing=0.1)(coarse, sure, targets)
+    hard = HierarchicalLoss(space=SPACE, fine_loss=fine_loss)(coarse, sure, targets)
+    smooth = HierarchicalLoss(space=SPACE, fine_loss=fine_loss, smoothing=0.1)(coarse, sure, targets)
     assert hard.item() == pytest.approx(0, abs=1e-6)
     assert smooth > 1
     smooth.backward()
@@ -74,7 +76,7 @@ def test_gradients_are_finite_and_smoothing_lowers_certainty(batch, fine_loss):
 
 
 def test_learned_weights_are_the_uncertainty_formula_and_get_gradients(batch):
-    loss = HierarchicalLoss(group_of=GROUP_OF, weights=None)
+    loss = HierarchicalLoss(space=SPACE, weights=None)
     with torch.no_grad():
         loss.log_variances.copy_(torch.tensor([0.5, -1.0]))
     found = loss(*batch)
@@ -89,28 +91,26 @@ def test_learned_weights_are_the_uncertainty_formula_and_get_gradients(batch):
 def test_weights_of_documents_and_shifts_of_logits(batch):
     group_logits, logits, targets = batch
     weights = np.array([1.0, 1.0, 3.0, 0.5, 0.5, 2.0])
-    found = HierarchicalLoss(group_of=GROUP_OF, weights=(1.0, 1.0), label_weights=weights)(*batch)
+    found = HierarchicalLoss(space=SPACE, weights=(1.0, 1.0), label_weights=weights)(*batch)
     each = cross_entropy(group_logits, groups_of(targets), reduction="none")
     each = each + cross_entropy(logits, targets, reduction="none")
     assert found.item() == pytest.approx((torch.from_numpy(weights)[targets] * each).mean().item(), abs=1e-5)
     group_shifts, shifts = np.array([0.0, -1.0, 2.0]), np.arange(6.0)
-    shifted = HierarchicalLoss(group_of=GROUP_OF, group_shifts=group_shifts, label_shifts=shifts)(*batch)
+    shifted = HierarchicalLoss(space=SPACE, group_shifts=group_shifts, label_shifts=shifts)(*batch)
     moved = (group_logits + torch.tensor(group_shifts).float(), logits + torch.tensor(shifts).float(), targets)
-    assert shifted.item() == pytest.approx(HierarchicalLoss(group_of=GROUP_OF)(*moved).item(), abs=1e-5)
+    assert shifted.item() == pytest.approx(HierarchicalLoss(space=SPACE)(*moved).item(), abs=1e-5)
 
 
 def test_path_gets_the_shift_once(batch):
     """Free logits that fit the shifted loss best must answer alike with both softmaxes."""
     counts = np.array([6.0, 2.0, 2.0])
-    group_of = np.array([0, 0, 1])
-    ratio = label_ratio(counts, group_of, "labels")
-    group_shifts, label_shifts = logit_shifts(ratio, counts, group_of)
+    space = space_of([0, 0, 1])
+    ratio = label_ratio(counts, space, "labels")
+    group_shifts, label_shifts = logit_shifts(ratio, counts, space)
     targets = torch.tensor([0] * 6 + [1] * 2 + [2] * 2)
     answers = []
     for fine_loss in ("all", "path"):
-        loss = HierarchicalLoss(
-            group_of=group_of, fine_loss=fine_loss, group_shifts=group_shifts, label_shifts=label_shifts
-        )
+        loss = HierarchicalLoss(space=space, fine_loss=fine_loss, group_shifts=group_shifts, label_shifts=label_shifts)
         group_logits, logits = torch.zeros(1, 2), torch.zeros(1, 3, requires_grad=True)
         optimizer = torch.optim.LBFGS([logits], max_iter=100)
 
@@ -123,22 +123,22 @@ def test_path_gets_the_shift_once(batch):
         optimizer.step(step)
         scores = logits.detach()
         if fine_loss == "path":
-            scores = scores + group_logits.log_softmax(1)[:, group_of]
+            scores = scores + group_logits.log_softmax(1)[:, space.group_of]
         answers.append(scores.softmax(1))
     assert torch.allclose(answers[0], torch.full((1, 3), 1 / 3), atol=1e-3)
     assert torch.allclose(answers[1], answers[0], atol=1e-3)
 
 
 def test_what_validation_says_depends_on_no_option(batch):
-    plain = HierarchicalLoss(group_of=GROUP_OF, weights=(1.0, 1.0)).eval()(*batch)
+    plain = HierarchicalLoss(space=SPACE, weights=(1.0, 1.0)).eval()(*batch)
     for options in (
         {"smoothing": 0.2}, {"weights": None}, {"label_weights": np.arange(6.0)},
         {"label_shifts": np.arange(6.0), "group_shifts": np.arange(3.0)},
     ):  # fmt: skip
-        assert HierarchicalLoss(group_of=GROUP_OF, **options).eval()(*batch).item() == pytest.approx(plain.item())
+        assert HierarchicalLoss(space=SPACE, **options).eval()(*batch).item() == pytest.approx(plain.item())
 
 
 def test_nothing_of_it_is_saved_but_what_is_learned():
-    fixed = HierarchicalLoss(group_of=GROUP_OF, label_weights=np.ones(6))
+    fixed = HierarchicalLoss(space=SPACE, label_weights=np.ones(6))
     assert list(fixed.state_dict()) == []
-    assert list(HierarchicalLoss(group_of=GROUP_OF, weights=None).state_dict()) == ["log_variances"]
+    assert list(HierarchicalLoss(space=SPACE, weights=None).state_dict()) == ["log_variances"]

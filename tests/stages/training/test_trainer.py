@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from label_fixtures import space_of
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -48,7 +49,7 @@ class Net(nn.Module):
         torch.manual_seed(0)
         self.layers = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 3))
         self.rows = None
-        self.loss = HierarchicalLoss(group_of=np.arange(3))
+        self.loss = HierarchicalLoss(space=space_of(np.arange(3)))
 
     def forward(self, points, labels=None):
         logits = self.layers(points)
@@ -372,14 +373,14 @@ def test_metrics_of_both_levels():
         ).numpy()
         label_ids = np.array([0, 1, 2, 0])
 
-    group_of = np.array([0, 0, 1])
-    figures = level_metrics(Prediction, group_of=group_of)
+    space = space_of([0, 0, 1])
+    figures = level_metrics(Prediction, space=space)
     assert figures["group_accuracy"] == 0.75
     assert figures["group_macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
     assert figures["accuracy"] == 0.5
     assert figures["macro_f1"] == pytest.approx((1 / 2 + 0 + 2 / 3) / 3)
     Prediction.predictions = Prediction.predictions[:, :1]
-    assert set(level_metrics(Prediction, group_of=group_of)) == {"group_accuracy", "group_macro_f1"}
+    assert set(level_metrics(Prediction, space=space)) == {"group_accuracy", "group_macro_f1"}
 
 
 def test_accumulated_steps_are_one_large_step(tmp_path):
@@ -524,3 +525,11 @@ def test_one_process_does_not_drive_several_gpus(monkeypatch):
     monkeypatch.setattr("stages.training.arguments.TrainingArguments.n_gpu", 2)
     with pytest.raises(ConfigError, match="torchrun --nproc_per_node 2"):
         check_training({})
+
+
+def test_what_transformers_says_of_a_training_stays_away(tmp_path):
+    from transformers.utils import logging as of_transformers
+
+    before, told = of_transformers.get_verbosity(), []
+    train(tmp_path, watch=lambda _: told.append(of_transformers.get_verbosity()), num_train_epochs=1)
+    assert (told, of_transformers.get_verbosity()) == ([logging.ERROR], before)

@@ -14,9 +14,13 @@ Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z.+!_-]{1,100}$")]
 Role = Literal["train", "valid", "calibration", "test"]
 
 
-class _Hardware(BaseModel):
-    model_config = ConfigDict(strict=True)
+class _Open(BaseModel):
+    """A schema that takes no value for another, and lets keys pass that nothing reads."""
 
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class _Hardware(_Open):
     system: str
     processor: str
     cores: Count | None
@@ -33,10 +37,8 @@ class _Promised(Strict):
     false_alarms: Share | None
 
 
-class _Settings(BaseModel):
+class _Settings(_Open):
     """What is read of the settings in a record."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     routing: Literal["auto", "exhaustive", "beam"] = "auto"
     beam: Annotated[int, Field(ge=1)] = 1
@@ -50,9 +52,7 @@ class _Settings(BaseModel):
         return self
 
 
-class _Given(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-
+class _Given(_Open):
     taxonomy: str | None = None
     data: dict[str, Any]
     calibrate: dict[str, Any] = {}
@@ -69,9 +69,7 @@ class _RefitPrints(Strict):
     taxonomy: Hash
 
 
-class _Refit(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
-
+class _Refit(_Open):
     groups: list[str]
     coarse: bool
     added: list[str]
@@ -83,10 +81,8 @@ class _Refit(BaseModel):
     before: Hash | None
 
 
-class SavedRecord(BaseModel):
+class SavedRecord(_Open):
     """``run.json``, from which a card tells how to make the model again."""
-
-    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
     format: Literal["coarsefine/run/1"]
     made: str

@@ -17,7 +17,7 @@ class LabelSpace:
     label_ids, group_ids
         Their names.
     group_of
-        (labels,) place in `group_ids`, ascending.
+        (labels,) place in `group_ids`, ascending but for what `with_untrained` adds.
     """
 
     label_ids: tuple[str, ...]
@@ -54,17 +54,22 @@ class LabelSpace:
         """(documents,) place in `group_ids` of each target's group; -1 where the target is -1."""
         return np.where(targets >= 0, self.group_of[targets], -1)
 
+    def group_mass(self, probabilities: np.ndarray) -> np.ndarray:
+        """Sum the probabilities of each group's labels: (documents, groups) float64 from (documents, labels)."""
+        starts = np.flatnonzero(np.diff(self.group_of[: probabilities.shape[1]], prepend=-1))
+        return np.add.reduceat(probabilities.astype(np.float64), starts, axis=1)
 
-def group_mass(probabilities: np.ndarray, group_of: np.ndarray) -> np.ndarray:
-    """Sum the probabilities of each group's labels: (documents, groups) float64 from (documents, labels).
+    def with_untrained(self, labels: Sequence[str], taxonomy: Taxonomy) -> "LabelSpace":
+        """Put those of some labels that have no training documents after the others, and their groups likewise."""
+        known = set(self.label_ids)
+        others = [label for label in dict.fromkeys(labels) if label not in known]
+        homes = [taxonomy.group_ids[taxonomy.group_of[taxonomy.label_index(label)]] for label in others]
+        group_ids = tuple(dict.fromkeys((*self.group_ids, *homes)))
+        group_of = np.array([*self.group_of, *map(group_ids.index, homes)], dtype=np.int64)
+        return LabelSpace((*self.label_ids, *others), group_ids, group_of)
 
-    `group_of` (labels,) is ascending, and every group has a label.
-    """
-    starts = np.flatnonzero(np.diff(group_of, prepend=-1))
-    return np.add.reduceat(probabilities.astype(np.float64), starts, axis=1)
 
-
-def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: float = 1.0) -> np.ndarray:
+def label_ratio(counts: np.ndarray, space: LabelSpace, scope: str, strength: float = 1.0) -> np.ndarray:
     """How much more each label should count than it does, (q / p) to the power of `strength`.
 
     q is the share that a label should have, p its share of the training documents. Losses weigh documents by the ratio,
@@ -74,8 +79,8 @@ def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: 
     ----------
     counts
         (labels,) training documents of each label, at least 1.
-    group_of
-        (labels,) group of each label.
+    space
+        The labels and their groups.
     scope
         ``labels``: every label alike. ``groups``: every group alike, its labels in their own proportions.
         ``siblings``: every label of a group alike, groups in their own proportions.
@@ -88,7 +93,7 @@ def label_ratio(counts: np.ndarray, group_of: np.ndarray, scope: str, strength: 
         (labels,) float64; its mean over documents is 1.
     """
     # 1. Shares as they are, (labels,) each: of the label, and of its group.
-    p = counts / counts.sum()
+    p, group_of = counts / counts.sum(), space.group_of
     of_group = np.bincount(group_of, p)[group_of]
     siblings = np.bincount(group_of)[group_of]  # labels of its group
     # 2. Shares as they should be.
