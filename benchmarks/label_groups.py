@@ -16,11 +16,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from group_trees import training_vectors
 from harness import ROOT, load_data, make_parser, prepare, print_table, write_record
+
+if TYPE_CHECKING:
+    from hierarchy.building.clustering import Clusters
 
 NAMES = {
     "google_zh": ("google_zh/taxonomy.json", "none"),
@@ -96,6 +99,15 @@ def label_set(name: str, options: argparse.Namespace) -> tuple[np.ndarray, np.nd
     return label_signals(labels, documents).blend(SIGNALS), data.taxonomy.group_of
 
 
+def even(vectors: np.ndarray, groups: int) -> "Clusters":
+    """Ask for so many groups of between half and twice the mean size."""
+    from hierarchy.building.clustering import Clusters
+    from hierarchy.building.sizes import Room
+
+    low, high = Room(len(vectors), min_size=1, max_size=len(vectors)).ways(groups)[0]
+    return Clusters(low, high, np.zeros((groups, vectors.shape[1])))
+
+
 def measure(vectors: np.ndarray, human: np.ndarray) -> dict[str, Any]:
     """Compare the methods on one label set.
 
@@ -108,15 +120,13 @@ def measure(vectors: np.ndarray, human: np.ndarray) -> dict[str, Any]:
     """
     from sklearn.cluster import AgglomerativeClustering, KMeans
 
-    from hierarchy.building.clustering import Clusters, cluster
-    from hierarchy.building.sizes import Room
+    from hierarchy.building.clustering import cluster
     from hierarchy.building.smoothing import smoothed
     from hierarchy.embedding.label_vectors import principal_components
 
     vectors = principal_components(vectors)
     groups = int(human.max()) + 1
-    low, high = Room(len(vectors), min_size=1, max_size=len(vectors)).ways(groups)[0]
-    asked = Clusters(low, high, np.zeros((groups, vectors.shape[1])))
+    asked = even(vectors, groups)
 
     def free_k_means(seed: int) -> np.ndarray:
         return np.asarray(KMeans(groups, n_init=RESTARTS, random_state=seed).fit_predict(vectors))
@@ -127,7 +137,7 @@ def measure(vectors: np.ndarray, human: np.ndarray) -> dict[str, Any]:
 
     methods: dict[str, tuple[Callable[[int], np.ndarray], range]] = {
         "the builder's": (lambda seed: cluster(smoothed(vectors), asked, seed), range(1)),
-        "size-limited k-means": (lambda seed: cluster(vectors, asked, seed, RESTARTS), SEEDS),
+        "size-limited k-means": (lambda seed: cluster(vectors, asked, seed), SEEDS),
         "k-means without limits": (free_k_means, SEEDS),
         "average linkage without limits": (free_linkage, range(1)),
     }

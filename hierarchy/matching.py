@@ -64,23 +64,23 @@ class LabelMatcher:
         str or None
             The label's id; None where nothing, or more than one label, fits.
         """
-        if group is not None:
-            group_id = self._groups.find(group)
-            if group_id is not None:
-                within = self._within[group_id].find(label)
-                if within is not None:
-                    return within
-        return self._index.find(label) or self._at_path(label)
+        within = None if group is None else self._find_within(group, label)
+        return within or self._index.find(label) or self._at_path(label)
 
     def _at_path(self, path: str) -> str | None:
-        cuts = [(cut.start(), cut.end()) for cut in PATH_CUT.finditer(path)]
-        # A label that stands at the place of its group has the group's path.
-        for above, below in [*cuts, *((len(path), end) for _, end in cuts)]:
-            group_id = self._groups.find(path[:above])
-            within = None if group_id is None else self._within[group_id].find(path[below:])
-            if within is not None:
-                return within
-        return None
+        cuts = [(cut.start(), cut.end()) for cut in PATH_CUT.finditer(path)][::-1]
+        # The longest path of a group first, since a group may be called as one above it; and the whole path before,
+        # for a label that stands at the place of its group.
+        places = [*((len(path), end) for _, end in cuts), *cuts]
+        found = (self._find_within(path[:above], path[below:]) for above, below in places)
+        return next(filter(None, found), None)
+
+    def _find_within(self, group: str, label: str) -> str | None:
+        group_id = self._groups.find(group)
+        if group_id is None:
+            return None
+        within = self._within[group_id]
+        return within.find(label) or within.find(f"{group_id}/{label}")  # see `with_default_ids`
 
     def nearest(self, label: str, n: int = 3) -> list[str]:
         """List the ids of the labels whose id or name is most like a string, the nearest first.

@@ -203,14 +203,15 @@ class Settings(BaseModel):
 
     # Groups
     n_groups: Annotated[int, Field(ge=1, le=10**9)] | Literal["auto"] = "auto"
-    """groups in all where labels have none, kept ones counted"""
+    """groups in all where labels have none, kept ones counted; auto: about √(2 · labels), as near as the sizes allow"""
     min_group_size: int | None = Field(None, ge=1, le=10**9)
     """labels that a built group has at least; null: 5, or fewer where n_groups, max_group_size or links ask for it;
     fewer labels than that make one group"""
     max_group_size: int | None = Field(None, ge=1, le=10**9)
     """labels that a built group has at most; null: 40, or more where n_groups, min_group_size or links ask for it"""
     signals: dict[str, float] | None = None
-    """what `text`, `documents` and `confusion` count when groups are built; null: 0.25, 0.5 and 0.25"""
+    """what `text`, `documents` and `confusion` count when groups are built; null: 0.1, 0.7 and 0.2. The fewer documents
+    a label has, the more of that goes to its text"""
 
     # Joint training
     fine_loss: Literal["all", "path", "group"] = "all"

@@ -23,14 +23,12 @@ from hierarchy.nodes import Label, with_default_ids
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.escaping import short_repr
 
-BEAM = 3  # groups that the router keeps, for the routing recall that decides the number of groups
-RECALL = 0.98  # that `n_groups: auto` asks of it
-STEPS = 12  # numbers of groups that are tried
-MANY_LABELS, FEWER_STEPS = 2500, 4  # above so many labels a step takes long
-MOST_GROUPS = 700  # that are tried where there are many labels: an exact assignment to more takes minutes
+BEAM = 3  # groups that the router keeps, for the routing recall that is told of numbers of groups
+AROUND = (0.5, 0.7, 1.4, 2.0)  # times the number of groups: the others whose routing recall is told
+MANY_LABELS = 2500  # above so many labels another clustering takes long, and the number alone is told
 logger = logging.getLogger(f"coarsefine.{__name__}")
 Curve: TypeAlias = tuple[tuple[int, float], ...]
-Decision: TypeAlias = tuple[np.ndarray, str, Curve]  # the cluster of each free label, why so many, and what was tried
+Decision: TypeAlias = tuple[np.ndarray, str, Curve]  # the cluster of each free label, why so many, and the curve
 LabelsOrTree: TypeAlias = "Sequence[str | int | Label] | Taxonomy"
 
 
@@ -45,9 +43,10 @@ class BuildReport:
     rule
         What decided their number, in words.
     curve
-        (groups, routing recall at `beam: 3` as the probe estimates it), for each number that was tried.
+        (groups, routing recall at `beam: 3` as the probe estimates it) with `n_groups="auto"` and documents: for the
+        number that was taken and, up to 2,500 labels, for some around it.
     signals
-        What each signal that was there counted, as shares.
+        What each signal that was there counted, as shares and on average over labels.
     moved
         (label id, its group before, its group now) of labels that stood in a group and left it.
     """
@@ -66,9 +65,7 @@ class TaxonomyBuilder:
     Parameters
     ----------
     n_groups
-        Groups in all, or "auto": with documents the largest number whose routing recall at `beam: 3`, estimated by a
-        cross-fitted probe, is at least 0.98, else the smallest that the limits allow; without documents about
-        sqrt(2 · labels), 35 for 600.
+        Groups in all, or "auto": about sqrt(2 · labels), 35 for 600, as near as the limits and links allow.
     min_group_size, max_group_size
         Limits of the groups that are built. Within them, and as far as pinned labels allow, a group has between
         half and twice the mean size. None is 5 and 40, and gives way where `n_groups`, the other limit or links ask
@@ -79,8 +76,8 @@ class TaxonomyBuilder:
         `embedded`, a Hugging Face id, a folder, or `none` for character n-grams. Texts that the encoder cannot read
         are given to character n-grams, and a warning says so.
     signals
-        What `text`, `documents` and `confusion` count; only their ratios matter. None takes `SIGNALS`. Without
-        documents texts stand alone.
+        What `text`, `documents` and `confusion` count; only their ratios matter. None takes `SIGNALS`. The fewer
+        documents a label has, the more of this goes to its text.
     random_state
         Of the clustering. The same seed gives the same taxonomy, byte for byte.
 
@@ -241,40 +238,26 @@ class TaxonomyBuilder:
             return self._clustered(plan, vectors, count, near_mean=False), rule, ()
         if self.n_groups != "auto":
             return self._clustered(plan, vectors, int(self.n_groups)), "as n_groups asks", ()
-        if found.probe is None:
-            rule = "about sqrt(2 x labels), since there are no documents to tell"
-            return self._clustered(plan, vectors, "auto"), rule, ()
-        homes, curve, refused = {}, [], None
-        for count in self._steps(plan):
-            try:
-                homes[count] = self._clustered(plan, vectors, count)
-            except TaxonomyError as error:  # links may need more groups, or fewer
-                refused = error
-                continue
-            group_of = np.concatenate([plan.home, homes[count]])
-            curve.append((count, found.probe.routing_recall(group_of, BEAM)))
-        if not curve and refused is not None:
-            raise refused
-        enough = [count for count, recall in curve if recall >= RECALL]
-        if enough:
-            count, rule = max(enough), f"the largest number tried with a routing recall of {RECALL} at beam {BEAM}"
-        else:
-            count, rule = curve[0][0], f"the smallest number: none reaches a routing recall of {RECALL} at beam {BEAM}"
-            logger.warning(
-                "no number of groups from %d to %d reaches an estimated routing recall of %.2f at beam %d (best: %.3f "
-                "with %d); a larger beam, exhaustive routing or more telling documents help",
-                curve[0][0], curve[-1][0], RECALL, BEAM, *max((recall, count) for count, recall in curve),
-            )  # fmt: skip
-        return homes[count], rule, tuple(curve)
+        home = self._clustered(plan, vectors, "auto")
+        count = max(len(plan.kept), int(home.max()) + 1)
+        return home, self._room(plan).reason(count), self._curve(plan, vectors, found, home, count)
 
-    def _steps(self, plan: Placement) -> list[int]:
-        """Return numbers of groups to try, evenly spread by ratio, among those that the limits allow."""
-        counts = self._room(plan).counts()
-        steps = STEPS
-        if len(plan.free) > MANY_LABELS:
-            steps, counts = FEWER_STEPS, [count for count in counts if count <= max(MOST_GROUPS, counts[0])]
-        places = np.geomspace(counts[0], counts[-1], steps)
-        return sorted({min(counts, key=lambda count: (abs(count - place), count)) for place in places})
+    def _curve(self, plan: Placement, vectors: np.ndarray, found: Signals, home: np.ndarray, count: int) -> Curve:
+        """Estimate the routing recall of the number of groups that was taken, and of some around it."""
+        if found.probe is None:
+            return ()
+        homes = {count: home}
+        if len(plan.free) <= MANY_LABELS:
+            allowed = self._room(plan).counts()
+            for wanted in (count * share for share in AROUND):
+                other = min(allowed, key=lambda number: (abs(number - wanted), number))
+                if other not in homes:
+                    with suppress(TaxonomyError):  # links may need more groups, or fewer
+                        homes[other] = self._clustered(plan, vectors, other)
+        return tuple(
+            (number, found.probe.routing_recall(np.concatenate([plan.home, homes[number]]), BEAM))
+            for number in sorted(homes)
+        )
 
     def _clustered(
         self, plan: Placement, vectors: np.ndarray, n_groups: int | str, *, near_mean: bool = True

@@ -95,6 +95,31 @@ class Room:
         fitting = (least for least in range(low, 0, -1) if any(count >= apart for count in self._fitting(least, high)))
         return next(fitting, low)
 
+    @property
+    def usual(self) -> int:
+        """Groups that `n_groups: auto` makes where nothing else is asked: about sqrt(2 · labels)."""
+        return round(math.sqrt(2 * self.total))
+
+    def reason(self, n_groups: int) -> str:
+        """Say why `n_groups: auto` made so many groups: what kept it from `usual`, where it is another number."""
+        low, high = self.limits
+        if n_groups == self.usual:
+            return "about sqrt(2 x labels)"
+        if n_groups > self.usual:
+            causes = {
+                f"{len(self.kept)} groups stay": n_groups == len(self.kept),
+                f"cannot_link parts labels into {self.apart} groups": n_groups == self.apart,
+                f"a group takes at most max_group_size {high} labels": True,
+            }
+        else:
+            causes = {
+                f"must_link joins {self.together} labels": self.together > low,
+                f"{self.total} labels are fewer than two groups of min_group_size {low}": self.total < 2 * low,
+                f"a group takes at least min_group_size {low} labels": True,
+            }
+        cause = next(cause for cause, holds in causes.items() if holds)
+        return f"{cause}; else about sqrt(2 x labels), {self.usual}"
+
     def counts(self) -> list[int]:
         """Return all numbers of groups, kept ones included, that the limits allow.
 
@@ -141,7 +166,7 @@ class Room:
         """
         high = self.limits[1]
         if n_groups == "auto":
-            target = max(round(math.sqrt(2 * self.total)), math.ceil(self.total / (ROOM * high)))
+            target = max(self.usual, math.ceil(self.total / (ROOM * high)))
             if self.together > 1:  # beside the group that holds them
                 target = min(target, 1 + (self.total - self.together) // self.least)
             target = max(target, self.apart)

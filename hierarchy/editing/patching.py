@@ -20,6 +20,7 @@ from hierarchy.editing.layout import Layout, to_long_form
 from hierarchy.editing.pieces import group_piece, listed_piece, moved_piece, new_piece
 from hierarchy.editing.series import CannotPatch, Page, Piece, position_of, series_of
 from hierarchy.errors import TaxonomyError
+from hierarchy.files.nested import in_own_form
 from hierarchy.files.reading import TOP_KEYS, read_tree
 from hierarchy.files.syntax import Items, Pairs, compose_yaml
 from hierarchy.files.taxonomy_files import read_text
@@ -141,7 +142,11 @@ def edit_file(path: str | Path, edit: Callable[[Taxonomy], Edited], *, write: bo
 
 
 def _read(text: str, where: str) -> Taxonomy:
-    return Taxonomy(**vars(read_tree(compose_yaml(text, where), where)))
+    root = compose_yaml(text, where)
+    if not in_own_form(root):
+        command = f"coarsefine taxonomy show {quote(where)} -o tree.yaml"
+        raise TaxonomyError(f"a tree of this shape is not edited in place: write it in our own with {command!r}", where)
+    return Taxonomy(**vars(read_tree(root, where)))
 
 
 def _with_fields(text: str, old: Tree, new: Tree, ids: Set[str]) -> str:

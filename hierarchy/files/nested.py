@@ -68,6 +68,13 @@ def read_entries(root: Entry | None, where: str, shape: Shape) -> Tree:
     return read_tree(root, where)
 
 
+def in_own_form(root: Entry | None) -> bool:
+    """Whether the entries of a file hold a tree in the format's own forms, which alone are edited in place."""
+    if isinstance(root, Items):
+        return not _holds_paths(root, Shape()) and _as_sheet(root) is None and not _is_deep(root)
+    return not isinstance(root, Pairs) or is_long(root) or not (_is_deep(root) or _maps_labels(root))
+
+
 def _tree_of_names(root: Items | Pairs, where: str, shape: Shape) -> Tree:
     walk = _Walk()
     # An object at the root is the tree itself, and no node.

@@ -6,7 +6,7 @@ group down is a label's id. A node that is a leaf there, or above, is a group wi
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -158,7 +158,7 @@ def _cut(
         lines |= {("label", i, j): row.line for j, row in enumerate(rows)}
         name = own.name or (path[-1] if ends[path[-1]] == 1 else whole)
         description = "" if rows == [own] else own.description  # of a group with one label of its name, the label's
-        groups.append(Group(own.id or whole, name, description, _labels(rows, level, separator)))
+        groups.append(Group(own.id or whole, name, description, _labels(rows, nodes, level, separator)))
     # Ids are worked out on the paths, names are what people read.
     placed, rest = with_default_ids(groups, [Label(row.id, row.path[-1], row.description) for row in unplaced])
     named = [
@@ -167,9 +167,12 @@ def _cut(
     return Tree(tuple(named), _named(rest, unplaced)), lines
 
 
-def _labels(rows: Sequence[Row], level: int, separator: str) -> tuple[Label, ...]:
-    below = (separator.join(row.path[level:] or row.path[-1:]) for row in rows)
-    return tuple(Label(row.id, path, row.description) for row, path in zip(rows, below, strict=True))
+def _labels(rows: Sequence[Row], nodes: Container[Path], level: int, separator: str) -> tuple[Label, ...]:
+    """Call labels by the path below their group; by the whole path where that below is the one of another node."""
+    below = {row.path: row.path[level:] or row.path[-1:] for row in rows}
+    alike = len({*below.values()}) < len(below)  # of the group's own label and another one
+    ids = {path: path if alike or (len(end) > 1 and end in nodes) else end for path, end in below.items()}
+    return tuple(Label(row.id, separator.join(ids[row.path]), row.description) for row in rows)
 
 
 def _named(labels: Sequence[Label], rows: Sequence[Row]) -> tuple[Label, ...]:

@@ -74,10 +74,10 @@ class CorpusPlan:
 PLANS = {
     "en": CorpusPlan(
         suffix="", train=4000, valid=600, test=640, largest=32, fewest=5,
-        median=80, spread=0.4, shortest=40, limit=200, long_share=0.08, long_range=(480, 1000), held_out=(1, 1),
+        median=70, spread=0.4, shortest=40, limit=200, long_share=0.06, long_range=(480, 900), held_out=(1, 1),
         style=Style(
             unit="words", joint=" ", quotes=('"', '"', "'"), tells=(0.3, 0.6, 0.1),
-            terms=(0.1, 0.5, 0.4), asides=(0.5, 0.45, 0.05), aside_every=220, sibling_share=0.7,
+            terms=(0.1, 0.5, 0.4), asides=(0.6, 0.4), aside_every=220, sibling_share=0.7,
         ),
     ),
     "zh": CorpusPlan(

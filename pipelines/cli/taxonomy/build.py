@@ -104,7 +104,7 @@ def _print_build(report: "BuildReport", built: "Taxonomy") -> None:
     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in report.signals.items())
     print_facts("Build", {"number of groups": report.n_groups, "why": report.rule, "signals": weights or None})
     print_table(
-        "Numbers of groups that were tried (choose one with --set classifier.n_groups=N)",
+        "This number of groups and others (choose one with --set classifier.n_groups=N)",
         ("groups", "documents whose group is among the 3 best (estimate)"),
         [(groups, f"{recall:.3f}") for groups, recall in report.curve],
     )

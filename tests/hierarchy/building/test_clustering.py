@@ -115,6 +115,22 @@ def test_planned_sizes():
         plan_sizes(9, [Kept(0, False, min_size=10, name="g")], "auto", 5, 40)
 
 
+@pytest.mark.parametrize(
+    ("room", "reason"),
+    [
+        (Room(600), "about sqrt(2 x labels)"),
+        (Room(5000), "a group takes at most max_group_size 40 labels; else about sqrt(2 x labels), 100"),
+        (Room(600, min_size=20), "a group takes at least min_group_size 20 labels; else about sqrt(2 x labels), 35"),
+        (Room(9), "9 labels are fewer than two groups of min_group_size 5; else about sqrt(2 x labels), 4"),
+        (Room(30, [Kept(1)] * 20), "20 groups stay; else about sqrt(2 x labels), 10"),
+        (Room(20, apart=8), "cannot_link parts labels into 8 groups; else about sqrt(2 x labels), 6"),
+        (Room(60, together=50), "must_link joins 50 labels; else about sqrt(2 x labels), 11"),
+    ],
+)
+def test_the_reason_names_what_decided(room, reason):
+    assert room.reason(len(room.ways("auto")[0][0])) == reason
+
+
 def test_limits_that_nobody_set_give_way():
     for count in (1, 2, 3, 4):
         low, high = plan_sizes(count, [], "auto", None, None)

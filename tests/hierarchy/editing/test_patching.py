@@ -333,8 +333,13 @@ def test_only_yaml_is_edited(tmp_path):
         return editing.rename_label(tree, "a", "b")
 
     Taxonomy(unplaced=(Label("a", "a"),)).to_json(tmp_path / "t.json")
-    with pytest.raises(TaxonomyError, match=r"taxonomy build .*t\.json -o .*t\.yaml"):
+    with pytest.raises(TaxonomyError, match=r"taxonomy show .*t\.json -o .*t\.yaml"):
         edit_file(tmp_path / "t.json", rename)
+    for text in ("a: A\nc: A\n", "H:\n  K: [a, c]\n", "- A > a\n- A > c\n", "- {label: a, group: A}\n"):
+        (tmp_path / "t.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(TaxonomyError, match=r"not edited in place: .*taxonomy show t\.yaml -o tree\.yaml"):
+            edit_file(tmp_path / "t.yaml", lambda tree: editing.rename_label(tree, tree.all_labels[0].id, "b"))
+        assert (tmp_path / "t.yaml").read_text(encoding="utf-8") == text
     with pytest.raises(TaxonomyError, match="there is no taxonomy file"):
         edit_file(tmp_path / "none.yaml", rename)
     with pytest.raises(TaxonomyError, match="is a folder"):

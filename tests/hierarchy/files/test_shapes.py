@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hierarchy import Group, Label, MissingLibraryError, Taxonomy, TaxonomyError
 from hierarchy.errors import ConfigError
+from hierarchy.text.escaping import csv_row
 from hierarchy.text.separators import guessed_separator
 
 PATHS = [
@@ -430,6 +431,57 @@ def test_a_sheet_goes_to_yaml_and_back(read, tmp_path, name, suffix):
         assert not [cell for cell in cells if isinstance(cell, str) and cell.startswith(("=", "-", "+"))]
     else:
         assert (tmp_path / f"again.{suffix}").read_bytes() == written
+
+
+NAMES = st.sampled_from(["a", "b", "no", "007", "C, d", "x: y", "茶", "e>f"])
+NODES = st.lists(st.lists(NAMES, min_size=1, max_size=4), min_size=2, max_size=12)
+
+
+@given(NODES, st.integers(1, 3), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_any_tree_is_the_same_in_every_shape(tmp_path_factory, nodes, level, inner_nodes):
+    paths = sorted({tuple(node[:length]) for node in nodes for length in range(1, len(node) + 1)})
+    deepest = max(map(len, paths))
+    if deepest < 2:
+        return
+    numbers = {path: i for i, path in enumerate(paths, 1)}
+    nested: dict = {}
+    for path in paths:
+        below = nested
+        for name in path:
+            below = below.setdefault(name, {})
+
+    def table(rows: list) -> str:
+        return "".join(csv_row(row) for row in rows)
+
+    levels = [f"L{i}" for i in range(1, deepest + 1)]
+    cut = {"coarse_level": min(level, deepest - 1), "inner_nodes": inner_nodes}
+    files = {
+        "t.txt": ("\n".join(" > ".join(path) for path in paths), {"separator": " > "}),
+        "p.csv": (table([["path"], *([" > ".join(path)] for path in paths)]), {"separator": " > "}),
+        "l.csv": (table([levels, *([*path, *[""] * (deepest - len(path))] for path in paths)]), {}),
+        "n.json": (json.dumps({"name": "", "children": [nested]}), {}),
+        "i.csv": (
+            table([["id", "parent", "name"], *([numbers[p], numbers.get(p[:-1], ""), p[-1]] for p in paths)]),
+            {},
+        ),
+    }
+    folder, trees = tmp_path_factory.mktemp("same"), {}
+    for name, (text, more) in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        trees[name] = Taxonomy.from_file(folder / name, **more, **cut)
+    one, *others, with_ids = trees.values()
+    assert all(other == one for other in others)
+    assert [[label.name for label in group.labels] for group in with_ids.groups] == [
+        [label.name for label in group.labels] for group in one.groups
+    ]
+    inner = {path[:-1] for path in paths}
+    labels = [path for path in paths if path not in inner or (inner_nodes and len(path) >= cut["coarse_level"])]
+    assert len(one.labels) == len(labels)
+    # A path of one name says no more than a name, which may stand in several places.
+    found = [one.resolve(" > ".join(path)) for path in labels if len(path) > 1]
+    assert None not in found
+    assert len(set(found)) == len(found)
 
 
 CELLS = st.text(st.sampled_from("ab Ü茶=-+'\",;\t>#"), min_size=1, max_size=6).map(str.strip).filter(bool)
