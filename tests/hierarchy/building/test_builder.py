@@ -218,6 +218,18 @@ def test_labels_that_get_confused_come_together(embed):
     }
 
 
+@pytest.mark.parametrize("each", [1, 2, 30])
+def test_labels_with_and_without_documents_come_together(each, embed):
+    themes = [[f"{theme} {theme} {i}" for i in range(8)] for theme in ("brass", "cedar", "linen", "steel", "wool")]
+    labels = [label for theme in themes for label in theme]
+    rng = np.random.default_rng(0)
+    targets = [label for theme in themes for label in theme[::2] for _ in range(each)]  # every other label has some
+    turn = np.linalg.qr(rng.normal(size=(64, 64)))[0][:48]  # documents stand in a space of their own
+    X = embed(targets) @ turn + 0.5 * rng.normal(size=(len(targets), 64))
+    built = TaxonomyBuilder(n_groups=5, embed=embed).build(labels, (X, targets))
+    assert {frozenset(label.id for label in group.labels) for group in built.groups} == set(map(frozenset, themes))
+
+
 def test_the_number_of_groups_is_that_of_the_labels_and_the_curve_is_information(embed):
     groups = [[f"item {g} {i}" for i in range(5)] for g in range(16)]
     labels = [x for group in groups for x in group]
