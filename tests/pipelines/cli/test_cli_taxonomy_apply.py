@@ -56,7 +56,7 @@ def test_a_file_does_what_the_commands_do(cli, apply, folder, tmp_path):
     assert "+  - name: Hot things" in tried.stdout
     done = apply(text)
     assert done.exit_code == 0, done.stderr
-    assert (folder / "tree.yaml").read_text(encoding="utf-8") == one.read_text(encoding="utf-8")
+    assert Taxonomy.from_yaml(folder / "tree.yaml") == Taxonomy.from_yaml(one)
     assert "label 'Toasters' moved from group" in done.stdout
     assert "refit: heads of" in done.stdout
 
@@ -82,7 +82,7 @@ def test_wrong_lines_are_told_at_once_and_nothing_is_changed(apply, folder):
         assert told in said.stderr
     many = apply("".join(f"retire nothing{i}\n" for i in range(500)))
     assert len(many.stderr.strip().splitlines()) <= 22
-    assert "and 480 more" in many.stderr
+    assert "more like this" in many.stderr
 
 
 def test_what_cannot_be_read(cli, apply, folder):
