@@ -12,7 +12,7 @@ function treeEditor({name, mark, groups, labels}, choose, nearer, changed) {
   const called = g => g === groups.length ? "no group" : both(groups[g][0], nameOf(g));
 
   function both(id, name) {
-    return id === name ? name : `${name} (${id})`;
+    return isolated(id === name ? name : `${name} (${id})`);
   }
 
   function open(g) {
@@ -108,7 +108,7 @@ function treeEditor({name, mark, groups, labels}, choose, nearer, changed) {
   function listed(key, {label, to, group, name}) {
     const item = document.createElement("li"), button = document.createElement("button");
     const {id, name: own, group: from} = labels[label] ?? {};
-    item.append(label === undefined ? `Group ${both(...groups[group])} is named ${name}`
+    item.append(label === undefined ? `Group ${both(...groups[group])} is named ${isolated(name)}`
       : `${both(id, own)}: from ${called(from)} to ${called(to)}`, button);
     button.className = "link";
     button.textContent = "Undo";
