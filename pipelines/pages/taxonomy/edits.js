@@ -3,7 +3,10 @@ function treeEditor({name, mark, groups, labels}, choose, nearer, changed) {
   const edits = new Map(); // "label 3" → {label: 3, to: group}, "group 2" → {group: 2, name}
   const get = id => document.getElementById(id), all = query => [...document.querySelectorAll(query)];
   const items = [], lists = all("[data-members]"), buttons = all(".groups [data-group]");
-  for (const item of all("li[data-label]")) items[item.dataset.label] = item;
+  for (const item of all("li[data-label]")) {
+    items[item.dataset.label] = item;
+    item.draggable = true;
+  }
   const form = get("rename"), select = get("move"), area = document.querySelector("#edits textarea");
   let opened = -1, dragged = -1, text = "", isSaved = true;
 
@@ -151,7 +154,7 @@ function treeEditor({name, mark, groups, labels}, choose, nearer, changed) {
   // What a person does ---------------------------------------------------------------------------------------------
   const tree = get("tree"), target = event => event.target.closest?.(".groups [data-group]");
   tree.addEventListener("change", event => {
-    if (event.target.type === "radio") choose(Number(event.target.value));
+    if (event.target.type === "radio") choose(Number(event.target.closest("li").dataset.label));
   });
   tree.addEventListener("dragstart", event => {
     dragged = Number(event.target.dataset?.label ?? -1);

@@ -14,7 +14,9 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
-STRANGE = ("it's", 'say "q"', "<img src=x onerror=alert(1)>", "\u202ertl", "C#", "-5 °", "a\nb\r", "名字", "$(x)`y`\\!", "x" * 150)
+STRANGE = (
+    "it's", 'say "q"', "<img src=x onerror=alert(1)>", "\u202ertl", "C#", "-5 °", "a\nb\r", "名字", "$(x)`y`\\!", "x" * 150,
+)  # fmt: skip
 TREE = Taxonomy(
     (
         Group("lamps", "Lamps", labels=tuple(Label(f"{n} lamp", f"{n} lamp") for n in ("red", "blue", "tall"))),
