@@ -15,7 +15,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
 STRANGE = (
-    "it's", 'say "q"', "<img src=x onerror=alert(1)>", "\u202ertl", "C#", "-5 °", "a\nb\r", "名字", "$(x)`y`\\!", "x" * 150,
+    "it's", 'say "q"', "<img src=x onerror=alert(1)>", "\u202ertl", "C#", "-5 °", "a\nb\r", "名字", "$(x)`y`\\!",
+    "x" * 150,
 )  # fmt: skip
 TREE = Taxonomy(
     (
