@@ -15,7 +15,7 @@ from hierarchy.building.clustering import Clusters, cluster
 from hierarchy.building.placement import Placement, moved_labels, moves_in_words
 from hierarchy.building.sizes import Room, size_limits
 from hierarchy.building.smoothing import smoothed
-from hierarchy.embedding.label_vectors import Documents, Embed, principal_components, unit
+from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, principal_components, text_reader, unit
 from hierarchy.errors import DataError, Remedy, TaxonomyError
 from hierarchy.matching import match_key
 from hierarchy.measuring.signals import SIGNALS, Confusions, Signals, by_label_id, label_signals, signal_problems
@@ -101,7 +101,6 @@ class TaxonomyBuilder:
         labels: LabelsOrTree,
         documents: Documents | None = None,
         *,
-        texts: Sequence[str] | None = None,
         keep: bool = False,
         move_labels: bool = False,
         confusions: Confusions | None = None,
@@ -117,8 +116,6 @@ class TaxonomyBuilder:
             new group that shares more than half of its labels with an earlier built one goes on as that one.
         documents
             (texts or vectors of shape (documents, dimensions), label of each document), or None.
-        texts
-            Of the documents, where vectors are given: their telling words help to name the groups.
         keep
             Leave every placed label where it stands, in built groups as well; `n_groups` does not count then. With
             `move_labels` labels of built groups move where the size limits leave no other way, as few as they ask.
@@ -137,11 +134,11 @@ class TaxonomyBuilder:
         Raises
         ------
         DataError
-            Labels, documents or texts are no columns of values, or differ in number.
+            Labels or documents are no columns of values, or differ in number.
         TaxonomyError
             Where sizes, links and pinned labels contradict each other, or labels would move.
         """
-        documents, texts = document_columns(documents, texts)
+        documents, _ = document_columns(documents, None)
         plan, keep = self._planned(labels, keep, move_labels)
         taxonomy = plan.taxonomy
         if not plan.free:
@@ -152,7 +149,9 @@ class TaxonomyBuilder:
         if forced:  # no group has room, and the new labels alone do not make one
             plan = Placement.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
-        found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.random_state, confusions)
+        members = [*plan.fixed, *plan.free]
+        reader = text_reader([label.text for label in members], self.embed, self.encoder, self.random_state)
+        found = label_signals(members, known, reader, self.encoder, self.random_state, confusions)
         weights = SIGNALS if self.signals is None else self.signals
         vectors = smoothed(principal_components(found.blend(weights), random_state=self.random_state))
         try:
@@ -164,8 +163,8 @@ class TaxonomyBuilder:
             if not links:
                 raise
             raise TaxonomyError(f"{error}; drop a link or widen the sizes (labels under links: {links})") from None
-        spoken = None if texts is None or known is None else (texts, known[1])
-        built = assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
+        names = embed_texts([label.name for label in plan.free], reader, self.encoder, self.random_state)
+        built = assembled(taxonomy, plan, home, names)
         moved = moved_labels(taxonomy, built)
         if moved and not move_labels:
             raise TaxonomyError(

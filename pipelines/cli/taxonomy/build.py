@@ -76,10 +76,8 @@ def build(
         encoders = Encoders(config.classifier)
         builder = builder_of(encoders)
         check_tree = partial(builder.check, keep=keep, move_labels=move_labels)
-        taxonomy, documents, texts = training_vectors(config, encoders, given, check_tree)
-        built = builder.build(
-            taxonomy, documents, texts=texts, keep=keep, move_labels=move_labels, confusions=confusions
-        )
+        taxonomy, documents = training_vectors(config, encoders, given, check_tree)
+        built = builder.build(taxonomy, documents, keep=keep, move_labels=move_labels, confusions=confusions)
         built.to_yaml(out)
     wrote(out, f"{sizes(built)} in")
     if as_json:
