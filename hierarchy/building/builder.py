@@ -18,6 +18,7 @@ from hierarchy.building.smoothing import smoothed
 from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, principal_components, text_reader, unit
 from hierarchy.errors import DataError, Remedy, TaxonomyError
 from hierarchy.matching import match_key
+from hierarchy.measuring.measures import MEANING, measures_of
 from hierarchy.measuring.signals import SIGNALS, Confusions, Signals, by_label_id, label_signals, signal_problems
 from hierarchy.nodes import Label, with_default_ids
 from hierarchy.taxonomy import Taxonomy
@@ -49,6 +50,8 @@ class BuildReport:
         What each signal that was there counted, as shares and on average over labels.
     moved
         (label id, its group before, its group now) of labels that stood in a group and left it.
+    unsorted
+        Ids of groups whose labels have little in common: `hierarchy.measuring.measures.Measures.unsorted`.
     """
 
     n_groups: int
@@ -56,6 +59,7 @@ class BuildReport:
     curve: Curve = ()
     signals: dict[str, float] = field(default_factory=dict)
     moved: tuple[tuple[str, str, str], ...] = ()
+    unsorted: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -176,7 +180,9 @@ class TaxonomyBuilder:
                     value="True",
                 )
             )
-        self.report_ = BuildReport(len(built.groups), rule, curve, found.shares(weights), moved)
+        place = {label.id: i for i, label in enumerate(members)}
+        unsorted = measures_of(built, found.blend(MEANING)[[place[label] for label in built.label_ids]]).unsorted
+        self.report_ = BuildReport(len(built.groups), rule, curve, found.shares(weights), moved, unsorted)
         logger.info("number of groups: %d, %s", self.report_.n_groups, rule)
         if self.report_.n_groups == 1 and len(built.labels) > 1:
             logger.info(

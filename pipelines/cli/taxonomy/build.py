@@ -78,7 +78,7 @@ def build(
         check_tree = partial(builder.check, keep=keep, move_labels=move_labels)
         taxonomy, documents = training_vectors(config, encoders, given, check_tree)
         built = builder.build(taxonomy, documents, keep=keep, move_labels=move_labels, confusions=confusions)
-        built.to_yaml(out)
+        built.to_yaml(out, builder.report_.unsorted)
     wrote(out, f"{sizes(built)} in")
     if as_json:
         print_json(asdict(builder.report_))
@@ -105,6 +105,9 @@ def _print_build(report: "BuildReport", built: "Taxonomy") -> None:
         "This number of groups and others (choose one with --set classifier.n_groups=N)",
         ("groups", "documents whose group is among the 3 best (estimate)"),
         [(groups, f"{recall:.3f}") for groups, recall in report.curve],
+    )
+    print_table(
+        "Groups whose labels have little in common", ("group",), [(built.group_named(g),) for g in report.unsorted]
     )
     moved = [(built.label_named(x), *map(built.group_named, groups)) for x, *groups in report.moved]
     print_table("Labels that moved", ("label", "from", "to"), moved)
