@@ -5,8 +5,8 @@ the human one, whose groups also have names that people gave, and the one that t
 `--earlier` the same groups are named by another version of the code, too. All names are in the record.
 
 The F1 that is asked of a phrase (`ENOUGH`) was chosen on these trees: the least of those tried at which names tell as
-much as those of people and the earlier ones on every tree. Beside it, how well `unsorted` tells groups of random labels that
-are planted into these trees, one for every ten.
+much as those of people and the earlier ones on every tree. Beside it, how well `unsorted` tells groups of random
+labels that are planted into these trees, one for every ten.
 
 Example: python benchmarks/group_names.py --taxonomies ../shared/taxonomies --earlier ../coarsefine-0.1.0
 """

@@ -13,7 +13,7 @@ LARGEST_SIZE = 10**9  # labels of a group
 MOST_PROBLEMS = 10_000  # of one kind; a list of links can have millions
 
 Key = tuple[str | int, ...]
-"""A place in a tree: ("group", i), ("label", i, j), ("unplaced", j), ("must_link", i), ("retired", i) ...
+"""A place in a tree: ("group", i), ("label", i, j), ("unplaced", j), ("must_link", i), ("merged_into", word) ...
 
 ("dropped", i) marks a group some of whose labels could not be read: it is not called empty as well.
 """
@@ -41,7 +41,9 @@ def find_problems(tree: Tree, lines: Mapping[Key, int] | None = None) -> list[Pr
         (line or None, message) for each problem.
     """
     lines = lines or {}
-    checks = (_check_names(tree), _check_ids(tree, lines), _check_groups(tree, lines), _check_links(tree))
+    checks = (
+        _check_names(tree), _check_ids(tree, lines), _check_merged(tree), _check_groups(tree, lines), _check_links(tree)
+    )  # fmt: skip
     return [(lines.get(key), problem) for found in checks for key, problem in islice(found, MOST_PROBLEMS)]
 
 
@@ -90,7 +92,8 @@ def _check_names(tree: Tree) -> Iterator[Found]:
     half = "holds half a character and cannot be saved as UTF-8"
     if not tree.all_labels:
         yield NOWHERE, "there are no labels at all; list them under 'labels:' or in a group"
-    for what, value in (("name of the taxonomy", tree.name), *(("retired id", word) for word in tree.retired)):
+    gone = [*tree.retired, *tree.merged_into, *tree.merged_into.values()]
+    for what, value in (("name of the taxonomy", tree.name), *(("merged or retired id", word) for word in gone)):
         if isinstance(value, str) and has_half(value):
             yield NOWHERE, f"the {what} {value!r} {half}"
     nodes = [*((("group", i), group) for i, group in enumerate(tree.groups)), *_labels(tree)]
@@ -121,6 +124,38 @@ def _check_ids(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Found]:
         other = groups.setdefault(group.id, ("group", i))
         if other != ("group", i):
             yield ("group", i), f"group id '{group.id}' is used twice{_first(other, lines)}; {remedy}"
+
+
+def _check_merged(tree: Tree) -> Iterator[Found]:
+    labels, retired = {label.id for label in tree.all_labels}, set(tree.retired)
+    for label in tree.all_labels:
+        if label.id in tree.merged_into:
+            used = f"merged_into holds '{label.id}', yet a label uses this id"
+            yield ("merged_into", label.id), f"{used}; give the label a new id or take the entry out"
+        elif label.name in tree.merged_into and label.id != _end(tree, label.name):
+            used = f"merged_into holds '{label.name}', yet label '{label.id}' has this name"
+            yield ("merged_into", label.name), f"{used}; rename the label or take the entry out"
+    unknown = [heir for heir in tree.merged_into.values() if heir not in labels | retired | tree.merged_into.keys()]
+    hints = nearest_hints(unknown[:PROBLEMS_SHOWN], list(labels))
+    for word, heir in tree.merged_into.items():
+        key = ("merged_into", word)
+        if word in retired:
+            yield key, f"'{word}' stands in merged_into and in retired; take it out of one of them"
+        if heir in unknown:
+            yield key, f"'{word}' is merged into '{heir}', which is no label id{hints.get(heir, '')}"
+        elif _end(tree, word) is None:
+            yield key, f"'{word}' is merged into '{heir}', which leads back to it; let one of them count for a label"
+
+
+def _end(tree: Tree, word: str) -> str | None:
+    """Return what a merged word counts for in the end; None where it is on a circle, or leads to one."""
+    seen = set()
+    while word in tree.merged_into:
+        if word in seen:
+            return None
+        seen.add(word)
+        word = tree.merged_into[word]
+    return word
 
 
 def _made_of(tree: Tree, key: Key, label_id: str) -> str:
@@ -156,6 +191,7 @@ def _check_groups(tree: Tree, lines: Mapping[Key, int]) -> Iterator[Found]:
 
 def _check_links(tree: Tree) -> Iterator[Found]:
     home = {label.id: (key[1] if key[0] == "label" else None) for key, label in _labels(tree)}
+    pins = {label.id: i for i, group in enumerate(tree.groups) for label in group.pinned}
     called = {label.id: f"'{named(label)}'" for label in tree.all_labels}
     unknown = [member for link in (*tree.must_link, *tree.cannot_link) for member in link if member not in home]
     hints = nearest_hints(unknown[:PROBLEMS_SHOWN], list(home))  # what a message does not show needs none
@@ -167,14 +203,10 @@ def _check_links(tree: Tree) -> Iterator[Found]:
             if len(set(link)) < max(2, len(link)):
                 yield (field, i), f"{field} entry {list(link)} needs two or more different label ids"
 
-    def pinned(member: str) -> int | None:
-        place = home.get(member)
-        return place if isinstance(place, int) and not tree.groups[place].built else None
-
     component_of: dict[str, int] = {}
     for number, component in enumerate(link_components(tree.must_link)):
         component_of.update(dict.fromkeys(component, number))
-        places = {pinned(member): called[member] for member in component if pinned(member) is not None}
+        places = {pins[member]: called[member] for member in component if member in pins}
         if len(places) > 1:
             key = next(("must_link", i) for i, link in enumerate(tree.must_link) if link and link[0] in component)
             joined = f"must_link joins {' and '.join(places.values())}"
@@ -184,11 +216,11 @@ def _check_links(tree: Tree) -> Iterator[Found]:
         for left, right in _pairs_of_one(members, component_of.get):
             pair = f"cannot_link parts {called[left]} and {called[right]}"
             yield ("cannot_link", i), f"{pair}, which must_link joins; drop one of the two"
-        for left, right in _pairs_of_one(members, pinned):
+        for left, right in _pairs_of_one(members, pins.get):
             if left in component_of and component_of[left] == component_of.get(right):
                 continue  # said above
             pair = f"cannot_link parts {called[left]} and {called[right]}"
-            group = named(tree.groups[pinned(left) or 0])
+            group = named(tree.groups[pins[left]])
             yield ("cannot_link", i), f"{pair}, which are both pinned in group '{group}'; move one or drop the entry"
 
 

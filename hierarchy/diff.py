@@ -12,9 +12,10 @@ N = TypeVar("N", bound=Node)
 _SIZES = ("min_size", "max_size")
 _REBUILD = {  # what a group's flags mean, off and on
     "built": ("leaves its labels where they are", "may move its labels"),
+    "edited": ("takes its labels for the builder's again", "takes it for edited by hand and leaves all as it is"),
     "frozen_name": ("may give up the group and its name", "keeps the group and its name"),
 }
-_FIELDS = ("name", "must_link", "cannot_link", "retired")
+_FIELDS = ("name", "must_link", "cannot_link")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class TaxonomyDiff:
     ----------
     added, removed
         (label id, group id) of labels that only the new, or only the old tree has; None is no group.
+    merged
+        (label id, id of the label that its documents count for) of labels that were merged into another one; they
+        stand among `removed` as well.
     moved
         (label id, old group id, new group id) of labels that changed their group.
     renamed_labels, renamed_groups
@@ -34,7 +38,8 @@ class TaxonomyDiff:
     described, described_groups
         Ids of labels and of groups whose description changed.
     heads
-        Ids of the groups of the new tree that got or lost a label: their heads must be refitted.
+        Ids of the groups of the new tree that got or lost a label, or a label's documents: their heads must be
+        refitted.
     other
         What else differs, in words: settings of groups, links, retired ids, the order.
     label_names, group_names
@@ -43,6 +48,7 @@ class TaxonomyDiff:
 
     added: tuple[tuple[str, str | None], ...] = ()
     removed: tuple[tuple[str, str | None], ...] = ()
+    merged: tuple[tuple[str, str], ...] = ()
     moved: tuple[tuple[str, str | None, str | None], ...] = ()
     renamed_labels: tuple[tuple[str, str, str], ...] = ()
     renamed_groups: tuple[tuple[str, str, str], ...] = ()
@@ -73,11 +79,15 @@ class TaxonomyDiff:
 
     def lines(self) -> list[str]:
         """Return the changes in words, one a line; none where the trees are equal."""
+        into = {label: f"merged into {self._label(heir)} and " for label, heir in self.merged}
         return [
             *(f"{self._group(group)} is new" for group in self.groups_added),
             *(f"{self._group(group)} is gone" for group in self.groups_removed),
             *(f"{self._label(label)} is new in {self._group(group)}" for label, group in self.added),
-            *(f"{self._label(label)} is gone from {self._group(group)}" for label, group in self.removed),
+            *(
+                f"{self._label(label)} is {into.get(label, '')}gone from {self._group(group)}"
+                for label, group in self.removed
+            ),
             *(
                 f"{self._label(label)} moved from {self._group(old)} to {self._group(new)}"
                 for label, old, new in self.moved
@@ -120,10 +130,13 @@ def diff(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
         for label in labels
         if label in labels_before and home[label] != home_before[label]
     )
-    touched = {group for _, group in (*added, *removed)} | {group for _, *both in moved for group in both}
+    merged = tuple((label, new.heir(label)) for label, _ in removed if new.heir(label) in labels)
+    takers = ((heir, home[heir]) for _, heir in merged)
+    touched = {group for _, group in (*added, *removed, *takers)} | {group for _, *both in moved for group in both}
     return TaxonomyDiff(
         added=added,
         removed=removed,
+        merged=merged,
         moved=moved,
         renamed_labels=_renamed(labels_before, labels),
         renamed_groups=_renamed(groups_before, groups),
@@ -155,20 +168,25 @@ def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
     for group in new.groups:
         earlier = before.get(group.id, group)
         for flag, words in _REBUILD.items():
-            if getattr(earlier, flag) != getattr(group, flag):
-                yield f"group '{named(group)}': a rebuild {words[getattr(group, flag)]} from now on"
+            if bool(getattr(earlier, flag)) != (means := bool(getattr(group, flag))):
+                yield f"group '{named(group)}': a rebuild {words[means]} from now on"
         for size in _SIZES:
             old_size, new_size = getattr(earlier, size), getattr(group, size)
             if old_size != new_size:
                 yield f"group '{named(group)}': {size} was {_shown(old_size)}, now {_shown(new_size)}"
+    pins = {label.id: label.pinned for label in old.all_labels}
+    for label in new.all_labels:
+        if label.pinned != pins.get(label.id, False):
+            yield f"label '{named(label)}' is {'pinned where it stands' if label.pinned else 'no longer pinned'}"
     for key in _FIELDS:
         was, now = getattr(old, key), getattr(new, key)
         if key == "name" and was != now:
             yield f"the taxonomy was named {_shown(was)}, now {_shown(now)}"
         elif was != now:
-            was, now = [_named(old, x) for x in was], [_named(old if key == "retired" else new, x) for x in now]
+            was, now = [_named(old, x) for x in was], [_named(new, x) for x in now]
             changes = [("gone", x) for x in was if x not in now] + [("new", x) for x in now if x not in was]
             yield f"{key}: {', '.join(f'{_shown(x)} is {word}' for word, x in changes) or 'another order'}"
+    yield from _traces(old, new)
     if _reordered(old.groups, new.groups):
         yield "the groups stand in another order"
     pairs = [(before[group.id].labels, group.labels) for group in new.groups if group.id in before]
@@ -176,8 +194,27 @@ def _other(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
         yield "labels stand in another order"
 
 
-def _named(tree: Taxonomy, member: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    return tree.label_named(member) if isinstance(member, str) else tuple(map(tree.label_named, member))
+def _traces(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
+    """Say what is new in merged_into and retired, or gone from them, where a label that only now went does not."""
+    gone = [label for label in old.all_labels if label.id not in new.homes]
+    told = {label.name for label in gone} | {label.id for label in gone if label.id in new.merged_into}
+    for word in dict.fromkeys((*old.merged_into, *new.merged_into)):
+        was, now = old.merged_into.get(word), new.merged_into.get(word)
+        if was != now and not (word in told and was is None):
+            yield f"merged_into: '{word}' counted for {_quoted(was)}, now for {_quoted(now)}"
+    if old.retired != new.retired:
+        changes = [("gone", x) for x in old.retired if x not in new.retired]
+        changes += [("new", x) for x in new.retired if x not in old.retired and (x in old.homes or x not in told)]
+        named_ = ", ".join(f"{old.label_named(x)} is {word}" for word, x in changes)
+        yield f"retired: {named_ or 'another order'}"
+
+
+def _quoted(label_id: str | None) -> str:
+    return "no label" if label_id is None else f"'{label_id}'"
+
+
+def _named(tree: Taxonomy, members: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(tree.label_named, members))
 
 
 def _reordered(old: Sequence[Any], new: Sequence[Any]) -> bool:

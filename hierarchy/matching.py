@@ -6,6 +6,7 @@ Strings that differ in case, width or white space alone are one, and get one spe
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from hierarchy.nodes import Node, Tree
@@ -29,28 +30,51 @@ def is_called(node: Node, word: str) -> bool:
     return match_key(word) in (match_key(node.id), match_key(node.name))
 
 
+@dataclass(frozen=True)
+class Match:
+    """What the label of a document means in a taxonomy as it is today.
+
+    Attributes
+    ----------
+    id
+        The label that the document counts for; None where nothing, or more than one label, fits.
+    merged
+        The document's own label was merged into that one.
+    retired
+        The document's label was retired: the document is left out.
+    """
+
+    id: str | None = None
+    merged: bool = False
+    retired: bool = False
+
+
 class LabelMatcher:
     """Finds the label that a string names. Built once for a taxonomy.
 
     Parameters
     ----------
     tree
-        The taxonomy; its unplaced labels can be named as well.
+        The taxonomy; its unplaced labels can be named as well, and what was merged or retired.
     """
 
     def __init__(self, tree: Tree) -> None:
+        self._tree = tree
         self._labels = tree.all_labels
+        self._retired = frozenset(tree.retired)
+        self._gone = _Index(Node(word, word) for word in (*tree.merged_into, *tree.retired))
         self._index = _Index(self._labels)
         self._groups = _Index(tree.groups)
         self._within = {group.id: _Index(group.labels) for group in tree.groups}
         self._likeness: tuple[Likeness, list[str]] | None = None  # of folded ids and names, and the id of each
 
-    def resolve(self, label: str, group: str | None = None) -> str | None:
-        """Find the id of the label that a data file names.
+    def match(self, label: str, group: str | None = None) -> Match:
+        """Find the label that a data file names.
 
-        The pair of group and label decides where the group holds such a label; then an id, a name that only one
-        label has, the same two without regard to case, width and white space, and last the path from the group down
-        (`Kitchen > Kettles`), as a deeper tree has it.
+        The pair of group and label decides where the group holds such a label, or held it before it was merged or
+        retired; then an id, a name that only one label has, or what was merged or retired, the same without regard to
+        case, width and white space, and last the path from the group down (`Kitchen > Kettles`), as a deeper tree has
+        it.
 
         Parameters
         ----------
@@ -61,26 +85,45 @@ class LabelMatcher:
 
         Returns
         -------
-        str or None
-            The label's id; None where nothing, or more than one label, fits.
+        Match
+            Merged labels are followed to their heir.
         """
-        within = None if group is None else self._find_within(group, label)
-        return within or self._index.find(label) or self._at_path(label)
+        if group is not None and (pair := self._in_group(group, label)) != Match():
+            return pair
+        found = self._index.exact(label)
+        if not found and self._gone.exact(label):
+            return self._followed(label)
+        if only := _only(found or self._index.alike(label)):
+            return Match(only)
+        trace = None if found else _only(self._gone.alike(label))
+        return self._at_path(label) if trace is None else self._followed(trace)
 
-    def _at_path(self, path: str) -> str | None:
+    def _followed(self, word: str) -> Match:
+        heir = self._tree.heir(word)
+        return Match(retired=True) if heir in self._retired else Match(heir, merged=True)
+
+    def _at_path(self, path: str) -> Match:
         cuts = [(cut.start(), cut.end()) for cut in PATH_CUT.finditer(path)][::-1]
         # The longest path of a group first, since a group may be called as one above it; and the whole path before,
         # for a label that stands at the place of its group.
         places = [*((len(path), end) for _, end in cuts), *cuts]
-        found = (self._find_within(path[:above], path[below:]) for above, below in places)
-        return next(filter(None, found), None)
+        pairs = [(path[:above], path[below:]) for above, below in places]
+        for group, label in pairs:
+            if (match := self._in_group(group, label)) != Match():
+                return match
+        for group, label in pairs:
+            if self._groups.find(group) and (trace := _only(self._gone.find(label))):
+                return self._followed(trace)
+        return Match()
 
-    def _find_within(self, group: str, label: str) -> str | None:
-        group_id = self._groups.find(group)
-        if group_id is None:
-            return None
-        within = self._within[group_id]
-        return within.find(label) or within.find(f"{group_id}/{label}")  # see `with_default_ids`
+    def _in_group(self, group: str, label: str) -> Match:
+        group_id = _only(self._groups.find(group))
+        words = (label, f"{group_id}/{label}")  # see `with_default_ids`
+        within = () if group_id is None else map(_only, map(self._within[group_id].find, words))
+        if found := next(filter(None, within), None):
+            return Match(found)
+        trace = _only(self._gone.find(f"{group_id or group}/{label}"))
+        return Match() if trace is None else self._followed(trace)
 
     def nearest(self, label: str, n: int = 3) -> list[str]:
         """List the ids of the labels whose id or name is most like a string, the nearest first.
@@ -204,10 +247,15 @@ class _Index:
             self.folded[match_key(node.id)].add(node.id)
             self.folded[match_key(node.name)].add(node.id)
 
-    def find(self, text: str) -> str | None:
-        if text in self.ids:
-            return text
-        for found in (self.names.get(text), self.folded.get(match_key(text))):
-            if found:
-                return next(iter(found)) if len(found) == 1 else None
-        return None
+    def find(self, text: str) -> set[str]:
+        return self.exact(text) or self.alike(text)
+
+    def exact(self, text: str) -> set[str]:
+        return {text} if text in self.ids else self.names.get(text, set())
+
+    def alike(self, text: str) -> set[str]:
+        return self.folded.get(match_key(text), set())
+
+
+def _only(found: Collection[str]) -> str | None:
+    return next(iter(found)) if len(found) == 1 else None

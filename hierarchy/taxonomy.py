@@ -18,7 +18,7 @@ from hierarchy.errors import TaxonomyError
 from hierarchy.files.shape import Shape
 from hierarchy.files.taxonomy_files import read_tree_file, write_table, write_text, write_tree_file
 from hierarchy.files.writing import json_text, yaml_text
-from hierarchy.matching import LabelMatcher, Pair, merged_pairs
+from hierarchy.matching import LabelMatcher, Match, Pair, merged_pairs
 from hierarchy.nodes import Group, Label, Tree, named, with_default_ids
 from hierarchy.text.characters import is_blank
 
@@ -41,8 +41,10 @@ class Taxonomy(Tree):
         What the taxonomy is called.
     must_link, cannot_link
         Lists of label ids that the builder keeps in one group, or in different groups.
+    merged_into
+        What documents call labels that were merged → id of the label that these count for, which may be merged too.
     retired
-        Ids that were used once and are never used again.
+        Ids that were used once and are never used again, and names that went with them; such documents are left out.
 
     Raises
     ------
@@ -130,9 +132,13 @@ class Taxonomy(Tree):
             near = map(self.group_named, self.nearest_groups(group_id))
             raise TaxonomyError(f"the taxonomy has no group '{group_id}'{_nearest(near)}") from None
 
+    def match(self, label: str, group: str | None = None) -> Match:
+        """Return what a label of a data file means; see `LabelMatcher.match`."""
+        return self._matcher.match(label, group)
+
     def resolve(self, label: str, group: str | None = None) -> str | None:
-        """Return the id of the label that a data file names, or None; see `LabelMatcher.resolve`."""
-        return self._matcher.resolve(label, group)
+        """Return the id of the label that documents with this one count for, or None; see `LabelMatcher.match`."""
+        return self._matcher.match(label, group).id
 
     def nearest(self, label: str, n: int = 3) -> list[str]:
         """Return the ids of at most `n` labels whose id or name is most like a string."""
@@ -156,11 +162,13 @@ class Taxonomy(Tree):
         Parameters
         ----------
         other
-            Its groups do not matter. A label is known by its id.
+            Its groups do not matter. A label is known by its id; one that was merged or retired here is left out.
         """
-        known = self.homes
-        new = (label for label in other.all_labels if label.id not in known)
-        return replace(self, unplaced=(*self.unplaced, *new))
+        known, gone = self.homes, {*self.merged_into, *self.retired}
+        new = [label for label in other.all_labels if label.id not in known]
+        if old := [named(label) for label in new if label.id in gone]:
+            logger.warning("labels that were merged or retired are left out (%d): %s", len(old), ", ".join(old[:5]))
+        return replace(self, unplaced=(*self.unplaced, *(label for label in new if label.id not in gone)))
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:

@@ -16,7 +16,7 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.card.write import model_card, with_facts
 from pipelines.data.documents import Documents
 from pipelines.data.given import check_labels, check_pair
-from pipelines.data.label_words import Word, check_words, ids_said, known_places, sorted_words
+from pipelines.data.label_words import RETIRED, Word, check_words, known_places, meanings, sorted_words
 from pipelines.evaluation.assessment import assess
 from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.explaining.explain import explain
@@ -238,7 +238,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if against is not None:
-            against = ids_said(check_words([against], "against"), self.taxonomy_, self._by_word)[0] or str(against)
+            [word] = check_words([against], "against")
+            against = meanings([word], self.taxonomy_, self._by_word)[word].id or str(word)
         return explain(self.model_, text, against=against, top_k=top_k, routing=self.routing, beam=self.beam)
 
     def score(self, texts: Texts, labels: Labels, sample_weight: Any = None) -> float:
@@ -247,13 +248,13 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         texts, labels
-            Documents, and their fine labels by id, by name or in the words of `fit`; an unknown label counts as wrong.
+            Documents, and their fine labels by id, name or word of `fit`; an unknown one is wrong, a retired left out.
         sample_weight
             (documents,) what each counts; None counts all alike.
         """
-        texts = self._readable(texts)
-        gold = known_places(texts, labels, self.taxonomy_, self._by_word, self._labels)
-        return float(np.average(gold == self.predict_proba(texts).argmax(1), weights=sample_weight))
+        gold = known_places(texts := self._readable(texts), labels, self.taxonomy_, self._by_word, self._labels)
+        weights = np.where(gold == RETIRED, 0, 1 if sample_weight is None else sample_weight)
+        return float(np.average(gold == self.predict_proba(texts).argmax(1), weights=weights))
 
     def evaluate(
         self, texts: Texts, labels: Labels, *, train: Pair | None = None, data: str = "documents"

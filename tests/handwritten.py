@@ -1,6 +1,6 @@
 """Taxonomies as people write them: every form and habit, with comments, drawn at random."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from hypothesis import strategies as st
@@ -90,12 +90,13 @@ class _Hand:
 
 def _fields(label: Label) -> dict[str, str]:
     fields = {"id": label.id if label.id != label.name else "", "name": label.name, "description": label.description}
+    fields["pinned"] = "true" if label.pinned else ""
     return {key: value for key, value in fields.items() if value}
 
 
 @st.composite
-def written(draw, forms=("long", "mapping", "short", "list")) -> Written:
-    """Draw a taxonomy in one of the forms of the file format."""
+def written(draw, forms=("long", "mapping", "short", "list"), built=False) -> Written:
+    """Draw a taxonomy in one of the forms of the file format; in the long one groups may be the builder's."""
     form = draw(st.sampled_from(forms))
     hand = _Hand(draw)
     names = draw(st.lists(st.sampled_from(NAMES), min_size=2, max_size=12, unique=True))
@@ -115,6 +116,8 @@ def written(draw, forms=("long", "mapping", "short", "list")) -> Written:
     unplaced = parts.pop() if form == "long" and len(parts) > 1 and hand.maybe() else ()
     own = [form == "long" and hand.maybe() for _ in parts]
     groups = [Group(f"g-{i}" if own[i] else f"Group {i}", f"Group {i}", labels=x) for i, x in enumerate(parts)]
+    if form == "long" and built:
+        groups = [_by_the_builder(draw, group) if hand.maybe() else group for group in groups]
     step, spaced, column = draw(st.sampled_from([0, 2, 4])), hand.maybe(), 0 if form == "short" else 2
     if hand.maybe():
         hand.lines += ["# the labels of a shop", ""]
@@ -128,20 +131,34 @@ def written(draw, forms=("long", "mapping", "short", "list")) -> Written:
         hand.above(column, group.id)
         if form == "long":
             fields = {"id": group.id, "name": group.name} if own[i] else {"name": group.name}
+            fields |= {"built": str(group.built).lower()} if group.built else {}
             hand.mapping(fields, " " * column + "- ", group.id)
             hand.labels("labels", column + 2, group.labels, brackets[i], step)
         else:
             hand.labels(scalar(group.name), column, group.labels, brackets[i], step)
     if unplaced:
         hand.labels("labels", 0, unplaced, False, 2)
-    retired = ()
+    retired, merged = (), {}
+    if form == "long" and hand.maybe():
+        merged = {"former: one": labels[0].id, "before it": "former: one"}
+        words = ", ".join(f"{scalar(a, True)}: {scalar(b, True)}" for a, b in merged.items())
+        lines = [f"  {scalar(a)}: {hand.text(b)}" for a, b in merged.items()]
+        hand.lines += [f"merged_into: {{{words}}}"] if hand.maybe() else ["merged_into:", *lines]
     if form == "long" and hand.maybe():
         retired = ("old one",)
         hand.lines.append("retired: [old one]  # long ago")
     if hand.maybe():
         hand.lines.append("# the end")
     chosen = frozenset(group.id for group, flow in zip(groups, brackets, strict=True) if flow)
-    return _done(hand, Taxonomy(groups=tuple(groups), unplaced=tuple(unplaced), retired=retired), chosen, form)
+    tree = Taxonomy(groups=tuple(groups), unplaced=tuple(unplaced), merged_into=merged, retired=retired)
+    return _done(hand, tree, chosen, form)
+
+
+def _by_the_builder(draw, group: Group) -> Group:
+    """The group with the builder's mark, or as an older version wrote it, and with some pins."""
+    labels = tuple(replace(label, pinned=draw(st.booleans())) for label in group.labels)
+    made = replace(group, labels=labels).as_built()
+    return draw(st.sampled_from([made, replace(made, built=True), replace(made, built="abcdefgh")]))
 
 
 def _done(hand: _Hand, taxonomy: Taxonomy, in_brackets: frozenset[str], form: str) -> Written:

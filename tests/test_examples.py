@@ -157,7 +157,7 @@ def given(tmp_path, monkeypatch, english, saved, fitted_lexical):
         model = saved
         if page.name == "taxonomy.md":
             documents["tickets"] = tickets(page)
-            documents["tickets_now"] = relabelled(*documents["tickets"])
+            documents["tickets_now"] = with_new_labels(*documents["tickets"])
             model = tmp_path / "first"
             HierarchicalClassifier(encoder="none", min_group_size=3).fit(*documents["tickets"]).save_pretrained(model)
         for name in GIVEN.get(page.name, "").split():
@@ -199,13 +199,11 @@ def tickets(page: Path) -> tuple[list[str], list[str]]:
     return _letters(described)
 
 
-def relabelled(texts: list[str], labels: list[str]) -> tuple[list[str], list[str]]:
-    """Bring these documents to the labels that the edits on the page leave."""
-    now = {"Exchange for another size": "Return label", "Newsletter": None}  # merged, and retired
-    pairs = [(text, now.get(label, label)) for text, label in zip(texts, labels, strict=True)]
+def with_new_labels(texts: list[str], labels: list[str]) -> tuple[list[str], list[str]]:
+    """Add documents of the labels that are new on the page; those of merged and retired labels stay as they are."""
     new = ("Pick-up point closed", "Data request", "Parcel locker full", "Loyalty points missing")
-    pairs += zip(*_letters({label: label.lower() for label in new}), strict=True)
-    return [text for text, label in pairs if label], [label for _, label in pairs if label]
+    more = _letters({label: label.lower() for label in new})
+    return [*texts, *more[0]], [*labels, *more[1]]
 
 
 def _letters(described: dict[str, str]) -> tuple[list[str], list[str]]:

@@ -40,7 +40,8 @@ def assembled(
     for c, group in enumerate(plan.kept):
         mine = [*(label for label, g in zip(plan.fixed, plan.home, strict=True) if g == c), *taken[c]]
         before = {label.id: place for place, label in enumerate(group.labels)}  # what comes to it goes behind these
-        kept.append(replace(group, labels=tuple(sorted(mine, key=lambda x: before.get(x.id, len(before))))))
+        whole = replace(group, labels=tuple(sorted(mine, key=lambda x: before.get(x.id, len(before)))))
+        kept.append(replace(whole, built=False) if group.edited else _marked(whole))
     # New groups in the order of their first label, so that the file follows the owner's order.
     new = sorted((c for c in range(len(kept), n_clusters) if taken[c]), key=lambda c: int(np.flatnonzero(home == c)[0]))
     heirs = {c: _heir(taken[c], taxonomy.groups, kept) for c in new}
@@ -52,16 +53,15 @@ def assembled(
         background=[group.labels for group in stay],
         taken=[text for group in stay for text in (group.id, group.name)],
     )
-    made = {c: Group(name, name, built=True) for c, name in zip(unnamed, made_names, strict=True)}
-    built = [replace(heirs[c] or made[c], labels=tuple(taken[c])) for c in new]
+    made = {c: Group(name, name, built="made") for c, name in zip(unnamed, made_names, strict=True)}
+    built = [_marked(replace(heirs[c] or made[c], labels=tuple(taken[c]))) for c in new]
     logger.info("placed %s; %s kept, %d built", count(len(plan.free), "label"), count(len(kept), "group"), len(built))
-    return Taxonomy(
-        groups=tuple(group for group in [*kept, *built] if group.labels),
-        name=taxonomy.name,
-        must_link=taxonomy.must_link,
-        cannot_link=taxonomy.cannot_link,
-        retired=taxonomy.retired,
-    )
+    return replace(taxonomy, groups=tuple(group for group in [*kept, *built] if group.labels), unplaced=())
+
+
+def _marked(group: Group) -> Group:
+    """Return a group of the builder with its mark; none where it had none: nobody knows what is by hand there."""
+    return group.as_built() if isinstance(group.built, str) else group
 
 
 def _heir(labels: Sequence[Label], groups: Sequence[Group], kept: Sequence[Group]) -> Group | None:

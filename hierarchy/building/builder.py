@@ -12,9 +12,10 @@ import numpy as np
 from hierarchy.arguments import LARGEST, column, document_columns, is_whole, known_keywords, label_text
 from hierarchy.building.assembling import assembled
 from hierarchy.building.clustering import Clusters, cluster
-from hierarchy.building.placement import Placement, moved_labels, moves_in_words
+from hierarchy.building.placement import Placement
 from hierarchy.building.sizes import Room, size_limits
 from hierarchy.building.smoothing import smoothed
+from hierarchy.building.undone import moved_labels, undone
 from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, principal_components, text_reader, unit
 from hierarchy.errors import DataError, Remedy, TaxonomyError
 from hierarchy.matching import match_key
@@ -27,6 +28,7 @@ from hierarchy.text.escaping import short_repr
 BEAM = 3  # groups that the router keeps, for the routing recall that is told of numbers of groups
 AROUND = (0.5, 0.7, 1.4, 2.0)  # times the number of groups: the others whose routing recall is told
 MANY_LABELS = 2500  # above so many labels another clustering takes long, and the number alone is told
+UNDOING = Remedy("allow it with ", "force", value="True")
 logger = logging.getLogger(f"coarsefine.{__name__}")
 Curve: TypeAlias = tuple[tuple[int, float], ...]
 Decision: TypeAlias = tuple[np.ndarray, str, Curve]  # the cluster of each free label, why so many, and the curve
@@ -100,13 +102,14 @@ class TaxonomyBuilder:
     random_state: int = 0
     report_: BuildReport = field(init=False, repr=False)
 
+    @known_keywords
     def build(
         self,
         labels: LabelsOrTree,
         documents: Documents | None = None,
         *,
         keep: bool = False,
-        move_labels: bool = False,
+        force: bool = False,
         confusions: Confusions | None = None,
     ) -> Taxonomy:
         """Place all labels that stand in no group.
@@ -115,17 +118,19 @@ class TaxonomyBuilder:
         ----------
         labels
             Label names, or a taxonomy. Of a taxonomy, unplaced labels are placed; where there is none, or with
-            `move_labels`, labels of groups with `built=True` are dealt anew. Labels of any other group stay, and such
-            a group may take more up to its `max_size`. Groups with a frozen name or limits of their own are kept. A
-            new group that shares more than half of its labels with an earlier built one goes on as that one.
+            `force`, labels of groups that the builder made are dealt anew. What a person did stays: labels that are
+            pinned, groups that are not `built` or were edited by hand since, which may take more labels up to their
+            `max_size`, and groups with a frozen name or limits of their own. A new group that shares more than half of
+            its labels with an earlier built one goes on as that one.
         documents
             (texts or vectors of shape (documents, dimensions), label of each document), or None.
         keep
             Leave every placed label where it stands, in built groups as well; `n_groups` does not count then. With
-            `move_labels` labels of built groups move where the size limits leave no other way, as few as they ask.
-        move_labels
-            Let labels leave the built group in which they stand: `report_.moved` says which did. Without it a build
-            that would move any is refused.
+            `force` labels of built groups that nobody pinned move where the size limits leave no other way, as few as
+            they ask.
+        force
+            Let labels leave groups of an older file (``built: true``), of which nobody knows what a person did there;
+            without it such a build is refused. `report_.moved` says which labels moved.
         confusions
             With documents: what is confused with what, in place of the builder's probe, for example
             `pipelines.cross_validation.out_of_fold.OutOfFold.probe` of a cross-validated model.
@@ -133,24 +138,25 @@ class TaxonomyBuilder:
         Returns
         -------
         Taxonomy
-            With no label unplaced. New groups stand after the kept ones and are marked `built`.
+            With no label unplaced. New groups stand after the kept ones and bear the builder's mark (`built`).
 
         Raises
         ------
         DataError
             Labels or documents are no columns of values, or differ in number.
         TaxonomyError
-            Where sizes, links and pinned labels contradict each other, or labels would move.
+            Where sizes, links and pinned labels contradict each other, or something that a person may have done would
+            be undone.
         """
         documents, _ = document_columns(documents, None)
-        plan, keep = self._planned(labels, keep, move_labels)
+        plan, keep = self._planned(labels, keep, force)
         taxonomy = plan.taxonomy
         if not plan.free:
             self.report_ = BuildReport(len(taxonomy.groups), "every label stands in a group already")
             return taxonomy
         room = self._room(plan)
-        forced = keep and move_labels and room.least < room.limits[0]
-        if forced:  # no group has room, and the new labels alone do not make one
+        crowded = keep and force and room.least < room.limits[0]
+        if crowded:  # no group has room, and the new labels alone do not make one
             plan = Placement.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
         members = [*plan.fixed, *plan.free]
@@ -160,7 +166,7 @@ class TaxonomyBuilder:
         vectors = smoothed(principal_components(found.blend(weights), random_state=self.random_state))
         try:
             home, rule, curve = (
-                self._fewest_moves(plan, vectors) if forced else self._decided(plan, vectors, found, keep)
+                self._fewest_moves(plan, vectors) if crowded else self._decided(plan, vectors, found, keep)
             )
         except TaxonomyError as error:
             links = plan.named_links()
@@ -169,17 +175,11 @@ class TaxonomyBuilder:
             raise TaxonomyError(f"{error}; drop a link or widen the sizes (labels under links: {links})") from None
         names = embed_texts([label.name for label in plan.free], reader, self.encoder, self.random_state)
         built = assembled(taxonomy, plan, home, names)
+        if force:  # what an older file may have had by hand is given up
+            built = replace(built, groups=tuple(g.as_built() if g.built else g for g in built.groups))
+        elif lost := undone(taxonomy, built):
+            raise TaxonomyError(lost, "what the build would undo", UNDOING)
         moved = moved_labels(taxonomy, built)
-        if moved and not move_labels:
-            raise TaxonomyError(
-                Remedy(
-                    f"the build would move {len(moved):,} of {len(taxonomy.labels):,} labels out of the group in which "
-                    f"they stand: {moves_in_words(moved, taxonomy, built)}; allow it with ",
-                    "move_labels",
-                    ", or take 'built' off groups whose labels shall stay",
-                    value="True",
-                )
-            )
         place = {label.id: i for i, label in enumerate(members)}
         unsorted = measures_of(built, found.blend(MEANING)[[place[label] for label in built.label_ids]]).unsorted
         self.report_ = BuildReport(len(built.groups), rule, curve, found.shares(weights), moved, unsorted)
@@ -192,18 +192,18 @@ class TaxonomyBuilder:
             )  # fmt: skip
         return built
 
-    def check(self, labels: LabelsOrTree, *, keep: bool = False, move_labels: bool = False) -> None:
+    def check(self, labels: LabelsOrTree, *, keep: bool = False, force: bool = False) -> None:
         """Refuse, before there are vectors, what `build` with these arguments would refuse for settings and sizes."""
-        plan, keep = self._planned(labels, keep, move_labels)
+        plan, keep = self._planned(labels, keep, force)
         if plan.free:
             self._room(plan).ways("auto" if keep else self.n_groups)
 
-    def _planned(self, labels: LabelsOrTree, keep: bool, move_labels: bool) -> tuple[Placement, bool]:
+    def _planned(self, labels: LabelsOrTree, keep: bool, force: bool) -> tuple[Placement, bool]:
         """Return what stays and what is placed, and whether all that stands stays."""
         self._check()
         taxonomy = labels if isinstance(labels, Taxonomy) else _unplaced(labels)
         waiting = bool(taxonomy.unplaced) and any(group.built for group in taxonomy.groups)
-        keep = keep or (waiting and not move_labels)
+        keep = keep or (waiting and not force)
         return Placement.of(taxonomy, keep_groups=keep, pin_built=keep), keep
 
     def _check(self) -> None:
@@ -269,7 +269,7 @@ class TaxonomyBuilder:
     ) -> np.ndarray:
         """Return the cluster of each free label; kept groups are the first clusters."""
         fixed, free = vectors[: len(plan.fixed)], vectors[len(plan.fixed) :]
-        starts = {g: unit(free[members].sum(axis=0)[None])[0] for g, members in plan.anchors().items()}
+        starts = {g: free[members].sum(axis=0) for g, members in plan.anchors().items()}  # beside what is pinned there
 
         def deal(low: np.ndarray, high: np.ndarray) -> np.ndarray:
             sums = np.zeros((len(low), vectors.shape[1]))
@@ -347,8 +347,8 @@ def _known(documents: Documents | None, taxonomy: Taxonomy) -> Documents | None:
     contents, ids = by_label_id(documents, taxonomy)
     if not any(ids):
         raise DataError(f"no document has a label of the taxonomy; the first says '{next(iter(documents[1]), '')}'")
-    unknown = list(dict.fromkeys(target for target, found in zip(documents[1], ids, strict=True) if not found))
-    if unknown:
+    left_out = dict.fromkeys(target for target, found in zip(documents[1], ids, strict=True) if not found)
+    if unknown := [target for target in left_out if not taxonomy.match(target).retired]:
         logger.warning(
             "%d labels of the documents are not in the taxonomy, their documents are not used: %s",
             len(unknown), ", ".join(unknown[:5]),

@@ -41,7 +41,7 @@ class Clusters:
         The sum of the vectors that already stand in each cluster and stay, shape (clusters, dimensions); zeros for
         a cluster without any. They count in its centroid.
     start
-        Clusters whose first centroid is given, although nothing stands there for good: {cluster: vector}.
+        Clusters that begin where more items stood, although these may go: {cluster: sum of their vectors}.
     """
 
     low: np.ndarray

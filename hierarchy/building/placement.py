@@ -1,7 +1,6 @@
 """What stays where it is and what is to be placed, when groups are built from a taxonomy that has some already."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations, count, permutations
 
@@ -13,8 +12,6 @@ from hierarchy.checks import link_components
 from hierarchy.errors import TaxonomyError
 from hierarchy.nodes import Group, Label, named
 from hierarchy.taxonomy import Taxonomy
-
-MOVES_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -64,15 +61,15 @@ class Placement:
         source: dict[str, int] = {}
         by_id = {label.id: label for label in taxonomy.all_labels}
         for group in taxonomy.groups:
-            limited = group.min_size is not None or group.max_size is not None
-            stays = keep_groups or not group.built or group.frozen_name or limited
+            stays = keep_groups or group.stays
             if stays:
                 kept.append(group)
+            pins = {label.id for label in (group.labels if pin_built else group.pinned)}
             for label in group.labels:
-                if group.built and not pin_built:
-                    source[label.id] = len(kept) - 1 if stays else -1
-                else:
+                if label.id in pins:
                     pinned[label.id] = len(kept) - 1
+                else:
+                    source[label.id] = len(kept) - 1 if stays else -1
         for label in taxonomy.unplaced:
             source[label.id] = -1
         for component in link_components(taxonomy.must_link):
@@ -111,12 +108,12 @@ class Placement:
         """Return what each kept group holds and may hold."""
         members = np.bincount(self.home, minlength=len(self.kept))
         return [
-            Kept(int(members[g]), not group.built or members[g] > 0, group.min_size, group.max_size, group.name)
+            Kept(int(members[g]), not group.built or group.edited, group.min_size, group.max_size, group.name)
             for g, group in enumerate(self.kept)
         ]
 
     def anchors(self) -> dict[int, list[int]]:
-        """Return the free labels around which a kept group without pinned labels begins."""
+        """Return the free labels around which, with those that are pinned in it, a kept group begins."""
         return {
             g: [i for i, origin in enumerate(self.source) if origin == g]
             for g in sorted({origin for origin in self.source if origin >= 0})
@@ -172,40 +169,3 @@ class Placement:
         """Return the labels under links, for a message; empty where there are none."""
         ids = dict.fromkeys(x for link in (*self.taxonomy.must_link, *self.taxonomy.cannot_link) for x in link)
         return ", ".join(repr(self.taxonomy.label_named(x)) for x in list(ids)[:20])
-
-
-def moved_labels(before: Taxonomy, after: Taxonomy) -> tuple[tuple[str, str, str], ...]:
-    """List the labels that left their group.
-
-    A group goes on as the one with its id, or else as the one that holds more than half of its labels: labels that stay
-    together under another name have not moved.
-
-    Parameters
-    ----------
-    before, after
-        The same tree before and after a build.
-
-    Returns
-    -------
-    tuple
-        (label id, id of its group before, id of its group now).
-    """
-    old = {label.id: group.id for group in before.groups for label in group.labels}
-    shared = Counter((old[x.id], group.id) for group in after.groups for x in group.labels if x.id in old)
-    heirs = {group: group for group in set(before.group_ids) & set(after.group_ids)}
-    sizes = Counter(old.values())
-    for group, heir in sorted(shared, key=lambda pair: -shared[pair]):
-        if group not in heirs and heir not in heirs.values() and 2 * shared[group, heir] > sizes[group]:
-            heirs[group] = heir
-    now = ((label.id, group.id) for group in after.groups for label in group.labels)
-    return tuple((x, old[x], group) for x, group in now if x in old and heirs.get(old[x]) != group)
-
-
-def moves_in_words(moved: Sequence[tuple[str, str, str]], before: Taxonomy, after: Taxonomy) -> str:
-    """Name the labels of `moved_labels` and both groups; beyond `MOVES_SHOWN` they are counted."""
-    groups = after.group_names | before.group_names
-    shown = [
-        f"'{before.label_named(x)}' from '{groups[old]}' to '{groups[new]}'" for x, old, new in moved[:MOVES_SHOWN]
-    ]
-    more = f" and {len(moved) - MOVES_SHOWN:,} more" if moved[MOVES_SHOWN:] else ""
-    return f"{', '.join(shown)}{more}"

@@ -23,27 +23,17 @@ class Edited:
         The taxonomy before and after.
     notes
         What a person must know and the difference of the trees does not say: links that were dropped, documents
-        that need another label.
-    relabelled
-        (retired id, ids that take its documents) for each label that was merged or split.
+        that count no longer.
     """
 
     old: Taxonomy
     new: Taxonomy
     notes: tuple[str, ...] = ()
-    relabelled: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @cached_property
     def diff(self) -> TaxonomyDiff:
         """What differs between the two trees."""
         return diff(self.old, self.new)
-
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """Ids of the groups whose heads must be refitted: other labels, or other documents for a label."""
-        takers = {taker for _, ids in self.relabelled for taker in ids}
-        touched = {group.id for group in self.new.groups if any(label.id in takers for label in group.labels)}
-        return tuple(group for group in self.new.group_ids if group in touched or group in self.diff.heads)
 
     def lines(self) -> list[str]:
         """Return the changes and the notes in words, one a line."""
@@ -70,7 +60,10 @@ class Draft:
         self.home = taxonomy.homes
         self.problems: list[str] = []
         self.notes: list[str] = []
-        self.replaced: dict[str, tuple[str, ...]] = {}  # retired id → ids that take its documents
+        self.replaced: dict[str, tuple[str, ...]] = {}  # id of a label that goes → ids that stand for it in links
+        self.by_hand = {group.id for group in taxonomy.groups if group.edited}
+        self.merged_into = dict(taxonomy.merged_into)
+        self.retired = dict.fromkeys(taxonomy.retired)  # in their order
 
     def group(self, word: str) -> str | None:
         """Return the id of an existing group."""
@@ -84,11 +77,13 @@ class Draft:
 
     def label(self, word: str, group: str | None = None) -> Label:
         """Return an existing label; one with an empty id where there is a problem."""
-        found = self.old.resolve(word, group)
-        if found is not None:
-            return next(label for label in self.members[self.home[found]] if label.id == found)
+        match = self.old.match(word, group)
+        if match.id is not None and not match.merged:
+            return next(label for label in self.members[self.home[match.id]] if label.id == match.id)
         alike = [x.id for labels in self.members.values() for x in labels if x.name == word]
-        if word in self.old.retired:
+        if match.id is not None:
+            self.problems.append(f"label '{word}' was merged into '{self.old.label_named(match.id)}'; name that one")
+        elif match.retired:
             self.problems.append(f"label '{word}' is retired and stands in no group any more")
         elif alike:
             self.problems.append(f"several labels are named '{word}'; say which by its id: {', '.join(alike)}")
@@ -113,16 +108,16 @@ class Draft:
         if new.id in self.home:
             where = self.called(self.home[new.id])
             self.problems.append(f"the label id '{new.id}' is used already, in {where}; give the new label another id")
-        if new.id in self.old.retired:
-            self.problems.append(f"the label id '{new.id}' is retired and never used again; give the label another id")
+        if new.id in self.retired or new.id in self.merged_into:
+            how = "retired" if new.id in self.retired else f"merged into '{self.merged_into[new.id]}'"
+            self.problems.append(f"the label id '{new.id}' is {how} and never used again; give the label another id")
         return new
 
-    def new_group(self, name: str, behind: str | None = None) -> str:
-        """Make an empty group, at the end or behind another one, which passes on whether the builder made it."""
+    def new_group(self, name: str, behind: str | None = None, *, built: bool | str = False) -> str:
+        """Make an empty group, at the end or behind another one; where the builder fills it, it keeps its name."""
         self.check_group_name(name, None)
-        built = behind is not None and self.groups[behind].built
         order = [x for g in self.groups for x in ((g, name) if g == behind else (g,))]
-        self.groups[name] = Group(name, name, built=built)
+        self.groups[name] = Group(name, name, built=built, frozen_name=bool(built))
         self.groups = {g: self.groups[g] for g in dict.fromkeys([*order, name])}
         self.members[name] = []
         return name
@@ -133,6 +128,12 @@ class Draft:
         if found:
             self.problems.append(f"there is a group '{named(found[0])}' already; choose another name, or merge the two")
 
+    def keep(self, group: str | None) -> None:
+        """Have a rebuild keep a group that the builder made, with its name."""
+        if group is not None:
+            old = self.groups[group]
+            self.groups[group] = replace(old, frozen_name=old.frozen_name or bool(old.built))
+
     def take(self, ids: set[str]) -> None:
         """Take labels out of their groups."""
         for home in {self.home[x] for x in ids if x in self.home}:
@@ -140,13 +141,43 @@ class Draft:
 
     def put(self, labels: Sequence[Label], home: str | None) -> None:
         """Put labels at the end of a group."""
-        self.members[home] = [*self.members[home], *labels]
+        self.members[home] = [*self.members[home], *(replace(label, pinned=False) for label in labels)]
         self.home |= {label.id: home for label in labels}
 
-    def retire(self, replaced: dict[str, tuple[str, ...]]) -> None:
-        """Take labels out for good."""
-        self.replaced |= replaced
-        self.take(set(replaced))
+    def pin(self, labels: Sequence[Label], *, pinned: bool = True) -> None:
+        """Have a rebuild leave labels where they stand, or not; in a group that is not the builder's all stay."""
+        ids = {label.id for label in labels}
+        for home in {self.home[x] for x in ids if self.home.get(x) is not None}:
+            flag = pinned and bool(self.groups[home or ""].built)
+            self.members[home] = [replace(x, pinned=flag) if x.id in ids else x for x in self.members[home]]
+
+    def release(self, group: str) -> None:
+        """Have a rebuild deal the labels of a group as those of any that the builder made."""
+        self.groups[group] = replace(self.groups[group], built="released", frozen_name=False)
+        self.members[group] = [replace(label, pinned=False) for label in self.members[group]]
+        self.by_hand.discard(group)
+
+    def merge(self, labels: Sequence[Label], heir: Label) -> None:
+        """Take labels out whose documents count for another one from now on."""
+        self._take_out(labels, (heir.id,))
+        self.merged_into |= {word: heir.id for label in labels for word in self._words(label)}
+
+    def retire(self, labels: Sequence[Label], parts: Sequence[Label] = ()) -> None:
+        """Take labels out for good, with their documents; links to them become links to the parts."""
+        self._take_out(labels, tuple(part.id for part in parts))
+        self.retired |= {word: None for label in labels for word in self._words(label)}
+
+    def _take_out(self, labels: Sequence[Label], heirs: tuple[str, ...]) -> None:
+        self.replaced |= {label.id: heirs for label in labels}
+        self.take({label.id for label in labels})
+
+    def _words(self, label: Label) -> list[str]:
+        """Return what documents call a label that is taken out: its id, and its name where no other label had it."""
+        gone = [*self.merged_into, *self.retired]
+        others = [*self.old.all_labels, *(x for members in self.members.values() for x in members)]
+        had = {word for x in others if x.id != label.id for word in (x.id, x.name)}
+        had |= {word for x in gone for word in (x, x.rpartition("/")[2])}
+        return [label.id] if label.name == label.id or label.name in had else [label.id, label.name]
 
     def called(self, home: str | None) -> str:
         """Return a group's name, for a message."""
@@ -161,7 +192,7 @@ class Draft:
         """Put the taxonomy together again; raises TaxonomyError with all problems."""
         self.check()
         links = relinked(self.old, self.replaced, self.notes, self.problems)
-        groups = tuple(replace(g, labels=tuple(self.members[g.id])) for g in self.groups.values() if self.members[g.id])
+        groups = tuple(self._whole(group) for group in self.groups.values() if self.members[group.id])
         before = {group.id: len(group.labels) for group in self.old.groups}
         for group in groups:
             size, was = len(group.labels), before.get(group.id, 0)
@@ -170,10 +201,14 @@ class Draft:
                 self.problems.append(f"group '{named(group)}' has max_size {group.max_size}; {limits}")
             if group.min_size is not None and size < min(was, group.min_size):
                 self.problems.append(f"group '{named(group)}' has min_size {group.min_size}; {limits}")
-        retired = (*self.old.retired, *self.replaced)
-        new = Tree(groups, tuple(self.members[None]), self.old.name, *links, retired)
+        traces = self.merged_into, tuple(self.retired)
+        new = Tree(groups, tuple(self.members[None]), self.old.name, *links, *traces)
         broken = set(broken_links(self.old))
         self.problems += [problem for problem in broken_links(new) if problem not in broken]
         self.check()
-        relabelled = tuple((label, takers) for label, takers in self.replaced.items() if takers)
-        return Edited(self.old, Taxonomy(**vars(new)), tuple(self.notes), relabelled)
+        return Edited(self.old, Taxonomy(**vars(new)), tuple(self.notes))
+
+    def _whole(self, group: Group) -> Group:
+        """Return a group with its labels; the builder's mark follows the edit, unless it did not fit before."""
+        whole = replace(group, labels=tuple(self.members[group.id]))
+        return whole.as_built() if isinstance(group.built, str) and group.id not in self.by_hand else whole

@@ -40,7 +40,9 @@ def add(taxonomy: Taxonomy, labels: Sequence[Label], group: str | None = None, *
     """
     work = Draft(taxonomy)
     home = None if group is None else work.new_group(group) if new_group else work.group(group)
-    work.put([work.new_label(label, home) for label in labels], home)
+    new = [work.new_label(label, home) for label in labels]
+    work.put(new, home)
+    work.pin(new)
     return work.done()
 
 
@@ -65,7 +67,7 @@ def place(edited: Edited, builder: "TaxonomyBuilder", documents: "Documents | No
 
 
 def move(taxonomy: Taxonomy, labels: Sequence[str], group: str, *, new_group: bool = False) -> Edited:
-    """Move labels to the end of another group; one that stands there already stays in its place.
+    """Move labels to the end of another group, where they are pinned; one that stands there already is pinned there.
 
     Parameters
     ----------
@@ -84,11 +86,12 @@ def move(taxonomy: Taxonomy, labels: Sequence[str], group: str, *, new_group: bo
     movers = [label for label in found if work.home.get(label.id) != home]
     work.take({label.id for label in movers})
     work.put(movers, home)
+    work.pin(found)
     return work.done()
 
 
 def merge_groups(taxonomy: Taxonomy, sources: Sequence[str], target: str) -> Edited:
-    """Move all labels of some groups to the end of another one; the emptied groups go away."""
+    """Move all labels of some groups to the end of another one, where they are pinned; the emptied groups go away."""
     work = Draft(taxonomy)
     home = work.group(target)
     for source in dict.fromkeys(work.group(word) for word in sources):
@@ -97,24 +100,24 @@ def merge_groups(taxonomy: Taxonomy, sources: Sequence[str], target: str) -> Edi
         labels = work.members.get(source, [])
         work.take({label.id for label in labels})
         work.put(labels, home)
+        work.pin(labels)
+    work.keep(home)
     return work.done()
 
 
 def merge_labels(taxonomy: Taxonomy, sources: Sequence[str], target: str) -> Edited:
-    """Retire labels whose documents belong to another one from now on; links to them become links to that one."""
+    """Take labels out whose documents count for another one from now on; links to them become links to that one."""
     work = Draft(taxonomy)
-    taker = work.label(target)
+    heir = work.label(target)
     gone = [work.label(word) for word in dict.fromkeys(sources)]
-    if taker in gone:
+    if heir in gone:
         work.problems.append(f"label '{target}' cannot be merged into itself; name another label")
-    for label in gone:
-        work.notes.append(f"documents labelled '{named(label)}' must be labelled '{named(taker)}' from now on")
-    work.retire({label.id: (taker.id,) for label in gone})
+    work.merge(gone, heir)
     return work.done()
 
 
 def split_off(taxonomy: Taxonomy, group: str, labels: Sequence[str], name: str) -> Edited:
-    """Move some labels of a group into a new group that stands behind it.
+    """Move some labels of a group into a new one behind it, which is the owner's; a rebuild keeps both.
 
     Parameters
     ----------
@@ -137,13 +140,14 @@ def split_off(taxonomy: Taxonomy, group: str, labels: Sequence[str], name: str) 
     if source and not work.members[source]:
         work.problems.append(f"group '{group}' would be left without labels; rename it instead")
     work.put(found, new)
+    work.keep(source)
     return work.done()
 
 
 def split_group(
     taxonomy: Taxonomy, group: str, parts: int, builder: "TaxonomyBuilder", documents: "Documents | None" = None
 ) -> Edited:
-    """Replace a group by several, of labels that are alike, with names after their labels.
+    """Replace a group by several, of labels that are alike, with names after their labels; a rebuild keeps them all.
 
     Parameters
     ----------
@@ -178,10 +182,12 @@ def split_group(
         taken=[text for other in taxonomy.groups for text in (other.id, other.name)],
     )
     work.take(ids)
+    built = source is not None and source not in work.by_hand and work.groups[source].built
     behind = source
     for name, cluster in zip(names, clusters, strict=True):
-        behind = work.new_group(name, behind=behind)
+        behind = work.new_group(name, behind=behind, built=built)
         work.put(cluster, behind)
+        work.pin([label for label in cluster if label.pinned])
     return work.done()
 
 
@@ -194,21 +200,26 @@ def split_label(taxonomy: Taxonomy, label: str, into: Sequence[Label]) -> Edited
     home = work.home.get(old.id)
     siblings = work.members[home]
     at = next((i for i, sibling in enumerate(siblings) if sibling.id == old.id), 0)
-    new = [work.new_label(part, home) for part in into]
+    new = [replace(work.new_label(part, home), pinned=old.pinned) for part in into]
     siblings[at:at] = new
     work.home |= {part.id: home for part in new}
-    work.retire({old.id: tuple(part.id for part in new)})
+    work.retire([old], new)
     parts = " or ".join(f"'{named(part)}'" for part in new)
-    work.notes.append(f"documents labelled '{named(old)}' must be labelled {parts} from now on")
+    work.notes.append(f"documents labelled '{named(old)}' are left out from now on; to keep them, label them {parts}")
     return work.done()
 
 
 def retire(taxonomy: Taxonomy, labels: Sequence[str] = (), groups: Sequence[str] = ()) -> Edited:
-    """Take labels, or all labels of groups, out of the tree; their ids are never used again, links to them go."""
+    """Take labels, or all labels of groups, out of the tree, with their documents.
+
+    Their ids are never used again, and links to them go.
+    """
     work = Draft(taxonomy)
-    ids = [work.label(word).id for word in dict.fromkeys(labels)]
-    ids += [label.id for word in groups for label in work.members.get(work.group(word), [])]
-    work.retire(dict.fromkeys(ids, ()))
+    gone = [work.label(word) for word in dict.fromkeys(labels)]
+    gone += [label for word in groups for label in work.members.get(work.group(word), [])]
+    work.retire(gone)
+    if gone:
+        work.notes.append("documents of retired labels are left out from now on")
     return work.done()
 
 
@@ -231,8 +242,34 @@ def rename_group(taxonomy: Taxonomy, group: str, name: str) -> Edited:
     source = work.group(group)
     work.check_group_name(name, source)
     if source:
-        old = work.groups[source]
-        work.groups[source] = replace(old, name=name, frozen_name=old.frozen_name or old.built)
+        work.groups[source] = replace(work.groups[source], name=name)
+        work.keep(source)
+    return work.done()
+
+
+def pin(taxonomy: Taxonomy, labels: Sequence[str] = (), groups: Sequence[str] = ()) -> Edited:
+    """Have a rebuild leave labels where they stand, and whole groups as they are, which are the owner's then."""
+    work = Draft(taxonomy)
+    found = [work.label(word) for word in dict.fromkeys(labels)]
+    loose = [label for label in found if label.id and work.home[label.id] is None]
+    work.problems += [f"label '{named(label)}' stands in no group yet: move it to one" for label in loose]
+    work.pin(found)
+    for group in filter(None, map(work.group, dict.fromkeys(groups))):
+        work.groups[group] = replace(work.groups[group], built=False)
+    return work.done()
+
+
+def unpin(taxonomy: Taxonomy, labels: Sequence[str] = (), groups: Sequence[str] = ()) -> Edited:
+    """Let a rebuild deal labels, and all labels of groups, as it does those that nobody has touched."""
+    work = Draft(taxonomy)
+    found = [work.label(word) for word in dict.fromkeys(labels)]
+    owned = {group.id: named(group) for group in taxonomy.groups if not group.built or group.edited}
+    for label in found:
+        if (group := owned.get(work.home.get(label.id) or "")) is not None:
+            work.problems.append(f"label '{named(label)}' stands in group '{group}', which is yours: unpin the group")
+    work.pin(found, pinned=False)
+    for group in filter(None, map(work.group, dict.fromkeys(groups))):
+        work.release(group)
     return work.done()
 
 

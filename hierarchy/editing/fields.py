@@ -7,10 +7,12 @@ from typing import Any
 from hierarchy.editing.layout import Layout
 from hierarchy.editing.pieces import field_piece
 from hierarchy.editing.series import BlockSeries, Page, Piece, position_of, series_of
-from hierarchy.files.reading import GROUP_KEYS, TRUE, is_null
+from hierarchy.files.reading import FALSE, GROUP_KEYS, LABEL_KEYS, TRUE, is_null
 from hierarchy.files.syntax import Entry, Pairs, Scalar
 from hierarchy.files.writing import quoted, scalar
 from hierarchy.nodes import Label, Tree, with_default_ids
+
+_FLAGS = ("built", "frozen_name", "pinned")
 
 
 def set_fields(page: Page, entry: Entry, wanted: Mapping[str, Any], *, inside: bool) -> None:
@@ -39,7 +41,8 @@ def set_fields(page: Page, entry: Entry, wanted: Mapping[str, Any], *, inside: b
     changes = {key: value for key, value in wanted.items() if (now.get(key) or "") != (value or "")}
     if not changes:
         return
-    if keys == ["id", "name"] and not wanted["id"] and not wanted.get("description") and _collapse(page, entry, wanted):
+    bare = [key for key, value in wanted.items() if value] == ["name"]
+    if keys in (["id", "name"], ["name", "pinned"]) and bare and _collapse(page, entry, wanted):
         return
     for key, value in changes.items():
         if value and key in values:
@@ -87,8 +90,9 @@ def _needed(tree: Tree, written: Set[str]) -> set[str]:
 def _read(value: Entry, like: Any) -> Any:
     if not isinstance(value, Scalar) or is_null(value):
         return None
+    word = value.value.lower()
     if isinstance(like, bool):
-        return value.value.lower() in TRUE
+        return word in TRUE if word in TRUE + FALSE else value.value  # which is the builder's mark
     return int(value.value) if isinstance(like, int) else value.value
 
 
@@ -96,7 +100,7 @@ def _set_bare(page: Page, entry: Scalar, wanted: Mapping[str, Any], inside: bool
     name = wanted["name"]
     texts = {key: scalar(value, inside) for key, value in wanted.items() if value}
     texts["name"] = page.written(entry) if entry.value == name else _like(page, entry, name, inside)
-    fields = [f"{key}: {texts[key]}" for key in GROUP_KEYS if key in texts]
+    fields = [f"{key}: {texts[key]}" for key in LABEL_KEYS if key in texts]
     if len(fields) == 1:
         page.rewrite(entry, texts["name"])
     elif inside:
@@ -106,8 +110,8 @@ def _set_bare(page: Page, entry: Scalar, wanted: Mapping[str, Any], inside: bool
 
 
 def _collapse(page: Page, entry: Pairs, wanted: Mapping[str, Any]) -> bool:
-    """Write `id` and `name` as a bare name, which is what a label was before it got its first other name."""
-    name = entry.values[1]
+    """Write a label as a bare name, which is what it was before it got its first other name, or was pinned."""
+    name = entry.get("name")
     if not isinstance(name, Scalar) or list(page.comments(entry.start, page.content_end(entry), entry)):
         return False
     page.rewrite(entry, _like(page, name, wanted["name"], entry.flow))
@@ -135,18 +139,24 @@ def _like(page: Page, old: Scalar, new: str, inside: bool) -> str:
 
 def _set_keys(page: Page, entry: Pairs, changes: Mapping[str, Any]) -> None:
     """Take keys without a value out of a mapping and put new ones in, behind the last that usually stands before."""
-    keys = entry.words
-    plan: list[int | Piece] = [i for i, key in enumerate(keys) if changes.get(key, True)]
-    words = [key for key in keys if changes.get(key, True)]
-    series = series_of(page, entry)
+    keys, series = entry.words, series_of(page, entry)
+    gone = {i for i, key in enumerate(keys) if not changes.get(key, True)}
+    for i in sorted(gone):
+        value, said = entry.values[i], Pairs(entry.line, parts=entry.parts[2 * i : 2 * i + 2])
+        if keys[i] in _FLAGS and any(page.comments(*series.spans[i], said)):
+            page.rewrite(value, "false")  # what a person wrote beside it stays
+            gone.remove(i)
+    plan: list[int | Piece] = [i for i in range(len(keys)) if i not in gone]
+    words = [key for i, key in enumerate(keys) if i not in gone]
     on_dash = isinstance(series, BlockSeries) and page.indent(page.line(entry.start)) != series.column
     if on_dash and keys[0] not in words:
         page.replace(entry.start, entry.parts[2].start, "")
         plan.insert(0, 0)
         words.insert(0, keys[0])
-    for key in sorted((key for key in changes if changes[key] and key not in keys), key=GROUP_KEYS.index):
+    order = LABEL_KEYS if "pinned" in changes else GROUP_KEYS
+    for key in sorted((key for key in changes if changes[key] and key not in keys), key=order.index):
         text = scalar(changes[key], entry.flow)
-        at = position_of(key, words, GROUP_KEYS)
+        at = position_of(key, words, order)
         if on_dash and at == 0:
             page.replace(entry.start, entry.start, f"{key}: {text}\n{' ' * page.column(entry.start)}")
         else:

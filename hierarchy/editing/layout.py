@@ -67,7 +67,7 @@ def to_long_form(text: str, new: Tree) -> str:
     layout = Layout(page)
     root, groups = layout.root, layout.groups_entry
     bare = all(group == type(group)(group.name, group.name, labels=group.labels) for group in new.groups)
-    more = bool(new.must_link or new.cannot_link or new.retired)
+    more = bool(new.must_link or new.cannot_link or new.merged_into or new.retired)
     if isinstance(root, Items):
         if new.groups or more:
             at = root.start if root.flow else page.start(page.line(root.start))

@@ -50,15 +50,19 @@ def relinked(
     return tuple(must), tuple(cannot)
 
 
-def within(tree: Tree, ids: Iterable[str]) -> tuple[Links, Links]:
-    """Return must_link and cannot_link with only the members among some ids; lists with fewer than two are left out."""
+def within(tree: Tree, ids: Iterable[str]) -> tuple[Links, Links, dict[str, str]]:
+    """Return must_link and cannot_link with only the members among some ids, and what was merged into these labels.
+
+    Links with fewer than two members are left out.
+    """
     known = set(ids)
 
     def part(links: Links) -> Links:
         kept = (tuple(member for member in link if member in known) for link in links)
         return tuple(link for link in kept if len(link) > 1)
 
-    return part(tree.must_link), part(tree.cannot_link)
+    merged = {word: heir for word in tree.merged_into if (heir := tree.heir(word)) in known}
+    return part(tree.must_link), part(tree.cannot_link), merged
 
 
 def broken_links(tree: Tree) -> Iterator[str]:

@@ -5,7 +5,7 @@ back: a text that would say anything else than the edited taxonomy is never give
 """
 
 import codecs
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import nullcontext
 from pathlib import Path
 from shlex import quote
@@ -17,14 +17,14 @@ from hierarchy.disk.whole_files import write_output
 from hierarchy.editing.draft import Edited
 from hierarchy.editing.fields import explicit_ids, set_fields
 from hierarchy.editing.layout import Layout, to_long_form
-from hierarchy.editing.pieces import group_piece, listed_piece, moved_piece, new_piece
+from hierarchy.editing.pieces import field_piece, group_piece, listed_piece, moved_piece, new_piece
 from hierarchy.editing.series import CannotPatch, Page, Piece, position_of, series_of
 from hierarchy.errors import TaxonomyError
 from hierarchy.files.nested import in_own_form
 from hierarchy.files.reading import TOP_KEYS, read_tree
 from hierarchy.files.syntax import Items, Pairs, compose_yaml
 from hierarchy.files.taxonomy_files import read_text
-from hierarchy.files.writing import group_fields, label_data
+from hierarchy.files.writing import group_fields, label_data, label_fields, scalar
 from hierarchy.nodes import Label, Tree
 from hierarchy.taxonomy import Taxonomy
 
@@ -157,8 +157,7 @@ def _with_fields(text: str, old: Tree, new: Tree, ids: Set[str]) -> str:
     for was, (entry, inside) in zip(old.all_labels, layout.labels, strict=True):
         if was.id in labels:
             label = labels[was.id]
-            given = label.id if label.id in ids else ""
-            set_fields(page, entry, {"id": given, "name": label.name, "description": label.description}, inside=inside)
+            set_fields(page, entry, {"id": label.id if label.id in ids else ""} | label_fields(label), inside=inside)
     groups = {group.id: group for group in new.groups}
     for before, place in zip(old.groups, layout.groups, strict=True):
         if before.id in groups and place.entry is not None:
@@ -204,6 +203,7 @@ def _arranged(text: str, old: Tree, new: Tree, ids: Set[str]) -> str:
         "labels": plan(len(old.groups), new.unplaced),
         "must_link": _links(page, layout.top.get("must_link"), old.must_link, new.must_link),
         "cannot_link": _links(page, layout.top.get("cannot_link"), old.cannot_link, new.cannot_link),
+        "merged_into": _traces(old.merged_into, new.merged_into),
         "retired": _words(old.retired, new.retired),
     }
     if layout.is_long:
@@ -227,7 +227,8 @@ def _arrange_top(page: Page, layout: Layout, lists: dict[str, Plan]) -> None:
             plan.remove(keys.index(key))
         if items:
             words = [keys[x] if isinstance(x, int) else "" for x in plan]
-            new = listed_piece(key, [x for x in items if isinstance(x, Piece)])
+            brackets = "{}" if key == "merged_into" else "[]"
+            new = listed_piece(key, [x for x in items if isinstance(x, Piece)], brackets=brackets)
             plan.insert(position_of(key, words, TOP_KEYS), new)
     series_of(page, layout.root).arrange(plan)
 
@@ -252,6 +253,12 @@ def _links(page: Page, entry: object, old: Sequence[Link], new: Sequence[Link]) 
 def _words(old: Sequence[str], new: Sequence[str]) -> Plan:
     places = {word: i for i, word in enumerate(old)}
     return [places[word] if word in places else new_piece(word) for word in new]
+
+
+def _traces(old: Mapping[str, str], new: Mapping[str, str]) -> Plan:
+    places = {word: i for i, word in enumerate(old)}
+    added = {word: field_piece(scalar(word, inside=True), scalar(heir, inside=True)) for word, heir in new.items()}
+    return [places.get(word, added[word]) for word in new]
 
 
 def _step(page: Page, layout: Layout) -> int | None:

@@ -47,8 +47,8 @@ def moved_piece(series: Series, i: int, label: Label) -> Piece:
     return Piece(block, in_brackets)
 
 
-def listed_piece(key: str, items: Sequence[Piece], step: int | None = 2) -> Piece:
-    """Write a key with a list.
+def listed_piece(key: str, items: Sequence[Piece], step: int | None = 2, brackets: str = "[]") -> Piece:
+    """Write a key with a list, or with a mapping.
 
     Parameters
     ----------
@@ -58,6 +58,8 @@ def listed_piece(key: str, items: Sequence[Piece], step: int | None = 2) -> Piec
         The entries of the list, which may come from elsewhere in the file.
     step
         How much deeper than the key their dashes stand; None writes them in brackets.
+    brackets
+        Which, on one line; those of a mapping are braces.
     """
 
     def listed() -> Inline:
@@ -65,7 +67,7 @@ def listed_piece(key: str, items: Sequence[Piece], step: int | None = 2) -> Piec
         # On one line no comment has room: each says above it what it is about.
         remarks = [(part.name, text) for part in parts for text in (*part.above, part.beside) if text]
         above = tuple(f"# {name}: {text.lstrip('# ')}" for name, text in remarks)
-        return Inline(f"[{', '.join(part.text for part in parts)}]", above, name=key)
+        return Inline(f"{brackets[0]}{', '.join(part.text for part in parts)}{brackets[1]}", above, name=key)
 
     def block(column: int) -> str:
         head = f"{' ' * column}{scalar(key)}:"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
+from hierarchy.files.syntax import Entry, Items, Pairs, Scalar, compose_yaml
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML 1.1 takes for the end of a line
 _BLANK, _WHITE = " \t", " \t\r\n\x85\u2028\u2029"
@@ -109,6 +109,12 @@ class Page:
         for left, right in zip(edges[::2], edges[1::2], strict=True):
             for match in _COMMENT.finditer(self.text, left, right):
                 yield match.group().rstrip()
+
+
+def comments_of(text: str) -> list[str]:
+    """Return all comments of a YAML text, each with its `#`."""
+    root = compose_yaml(text, "taxonomy")
+    return [] if root is None else list(Page(text).comments(0, len(text), root))
 
 
 def _leaves(entry: Entry) -> Iterator[Scalar]:

@@ -1,5 +1,6 @@
 """Entries of a YAML or JSON file → a tree, in every form that the file format allows; all problems at once."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -12,9 +13,10 @@ from hierarchy.text.likeness import nearest_hint
 
 FORMAT = "coarsefine/taxonomy/1"
 
-TOP_KEYS = ("format", "name", "groups", "labels", "must_link", "cannot_link", "retired")
+TOP_KEYS = ("format", "name", "groups", "labels", "must_link", "cannot_link", "merged_into", "retired")
 GROUP_KEYS = ("id", "name", "description", "built", "frozen_name", "min_size", "max_size", "labels")
-LABEL_KEYS = ("id", "name", "description")
+LABEL_KEYS = ("id", "name", "description", "pinned")
+_MARK = re.compile("[a-p]{8}")  # see `Group.mark`
 MOST_DIGITS = 9  # of a number of labels
 T = TypeVar("T")
 TRUE, FALSE = ("true", "yes", "on"), ("false", "no", "off")
@@ -78,6 +80,7 @@ class _Reader:
             name=self.text(entries.get("name"), "the taxonomy's name"),
             must_link=self.links(entries.get("must_link"), "must_link"),
             cannot_link=self.links(entries.get("cannot_link"), "cannot_link"),
+            merged_into=self.merged(entries.get("merged_into")),
             retired=self.words(entries.get("retired"), "retired", ("retired",)),
         )
 
@@ -119,7 +122,7 @@ class _Reader:
             name=name,
             description=self.text(entries.get("description"), f"the description of group '{name}'"),
             labels=self.group_labels(entries.get("labels"), i),
-            built=self.flag(entries.get("built"), "built"),
+            built=self.mark(entries.get("built")),
             frozen_name=self.flag(entries.get("frozen_name"), "frozen_name"),
             min_size=self.number(entries.get("min_size"), "min_size"),
             max_size=self.number(entries.get("max_size"), "max_size"),
@@ -157,7 +160,8 @@ class _Reader:
         if name is None:
             return None
         description = self.text(entries.get("description"), f"the description of label '{name}'")
-        return Label(self.given_id(entries, f"label '{name}'"), name, description)
+        pinned = self.flag(entries.get("pinned"), "pinned")
+        return Label(self.given_id(entries, f"label '{name}'"), name, description, pinned)
 
     def name(self, entries: dict[str, Entry], node: Entry, what: str) -> str | None:
         """Read the name, or take the id where only that is given."""
@@ -186,6 +190,18 @@ class _Reader:
             return None
 
         return self.each(node, field, (field,), link)
+
+    def merged(self, node: Entry | None) -> dict[str, str]:
+        if node is not None and not is_null(node) and not isinstance(node, Pairs):
+            self.problem(node, f"merged_into holds {_shown(node)}; write 'old id: id of the label that took it in'")
+        found: dict[str, str] = {}
+        for key, value in self.pairs(node) if isinstance(node, Pairs) else ():
+            if _is_blank(key) or _is_blank(value) or not isinstance(value, Scalar):
+                self.problem(value, f"merged_into holds {_shown(key)}: {_shown(value)}; write one id behind another")
+            else:
+                self.lines["merged_into", key.value] = key.line
+                found[key.value] = value.value
+        return found
 
     def words(self, node: Entry | None, field: str, key: Key) -> tuple[str, ...]:
         def word(item: Entry, _: int) -> str | None:
@@ -250,6 +266,12 @@ class _Reader:
         if node is not None and not is_null(node) and word not in TRUE + FALSE:
             self.problem(node, f"{field} is {_shown(node)}; write true or false")
         return word in TRUE
+
+    def mark(self, node: Entry | None) -> bool | str:
+        """Read what says that the builder made a group: its mark, or a truth value."""
+        if isinstance(node, Scalar) and _MARK.fullmatch(node.value):
+            return node.value
+        return self.flag(node, "built")
 
     def number(self, node: Entry | None, field: str) -> int | None:
         if node is None or is_null(node):

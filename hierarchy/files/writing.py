@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from hierarchy.files.reading import FORMAT, GROUP_KEYS
+from hierarchy.files.reading import FORMAT, GROUP_KEYS, LABEL_KEYS
 from hierarchy.nodes import Group, Label, Tree
 
 _UNSORTED = "  # unsorted: these labels have little in common"
 _PLAIN = re.compile(r"[^\W\d_](?:[\w &/,.()+'-]*[\w)+.])?")
 _RESERVED = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|nan|inf|\.nan|\.inf")  # other YAML readers convert these
+_LONGEST_KEY = 1000  # YAML allows 1024 characters
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
@@ -45,6 +46,7 @@ def as_data(tree: Tree) -> dict[str, Any]:
         "labels": list(map(written, tree.unplaced)),
         "must_link": list(map(list, tree.must_link)),
         "cannot_link": list(map(list, tree.cannot_link)),
+        "merged_into": dict(tree.merged_into),
         "retired": list(tree.retired),
     }
     return _filled({"format": FORMAT, "name": tree.name} | lists)
@@ -52,9 +54,14 @@ def as_data(tree: Tree) -> dict[str, Any]:
 
 def label_data(label: Label, with_id: bool) -> str | dict[str, Any]:
     """Return a label as it is written: its name alone where that is enough."""
-    if not with_id and not label.description:
+    if not with_id and not label.description and not label.pinned:
         return label.name
-    return _filled({"id": label.id if with_id else "", "name": label.name, "description": label.description})
+    return _filled({"id": label.id if with_id else ""} | label_fields(label))
+
+
+def label_fields(label: Label) -> dict[str, Any]:
+    """Return what is written of a label beside its id; what is empty is left out in a file."""
+    return {key: getattr(label, key) for key in LABEL_KEYS if key != "id"}
 
 
 def group_fields(group: Group) -> dict[str, Any]:
@@ -71,10 +78,13 @@ def block_lines(data: dict[str, Any], indent: int) -> Iterator[str]:
     """Yield the lines of a mapping; what is nested in it stands two columns further in."""
     blank = " " * indent
     for key, value in data.items():
-        if not isinstance(value, list):
+        if not isinstance(value, list | dict):
             yield f"{blank}{key}: {scalar(value)}"
             continue
         yield f"{blank}{key}:"
+        if isinstance(value, dict):
+            yield from (line for word, text in value.items() for line in _pair_lines(f"{blank}  ", word, text))
+            continue
         for item in value:
             if isinstance(item, dict):
                 first, *rest = block_lines(item, indent + 4)
@@ -82,6 +92,14 @@ def block_lines(data: dict[str, Any], indent: int) -> Iterator[str]:
                 yield from rest
             else:
                 yield f"{blank}  - {inline(item) if isinstance(item, list) else scalar(item)}"
+
+
+def _pair_lines(blank: str, word: str, text: str) -> Iterator[str]:
+    """Write a user's text as a key with a value; YAML wants a long one marked."""
+    key = scalar(word)
+    yield from [f"{blank}{key}: {scalar(text)}"] if len(key) <= _LONGEST_KEY else [
+        f"{blank}? {key}", f"{blank}: {scalar(text)}"
+    ]  # fmt: skip
 
 
 def inline(data: Any) -> str:

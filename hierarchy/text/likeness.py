@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 # Arguments and settings that had another name.
-RENAMED = {"seed": "random_state", "precision": "dtype", "run": "run_dir", "groups": "sources"}
+RENAMED = {"seed": "random_state", "precision": "dtype", "run": "run_dir", "groups": "sources", "move_labels": "force"}
 OF_LABELS = "groups are groups of labels"
 # Settings of a classifier that are gone.
 REMOVED = {

@@ -149,7 +149,7 @@ def _groups(model: "Model") -> dict[str, Any]:
     documents = np.bincount(model.space.group_of, weights=model.train_counts, minlength=n).astype(int)
     order = np.argsort(-documents, kind="stable")[:SHOWN]
     return {
-        "built": sum(group.built for group in tree.groups),
+        "built": sum(bool(group.built) for group in tree.groups),
         "groups": [(tree.group_named(model.group_ids[i]), sizes[i], documents[i]) for i in order],
         "smaller": n - len(order),
     }

@@ -46,10 +46,13 @@ def _escaped_quotes() -> Iterator[None]:
         yield
     except Exception as error:  # typer has no public name for the base of its errors, which have a message
         message = getattr(error, "message", None)
-        if getattr(error, "option_name", None) == "--groups-column":
+        option = getattr(error, "option_name", None)
+        if option == "--groups-column":
             from hierarchy.text.likeness import OF_LABELS  # with numpy
 
             message = f"{message}: it is --source-column now, since {OF_LABELS}"
+        elif option == "--move-labels":
+            message = f"{message}: it is --force now"
         if isinstance(message, str):
             error.message = "\n".join(map(visible, message.split("\n")))  # type: ignore[attr-defined]
         raise

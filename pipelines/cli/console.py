@@ -44,7 +44,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType({
     "augment": "--set classifier.augment=module:function",
     "label_encoder": "--set classifier.label_encoder={}",
     "validation": "--set data.valid={}",
-    "move_labels": "--move-labels",
+    "force": "--force",
     # Where a command reads a tree and has no options for it.
     **{name: f"coarsefine taxonomy show FILE {option} -o taxonomy.yaml" for name, option in TREE_REMEDIES.items()},
 })  # fmt: skip

@@ -67,7 +67,7 @@ def label_errors(
         else:
             found = validated_folds(config, folds, repeats, source_column, id_column, baselines=False).predictions
         taxonomy = taxonomy_named(config)
-        errors = find_label_errors(found if taxonomy is None else found.named_by(taxonomy))  # names may have changed
+        errors = find_label_errors(found if taxonomy is None else found.as_of(taxonomy))  # it may have changed
         errors = replace(errors, found=errors.found[:top])
         excerpts = _excerpts(config, errors.found) if text else {}
         write_review(errors.found, out, excerpts)

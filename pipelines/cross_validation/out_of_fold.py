@@ -80,6 +80,35 @@ class OutOfFold:
         tree = self.trees[int(self.folds[document]) if len(self.trees) > 1 else 0]
         return tuple(tree.get(label) for label in labels)
 
+    def as_of(self, taxonomy: Taxonomy) -> "OutOfFold":
+        """Return the same as a tree is now: with its names, merged labels as their heirs, and none that was retired."""
+        now = [taxonomy.heir(label) for label in self.label_ids]
+        label_ids = tuple(sorted(set(now).difference(taxonomy.retired)))
+        if label_ids == self.label_ids:
+            return self.named_by(taxonomy)
+        place = {label: i for i, label in enumerate(label_ids)}
+        column = np.array([place.get(label, -1) for label in now], dtype=np.int64)
+        kept, known = np.flatnonzero(column[self.targets] >= 0), np.flatnonzero(column >= 0)
+        if not len(kept):
+            raise DataError("all documents of the out-of-fold predictions have labels that were retired")
+        ones, shape = np.ones(len(known), np.float32), (len(now), len(label_ids))
+        heirs = sparse.csr_matrix((ones, (known, column[known])), shape)
+        before, targets, rows = self.probabilities[kept], self.targets[kept], np.arange(len(kept))
+        probabilities = sparse.csr_matrix(before @ heirs)
+        others = probabilities[rows, column[targets]] - before[rows, targets]  # of labels with the same heir
+        trees = [{taxonomy.heir(label): group for label, group in tree.items()} | dict(tree) for tree in self.trees]
+        arrays: dict[str, Any] = {name: getattr(self, name)[kept] for name in ("rows", "keys", "folds")}
+        return replace(
+            self,
+            **arrays,
+            label_ids=label_ids,
+            targets=column[targets],
+            own=self.own[kept] + np.asarray(others, dtype=np.float32).reshape(-1),
+            probabilities=probabilities,
+            trees=tuple(trees),
+            ids=None if self.ids is None else tuple(self.ids[document] for document in kept.tolist()),
+        ).named_by(taxonomy)
+
     def named_by(self, taxonomy: Taxonomy) -> "OutOfFold":
         """Return the same with the names that a tree has now."""
         labels = {label.id: label.name for label in taxonomy.all_labels}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 import numpy as np
 
 from hierarchy.errors import DataError, Remedy
-from hierarchy.matching import Pair, is_called, match_key, one_spelling, spelling_lines
+from hierarchy.matching import Match, Pair, is_called, match_key, one_spelling, spelling_lines
 from hierarchy.nodes import named
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.characters import is_blank
@@ -68,7 +68,8 @@ class Checked:
     Parameters
     ----------
     documents
-        Without the empty ones; each with the id of its label, and its place among all as its row.
+        Without the empty ones and those of retired labels; each with the id of its label, and its place among all as
+        its row.
     report
         What was found.
     """
@@ -109,7 +110,8 @@ def check_documents(
     rows
         The same with what is said of them; read once.
     taxonomy
-        Its labels, placed or not, are the ones that the data may have; None allows any.
+        Its labels, placed or not, are the ones that the data may have; None allows any. Documents of a label that was
+        merged count for its heir, those of one that was retired are left out.
     where
         The source, for messages.
     keep_empty
@@ -133,14 +135,15 @@ def check_documents(
         under several groups, or no document left.
     """
     scan = _scanned(rows, len(texts), keep_empty)
-    ids = _ids(scan, taxonomy, known, merge_spellings=merge_spellings)
-    problems = label_problems(scan, taxonomy, ids, of_data=of_data)
+    matches = _matches(scan, taxonomy, known, merge_spellings=merge_spellings)
+    problems = label_problems(scan, taxonomy, matches, of_data=of_data)
     if problems:
         raise DataError(problems, where)
 
-    label_ids = sorted({label_id for label_id in ids if label_id is not None})
-    code_of = {label_id: code for code, label_id in enumerate(label_ids)}
-    of_pair = np.array([code_of[label_id] for label_id in ids if label_id is not None], dtype=np.int64)
+    scan.pair[np.isin(scan.pair, [pair for pair, match in enumerate(matches) if match.retired])] = -1
+    label_ids = sorted({match.id for match in matches if match.id is not None})
+    code_of: dict[str | None, int] = {label_id: code for code, label_id in enumerate(label_ids)}
+    of_pair = np.array([code_of.get(match.id, -1) for match in matches], dtype=np.int64)
     kept = np.flatnonzero(scan.pair >= 0)
     codes = of_pair[scan.pair[kept]]
     counts = np.bincount(codes, minlength=len(label_ids))
@@ -157,8 +160,8 @@ def check_documents(
         without_documents=tuple(label.id for label in of_tree if label.id not in code_of),
         few=tuple(label_ids[code] for code in np.flatnonzero(counts < FEW)),
         **_repeated(texts, kept, label_ids, codes, scan.hashes[kept], scan.rows[kept]),
-        **_written_differently(scan, taxonomy, ids),
-        **({} if taxonomy is None else _in_other_groups(scan, taxonomy, ids)),
+        **_written_differently(scan, taxonomy, matches),
+        **({} if taxonomy is None else _in_other_groups(scan, taxonomy, matches) | _gone(scan, taxonomy, matches)),
     )
     used = Documents(texts, [label_ids[code] for code in codes], kept)
     if len(kept) < len(texts):
@@ -243,26 +246,41 @@ def _repeated(
     }
 
 
-def _ids(scan: Scan, taxonomy: Taxonomy | None, known: Collection[str], *, merge_spellings: bool) -> list[str | None]:
-    """Find the label id of each pair of the scan, None where it has no meaning."""
+def _matches(scan: Scan, taxonomy: Taxonomy | None, known: Collection[str], *, merge_spellings: bool) -> list[Match]:
+    """Find what each pair of the scan means."""
     if taxonomy is not None:
-        return [taxonomy.resolve(label, group) for label, group in scan.pairs]
+        return [taxonomy.match(label, group) for label, group in scan.pairs]
     if not merge_spellings:
-        return [label for label, _ in scan.pairs]
+        return [Match(label) for label, _ in scan.pairs]
     counts: Counter[str] = Counter()
     for (label, _), documents in zip(scan.pairs, scan.counts, strict=True):
         counts[label] += documents
     spelling = one_spelling(counts, known)
-    return [spelling[label] for label, _ in scan.pairs]
+    return [Match(spelling[label]) for label, _ in scan.pairs]
 
 
-def _written_differently(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | None]) -> dict[str, Any]:
+def _gone(scan: Scan, taxonomy: Taxonomy, matches: list[Match]) -> dict[str, Any]:
+    """Count documents of labels that were merged or retired, and name these, the commonest first."""
+    counts = {"merged": Counter[str](), "retired": Counter[str]()}
+    for (label, _), match, documents in zip(scan.pairs, matches, scan.counts, strict=True):
+        if match.merged and match.id is not None:
+            counts["merged"][f"{label!r} for {taxonomy.label_named(match.id)!r}"] += documents
+        elif match.retired:
+            counts["retired"][repr(label)] += documents
+    return {what: count.total() for what, count in counts.items()} | {
+        f"{what}_labels": tuple(f"{label} ({n:,})" for label, n in count.most_common())
+        for what, count in counts.items()
+    }
+
+
+def _written_differently(scan: Scan, taxonomy: Taxonomy | None, matches: list[Match]) -> dict[str, Any]:
     """Count labels that only folding found, and say how they are written."""
     names = {} if taxonomy is None else {label.id: label.name for label in taxonomy.all_labels}
     folded = 0
     written = []
-    for (label, _), label_id, documents in zip(scan.pairs, ids, scan.counts, strict=True):
-        if label_id is None:
+    for (label, _), match, documents in zip(scan.pairs, matches, scan.counts, strict=True):
+        label_id = match.id
+        if label_id is None or match.merged:
             continue
         exact = label in (label_id, names.get(label_id))
         folded += 0 if exact else documents
@@ -271,16 +289,16 @@ def _written_differently(scan: Scan, taxonomy: Taxonomy | None, ids: list[str | 
     return {"folded": folded, "folded_as": tuple(spelling_lines("label", written))}
 
 
-def _in_other_groups(scan: Scan, taxonomy: Taxonomy, ids: list[str | None]) -> dict[str, Any]:
+def _in_other_groups(scan: Scan, taxonomy: Taxonomy, matches: list[Match]) -> dict[str, Any]:
     """Count documents in groups other than the taxonomy's."""
     home = {label.id: group for group in taxonomy.groups for label in group.labels}
     mismatches = 0
     mismatched: dict[str, None] = {}
-    for (_, group), label_id, documents in zip(scan.pairs, ids, scan.counts, strict=True):
-        if label_id is None or group is None:
+    for (_, group), match, documents in zip(scan.pairs, matches, scan.counts, strict=True):
+        if match.id is None or match.merged or group is None:
             continue
-        place = home.get(label_id)
+        place = home.get(match.id)
         if place is not None and not is_called(place, group):
             mismatches += documents
-            mismatched[f"{taxonomy.label_named(label_id)!r} in {group!r}, not {named(place)!r}"] = None
+            mismatched[f"{taxonomy.label_named(match.id)!r} in {group!r}, not {named(place)!r}"] = None
     return {"group_mismatches": mismatches, "mismatched": tuple(mismatched)}

@@ -13,7 +13,7 @@ from hierarchy.text.characters import healed
 from hierarchy.text.escaping import short_repr
 from pipelines.data.checks import check_documents
 from pipelines.data.documents import Documents, warn_of_repeats
-from pipelines.data.label_words import Word, check_words, ids_said, words_given
+from pipelines.data.label_words import Word, check_words, meanings, words_given
 from pipelines.data.splits import stratified_split
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -85,8 +85,11 @@ def check_labels(
     if taxonomy is not None and not words:
         _refuse_codes(given, taxonomy, where)
     if taxonomy is not None and words:
-        ids = ids_said(given, taxonomy, words)
-        said = [name if label is None else label for label, name in zip(ids, said, strict=True)]
+        text_of = {
+            word: text if taxonomy.match(text := str(word)) == match else words[word]
+            for word, match in meanings(given, taxonomy, words).items()
+        }
+        said = [text_of[word] for word in given]
     rows = zip(texts, said, repeat(None), repeat(1), count())
     checked = check_documents(
         texts, rows, taxonomy, where=where, keep_empty=keep_empty, merge_spellings=merge_spellings, known=known
@@ -112,7 +115,13 @@ def _refuse_codes(labels: Sequence[Word], taxonomy: Taxonomy, where: str) -> Non
         )
 
 
-def words_of(texts: Any, labels: Any, *parts: Documents) -> dict[str, Word]:
+def words_of(
+    texts: Any,
+    labels: Any,
+    *parts: Documents,
+    taxonomy: Taxonomy | None,
+    by_word: Mapping[Word, str] = MappingProxyType({}),
+) -> dict[str, Word]:
     """Find the word of each label, as `words_given` does; of `Documents` that is its id.
 
     Parameters
@@ -121,10 +130,14 @@ def words_of(texts: Any, labels: Any, *parts: Documents) -> dict[str, Word]:
         As for `check_labels`.
     parts
         What it made of them.
+    taxonomy, by_word
+        Tell which words are those of merged labels.
     """
     if isinstance(texts, Documents):
         return {label: label for label in texts.labels}
-    return words_given(check_words(labels), *parts)
+    words = check_words(labels)
+    means = {} if taxonomy is None else meanings(words, taxonomy, by_word)
+    return words_given(words, *parts, gone={word for word, match in means.items() if match.merged})
 
 
 def check_pair(given: Any, name: str, taxonomy: Taxonomy | None, *, where: str, **options: Any) -> Documents:

@@ -6,13 +6,14 @@ that differ from its ids (`Model.words`).
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from hierarchy.arguments import column, same_length
 from hierarchy.errors import DataError
+from hierarchy.matching import Match
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.wording import some
 from pipelines.data.documents import Documents
@@ -20,6 +21,7 @@ from pipelines.data.documents import Documents
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Word: TypeAlias = str | int  # truth values are whole numbers
+UNKNOWN, RETIRED = -1, -2  # places of labels that a model lacks, and of those that the tree retired
 KINDS = {str: "text", int: "whole numbers", bool: "truth values"}
 
 
@@ -46,7 +48,7 @@ def check_words(labels: Any, name: str = "labels") -> list[Word]:
     return words
 
 
-def words_given(labels: Sequence[Word], *parts: Documents) -> dict[str, Word]:
+def words_given(labels: Sequence[Word], *parts: Documents, gone: Collection[Word] = ()) -> dict[str, Word]:
     """Find the word of each label id: the one that was given most, not counting blanks around it.
 
     Parameters
@@ -55,12 +57,15 @@ def words_given(labels: Sequence[Word], *parts: Documents) -> dict[str, Word]:
         The words of all documents.
     parts
         Documents with their ids, and with the places of their words as rows.
+    gone
+        Words of labels that were merged into others, for which they do not stand.
 
     Returns
     -------
     dict[str, Word]
         Of every label that has a document. Of equally common words the id itself or the first in order; with blanks
-        around it only where it was never given without.
+        around it only where it was never given without. Of a label that has only words that are gone its id, as a
+        number where words are numbers and it is one.
     """
     counts: Counter[tuple[str, Word]] = Counter()
     for part in parts:
@@ -77,7 +82,11 @@ def words_given(labels: Sequence[Word], *parts: Documents) -> dict[str, Word]:
 
     found: dict[str, Word] = {}
     for label, word in sorted(counts, key=rank):
-        found.setdefault(label, word)
+        if word not in gone:
+            found.setdefault(label, word)
+    for label, word in counts:
+        if label not in found:
+            found[label] = label if isinstance(word, str) else int(label) if label.isdecimal() else word
     return found
 
 
@@ -146,8 +155,8 @@ def sorted_words(spoken: Mapping[str, Word]) -> tuple[np.ndarray, np.ndarray, li
     return np.array([words[column] for column in columns]), np.array(columns), [ids[column] for column in columns]
 
 
-def ids_said(words: Iterable[Word], taxonomy: Taxonomy, by_word: Mapping[Word, str]) -> list[str | None]:
-    """Find the label id that each word means.
+def meanings(words: Iterable[Word], taxonomy: Taxonomy, by_word: Mapping[Word, str]) -> dict[Word, Match]:
+    """Find what each word means.
 
     Parameters
     ----------
@@ -160,51 +169,61 @@ def ids_said(words: Iterable[Word], taxonomy: Taxonomy, by_word: Mapping[Word, s
 
     Returns
     -------
-    list of str or None
-        None where nothing, or more than one label, fits.
+    dict[Word, Match]
+        Of each word. Labels that were merged or retired since the fit are followed.
     """
-    means: dict[Word, str | None] = {}
-    found = []
-    for word in words:
-        if word not in means:
-            spoken = by_word.get(word)
-            gone = spoken is None or taxonomy.resolve(spoken) != spoken
-            means[word] = taxonomy.resolve(str(word)) or (None if gone else spoken)
-        found.append(means[word])
+    found: dict[Word, Match] = {}
+    for word in dict.fromkeys(words):
+        match = found[word] = taxonomy.match(str(word))
+        if match == Match() and word in by_word:
+            by_id = taxonomy.match(by_word[word])
+            if by_id.merged or by_id.retired or by_id.id == by_word[word]:
+                found[word] = by_id
     return found
 
 
 def known_places(
     texts: Sequence[str], labels: Any, taxonomy: Taxonomy, by_word: Mapping[Word, str], known: Sequence[str]
 ) -> np.ndarray:
-    """Find the place of each label among those that a model answers with; -1, which is told, of one that it lacks.
+    """Find the place of each label among those that a model answers with.
 
     Parameters
     ----------
     texts, labels
         Documents and their labels in words.
     taxonomy, by_word
-        As for `ids_said`.
+        As for `meanings`.
     known
         Ids that the model answers with.
+
+    Returns
+    -------
+    numpy.ndarray
+        (documents,) the place; -1, which is told, of a label that the model lacks, -2, which is told too, of one that
+        was retired.
 
     Raises
     ------
     DataError
-        There are no documents, or not one label a document.
+        There are no documents, all have retired labels, or there is not one label a document.
     """
     words = check_words(labels)
     same_length(texts, words, ("texts", "labels"))
     if not len(texts):
         raise DataError("there are no documents to score")
-    place = {label: i for i, label in enumerate(known)}
-    places = np.array([-1 if label is None else place.get(label, -1) for label in ids_said(words, taxonomy, by_word)])
-    if (places < 0).any():
-        unknown = sorted({repr(word) for word, found in zip(words, places, strict=True) if found < 0})
-        logger.warning(
-            "%d of %d documents count as wrong, having labels that the model does not know: %s",
-            (places < 0).sum(), len(places), some(unknown),
-        )  # fmt: skip
+    place: dict[str | None, int] = {label: i for i, label in enumerate(known)}
+    means = meanings(words, taxonomy, by_word)
+    of_word = {word: RETIRED if match.retired else place.get(match.id, UNKNOWN) for word, match in means.items()}
+    places = np.array([of_word[word] for word in words])
+    for what, told in (
+        (UNKNOWN, "count as wrong, having labels that the model does not know"),
+        (RETIRED, "are left out, having labels that were retired"),
+    ):
+        if number := int((places == what).sum()):
+            said = sorted(repr(word) for word in of_word if of_word[word] == what)
+            logger.warning("%d of %d documents %s: %s", number, len(places), told, some(said))
+    if (places == RETIRED).all():
+        raise DataError("no document is left: all have labels that were retired; give others")
     return places
 
 

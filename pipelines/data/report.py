@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hierarchy.errors import PROBLEMS_SHOWN, Remedy
-from hierarchy.matching import Pair, capped, match_key
+from hierarchy.matching import Match, Pair, capped, match_key
 from hierarchy.nodes import Label
 from hierarchy.text.wording import count, shortened, some
 
@@ -65,6 +65,10 @@ class DataReport:
         line that says how it is written.
     group_mismatches, mismatched
         Documents whose group is not the one in which the taxonomy has the label, and the cases.
+    merged, merged_labels
+        Documents whose label was merged into another, for which they count, and the cases.
+    retired, retired_labels
+        Documents whose label was retired, which are left out, and the cases.
     """
 
     documents: int
@@ -84,6 +88,10 @@ class DataReport:
     folded_as: tuple[str, ...] = ()
     group_mismatches: int = 0
     mismatched: tuple[str, ...] = ()
+    merged: int = 0
+    merged_labels: tuple[str, ...] = ()
+    retired: int = 0
+    retired_labels: tuple[str, ...] = ()
 
     def lines(self, taxonomy: "Taxonomy | None" = None) -> list[str]:
         """Return the report as plain lines, the figures first and then each finding; `taxonomy` names the labels."""
@@ -95,8 +103,14 @@ class DataReport:
             f"{count(self.used, 'document')} in {count(self.labels, 'label')} "
             f"(documents a label: {self.fewest:,} to {self.most:,}, median {self.median:,g})"
         ]
+        if self.merged:
+            what = count(self.merged, "document")
+            found.append(f"{what} whose label was merged, counted for its heir: {some(self.merged_labels)}")
+        if self.retired:
+            what = count(self.retired, "document")
+            found.append(f"{what} whose label was retired, left out: {some(self.retired_labels)}")
         if self.empty:
-            what = "left out" if self.used < self.documents else "kept"
+            what = "left out" if self.used < self.documents - self.retired else "kept"
             rows = some(self.empty_rows, self.empty)
             found.append(f"{count(self.empty, 'empty document')} {what} (rows {rows})")
         if self.duplicates:
@@ -118,7 +132,7 @@ class DataReport:
 
 
 def label_problems(
-    scan: "Scan", taxonomy: "Taxonomy | None", ids: list[str | None], *, of_data: bool = False
+    scan: "Scan", taxonomy: "Taxonomy | None", matches: list[Match], *, of_data: bool = False
 ) -> list[str]:
     """List everything about the labels that stops the work.
 
@@ -128,8 +142,8 @@ def label_problems(
         What the documents hold.
     taxonomy
         The labels that they may have; None allows all.
-    ids
-        The label id of each of the scan's pairs, None where it has no meaning.
+    matches
+        What each of the scan's pairs means.
     of_data
         The taxonomy was made of the training documents' labels, and a person knows these.
 
@@ -158,8 +172,10 @@ def label_problems(
         rows = some([f"{row}: {_shown(labels)}" for row, labels in scan.several.first], scan.several.total)
         found.append(f"{what} several labels (rows {rows}); one label a document is predicted: keep one of them")
     if taxonomy is not None:
-        found += _unresolved(scan, taxonomy, ids, OF_DATA if of_data else OF_TAXONOMY)
-    if not found and not scan.pairs:
+        found += _unresolved(scan, taxonomy, matches, OF_DATA if of_data else OF_TAXONOMY)
+    if not found and scan.pairs and all(match.retired for match in matches):
+        found.append("no document is left: all have labels that the taxonomy retired; name other documents")
+    elif not found and not scan.pairs:
         found.append(
             Remedy(
                 f"no document is left: {count(scan.empty.total, 'document')} read, all without text; name the right "
@@ -183,18 +199,19 @@ class _Case:
         return f"label {shortened(self.label)!r} ({count(self.documents, 'document')}, first in row {self.row})"
 
 
-def _unresolved(scan: "Scan", taxonomy: "Taxonomy", ids: list[str | None], words: tuple[str, str, str]) -> list[str]:
+def _unresolved(scan: "Scan", taxonomy: "Taxonomy", matches: list[Match], words: tuple[str, str, str]) -> list[str]:
     """Describe the pairs without a meaning: ambiguous ones, then unknown ones, the commonest first."""
     unknown_is, all_lack, add = words
-    if None not in ids:
+    unclear = [match.id is None and not match.retired for match in matches]
+    if not any(unclear):
         return []
     by_name: dict[str, list[Label]] = defaultdict(list)
     for label in taxonomy.all_labels:
         by_name[match_key(label.name)].append(label)
     ambiguous: dict[Pair, _Case] = {}
     unknown: dict[Pair, _Case] = {}
-    for pair, label_id, documents, row in zip(scan.pairs, ids, scan.counts, scan.first_rows, strict=True):
-        if label_id is not None:
+    for pair, is_unclear, documents, row in zip(scan.pairs, unclear, scan.counts, scan.first_rows, strict=True):
+        if not is_unclear:
             continue
         name, group = pair
         # The group says nothing about a label that is nowhere: one case for all groups.
@@ -220,10 +237,7 @@ def _unresolved(scan: "Scan", taxonomy: "Taxonomy", ids: list[str | None], words
     shown, rest = _commonest(unknown, LABELS_SHOWN - len(shown))
     for case in shown:
         near = ", ".join(repr(taxonomy.label_named(near)) for near in taxonomy.nearest(case.label))
-        if case.label in taxonomy.retired:
-            remedy = "it is retired"
-        else:
-            remedy = f"nearest: {near}" if near else f"nothing in it is alike: {add}, or take it out"
+        remedy = f"nearest: {near}" if near else f"nothing in it is alike: {add}, or take it out"
         found.append(f"{case} {unknown_is}; {remedy}")
     if rest:
         found.append(f"{rest} that {all_lack}")

@@ -104,7 +104,7 @@ def write_demo_corpus(folder: str | Path, language: str = "en", random_state: in
     other. A recombination of training sentences would be recognised by heart, and settings chosen on it would
     be wrong, so a label sets two sentences apart for its validation letters (English: one of its five
     training and one of its three test sentences; Chinese: two of its four training sentences). A
-    linear model is four to nine points less accurate on validation than on test letters, over a few seeds.
+    linear model is four to twelve points less accurate on validation than on test letters, over a few seeds.
     Neutral sentences are different in training and test letters; validation letters share those of
     the test letters.
 

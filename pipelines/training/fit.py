@@ -105,7 +105,7 @@ def fit_documents(
     train, valid = prepare_documents(
         texts, labels, validation, taxonomy, random_state=settings.random_state, merge_spellings=merge
     )
-    words = words_of(texts, labels, train, *([valid] if validation is None else []))
+    words = words_of(texts, labels, train, *([valid] if validation is None else []), taxonomy=taxonomy)
     calibrating = None
     if calibration is not None:
         calibrating = check_calibration(calibration, taxonomy, words)

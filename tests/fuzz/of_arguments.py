@@ -20,11 +20,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "taxonomy show": ("--html", "--set", "--config"),
     "taxonomy check": ("--reference", "--set", "--json"),
     "taxonomy diff": ("--json",),
-    "taxonomy build": ("--out", "--set", "--config", "--from", "--move-labels", "--predictions"),
+    "taxonomy build": ("--out", "--set", "--config", "--from", "--force", "--predictions"),
 }
 DOCUMENTS = b'{"text": "the kettle", "label": "kettles"}\n{"text": "a hose", "label": "hoses"}\n'
 TREE = b"kitchen: [kettles, toasters, fridges]\ngarden: [mowers, hoses, seeds]\n"
-FLAGS = ("--json", "--by-group", "--baselines", "--move-labels")
+FLAGS = ("--json", "--by-group", "--baselines", "--force")
 NO_TEXT = "x\udc80\udcff"  # bytes of an argument that are no UTF-8, as Python has them
 MODEL = "MODEL"  # stands for the folder of a saved one
 GOOD = {

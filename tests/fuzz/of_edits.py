@@ -50,6 +50,8 @@ def _command(rng: Random, labels: Sequence[str], groups: Sequence[str], command:
         "split": rng.choice([[f"--into={new[0]}", f"--into={new[1]}", "--", chosen[0]],
                              [*(f"--label={label}" for label in chosen), f"--into={new[0]}", "--", group]]),
         "retire": [*kind, "--", *rng.choice([chosen, [group]])],
+        "pin": [*kind, "--", *rng.choice([chosen, [group], [*chosen, group]])],
+        "unpin": [*kind, "--", *rng.choice([chosen, [group], [*chosen, group]])],
         "rename": [*kind, "--", rng.choice([chosen[0], group]), new[0]],
     }  # fmt: skip
     command = command or rng.choice(list(options))

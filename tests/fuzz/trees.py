@@ -18,9 +18,12 @@ def tree(rng: Random, hostile: float = 0.5) -> dict[str, Any]:
     while labels and rng.random() < 0.8:
         taken = [labels.pop() for _ in range(rng.randint(1, len(labels)))]
         word = name(rng) if rng.random() < hostile else f"Group {len(groups)}"
-        groups.append((rng.choice([word, f"g{len(groups)}"]), word, taken, rng.random() < 0.1))
+        built = rng.random() < 0.2 and rng.choice([True, "abcdefgh"])
+        groups.append((rng.choice([word, f"g{len(groups)}"]), word, taken, built))
     links = [tuple(rng.sample(ids, 2))] if len(ids) > 2 and rng.random() < 0.15 else []
-    return {"groups": groups, "unplaced": labels, "must_link": links, "retired": rng.choice([[], [], ["gone", "left"]])}
+    gone = {"merged_into": rng.choice([{}, {}, {"former": rng.choice(ids), "before it": "former"}])}
+    gone |= {"retired": rng.choice([[], [], ["gone", "left"]])}
+    return {"groups": groups, "unplaced": labels, "must_link": links} | gone
 
 
 def taxonomy(data: dict[str, Any]) -> Taxonomy:
@@ -30,7 +33,8 @@ def taxonomy(data: dict[str, Any]) -> Taxonomy:
         for group_id, word, labels, built in data["groups"]
     )
     unplaced = tuple(Label(*label) for label in data["unplaced"])
-    return Taxonomy(groups, unplaced, must_link=tuple(data["must_link"]), retired=tuple(data["retired"]))
+    gone = {"merged_into": data["merged_into"], "retired": tuple(data["retired"])}
+    return Taxonomy(groups, unplaced, must_link=tuple(data["must_link"]), **gone)
 
 
 def by_hand(rng: Random, data: dict[str, Any]) -> str:
@@ -48,13 +52,16 @@ def _lines(rng: Random, data: dict[str, Any]) -> Iterator[str]:
         if group_id != word:
             yield f"    id: {_written(rng, group_id)}"
         if built:
-            yield "    built: true"
+            yield f"    built: {scalar(built)}"
         yield from _labels(rng, labels, "    ")
     if data["unplaced"]:
         yield from _labels(rng, data["unplaced"], "")
     for key in ("must_link", "cannot_link"):
         if data.get(key):
             yield f"{key}: [{', '.join('[' + ', '.join(map(quoted, link)) + ']' for link in data[key])}]"
+    if data["merged_into"]:
+        yield "merged_into:  # of merged labels"
+        yield from (f"  {word}: {quoted(heir)}" for word, heir in data["merged_into"].items())
     if data["retired"]:
         yield f"retired: [{', '.join(map(quoted, data['retired']))}]  # of retired"
 

@@ -127,7 +127,7 @@ def test_edits_and_differences(shown, place):
         return said
 
     assert "New lamps (l-lamps)' moved from group 'New office" in edit("move", "l-lamps", "--to", "g-kitchen")
-    assert "labelled 'New lamps (l-lamps)' must be labelled 'New desks" in edit("merge", "l-lamps", "--into", "l-desks")
+    assert "'New lamps (l-lamps)' is merged into label 'New desks" in edit("merge", "l-lamps", "--into", "l-desks")
     edit("split", "l-lamps", "--into", "Bulbs", "--into", "Shades")
     edit("retire", "g-office")
     said = shown("taxonomy", "move", place / "new.yaml", "New lampsy", "--to", "New officer", code=2)

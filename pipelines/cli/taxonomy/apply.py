@@ -12,7 +12,7 @@ import typer
 
 from hierarchy.errors import TaxonomyError
 from pipelines.cli.commands import WORK
-from pipelines.cli.taxonomy.edit import EditCommand, add, edit_command, merge, move, rename, retire, split
+from pipelines.cli.taxonomy.edit import EditCommand, add, edit_command, merge, move, pin, rename, retire, split, unpin
 
 if TYPE_CHECKING:
     from hierarchy.editing.draft import Edited
@@ -42,7 +42,7 @@ def apply(
             "%s: its edits were made for another tree, or before this one was edited; see with --dry-run what they do",
             edits,
         )
-    read = _reader((add, move, merge, split, retire, rename), work)
+    read = _reader((add, move, merge, split, retire, rename, pin, unpin), work)
     try:
         return all_or_none(taxonomy, {number: read(line) for number, line in file.lines.items()})
     except TaxonomyError as error:

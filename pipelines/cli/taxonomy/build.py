@@ -1,7 +1,6 @@
 """``coarsefine taxonomy build``: labels placed in groups."""
 
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
     from pipelines.cli.commands import Work
     from pipelines.config import Config
+
+
+OWN_REMARK = "# unsorted:"  # a comment that the builder writes, and no person
 
 
 @command(
@@ -40,9 +42,9 @@ def build(
         Path | None,
         typer.Option("--from", metavar="FILE", help="Earlier tree: only new labels are placed, all others stay."),
     ] = None,
-    move_labels: Annotated[
+    force: Annotated[
         bool,
-        typer.Option("--move-labels", help="Let labels leave the built group they stand in; see docs/taxonomy.md."),
+        typer.Option("--force", help="Undo what is by hand, or may be, where a build would stop: docs/taxonomy.md."),
     ] = False,
     predictions: Annotated[
         Path | None,
@@ -72,18 +74,45 @@ def build(
             given = read_taxonomy(earlier).with_labels(given)
         if predictions is not None and config.data.train is None:
             raise TaxonomyError("--predictions needs the documents that they are about: --set data.train=FILE")
-        confusions = None if predictions is None else read_out_of_fold(predictions).probe
+        out_of_fold = None if predictions is None else read_out_of_fold(predictions)
         encoders = Encoders(config.classifier)
         builder = builder_of(encoders)
-        check_tree = partial(builder.check, keep=keep, move_labels=move_labels)
+
+        def check_tree(tree: "Taxonomy") -> None:
+            builder.check(tree, keep=keep, force=force)
+            if not force:
+                _check_replaced(out, tree)
+
         taxonomy, documents = training_vectors(config, encoders, given, check_tree)
-        built = builder.build(taxonomy, documents, keep=keep, move_labels=move_labels, confusions=confusions)
+        confusions = None if out_of_fold is None else out_of_fold.as_of(taxonomy).probe
+        built = builder.build(taxonomy, documents, keep=keep, force=force, confusions=confusions)
         built.to_yaml(out, builder.report_.unsorted)
     wrote(out, f"{sizes(built)} in")
     if as_json:
         print_json(asdict(builder.report_))
     else:
         _print_build(builder.report_, built)
+
+
+def _check_replaced(out: Path, given: "Taxonomy") -> None:
+    """Refuse, before the work, to write over a file with what a person did and the tree to be built does not have."""
+    from hierarchy.building.builder import UNDOING
+    from hierarchy.building.undone import undone
+    from hierarchy.editing.series import comments_of
+    from hierarchy.files.taxonomy_files import read_text
+    from hierarchy.taxonomy import Taxonomy
+
+    if not out.exists():
+        return
+    where = f"{out}, which the build would replace"
+    try:
+        lost = undone(Taxonomy.from_yaml(out), given)
+    except TaxonomyError as error:
+        raise TaxonomyError(f"it holds something else than a taxonomy ({error.problems[0]})", where, UNDOING) from None
+    if remarks := [remark for remark in comments_of(read_text(out)) if not remark.startswith(OWN_REMARK)]:
+        lost.append(f"comments would be gone ({len(remarks)}): {remarks[0]}")
+    if lost:
+        raise TaxonomyError(lost, where, UNDOING)
 
 
 def _with_columns(config: "Config", shape: dict[str, Any]) -> "Config":

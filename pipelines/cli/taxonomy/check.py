@@ -48,17 +48,28 @@ def check(
     random_state = encoders.settings.random_state
     quality = taxonomy_quality(measure(taxonomy, documents, **encoders.for_trees, random_state=random_state))
     if as_json:
-        print_json(asdict(quality) | ({"reference": asdict(against)} if against else {}))
+        print_json(asdict(quality) | _owned(taxonomy) | ({"reference": asdict(against)} if against else {}))
     else:
         _print_quality(quality, taxonomy, against)
 
 
+def _owned(taxonomy: "Taxonomy") -> dict[str, list[str]]:
+    """Name what a rebuild leaves as it is: labels where they stand, and groups of the builder that a person edited."""
+    return {
+        "pinned": [label.id for group in taxonomy.groups for label in group.pinned],
+        "edited_by_hand": [group.id for group in taxonomy.groups if group.edited],
+    }
+
+
 def _print_quality(quality: "TaxonomyQuality", taxonomy: "Taxonomy", agreement: "Agreement | None") -> None:
     """Print the figures, the agreement with a reference where there is one, and the lists."""
+    owned = _owned(taxonomy)
     figures = {
         "labels": quality.n_labels,
         "groups": quality.n_groups,
         "labels in no group": quality.n_unplaced,
+        "labels that a rebuild leaves where they are": len(owned["pinned"]),
+        "groups built, then edited by hand": len(owned["edited_by_hand"]) or None,
         "smallest and largest group": f"{quality.smallest} and {quality.largest}",
         "largest by smallest": f"{quality.imbalance:.1f}",
         "cohesion (cosine to the own group less the best other)": f"{quality.cohesion:+.3f}",

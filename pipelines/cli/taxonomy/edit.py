@@ -1,4 +1,4 @@
-"""``coarsefine taxonomy add|move|merge|split|retire|rename``: a label tree that lives on."""
+"""``coarsefine taxonomy add|move|merge|split|retire|rename|pin|unpin``: a label tree that lives on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,7 +63,8 @@ def edit_command(example: str) -> "Callable[[Callable[..., Edited]], EditCommand
             else:
                 wrote(file, "the edited taxonomy is in")
             print_lines(*edited.lines())
-            print_lines(refit_line([edited.new.group_named(head) for head in edited.heads], edited.diff.coarse, file))
+            heads = [edited.new.group_named(head) for head in edited.diff.heads]
+            print_lines(refit_line(heads, edited.diff.coarse, file))
             if unplaced := len(edited.new.unplaced):
                 print_lines(f"{count(unplaced, 'label')} without a group: a training, or `taxonomy build`, finds one")
 
@@ -89,7 +90,7 @@ def add(
     label_id: Annotated[str, typer.Option("--id", help="Id of the one new label; else its name.")] = "",
     description: Annotated[str, typer.Option("--description", "-d", help="Of the one new label.")] = "",
 ) -> "Edited":
-    """Add labels to a group, or let the builder place them.
+    """Add labels to a group, where they are pinned, or let the builder place them.
 
     Documents (data.train), where given, help it. No other label moves.
     """
@@ -114,7 +115,7 @@ def move(
     group: Annotated[str, typer.Option("--to", help="Id or name of the group.")],
     new_group: NewGroupOption = False,
 ) -> "Edited":
-    """Move labels to another group; their ids stay."""
+    """Move labels to another group, where a rebuild leaves them; their ids stay."""
     from hierarchy.editing import edits
 
     return edits.move(taxonomy, labels, group, new_group=new_group)
@@ -129,7 +130,7 @@ def merge(
 ) -> "Edited":
     """Merge labels, or groups, into one that stays.
 
-    The ids of the labels that go are retired, and their documents must be labelled anew.
+    Documents of merged labels count for the one that stays: the file remembers it (merged_into).
     """
     from hierarchy.editing import edits
 
@@ -154,8 +155,8 @@ def split(
 ) -> "Edited":
     """Split a group or a label.
 
-    A group: --parts N by likeness, or --label LABEL ... --into NAME. A label: --into NAME --into NAME, and its id is
-    retired.
+    A group: --parts N by likeness, or --label LABEL ... --into NAME. A label: --into NAME --into NAME; it is retired,
+    and its documents are left out until they carry a label of today.
     """
     from hierarchy.editing import edits
     from hierarchy.nodes import Label
@@ -176,12 +177,11 @@ def split(
 def retire(taxonomy: "Taxonomy", what: WordsArgument, kind: KindOption = None) -> "Edited":
     """Take labels, or whole groups, out of the tree.
 
-    Ids of labels that were taken out are never used again.
+    Their documents are left out from then on, and their ids are never used again.
     """
     from hierarchy.editing import edits
 
-    groups = [word for word in what if _kind(taxonomy, [word], kind) == "group"]
-    return edits.retire(taxonomy, [word for word in what if word not in groups], groups)
+    return edits.retire(taxonomy, *_labels_and_groups(taxonomy, what, kind))
 
 
 @edit_command('rename taxonomy.yaml Kettles "Electric kettles"')
@@ -191,11 +191,36 @@ def rename(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
     kind: KindOption = None,
 ) -> "Edited":
-    """Give a label or a group another name; its id stays."""
+    """Give a label or a group another name; its id stays, and a rebuild keeps the group."""
     from hierarchy.editing import edits
 
     of_group = _kind(taxonomy, [what], kind) == "group"
     return (edits.rename_group if of_group else edits.rename_label)(taxonomy, what, name)
+
+
+@edit_command('pin taxonomy.yaml Kettles "Garden tools"')
+def pin(taxonomy: "Taxonomy", what: WordsArgument, kind: KindOption = None) -> "Edited":
+    """Have a rebuild leave labels where they stand, and groups as they are.
+
+    What you move, name or edit is pinned by that.
+    """
+    from hierarchy.editing import edits
+
+    return edits.pin(taxonomy, *_labels_and_groups(taxonomy, what, kind))
+
+
+@edit_command('unpin taxonomy.yaml Kettles "Garden tools"')
+def unpin(taxonomy: "Taxonomy", what: WordsArgument, kind: KindOption = None) -> "Edited":
+    """Let a rebuild deal labels, and all labels of groups, as it finds best."""
+    from hierarchy.editing import edits
+
+    return edits.unpin(taxonomy, *_labels_and_groups(taxonomy, what, kind))
+
+
+def _labels_and_groups(taxonomy: "Taxonomy", words: Sequence[str], kind: Kind | None) -> tuple[list[str], list[str]]:
+    """Part words by what they name."""
+    groups = [word for word in words if _kind(taxonomy, [word], kind) == "group"]
+    return [word for word in words if word not in groups], groups
 
 
 def _kind(taxonomy: "Taxonomy", words: Sequence[str], kind: Kind | None) -> Kind:

@@ -12,6 +12,7 @@ from pipelines.cli.commands import command
 from pipelines.cli.console import print_json, print_lines, text, wrote
 
 if TYPE_CHECKING:
+    from hierarchy.nodes import Group
     from hierarchy.taxonomy import Taxonomy
     from pipelines.cli.commands import Work
 
@@ -31,7 +32,10 @@ def show(
         typer.Option("--out", "-o", metavar="FILE", help="Write the tree to .yaml, .json, .csv, .tsv or .xlsx."),
     ] = None,
 ) -> None:
-    """Show the tree with the size of each group, write it to a file (-o), or draw it (--html)."""
+    """Show the tree with the size of each group and what is pinned, write it to a file (-o), or draw it (--html).
+
+    A group that the builder made says so; its labels may move in a rebuild, unless they are pinned. All others stay.
+    """
     from hierarchy.disk.whole_files import write_output
     from hierarchy.files.taxonomy_files import WRITTEN
     from pipelines.cli.documents import read_taxonomy, training_vectors
@@ -72,11 +76,18 @@ def _print_tree(taxonomy: "Taxonomy", title: str) -> None:
     from rich.tree import Tree
 
     tree = Tree(text(f"{title}: {sizes(taxonomy)}", style="bold"))
-    branches = [(named(group), group.labels) for group in taxonomy.groups]
+    branches = [(f"{named(group)} ({len(group.labels)}){_made(group)}", group.labels) for group in taxonomy.groups]
     if taxonomy.unplaced:
-        branches.append(("in no group yet", taxonomy.unplaced))
-    for name, labels in branches:
-        branch = tree.add(text(f"{name} ({len(labels)})", style="bold"))
+        branches.append((f"in no group yet ({len(taxonomy.unplaced)})", taxonomy.unplaced))
+    for title, labels in branches:
+        branch = tree.add(text(title, style="bold"))
         for label in labels:
-            branch.add(text(named(label)))
+            branch.add(text(named(label) + ", pinned" * label.pinned))
     print_lines(tree)
+
+
+def _made(group: "Group") -> str:
+    """Say who made a group, where that is the builder, and what of it a rebuild keeps."""
+    if group.edited:
+        return ", built, then edited by hand: pinned"
+    return ", built" * bool(group.built) + ", name kept" * (bool(group.built) and group.frozen_name)

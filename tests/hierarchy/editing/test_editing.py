@@ -38,7 +38,7 @@ def refused(edit, *parts):
 def test_add():
     edited = editing.add(TREE, [Label("", "Pans", "of iron"), Label("pots", "Pots")], "Kitchen")
     assert edited.new.groups[0].labels[-2:] == (Label("Pans", "Pans", "of iron"), Label("pots", "Pots"))
-    assert edited.heads == edited.diff.heads == ("Kitchen",)
+    assert edited.diff.heads == ("Kitchen",)
     assert edited.diff.coarse
     assert editing.add(TREE, labels("Rakes")).new.unplaced == labels("Saws", "Rakes")
     assert editing.add(TREE, [Label("", "Kettles")], "Garden").new.groups[1].labels[-1].id == "g/Kettles"
@@ -62,7 +62,7 @@ def test_add_refuses_all_at_once():
 def test_move_keeps_ids():
     edited = editing.move(TREE, ["Espresso machines", "Saws"], "Office")
     assert home(edited.new)["espresso"] == home(edited.new)["Saws"] == "Office"
-    assert edited.heads == ("Kitchen", "Office")
+    assert edited.diff.heads == ("Kitchen", "Office")
     assert edited.diff.moved == (("espresso", "Kitchen", "Office"), ("Saws", None, "Office"))
     assert editing.move(TREE, ["Kettles"], "Kitchen").new == TREE
     other = Taxonomy(groups=(Group("a", "a", labels=(Label("a/Other", "Other"), *labels("x"))),
@@ -75,7 +75,7 @@ def test_an_emptied_group_goes_away():
     edited = editing.move(TREE, ["Pens"], "g")
     assert edited.diff.groups_removed == ("Office",)
     assert "group 'Office' is gone" in edited.lines()
-    assert edited.heads == ("g",)
+    assert edited.diff.heads == ("g",)
 
 
 def test_links_are_kept():
@@ -93,12 +93,20 @@ def test_merge():
     assert [label.id for label in edited.new.groups[1].labels] == ["Mowers", "Hoses", "Pens"]
     refused(lambda: editing.merge_groups(TREE, ["g"], "Garden"), "cannot be merged into itself")
     edited = editing.merge_labels(TREE, ["Kettles"], "Hoses")
-    assert edited.new.retired == ("samovars", "Kettles")
+    assert edited.new.merged_into == {"Kettles": "Hoses"}
+    assert edited.new.retired == ("samovars",)
     assert edited.new.cannot_link[0] == ("Pens", "Hoses")
-    assert edited.relabelled == (("Kettles", ("Hoses",)),)
-    assert edited.diff.heads == ("Kitchen",)
-    assert edited.heads == ("Kitchen", "g")  # whose documents grow
-    assert "documents labelled 'Kettles' must be labelled 'Hoses' from now on" in edited.lines()
+    assert edited.diff.merged == (("Kettles", "Hoses"),)
+    assert edited.diff.heads == ("Kitchen", "g")  # whose documents grow
+    assert "label 'Kettles' is merged into label 'Hoses' and gone from group 'Kitchen'" in edited.lines()
+    edited = editing.merge_labels(edited.new, ["espresso", "Hoses"], "Mowers")
+    assert edited.new.merged_into == {
+        "Kettles": "Hoses", "espresso": "Mowers", "Espresso machines": "Mowers", "Hoses": "Mowers",
+    }  # fmt: skip
+    refused(lambda: editing.move(edited.new, ["Kettles"], "Office"), "'Kettles' was merged into 'Mowers'; name that")
+    refused(lambda: editing.add(edited.new, labels("Kettles"), "Office"), "'Kettles' is merged into 'Hoses' and never")
+    refused(lambda: editing.rename_label(edited.new, "Pens", "Espresso machines"), "yet label 'Pens' has this name")
+    assert editing.rename_label(edited.new, "Mowers", "Espresso machines").new.labels[1].name == "Espresso machines"
 
 
 def test_split():
@@ -112,6 +120,9 @@ def test_split():
     assert [label.id for label in edited.new.groups[0].labels] == ["espresso", "Kettles", "Slim ones", "wide"]
     assert edited.new.cannot_link[1:] == (("Slim ones", "Saws"), ("wide", "Saws"))
     assert edited.new.retired[-1] == "Toasters"
+    assert "documents labelled 'Toasters' are left out from now on; to keep them, label them 'Slim ones' or" in "".join(
+        edited.notes
+    )
     refused(lambda: editing.split_label(TREE, "Kettles", labels("One")), "two or more")
 
 
@@ -155,6 +166,10 @@ def test_retire():
     assert edited.new.cannot_link == (("Toasters", "Saws"),)
     assert edited.diff.groups_removed == ("g",)
     assert sum("entry" in line for line in edited.notes) == 2
+    assert "documents of retired labels are left out from now on" in edited.notes
+    assert editing.retire(TREE, ["espresso"]).new.retired == ("samovars", "espresso", "Espresso machines")
+    merged = editing.merge_labels(TREE, ["Kettles"], "Toasters").new
+    assert editing.retire(merged, ["Toasters"]).new.match("Kettles").retired  # it goes with its heir
     everything = [*TREE.label_ids, "Saws"]
     refused(lambda: editing.retire(TREE, everything), "there are no labels at all")
 
@@ -162,7 +177,7 @@ def test_retire():
 def test_rename():
     edited = editing.rename_label(TREE, "espresso", "Coffee machines")
     assert edited.new.labels[0] == Label("espresso", "Coffee machines")
-    assert (edited.heads, edited.diff.coarse) == ((), False)
+    assert (edited.diff.heads, edited.diff.coarse) == ((), False)
     assert "'Espresso machines' is no longer understood" in edited.notes[0]
     refused(lambda: editing.rename_label(TREE, "espresso", "Kettles"), "another label of this group is named 'Kettles'")
     assert not editing.rename_group(TREE, "Garden", "Yard").new.groups[1].frozen_name

@@ -49,7 +49,11 @@ def edits(draw, taxonomy: Taxonomy):
         )
     ]
     some = {"add", "add group", "move group", "retire", "rename", "merge labels", "split label"}
-    some |= {"move", "merge groups", "split off", "rename group", "retire group"} if taxonomy.groups else set()
+    some |= (
+        {"move", "merge groups", "split off", "rename group", "retire group", "pin", "unpin"}
+        if taxonomy.groups
+        else set()
+    )
     kind = draw(st.sampled_from(sorted(some)))
     try:
         return {
@@ -65,6 +69,8 @@ def edits(draw, taxonomy: Taxonomy):
             "merge groups": lambda: editing.merge_groups(taxonomy, groups[1:], groups[0]),
             "split off": lambda: editing.split_off(taxonomy, groups[0], chosen, "Newly made"),
             "split label": lambda: editing.split_label(taxonomy, chosen[0], new),
+            "pin": lambda: editing.pin(taxonomy, chosen, groups[:1]),
+            "unpin": lambda: editing.unpin(taxonomy, chosen[:1], groups[:1]),
         }[kind]()  # fmt: skip
     except TaxonomyError:
         return None
@@ -73,14 +79,16 @@ def edits(draw, taxonomy: Taxonomy):
 @given(st.data())
 @many
 def test_every_edit_of_every_form_reads_back(data):
-    file = data.draw(written())
+    file = data.draw(written(built=True))
     assert read(file.text) == file.taxonomy
     edited = data.draw(edits(file.taxonomy))
     assume(edited is not None)
     text = patched(file.text, edited.new)
     assert read(text) == edited.new
     before, after = {label.id for label in labels_of(edited.old)}, {label.id for label in labels_of(edited.new)}
-    assert before - after == set(edited.new.retired) - set(edited.old.retired)
+    traces = {*edited.new.retired, *edited.new.merged_into} - {*edited.old.retired, *edited.old.merged_into}
+    assert before - after == traces & before
+    assert traces <= {word for label in labels_of(edited.old) for word in (label.id, label.name)}
     assert diff(edited.new, read(text)).empty
     assert text.endswith("\n") == file.text.endswith("\n")
     assert ("\r\n" in text) == ("\r\n" in file.text)
@@ -127,7 +135,7 @@ def _mentions(line: str, words: set[str]) -> bool:
 @given(st.data())
 @many
 def test_comments_go_with_their_labels(data):
-    file = data.draw(written())
+    file = data.draw(written(built=True))
     edited = data.draw(edits(file.taxonomy))
     assume(edited is not None)
     gone = {*(label for label, _ in edited.diff.removed), *edited.diff.groups_removed}
@@ -268,8 +276,8 @@ def test_comments_of_a_label_that_goes_into_brackets_stand_above_them():
 def test_a_merge_rewrites_links_and_retires():
     edited = editing.merge_labels(read(LONG), ["Kettles"], "Toasters")
     assert changes(LONG, edited) == (
-        ["      - Kettles   # electric only", "  - [espresso, Kettles]  # hot water", "retired: [samovars]   # old"],
-        ["  - [espresso, Toasters]  # hot water", "retired: [samovars, Kettles]   # old"],
+        ["      - Kettles   # electric only", "  - [espresso, Kettles]  # hot water"],
+        ["  - [espresso, Toasters]  # hot water", "merged_into:", "  Kettles: Toasters"],
     )
 
 

@@ -43,6 +43,8 @@ def test_a_file_does_what_the_commands_do(cli, apply, folder, tmp_path):
         ["rename", "--kind", "group", "Kitchen", 'The "kitchen" #1'],
         ["rename", "Kettles", "Kettle pots"],
         ["merge", "Blenders", "--into", "Hoses"],
+        ["unpin", "--kind", "group", "Garden"],
+        ["pin", "Mowers"],
         ["split", "Garden", "--label", "Rakes", "--into", "Tools"],
         ["retire", 'C# & "D"'],
     ]
@@ -56,7 +58,7 @@ def test_a_file_does_what_the_commands_do(cli, apply, folder, tmp_path):
     assert "+  - name: Hot things" in tried.stdout
     done = apply(text)
     assert done.exit_code == 0, done.stderr
-    assert (folder / "tree.yaml").read_text(encoding="utf-8") == one.read_text(encoding="utf-8")
+    assert Taxonomy.from_yaml(folder / "tree.yaml") == Taxonomy.from_yaml(one)
     assert "label 'Toasters' moved from group" in done.stdout
     assert "refit: heads of" in done.stdout
 
@@ -82,7 +84,7 @@ def test_wrong_lines_are_told_at_once_and_nothing_is_changed(apply, folder):
         assert told in said.stderr
     many = apply("".join(f"retire nothing{i}\n" for i in range(500)))
     assert len(many.stderr.strip().splitlines()) <= 22
-    assert "and 480 more" in many.stderr
+    assert "more like this" in many.stderr
 
 
 def test_what_cannot_be_read(cli, apply, folder):
@@ -102,6 +104,7 @@ def test_edits_of_another_tree_are_told(apply, folder, caplog):
     mark = tree_mark(Taxonomy.from_yaml(folder / "tree.yaml"))
     mine = apply(f"{MARK}{mark}\nmove Hoses --to Kitchen\n")
     assert (mine.exit_code, caplog.text.count("another tree")) == (0, 0)
+    assert Taxonomy.from_yaml(folder / "tree.yaml").groups[0].labels[-1].pinned
     again = apply(f"{MARK}{mark}\nmove Hoses --to Kitchen\n")
     assert "nothing changes: the file says so already" in again.stdout
     assert "before this one was edited" in caplog.text

@@ -51,7 +51,7 @@ def test_every_edit_changes_the_file_and_says_what_to_refit(cli, file):
     assert edit("rename", "Kettles", "Kettle pots").endswith("refit: nothing, since no label came, went or moved\n")
     edit("merge", "Hot things", "--into", "Kitchen")
     told = edit("merge", "Blenders", "--into", "Hoses")
-    assert "documents labelled 'Blenders' must be labelled 'Hoses' from now on" in told
+    assert "label 'Blenders' is merged into label 'Hoses' and gone from group 'Kitchen'" in told
     assert "refit: heads of 'Kitchen', 'Garden'" in told
     edit("split", "Garden", "--label", "Rakes", "--into", "Tools")
     edit("split", "Rakes", "--into", "Leaf rakes", "--into", "Hay rakes")
@@ -65,8 +65,9 @@ groups:
   - name: Garden
     labels:
       - Mowers   # petrol
+merged_into:
+  Blenders: Hoses
 retired:
-  - Blenders
   - Rakes
   - Hoses
   - Leaf rakes
@@ -126,25 +127,3 @@ def test_diff(cli, file, tmp_path):
     found = json.loads(cli("diff", file, new, "--json").stdout)
     assert (found["moved"], found["coarse"]) == ([["Hoses", "Garden", "Kitchen"]], True)
     assert cli("diff", file, file).stdout == "the two trees are equal\n"
-
-
-def test_a_build_moves_labels_only_where_it_is_told(cli, tmp_path):
-    names, tree, out = tmp_path / "labels.csv", tmp_path / "tree.yaml", tmp_path / "out.yaml"
-    kinds = [f"{kind} {thing}" for thing in ("lamp", "pump") for kind in ("red", "blue", "old", "new", "big")]
-    names.write_text("label\n" + "\n".join(kinds), encoding="utf-8")
-    quiet = ("--set", "classifier.encoder=none", "--set", "classifier.n_groups=2")
-    assert cli("build", names, "-o", tree, *quiet).exit_code == 0
-    lamps, pumps = Taxonomy.from_yaml(tree).groups
-    assert cli("move", tree, "red lamp", "--to", pumps.id).exit_code == 0
-    result = cli("build", tree, "-o", out, *quiet)
-    assert result.exit_code == 2
-    assert f"'red lamp' from '{pumps.name}' to '{lamps.name}'; allow it with --move-labels" in result.stderr
-    assert not out.exists()
-    assert cli("add", tree, "tall lamp", *quiet[:2]).exit_code == 0
-    tree.write_text(tree.read_text(encoding="utf-8") + "labels: [tiny pump]\n", encoding="utf-8")
-    assert cli("build", tree, "-o", out, *quiet).exit_code == 0
-    assert "red lamp" in [label.id for label in Taxonomy.from_yaml(out).groups[1].labels]
-    result = cli("build", tree, "-o", out, "--move-labels", *quiet)
-    assert result.exit_code == 0
-    assert "Labels that moved" in result.stdout
-    assert "red lamp" in [label.id for label in Taxonomy.from_yaml(out).groups[0].labels]

@@ -1,5 +1,7 @@
 """The check: what stops comes at once with its remedy, what does not is counted in the report."""
 
+from dataclasses import replace
+
 import pytest
 
 from hierarchy.errors import DataError
@@ -158,9 +160,32 @@ def test_everything_that_stops_comes_at_once():
         "label 'Ketles' (2 documents, first in row 4) is not in the taxonomy; nearest: 'Kettles (kettle)'",
         "label 'zzzz' (1 document, first in row 6) is not in the taxonomy; nothing in it is alike: add it to the "
         "taxonomy, or take it out",
-        "label 'samovar' (1 document, first in row 7) is not in the taxonomy; it is retired",
     ]
-    assert str(caught.value).startswith("train.csv: 7 problems\n")
+    assert str(caught.value).startswith("train.csv: 6 problems\n")
+
+
+def test_documents_of_merged_and_retired_labels_are_counted():
+    tree = replace(TAXONOMY, merged_into={"pot": "kettle", "Pots": "kettle", "kitchen/Rest": "hose"})
+    rows = [
+        ("a", "pot", "cellar"), ("b", "POTS"), ("c", "kettle"), ("d", "samovar"), ("", "samovar"), ("", "pot"),
+        ("e", "Rest", "kitchen"), ("a", "kettle"),
+    ]  # fmt: skip
+    checked = check_table(documents(*rows), tree)
+    assert list(checked.documents.labels) == ["kettle", "kettle", "kettle", "hose", "kettle"]
+    assert checked.documents.rows.tolist() == [0, 1, 2, 6, 7]
+    report = checked.report
+    assert (report.merged, report.retired, report.duplicates, report.folded, report.group_mismatches) == (3, 1, 1, 0, 0)
+    assert report.lines(tree)[1:4] == [
+        "3 documents whose label was merged, counted for its heir: 'pot' for 'Kettles (kettle)' (1), 'POTS' for "
+        "'Kettles (kettle)' (1), 'Rest' for 'Hoses (hose)' (1)",
+        "1 document whose label was retired, left out: 'samovar' (1)",
+        "2 empty documents left out (rows 4, 5)",
+    ]
+    kept = check_table(documents(*rows), tree, keep_empty=True)
+    assert (len(kept.documents), kept.report.retired) == (6, 2)
+    assert "2 empty documents kept (rows 4, 5)" in kept.report.lines()
+    with pytest.raises(DataError, match="no document is left: all have labels that the taxonomy retired"):
+        check_table(documents(("a", "samovar")), tree)
 
 
 def test_many_unknown_labels_are_counted_the_commonest_shown():
