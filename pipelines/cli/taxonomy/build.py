@@ -129,14 +129,17 @@ def _with_columns(config: "Config", shape: dict[str, Any]) -> "Config":
 
 def _print_build(report: "BuildReport", built: "Taxonomy") -> None:
     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in report.signals.items())
-    print_facts("Build", {"number of groups": report.n_groups, "why": report.rule, "signals": weights or None})
+    facts = {
+        "number of groups": report.n_groups,
+        "why": report.rule,
+        "signals": weights or None,
+        "labels have little in common in": ", ".join(map(built.group_named, report.unsorted)) or None,
+    }
+    print_facts("Build", facts)
     print_table(
         "This number of groups and others (choose one with --set classifier.n_groups=N)",
         ("groups", "documents whose group is among the 3 best (estimate)"),
         [(groups, f"{recall:.3f}") for groups, recall in report.curve],
-    )
-    print_table(
-        "Groups whose labels have little in common", ("group",), [(built.group_named(g),) for g in report.unsorted]
     )
     moved = [(built.label_named(x), *map(built.group_named, groups)) for x, *groups in report.moved]
     print_table("Labels that moved", ("label", "from", "to"), moved)
