@@ -309,9 +309,12 @@ class Taxonomy(Tree):
             *with_default_ids([Group("", group, labels=tuple(members[group])) for group in sorted(members)], unplaced)
         )
 
-    def to_yaml(self, path: str | Path | None = None) -> str:
-        """Return the taxonomy as YAML, and write it to `path` where one is given."""
-        return write_text(yaml_text(self), path)
+    def to_yaml(self, path: str | Path | None = None, unsorted: Collection[str] = ()) -> str:
+        """Return the taxonomy as YAML, and write it to `path` where one is given.
+
+        Above groups whose ids are `unsorted` stands the comment that their labels have little in common.
+        """
+        return write_text(yaml_text(self, unsorted), path)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the taxonomy as JSON, and write it to `path` where one is given."""

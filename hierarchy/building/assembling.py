@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hierarchy.building.naming import group_names, telling_words
+from hierarchy.building.naming import group_names
 from hierarchy.building.placement import Placement
-from hierarchy.embedding.label_vectors import unit
 from hierarchy.nodes import Group, Label
 from hierarchy.taxonomy import Taxonomy
 from hierarchy.text.wording import count
@@ -20,8 +19,7 @@ def assembled(
     taxonomy: Taxonomy,
     plan: Placement,
     home: np.ndarray,
-    free: np.ndarray,
-    spoken: tuple[Sequence[str], Sequence[str]] | None,
+    names: np.ndarray,
 ) -> Taxonomy:
     """Make the taxonomy: kept groups with what they took, then the new ones.
 
@@ -33,10 +31,8 @@ def assembled(
         What stays and what is placed.
     home
         (placed labels,) number of the group of each; the first numbers are those of the kept groups.
-    free
-        (placed labels, dimensions) their vectors, which say what is central to a group.
-    spoken
-        Texts and their labels, whose telling words help to name groups; None without documents.
+    names
+        (placed labels, dimensions) vectors of their names, rows of length 1: they tell which names say most of a group.
     """
     n_clusters = max(len(plan.kept), int(home.max()) + 1)
     taken = [[plan.free[i] for i in np.flatnonzero(home == c)] for c in range(n_clusters)]
@@ -50,24 +46,14 @@ def assembled(
     new = sorted((c for c in range(len(kept), n_clusters) if taken[c]), key=lambda c: int(np.flatnonzero(home == c)[0]))
     heirs = {c: _heir(taken[c], taxonomy.groups, kept) for c in new}
     unnamed = [c for c in new if heirs[c] is None]
-    centrality = []
-    for c in unnamed:
-        mine_ = free[home == c]
-        centrality.append(mine_ @ unit(mine_.sum(axis=0)[None])[0])
-    words = None
-    if spoken is not None and len(unnamed) > 1:
-        place = {label.id: g for g, c in enumerate(unnamed) for label in taken[c]}
-        owner = np.array([place.get(label, -1) for label in spoken[1]])
-        words = telling_words(spoken[0], owner, len(unnamed))
     stay = [*kept, *(group for group in heirs.values() if group is not None)]
-    names = group_names(
+    made_names = group_names(
         [taken[c] for c in unnamed],
-        centrality,
+        [names[home == c] for c in unnamed],
         background=[group.labels for group in stay],
         taken=[text for group in stay for text in (group.id, group.name)],
-        words=words,
     )
-    made = {c: Group(name, name, built="made") for c, name in zip(unnamed, names, strict=True)}
+    made = {c: Group(name, name, built="made") for c, name in zip(unnamed, made_names, strict=True)}
     built = [_marked(replace(heirs[c] or made[c], labels=tuple(taken[c]))) for c in new]
     logger.info("placed %s; %s kept, %d built", count(len(plan.free), "label"), count(len(kept), "group"), len(built))
     return replace(taxonomy, groups=tuple(group for group in [*kept, *built] if group.labels), unplaced=())

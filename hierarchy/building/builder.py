@@ -16,9 +16,10 @@ from hierarchy.building.placement import Placement
 from hierarchy.building.sizes import Room, size_limits
 from hierarchy.building.smoothing import smoothed
 from hierarchy.building.undone import moved_labels, undone
-from hierarchy.embedding.label_vectors import Documents, Embed, principal_components, unit
+from hierarchy.embedding.label_vectors import Documents, Embed, embed_texts, principal_components, text_reader, unit
 from hierarchy.errors import DataError, Remedy, TaxonomyError
 from hierarchy.matching import match_key
+from hierarchy.measuring.measures import MEANING, measures_of
 from hierarchy.measuring.signals import SIGNALS, Confusions, Signals, by_label_id, label_signals, signal_problems
 from hierarchy.nodes import Label, with_default_ids
 from hierarchy.taxonomy import Taxonomy
@@ -51,6 +52,8 @@ class BuildReport:
         What each signal that was there counted, as shares and on average over labels.
     moved
         (label id, its group before, its group now) of labels that stood in a group and left it.
+    unsorted
+        Ids of groups whose labels have little in common: `hierarchy.measuring.measures.Measures.unsorted`.
     """
 
     n_groups: int
@@ -58,6 +61,7 @@ class BuildReport:
     curve: Curve = ()
     signals: dict[str, float] = field(default_factory=dict)
     moved: tuple[tuple[str, str, str], ...] = ()
+    unsorted: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -104,7 +108,6 @@ class TaxonomyBuilder:
         labels: LabelsOrTree,
         documents: Documents | None = None,
         *,
-        texts: Sequence[str] | None = None,
         keep: bool = False,
         force: bool = False,
         confusions: Confusions | None = None,
@@ -121,8 +124,6 @@ class TaxonomyBuilder:
             its labels with an earlier built one goes on as that one.
         documents
             (texts or vectors of shape (documents, dimensions), label of each document), or None.
-        texts
-            Of the documents, where vectors are given: their telling words help to name the groups.
         keep
             Leave every placed label where it stands, in built groups as well; `n_groups` does not count then. With
             `force` labels of built groups that nobody pinned move where the size limits leave no other way, as few as
@@ -142,12 +143,12 @@ class TaxonomyBuilder:
         Raises
         ------
         DataError
-            Labels, documents or texts are no columns of values, or differ in number.
+            Labels or documents are no columns of values, or differ in number.
         TaxonomyError
             Where sizes, links and pinned labels contradict each other, or something that a person may have done would
             be undone.
         """
-        documents, texts = document_columns(documents, texts)
+        documents, _ = document_columns(documents, None)
         plan, keep = self._planned(labels, keep, force)
         taxonomy = plan.taxonomy
         if not plan.free:
@@ -158,7 +159,9 @@ class TaxonomyBuilder:
         if crowded:  # no group has room, and the new labels alone do not make one
             plan = Placement.of(taxonomy, keep_groups=True)
         known = _known(documents, taxonomy)
-        found = label_signals([*plan.fixed, *plan.free], known, self.embed, self.encoder, self.random_state, confusions)
+        members = [*plan.fixed, *plan.free]
+        reader = text_reader([label.text for label in members], self.embed, self.encoder, self.random_state)
+        found = label_signals(members, known, reader, self.encoder, self.random_state, confusions)
         weights = SIGNALS if self.signals is None else self.signals
         vectors = smoothed(principal_components(found.blend(weights), random_state=self.random_state))
         try:
@@ -170,14 +173,16 @@ class TaxonomyBuilder:
             if not links:
                 raise
             raise TaxonomyError(f"{error}; drop a link or widen the sizes (labels under links: {links})") from None
-        spoken = None if texts is None or known is None else (texts, known[1])
-        built = assembled(taxonomy, plan, home, vectors[len(plan.fixed) :], spoken)
+        names = embed_texts([label.name for label in plan.free], reader, self.encoder, self.random_state)
+        built = assembled(taxonomy, plan, home, names)
         if force:  # what an older file may have had by hand is given up
             built = replace(built, groups=tuple(g.as_built() if g.built else g for g in built.groups))
         elif lost := undone(taxonomy, built):
             raise TaxonomyError(lost, "what the build would undo", UNDOING)
         moved = moved_labels(taxonomy, built)
-        self.report_ = BuildReport(len(built.groups), rule, curve, found.shares(weights), moved)
+        place = {label.id: i for i, label in enumerate(members)}
+        unsorted = measures_of(built, found.blend(MEANING)[[place[label] for label in built.label_ids]]).unsorted
+        self.report_ = BuildReport(len(built.groups), rule, curve, found.shares(weights), moved, unsorted)
         logger.info("number of groups: %d, %s", self.report_.n_groups, rule)
         if self.report_.n_groups == 1 and len(built.labels) > 1:
             logger.info(

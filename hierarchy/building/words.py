@@ -1,110 +1,21 @@
-"""Words of short texts: what names are made of, in scripts with spaces and in scripts without.
-
-A text is cut into runs. A run is a row of words that no punctuation parts; in scripts without spaces, a row of single
-ideographs, after which a generic ending such as 用品 (supplies) counts as one.
-"""
+"""Words and phrases of short texts, in scripts with spaces and in scripts without: what names are made of."""
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import combinations, groupby
 
 from hierarchy.matching import match_key
 
-_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_PIECE = re.compile(rf"[{_CJK}]+|(?:(?![{_CJK}])[^\W_])+(?:['’.-](?:(?![{_CJK}])[^\W_])+)*|[^\w\s]")
-_IDEOGRAPHS = re.compile(rf"[{_CJK}]")
-_JOINS = re.compile("[及和与與或的]")
-
-
-def _listed(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-# Words of grammar: no name is made of them.
-STOP = _listed(
-    "a about above after again all am an and any are as at away back be because been before being below between by can "
-    "cannot could do does down during for from had has have how i if in into is it its just like me more most my need "
-    "no nor not of off on once only or other others our out over per please she should so some such than that the "
-    "their them then there these they this those through to too under until up us use used using very via want was we "
-    "were what when where which while who whose why will with within without would you your"
-)
-# Those of them that may stand inside a name, and those that may end one ("top up").
-INSIDE = _listed("a and at for in of on or the to with")
-PARTICLES = _listed("away back down in off out up")
-# A head stands before the first of these ("card" in "card with a chip"), and not after the second ("was refused").
-AFTER_HEAD = _listed("at by for from in of on over with")
-BEFORE_STATE = _listed("are be been being is not was were")
-# Words that complete half of all names and tell little alone.
-GENERIC = _listed(
-    "accessory component device equipment general good instrument item kit machine manual material miscellaneous part "
-    "piece product replacement service set stuff supply system thing type unit "
-    "用品 配件 产品 產品 附件 设备 設備 器材 用具 服务 服務 系统 系統 组件 其他 其它"
-)
-_ENDING = re.compile(f"(?<=.)(?:{'|'.join(sorted(word for word in GENERIC if _IDEOGRAPHS.match(word)))})$")
-
-
-class Run(NamedTuple):
-    """A row of words without punctuation.
-
-    Parameters
-    ----------
-    keys
-        Each word folded and in the singular; ideographs as they are.
-    texts
-        The same words as written.
-    glue
-        What stands between the words: a blank, or nothing.
-    """
-
-    keys: tuple[str, ...]
-    texts: tuple[str, ...]
-    glue: str
-
-
-def runs(text: str) -> list[Run]:
-    """Cut a text into runs.
-
-    Parameters
-    ----------
-    text
-        A name, a description or a document.
-
-    Returns
-    -------
-    list of Run
-        In the order of the text.
-    """
-    found: list[Run] = []
-    words: list[str] = []
-    for piece in [*_PIECE.findall(text.replace("_", " ")), ""]:
-        if piece and piece[0].isalnum() and not unspaced(piece):
-            words.append(piece)
-            continue
-        if words:
-            found.append(Run(tuple(map(stem, words)), tuple(words), " "))
-            words = []
-        for part in filter(None, _JOINS.split(piece)) if unspaced(piece) else ():
-            ending = _ENDING.search(part)
-            units = (*part[: ending.start()], ending.group()) if ending else tuple(part)
-            found.append(Run(units, units, ""))
-    return found
-
-
-def unspaced(text: str) -> bool:
-    """Tell whether a text begins in a script without spaces."""
-    return _IDEOGRAPHS.match(text) is not None
-
-
-def traditional(texts: Iterable[str]) -> bool:
-    """Tell whether texts are written in traditional characters: GB 2312 holds the simplified ones."""
-    ideographs = "".join(character for text in texts for character in text if unspaced(character))
-    return len(ideographs.encode("gb2312", "ignore")) < 2 * 0.9 * len(ideographs)
+LONGEST = 4  # words of a phrase, grammar included; ideographs of a word
+VARIETY = 3  # neighbours on either side that a string of ideographs must have to be a word
 
 
 @lru_cache(maxsize=100_000)
-def stem(word: str) -> str:
-    """Fold case, possessive and plural, so that seat and seats are one word."""
+def singular(word: str) -> str:
+    """Fold case, possessive and plural, so that seat and Seats are one word."""
     word = re.sub("['’]s?$", "", match_key(word))
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
@@ -113,7 +24,133 @@ def stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
-@lru_cache(maxsize=100_000)
-def is_code(key: str) -> bool:
+def _listed(words: str) -> frozenset[str]:
+    return frozenset(map(singular, words.split()))
+
+
+# Words of grammar, and those that say as little: no phrase begins or ends with them.
+GRAMMAR = _listed(
+    "a about above after again against all already also always am an and any are as at away back be because been "
+    "before being below between both but by came can cannot come could did do does done down during each enough even "
+    "every far few for from gave get given go goes gone got had has have he her here him his how i if in into is it "
+    "its just keep keeps kept less let like made make makes many may me more most much must my near never no none nor "
+    "not nothing now of off on once one only or other others our out over own per please put said same say says see "
+    "she should since so some someone something still such take taken takes than that the their them then there these "
+    "they this those through to too took toward under until up upon us use used using very via want was we went were "
+    "what when where whether which while who whom whose why will with within without would yet you your"
+)
+INSIDE = _listed("a and at for in of on or the to with")  # those of them that may stand inside a phrase
+JOINS = frozenset("的和与與及或被了是")  # no word is made with them
+_INNER = frozenset("'’.-&+")  # marks that may stand within a word
+_IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_MODIFIER = re.compile(r"\w{3,}((?<!e)ed|ly)")
+
+
+def phrases(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the phrases of a text: up to four words in a row that begin and end with a word of content.
+
+    Of a script without spaces it is the whole run between two marks, and the strings of two to four ideographs in it.
+
+    Yields
+    ------
+    tuple
+        The phrase folded and in the singular, which tells whether two are one, and the phrase as written.
+    """
+    for run in _runs(text):
+        if is_ideographic(run[0]):
+            cuts = combinations(range(len(run[0]) + 1), 2)
+            strings = {run[0], *(run[0][start:end] for start, end in cuts if 2 <= end - start <= LONGEST)}
+            yield from ((match_key(word), word) for word in sorted(strings))
+            continue
+        keys = ["and" if word == "&" else singular(word) for word in run]
+        content = [key not in GRAMMAR and len(key) > 1 for key in keys]
+        for start in range(len(run)):
+            for end in range(start + 1, min(start + LONGEST, len(run)) + 1):
+                inner = all(of or key in INSIDE for key, of in zip(keys[start:end], content[start:end], strict=True))
+                if inner and content[start] and content[end - 1]:
+                    yield " ".join(keys[start:end]), " ".join(run[start:end])
+
+
+def ideograph_words(texts: Iterable[str]) -> set[str]:
+    """Return the strings of ideographs that are words by how they stand in texts.
+
+    A whole run between two marks is one, and so is a string of two to four by its accessor variety (Feng, Chen, Deng
+    and Zheng: Accessor variety criteria for Chinese word extraction, 2004): a word has many different neighbours on
+    both sides, a fragment few on the side where it was cut. Every end of a run counts as another neighbour.
+    """
+    runs = [run[0] for text in texts for run in _runs(text) if is_ideographic(run[0])]
+    words = set(runs)
+    for single in (False, True):  # once words are known, a cut that leaves a single ideograph is evidence, too
+        before: dict[str, set[str]] = defaultdict(set)
+        after: dict[str, set[str]] = defaultdict(set)
+        for place, run in enumerate(runs):
+            cuts = [0, *(i for i in range(1, len(run)) if _may_cut(run, i, words, single)), len(run)]
+            for start, end in combinations(cuts, 2):
+                if 2 <= end - start <= LONGEST:
+                    before[run[start:end]].add(run[start - 1 : start] or f"begin {place}")
+                    after[run[start:end]].add(run[end : end + 1] or f"end {place}")
+        for word in sorted(before, key=len):
+            longer = word[1:] in words or word[:-1] in words  # 球用品 is a cut from 足球用品, which ends in 用品
+            if not longer and min(len(before[word]), len(after[word])) >= VARIETY:
+                words.add(word)
+    return words
+
+
+def _may_cut(run: str, place: int, words: set[str], single: bool) -> bool:
+    """Tell whether a run may be cut: not within a known word of two, as 工具箱 after its first."""
+    return run[place - 1 : place + 1] not in words and (single or 2 <= place <= len(run) - 2)
+
+
+def readable(name: str) -> str:
+    """Return a name as people read it: the last part of a path, without a code before it, blanks for underscores."""
+    last = re.split(r"\s>\s|##", name)[-1].replace("_", " ")
+    words = last.split()
+    while len(words) > 1 and is_code(words[0].strip(".:()[]-")):
+        words.pop(0)
+    return " ".join(words).lstrip("-–—:· ") or name
+
+
+def identifier_words(name: str) -> str:
+    """Part the words of an identifier: CardPayment is Card Payment. A name with blanks is none."""
+    return name if " " in name else re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+
+
+def is_ideographic(text: str) -> bool:
+    """Tell whether a text begins in a script of ideographs, which has no spaces."""
+    return _IDEOGRAPH.match(text) is not None
+
+
+def is_modifier(key: str) -> bool:
+    """Tell whether a word is a participle or an adverb of English by its form, which alone names nothing."""
+    return _MODIFIER.fullmatch(key) is not None
+
+
+def is_code(word: str) -> bool:
     """Tell whether a word is a number or a code such as T1059, which names nothing to a reader."""
-    return key.isdigit() or sum(character.isdigit() for character in key) > 1
+    return word.isdigit() or sum(character.isdigit() for character in word) > 1
+
+
+def _runs(text: str) -> Iterator[Sequence[str]]:
+    """Cut a text where a mark or a code stands, and between scripts; yield words, or one string of ideographs."""
+    text = "".join(_unit(character) for character in text.replace("_", " "))
+    for line in text.split("\n"):
+        words: list[str] = []
+        for piece in line.split():
+            for of_ideographs, characters in groupby(piece, is_ideographic):
+                part = "".join(characters)
+                word = part if of_ideographs or part == "&" else part.strip(".-+&'’")
+                if of_ideographs or not word or is_code(word):
+                    yield from [words] if words else []
+                    words = []
+                    yield from ([word] for word in [word] if of_ideographs)
+                else:
+                    words.append(word)
+        yield from [words] if words else []
+
+
+def _unit(character: str) -> str:
+    """Return a character that may stand in a word or between words; a line break for any other, and for 和 (and)."""
+    if character in JOINS:
+        return "\n"
+    kept = character.isalnum() or character in _INNER or unicodedata.category(character)[0] == "M"
+    return character if kept else " " if character.isspace() else "\n"

@@ -15,6 +15,7 @@ import numpy as np
 from hierarchy.building.naming import group_names
 from hierarchy.editing.draft import Draft, Edited
 from hierarchy.editing.links import within
+from hierarchy.embedding.label_vectors import embed_texts
 from hierarchy.nodes import Label, named
 from hierarchy.taxonomy import Taxonomy
 
@@ -173,9 +174,10 @@ def split_group(
     divider.n_groups = parts
     divider.min_group_size, divider.max_group_size = max(1, len(labels) // (2 * parts)), ceil(2 * len(labels) / parts)
     clusters = [part.labels for part in divider.build(sub, documents=_documents_of(documents, sub)).groups]
+    vectors = embed_texts([label.name for cluster in clusters for label in cluster], builder.embed, builder.encoder)
     names = group_names(
         clusters,
-        [np.ones(len(cluster)) for cluster in clusters],
+        np.split(vectors, np.cumsum([len(cluster) for cluster in clusters])[:-1]),
         background=[other.labels for other in taxonomy.groups if other.id != source],
         taken=[text for other in taxonomy.groups for text in (other.id, other.name)],
     )

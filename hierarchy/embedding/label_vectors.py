@@ -6,6 +6,7 @@ row a text, however long the text is.
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -235,18 +236,7 @@ def embed_texts(
     np.ndarray
         (texts, dimensions), rows of length 1.
     """
-    if embed is None and encoder == "none":
-        return ngram_vectors(texts, random_state=random_state)
-    embed = load_sentence_encoder(encoder) if embed is None else embed
-    unknown = _unknown_share(texts, embed)
-    if unknown > MAX_UNKNOWN:
-        logger.warning(
-            "encoder '%s' does not know %.0f %% of the tokens of the label texts; "
-            "character n-grams are used in its place (set another encoder, or 'none')",
-            encoder, 100 * unknown,
-        )  # fmt: skip
-        return ngram_vectors(texts, random_state=random_state)
-    vectors = np.asarray(embed(list(texts)), dtype=np.float64)
+    vectors = np.asarray(text_reader(texts, embed, encoder, random_state)(list(texts)), dtype=np.float64)
     if vectors.ndim != 2 or len(vectors) != len(texts):
         raise EncoderError(
             f"embed gave an array of shape {vectors.shape} for {len(texts)} texts; it must be (texts, dimensions)"
@@ -255,6 +245,38 @@ def embed_texts(
         place = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise EncoderError(f"embed gave NaN or infinity for a text: {texts[place]!r:.80}")
     return unit(vectors)
+
+
+def text_reader(
+    texts: Sequence[str], embed: Embed | None = None, encoder: str = "embedded", random_state: int = 0
+) -> Embed:
+    """Choose what reads texts as `embed_texts` does: one choice, and one warning, for all texts about the same labels.
+
+    Parameters
+    ----------
+    texts
+        Some of them.
+    embed, encoder, random_state
+        See `embed_texts`.
+
+    Returns
+    -------
+    Embed
+        The function or the encoder, or character n-grams where it does not know the tokens.
+    """
+    by_ngrams = partial(ngram_vectors, random_state=random_state)
+    if embed is None and encoder == "none":
+        return by_ngrams
+    embed = load_sentence_encoder(encoder) if embed is None else embed
+    unknown = _unknown_share(texts, embed)
+    if unknown <= MAX_UNKNOWN:
+        return embed
+    logger.warning(
+        "encoder '%s' does not know %.0f %% of the tokens of the label texts; "
+        "character n-grams are used in its place (set another encoder, or 'none')",
+        encoder, 100 * unknown,
+    )  # fmt: skip
+    return by_ngrams
 
 
 def reads_meaning(texts: Sequence[str], embed: Embed | None) -> bool:

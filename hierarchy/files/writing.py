@@ -3,21 +3,28 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from hierarchy.files.reading import FORMAT, GROUP_KEYS, LABEL_KEYS
 from hierarchy.nodes import Group, Label, Tree
 
+_UNSORTED = "  # unsorted: these labels have little in common"
 _PLAIN = re.compile(r"[^\W\d_](?:[\w &/,.()+'-]*[\w)+.])?")
 _RESERVED = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|nan|inf|\.nan|\.inf")  # other YAML readers convert these
 _LONGEST_KEY = 1000  # YAML allows 1024 characters
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def yaml_text(tree: Tree) -> str:
-    """Write a tree as YAML, in the long form of the file format."""
-    return "\n".join(block_lines(as_data(tree), 0)) + "\n"
+def yaml_text(tree: Tree, unsorted: Collection[str] = ()) -> str:
+    """Write a tree as YAML, in the long form of the file format, with a comment above the groups that are unsorted."""
+    groups, lines, within = iter(tree.groups), [], False
+    for line in block_lines(as_data(tree), 0):
+        within = line == "groups:" or (within and line.startswith(" "))
+        if within and line.startswith("  - ") and next(groups).id in unsorted:
+            lines.append(_UNSORTED)
+        lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def json_text(tree: Tree) -> str:

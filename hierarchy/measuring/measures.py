@@ -15,6 +15,7 @@ from hierarchy.measuring.probe import Probe
 from hierarchy.measuring.signals import by_label_id, label_signals
 from hierarchy.taxonomy import Taxonomy
 
+AT_HOME = 0.5  # share of a group's labels that are nearest to it: a group below is unsorted
 MEANING = {"text": 1.0, "documents": 1.0}  # confusions are told apart from meaning, by the probe
 
 
@@ -41,6 +42,15 @@ class Measures:
     margins: np.ndarray
     nearest: np.ndarray
     probe: Probe | None = None
+
+    @cached_property
+    def unsorted(self) -> tuple[str, ...]:
+        """Ids of groups that hold together badly: less than half of their labels are nearest to them."""
+        if len(self.taxonomy.groups) == 1:  # there is no other group to be nearer to
+            return ()
+        group_of = self.taxonomy.group_of
+        at_home = np.bincount(group_of, weights=self.margins > 0) / np.bincount(group_of)
+        return tuple(self.taxonomy.group_ids[g] for g in np.flatnonzero(at_home < AT_HOME))
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -114,8 +124,12 @@ def measure(
         if placed < 2:
             raise DataError(f"only {placed} documents have a label that stands in a group; two or more are needed")
     signals = label_signals(taxonomy.labels, by_id, embed, encoder, random_state)
-    vectors = signals.blend(MEANING)
-    return Measures(taxonomy, vectors, *_margins(vectors, taxonomy.group_of), signals.probe)
+    return measures_of(taxonomy, signals.blend(MEANING), signals.probe)
+
+
+def measures_of(taxonomy: Taxonomy, vectors: np.ndarray, probe: Probe | None = None) -> Measures:
+    """Measure a taxonomy by the vectors of its labels, which are there: (labels, dimensions), rows of length 1."""
+    return Measures(taxonomy, vectors, *_margins(vectors, taxonomy.group_of), probe)
 
 
 def _margins(vectors: np.ndarray, group_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,6 @@ from hierarchy.taxonomy import Taxonomy
 
 FEW = 3  # documents of a label: those with fewer are listed
 LISTED = 20  # misfits, near-duplicates, strays, pairs and confusions at most
-AT_HOME = 0.5  # share of a group's labels that are nearest to it: a group below is unsorted
 NEAR_DUPLICATE = 0.9  # cosine of the names' character n-grams
 MIXED_UP = 0.2  # share of either label's documents that the probe takes for the other
 SEVERAL = 2  # documents: a single one that goes astray tells nothing about its label, and two not much
@@ -143,19 +142,11 @@ def taxonomy_quality(measures: Measures) -> TaxonomyQuality:
         imbalance=float(sizes.max() / sizes.min()),
         cohesion=float(margins.mean()),
         group_cohesion=dict(zip(group_ids, by_group.tolist(), strict=True)),
-        unsorted=_unsorted(measures),
+        unsorted=measures.unsorted,
         misfits=_misfits(measures),
         near_duplicates=_near_duplicates(taxonomy.all_labels),
         **({} if measures.probe is None else _document_figures(measures, measures.probe)),
     )
-
-
-def _unsorted(measures: Measures) -> tuple[str, ...]:
-    group_of = measures.taxonomy.group_of
-    if len(measures.taxonomy.groups) == 1:  # there is no other group to be nearer to
-        return ()
-    at_home = np.bincount(group_of, weights=measures.margins > 0) / np.bincount(group_of)
-    return tuple(measures.taxonomy.group_ids[g] for g in np.flatnonzero(at_home < AT_HOME))
 
 
 def _misfits(measures: Measures) -> tuple[Misfit, ...]:

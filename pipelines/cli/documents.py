@@ -206,7 +206,7 @@ def training_vectors(
     encoders: "Encoders",
     taxonomy: Taxonomy | None,
     check: Callable[[Taxonomy], None] = lambda _: None,
-) -> "tuple[Taxonomy, tuple[np.ndarray, list[str]] | None, Sequence[str] | None]":
+) -> "tuple[Taxonomy, tuple[np.ndarray, list[str]] | None]":
     """Read what the tree's figures stand on: the training documents as vectors, through the cache of the run folder.
 
     Parameters
@@ -223,7 +223,7 @@ def training_vectors(
     Returns
     -------
     tuple
-        The taxonomy, (vectors, label ids) and the texts; the last two are None without documents.
+        The taxonomy, and (vectors, label ids), None without documents.
 
     Raises
     ------
@@ -233,7 +233,7 @@ def training_vectors(
     if taxonomy is not None:
         check(taxonomy)
         if config.data.train is None:
-            return taxonomy, None, None
+            return taxonomy, None
     elif config.data.train is None:
         raise TaxonomyError("name a file with labels, or documents with --set data.train=FILE")
     from pipelines.training.groups import document_vectors
@@ -242,7 +242,7 @@ def training_vectors(
     if taxonomy is None:
         check(tree)
     texts, labels = checked["train"].texts, list(checked["train"].labels)
-    return tree, (document_vectors(texts, encoders, config.run_folder), labels), texts
+    return tree, (document_vectors(texts, encoders, config.run_folder), labels)
 
 
 def _taxonomy_of(documents: "Dataset", place: str, config: "Config") -> Taxonomy:

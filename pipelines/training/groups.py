@@ -44,7 +44,7 @@ def place_labels(
         else neural.pretrained_pooled(len(train.texts))
     )
     labels = _to_place(taxonomy, train)
-    built = builder_of(encoders).build(labels, documents=(vectors, train.labels), texts=train.texts)
+    built = builder_of(encoders).build(labels, documents=(vectors, train.labels))
     placed = len(taxonomy.unplaced) if taxonomy is not None else len(built.labels)
     logger.info("%s placed; %s in all", count(placed, "label"), count(len(built.groups), "group"))
     return built

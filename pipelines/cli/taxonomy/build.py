@@ -83,10 +83,10 @@ def build(
             if not force:
                 _check_replaced(out, tree)
 
-        taxonomy, documents, texts = training_vectors(config, encoders, given, check_tree)
+        taxonomy, documents = training_vectors(config, encoders, given, check_tree)
         confusions = None if out_of_fold is None else out_of_fold.as_of(taxonomy).probe
-        built = builder.build(taxonomy, documents, texts=texts, keep=keep, force=force, confusions=confusions)
-        built.to_yaml(out)
+        built = builder.build(taxonomy, documents, keep=keep, force=force, confusions=confusions)
+        built.to_yaml(out, builder.report_.unsorted)
     wrote(out, f"{sizes(built)} in")
     if as_json:
         print_json(asdict(builder.report_))
@@ -129,7 +129,13 @@ def _with_columns(config: "Config", shape: dict[str, Any]) -> "Config":
 
 def _print_build(report: "BuildReport", built: "Taxonomy") -> None:
     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in report.signals.items())
-    print_facts("Build", {"number of groups": report.n_groups, "why": report.rule, "signals": weights or None})
+    facts = {
+        "number of groups": report.n_groups,
+        "why": report.rule,
+        "signals": weights or None,
+        "labels have little in common in": ", ".join(map(built.group_named, report.unsorted)) or None,
+    }
+    print_facts("Build", facts)
     print_table(
         "This number of groups and others (choose one with --set classifier.n_groups=N)",
         ("groups", "documents whose group is among the 3 best (estimate)"),

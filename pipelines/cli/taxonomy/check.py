@@ -44,7 +44,7 @@ def check(
 
     taxonomy, encoders = read_taxonomy(file, **work.shape), Encoders(work.config.classifier)
     against = None if reference is None else agreement(taxonomy, read_taxonomy(reference))
-    _, documents, _ = training_vectors(work.config, encoders, taxonomy)
+    _, documents = training_vectors(work.config, encoders, taxonomy)
     random_state = encoders.settings.random_state
     quality = taxonomy_quality(measure(taxonomy, documents, **encoders.for_trees, random_state=random_state))
     if as_json:

@@ -51,7 +51,7 @@ def show(
             from pipelines.training.encoders import Encoders
 
             encoders, title = Encoders(work.config.classifier), taxonomy.name or file.stem
-            _, documents, _ = training_vectors(work.config, encoders, taxonomy)
+            _, documents = training_vectors(work.config, encoders, taxonomy)
             random_state = encoders.settings.random_state
             drawn = taxonomy_page(
                 taxonomy, documents, **encoders.for_trees, random_state=random_state, title=title, file=str(file)

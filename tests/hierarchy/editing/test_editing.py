@@ -133,7 +133,7 @@ def test_split_by_likeness(themed, embed):
     assert [{x.id.split()[-1] for x in group.labels} for group in edited.new.groups[1:]] in (
         [{"pump"}, {"lamp"}], [{"lamp"}, {"pump"}],
     )  # fmt: skip
-    assert sorted(group.name for group in edited.new.groups[1:]) == ["Lamp", "Pump"]
+    assert sorted(group.name for group in edited.new.groups[1:]) == ["lamp", "pump"]
     assert edited.diff.groups_removed == ("Mixed",)
     rows = np.eye(2)[[i % 2 for i in range(len(pumps))]]
     documents = (np.vstack([rows, [[1, 0]]]), [*pumps, "x"])  # one of another group is left out

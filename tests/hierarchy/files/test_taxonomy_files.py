@@ -541,3 +541,15 @@ def test_of_a_table_with_many_columns_a_few_are_named(problems):
     said = problems(",".join(map(str, range(20_000))) + "\n", ".csv")
     assert "no column says that it holds the labels, there are '0', '1'" in said
     assert "and 19,990 more; name it with label_column=..." in said
+
+
+def test_unsorted_groups_are_marked_by_a_comment_that_changes_nothing(load):
+    rest = Group("rest", "Rest: 'all' # other", "what is\nleft", labels=(Label("a", "a"), Label("b", "B", "- name: c")))
+    tree = Taxonomy(groups=(Group("one", "one", labels=(Label("x", "x"),)), rest), unplaced=(Label("y", "y"),))
+    text = tree.to_yaml(unsorted=["rest"])
+    lines = text.splitlines()
+    place = lines.index("  # unsorted: these labels have little in common")
+    assert "Rest" in "".join(lines[place + 1 : place + 3])
+    assert text.count("# unsorted") == 1
+    assert "\n".join(lines[:place] + lines[place + 1 :]) + "\n" == tree.to_yaml()
+    assert load(text) == tree

@@ -120,3 +120,20 @@ def test_an_older_tree_moves_labels_only_where_it_is_told(cli, tree, tmp_path):
     assert result.exit_code == 0
     assert "Labels that moved" in result.stdout
     assert "built: true" not in out.read_text(encoding="utf-8")
+
+
+def test_a_group_whose_labels_have_little_in_common_is_marked(cli, tmp_path):
+    tree, out = tmp_path / "tree.yaml", tmp_path / "out.yaml"
+    lamps, pumps = ([f"{kind} {thing}" for kind in ("red", "old", "big")] for thing in ("lamp light", "pump hose"))
+    mixed = ["grey lamp light", "oil pump hose", "glass", "blue lamp light"]
+    new = [f"{kind} chair seat" for kind in ("red", "old", "big", "tall", "oak")]
+    groups = [{"name": n, "labels": of} for n, of in (("Lamps", lamps), ("Mixed", mixed), ("Pumps", pumps))]
+    tree.write_text(json.dumps({"groups": groups, "labels": new}), encoding="utf-8")  # JSON is YAML
+    quiet = ("--set", "classifier.encoder=none", "--set", "classifier.n_groups=4")
+    built = cli("build", tree, "-o", out, *quiet, "--json")
+    assert json.loads(built.stdout)["unsorted"] == ["Mixed"]
+    assert "  # unsorted: these labels have little in common\n  - name: Mixed\n" in out.read_text(encoding="utf-8")
+    assert re.search("have little in common in.*Mixed", cli("build", tree, "-o", tmp_path / "2.yaml", *quiet).stdout)
+    checked = cli("check", out, "--set", "classifier.encoder=none")
+    assert re.search(r"have\s+little\s+in\s+common(?s:.)*Mixed", checked.stdout)
+    assert json.loads(cli("check", out, "--json", "--set", "classifier.encoder=none").stdout)["unsorted"] == ["Mixed"]
