@@ -252,6 +252,8 @@ def _components(vectors: np.ndarray, counts: np.ndarray, random_state: int) -> n
     known = np.flatnonzero(counts)
     # Encoders give all texts a large common part; what tells labels apart is the rest.
     found = principal_components(unit(vectors[known] - vectors[known].mean(axis=0)), random_state=random_state)
+    if found.shape[1] > len(found):  # n-grams have thousands; so many labels lie in as many dimensions, all cosines stay
+        found = np.linalg.qr(found.T, mode="r").T
     components = np.zeros((len(vectors), found.shape[1]))
     components[known] = found
     return components
