@@ -249,9 +249,14 @@ def signal_problems(signals: Mapping[str, float] | None) -> list[str]:
 
 def _components(vectors: np.ndarray, counts: np.ndarray, random_state: int) -> np.ndarray:
     """Reduce the vectors of labels that have any: less what they have in common, rows of length 1; zeros for others."""
+    from threadpoolctl import threadpool_limits
+
     known = np.flatnonzero(counts)
     # Encoders give all texts a large common part; what tells labels apart is the rest.
     found = principal_components(unit(vectors[known] - vectors[known].mean(axis=0)), random_state=random_state)
+    if found.shape[1] > len(found):  # n-grams have thousands of dimensions, labels span no more than there are labels
+        with threadpool_limits(1):
+            found = np.linalg.qr(found.T).R.T
     components = np.zeros((len(vectors), found.shape[1]))
     components[known] = found
     return components
