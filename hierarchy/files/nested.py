@@ -10,7 +10,7 @@ from typing import TypeGuard
 
 from hierarchy.checks import Problem
 from hierarchy.errors import TaxonomyError
-from hierarchy.files.lines import tree_of_lines
+from hierarchy.files.lines import tell_uncut, tree_of_lines
 from hierarchy.files.mistaken import seems_to_be
 from hierarchy.files.reading import LABEL_KEYS, is_long, is_null, read_tree
 from hierarchy.files.rows import Path, Row, tree_of_rows
@@ -63,6 +63,8 @@ def read_entries(root: Entry | None, where: str, shape: Shape) -> Tree:
         shape.check_used(where, "names within names", *CUT)
         return _tree_of_names(root, where, shape)
     shape.check_used(where, "a file that says itself which are its groups and labels")
+    if isinstance(root, Items):
+        tell_uncut([item.value for item in root.values if isinstance(item, Scalar)], where)
     if isinstance(root, Pairs) and not is_long(root) and _maps_labels(root):
         return _tree_of_pairs(root, where, shape)
     return read_tree(root, where)

@@ -167,7 +167,14 @@ def test_retire():
     assert edited.diff.groups_removed == ("g",)
     assert sum("entry" in line for line in edited.notes) == 2
     assert "documents of retired labels are left out from now on" in edited.notes
-    assert editing.retire(TREE, ["espresso"]).new.retired == ("samovars", "espresso", "Espresso machines")
+    tree = editing.retire(TREE, ["espresso"]).new
+    assert tree.retired == ("samovars", "espresso", "Espresso machines")
+    for edit in (
+        lambda: editing.rename_label(tree, "Kettles", "Espresso machines"),
+        lambda: editing.add(tree, [Label("e2", "Espresso machines")], "g"),
+    ):  # or documents that are left out would count again, for another label
+        with pytest.raises(TaxonomyError, match="'Espresso machines' is what documents of a retired label say"):
+            edit()
     merged = editing.merge_labels(TREE, ["Kettles"], "Toasters").new
     assert editing.retire(merged, ["Toasters"]).new.match("Kettles").retired  # it goes with its heir
     everything = [*TREE.label_ids, "Saws"]
