@@ -108,7 +108,7 @@ class Placement:
         """Return what each kept group holds and may hold."""
         members = np.bincount(self.home, minlength=len(self.kept))
         return [
-            Kept(int(members[g]), not group.built or members[g] > 0, group.min_size, group.max_size, group.name)
+            Kept(int(members[g]), not group.built or group.edited, group.min_size, group.max_size, group.name)
             for g, group in enumerate(self.kept)
         ]
 

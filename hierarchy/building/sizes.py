@@ -19,14 +19,14 @@ Sizes: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Kept:
-    """A group that stays: pinned, or built with a frozen name or limits of its own.
+    """A group that stays: the owner's, or built with pinned labels, a frozen name or limits of its own.
 
     Parameters
     ----------
     members
         Labels that are pinned in it.
     pinned
-        It takes new labels, but needs none.
+        It is the owner's, as a whole: it takes new labels, but needs none.
     min_size, max_size
         Limits for this group alone.
     name
@@ -208,12 +208,14 @@ class Room:
                 low, high = max(low, math.ceil(total / groups / 2)), min(high, total * 2 // groups)
             if low > high:
                 continue
-            lows, highs = [low] * new, [high] * new
-            for group in reversed(self.kept):
-                own_low = group.min_size or (0 if group.pinned else min(low, group.max_size or low))
-                own_high = group.max_size or max(high, own_low)
-                lows.insert(0, max(0, own_low - group.members))
-                highs.insert(0, max(0, own_high - group.members, lows[0]))
-            if sum(lows) <= self.free <= sum(highs):
-                return np.array(lows, dtype=np.int64), np.array(highs, dtype=np.int64)
+            for small in (False, True):  # where there are too few labels, a group with pinned ones may stay small
+                lows, highs = [low] * new, [high] * new
+                for group in reversed(self.kept):
+                    needs_none = group.pinned or (small and group.members > 0)
+                    own_low = group.min_size or (0 if needs_none else min(low, group.max_size or low))
+                    own_high = group.max_size or max(high, own_low)
+                    lows.insert(0, max(0, own_low - group.members))
+                    highs.insert(0, max(0, own_high - group.members, lows[0]))
+                if sum(lows) <= self.free <= sum(highs):
+                    return np.array(lows, dtype=np.int64), np.array(highs, dtype=np.int64)
         return None

@@ -28,6 +28,10 @@ function fill(source, rows) {
   source.data = Object.fromEntries(keys.map(key => [key, rows.map(row => row[key])]));
 }
 
+function isolated(text) { // the direction of a name turns nothing around it
+  return `\u2068${text}\u2069`;
+}
+
 function clip(text, width, least = 3) { // the longest beginning that fits, of `least` letters or more
   if (pen.measureText(text).width <= width) return text;
   let fits = 0, too = text.length;

@@ -1,7 +1,9 @@
 """Files of documents from before a merge or a retirement: trained on, refitted, answered and evaluated, and counted."""
 
 import copy
+import json
 import logging
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -119,3 +121,37 @@ def test_out_of_fold_predictions_follow_a_tree(now):
     assert after.groups_of(0, "desks") == ("office",)
     assert after.probe(after.label_ids).targets.tolist() == [0, 1, 0]
     assert found.as_of(Taxonomy(unplaced=tuple(Label(x, x) for x in found.label_ids))).label_ids == found.label_ids
+
+
+def test_commands_count_them(cli, now, english, tmp_path, caplog):
+    now.to_yaml(tmp_path / "tree.yaml")
+    english.taxonomy.to_yaml(tmp_path / "old.yaml")
+    for name, (texts, labels) in {"train": english.train, "valid": english.valid, "test": english.test}.items():
+        lines = [json.dumps({"text": text, "label": label}) for text, label in zip(texts, labels, strict=True)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    files = [("--set", f"data.{part}={tmp_path / part}.jsonl") for part in ("train", "valid", "test")]
+    settings = (*chain(*files), "--set", "classifier.encoder=none", "--set", "classifier.n_jobs=1")
+    model, old, new = (str(tmp_path / name) for name in ("model", "old", "new"))
+
+    def told(*arguments):
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            result = cli(*arguments)
+        assert result.exit_code == 0, result.stderr
+        return caplog.text
+
+    def of_tree(name):
+        return "--set", f"taxonomy={tmp_path / name}.yaml"
+
+    for said in (
+        told("train", "--no-baselines", *settings, *of_tree("tree"), "--set", f"output={model}"),
+        told("evaluate", model, tmp_path / "test.jsonl"),
+    ):
+        assert "4 documents whose label was merged, counted for its heir: 'lamps' for 'desks' (4)" in said
+        assert "4 documents whose label was retired, left out: 'hoses' (4)" in said
+    told("train", "--no-baselines", *settings, *of_tree("old"), "--set", f"output={old}")
+    said = told("refit", old, "--taxonomy", tmp_path / "tree.yaml", *settings, "-o", new)
+    assert f"train.jsonl: {english.train[1].count('lamps')} documents whose label was merged" in said
+    assert "merged_into:" in (tmp_path / "new" / "taxonomy.yaml").read_text(encoding="utf-8")
+    said = told("taxonomy", "check", tmp_path / "tree.yaml", *settings)
+    assert "documents whose label was retired, left out" in said

@@ -3,7 +3,10 @@ function treeEditor({name, mark, groups, labels}, choose, nearer, changed) {
   const edits = new Map(); // "label 3" → {label: 3, to: group}, "group 2" → {group: 2, name}
   const get = id => document.getElementById(id), all = query => [...document.querySelectorAll(query)];
   const items = [], lists = all("[data-members]"), buttons = all(".groups [data-group]");
-  for (const item of all("li[data-label]")) items[item.dataset.label] = item;
+  for (const item of all("li[data-label]")) {
+    items[item.dataset.label] = item;
+    item.draggable = true;
+  }
   const form = get("rename"), select = get("move"), area = document.querySelector("#edits textarea");
   let opened = -1, dragged = -1, text = "", isSaved = true;
 
@@ -12,7 +15,7 @@ function treeEditor({name, mark, groups, labels}, choose, nearer, changed) {
   const called = g => g === groups.length ? "no group" : both(groups[g][0], nameOf(g));
 
   function both(id, name) {
-    return id === name ? name : `${name} (${id})`;
+    return isolated(id === name ? name : `${name} (${id})`);
   }
 
   function open(g) {
@@ -108,7 +111,7 @@ function treeEditor({name, mark, groups, labels}, choose, nearer, changed) {
   function listed(key, {label, to, group, name}) {
     const item = document.createElement("li"), button = document.createElement("button");
     const {id, name: own, group: from} = labels[label] ?? {};
-    item.append(label === undefined ? `Group ${both(...groups[group])} is named ${name}`
+    item.append(label === undefined ? `Group ${both(...groups[group])} is named ${isolated(name)}`
       : `${both(id, own)}: from ${called(from)} to ${called(to)}`, button);
     button.className = "link";
     button.textContent = "Undo";
@@ -151,7 +154,7 @@ function treeEditor({name, mark, groups, labels}, choose, nearer, changed) {
   // What a person does ---------------------------------------------------------------------------------------------
   const tree = get("tree"), target = event => event.target.closest?.(".groups [data-group]");
   tree.addEventListener("change", event => {
-    if (event.target.type === "radio") choose(Number(event.target.value));
+    if (event.target.type === "radio") choose(Number(event.target.closest("li").dataset.label));
   });
   tree.addEventListener("dragstart", event => {
     dragged = Number(event.target.dataset?.label ?? -1);

@@ -189,15 +189,15 @@
       const strong = document.createElement("strong"), {id, name} = every[chosen], i = chosen;
       strong.textContent = name;
       const signed = value => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
-      const parts = [` ${id === name ? "" : `(${id}) `}in ${editor.called(every[i].group)}${editor.movedTo(i)}`];
+      const parts = [` ${id === name ? "" : `(${isolated(id)}) `}in ${editor.called(every[i].group)}${editor.movedTo(i)}`];
       if (i < names.length) {
         const documents = labels.data.documents && column("documents")[i];
         if (documents !== undefined) parts.push(documents === 1 ? "1 document" : `${documents} documents`);
         if (documents > 0) {
-          const to = column("sent_to")[i], where = to < 0 ? "" : `, most of them to ${groupNames[to]}`;
+          const to = column("sent_to")[i], where = to < 0 ? "" : `, most of them to ${isolated(groupNames[to])}`;
           parts.push(`${Math.round(100 * column("shade")[i])} % sent to other groups${where}`);
         }
-        const next = groupNames.length > 1 ? ` (next: ${groupNames[column("nearest")[i]]})` : "";
+        const next = groupNames.length > 1 ? ` (next: ${isolated(groupNames[column("nearest")[i]])})` : "";
         parts.push(`fit margin ${signed(margin(i))}${next}`);
       }
       place.append(strong, parts.join(" · "));

@@ -73,6 +73,7 @@ def taxonomy_page(
         low=low,
         high=high,
         taxonomy=taxonomy,
+        builds=any(group.built for group in taxonomy.groups),
         likeness="meaning" if reads_meaning(texts, embed) else "letters",
         better={i: taxonomy.groups[measures.nearest[i]] for i, margin in enumerate(measures.margins) if margin < 0},
         without=[label for label, documents in few.items() if not documents],

@@ -107,6 +107,10 @@ def test_planned_sizes():
     assert [len(plan_sizes(n, [], "auto", 5, 40)[0]) for n in (1, 3, 9, 10)] == [1, 1, 1, 2]
     low, high = plan_sizes(5, [Kept(15)] * 10, "auto", 5, 40)  # five new labels find room in ten groups
     assert (len(low), low.sum()) == (10, 0)
+    low, high = plan_sizes(20, [Kept(2, pinned=False), Kept(7, pinned=False)], 4, 5, 40)  # built, with pinned labels
+    assert low.tolist() == [3, 0, 5, 5]
+    low, high = plan_sizes(6, [Kept(2, pinned=False), Kept(1, pinned=False), Kept(1, pinned=False)], 3, 5, 40)
+    assert low.tolist() == [0, 0, 0]  # too few labels for all
     low, high = plan_sizes(20, [Kept(3, max_size=3), Kept(1, min_size=4)], 4, 5, 40)
     assert (high[0], low[1]) == (0, 3)
     with pytest.raises(TaxonomyError, match=r"n_groups is 10, but 30 labels .* allow 1 to 6"):

@@ -43,6 +43,8 @@ def test_a_file_does_what_the_commands_do(cli, apply, folder, tmp_path):
         ["rename", "--kind", "group", "Kitchen", 'The "kitchen" #1'],
         ["rename", "Kettles", "Kettle pots"],
         ["merge", "Blenders", "--into", "Hoses"],
+        ["unpin", "--kind", "group", "Garden"],
+        ["pin", "Mowers"],
         ["split", "Garden", "--label", "Rakes", "--into", "Tools"],
         ["retire", 'C# & "D"'],
     ]
@@ -104,6 +106,7 @@ def test_edits_of_another_tree_are_told(apply, folder, caplog):
     mark = tree_mark(Taxonomy.from_yaml(folder / "tree.yaml"))
     mine = apply(f"{MARK}{mark}\nmove Hoses --to Kitchen\n")
     assert (mine.exit_code, caplog.text.count("another tree")) == (0, 0)
+    assert Taxonomy.from_yaml(folder / "tree.yaml").groups[0].labels[-1].pinned
     again = apply(f"{MARK}{mark}\nmove Hoses --to Kitchen\n")
     assert "nothing changes: the file says so already" in again.stdout
     assert "before this one was edited" in caplog.text

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -106,6 +107,19 @@ def test_the_tree_to_be_edited(embed):
     assert "coarsefine taxonomy apply 'my shop.yaml' edits.txt --dry-run" in text
     assert "1 label in no group yet" in text
     assert re.search(r"glass lamp nearer to Lamps", text)
+
+
+def test_pins_are_seen(embed):
+    lamps, chairs = SHOP.groups
+    by_hand = Group("own", "own", labels=(Label("old bed", "old bed"),))
+    pinned = (replace(lamps.labels[0], pinned=True), *lamps.labels[1:])
+    named = replace(chairs, built=True, frozen_name=True)
+    built = Taxonomy((replace(lamps, labels=pinned, built=True), named, by_hand))
+    text = " ".join(" ".join(Reader(taxonomy_page(built, embed=embed)).text).split())
+    assert re.search(r"Lamps \(lamps\) 3 (unsorted )?Chairs \(chairs\) 3 (unsorted )?name kept own 1 pinned", text)
+    assert "red lamp pinned" in text
+    assert text.count("pinned") == 4  # and twice in the sentence that says what it means
+    assert "pinned" not in " ".join(Reader(taxonomy_page(SHOP, embed=embed)).text)
 
 
 def test_what_to_look_at(embed):
