@@ -563,6 +563,9 @@ def test_any_table_comes_back(tmp_path_factory, groups, named):
         ("t.json", '{"A": {"b": [["c"]]}}', {}, "line 1: a list stands in a list; write a name before it"),
         ("t.json", '{"A": {"b": [""]}}', {}, "line 1: a node has no name"),
         ("t.json", '{"a":' * 30 + "1" + "}" * 30, {}, "names are nested deeper than 20 levels"),
+        ("t.txt", "A > b\nA > c\nA > " + "d > " * 300 + "e\n", {}, "line 3: names are nested deeper than 20 levels"),
+        ("t.csv", "id,parent\n0,\n" + "".join(f"{i},{i - 1}\n" for i in range(1, 5000)), {},
+         "t.csv: line 22: names are nested deeper than 20 levels"),
         ("t.txt", "A > b\nA > c > d\n".encode("utf-16"), {}, "the file is saved as UTF-16; save it as UTF-8"),
     ],
 )  # fmt: skip
