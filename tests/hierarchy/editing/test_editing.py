@@ -136,7 +136,8 @@ def test_split_by_likeness(themed, embed):
     assert sorted(group.name for group in edited.new.groups[1:]) == ["Lamp", "Pump"]
     assert edited.diff.groups_removed == ("Mixed",)
     rows = np.eye(2)[[i % 2 for i in range(len(pumps))]]
-    documents = (np.vstack([rows, [[1, 0]]]), [*pumps, "x"])  # one of another group is left out
+    # Two documents a label say how much they are worth; one of another group is left out.
+    documents = (np.vstack([rows, rows, [[1, 0]]]), [*pumps, *pumps, "x"])
     by_documents = editing.split_group(
         tree, "Mixed", 2, TaxonomyBuilder(embed=embed, signals={"documents": 1}), documents
     )
