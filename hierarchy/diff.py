@@ -29,6 +29,8 @@ class TaxonomyDiff:
     merged
         (label id, id of the label that its documents count for) of labels that were merged into another one; they
         stand among `removed` as well.
+    recounted
+        What documents call labels that were gone before, where these count for another label now, or for none.
     moved
         (label id, old group id, new group id) of labels that changed their group.
     renamed_labels, renamed_groups
@@ -49,6 +51,7 @@ class TaxonomyDiff:
     added: tuple[tuple[str, str | None], ...] = ()
     removed: tuple[tuple[str, str | None], ...] = ()
     merged: tuple[tuple[str, str], ...] = ()
+    recounted: tuple[str, ...] = ()
     moved: tuple[tuple[str, str | None, str | None], ...] = ()
     renamed_labels: tuple[tuple[str, str, str], ...] = ()
     renamed_groups: tuple[tuple[str, str, str], ...] = ()
@@ -68,8 +71,9 @@ class TaxonomyDiff:
 
     @property
     def coarse(self) -> bool:
-        """Tell whether the coarse stage must be refitted: some group does not hold the same labels as before."""
-        return bool(self.added or self.removed or self.moved or self.groups_added or self.groups_removed)
+        """Tell whether the coarse stage must be refitted: some group holds other labels, or documents, than before."""
+        labels = self.added or self.removed or self.moved or self.recounted
+        return bool(labels or self.groups_added or self.groups_removed)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the names, with `empty` and `coarse`, as JSON would hold it."""
@@ -131,12 +135,15 @@ def diff(old: Taxonomy, new: Taxonomy) -> TaxonomyDiff:
         if label in labels_before and home[label] != home_before[label]
     )
     merged = tuple((label, new.heir(label)) for label, _ in removed if new.heir(label) in labels)
-    takers = ((heir, home[heir]) for _, heir in merged)
-    touched = {group for _, group in (*added, *removed, *takers)} | {group for _, *both in moved for group in both}
+    counted = {word: (old.resolve(word), new.resolve(word)) for word in {**old.merged_into, **new.merged_into}}
+    other_heirs = {label for both in counted.values() if both[0] != both[1] for label in both if label is not None}
+    touched = {group for _, group in (*added, *removed)} | {group for _, *both in moved for group in both}
+    touched |= {home.get(label) for label in other_heirs}
     return TaxonomyDiff(
         added=added,
         removed=removed,
         merged=merged,
+        recounted=tuple(word for word, (was, now) in counted.items() if was != now and (was is None or was in labels)),
         moved=moved,
         renamed_labels=_renamed(labels_before, labels),
         renamed_groups=_renamed(groups_before, groups),

@@ -102,6 +102,8 @@ class Draft:
         if any(other.name == label.name for other in self.members[home]):
             self.problems.append(f"{self.called(home)} has a label named '{label.name}' already; choose another name")
             return label
+        if label.id:
+            self.check_label_name(label.name)
         new = label if label.id else replace(label, id=label.name)
         if not label.id and new.id in self.home and home is not None:
             new = replace(new, id=f"{home}/{label.name}")
@@ -121,6 +123,11 @@ class Draft:
         self.groups = {g: self.groups[g] for g in dict.fromkeys([*order, name])}
         self.members[name] = []
         return name
+
+    def check_label_name(self, name: str) -> None:
+        """Note a problem where documents that say this name are those of a retired label."""
+        if name in self.retired:
+            self.problems.append(f"'{name}' is what documents of a retired label say; choose another name")
 
     def check_group_name(self, name: str, own: str | None) -> None:
         """Note a problem where another group has this name."""

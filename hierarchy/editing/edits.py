@@ -231,6 +231,8 @@ def rename_label(taxonomy: Taxonomy, label: str, name: str) -> Edited:
     if any(other.name == name and other.id != old.id for other in work.members[home]):
         work.problems.append(f"another label of this group is named '{name}'; merge the two, or choose another name")
     work.members[home] = [replace(x, name=name) if x.id == old.id else x for x in work.members[home]]
+    if name != old.name:
+        work.check_label_name(name)
     if old.name not in (old.id, name):
         work.notes.append(f"documents must say '{old.id}' (the id) or '{name}'; '{old.name}' is no longer understood")
     return work.done()

@@ -30,7 +30,7 @@ def read_excel(data: bytes, where: str, name: str | None) -> Sheet:
     where
         The file's name, for messages.
     name
-        Of the sheet; None takes the first.
+        Of the sheet; None takes the first that is not hidden.
 
     Raises
     ------
@@ -57,7 +57,9 @@ def read_excel(data: bytes, where: str, name: str | None) -> Sheet:
     if problems:
         raise TaxonomyError(in_words(problems), where)
     if not lines:
-        raise TaxonomyError(EMPTY, where)
+        rest = ", ".join(repr(sheet.title) for sheet in values.parent.worksheets if sheet.title != values.title)
+        other = Remedy(f"sheet {values.title!r} is empty; there are {rest}: name one with ", "sheet")
+        raise TaxonomyError(other if rest else EMPTY, where)
     (_, columns), *rows = lines
     return Sheet(columns, rows)
 
@@ -114,7 +116,8 @@ def _sheet(data: bytes, where: str, name: str | None, data_only: bool) -> "Works
     if name is not None and name not in sheets:
         known = nearest_hint(name, list(sheets)) or f"; there are {', '.join(map(repr, sheets))}"
         raise TaxonomyError(Remedy(f"there is no sheet {name!r}{known}: name another with ", "sheet"), where)
-    return sheets[name or next(iter(sheets))]
+    shown = [title for title, sheet in sheets.items() if sheet.sheet_state == "visible"]
+    return sheets[name or next(iter(shown or sheets))]
 
 
 def _unmerge(sheet: "Worksheet") -> None:

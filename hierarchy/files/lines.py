@@ -1,5 +1,6 @@
 """A path or a name a line → a tree: lists of `A > B > C`, of `A##B`, and Google's product taxonomy."""
 
+import io
 import logging
 import re
 from collections.abc import Sequence
@@ -8,11 +9,12 @@ from hierarchy.errors import TaxonomyError
 from hierarchy.files.rows import Row, tree_of_rows
 from hierarchy.files.shape import WHOLE, Shape
 from hierarchy.nodes import Tree
-from hierarchy.text.separators import BETWEEN, guessed_separator, path_of
+from hierarchy.text.separators import BETWEEN, common_separators, guessed_separator, path_of
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 GOOGLE = "# Google_Product_Taxonomy_Version"  # how its text begins
+_INDENT = " \t\u3000"
 _WITH_ID = re.compile(r"(\d+) - (.+)")  # as Google writes a line in the version with ids
 
 Line = tuple[int, str]
@@ -42,7 +44,11 @@ def read_lines(text: str, where: str, shape: Shape) -> Tree:
         With all problems, each with its line.
     """
     shape.check_used(where, "a text", "separator", "coarse_level", "inner_nodes")
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    numbered = list(enumerate(io.StringIO(text, newline=None), 1))  # lines end as in an editor
+    lines = [(number, line.strip()) for number, line in numbered if line.strip()]
+    if inside := [number for number, line in numbered if line.strip() and line[0] in _INDENT]:
+        logger.warning("%s: lines are indented, which says nothing here (first: line %d); if it is a tree, write a "
+                       "path a line, such as Kitchen > Kettles", where, inside[0])  # fmt: skip
     is_google = bool(lines) and lines[0][1].startswith(GOOGLE)
     if tabs := [number for number, line in lines if "\t" in line]:
         raise TaxonomyError(f"line {tabs[0]}: a tab stands in a path; let the name of a table end in .tsv", where)
@@ -57,7 +63,7 @@ def tree_of_lines(lines: Sequence[Line], where: str, shape: Shape, separator: st
     rows = [(number, match[2], match[1]) for (number, _), match in zip(lines, ids, strict=True) if match]
     if len(rows) < len(lines):  # of names that begin so, some
         rows = [(number, line, "") for number, line in lines]
-    separator = separator_of([line for _, line, _ in rows], shape, separator)
+    separator = separator_of([line for _, line, _ in rows], where, shape, separator)
     found: dict[tuple[str, ...], Row] = {}
     problems, repeated = [], []
     for number, line, own in rows:
@@ -74,11 +80,21 @@ def tree_of_lines(lines: Sequence[Line], where: str, shape: Shape, separator: st
     return tree_of_rows(found.values(), shape, where, separator=separator or BETWEEN, problems=problems)
 
 
-def separator_of(paths: Sequence[str], shape: Shape, known: str | None = None) -> str | None:
+def separator_of(paths: Sequence[str], where: str, shape: Shape, known: str | None = None) -> str | None:
     """Return what parts the names of paths: as it is named, as it is known, or as it is guessed; None for nothing."""
     if shape.separator == WHOLE:
         return None
-    return shape.separator or known or guessed_separator(paths)
+    found = shape.separator or known or guessed_separator(paths)
+    if found is None:
+        tell_uncut(paths, where)
+    return found
+
+
+def tell_uncut(names: Sequence[str], where: str) -> None:
+    """Log that names which may be paths are not cut: too few of them begin alike."""
+    if likely := next(common_separators(names), None):
+        logger.warning("%s: most names hold %r and are not cut there, since few of them begin alike; if they are "
+                       "paths, say so (separator=%r)", where, likely, likely)  # fmt: skip
 
 
 def empty_name(path: Sequence[str], written: str, separator: str | None) -> str:

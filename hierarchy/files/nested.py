@@ -10,10 +10,10 @@ from typing import TypeGuard
 
 from hierarchy.checks import Problem
 from hierarchy.errors import TaxonomyError
-from hierarchy.files.lines import tree_of_lines
+from hierarchy.files.lines import tell_uncut, tree_of_lines
 from hierarchy.files.mistaken import seems_to_be
 from hierarchy.files.reading import LABEL_KEYS, is_long, is_null, read_tree
-from hierarchy.files.rows import Path, Row, tree_of_rows
+from hierarchy.files.rows import DEEPEST, Path, Row, tree_of_rows
 from hierarchy.files.shape import Shape
 from hierarchy.files.sheet import Sheet
 from hierarchy.files.syntax import Entry, Items, Pairs, Scalar
@@ -24,7 +24,6 @@ from hierarchy.text.separators import guessed_separator
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
-DEEPEST = 20  # levels
 NAMED = 10  # keys that a line of the log names
 BELOW = ("children", "groups", "labels")  # keys under which an object has the nodes below it
 CUT = ("coarse_level", "inner_nodes")  # what a shape may say of names within names
@@ -63,6 +62,8 @@ def read_entries(root: Entry | None, where: str, shape: Shape) -> Tree:
         shape.check_used(where, "names within names", *CUT)
         return _tree_of_names(root, where, shape)
     shape.check_used(where, "a file that says itself which are its groups and labels")
+    if isinstance(root, Items):
+        tell_uncut([item.value for item in root.values if isinstance(item, Scalar)], where)
     if isinstance(root, Pairs) and not is_long(root) and _maps_labels(root):
         return _tree_of_pairs(root, where, shape)
     return read_tree(root, where)
@@ -172,10 +173,8 @@ class _Walk:
     def below(self, entry: Entry, path: Path) -> Iterator[Row]:
         """Yield what stands below a node."""
         if len(path) > DEEPEST:
-            self.problems.append(
-                (entry.line, f"names are nested deeper than {DEEPEST} levels; a tree of labels is not")
-            )
-        elif isinstance(entry, Items):
+            return  # it is told of the row above
+        if isinstance(entry, Items):
             for item in entry.values:
                 yield from self.item(item, path)
         elif isinstance(entry, Pairs) and not _is_object(entry):

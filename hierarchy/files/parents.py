@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hierarchy.checks import Problem
 from hierarchy.errors import PROBLEMS_SHOWN
-from hierarchy.files.rows import Path, Row
+from hierarchy.files.rows import DEEPEST, Path, Row
 from hierarchy.text.likeness import nearest_hints
 
 TOP = (
@@ -69,7 +69,8 @@ def rows_of_parents(children: Sequence[Child]) -> tuple[list[Row], list[Problem]
         for one in reversed(above.values()):
             top = _is_top(one, known)
             path = () if top else paths.get(one.parent)
-            paths[one.id] = None if path is None else (*path, one.name)
+            # One level too many is told of; what stands below it is not worth a path of its own.
+            paths[one.id] = None if path is None or len(path) > DEEPEST else (*path, one.name)
     rows = [
         Row(child.line, path, child.id, description=child.description)
         for child in known.values()

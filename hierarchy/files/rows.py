@@ -20,6 +20,7 @@ from hierarchy.text.separators import BETWEEN
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 NAMED = 3  # nodes that a line of the log names
+DEEPEST = 20  # levels
 
 Path = tuple[str, ...]
 """Names from the top of a tree down."""
@@ -108,6 +109,9 @@ def _by_path(rows: Iterable[Row], separator: str) -> tuple[dict[Path, list[Row]]
     written: dict[Path, list[Row]] = {}
     problems: list[Problem] = []
     for row in rows:
+        if len(row.path) > DEEPEST:
+            problems.append((row.line, f"names are nested deeper than {DEEPEST} levels; a tree of labels is not"))
+            continue
         same = written.setdefault(row.path, [])
         if same and not (row.id and same[0].id and same[0].id != row.id):
             shown = separator.join(filter(None, row.path))

@@ -26,7 +26,7 @@ class Shape:
     description_column
         The column of the descriptions.
     sheet
-        Of an Excel file; None takes the first.
+        Of an Excel file; None takes the first that is not hidden.
     separator
         What parts the names of a path, such as ``>`` or ``##``; ``none`` where names are not cut.
     coarse_level

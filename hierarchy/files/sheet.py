@@ -2,11 +2,13 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from hierarchy.errors import TaxonomyError
 
+_QUOTED = re.compile('"[^"]*"')
 EMPTY = "the file is empty; write a line with the columns, label and group, and a line a label"
 
 
@@ -38,8 +40,7 @@ def read_delimited(text: str, where: str, delimiter: str) -> Sheet:
     where
         The file's name, for messages.
     delimiter
-        "," or "\t". A header without a comma but with semicolons or tabs, as some spreadsheets write it, is split
-        there.
+        "," or "\t". A header with more semicolons or tabs than commas, as some spreadsheets write it, is split there.
 
     Raises
     ------
@@ -49,8 +50,9 @@ def read_delimited(text: str, where: str, delimiter: str) -> Sheet:
     if not text.strip():
         raise TaxonomyError(EMPTY, where)
     header = text.partition("\n")[0]
-    if delimiter == "," and "," not in header:
-        delimiter = next((other for other in ";\t" if other in header), delimiter)
+    if delimiter == ",":
+        bare = _QUOTED.sub("", header)
+        delimiter = max(",;\t", key=bare.count)  # the first of those that stand equally often
     (_, columns), *rows = ((line, [cell.strip() for cell in cells]) for line, cells in _rows(text, where, delimiter))
     return Sheet(columns, [row for row in rows if any(row[1])], delimiter)
 

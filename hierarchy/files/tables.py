@@ -17,6 +17,7 @@ from hierarchy.files.sheet import Sheet
 from hierarchy.nodes import Group, Tree
 from hierarchy.text.escaping import from_spreadsheet_cell, spreadsheet_cell
 from hierarchy.text.separators import BETWEEN, path_of
+from hierarchy.text.wording import count
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -64,7 +65,7 @@ def read_table(sheet: Sheet, where: str, shape: Shape) -> Tree:
     if has_paths:
         # Beside a group a label is a name, whatever it holds, unless a person says what parts it.
         cut = "group" not in columns.places or shape.separator is not None
-        found = separator_of([columns.cell("label", cells) for _, cells in lines], shape) if cut else None
+        found = separator_of([columns.cell("label", cells) for _, cells in lines], where, shape) if cut else None
         rows, separator = _rows_of_labels(lines, columns, problems, found), found or BETWEEN
     elif columns.levels:
         rows = _rows_of_levels(lines, columns, problems, where)
@@ -93,8 +94,9 @@ def table_rows(tree: Tree) -> list[tuple[str, ...]]:
 def _row_problem(sheet: Sheet, columns: TreeColumns, cells: Sequence[str]) -> str:
     """Say that a row has too many or too few cells, or that a stray quote seems to have swallowed the next rows."""
     if len(cells) > len(sheet.columns) or (len(cells) < len(sheet.columns) and not columns.levels):
-        quotes = f"; quote cells that hold '{sheet.delimiter}'" if sheet.delimiter else ""
-        return f"{len(cells)} cells, but the header has {len(sheet.columns)}{quotes}"
+        is_cut = len(cells) > len(sheet.columns) and sheet.delimiter
+        quotes = f"; quote cells that hold '{sheet.delimiter}'" if is_cut else ""
+        return f"{count(len(cells), 'cell')}, but the header has {len(sheet.columns)}{quotes}"
     names = {at for role in NAMES for at in columns.places.get(role, ())}
     for at, cell in enumerate(cells):
         # A description may have lines and commas, but hardly tabs.

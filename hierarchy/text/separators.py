@@ -1,9 +1,10 @@
 """What stands between the names of a path: `A > B > C`, `A##B`. Known ones, and which of them a list of paths has."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-SEPARATORS = (">", "##", "»", "›", "→", "::", "|", "\\")  # that hardly stand in names; a slash does
+# That hardly stand in names; a slash does. An arrow comes before the sign that it ends with.
+SEPARATORS = ("->", "=>", ">", "＞", "##", "»", "›", "→", "⇒", "::", "|", "\\")
 BETWEEN = " > "  # the names of a path that was not written as one
 PATH_CUT = re.compile(rf"\s*(?:{'|'.join(map(re.escape, (*SEPARATORS, '/')))})\s*")
 
@@ -19,14 +20,19 @@ def guessed_separator(lines: Sequence[str]) -> str | None:
     lines
         Paths or names.
     """
-    for symbol in SEPARATORS:
-        spaced = f" {symbol} "
-        for separator in (spaced, symbol):
-            holding = [line for line in lines if separator in line]
-            tops = {line.partition(separator)[0].strip() for line in holding}
-            if 2 * len(holding) > len(lines) and 2 * len(tops) <= len(holding):
-                return separator
+    for separator in common_separators(lines):
+        tops = [line.partition(separator)[0].strip() for line in lines if separator in line]
+        if 2 * len({*tops}) <= len(tops):
+            return separator
     return None
+
+
+def common_separators(lines: Sequence[str]) -> Iterator[str]:
+    """Yield what may be a separator and stands in most lines, with blanks around it first."""
+    for symbol in SEPARATORS:
+        for separator in (f" {symbol} ", symbol):
+            if 2 * sum(separator in line for line in lines) > len(lines):
+                yield separator
 
 
 def path_of(line: str, separator: str) -> tuple[str, ...]:

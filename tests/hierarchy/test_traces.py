@@ -1,5 +1,7 @@
 """Labels that were merged or retired: what their documents count for, and what a file may say of them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,6 +100,23 @@ def test_a_difference_tells_what_was_merged():
         "merged_into: 'A' counted for 'b', now for no label",
         "retired: c is gone, C is gone",
     ]
+
+
+def test_what_counts_for_another_label_by_hand_is_refitted():
+    tree = Taxonomy(TREE.groups, merged_into={"tea": "pot", "cups": "tea"}, retired=("k/mugs",))
+    for traces, heads, words in (
+        ({"merged_into": {"tea": "Hoses", "cups": "tea"}}, ("k", "Garden"), ("tea", "cups")),
+        ({"merged_into": {"tea": "k/other", "cups": "tea"}}, ("k",), ("tea", "cups")),
+        ({"merged_into": {"tea": "pot"}}, ("k",), ("cups",)),
+        ({"merged_into": {"tea": "pot", "cups": "tea", "k/mugs": "Hoses"}, "retired": ()}, ("Garden",), ("k/mugs",)),
+        ({"merged_into": {"tea": "pot"}, "retired": ("k/mugs", "cups")}, ("k",), ("cups",)),
+        ({"merged_into": {"tea": "pot", "cups": "pot"}}, (), ()),  # by another way for the same
+    ):
+        found = diff(tree, replace(tree, **traces))
+        assert (found.heads, found.coarse, found.recounted) == (heads, bool(heads), words)
+    shed = Group("s", "Shed", labels=(Label("tea", "tea"),))
+    back = replace(tree, groups=(TREE.groups[0], shed), merged_into={})
+    assert diff(tree, back).heads == ("k", "s")  # what took it in has fewer documents
 
 
 def test_new_labels_that_are_gone_are_left_out(caplog):

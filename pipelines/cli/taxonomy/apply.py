@@ -51,7 +51,7 @@ def apply(
 
 def _reader(commands: Iterable[EditCommand], work: "Work") -> "Callable[[str], Callable[[Taxonomy], Edited]]":
     """Return what makes an edit of a line, as the command line reads it; a wrong line is refused when it is made."""
-    lines = typer.Typer(add_completion=False, rich_markup_mode=None)
+    lines = typer.Typer(add_completion=False, rich_markup_mode=None, add_help_option=False)
     for one in commands:
         lines.command(one.function.__name__, add_help_option=False)(_deferred(one.edit, work))
     parser = typer.main.get_command(lines)

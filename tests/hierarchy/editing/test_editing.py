@@ -136,7 +136,8 @@ def test_split_by_likeness(themed, embed):
     assert sorted(group.name for group in edited.new.groups[1:]) == ["lamp", "pump"]
     assert edited.diff.groups_removed == ("Mixed",)
     rows = np.eye(2)[[i % 2 for i in range(len(pumps))]]
-    documents = (np.vstack([rows, [[1, 0]]]), [*pumps, "x"])  # one of another group is left out
+    # Two documents a label say how much they are worth; one of another group is left out.
+    documents = (np.vstack([rows, rows, [[1, 0]]]), [*pumps, *pumps, "x"])
     by_documents = editing.split_group(
         tree, "Mixed", 2, TaxonomyBuilder(embed=embed, signals={"documents": 1}), documents
     )
@@ -167,7 +168,14 @@ def test_retire():
     assert edited.diff.groups_removed == ("g",)
     assert sum("entry" in line for line in edited.notes) == 2
     assert "documents of retired labels are left out from now on" in edited.notes
-    assert editing.retire(TREE, ["espresso"]).new.retired == ("samovars", "espresso", "Espresso machines")
+    tree = editing.retire(TREE, ["espresso"]).new
+    assert tree.retired == ("samovars", "espresso", "Espresso machines")
+    for edit in (
+        lambda: editing.rename_label(tree, "Kettles", "Espresso machines"),
+        lambda: editing.add(tree, [Label("e2", "Espresso machines")], "g"),
+    ):  # or documents that are left out would count again, for another label
+        with pytest.raises(TaxonomyError, match="'Espresso machines' is what documents of a retired label say"):
+            edit()
     merged = editing.merge_labels(TREE, ["Kettles"], "Toasters").new
     assert editing.retire(merged, ["Toasters"]).new.match("Kettles").retired  # it goes with its heir
     everything = [*TREE.label_ids, "Saws"]

@@ -116,7 +116,7 @@ def test_what_an_edit_does_not_touch_stays(data):
     words = {word for label in touched for word in (label.id, label.name, label.description) if word} | changed_groups
     # A name that stands twice from now on needs ids that are written out.
     words |= {label.name for label in labels_of(edited.new) if label.id in changed}
-    words |= {group.name for group in edited.old.groups if group.id in changed_groups} | {"retired"}
+    words |= {group.name for group in edited.old.groups if group.id in changed_groups} | {"merged_into", "retired"}
     text = patched(file.text, edited.new)
     kept = [
         line

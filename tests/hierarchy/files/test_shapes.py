@@ -301,6 +301,9 @@ def test_a_list_of_names_is_of_labels_without_groups(read):
         (["A>b", "A>c", "A"], ">"),
         (["A > b>c", "A > d", "A > e", "A > f>g"], " > "),  # `b>c` is a name
         (["A##b", "A##c > d", "A##e"], "##"),
+        (["A -> b", "A -> c", "B -> d", "B -> e"], " -> "),  # no group is called `A -`
+        (["A=>b", "A=>c"], "=>"),
+        (["甲＞乙", "甲＞丙"], "＞"),
         (["A > b", "c", "d"], None),  # few
         (["age > 30", "weight > 80", "height > 2"], None),  # nothing in common
         (["A/b", "A/c", "A/d"], None),  # names often have a slash
@@ -309,6 +312,31 @@ def test_a_list_of_names_is_of_labels_without_groups(read):
 )
 def test_a_separator_is_guessed_with_evidence(lines, found):
     assert guessed_separator(lines) == found
+
+
+def test_names_that_may_be_paths_are_told(read, caplog):
+    files = {"t.txt": "A > b\nC > d\n", "t.csv": "path\nA > b\nC > d\n", "t.yaml": "- A > b\n- C > d\n"}
+    for name, text in files.items():
+        caplog.clear()
+        assert [label.id for label in read(name, text).unplaced] == ["A > b", "C > d"]
+        assert "most names hold ' > ' and are not cut there" in caplog.text
+        if name != "t.yaml":
+            assert ids(read(name, text, separator=" > ")) == {"A": ["b"], "C": ["d"]}
+    caplog.clear()
+    read("t.txt", "A\n  b\n  c\n")
+    assert "lines are indented, which says nothing here (first: line 2)" in caplog.text
+
+
+def test_lines_of_a_text_end_as_in_an_editor(read, refused):
+    assert ids(read("t.txt", "A > b\u2028c\r\nA > d\x0ce\rA > f")) == {"A": ["b\u2028c", "d\x0ce", "f"]}
+    assert "line 3: the path '> c'" in refused("t.txt", "A > a\u2028\nA > b\n> c\n")
+
+
+def test_what_stands_most_often_in_a_header_parts_its_cells(read):
+    for header in ("label;group;what it is, in words", 'label;"group";"a,b,c,d"', "label\tgroup\twhat, in words"):
+        text = f"{header}\na;A;x\nb;A;y\n".replace(";", "\t" if "\t" in header else ";")
+        assert ids(read("t.csv", text)) == {"A": ["a", "b"]}
+    assert ids(read("t.csv", "label,group;x\na,A\n", group_column="group;x")) == {"A": ["a"]}
 
 
 def test_a_separator_is_named(read, refused):
@@ -402,7 +430,13 @@ def test_a_sheet_is_named(read, refused):
     assert "there is no sheet 'secnd'; did you mean 'second'?: name another with sheet=..." in refused(
         "t.xlsx", data, sheet="secnd"
     )
-    assert "the file is empty" in refused("t.xlsx", data, sheet="none")
+    assert "sheet 'none' is empty; there are 'first', 'second': name one with sheet=..." in refused(
+        "t.xlsx", data, sheet="none"
+    )
+    assert "the file is empty" in refused("t.xlsx", _saved(_workbook(none=[])))
+    hidden = _workbook(first=[["label"], ["a"]], second=[["label"], ["b"]])
+    hidden["first"].sheet_state = "hidden"
+    assert read("t.xlsx", _saved(hidden)).unplaced[0].id == "b"
     assert "no Excel file that can be read" in refused("t.xlsx", b"label,group\n")
     assert "no Excel file that can be read" in refused("t.xlsx", data[:-100])
 
@@ -529,6 +563,9 @@ def test_any_table_comes_back(tmp_path_factory, groups, named):
         ("t.json", '{"A": {"b": [["c"]]}}', {}, "line 1: a list stands in a list; write a name before it"),
         ("t.json", '{"A": {"b": [""]}}', {}, "line 1: a node has no name"),
         ("t.json", '{"a":' * 30 + "1" + "}" * 30, {}, "names are nested deeper than 20 levels"),
+        ("t.txt", "A > b\nA > c\nA > " + "d > " * 300 + "e\n", {}, "line 3: names are nested deeper than 20 levels"),
+        ("t.csv", "id,parent\n0,\n" + "".join(f"{i},{i - 1}\n" for i in range(1, 5000)), {},
+         "t.csv: line 22: names are nested deeper than 20 levels"),
         ("t.txt", "A > b\nA > c > d\n".encode("utf-16"), {}, "the file is saved as UTF-16; save it as UTF-8"),
     ],
 )  # fmt: skip

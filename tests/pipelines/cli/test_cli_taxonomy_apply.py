@@ -66,11 +66,11 @@ def test_a_file_does_what_the_commands_do(cli, apply, folder, tmp_path):
 def test_wrong_lines_are_told_at_once_and_nothing_is_changed(apply, folder):
     said = apply(
         'move Hoses --to Kitchen\nmov Hoses\nmove Hoses\nmove Ketles --to Kitchen\nmove Hoses --to "Kitchn"\n'
-        "rename Driver's licence\nretire --help\n# a note\nsplit Garden\nmove Hoses --to Kitchen --force\n"
+        "rename Driver's licence\nretire --help\n# a note\nsplit Garden\nmove Hoses --to Kitchen --force\n--help\n--\n"
     )
     assert said.exit_code == 2
     assert (folder / "tree.yaml").read_text(encoding="utf-8") == TEXT
-    assert "edits.txt: nothing is changed: 8 problems" in said.stderr
+    assert "edits.txt: nothing is changed: 10 problems" in said.stderr
     for told in (
         "line 2: No such command 'mov'. Did you mean 'move'?",
         "line 3: Missing option '--to'.",
@@ -80,6 +80,8 @@ def test_wrong_lines_are_told_at_once_and_nothing_is_changed(apply, folder):
         "line 7: No such option: --help",
         "line 9: say how: --parts N",
         "line 10: No such option: --force",
+        "line 11: No such option: --help",
+        "line 12: Missing command",
     ):
         assert told in said.stderr
     many = apply("".join(f"retire nothing{i}\n" for i in range(500)))
