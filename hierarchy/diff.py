@@ -210,10 +210,11 @@ def _traces(old: Taxonomy, new: Taxonomy) -> Iterator[str]:
         if was != now and not (word in told and was is None):
             yield f"merged_into: '{word}' counted for {_quoted(was)}, now for {_quoted(now)}"
     if old.retired != new.retired:
-        changes = [("gone", x) for x in old.retired if x not in new.retired]
-        changes += [("new", x) for x in new.retired if x not in old.retired and (x in old.homes or x not in told)]
-        named_ = ", ".join(f"{old.label_named(x)} is {word}" for word, x in changes)
-        yield f"retired: {named_ or 'another order'}"
+        back = [x for x in old.retired if x not in new.retired]
+        put = [x for x in new.retired if x not in old.retired and (x in old.homes or x not in told)]
+        changes = [("no longer retired", back), ("now retired", put)]
+        lines = [f"{what}: {', '.join(map(old.label_named, words))}" for what, words in changes if words]
+        yield from lines or ["retired: another order"]
 
 
 def _quoted(label_id: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags
+from sklearn.utils import InputTags, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from hierarchy.arguments import known_keywords, text_column, whole_number
@@ -184,7 +184,13 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, texts: Texts) -> np.ndarray:
-        """Return the most probable fine label of each document, (documents,) of `classes_`; as `predict_proba`."""
+        """Return the most probable fine label of each document, (documents,) of `classes_`.
+
+        Parameters
+        ----------
+        texts
+            Documents, as for `predict_proba`.
+        """
         return self.classes_[self.predict_proba(texts).argmax(1)]
 
     def predict_proba(self, texts: Texts) -> np.ndarray:
@@ -196,10 +202,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             Documents.
         """
         texts = self._readable(texts)
-        answer = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
-        for block, routed in self.model_.route_texts(texts, routing=self.routing, beam=self.beam):
-            answer[block] = routed.probabilities[:, self._columns]
-        return answer
+        return self.model_.probabilities(texts, self._columns, routing=self.routing, beam=self.beam)
 
     def predict_paths(self, texts: Texts, top_k: int = 1) -> list[list[Prediction]]:
         """Return the most probable paths of each document, best first, as ids of group and label.
@@ -270,13 +273,12 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         data
             Name of the documents, for the report.
         """
-        documents, trained = self._documents(texts, labels, where=data), None
-        if train is not None:
-            trained = check_pair(train, "train", self.taxonomy_, where="train", words=self._by_word)
+        documents = self._documents(texts, labels, where=data)
+        seen = None if train is None else check_pair(train, "train", self.taxonomy_, where="train", words=self._by_word)
         model = replace(self.model_, settings=self.model_.settings.model_copy(update={"n_jobs": self.n_jobs}))
         with place_of_run(self.run_dir) as folder:
             return assess(
-                model, documents, train=trained, folder=folder, data=data,
+                model, documents, train=seen, folder=folder, data=data,
                 routing=self.routing, beam=self.beam, stored=self.metrics_,
             )  # fmt: skip
 
@@ -291,8 +293,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         groups
-            Ids or names of the groups; None takes those whose labels came, went or moved, or got the documents of a
-            label that is gone.
+            Ids or names; None takes those whose labels came, went or moved, or got documents of a label that is gone.
         texts, labels
             The whole training data as it is now: other groups' documents are the negatives.
         taxonomy
@@ -391,8 +392,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that it takes texts, and no arrays of numbers."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
+        tags.input_tags = InputTags(string=True, one_d_array=True, two_d_array=False)
         return tags
 
 

@@ -17,6 +17,7 @@ from hierarchy.files.shape import Shape
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 from hierarchy.text.escaping import short_repr
 from hierarchy.text.separators import BETWEEN
+from hierarchy.text.wording import count
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 NAMED = 3  # nodes that a line of the log names
@@ -130,8 +131,8 @@ def _check_level(shape: Shape, depth: int, where: str) -> None:
     if depth == 1:
         shape.check_used(where, "labels without groups", *(set(vars(shape)) - {"coarse_level", "inner_nodes"}))
     elif shape.coarse_level >= depth:
-        deepest = f"the tree has {depth} levels, and labels stand below their group: give "
-        raise TaxonomyError(Remedy(deepest, "coarse_level", f", {depth - 1} at most", value=str(depth - 1)), where)
+        deepest = f"the tree has {depth} levels, and labels stand below their group: give at most "
+        raise TaxonomyError(Remedy(deepest, "coarse_level", value=str(depth - 1)), where)
 
 
 def _with_inner(written: dict[Path, list[Row]]) -> dict[Path, list[Row]]:
@@ -198,8 +199,8 @@ def _tell(nodes: Mapping[Path, list[Row]], tree: Tree, depth: int, shape: Shape,
     if lone:
         shown = ", ".join(map(short_repr, lone[:NAMED])) + (" ..." if len(lone) > NAMED else "")
         logger.info(
-            "%s: groups with nothing below them, %d of them, have one label of the same name each (%s)",
-            where, len(lone), shown,
+            "%s: %s with nothing below: one label of the same name in each (%s)",
+            where, count(len(lone), "group"), shown,
         )  # fmt: skip
     if depth > 2 and len(tree.groups) == 1:
         logger.warning(

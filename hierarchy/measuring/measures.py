@@ -116,7 +116,7 @@ def measure(
         in a group.
     """
     if not taxonomy.groups:
-        raise TaxonomyError("no label stands in a group yet; place the labels with TaxonomyBuilder first")
+        raise TaxonomyError("no label stands in a group yet; let a build place the labels first")
     given, _ = document_columns(documents, None)
     by_id = None if given is None else by_label_id(given, taxonomy)
     if by_id is not None:

@@ -115,7 +115,7 @@ def read_checked(
 
     checked = _for_each(sources, check)
     for role, found in checked.items():
-        for line in found.report.lines(tree):
+        for line in found.report.lines(tree, training=role == "train"):
             logger.info("%s: %s", sources[role][0], line)
     return tree, {role: found.documents for role, found in checked.items()}
 

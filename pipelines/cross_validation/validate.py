@@ -156,7 +156,7 @@ def cross_validate(
     if given is not None:
         same_length(texts, given, ("texts", "sources"))
     merge = settings.merge_spellings
-    documents = check_labels(texts, labels, taxonomy, where="documents", merge_spellings=merge)
+    documents = check_labels(texts, labels, taxonomy, where="documents", training=True, merge_spellings=merge)
     if len(set(documents.labels)) < 2:
         label = documents.labels[0] if taxonomy is None else taxonomy.label_named(documents.labels[0])
         raise DataError(f"all documents have one label ({label!r}): a classifier needs at least two labels")

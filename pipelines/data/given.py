@@ -38,6 +38,7 @@ def check_labels(
     taxonomy: Taxonomy | None,
     *,
     where: str,
+    training: bool = False,
     keep_empty: bool = False,
     names: tuple[str, str] = ("texts", "labels"),
     words: Mapping[Word, str] = MappingProxyType({}),
@@ -54,6 +55,8 @@ def check_labels(
         Whose labels they must be; None allows any.
     where
         What the documents are, for messages.
+    training
+        They are for training: labels with one or two of them are logged.
     keep_empty
         Keep documents without text, as an evaluation must.
     names
@@ -94,7 +97,7 @@ def check_labels(
     checked = check_documents(
         texts, rows, taxonomy, where=where, keep_empty=keep_empty, merge_spellings=merge_spellings, known=known
     )
-    for line in checked.report.lines(taxonomy):
+    for line in checked.report.lines(taxonomy, training=training):
         logger.info("%s: %s", where, line)
     return checked.documents
 
@@ -161,7 +164,7 @@ def prepare_documents(
     """Check training and validation documents; cut a validation part where none is given."""
     check_taxonomy(taxonomy)
     merge: dict[str, Any] = {"merge_spellings": merge_spellings}
-    train = check_labels(texts, labels, taxonomy, where="training documents", **merge)
+    train = check_labels(texts, labels, taxonomy, where="training documents", training=True, **merge)
     if len(set(train.labels)) < 2:
         label = train.labels[0] if taxonomy is None else taxonomy.label_named(train.labels[0])
         raise DataError(f"all training documents have one label ({label!r}): a classifier needs at least two labels")

@@ -93,8 +93,16 @@ class DataReport:
     retired: int = 0
     retired_labels: tuple[str, ...] = ()
 
-    def lines(self, taxonomy: "Taxonomy | None" = None) -> list[str]:
-        """Return the report as plain lines, the figures first and then each finding; `taxonomy` names the labels."""
+    def lines(self, taxonomy: "Taxonomy | None" = None, *, training: bool = False) -> list[str]:
+        """Return the report as plain lines, the figures first and then each finding.
+
+        Parameters
+        ----------
+        taxonomy
+            Names the labels; None leaves their ids.
+        training
+            The documents are for training, where labels with one or two of them are worth a line.
+        """
 
         def named(ids: Sequence[str]) -> Sequence[str]:
             return ids if taxonomy is None else [taxonomy.label_named(label_id) for label_id in ids]
@@ -122,7 +130,7 @@ class DataReport:
         if self.without_documents:
             what = count(len(self.without_documents), "label")
             found.append(f"{what} without documents: {some(named(self.without_documents))}")
-        if self.few:
+        if training and self.few:
             found.append(f"{count(len(self.few), 'label')} with 1 or 2 documents: {some(named(self.few))}")
         found += capped(self.folded_as, "label")
         if self.group_mismatches:

@@ -113,3 +113,20 @@ class Model:
                     beam=self.settings.beam if beam is None else beam,
                 ),
             )
+
+    def probabilities(self, texts: Sequence[str], columns: np.ndarray, *, routing: str, beam: int) -> np.ndarray:
+        """Return the probabilities of some labels, (documents, columns) float32.
+
+        Parameters
+        ----------
+        texts
+            Documents.
+        columns
+            (columns,) places of the labels in the taxonomy.
+        routing, beam
+            As for `route_texts`.
+        """
+        answer = np.empty((len(texts), len(columns)), dtype=np.float32)
+        for block, routed in self.route_texts(texts, routing=routing, beam=beam):
+            answer[block] = routed.probabilities[:, columns]
+        return answer

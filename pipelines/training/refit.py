@@ -76,7 +76,7 @@ def refit_documents(
     check_taxonomy(taxonomy)
     chosen = None if groups is None else label_column(groups, "groups")
     tree = model.taxonomy if taxonomy is None else taxonomy
-    train = check_labels(texts, labels, tree, where="training documents", words=by_word)
+    train = check_labels(texts, labels, tree, where="training documents", training=True, words=by_word)
     words = words_of(texts, labels, train, taxonomy=tree, by_word=by_word)
     if validation is not None:
         valid = check_pair(validation, "validation", tree, where="validation documents", words=by_word)

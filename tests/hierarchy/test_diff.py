@@ -72,7 +72,7 @@ def test_everything_else_is_told_too():
         "group 'H (h)': max_size was not set, now 3",
         "the taxonomy was named not set, now shop",
         "must_link: [A (a), B (b)] is new",
-        "retired: x is new",
+        "now retired: x",
         "the groups stand in another order",
         "labels stand in another order",
     ]

@@ -93,12 +93,12 @@ def test_a_difference_tells_what_was_merged():
     assert found.lines() == [
         "label 'A (a)' is merged into label 'B (b)' and gone from group 'G (g)'",
         "label 'C (c)' is gone from group 'G (g)'",
-        "retired: C (c) is new",
+        "now retired: C (c)",
     ]
     assert diff(new, old).lines()[2:] == [
         "merged_into: 'a' counted for 'b', now for no label",
         "merged_into: 'A' counted for 'b', now for no label",
-        "retired: c is gone, C is gone",
+        "no longer retired: c, C",
     ]
 
 

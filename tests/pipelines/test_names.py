@@ -148,7 +148,7 @@ def test_what_is_said_of_documents(place, english):
         [{"text": t, "label": x, "group": g, "label_count": 1, "row": i} for i, (t, x, g) in enumerate(rows)]
     )
     report = check_table(table, tree).report
-    lines = report.lines(tree)
+    lines = report.lines(tree, training=True)
     assert len(lines) == 7
     for line in lines[1:]:
         assert_named(line.replace("'L-DESKS'", "").replace("in 'g-kitchen'", ""), some="whose text" not in line)

@@ -87,7 +87,7 @@ def build(
         confusions = None if out_of_fold is None else out_of_fold.as_of(taxonomy).probe
         built = builder.build(taxonomy, documents, keep=keep, force=force, confusions=confusions)
         built.to_yaml(out, builder.report_.unsorted)
-    wrote(out, f"{sizes(built)} in")
+    wrote(out, f"{sizes(built)}:")
     if as_json:
         print_json(asdict(builder.report_))
     else:

@@ -45,19 +45,19 @@ def show(
         taxonomy = read_taxonomy(file, **work.shape)
         if out is not None:
             taxonomy.to_file(out)
-            wrote(out, f"{sizes(taxonomy)} in")
+            wrote(out, f"{sizes(taxonomy)}:")
         if html is not None:
             from pipelines.pages.taxonomy import taxonomy_page
             from pipelines.training.encoders import Encoders
 
-            encoders, title = Encoders(work.config.classifier), taxonomy.name or file.stem
+            encoders, title = Encoders(work.config.classifier), taxonomy.name or file.name
             _, documents = training_vectors(work.config, encoders, taxonomy)
             random_state = encoders.settings.random_state
             drawn = taxonomy_page(
                 taxonomy, documents, **encoders.for_trees, random_state=random_state, title=title, file=str(file)
             )
             write_output(html, drawn)
-            wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is in")
+            wrote(html, f"{sizes(taxonomy)}: the page to open in a browser is")
         if as_json:
             print_json(json.loads(taxonomy.to_json()))
         elif out is None and html is None:
@@ -68,7 +68,9 @@ def sizes(taxonomy: "Taxonomy") -> str:
     """Say how many labels and groups there are."""
     from hierarchy.text.wording import count
 
-    unplaced = f", {len(taxonomy.unplaced)} in no group yet," if taxonomy.unplaced else ""
+    if not taxonomy.groups:
+        return f"{count(len(taxonomy.unplaced), 'label')} in no group yet"
+    unplaced = f", {len(taxonomy.unplaced)} in no group yet" if taxonomy.unplaced else ""
     return f"{count(len(taxonomy.labels), 'label')} in {count(len(taxonomy.groups), 'group')}{unplaced}"
 
 

@@ -82,7 +82,7 @@ def test_without_a_file_of_labels_the_columns_are_those_of_the_documents(cli, he
         (("show", "sheet.csv", "--group-column", "Dept"), "column 'Dept' is missing, there are 'Intent', 'Team'"),
         (("show", "sheet.csv", "--group-column", "Dept"), "or name another with --group-column COLUMN"),
         (("show", "sheet.xlsx", "--sheet", "Sheets"), "did you mean 'Sheet'?: name another with --sheet ..."),
-        (("show", "deep.txt", "--coarse-level", "3"), "give --coarse-level 2, 2 at most"),
+        (("show", "deep.txt", "--coarse-level", "3"), "give at most --coarse-level 2"),
         (("show", "deep.txt", "--coarse-level", "0"), "Input should be greater than or equal to 1"),
         (("show", "deep.txt", "-o", "deep.txt"), "must end in one of .yaml, .yml, .json, .csv, .tsv, .xlsx"),
         (("show", "sheet.csv", "-o", "sheet.csv"), "would overwrite what is read"),

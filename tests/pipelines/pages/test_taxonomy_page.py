@@ -315,7 +315,7 @@ def test_the_command(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert '"name":"heat"' in page
-    assert "<title>shop</title>" in page
+    assert "<title>shop.yaml</title>" in page
     assert not (tmp_path / ".out.html.tmp").exists()
     missing = subprocess.run(
         [*command[:6], "--html", "no/out.html"],
