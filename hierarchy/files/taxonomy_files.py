@@ -1,5 +1,6 @@
 """Taxonomy files: YAML, JSON, text, CSV, TSV and Excel, from and to disk."""
 
+import logging
 import os
 import stat
 from pathlib import Path
@@ -19,6 +20,7 @@ from hierarchy.files.writing import json_text, yaml_text
 from hierarchy.nodes import Tree
 from hierarchy.text.escaping import csv_row, short_repr
 
+logger = logging.getLogger(__name__)
 YAML, TABLES = (".yaml", ".yml"), (".csv", ".tsv", ".xlsx")
 SUFFIXES = (*YAML, ".json", *TABLES, ".txt")
 WRITTEN = (*YAML, ".json", *TABLES)
@@ -136,6 +138,21 @@ def write_table(tree: Tree, path: str | Path) -> None:
             part.write_bytes(content)
     else:
         write_text("".join(csv_row(row, _delimiter(path)) for row in rows), path)
+    _tell_lost(tree, Path(path).name)
+
+
+def _tell_lost(tree: Tree, where: str) -> None:
+    """Log what people decided that a table has no column for, since it is gone from a tree that is read from there."""
+    held = {
+        "pins": any(label.pinned for label in tree.all_labels),
+        "sizes of groups": any(group.min_size is not None or group.max_size is not None for group in tree.groups),
+        "links": tree.must_link or tree.cannot_link,
+        "merged labels": tree.merged_into,
+        "retired labels": tree.retired,
+    }
+    lost = [what for what, there in held.items() if there]
+    if lost:
+        logger.info("%s: a table does not hold %s: keep the tree as YAML, too", where, ", ".join(lost))
 
 
 def _delimiter(path: str | Path) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -553,3 +554,18 @@ def test_unsorted_groups_are_marked_by_a_comment_that_changes_nothing(load):
     assert text.count("# unsorted") == 1
     assert "\n".join(lines[:place] + lines[place + 1 :]) + "\n" == tree.to_yaml()
     assert load(text) == tree
+
+
+def test_a_table_tells_what_it_does_not_hold(tmp_path, caplog):
+    caplog.set_level("INFO")
+    group = Group("g", "G", labels=(Label("a", "A"), Label("b", "B")))
+    Taxonomy((group,)).to_file(tmp_path / "plain.csv")
+    assert caplog.messages == []
+    pinned = replace(group, labels=(Label("a", "A", pinned=True), Label("b", "B")), max_size=9)
+    owned = Taxonomy((pinned,), must_link=(("a", "b"),), merged_into={"c": "a"}, retired=("d",))
+    for name in ("t.yaml", "t.json", "t.tsv"):
+        owned.to_file(tmp_path / name)
+    owned.to_csv(tmp_path / "u.csv")
+    lost = "pins, sizes of groups, links, merged labels, retired labels"
+    said = [f"{name}: a table does not hold {lost}: keep the tree as YAML, too" for name in ("t.tsv", "u.csv")]
+    assert caplog.messages == said
