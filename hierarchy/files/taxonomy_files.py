@@ -20,7 +20,7 @@ from hierarchy.files.writing import json_text, yaml_text
 from hierarchy.nodes import Tree
 from hierarchy.text.escaping import csv_row, short_repr
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"coarsefine.{__name__}")
 YAML, TABLES = (".yaml", ".yml"), (".csv", ".tsv", ".xlsx")
 SUFFIXES = (*YAML, ".json", *TABLES, ".txt")
 WRITTEN = (*YAML, ".json", *TABLES)

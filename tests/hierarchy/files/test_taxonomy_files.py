@@ -557,7 +557,7 @@ def test_unsorted_groups_are_marked_by_a_comment_that_changes_nothing(load):
 
 
 def test_a_table_tells_what_it_does_not_hold(tmp_path, caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", "coarsefine")
     group = Group("g", "G", labels=(Label("a", "A"), Label("b", "B")))
     Taxonomy((group,)).to_file(tmp_path / "plain.csv")
     assert caplog.messages == []
