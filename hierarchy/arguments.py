@@ -174,21 +174,18 @@ def pair(values: Any, name: str) -> tuple[Any, Any]:
     raise DataError(f"{name} is {what}{size}: give a pair, {name}=(texts, labels)")
 
 
-def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] | None, Sequence[Any] | None]:
+def document_columns(documents: Any) -> tuple[Any, list[str]] | None:
     """Return what a builder is told of documents as columns of one length.
 
     Parameters
     ----------
     documents
         A pair (texts or vectors, labels), or None.
-    texts
-        Of the documents, or None.
 
     Returns
     -------
     tuple
-        The same; vectors, (documents, dimensions), stay as they are. Documents that are texts are the texts where there
-        are no others.
+        The same; vectors, (documents, dimensions), stay as they are.
 
     Raises
     ------
@@ -196,7 +193,7 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
         One of them is no column, or they differ in number.
     """
     if documents is None:
-        return None, texts
+        return None
     contents, labels = pair(documents, "documents")
     if isinstance(contents, np.ndarray) and contents.dtype.kind in "fiu":
         _check_vectors(contents)
@@ -204,13 +201,9 @@ def document_columns(documents: Any, texts: Any) -> tuple[tuple[Any, list[str]] 
         contents = text_column(
             contents, "documents[0]", wanted="a string; vectors are a numpy array (documents, dimensions)"
         )
-        texts = contents if texts is None else texts
     said = label_column(labels, "documents[1]")
     same_length(contents, said, ("documents", "labels"))
-    if texts is not None:
-        texts = text_column(texts, "texts")
-        same_length(contents, texts, ("documents", "texts"))
-    return (contents, said), texts
+    return contents, said
 
 
 def is_whole(value: Any, least: int, most: int = LARGEST) -> bool:

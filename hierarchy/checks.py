@@ -168,7 +168,7 @@ def _made_of(tree: Tree, key: Key, label_id: str) -> str:
         return ""
     return (
         f": label '{name}' of group '{group.name}' gets it, since its name stands in several places; rename one of "
-        "them or give it another 'id:'"
+        "them, or give it another 'id:' in the file of the tree"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierarchy.text.characters import is_blank
+from hierarchy.text.wording import count
 from stages.fine.ngrams import NgramVectorizer
 from stages.router.router import Inputs
 from stages.run_folder import cache_key
@@ -155,8 +156,8 @@ def _warn_of_dropped(what: str, segmenter: "Segmenter", left_out: Sequence[np.nd
     tokens, dropped, documents = sum(left_out, np.zeros(3, dtype=np.int64))
     if dropped:
         logger.warning(
-            "%s: max_segments %d leaves out %.1f %% of the tokens, in %d documents",
-            what, segmenter.max_segments, 100 * dropped / tokens, documents,
+            "%s: max_segments %d leaves out %.1f %% of the tokens, in %s",
+            what, segmenter.max_segments, 100 * dropped / tokens, count(int(documents), "document"),
         )  # fmt: skip
 
 

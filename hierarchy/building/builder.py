@@ -148,7 +148,7 @@ class TaxonomyBuilder:
             Where sizes, links and pinned labels contradict each other, or something that a person may have done would
             be undone.
         """
-        documents, _ = document_columns(documents, None)
+        documents = document_columns(documents)
         plan, keep = self._planned(labels, keep, force)
         taxonomy = plan.taxonomy
         if not plan.free:

@@ -126,7 +126,7 @@ def edit_file(path: str | Path, edit: Callable[[Taxonomy], Edited], *, write: bo
         Where another process keeps it for long.
     """
     check_editable(path)
-    file = local_path(path).resolve()
+    file = local_path(path)
     with held(file, wait=TURN) if write else nullcontext():
         edited = edit(Taxonomy.from_yaml(path))
         text = read_text(file)

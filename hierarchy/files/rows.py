@@ -17,6 +17,7 @@ from hierarchy.files.shape import Shape
 from hierarchy.nodes import Group, Label, Tree, with_default_ids
 from hierarchy.text.escaping import short_repr
 from hierarchy.text.separators import BETWEEN
+from hierarchy.text.wording import count
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 NAMED = 3  # nodes that a line of the log names
@@ -190,8 +191,8 @@ def _tell(nodes: Mapping[Path, list[Row]], tree: Tree, depth: int, shape: Shape,
     """Log what a person may not expect of the cut."""
     if depth > 2:
         logger.info(
-            "%s: a tree of %d levels, cut at level %d: %d labels in %d groups",
-            where, depth, shape.coarse_level, len(tree.all_labels), len(tree.groups),
+            "%s: a tree of %d levels, cut at level %d: %s in %s", where, depth, shape.coarse_level,
+            count(len(tree.all_labels), "label"), count(len(tree.groups), "group"),
         )  # fmt: skip
     inner = {path[:-1] for path in nodes}
     lone = [path[-1] for path in nodes if len(path) <= shape.coarse_level and path not in inner]

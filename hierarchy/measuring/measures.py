@@ -117,7 +117,7 @@ def measure(
     """
     if not taxonomy.groups:
         raise TaxonomyError("no label stands in a group yet; place the labels with TaxonomyBuilder first")
-    given, _ = document_columns(documents, None)
+    given = document_columns(documents)
     by_id = None if given is None else by_label_id(given, taxonomy)
     if by_id is not None:
         placed = sum(label_id in taxonomy.label_positions for label_id in by_id[1])

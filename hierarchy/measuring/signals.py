@@ -120,7 +120,7 @@ def label_signals(
         X, owner = X[known], owner[known]
     # 3. Documents: the mean of each label's.
     centroids, counts = means(X, owner, len(labels))
-    half = documents_for_half(X, centroids, counts)
+    half = {"documents": documents_for_half(X, centroids, counts)}
     signals = {"text": (by_text, np.ones(len(labels))), "documents": (centroids, counts)}
     # 4. Confusions: what a probe, or the caller's model, takes each label's documents for.
     probe = None
@@ -132,10 +132,12 @@ def label_signals(
         )
         asked = np.bincount(probe.targets, minlength=len(labels))
         signals["confusion"] = (confusion_profiles(probe.confusion), asked)
+        # The probe knows no more than the vectors do; how much a caller's model knows they do not tell.
+        half["confusion"] = half["documents"] if confusions is None else DOCUMENTS_FOR_HALF
     # 5. All of them are turned into the space of the texts.
     components = {name: _components(*signal, random_state) for name, signal in signals.items()}
     width = max(vectors.shape[1] for vectors in components.values())
-    reliability = {name: n / np.maximum(n + half, SMALLEST) for name, (_, n) in signals.items() if name != "text"}
+    reliability = {name: n / np.maximum(n + half[name], SMALLEST) for name, (_, n) in signals.items() if name != "text"}
     vectors = {"text": _widened(components["text"], width)}
     for name, reliable in reliability.items():
         vectors[name] = rotated(_widened(components[name], width), vectors["text"], reliable)

@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from scipy import sparse
 
 from hierarchy.measuring.probe import probe_labels
-from hierarchy.text.wording import some
+from hierarchy.text.wording import count, some
 from pipelines.data.documents import Documents
 from pipelines.settings import Settings
 from stages.arrays import check_arrays, read_arrays, row_arrays
@@ -94,7 +94,7 @@ def fit_heads(
             missing.append(Problem(problem.labels[absent], problem.documents, problem.weights))
             homes.append([own[place] for place in absent])
     if missing:
-        logger.info("%s: %d rows", what, sum(map(len, homes)))
+        logger.info("%s: %s", what, count(sum(map(len, homes)), "row"))
         fitted = fit_rows(features, targets, missing, n_jobs=settings.n_jobs, **options)
         for own, head in zip(homes, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
             for place, file in enumerate(own):

@@ -213,10 +213,7 @@ def test_a_builder_takes_what_a_column_is():
         ({"documents": ([[0.5, 1.0]] * 12, documents[1])}, r"\(list\), not a string; vectors are a numpy array"),
         ({"documents": (np.ones(12), documents[1])}, r"of shape \(12,\): vectors are \(documents, dimensions\)"),
         ({"documents": (np.full((12, 2), np.nan), documents[1])}, r"documents\[0\]\[0\] holds NaN"),
-        ({"documents": documents, "texts": [7] * 12}, r"texts\[0\] is 7 \(int\), not a string"),
         ({"documents": (texts, [*documents[1][1:], 1.5])}, r"documents\[1\]\[11\] is 1.5"),
-        ({"documents": documents, "texts": texts[1:]}, "12 documents and 11 texts"),
-        ({"documents": documents, "texts": {"text": texts}}, "texts is a dict with the keys 'text'"),
     ):
         with pytest.raises(DataError, match=message):
             builder.build(**{"labels": labels, **wrong})
@@ -238,6 +235,6 @@ def test_figures_of_a_tree_take_what_a_column_is():
 
 def test_vectors_of_documents_stay_as_they_are():
     vectors = np.ones((3, 2), dtype=np.float32)
-    (contents, labels), texts = document_columns((vectors, np.array([1, 2, 3])), None)
+    contents, labels = document_columns((vectors, np.array([1, 2, 3])))
     assert contents is vectors
-    assert (labels, texts) == (["1", "2", "3"], None)
+    assert labels == ["1", "2", "3"]

@@ -336,6 +336,23 @@ def test_a_file_is_replaced_at_once(tmp_path):
         edit_file(path, lambda _: edited)
 
 
+@pytest.mark.parametrize("name", ["t.yaml", "link.yaml"])
+def test_a_file_that_cannot_be_written_has_the_name_that_it_was_given(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(patching, "TURN", 0.0)
+    (tmp_path / "t.yaml").write_text(LONG)
+    (tmp_path / "link.yaml").symlink_to("t.yaml")
+
+    def rename(tree: Taxonomy) -> Edited:
+        return editing.rename_label(tree, "Kettles", "Pots")
+
+    with held("t.yaml"), pytest.raises(BusyError, match=f"is writing '{name}' at"):
+        edit_file(name, rename)
+    (tmp_path / ".t.yaml.lock").mkdir()
+    with pytest.raises(DataError, match=f"where the lock of '{name}' belongs"):
+        edit_file(name, rename)
+
+
 def test_only_yaml_is_edited(tmp_path):
     def rename(tree: Taxonomy) -> Edited:
         return editing.rename_label(tree, "a", "b")

@@ -243,7 +243,7 @@ def test_a_made_id_that_meets_a_label_of_the_data_is_explained(cli, tmp_path):
                    "--set", "data.group=group", "--set", f"output={tmp_path / 'model'}")  # fmt: skip
     assert (
         "made.jsonl: label id 'A/Other' is used twice: label 'Other' of group 'A' gets it, since its name stands in "
-        "several places; rename one of them"
+        "several places; rename one of them, or give it another 'id:' in the file of the tree"
     ) in told
 
 

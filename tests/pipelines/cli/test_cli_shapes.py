@@ -54,6 +54,9 @@ def test_a_deep_tree_is_cut_and_documents_name_whole_paths(cli, here, caplog):
     assert "5 labels in 2 groups" in shown.stdout
     assert "deep.txt: a tree of 3 levels, cut at level 1: 5 labels in 2 groups" in caplog.messages
     assert "Kettles (Kitchen > Kettles)" in shown.stdout
+    (here / "lone.txt").write_text("Home > Kitchen > Kettles\n", encoding="utf-8")
+    assert cli("taxonomy", "show", "lone.txt", "--separator", ">").exit_code == 0
+    assert "lone.txt: a tree of 3 levels, cut at level 1: 1 label in 1 group" in caplog.messages
     done = cli("taxonomy", "show", "deep.txt", "--coarse-level", 2, "--inner-nodes", "-o", "t.yaml")
     assert done.exit_code == 0, done.stderr
     assert len(Taxonomy.from_yaml("t.yaml").labels) == 8

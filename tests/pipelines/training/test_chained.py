@@ -278,7 +278,8 @@ def test_a_stopped_fit_goes_on_to_the_same_model(tiny_classifier, fitted, englis
     same(classifier.fit(*english.train, validation=english.valid), fitted)
 
 
-def test_finished_heads_are_kept(tmp_path, monkeypatch):
+def test_finished_heads_are_kept(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
     rng = np.random.default_rng(0)
     features, targets = rng.normal(size=(60, 5)).astype(np.float32), rng.integers(0, 4, 60)
     problems = [Problem(np.array([0, 1])), Problem(np.array([2])), Problem(np.array([3]))]
@@ -290,6 +291,11 @@ def test_finished_heads_are_kept(tmp_path, monkeypatch):
     monkeypatch.setitem(fit_heads.__globals__, "fit_rows", lambda f, t, p, **o: asked.extend(p) or real(f, t, p, **o))
     parts = fit_heads(features, targets, problems, settings, tmp_path / "parts", "rows")
     assert [p.labels.tolist() for p in asked] == [[3]]
+    assert [told for told in caplog.messages if told.startswith("rows: ")] == [
+        "rows: 4 rows",
+        "rows: 3 rows",
+        "rows: 1 row",
+    ]
     for one, other in zip(whole, parts, strict=True):
         assert one.weight.tobytes() == other.weight.tobytes()
     # Another tree: the same labels under other numbers and in other groups.
