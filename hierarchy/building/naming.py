@@ -1,12 +1,13 @@
-"""Readable group names: the phrase that a group's labels share and others lack, or else two of its label names.
+"""Readable group names: one or two phrases that a group's labels share and others lack, or else two label names.
 
 A phrase is judged as a search for the group would be: recall is the share of the group's labels that use it, precision
-the share of its users that stand in the group, and F1 their harmonic mean. Where no phrase finds the group, the two
-labels name it that are nearest to all the others and farthest from other groups.
+the share of its users that stand in the group, and F1 their harmonic mean. Where none finds the group, two do together,
+if each stands in several names and adds to the other. Else the two labels name it that are nearest to all the others
+and farthest from other groups.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import combinations, count
 
 import numpy as np
@@ -26,7 +27,10 @@ from hierarchy.nodes import Label
 
 ENOUGH = 0.75  # F1 of a phrase that names a group: benchmarks/group_names.py
 PER_WORD = 0.06  # F1 that a phrase may lack for each word that it has more: "Trust Controls" says more than "Controls"
-ELSEWHERE = 0.5  # what nearness to another group counts against nearness to the own one
+TOGETHER = 0.45  # F1 of two phrases that name a group together: there, too
+ADDS = 0.12  # share of the group that each of the two finds and the other does not
+RIGHT = 0.4  # precision of each of the two
+ELSEWHERE = 0.6  # what nearness to another group counts against nearness to the own one
 CENTRAL = 20  # labels that are tried in pairs
 LONG = 40  # characters: no longer label name is taken where two shorter ones are there
 
@@ -88,34 +92,58 @@ class _Style:
         return text[:1].upper() + text[1:] if self._capitals and text[1:2].islower() else text
 
 
-def _shared_phrases(groups: Sequence[Sequence[Label]], style: _Style) -> list[list[str]]:
-    """Return for each group the phrases that find it, the best first."""
+def _shared_phrases(groups: Sequence[Sequence[Label]], style: _Style) -> list[list[list[str]]]:
+    """Return for each group the phrases that find it, the best first: single ones, then two together."""
     labels = [label for members in groups for label in members]
     group_of = np.repeat(np.arange(len(groups)), [len(members) for members in groups])
     # 1. Who uses a phrase, and how it is written. Descriptions tell more of its users; names say it first.
     users: dict[str, set[int]] = defaultdict(set)
     forms: dict[str, Counter[str]] = defaultdict(Counter)
-    for texts in ([style.words(label.name) for label in labels], [label.description for label in labels]):
-        of_names = not users
-        for i, text in enumerate(texts):
-            for key, written in phrases(text):
-                if of_names or key in users:
-                    users[key].add(i)
-                    forms[key][written] += 1
+    heads: set[str] = set()
+    for i, label in enumerate(labels):
+        for key, written, is_head in phrases(style.words(label.name)):
+            users[key].add(i)
+            forms[key][written] += 1
+            heads |= {key} if is_head else set()
+    named = {key: frozenset(of) for key, of in users.items()}
+    for i, label in enumerate(labels):
+        for key, written, _ in phrases(label.description):
+            if key in named:
+                users[key].add(i)
+                forms[key][written] += 1
     # 2. Which of them could be a name.
     words = ideograph_words(text for label in labels for text in (label.name, label.description))
 
     def names_something(key: str) -> bool:
         return key in words if is_ideographic(key) else not is_modifier(key)
 
-    # 3. How well each of them finds each group.
-    found: list[list[tuple[float, str]]] = [[] for _ in groups]
+    # 3. How well each of them finds each group, alone and with another.
+    found: list[list[tuple[float, tuple[str, ...]]]] = [[] for _ in groups]
+    halves: list[list[str]] = [[] for _ in groups]
     for key in sorted(key for key, of in users.items() if len(of) > 1 and names_something(key)):
+        in_names = Counter(group_of[list(named[key])].tolist())
         for g, hits in Counter(group_of[list(users[key])].tolist()).items():
-            score = round(2 * hits / (len(users[key]) + len(groups[g])) + PER_WORD * key.count(" "), 9)
-            if hits > 1 and score >= ENOUGH:
-                found[g].append((-score, key))
-    return [[_written(key, forms[key]) for _, key in sorted(of)] for of in found]
+            score = 2 * hits / (len(users[key]) + len(groups[g])) + PER_WORD * key.count(" ")
+            if hits > 1 and round(score, 9) >= ENOUGH:
+                found[g].append((-round(score, 9), (key,)))
+            often = hits >= ADDS * len(groups[g]) and in_names[g] > 1
+            if key in heads and often and hits >= RIGHT * len(users[key]):
+                halves[g].append(key)
+    members = [set(np.flatnonzero(group_of == g).tolist()) for g in range(len(groups))]
+    best = [[*sorted(found[g]), *sorted(_pairs(halves[g], users, of))] for g, of in enumerate(members)]
+    return [[[_written(key, forms[key]) for key in keys] for _, keys in of] for of in best]
+
+
+def _pairs(
+    keys: Sequence[str], users: Mapping[str, Set[int]], members: Set[int]
+) -> Iterator[tuple[float, tuple[str, str]]]:
+    """Yield the pairs of phrases that together find a group, what finds more of it first; the least number is best."""
+    for a, b in combinations(sorted(keys, key=lambda key: (-len(users[key] & members), key)), 2):
+        both = users[a] | users[b]
+        score = 2 * len(both & members) / (len(both) + len(members))
+        adds = min(len((users[a] - users[b]) & members), len((users[b] - users[a]) & members))
+        if score >= TOGETHER and adds >= ADDS * len(members):
+            yield -round(score + PER_WORD * (a + b).count(" "), 9), (a, b)
 
 
 def _written(key: str, forms: Counter[str]) -> str:
@@ -126,13 +154,13 @@ def _written(key: str, forms: Counter[str]) -> str:
 
 
 def _proposals(
-    shared: Sequence[str], shown: Sequence[str], alike: np.ndarray, near: np.ndarray, g: int, style: _Style
+    shared: Sequence[Sequence[str]], shown: Sequence[str], alike: np.ndarray, near: np.ndarray, g: int, style: _Style
 ) -> Iterator[str]:
     """Yield names, the best first, without end.
 
     `alike` has the cosines of the members, (members, members), and `near` those to the groups, (members, groups).
     """
-    yield from (style.joined([phrase]) for phrase in shared)
+    yield from (style.joined(keys) for keys in shared)
     order = sorted(range(len(shown)), key=lambda i: (-round(float(near[i, g]), 9), i))
     short = [i for i in order if len(shown[i]) <= LONG]
     order = short if len(short) > 1 else order

@@ -46,7 +46,7 @@ _IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]
 _MODIFIER = re.compile(r"\w{3,}((?<!e)ed|ly)")
 
 
-def phrases(text: str) -> Iterator[tuple[str, str]]:
+def phrases(text: str) -> Iterator[tuple[str, str, bool]]:
     """Yield the phrases of a text: up to four words in a row that begin and end with a word of content.
 
     Of a script without spaces it is the whole run between two marks, and the strings of two to four ideographs in it.
@@ -54,13 +54,14 @@ def phrases(text: str) -> Iterator[tuple[str, str]]:
     Yields
     ------
     tuple
-        The phrase folded and in the singular, which tells whether two are one, and the phrase as written.
+        The phrase folded and in the singular, which tells whether two are one; the phrase as written; and whether it
+        may be a noun by its place: the text ends behind it, or a word of grammar or a participle follows.
     """
     for run in _runs(text):
         if is_ideographic(run[0]):
             cuts = combinations(range(len(run[0]) + 1), 2)
             strings = {run[0], *(run[0][start:end] for start, end in cuts if 2 <= end - start <= LONGEST)}
-            yield from ((match_key(word), word) for word in sorted(strings))
+            yield from ((match_key(word), word, run[0].endswith(word)) for word in sorted(strings))
             continue
         keys = ["and" if word == "&" else singular(word) for word in run]
         content = [key not in GRAMMAR and len(key) > 1 for key in keys]
@@ -68,7 +69,8 @@ def phrases(text: str) -> Iterator[tuple[str, str]]:
             for end in range(start + 1, min(start + LONGEST, len(run)) + 1):
                 inner = all(of or key in INSIDE for key, of in zip(keys[start:end], content[start:end], strict=True))
                 if inner and content[start] and content[end - 1]:
-                    yield " ".join(keys[start:end]), " ".join(run[start:end])
+                    ends = end == len(run) or keys[end] in GRAMMAR or is_modifier(keys[end])
+                    yield " ".join(keys[start:end]), " ".join(run[start:end]), ends
 
 
 def ideograph_words(texts: Iterable[str]) -> set[str]:
