@@ -6,7 +6,7 @@ Strings that differ in case, width or white space alone are one, and get one spe
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hierarchy.nodes import Node, Tree
@@ -42,11 +42,14 @@ class Match:
         The document's own label was merged into that one.
     retired
         The document's label was retired: the document is left out.
+    by_path
+        The document names the label by its path from the top.
     """
 
     id: str | None = None
     merged: bool = False
     retired: bool = False
+    by_path: bool = False
 
 
 class LabelMatcher:
@@ -110,7 +113,7 @@ class LabelMatcher:
         pairs = [(path[:above], path[below:]) for above, below in places]
         for group, label in pairs:
             if (match := self._in_group(group, label)) != Match():
-                return match
+                return replace(match, by_path=True)
         for group, label in pairs:
             if self._groups.find(group) and (trace := _only(self._gone.find(label))):
                 return self._followed(trace)

@@ -282,7 +282,7 @@ def _written_differently(scan: Scan, taxonomy: Taxonomy | None, matches: list[Ma
         label_id = match.id
         if label_id is None or match.merged:
             continue
-        exact = label in (label_id, names.get(label_id))
+        exact = match.by_path or label in (label_id, names.get(label_id))
         folded += 0 if exact else documents
         shown = label_id if taxonomy is None else taxonomy.label_named(label_id)
         written.append((shown, shown if exact else label, documents))
