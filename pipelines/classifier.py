@@ -112,11 +112,10 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         self.max_segments, self.tokens_per_chunk = max_segments, tokens_per_chunk
         self.aggregator, self.aggregator_layers, self.aggregator_heads = aggregator, aggregator_layers, aggregator_heads
         self.label_attention, self.dropout = label_attention, dropout
-        self.lexical, self.min_df, self.prune = lexical, min_df, prune
-        self.lexical_C, self.neural_C = lexical_C, neural_C
-        self.negatives, self.prior_correction = negatives, prior_correction
-        self.n_groups, self.min_group_size, self.max_group_size = n_groups, min_group_size, max_group_size
-        self.signals = signals
+        self.lexical, self.min_df, self.prune, self.lexical_C = lexical, min_df, prune, lexical_C
+        self.neural_C, self.negatives, self.prior_correction = neural_C, negatives, prior_correction
+        self.n_groups, self.signals = n_groups, signals
+        self.min_group_size, self.max_group_size = min_group_size, max_group_size
         self.fine_loss, self.loss_weights, self.row_start = fine_loss, loss_weights, row_start
         self.imbalance, self.imbalance_scope = imbalance, imbalance_scope
         self.merge_spellings, self.label_documents = merge_spellings, label_documents
@@ -191,7 +190,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         texts
             Documents, as for `predict_proba`.
         """
-        return self.classes_[self.predict_proba(texts).argmax(1)]
+        best = self.predict_proba(texts).argmax(1)
+        return self.classes_[best]
 
     def predict_proba(self, texts: Texts) -> np.ndarray:
         """Return the probability of each fine label, (documents, fine labels) float32; columns are as in `classes_`.
