@@ -120,7 +120,7 @@ def _in_order(old: Taxonomy, new: Taxonomy) -> Taxonomy:
     before, order = old.homes, {label_id: i for i, label_id in enumerate(old.homes)}
     groups = []
     for group in new.groups:
-        own = [label for label in group.labels if before.get(label.id) == group.id]
-        ordered = iter(sorted(own, key=lambda label: order[label.id]))
-        groups.append(replace(group, labels=tuple(next(ordered) if x in own else x for x in group.labels)))
+        own = {label.id: label for label in group.labels if before.get(label.id) == group.id}
+        ordered = iter(sorted(own.values(), key=lambda label: order[label.id]))
+        groups.append(replace(group, labels=tuple(next(ordered) if x.id in own else x for x in group.labels)))
     return replace(new, groups=tuple(groups))
