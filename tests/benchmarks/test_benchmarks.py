@@ -1,51 +1,23 @@
 """The benchmarks run: each tells what it does, and one goes through from files to its JSON."""
 
-import gzip
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scripts import ROOT, run
 
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 
-ROOT = Path(__file__).resolve().parents[1]
 # What scripts import.
 SHARED = {"harness", "jobs", "peers", "flat", "paired", "cells", "compare_tables", "reliability", "forked", "works"}
 SCRIPTS = sorted({file.stem for file in (ROOT / "benchmarks").glob("*.py")} - SHARED)
 
 
-def run(script: str, *arguments: str) -> str:
-    command = [sys.executable, f"benchmarks/{script}.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_shows_an_example(script: str) -> None:
     assert f"python benchmarks/{script}.py" in run(script, "--help")
-
-
-@pytest.fixture
-def data(english: Any, tmp_path: Path) -> str:
-    """Folder with the data set ``tiny``."""
-    group_of = {label.id: group.id for group in english.taxonomy.groups for label in group.labels}
-    (tmp_path / "data" / "tiny").mkdir(parents=True)
-    for part in ("train", "valid", "test"):
-        with gzip.open(tmp_path / "data" / "tiny" / f"{part}.jsonl.gz", "wt", encoding="utf-8") as file:
-            for text, label in zip(*getattr(english, part), strict=True):
-                file.write(json.dumps({"text": text, "label": label, "coarse": group_of[label]}) + "\n")
-    return str(tmp_path / "data")
-
-
-@pytest.fixture
-def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test import what stands in benchmarks/."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
 
 
 def test_real_data_writes_its_figures(data: str, tmp_path: Path) -> None:
