@@ -55,6 +55,7 @@ class Reading:
     settings: tuple[str, ...] = ()
 
 
+ASKED = ("fine", "group", "coarse")  # the label, its group, and the group by the coarse stage alone
 READINGS = (Reading("all of the document"), Reading(f"the first {LONG} tokens", LONG))
 
 
@@ -81,10 +82,11 @@ def main() -> None:
     train, valid = validation_cut(data)
     data = replace(data, train=train, valid=valid)
     answers = {
-        reading: {seed: answer(data, reading, settings[reading].resolved(random_state=seed, run_dir=str(run)))
-                  for seed in options.seeds}
+        reading: {
+            seed: answer(data, reading, settings[reading].resolved(random_state=seed), run) for seed in options.seeds
+        }
         for reading in readings
-    }  # fmt: skip
+    }
     figures = summary(data, answers)
     for part in figures["parts"]:
         print_table(
@@ -119,7 +121,7 @@ def settings_of(options: argparse.Namespace, reading: Reading) -> "Settings":
     return load_config(None, [f"classifier.{change}" for change in changes]).classifier
 
 
-def answer(data: DataSet, reading: Reading, settings: "Settings") -> Answers:
+def answer(data: DataSet, reading: Reading, settings: "Settings", run: Path) -> Answers:
     """Train a reading and answer the validation and test documents, or give the answers that the run folder holds.
 
     Parameters
@@ -129,14 +131,15 @@ def answer(data: DataSet, reading: Reading, settings: "Settings") -> Answers:
     reading
         What is read.
     settings
-        Its settings, with seed and run folder.
+        Its settings, with the seed.
+    run
+        Run folder.
     """
     from pipelines import HierarchicalClassifier
     from pipelines.data.splits import fingerprint
     from stages.run_folder import cache_key
 
     assert data.valid is not None  # noqa: S101 - main has cut it; this tells the type checker
-    run = Path(settings.run_dir or "")
     parts = {"train": data.train, "valid": data.valid, "test": data.test}
     asked = settings.model_dump(mode="json", exclude={"run_dir", "device", "n_jobs"})
     documents = [fingerprint(part.texts, part.labels) for part in parts.values()]
@@ -146,13 +149,10 @@ def answer(data: DataSet, reading: Reading, settings: "Settings") -> Answers:
         print(f"{reading.name}, seed {settings.random_state}", flush=True)
         if reading.first_tokens is not None:
             parts = {name: first_tokens(part, reading.first_tokens) for name, part in parts.items()}
-        train, valid, test = parts.values()
-        classifier = HierarchicalClassifier(data.taxonomy, **settings.model_dump())
+        train, valid = parts["train"], parts["valid"]
+        classifier = HierarchicalClassifier(data.taxonomy, **settings.resolved(run_dir=str(run)).model_dump())
         classifier.fit(train.texts, train.labels, validation=(valid.texts, valid.labels))
-        found = {
-            "valid": answered(classifier.model_, valid.texts, run),
-            "test": answered(classifier.model_, test.texts, run),
-        }
+        found = {name: answered(classifier.model_, parts[name].texts, run) for name in ("valid", "test")}
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         part.write_text(json.dumps(found), encoding="utf-8")
@@ -185,9 +185,6 @@ def answered(model: "Model", texts: "Sequence[str]", run: Path) -> dict[str, lis
     return {"fine": fine, "group": [group_of[label] for label in fine], "coarse": coarse}
 
 
-ASKED = ("fine", "group", "coarse")  # the label, its group, and the group by the coarse stage alone
-
-
 def summary(data: DataSet, answers: dict[Reading, dict[int, Answers]]) -> dict[str, Any]:
     """Score each reading on validation and test documents, and the first one's lead over it, as means over the seeds.
 
@@ -200,33 +197,31 @@ def summary(data: DataSet, answers: dict[Reading, dict[int, Answers]]) -> dict[s
     """
     assert data.valid is not None and data.taxonomy is not None  # noqa: S101, PT018 - main has seen to both
     group_of = {label.id: group.id for group in data.taxonomy.groups for label in group.labels}
-    numbers = {one: place for place, one in enumerate([*group_of, *dict.fromkeys(group_of.values())])}
+    number = {one: place for place, one in enumerate([*group_of, *group_of.values()])}
 
-    def numbered(ids: "Sequence[str]") -> np.ndarray:
-        return np.array([numbers[one] for one in ids])
-
-    gold = {
-        part: {"fine": numbered(labels), **dict.fromkeys(("group", "coarse"), numbered([group_of[x] for x in labels]))}
-        for part, labels in (("valid", data.valid.labels), ("test", data.test.labels))
-    }
-    apart = {
-        "gold": gold["test"]["fine"],
-        "long": np.flatnonzero(long_documents(data.test.texts)),
-        "near_duplicates": np.flatnonzero(near_duplicates_of_test(data).sum(1)),
-    }
-    parts = {ALL: np.arange(len(data.test)), **parts_of_test([{n: list(v) for n, v in apart.items()}])}
+    def right(part: str, asked: str) -> list[str]:
+        labels = getattr(data, part).labels
+        return list(labels) if asked == "fine" else [group_of[label] for label in labels]
 
     def scored(part: str, asked: str, places: Any = slice(None)) -> dict[Reading, dict[int, np.ndarray]]:
+        gold = np.array([number[one] for one in right(part, asked)])[places]
         return {
-            reading: {seed: resampled(gold[part][asked][places], numbered(of_seed[part][asked])[places])
+            reading: {seed: resampled(gold, np.array([number[one] for one in of_seed[part][asked]])[places])
                       for seed, of_seed in of_reading.items()}
             for reading, of_reading in answers.items()
         }  # fmt: skip
 
-    readings: dict[Reading, dict[str, Any]] = {
-        reading: {"first_tokens": reading.first_tokens, "settings": reading.settings, "valid": {}, "parts": {}}
-        for reading in answers
+    apart = {
+        "gold": data.test.labels,
+        "long": np.flatnonzero(long_documents(data.test.texts)).tolist(),
+        "near_duplicates": np.flatnonzero(near_duplicates_of_test(data).sum(1)).tolist(),
     }
+    parts = {ALL: np.arange(len(data.test)), **parts_of_test([apart])}
+    readings: dict[Reading, dict[str, Any]] = {
+        reading: {"first_tokens": reading.first_tokens, "settings": reading.settings, "valid": {},
+                  "parts": {part: {"scores": {}, "difference": {}} for part in parts}}
+        for reading in answers
+    }  # fmt: skip
     whole = next(iter(answers))
     for asked in ASKED:
         for reading, scores in scored("valid", asked).items():
@@ -234,7 +229,7 @@ def summary(data: DataSet, answers: dict[Reading, dict[int, Answers]]) -> dict[s
         for part, places in parts.items():
             of_readings = scored("test", asked, places)
             for reading, scores in of_readings.items():
-                found = readings[reading]["parts"].setdefault(part, {"scores": {}, "difference": {}})
+                found = readings[reading]["parts"][part]
                 found["scores"][asked] = _mean(scores)
                 found["difference"][asked] = difference(of_readings[whole], scores)
     return {
