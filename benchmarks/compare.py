@@ -10,6 +10,7 @@ Example: python benchmarks/compare.py attack_procedures --methods flat joint --s
 """
 
 import argparse
+import hashlib
 import os
 import re
 import subprocess
@@ -57,6 +58,7 @@ TRAINED_BY = {  # the same training of the encoder
     "label_wise_fused": LABEL_WISE,
 }
 LONG = 512  # tokens
+LONGEST_NAME = 250  # of a file: most systems take 255, and one that is being written has 5 more
 FIXED = ("encoder", "dtype", "run_dir", "random_state")  # the same for all methods, or named by other options
 
 
@@ -138,7 +140,7 @@ def run_job(options: argparse.Namespace, method: str, seed: int) -> None:
             str(options.encoder), run, layers=options.layers, no_attention_dropout=options.no_attention_dropout
         ),
         changes=options.changes,
-        folder=run / method / "-".join([*setup_of(options), *plain(options.changes), str(seed)]),
+        folder=run / method / file_name([*setup_of(options), *plain(options.changes)], str(seed)),
     )
     trained = replace(job, folder=run / TRAINED_BY.get(method, method) / job.folder.name)
     earlier = {} if method not in TRAINED_BY else spent_in(trained.folder)
@@ -288,8 +290,17 @@ def out_file(options: argparse.Namespace, method: str, seed: int) -> Path:
     folder = options.out or ROOT / "benchmarks" / "results" / "compare"
     part = ["validation"] if options.validation_only else []
     return Path(
-        folder, "-".join([*setup_of(options), method, *plain(changes_of(options, method)), *part, str(seed)]) + ".json"
+        folder,
+        file_name([*setup_of(options), method, *plain(changes_of(options, method)), *part], f"{seed}.json"),
     )
+
+
+def file_name(parts: Sequence[str], end: str) -> str:
+    """Join parts and end of a file name; one that no file system takes is cut, and told from others by a hash."""
+    name = "-".join([*parts, end])
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME // 2]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}-{end}"
 
 
 def plain(changes: Sequence[str]) -> list[str]:

@@ -88,12 +88,13 @@ def main() -> None:
         for reading in readings
     }
     figures = summary(data, answers)
+    first = READINGS[0].name
     for part in figures["parts"]:
         print_table(
             f"{options.dataset}, {part}: accuracy / macro-F1",
             ("reading", *ASKED, "first - this, fine"),
             [(reading, *(_pair(scores) for scores in found["parts"][part]["scores"].values()),
-              _points(found["parts"][part]["difference"]["fine"]))
+              "" if reading == first else _points(found["parts"][part]["difference"]["fine"]))
              for reading, found in figures["readings"].items()],
         )  # fmt: skip
     write_record(options, figures)

@@ -323,3 +323,15 @@ def test_the_tables_of_reliability(benchmarks: None, monkeypatch: pytest.MonkeyP
     runs = {"work": "train", "how": "SIGTERM", "runs": 3, "as_promised": 2}
     (tmp_path / "disturbed.json").write_text(json.dumps({"machine": "2 cores", "disturbed": [runs]}), encoding="utf-8")
     assert "| train | SIGTERM | 3 | 2 |" in reliability.disturbed()
+
+
+def test_a_job_with_many_settings_has_a_name_that_a_file_can_have(benchmarks: None) -> None:
+    from compare import LONGEST_NAME, file_name
+
+    assert file_name(["tiny", "flat"], "0.json") == "tiny-flat-0.json"
+    many = [f"setting-{i}" for i in range(40)]
+    names = {file_name([*many, last], f"{seed}.json") for last in ("a", "b") for seed in (0, 1)}
+    assert len(names) == 4
+    assert all(len(name) <= LONGEST_NAME and name.startswith("setting-0-setting-1-") for name in names)
+    exact = "x" * (LONGEST_NAME - len("-0.json"))
+    assert file_name([exact], "0.json") == f"{exact}-0.json"
