@@ -19,7 +19,8 @@ from harness import load_data, make_parser, prepare, print_table, write_record
 
 from stages.features import FeatureExtractor, NeuralFeatures, cached_vectors
 from stages.router.router import Inputs
-from stages.vectors import SegmentVectors, Shard
+from stages.shards import Shard
+from stages.vectors import SegmentVectors
 
 RESAMPLES = 2000
 LARGEST, OTHER = "largest share", "another one at random"

@@ -274,7 +274,7 @@ def _neural(classifier: "HierarchicalClassifier") -> "NeuralFeatures":
 def _chunks(classifier: "HierarchicalClassifier", texts: Sequence[str]) -> "list[Chunk]":
     """Cut texts as cache and predict do: shard by shard, in each shard sorted by length."""
     from stages.coarse.segments import chunked
-    from stages.vectors import shard_bounds
+    from stages.shards import shard_bounds
 
     neural = _neural(classifier)
     pad_id = neural.encoder.pad_id

@@ -11,10 +11,12 @@ import numpy as np
 
 from hierarchy.text.characters import is_blank
 from hierarchy.text.wording import count
+from stages.arrays import Array
 from stages.fine.ngrams import NgramVectorizer
 from stages.router.router import Inputs
 from stages.run_folder import cache_key
-from stages.vectors import SegmentVectors, Shard, VectorCache, shard_bounds
+from stages.shards import DocumentArrays, Shard, ShardCache
+from stages.vectors import SegmentVectors
 
 if TYPE_CHECKING:
     from stages.coarse.document_model import DocumentModel
@@ -61,8 +63,9 @@ class NeuralFeatures:
 
     def segment_vectors(self, texts: Sequence[str]) -> "dict[Encoder, SegmentVectors]":
         """Vectors of the segments of `texts` by each encoder."""
-        segments = self.segmenter(texts)
-        _warn_of_dropped("encoder", self.segmenter, [segments.left_out])
+        tokens = self.segmenter.tokens(texts)
+        _warn_of_dropped("encoder", self.segmenter, [self.segmenter.left_out(map(len, tokens))])
+        segments = self.segmenter.windows(tokens)
         vectors = {e: e.encode(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk) for e in self._encoders()}
         return {encoder: SegmentVectors([Shard(own, segments.counts)]) for encoder, own in vectors.items()}
 
@@ -117,6 +120,38 @@ class FeatureExtractor:
         return Inputs(vectors, logits, ngrams, known)
 
 
+def cached_tokens(
+    texts: Sequence[str], segmenter: "Segmenter", folder: Path, *, what: str = "tokens"
+) -> DocumentArrays:
+    """Token ids of documents, (tokens,) int32 of each, through the cache of a run.
+
+    Parameters
+    ----------
+    texts
+        Documents.
+    segmenter
+        Its tokenizer reads them.
+    folder
+        Run folder.
+    what
+        Name of the work in the progress shown.
+    """
+
+    def tokenize(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        tokens = segmenter.tokens(some)
+        return np.concatenate(tokens), np.array([len(ids) for ids in tokens])
+
+    cache = ShardCache(
+        folder / "tokens",
+        key=token_key(segmenter),
+        rows=Array("int32", ("rows",), below="vocabulary"),
+        sizes={"vocabulary": len(segmenter.tokenizer)},
+        least=0,
+        tokens_a_row=1,
+    )
+    return DocumentArrays(cache.shards(texts, tokenize, what=what))
+
+
 def cached_vectors(
     texts: Sequence[str],
     encoder: "Encoder",
@@ -126,7 +161,7 @@ def cached_vectors(
     *,
     what: str = "vectors",
 ) -> SegmentVectors:
-    """Segment vectors of documents through the cache of a run.
+    """Segment vectors of documents through the cache of a run; their tokens are kept there, too.
 
     Parameters
     ----------
@@ -142,14 +177,41 @@ def cached_vectors(
     left_out = []
 
     def encode(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        segments = segmenter(some)
-        left_out.append(segments.left_out)
+        tokens = cached_tokens(some, segmenter, folder)
+        left_out.append(segmenter.left_out(tokens.counts))
+        segments = segmenter.windows(tokens)
         return encoder.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk), segments.counts
 
-    cache = VectorCache(folder / "vectors", key=vector_key(encoder, segmenter), hidden=encoder.hidden_size)
-    vectors = cache.vectors(texts, encode, what=what)
+    vectors = vector_cache(encoder, segmenter, folder).shards(texts, encode, what=what)
     _warn_of_dropped(what, segmenter, left_out)
-    return vectors
+    return SegmentVectors(vectors)
+
+
+def vector_cache(encoder: "Encoder", segmenter: "Segmenter", folder: Path) -> ShardCache:
+    """Return the cache of a run folder for the vectors that an encoder makes of segments."""
+    return ShardCache(
+        folder / "vectors",
+        key=vector_key(encoder, segmenter),
+        rows=Array("float32", ("rows", "hidden")),
+        sizes={"hidden": encoder.hidden_size},
+        least=1,
+        tokens_a_row=segmenter.step,
+    )
+
+
+def warn_of_dropped_tokens(tokens: DocumentArrays, segmenter: "Segmenter", *, what: str) -> None:
+    """Say what `max_segments` leaves out of documents that are read without a cache of their vectors.
+
+    Parameters
+    ----------
+    tokens
+        Of the documents.
+    segmenter
+        Cuts them.
+    what
+        What the documents are, for the message.
+    """
+    _warn_of_dropped(what, segmenter, [segmenter.left_out(tokens.counts)])
 
 
 def _warn_of_dropped(what: str, segmenter: "Segmenter", left_out: Sequence[np.ndarray]) -> None:
@@ -161,21 +223,15 @@ def _warn_of_dropped(what: str, segmenter: "Segmenter", left_out: Sequence[np.nd
         )  # fmt: skip
 
 
-def warn_of_dropped_tokens(texts: Sequence[str], segmenter: "Segmenter", *, what: str) -> None:
-    """Say what `max_segments` leaves out of documents that are read without the cache.
+def token_key(segmenter: "Segmenter") -> str:
+    """Everything but the texts that token ids depend on."""
+    from stages.coarse.segments import TOKENS_VERSION, tokenizer_rules
 
-    Parameters
-    ----------
-    texts
-        The documents.
-    segmenter
-        Cuts them; one that keeps all segments is asked nothing.
-    what
-        What the documents are, for the message.
-    """
-    if segmenter.max_segments is not None:
-        left_out = [segmenter(texts[start:end]).left_out for start, end in shard_bounds(texts)]
-        _warn_of_dropped(what, segmenter, left_out)
+    return cache_key(
+        code=TOKENS_VERSION,
+        versions={name: version(name) for name in ("tokenizers", "transformers")},
+        rules=tokenizer_rules(segmenter.tokenizer),
+    )
 
 
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
@@ -185,7 +241,8 @@ def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
 
     return cache_key(
         code=[WINDOWS_VERSION, ENCODING_VERSION],
-        versions={name: version(name) for name in ("tokenizers", "torch", "transformers")},
+        versions=version("torch"),
+        tokens=token_key(segmenter),
         encoder=encoder.fingerprint(),
         windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments],
     )

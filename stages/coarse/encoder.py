@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from hierarchy.embedding.pretrained import quiet_transformers
 from hierarchy.errors import EncoderError
 from stages.coarse.loading import load_transformer
-from stages.coarse.segments import Chunk, Segmenter, chunked
-from stages.vectors import unit_means
+from stages.coarse.segments import Chunk, Segmenter, chunked, tokenizer_rules
+from stages.vectors import mean_vectors
 
 ENCODING_VERSION = 1  # of the code from token ids to vectors: what an older one left in a cache is not read
 # In an encoder's config, what its vectors do not depend on; nor do they on rates of dropout.
@@ -145,7 +145,7 @@ class Encoder(nn.Module):
         joined = torch.cat(vectors)
         return torch.zeros_like(joined).index_copy(0, torch.cat(places), joined)  # (n_segments, hidden)
 
-    def encode(self, input_ids: list[list[int]], *, tokens_per_chunk: int = 4096) -> np.ndarray:
+    def encode(self, input_ids: Sequence[Sequence[int] | np.ndarray], *, tokens_per_chunk: int = 4096) -> np.ndarray:
         """Encode segments without gradients.
 
         Returns
@@ -167,7 +167,7 @@ class Encoder(nn.Module):
         """
         segments = segmenter(texts)
         vectors = self.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk)
-        return unit_means(vectors, segments.counts)
+        return mean_vectors(vectors, segments.counts)
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer, config, pooling and dtype: what the vectors depend on."""
@@ -193,10 +193,7 @@ class Encoder(nn.Module):
         return {name: value for name, value in self.transformer.config.to_dict().items() if name not in NOT_READ}
 
     def _content(self, digest: "hashlib._Hash") -> str:
-        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        # How the last call truncated and padded; the next call sets its own.
-        del tokenizer["truncation"], tokenizer["padding"]
-        digest.update(json.dumps(tokenizer, sort_keys=True).encode())
+        digest.update(json.dumps(tokenizer_rules(self.tokenizer), sort_keys=True).encode())
         for name, tensor in sorted(self.transformer.state_dict().items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)

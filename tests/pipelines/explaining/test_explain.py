@@ -22,7 +22,8 @@ from pipelines.explaining.shares import divide_over_segments, pooled_shares
 from stages.coarse.document_model import presence_effects
 from stages.fine.ngrams import ngrams
 from stages.router.router import Fusion, Inputs
-from stages.vectors import SegmentVectors, Shard, pool_segments
+from stages.shards import Shard
+from stages.vectors import SegmentVectors, pool_segments
 
 ROOT = Path(__file__).parents[3]
 KINDS = ("both", "neural", "plain", "both encoders", "lexical", "joint")
