@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stages.coarse.encoder import Encoder
     from stages.coarse.segments import Segmenter
     from stages.label_space import LabelSpace
-    from stages.vectors import SegmentVectors
+    from stages.vectors import UnitVectors
 
 VARIANTS = {
     "mean pooling + linear": (False, False),
@@ -95,7 +95,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     texts_of_labels = label_texts(data.taxonomy, data.train).values()
     encoder, segmenter = load_encoder(Encoders(settings), data.train.texts, texts_of_labels)
 
-    def encoded(texts: Any) -> "SegmentVectors":
+    def encoded(texts: Any) -> "UnitVectors":
         return cached_vectors(texts, encoder, segmenter, settings.tokens_per_chunk, options.run)
 
     test = encoded(data.test.texts)

@@ -16,7 +16,7 @@ from stages.fine.ngrams import NgramVectorizer
 from stages.router.router import Inputs
 from stages.run_folder import cache_key
 from stages.shards import DocumentArrays, Shard, ShardCache
-from stages.vectors import SegmentVectors
+from stages.vectors import UnitVectors
 
 if TYPE_CHECKING:
     from stages.coarse.document_model import DocumentModel
@@ -41,7 +41,7 @@ class NeuralFeatures:
     segmenter
         Cuts documents.
     document_model
-        Segment vectors to group logits.
+        Unit vectors to group logits.
     tokens_per_chunk
         Padded tokens that go through an encoder at once.
     """
@@ -54,23 +54,24 @@ class NeuralFeatures:
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors for the neural rows (documents, features) and group logits (documents, groups) of `texts`."""
-        return self.read(self.segment_vectors(texts))
+        return self.read(self.unit_vectors(texts))
 
     def through_cache(self, texts: Sequence[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
         """Return the same for many documents, their vectors read from or kept in the cache of a run folder."""
         chunk = self.tokens_per_chunk
         return self.read({e: cached_vectors(texts, e, self.segmenter, chunk, folder) for e in self._encoders()})
 
-    def segment_vectors(self, texts: Sequence[str]) -> "dict[Encoder, SegmentVectors]":
-        """Vectors of the segments of `texts` by each encoder."""
+    def unit_vectors(self, texts: Sequence[str]) -> "dict[Encoder, UnitVectors]":
+        """Vectors of the units of `texts` by each encoder."""
         tokens = self.segmenter.tokens(texts)
         _warn_of_dropped("encoder", self.segmenter, [self.segmenter.left_out(map(len, tokens))])
         segments = self.segmenter.windows(tokens)
-        vectors = {e: e.encode(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk) for e in self._encoders()}
-        return {encoder: SegmentVectors([Shard(own, segments.counts)]) for encoder, own in vectors.items()}
+        ids, units, chunk = segments.input_ids, segments.units, self.tokens_per_chunk
+        vectors = {e: e.encode(ids, units, tokens_per_chunk=chunk) for e in self._encoders()}
+        return {encoder: UnitVectors([Shard(own, segments.counts)]) for encoder, own in vectors.items()}
 
-    def read(self, vectors: "dict[Encoder, SegmentVectors]") -> tuple[np.ndarray, np.ndarray]:
-        """Return for segment vectors what a call returns for texts."""
+    def read(self, vectors: "dict[Encoder, UnitVectors]") -> tuple[np.ndarray, np.ndarray]:
+        """Return for unit vectors what a call returns for texts."""
         documents, logits = run_document_model(self.document_model, vectors[self.encoder])
         if self.fine_encoders is None:
             return documents, logits
@@ -160,8 +161,8 @@ def cached_vectors(
     folder: Path,
     *,
     what: str = "vectors",
-) -> SegmentVectors:
-    """Segment vectors of documents through the cache of a run; their tokens are kept there, too.
+) -> UnitVectors:
+    """Return the unit vectors of documents through the cache of a run; their tokens are kept there, too.
 
     Parameters
     ----------
@@ -180,22 +181,23 @@ def cached_vectors(
         tokens = cached_tokens(some, segmenter, folder)
         left_out.append(segmenter.left_out(tokens.counts))
         segments = segmenter.windows(tokens)
-        return encoder.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk), segments.counts
+        vectors = encoder.encode(segments.input_ids, segments.units, tokens_per_chunk=tokens_per_chunk)
+        return vectors, segments.counts
 
     vectors = vector_cache(encoder, segmenter, folder).shards(texts, encode, what=what)
     _warn_of_dropped(what, segmenter, left_out)
-    return SegmentVectors(vectors)
+    return UnitVectors(vectors)
 
 
 def vector_cache(encoder: "Encoder", segmenter: "Segmenter", folder: Path) -> ShardCache:
-    """Return the cache of a run folder for the vectors that an encoder makes of segments."""
+    """Return the cache of a run folder for the vectors that an encoder makes of units."""
     return ShardCache(
         folder / "vectors",
         key=vector_key(encoder, segmenter),
         rows=Array("float32", ("rows", "hidden")),
         sizes={"hidden": encoder.hidden_size},
         least=1,
-        tokens_a_row=segmenter.step,
+        tokens_a_row=min(segmenter.step, segmenter.unit_tokens or segmenter.step),
     )
 
 
@@ -235,7 +237,7 @@ def token_key(segmenter: "Segmenter") -> str:
 
 
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
-    """Everything but the texts that segment vectors depend on."""
+    """Everything but the texts that unit vectors depend on."""
     from stages.coarse.encoder import ENCODING_VERSION
     from stages.coarse.segments import WINDOWS_VERSION
 
@@ -244,21 +246,21 @@ def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
         versions=version("torch"),
         tokens=token_key(segmenter),
         encoder=encoder.fingerprint(),
-        windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments],
+        windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments, segmenter.unit_tokens],
     )
 
 
 def run_document_model(
-    model: "DocumentModel", vectors: SegmentVectors | Sequence[np.ndarray]
+    model: "DocumentModel", vectors: UnitVectors | Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run the document model over the segment vectors of documents.
+    """Run the document model over the unit vectors of documents.
 
     Parameters
     ----------
     model
         In evaluation mode.
     vectors
-        (segments, hidden) of each document.
+        (units, hidden) of each document.
 
     Returns
     -------

@@ -1,41 +1,41 @@
-"""Segment vectors of documents, and the pooled vector that the neural rows read of each."""
+"""Unit vectors of documents, and the pooled vector that the neural rows read of each."""
 
 import numpy as np
 
 from stages.shards import DocumentArrays
 
 
-class SegmentVectors(DocumentArrays):
-    """The segment vectors of documents: (segments, hidden) of each."""
+class UnitVectors(DocumentArrays):
+    """The unit vectors of documents: (units, hidden) of each."""
 
     def pooled(self) -> np.ndarray:
         """Pooled vectors of all documents, (documents, 2 x hidden) float32."""
-        return np.concatenate([pool_segments(vectors, counts) for vectors, counts in self.by_shard()])
+        return np.concatenate([pool_units(vectors, counts) for vectors, counts in self.by_shard()])
 
 
-def pool_segments(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Pooled vector of each document: mean and maximum of its segment vectors, each of unit length.
+def pool_units(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Pooled vector of each document: mean and maximum of its unit vectors, each of unit length.
 
     Parameters
     ----------
     vectors
-        (segments, hidden), document after document.
+        (units, hidden), document after document.
     counts
-        (documents,) segments of each document, at least 1.
+        (documents,) units of each document, at least 1.
 
     Returns
     -------
     numpy.ndarray
         (documents, 2 x hidden) float32.
     """
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first segment of each document
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first unit of each document
     highest = np.maximum.reduceat(vectors, starts, axis=0)  # (documents, hidden)
     return np.hstack([mean_vectors(vectors, counts), _of_length_1(highest)])
 
 
 def mean_vectors(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mean of the segment vectors of each document, of unit length, (documents, hidden) float32."""
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first segment of each document
+    """Mean of the unit vectors of each document, of unit length, (documents, hidden) float32."""
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first unit of each document
     return _of_length_1(np.add.reduceat(vectors, starts, axis=0) / counts[:, None])
 
 

@@ -11,7 +11,7 @@ from pipelines.settings import Settings
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Segmenter
 from stages.features import cached_vectors, vector_cache
-from stages.vectors import SegmentVectors
+from stages.vectors import UnitVectors
 
 
 class SharedVectors:
@@ -33,7 +33,7 @@ class SharedVectors:
         self, settings: Settings, encoder: Encoder, segmenter: Segmenter, documents: Documents, folder: Path
     ) -> None:
         self._cache = vector_cache(encoder, segmenter, folder)
-        self._vectors: SegmentVectors = cached_vectors(
+        self._vectors: UnitVectors = cached_vectors(
             documents.texts, encoder, segmenter, settings.tokens_per_chunk, folder, what="vectors of all documents"
         )
         keys = documents.keys()

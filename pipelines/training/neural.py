@@ -19,8 +19,9 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.model.document_model import fine_encoders, make_document_model
 from pipelines.settings import MACHINE, Settings
 from pipelines.training.encoder import freeze
+from stages.coarse.chunks import chunked
 from stages.coarse.encoder import Encoder
-from stages.coarse.segments import Segmenter, chunked
+from stages.coarse.segments import Segmenter
 from stages.features import (
     NeuralFeatures,
     cached_tokens,
@@ -37,7 +38,7 @@ from stages.shards import DocumentArrays, Shard
 from stages.training.arguments import ENCODER_DEFAULTS
 from stages.training.sampling import LabelSampler
 from stages.training.two_stage import HierarchicalLoss, TwoStageModel, logit_shifts, rows_from_vectors
-from stages.vectors import SegmentVectors
+from stages.vectors import UnitVectors
 
 if TYPE_CHECKING:
     from stages.training.evaluations import Watch
@@ -63,7 +64,7 @@ NO_MATTER = (
 
 @dataclass(frozen=True)
 class _Examples(Dataset):
-    """Documents, as token ids or as segment vectors, with their fine labels."""
+    """Documents, as token ids or as unit vectors, with their fine labels."""
 
     items: DocumentArrays
     targets: np.ndarray
@@ -88,7 +89,7 @@ class _CollateTokens:
     def __call__(self, items: Sequence[tuple[np.ndarray, int]]) -> dict[str, Any]:
         tokens, targets = zip(*items, strict=True)
         segments = self.segmenter.windows(tokens)
-        chunks = chunked(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk, pad_id=self.pad_id)
+        chunks = chunked(segments.input_ids, segments.units, tokens_per_chunk=self.tokens_per_chunk, pad_id=self.pad_id)
         return {
             "labels": torch.tensor(targets),
             "chunks": list(chunks),
@@ -133,10 +134,10 @@ class NeuralStage:
         self.folder = folder
         self.watch = watch
         self.rows: nn.Linear | None = None
-        self._read: dict[tuple[int, str], SegmentVectors] = {}
+        self._read: dict[tuple[int, str], UnitVectors] = {}
 
-    def vectors(self, encoder: Encoder, part: str) -> SegmentVectors:
-        """Segment vectors of a part, ``training`` or ``validation``, from the cache or computed now."""
+    def vectors(self, encoder: Encoder, part: str) -> UnitVectors:
+        """Return the unit vectors of a part, ``training`` or ``validation``, from the cache or computed now."""
         key = (id(encoder), part)
         if key not in self._read:
             chunk = self.settings.tokens_per_chunk
@@ -270,8 +271,9 @@ class NeuralStage:
         self.document_model.eval()
         if start == "labels":
             segments = self.segmenter([taxonomy.labels[taxonomy.label_index(i)].text for i in space.label_ids])
-            vectors = self.pretrained.encode(segments.input_ids, tokens_per_chunk=self.settings.tokens_per_chunk)
-            means = run_document_model(self.document_model, SegmentVectors([Shard(vectors, segments.counts)]))[0]
+            chunk = self.settings.tokens_per_chunk
+            vectors = self.pretrained.encode(segments.input_ids, segments.units, tokens_per_chunk=chunk)
+            means = run_document_model(self.document_model, UnitVectors([Shard(vectors, segments.counts)]))[0]
         else:
             documents = run_document_model(self.document_model, self.vectors(self.pretrained, "training"))[0]
             means = np.zeros((len(space.label_ids), hidden), dtype=np.float32)
@@ -329,7 +331,7 @@ def _collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch
     vectors, targets = zip(*items, strict=True)
     return {
         "labels": torch.tensor(targets),
-        "segments": torch.from_numpy(np.concatenate(vectors)),
+        "units": torch.from_numpy(np.concatenate(vectors)),
         "counts": torch.tensor([len(v) for v in vectors]),
     }
 

@@ -1,4 +1,4 @@
-"""Windows over documents, and ragged batches: every token is covered, every segment encoded once, little padding."""
+"""Windows over documents, and units of windows: every token is covered, and places in the text are theirs."""
 
 from itertools import pairwise
 from types import SimpleNamespace
@@ -12,11 +12,10 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
 from hierarchy.errors import EncoderError
-from stages.coarse.segments import Segmenter, chunked, unknown_token_share
+from stages.coarse.segments import Segmenter, unknown_token_share
 
 # Tokens that stand before and after a text, in families without an encoder of their own among the tests.
 AROUND = {"t5": ([], ["</s>"]), "xlnet": ([], ["</s>", "<s>"]), "llama": (["<s>"], []), "gpt": ([], [])}
-LENGTHS = st.lists(st.integers(1, 256), min_size=1, max_size=200)
 
 
 def of_documents(segments):
@@ -168,6 +167,36 @@ def test_spans_are_those_of_the_segments_kept(tokenizer, kept):
     assert kept == 1 or some.spans(text)[-1] == whole.spans(text)[-1]
 
 
+@settings(deadline=None, max_examples=25)
+@given(words=st.lists(st.integers(0, 400), max_size=60), size=st.integers(9, 40), unit=st.integers(1, 50))
+def test_units_are_even_parts_of_segments(tokenizer, english, words, size, unit):
+    known = " ".join(english.train[0]).split()
+    texts = [" ".join(known[w] for w in words), "kettle"]
+    whole = Segmenter(tokenizer, segment_tokens=size, overlap=4)
+    cut = Segmenter(tokenizer, segment_tokens=size, overlap=4, unit_tokens=unit)
+    segments, parts = whole(texts), cut(texts)
+    assert ids_of(parts) == ids_of(segments)
+    assert segments.units.tolist() == [1] * len(segments.input_ids)
+    assert parts.units.tolist() == [-(-len(ids) // unit) for ids in parts.input_ids]
+    assert parts.counts.sum() == parts.units.sum()
+    assert parts.counts[-1] == -(-len(parts.input_ids[-1]) // unit)
+    for text, count in zip(texts, parts.counts, strict=True):
+        spans = cut.spans(text)
+        assert len(spans) == (count if text else 1)
+        assert min(start for start, _ in spans) == whole.spans(text)[0][0]
+        assert max(end for _, end in spans) == whole.spans(text)[-1][1]
+        covered = np.zeros(len(text), dtype=bool)
+        for start, end in spans:
+            covered[start:end] = True
+        assert all(covered[i] for i, character in enumerate(text) if not character.isspace())
+
+
+def test_units_of_special_tokens_alone_have_a_place_and_no_characters(tokenizer):
+    spans = Segmenter(tokenizer, segment_tokens=16, overlap=0, unit_tokens=1).spans("kettle lid")
+    assert spans[0] == (0, 0)
+    assert spans[-1][0] == spans[-1][1]
+
+
 def test_more_texts_than_one_call_of_the_tokenizer_takes(tokenizer, english, monkeypatch):
     segmenter = Segmenter(tokenizer, segment_tokens=16, overlap=4)
     whole = segmenter(english.train[0][:30])
@@ -185,35 +214,6 @@ def test_no_step_forward_is_refused(tokenizer):
 def test_a_slow_tokenizer_is_refused():
     with pytest.raises(EncoderError, match=r"not a fast one.*tokenizer\.json"):
         Segmenter(SimpleNamespace(is_fast=False))
-
-
-@settings(deadline=None)
-@given(lengths=LENGTHS, tokens=st.integers(64, 5000))
-def test_chunks_hold_every_segment_once(lengths, tokens):
-    ids = [list(range(1, n + 1)) for n in lengths]
-    seen = []
-    for chunk in chunked(ids, tokens_per_chunk=tokens, pad_id=0):
-        assert chunk.input_ids.shape == chunk.attention_mask.shape
-        assert chunk.input_ids.numel() <= tokens or len(chunk.index) == 1
-        for place, row, mask in zip(chunk.index.tolist(), chunk.input_ids, chunk.attention_mask, strict=True):
-            assert row[mask.bool()].tolist() == ids[place]
-            assert not row[~mask.bool()].any()
-            assert mask.sum() == len(ids[place])
-            seen.append(place)
-    assert sorted(seen) == list(range(len(lengths)))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_padding_stays_under_a_tenth(seed):
-    rng = np.random.default_rng(seed)
-    lengths = np.concatenate([rng.integers(8, 256, 500), np.full(300, 256)])
-    chunks = list(chunked([[1] * int(n) for n in rng.permutation(lengths)], tokens_per_chunk=4096, pad_id=0))
-    assert 1 - lengths.sum() / sum(chunk.input_ids.numel() for chunk in chunks) < 0.10
-
-
-def test_longest_chunk_comes_first(tokenizer):
-    widths = [c.input_ids.shape[1] for c in chunked([[1] * n for n in (5, 90, 7, 60)], tokens_per_chunk=64, pad_id=0)]
-    assert widths == sorted(widths, reverse=True)
 
 
 def test_unknown_token_share(tokenizer, english, chinese):
