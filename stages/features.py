@@ -194,7 +194,7 @@ def vector_cache(encoder: "Encoder", segmenter: "Segmenter", folder: Path) -> Sh
     return ShardCache(
         folder / "vectors",
         key=vector_key(encoder, segmenter),
-        rows=Array("float32", ("rows", "hidden")),
+        rows=Array(encoder.vector_type.name, ("rows", "hidden")),
         sizes={"hidden": encoder.hidden_size},
         least=1,
         tokens_a_row=min(segmenter.step, segmenter.unit_tokens or segmenter.step),

@@ -6,11 +6,15 @@ from stages.shards import DocumentArrays
 
 
 class UnitVectors(DocumentArrays):
-    """The unit vectors of documents: (units, hidden) of each."""
+    """The unit vectors of documents: (units, hidden) float32 of each, whatever they are kept in."""
+
+    def __getitem__(self, document: int) -> np.ndarray:
+        """(units, hidden) float32 of one document."""
+        return super().__getitem__(document).astype(np.float32)
 
     def pooled(self) -> np.ndarray:
         """Pooled vectors of all documents, (documents, 2 x hidden) float32."""
-        return np.concatenate([pool_units(vectors, counts) for vectors, counts in self.by_shard()])
+        return np.concatenate([pool_units(v.astype(np.float32), counts) for v, counts in self.by_shard()])
 
 
 def pool_units(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -103,6 +103,15 @@ class Encoder(nn.Module):
         """Where the weights lie."""
         return next(self.transformer.parameters()).device
 
+    @property
+    def vector_type(self) -> np.dtype:
+        """In what `encode` gives vectors: float16 where the encoder reads in bf16, which is no finer, else float32.
+
+        In fp32 such a rounding would turn float noise into steps of 0.001: neighbours would move probabilities by more
+        than 1e-5.
+        """
+        return np.dtype("float16" if self._bf16() else "float32")
+
     def segmenter(
         self,
         *,
@@ -174,10 +183,13 @@ class Encoder(nn.Module):
         Returns
         -------
         numpy.ndarray
-            (units of all segments, hidden) float32.
+            (units of all segments, hidden) `vector_type`; what is beyond its range is the largest number that it has.
         """
+        kept = self.vector_type
         with torch.inference_mode():
-            return self(chunked(input_ids, units, tokens_per_chunk=tokens_per_chunk, pad_id=self.pad_id)).cpu().numpy()
+            vectors = self(chunked(input_ids, units, tokens_per_chunk=tokens_per_chunk, pad_id=self.pad_id))
+            largest = float(np.finfo(kept).max)
+            return vectors.clamp(-largest, largest).to(getattr(torch, kept.name)).cpu().numpy()
 
     def encode_texts(self, texts: Sequence[str], segmenter: Segmenter, *, tokens_per_chunk: int = 4096) -> np.ndarray:
         """Vectors of short texts (label names, descriptions): the mean of their units, of length 1.
@@ -189,7 +201,7 @@ class Encoder(nn.Module):
         """
         segments = segmenter(texts)
         vectors = self.encode(segments.input_ids, segments.units, tokens_per_chunk=tokens_per_chunk)
-        return mean_vectors(vectors, segments.counts)
+        return mean_vectors(vectors.astype(np.float32), segments.counts)
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer, config, pooling and dtype: what the vectors depend on."""

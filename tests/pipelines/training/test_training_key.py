@@ -91,7 +91,12 @@ def test_what_settings_stand_for_counts_by_its_content(key, loaded, tiny_encoder
 
 @pytest.mark.parametrize(
     ("place", "name"),
-    [(neural, "TRAINING_VERSION"), (segments, "WINDOWS_VERSION"), (encoder_module, "ENCODING_VERSION")],
+    [
+        (neural, "TRAINING_VERSION"),
+        (segments, "WINDOWS_VERSION"),
+        (segments, "TOKENS_VERSION"),
+        (encoder_module, "ENCODING_VERSION"),
+    ],
 )
 def test_code_counts(key, monkeypatch, place, name):
     before = key()

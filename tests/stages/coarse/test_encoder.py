@@ -87,9 +87,20 @@ def test_the_first_token_stands_for_the_whole_segment(tiny_encoder):
 def test_bf16_stays_near_fp32(tiny_encoder, encoder, segments):
     half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
     one, other = encoder.encode(segments), half.encode(segments)
-    assert other.dtype == np.float32
+    assert (one.dtype, other.dtype) == (np.float32, np.float16)
     assert not np.array_equal(one, other)
     assert np.abs(one - other).max() / np.abs(one).max() < 0.05
+
+
+def test_vectors_beyond_the_range_of_float16_stay_numbers(tiny_encoder, segments):
+    import torch
+
+    half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
+    with torch.no_grad():
+        half.transformer.encoder.layer[-1].output.LayerNorm.bias[:2] = torch.tensor([1e6, -1e6])
+    vectors = half.encode(segments)
+    assert vectors[:, 0].tolist() == [65504.0] * len(segments)
+    assert vectors[:, 1].tolist() == [-65504.0] * len(segments)
 
 
 def test_auto_precision_looks_at_the_device(tiny_encoder, encoder):
