@@ -78,8 +78,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         encoder: str = "embedded", label_encoder: str | None = None,
         pooling: Literal["mean", "cls"] = "mean", dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         trainable: Trainable = "auto", fine_features: Literal["pretrained", "trained", "both"] = "both",
-        attention_dropout: float | None = None,
-        segment_tokens: int = 256, overlap: int = 32, max_segments: int | None = None, tokens_per_chunk: int = 4096,
+        attention_dropout: float | None = None, segment_tokens: int = 256, overlap: int = 32,
+        unit_tokens: int | None = None, max_segments: int | None = None, tokens_per_chunk: int = 4096,
         # Document model
         aggregator: bool = True, aggregator_layers: int = 1, aggregator_heads: int = 4,
         label_attention: bool = True, dropout: float = 0.1,
@@ -108,7 +108,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         self.mode, self.routing, self.beam, self.keep_neighbours = mode, routing, beam, keep_neighbours
         self.encoder, self.label_encoder, self.pooling, self.dtype = encoder, label_encoder, pooling, dtype
         self.trainable, self.fine_features, self.attention_dropout = trainable, fine_features, attention_dropout
-        self.segment_tokens, self.overlap = segment_tokens, overlap
+        self.segment_tokens, self.overlap, self.unit_tokens = segment_tokens, overlap, unit_tokens
         self.max_segments, self.tokens_per_chunk = max_segments, tokens_per_chunk
         self.aggregator, self.aggregator_layers, self.aggregator_heads = aggregator, aggregator_layers, aggregator_heads
         self.label_attention, self.dropout = label_attention, dropout

@@ -1,4 +1,4 @@
-"""The encoder: token ids of a segment into one vector, with any Hugging Face encoder by name."""
+"""The encoder: token ids of a segment into a vector for each of its units, with any Hugging Face encoder by name."""
 
 import hashlib
 import json
@@ -13,17 +13,18 @@ from torch import Tensor, nn
 
 from hierarchy.embedding.pretrained import quiet_transformers
 from hierarchy.errors import EncoderError
+from stages.coarse.chunks import Chunk, chunked
 from stages.coarse.loading import load_transformer
-from stages.coarse.segments import Chunk, Segmenter, chunked
-from stages.vectors import unit_means
+from stages.coarse.segments import Segmenter, tokenizer_rules
+from stages.vectors import mean_vectors
 
-ENCODING_VERSION = 1  # of the code from token ids to vectors: what an older one left in a cache is not read
+ENCODING_VERSION = 2  # of the code from token ids to vectors: what an older one left in a cache is not read
 # In an encoder's config, what its vectors do not depend on; nor do they on rates of dropout.
 NOT_READ = {"_name_or_path", "architectures", "transformers_version", "dtype", "id2label", "label2id"}
 
 
 class Encoder(nn.Module):
-    """A pretrained transformer with its tokenizer, giving one vector a segment.
+    """A pretrained transformer with its tokenizer, giving one vector a unit.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ class Encoder(nn.Module):
     tokenizer
         Its fast tokenizer.
     pooling
-        ``mean`` over the tokens of a segment, or ``cls`` for its first token.
+        ``mean`` over the tokens of a unit, or ``cls``: the first token of a segment, which is one unit then.
     dtype
         ``float32``, ``bfloat16``, or ``auto``: bf16 where the device computes it natively. In bf16 what a segment is
         read beside moves its vector by rounding: probabilities by up to 0.01, in fp32 by up to 1e-5.
@@ -76,7 +77,7 @@ class Encoder(nn.Module):
 
     @property
     def hidden_size(self) -> int:
-        """Dimensions of a segment vector."""
+        """Dimensions of a vector."""
         return int(self.transformer.config.hidden_size)
 
     @property
@@ -102,7 +103,23 @@ class Encoder(nn.Module):
         """Where the weights lie."""
         return next(self.transformer.parameters()).device
 
-    def segmenter(self, *, segment_tokens: int = 256, overlap: int = 32, max_segments: int | None = None) -> Segmenter:
+    @property
+    def vector_type(self) -> np.dtype:
+        """In what `encode` gives vectors: float16 where the encoder reads in bf16, which is no finer, else float32.
+
+        In fp32 such a rounding would turn float noise into steps of 0.001: neighbours would move probabilities by more
+        than 1e-5.
+        """
+        return np.dtype("float16" if self._bf16() else "float32")
+
+    def segmenter(
+        self,
+        *,
+        segment_tokens: int = 256,
+        overlap: int = 32,
+        max_segments: int | None = None,
+        unit_tokens: int | None = None,
+    ) -> Segmenter:
         """Return the segmenter that fits this encoder.
 
         Raises
@@ -115,22 +132,26 @@ class Encoder(nn.Module):
                 f"segment_tokens {segment_tokens} is more than this encoder takes ({self.max_tokens}): "
                 f"set segment_tokens to {self.max_tokens} or less"
             )
-        return Segmenter(self.tokenizer, segment_tokens=segment_tokens, overlap=overlap, max_segments=max_segments)
+        return Segmenter(
+            self.tokenizer,
+            segment_tokens=segment_tokens,
+            overlap=overlap,
+            max_segments=max_segments,
+            unit_tokens=unit_tokens if self.pooling == "mean" else None,
+        )
 
-    def forward(self, chunks: Iterable[Chunk], n_segments: int) -> Tensor:
+    def forward(self, chunks: Iterable[Chunk]) -> Tensor:
         """Encode chunk by chunk and put the vectors back in the order of the batch.
 
         Parameters
         ----------
         chunks
             Segments sorted by length, as `chunked` cuts them.
-        n_segments
-            Segments in all chunks together.
 
         Returns
         -------
         Tensor
-            (n_segments, hidden) float32.
+            (units of all segments, hidden) float32.
         """
         vectors, places = [], []
         # Switched off, autocast would also switch off what surrounds it: the Trainer's own bf16 or fp16.
@@ -140,25 +161,38 @@ class Encoder(nn.Module):
                 hidden = self.transformer(
                     input_ids=chunk.input_ids.to(self.device), attention_mask=mask
                 ).last_hidden_state  # (segments, tokens, hidden)
-                vectors.append(self._pool(hidden.float(), mask))
+                vectors.append(self._pool(hidden.float(), chunk))
                 places.append(chunk.index.to(self.device))
         joined = torch.cat(vectors)
-        return torch.zeros_like(joined).index_copy(0, torch.cat(places), joined)  # (n_segments, hidden)
+        return torch.zeros_like(joined).index_copy(0, torch.cat(places), joined)  # (units, hidden)
 
-    def encode(self, input_ids: list[list[int]], *, tokens_per_chunk: int = 4096) -> np.ndarray:
+    def encode(
+        self,
+        input_ids: Sequence[Sequence[int] | np.ndarray],
+        units: np.ndarray | None = None,
+        *,
+        tokens_per_chunk: int = 4096,
+    ) -> np.ndarray:
         """Encode segments without gradients.
+
+        Parameters
+        ----------
+        input_ids, units, tokens_per_chunk
+            As for `chunked`.
 
         Returns
         -------
         numpy.ndarray
-            (segments, hidden) float32.
+            (units of all segments, hidden) `vector_type`; what is beyond its range is the largest number that it has.
         """
+        kept = self.vector_type
         with torch.inference_mode():
-            chunks = chunked(input_ids, tokens_per_chunk=tokens_per_chunk, pad_id=self.pad_id)
-            return self(chunks, len(input_ids)).cpu().numpy()
+            vectors = self(chunked(input_ids, units, tokens_per_chunk=tokens_per_chunk, pad_id=self.pad_id))
+            largest = float(np.finfo(kept).max)
+            return vectors.clamp(-largest, largest).to(getattr(torch, kept.name)).cpu().numpy()
 
     def encode_texts(self, texts: Sequence[str], segmenter: Segmenter, *, tokens_per_chunk: int = 4096) -> np.ndarray:
-        """Vectors of short texts (label names, descriptions): the mean of their segments, unit length.
+        """Vectors of short texts (label names, descriptions): the mean of their units, of length 1.
 
         Returns
         -------
@@ -166,8 +200,8 @@ class Encoder(nn.Module):
             (texts, hidden) float32.
         """
         segments = segmenter(texts)
-        vectors = self.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk)
-        return unit_means(vectors, segments.counts)
+        vectors = self.encode(segments.input_ids, segments.units, tokens_per_chunk=tokens_per_chunk)
+        return mean_vectors(vectors.astype(np.float32), segments.counts)
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer, config, pooling and dtype: what the vectors depend on."""
@@ -193,20 +227,23 @@ class Encoder(nn.Module):
         return {name: value for name, value in self.transformer.config.to_dict().items() if name not in NOT_READ}
 
     def _content(self, digest: "hashlib._Hash") -> str:
-        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        # How the last call truncated and padded; the next call sets its own.
-        del tokenizer["truncation"], tokenizer["padding"]
-        digest.update(json.dumps(tokenizer, sort_keys=True).encode())
+        digest.update(json.dumps(tokenizer_rules(self.tokenizer), sort_keys=True).encode())
         for name, tensor in sorted(self.transformer.state_dict().items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
         return digest.hexdigest()
 
-    def _pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def _pool(self, hidden: Tensor, chunk: Chunk) -> Tensor:
+        # hidden (segments, tokens, hidden) float32 -> (units of all segments, hidden)
         if self.pooling == "cls":
             return hidden[:, 0]
-        weights = mask.unsqueeze(-1).float()  # (segments, tokens, 1)
-        return (hidden * weights).sum(1) / weights.sum(1)  # (segments, hidden)
+        bounds, slots = chunk.bounds.to(hidden.device), chunk.slots.to(hidden.device)
+        place = torch.arange(hidden.shape[1], device=hidden.device)
+        inside = (place >= bounds[:, :-1, None]) & (place < bounds[:, 1:, None])  # (segments, units, tokens)
+        with torch.autocast(hidden.device.type, enabled=False):  # a sum of many tokens
+            sums = inside.to(hidden.dtype) @ hidden  # (segments, units, hidden)
+        tokens = bounds.diff().flatten()[slots].unsqueeze(1)  # (units of all segments, 1)
+        return sums.flatten(0, 1)[slots] / tokens
 
     def _bf16(self) -> bool:
         return self.dtype == "bfloat16" or (self.dtype == "auto" and computes_bf16(self.device))

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,17 +41,66 @@ def test_pooling_is_that_of_the_bare_transformer(tiny_encoder, segments, pooling
 
     encoder = Encoder.from_pretrained(tiny_encoder, pooling=pooling, dtype="float32")
     with torch.inference_mode():
-        hidden = encoder.transformer(input_ids=torch.tensor([segments[3]])).last_hidden_state[0]
+        hidden = encoder.transformer(input_ids=torch.from_numpy(segments[3].astype(np.int64))[None]).last_hidden_state[
+            0
+        ]
     expected = hidden.mean(0) if pooling == "mean" else hidden[0]
     assert np.allclose(encoder.encode([segments[3]])[0], expected.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [5, 9, 31, 32])
+def test_units_are_means_of_their_tokens_read_in_the_whole_segment(encoder, english, unit):
+    import torch
+
+    parts = encoder.segmenter(segment_tokens=32, overlap=8, unit_tokens=unit)(["", *english.train[0][:12]])
+    vectors = encoder.encode(parts.input_ids, parts.units, tokens_per_chunk=500)
+    expected = []
+    for ids, units in zip(parts.input_ids, parts.units, strict=True):
+        with torch.inference_mode():
+            hidden = encoder.transformer(input_ids=torch.from_numpy(ids.astype(np.int64))[None]).last_hidden_state[0]
+        bounds = [int(i * len(ids) / units + 0.5) for i in range(units + 1)]
+        expected += [hidden[start:end].mean(0).numpy() for start, end in pairwise(bounds)]
+    assert np.abs(vectors - np.array(expected)).max() < 1e-5
+    if unit >= 32:
+        assert np.array_equal(vectors, encoder.encode(parts.input_ids, tokens_per_chunk=500))
+
+
+def test_units_take_gradients_where_segments_have_different_numbers_of_them(encoder):
+    from stages.coarse.chunks import chunked
+
+    segments = encoder.segmenter(segment_tokens=32, overlap=8, unit_tokens=6)(["kettle", "kettle boil water " * 5])
+    chunks = list(chunked(segments.input_ids, segments.units, tokens_per_chunk=4096, pad_id=encoder.pad_id))
+    assert len(chunks) < len(segments.input_ids)
+    encoder.zero_grad()
+    encoder(chunks).square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in encoder.parameters() if p.grad is not None)
+    assert max(float(p.grad.abs().max()) for p in encoder.parameters() if p.grad is not None) > 0
+    encoder.zero_grad()
+
+
+def test_the_first_token_stands_for_the_whole_segment(tiny_encoder):
+    encoder = Encoder.from_pretrained(tiny_encoder, pooling="cls", dtype="float32")
+    segments = encoder.segmenter(segment_tokens=32, overlap=8, unit_tokens=4)(["kettle boil water " * 20])
+    assert len(segments.input_ids) == segments.counts[0] == len(encoder.encode(segments.input_ids, segments.units))
 
 
 def test_bf16_stays_near_fp32(tiny_encoder, encoder, segments):
     half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
     one, other = encoder.encode(segments), half.encode(segments)
-    assert other.dtype == np.float32
+    assert (one.dtype, other.dtype) == (np.float32, np.float16)
     assert not np.array_equal(one, other)
     assert np.abs(one - other).max() / np.abs(one).max() < 0.05
+
+
+def test_vectors_beyond_the_range_of_float16_stay_numbers(tiny_encoder, segments):
+    import torch
+
+    half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
+    with torch.no_grad():
+        half.transformer.encoder.layer[-1].output.LayerNorm.bias[:2] = torch.tensor([1e6, -1e6])
+    vectors = half.encode(segments)
+    assert vectors[:, 0].tolist() == [65504.0] * len(segments)
+    assert vectors[:, 1].tolist() == [-65504.0] * len(segments)
 
 
 def test_auto_precision_looks_at_the_device(tiny_encoder, encoder):
