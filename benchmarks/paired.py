@@ -66,9 +66,7 @@ def read_answers(files: Sequence[Path]) -> dict[int, dict[str, Any]]:
         record = json.loads(file.read_text(encoding="utf-8"))
         seed = record["settings"].get("seed", 0)
         if "gold" not in record["figures"]:
-            sys.exit(
-                f"{file} holds no answers to single documents: run its benchmark again, or compare.py of its version"
-            )
+            sys.exit(f"{file} holds no answers to test documents: run real_data.py again, or compare.py of its version")
         if seed in found:
             sys.exit(f"{file} is a second record with seed {seed}: name one a seed")
         found[seed] = record["figures"]
