@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class NeuralFeatures:
     fine_encoders: "Sequence[Encoder] | None"
     segmenter: "Segmenter"
     document_model: "DocumentModel"
-    tokens_per_chunk: int
+    tokens_per_chunk: int | Literal["auto"]
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors for the neural rows (documents, features) and group logits (documents, groups) of `texts`."""
@@ -157,7 +157,7 @@ def cached_vectors(
     texts: Sequence[str],
     encoder: "Encoder",
     segmenter: "Segmenter",
-    tokens_per_chunk: int,
+    tokens_per_chunk: int | Literal["auto"],
     folder: Path,
     *,
     what: str = "vectors",
