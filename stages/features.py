@@ -21,7 +21,7 @@ from stages.vectors import UnitVectors
 if TYPE_CHECKING:
     from stages.coarse.document_model import DocumentModel
     from stages.coarse.encoder import Encoder
-    from stages.coarse.segments import Segmenter
+    from stages.coarse.segments import Segmenter, Segments
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 DOCUMENTS_PER_BATCH = 64  # that the document model takes at once
@@ -138,8 +138,7 @@ def cached_tokens(
         Name of the work in the progress shown.
     """
 
-    def tokenize(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        tokens = segmenter.tokens(some)
+    def joined(tokens: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         return np.concatenate(tokens), np.array([len(ids) for ids in tokens])
 
     cache = ShardCache(
@@ -150,7 +149,7 @@ def cached_tokens(
         least=0,
         tokens_a_row=1,
     )
-    return DocumentArrays(cache.shards(texts, tokenize, what=what))
+    return DocumentArrays(cache.shards(texts, joined, read=segmenter.tokens, what=what))
 
 
 def cached_vectors(
@@ -177,14 +176,16 @@ def cached_vectors(
     """
     left_out = []
 
-    def encode(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def read(some: Sequence[str]) -> "Segments":
         tokens = cached_tokens(some, segmenter, folder)
         left_out.append(segmenter.left_out(tokens.counts))
-        segments = segmenter.windows(tokens)
+        return segmenter.windows(tokens)
+
+    def encode(segments: "Segments") -> tuple[np.ndarray, np.ndarray]:
         vectors = encoder.encode(segments.input_ids, segments.units, tokens_per_chunk=tokens_per_chunk)
         return vectors, segments.counts
 
-    vectors = vector_cache(encoder, segmenter, folder).shards(texts, encode, what=what)
+    vectors = vector_cache(encoder, segmenter, folder).shards(texts, encode, read=read, what=what)
     _warn_of_dropped(what, segmenter, left_out)
     return UnitVectors(vectors)
 

@@ -5,9 +5,8 @@ its own longest, so a padded segment slot is never encoded and little padding is
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +17,6 @@ ALIKE = 0.85  # of a chunk's longest segment: shorter ones go into the next chun
 SMALLEST = 8  # times that a chunk with no more than this share of the tokens is: below it costs more than the padding
 ON_PROCESSOR = 4096  # padded tokens of a chunk: more gain nothing there
 ON_GPU = {"reading": 262_144, "training": 65_536}  # at most: a forward pass of MiniLM fills an H200 with that
-T = TypeVar("T")
-END: Any = object()
 
 
 @dataclass(frozen=True)
@@ -142,15 +139,6 @@ def tokens_at_once(device: "torch.device", hidden: int, *, training: bool = Fals
     room = (total // 8 if training else free // 2) // (64 * hidden)
     most = ON_GPU["training" if training else "reading"]
     return max(ON_PROCESSOR, min(most, 1 << max(room, 1).bit_length() - 1))
-
-
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield items, each of which a thread makes while the one before it is worked on."""
-    with ThreadPoolExecutor(1) as worker:
-        following = worker.submit(next, items, END)
-        while (item := following.result()) is not END:
-            following = worker.submit(next, items, END)
-            yield item
 
 
 def unit_bounds(lengths: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -17,9 +17,10 @@ from torch.func import functional_call
 
 from hierarchy.embedding.pretrained import quiet_transformers
 from hierarchy.errors import EncoderError
-from stages.coarse.chunks import Chunk, ahead, chunked, tokens_at_once
+from stages.coarse.chunks import Chunk, chunked, tokens_at_once
 from stages.coarse.loading import load_transformer
 from stages.coarse.segments import Segmenter, tokenizer_rules
+from stages.machine import ahead
 from stages.vectors import mean_vectors
 
 ENCODING_VERSION = 2  # of the code from token ids to vectors: what an older one left in a cache is not read

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.coarse.chunks import ahead, chunked, tokens_at_once, unit_bounds
+from stages.coarse.chunks import chunked, tokens_at_once, unit_bounds
 
 LENGTHS = st.lists(st.integers(1, 256), min_size=1, max_size=200)
 
@@ -76,23 +76,6 @@ def test_halves_hold_the_segments_and_units_of_the_whole(lengths, unit):
     for part in parts:
         assert part.slots.equal((part.bounds.diff() > 0).flatten().nonzero().squeeze(1))
         assert part.is_padded == whole.is_padded == bool((whole.attention_mask == 0).any())
-
-
-def test_work_is_done_one_item_ahead_and_fails_where_it_would():
-    made = []
-
-    def items():
-        for number in range(3):
-            made.append(number)
-            yield number
-        raise KeyError("the fourth")
-
-    following = ahead(items())
-    assert made == []
-    assert [next(following) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(KeyError, match="the fourth"):
-        next(following)
-    assert list(ahead(iter([]))) == []
 
 
 @pytest.mark.parametrize(
