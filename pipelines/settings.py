@@ -171,8 +171,9 @@ class Settings(BaseModel):
     vector a segment"""
     max_segments: int | None = Field(None, ge=1, le=10**6)
     """segments kept of a document, spread evenly over it; null keeps all"""
-    tokens_per_chunk: int = Field(4096, ge=64, le=10**9)
-    """padded tokens that go through the encoder at once"""
+    tokens_per_chunk: Annotated[int, Field(ge=64, le=10**9)] | Literal["auto"] = "auto"
+    """padded tokens that go through the encoder at once; auto: 4096 on a processor, on a GPU up to 262144 by its
+    memory"""
 
     # Document model
     aggregator: bool = True

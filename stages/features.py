@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from stages.vectors import UnitVectors
 if TYPE_CHECKING:
     from stages.coarse.document_model import DocumentModel
     from stages.coarse.encoder import Encoder
-    from stages.coarse.segments import Segmenter
+    from stages.coarse.segments import Segmenter, Segments
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 DOCUMENTS_PER_BATCH = 64  # that the document model takes at once
@@ -50,7 +50,7 @@ class NeuralFeatures:
     fine_encoders: "Sequence[Encoder] | None"
     segmenter: "Segmenter"
     document_model: "DocumentModel"
-    tokens_per_chunk: int
+    tokens_per_chunk: int | Literal["auto"]
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors for the neural rows (documents, features) and group logits (documents, groups) of `texts`."""
@@ -138,8 +138,7 @@ def cached_tokens(
         Name of the work in the progress shown.
     """
 
-    def tokenize(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        tokens = segmenter.tokens(some)
+    def joined(tokens: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         return np.concatenate(tokens), np.array([len(ids) for ids in tokens])
 
     cache = ShardCache(
@@ -150,14 +149,14 @@ def cached_tokens(
         least=0,
         tokens_a_row=1,
     )
-    return DocumentArrays(cache.shards(texts, tokenize, what=what))
+    return DocumentArrays(cache.shards(texts, joined, read=segmenter.tokens, what=what))
 
 
 def cached_vectors(
     texts: Sequence[str],
     encoder: "Encoder",
     segmenter: "Segmenter",
-    tokens_per_chunk: int,
+    tokens_per_chunk: int | Literal["auto"],
     folder: Path,
     *,
     what: str = "vectors",
@@ -177,14 +176,16 @@ def cached_vectors(
     """
     left_out = []
 
-    def encode(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def read(some: Sequence[str]) -> "Segments":
         tokens = cached_tokens(some, segmenter, folder)
         left_out.append(segmenter.left_out(tokens.counts))
-        segments = segmenter.windows(tokens)
+        return segmenter.windows(tokens)
+
+    def encode(segments: "Segments") -> tuple[np.ndarray, np.ndarray]:
         vectors = encoder.encode(segments.input_ids, segments.units, tokens_per_chunk=tokens_per_chunk)
         return vectors, segments.counts
 
-    vectors = vector_cache(encoder, segmenter, folder).shards(texts, encode, what=what)
+    vectors = vector_cache(encoder, segmenter, folder).shards(texts, encode, read=read, what=what)
     _warn_of_dropped(what, segmenter, left_out)
     return UnitVectors(vectors)
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.lib.format import open_memmap
 
 from hierarchy.errors import DataError
 from stages.arrays import Array, check_arrays
+from stages.machine import ahead
 from stages.progress import progress
 from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished, make_folder, texts_digest, writing
 
@@ -27,7 +28,7 @@ SHARD_CHARACTERS = 400_000  # about a hundred thousand tokens: what a crash may 
 OPEN_SHARDS = 64
 TOKEN_BYTES = 3  # of a text for each of its tokens, or more: Chinese has 3, scripts with spaces 4 and more
 
-Make = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
+T = TypeVar("T")
 
 
 class Shard(NamedTuple):
@@ -116,7 +117,14 @@ class ShardCache:
     least: int
     tokens_a_row: int
 
-    def shards(self, texts: Sequence[str], make: Make, *, what: str) -> list[Shard]:
+    def shards(
+        self,
+        texts: Sequence[str],
+        make: Callable[[T], tuple[np.ndarray, np.ndarray]],
+        *,
+        read: Callable[[Sequence[str]], T],
+        what: str,
+    ) -> list[Shard]:
         """Return the shards of `texts`, making those that are not there yet.
 
         Parameters
@@ -124,7 +132,10 @@ class ShardCache:
         texts
             Documents; read once, shard by shard.
         make
-            texts -> (rows of them all, document after document; (documents,) rows of each).
+            What `read` gives of the texts of a shard -> (rows of them all, document after document; (documents,) rows
+            of each).
+        read
+            The part of the work that a thread does for the next shard meanwhile.
         what
             Name of the work in the progress shown.
 
@@ -140,9 +151,10 @@ class ShardCache:
         shards = [self._read(name, end - start) for name, (start, end) in zip(names, bounds, strict=True)]
         missing = [place for place, shard in enumerate(shards) if shard is None]
         self._check_space(texts[slice(*bounds[i])] for i in missing)
-        for i in progress(missing, total=len(missing), what=what, unit="shards"):
-            start, end = bounds[i]
-            shards[i] = self._write(names[i], *make(texts[start:end]))
+        following = ahead(read(texts[slice(*bounds[i])]) for i in missing)
+        several = len(missing) > 1  # one is no progress
+        for i in progress(missing, total=len(missing), what=what, unit="shards") if several else missing:
+            shards[i] = self._write(names[i], *make(next(following)))
         return [shard for shard in shards if shard is not None]
 
     def _name(self, texts: Sequence[str]) -> str:

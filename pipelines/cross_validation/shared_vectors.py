@@ -43,7 +43,7 @@ class SharedVectors:
     def copy(self, texts: Sequence[str], folder: Path) -> None:
         """Put the vectors of some of the documents into the cache of a run folder, unless they are there."""
         cache = replace(self._cache, folder=folder / self._cache.folder.name)
-        cache.shards(texts, self._look_up, what="vectors")
+        cache.shards(texts, self._look_up, read=list, what="vectors")
 
     def _look_up(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         places = self._order[np.searchsorted(self._keys, Documents(texts, ()).keys())]

@@ -239,7 +239,8 @@ class NeuralStage:
             collate = _collate_vectors
         else:
             items = self.tokens("training"), self.tokens("validation")
-            collate = _CollateTokens(self.segmenter, self.settings.tokens_per_chunk, self.pretrained.pad_id)
+            at_once = model.encoder.tokens_per_chunk(self.settings.tokens_per_chunk, training=True)
+            collate = _CollateTokens(self.segmenter, at_once, model.encoder.pad_id)
             lengths = items[0].counts[rows]
             warn_of_dropped_tokens(items[0], self.segmenter, what="training")
         return train_model(

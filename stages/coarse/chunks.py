@@ -4,9 +4,9 @@ Batches are *ragged*: the segments of all documents of a batch are sorted by len
 its own longest, so a padded segment slot is never encoded and little padding is.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ALIKE = 0.85  # of a chunk's longest segment: shorter ones go into the next chunk
 SMALLEST = 8  # times that a chunk with no more than this share of the tokens is: below it costs more than the padding
+ON_PROCESSOR = 4096  # padded tokens of a chunk: more gain nothing there
+ON_GPU = {"reading": 262_144, "training": 65_536}  # at most: a forward pass of MiniLM fills an H200 with that
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Chunk:
         (units of all segments,) places of the units that there are among the padded (segments x units).
     index
         (units of all segments,) places of these in the batch that the chunk was cut from.
+    is_padded
+        Whether any of its segments is shorter than the longest.
     """
 
     input_ids: "torch.Tensor"
@@ -38,6 +42,39 @@ class Chunk:
     bounds: "torch.Tensor"
     slots: "torch.Tensor"
     index: "torch.Tensor"
+    is_padded: bool
+
+    def to(self, device: "torch.device | str", *, non_blocking: bool = False) -> "Chunk":
+        """Return the chunk on a device, as torch and accelerate move batches."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Chunk":
+        """Return the chunk in memory from which a GPU copies while it works, as torch's loaders ask for it."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def halves(self) -> tuple["Chunk", "Chunk"]:
+        """Cut the segments, two or more, into two chunks."""
+        half, most = len(self.input_ids) // 2, self.bounds.shape[1] - 1
+        first = int((self.slots < half * most).sum())  # units of the first half
+        return (
+            self._part(slice(0, half), slice(0, first), 0),
+            self._part(slice(half, None), slice(first, None), half * most),
+        )
+
+    def _part(self, segments: slice, units: slice, slots_before: int) -> "Chunk":
+        return replace(
+            self,
+            input_ids=self.input_ids[segments],
+            attention_mask=self.attention_mask[segments],
+            bounds=self.bounds[segments],
+            slots=self.slots[units] - slots_before,
+            index=self.index[units],
+        )
+
+    def _each(self, change: "Callable[[torch.Tensor], torch.Tensor]") -> "Chunk":
+        tensors = ("input_ids", "attention_mask", "bounds", "slots", "index")
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in tensors}
+        return replace(self, **changed)
 
 
 def chunked(
@@ -77,6 +114,33 @@ def chunked(
         start += len(of_chunk)
 
 
+def tokens_at_once(device: "torch.device", hidden: int, *, training: bool = False) -> int:
+    """Return the padded tokens that go through an encoder at once where nobody sets them.
+
+    On a GPU it is a power of two: as many as take half of the free memory, at 64 bytes a token and dimension, which is
+    about what the widest layer of a transformer needs in fp32 (16 times the width of its states). A training holds the
+    states of a whole batch anyway, so its chunks have an eighth of the card to themselves, whatever else lies there:
+    the same seed then gives the same chunks.
+
+    Parameters
+    ----------
+    device
+        Where the encoder computes.
+    hidden
+        Dimensions of its states.
+    training
+        Whether gradients are kept.
+    """
+    import torch
+
+    if device.type != "cuda":
+        return ON_PROCESSOR
+    free, total = torch.cuda.mem_get_info(device)
+    room = (total // 8 if training else free // 2) // (64 * hidden)
+    most = ON_GPU["training" if training else "reading"]
+    return max(ON_PROCESSOR, min(most, 1 << max(room, 1).bit_length() - 1))
+
+
 def unit_bounds(lengths: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Cut segments into even parts: bound i of n tokens in k units is i·n/k, rounded.
 
@@ -106,6 +170,11 @@ def _padded(input_ids: list[Sequence[int] | np.ndarray], units: np.ndarray, firs
     mask = np.arange(padded.shape[1]) < lengths[:, None]  # (segments, tokens)
     place = np.arange(units.max())
     there = place < units[:, None]  # (segments, most units)
-    arrays = (padded, mask.astype(np.int64), unit_bounds(lengths, units))
-    slots, index = np.flatnonzero(there), (first[:, None] + place)[there]
-    return Chunk(*map(torch.from_numpy, (*arrays, slots, index)))
+    return Chunk(
+        input_ids=torch.from_numpy(padded),
+        attention_mask=torch.from_numpy(mask.astype(np.int64)),
+        bounds=torch.from_numpy(unit_bounds(lengths, units)),
+        slots=torch.from_numpy(np.flatnonzero(there)),
+        index=torch.from_numpy((first[:, None] + place)[there]),
+        is_padded=not mask.all(),
+    )

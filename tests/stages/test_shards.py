@@ -49,7 +49,7 @@ def kept(folder, texts, make, *, key="key"):
     """The arrays of texts through a cache of vectors."""
     rows = Array("float32", ("rows", "hidden"))
     cache = ShardCache(folder, key, rows, {"hidden": HIDDEN}, least=1, tokens_a_row=200)
-    return DocumentArrays(cache.shards(texts, make, what="vectors"))
+    return DocumentArrays(cache.shards(texts, make, read=list, what="vectors"))
 
 
 def joined(arrays):
@@ -196,7 +196,7 @@ def test_documents_may_have_no_rows_where_the_cache_says_so(tmp_path):
         return np.array([ord(c) for text in some for c in text], dtype=np.int64), np.array([len(t) for t in some])
 
     for _ in range(2):  # as they are made, and as they are read
-        arrays = DocumentArrays(cache.shards(texts, characters, what="characters"))
+        arrays = DocumentArrays(cache.shards(texts, characters, read=list, what="characters"))
         assert [bytes(ids.astype(np.uint8)).decode() for ids in arrays] == texts
         assert arrays[1].dtype == np.int32
     again = pickle.loads(pickle.dumps(arrays))  # noqa: S301 - as a worker gets them

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.coarse.chunks import chunked, unit_bounds
+from stages.coarse.chunks import chunked, tokens_at_once, unit_bounds
 
 LENGTHS = st.lists(st.integers(1, 256), min_size=1, max_size=200)
 
@@ -62,3 +63,34 @@ def test_bounds_are_the_formula(lengths, unit):
         assert (bounds[k:] == n).all()
         sizes = np.diff(bounds[: k + 1])
         assert 1 <= sizes.min() <= sizes.max() <= min(unit, sizes.min() + 1)
+
+
+@given(lengths=st.lists(st.integers(1, 30), min_size=2, max_size=30), unit=st.integers(1, 40))
+def test_halves_hold_the_segments_and_units_of_the_whole(lengths, unit):
+    lengths = np.array(lengths)
+    ids = [list(range(1, n + 1)) for n in lengths]
+    (whole,) = chunked(ids, -(-lengths // unit), tokens_per_chunk=8 * 30 * len(lengths), pad_id=0)
+    parts = whole.halves()
+    for name in ("input_ids", "attention_mask", "bounds", "index"):
+        assert torch.cat([getattr(part, name) for part in parts]).equal(getattr(whole, name))
+    for part in parts:
+        assert part.slots.equal((part.bounds.diff() > 0).flatten().nonzero().squeeze(1))
+        assert part.is_padded == whole.is_padded == bool((whole.attention_mask == 0).any())
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "hidden", "reading", "training"),
+    [
+        (140e9, 141e9, 384, 262_144, 65_536),
+        (7e9, 8e9, 384, 131_072, 32_768),
+        (20e9, 24e9, 768, 131_072, 32_768),
+        (1e9, 8e9, 1024, 4096, 8192),
+        (0, 2e9, 1024, 4096, 4096),
+    ],
+)
+def test_tokens_at_once_follow_the_memory_of_the_card(monkeypatch, free, total, hidden, reading, training):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (int(free), int(total)))
+    card = torch.device("cuda")
+    assert tokens_at_once(card, hidden) == reading
+    assert tokens_at_once(card, hidden, training=True) == training
+    assert tokens_at_once(torch.device("cpu"), hidden) == tokens_at_once(torch.device("cpu"), hidden, training=True)

@@ -103,6 +103,63 @@ def test_vectors_beyond_the_range_of_float16_stay_numbers(tiny_encoder, segments
     assert vectors[:, 1].tolist() == [-65504.0] * len(segments)
 
 
+@pytest.mark.parametrize("most", [200, 40])
+def test_a_chunk_that_does_not_fit_is_halved(tiny_encoder, encoder, segments, monkeypatch, caplog, most):
+    import torch
+
+    limited = Encoder.from_pretrained(tiny_encoder, dtype="float32")
+    forward, seen = limited.transformer.forward, []
+
+    def in_little_memory(input_ids, **inputs):
+        seen.append(input_ids.numel())
+        if input_ids.numel() > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(input_ids=input_ids, **inputs)
+
+    monkeypatch.setattr(limited.transformer, "forward", in_little_memory)
+    vectors = limited.encode(segments, tokens_per_chunk=2000)
+    assert np.abs(vectors - encoder.encode(segments)).max() < 1e-5
+    tried = [tokens for tokens in seen if tokens > most]
+    assert len(tried) == len(caplog.messages) <= 6  # and not once a chunk
+    assert (
+        caplog.messages[0] == f"{tried[0]} tokens at once do not fit in the GPU's memory: {tried[0] // 2} from now on"
+    )
+    caplog.clear()
+    limited.encode(segments, tokens_per_chunk=2000)
+    assert not caplog.messages
+
+
+def test_a_segment_that_does_not_fit_alone_is_an_error(tiny_encoder, monkeypatch):
+    import torch
+
+    def no_memory(**_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    encoder = Encoder.from_pretrained(tiny_encoder, dtype="float32")
+    monkeypatch.setattr(encoder.transformer, "forward", no_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        encoder.encode([[1, 2], [3, 4]])
+
+
+def test_weights_in_bf16_read_alike_and_leave_those_of_the_encoder(tiny_encoder, segments, monkeypatch, tmp_path):
+    half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
+    before, as_on_a_processor = half.fingerprint(), half.encode(segments)
+    monkeypatch.setattr(Encoder, "_holds_bf16", lambda _: True)  # as on a GPU
+    vectors = half.encode(segments)
+    assert vectors.dtype == np.float16
+    assert not np.array_equal(vectors, as_on_a_processor)
+    assert np.abs(vectors - as_on_a_processor).max() / np.abs(vectors).max() < 0.05
+    assert half.fingerprint() == before
+    half.save(tmp_path / "saved")
+    assert {t.dtype for t in load_file(tmp_path / "saved" / "model.safetensors").values()} == {torch_type("float32")}
+
+
+def torch_type(name):
+    import torch
+
+    return getattr(torch, name)
+
+
 def test_auto_precision_looks_at_the_device(tiny_encoder, encoder):
     auto = Encoder.from_pretrained(tiny_encoder)
     half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
