@@ -121,9 +121,7 @@ class FeatureExtractor:
         return Inputs(vectors, logits, ngrams, known)
 
 
-def cached_tokens(
-    texts: Sequence[str], segmenter: "Segmenter", folder: Path, *, what: str = "tokens"
-) -> DocumentArrays:
+def cached_tokens(texts: Sequence[str], segmenter: "Segmenter", folder: Path, *, what: str) -> DocumentArrays:
     """Token ids of documents, (tokens,) int32 of each, through the cache of a run.
 
     Parameters
@@ -137,19 +135,7 @@ def cached_tokens(
     what
         Name of the work in the progress shown.
     """
-
-    def joined(tokens: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        return np.concatenate(tokens), np.array([len(ids) for ids in tokens])
-
-    cache = ShardCache(
-        folder / "tokens",
-        key=token_key(segmenter),
-        rows=Array("int32", ("rows",), below="vocabulary"),
-        sizes={"vocabulary": len(segmenter.tokenizer)},
-        least=0,
-        tokens_a_row=1,
-    )
-    return DocumentArrays(cache.shards(texts, joined, read=segmenter.tokens, what=what))
+    return _tokens(texts, segmenter, token_cache(segmenter, folder), what)
 
 
 def cached_vectors(
@@ -175,9 +161,10 @@ def cached_vectors(
         Name of the work in the progress shown.
     """
     left_out = []
+    kept_tokens = token_cache(segmenter, folder)
 
     def read(some: Sequence[str]) -> "Segments":
-        tokens = cached_tokens(some, segmenter, folder)
+        tokens = _tokens(some, segmenter, kept_tokens, "tokens")
         left_out.append(segmenter.left_out(tokens.counts))
         return segmenter.windows(tokens)
 
@@ -188,6 +175,25 @@ def cached_vectors(
     vectors = vector_cache(encoder, segmenter, folder).shards(texts, encode, read=read, what=what)
     _warn_of_dropped(what, segmenter, left_out)
     return UnitVectors(vectors)
+
+
+def _tokens(texts: Sequence[str], segmenter: "Segmenter", cache: ShardCache, what: str) -> DocumentArrays:
+    def joined(tokens: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        return np.concatenate(tokens), np.array([len(ids) for ids in tokens])
+
+    return DocumentArrays(cache.shards(texts, joined, read=segmenter.tokens, what=what))
+
+
+def token_cache(segmenter: "Segmenter", folder: Path) -> ShardCache:
+    """Return the cache of a run folder for the token ids that a segmenter cuts."""
+    return ShardCache(
+        folder / "tokens",
+        key=token_key(segmenter),
+        rows=Array("int32", ("rows",), below="vocabulary"),
+        sizes={"vocabulary": len(segmenter.tokenizer)},
+        least=0,
+        tokens_a_row=1,
+    )
 
 
 def vector_cache(encoder: "Encoder", segmenter: "Segmenter", folder: Path) -> ShardCache:

@@ -316,8 +316,11 @@ def computes_bf16(device: torch.device) -> bool:
     """Whether bf16 is native on `device`; on a processor without it bf16 is slower than fp32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    if device.type != "cpu":
-        return False
+    return device.type == "cpu" and _processor_computes_bf16()
+
+
+@functools.cache
+def _processor_computes_bf16() -> bool:
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
