@@ -79,14 +79,23 @@ class _Examples(Dataset):
 
 
 @dataclass(frozen=True)
-class _CollateTokens:
-    """Token ids of documents into a batch: windows cut into chunks, as the encoder reads them."""
+class CollateTokens:
+    """Token ids of documents into a batch: windows cut into chunks, as the encoder reads them.
+
+    Attributes
+    ----------
+    segmenter
+        Cuts the documents.
+    tokens_per_chunk, pad_id
+        As for `chunked`.
+    """
 
     segmenter: Segmenter
     tokens_per_chunk: int
     pad_id: int
 
     def __call__(self, items: Sequence[tuple[np.ndarray, int]]) -> dict[str, Any]:
+        """Return ``labels`` (documents,), ``chunks``, and ``counts`` (documents,), units of each."""
         tokens, targets = zip(*items, strict=True)
         segments = self.segmenter.windows(tokens)
         chunks = chunked(segments.input_ids, segments.units, tokens_per_chunk=self.tokens_per_chunk, pad_id=self.pad_id)
@@ -240,7 +249,7 @@ class NeuralStage:
         else:
             items = self.tokens("training"), self.tokens("validation")
             at_once = model.encoder.tokens_per_chunk(self.settings.tokens_per_chunk, training=True)
-            collate = _CollateTokens(self.segmenter, at_once, model.encoder.pad_id)
+            collate = CollateTokens(self.segmenter, at_once, model.encoder.pad_id)
             lengths = items[0].counts[rows]
             warn_of_dropped_tokens(items[0], self.segmenter, what="training")
         return train_model(
