@@ -43,10 +43,10 @@ MACHINE = {"device", "n_jobs", "run_dir"}  # what belongs to a machine and not t
 SECTIONS = {
     "mode": "The model",
     "encoder": "Encoder",
-    "aggregator": "Document model",
+    "attention_queries": "Document model",
     "lexical": "N-grams and rows",
     "n_groups": "Groups",
-    "fine_loss": "Joint training",
+    "fine_loss": "Neural training",
     "imbalance": "Rare labels",
     "merge_spellings": "Training documents",
     "training": "Training",
@@ -86,13 +86,13 @@ class Idle(NamedTuple):
 
 # What belongs to a machine is not among them: one value serves all trainings there.
 IDLE = (
-    Idle(("fine_loss", "loss_weights", "row_start"), {"mode": "chained"}, "only joint training (mode: joint) reads it"),
     Idle(("fine_features", "neural_C"), {"mode": "joint"}, "only mode: chained fits neural rows on vectors"),
     Idle(
         (
             "pooling", "dtype", "trainable", "fine_features", "attention_dropout", "segment_tokens", "overlap",
-            "unit_tokens", "max_segments", "tokens_per_chunk", "aggregator", "aggregator_layers", "aggregator_heads",
-            "label_attention", "dropout", "neural_C", "imbalance", "imbalance_scope", "training", "keep_neighbours",
+            "unit_tokens", "max_segments", "tokens_per_chunk", "attention_queries", "aggregator", "aggregator_layers",
+            "aggregator_heads", "label_attention", "dropout", "fine_loss", "loss_weights", "row_start", "neural_C",
+            "imbalance", "imbalance_scope", "training", "keep_neighbours",
         ),
         {"encoder": "none"},
         "n-grams alone have no vectors and no training by epochs",
@@ -106,16 +106,11 @@ IDLE = (
         "the encoder stays as it is",
     ),
     Idle(("unit_tokens",), {"pooling": "cls"}, "the first token stands for the whole segment"),
-    Idle(("aggregator_layers", "aggregator_heads"), {"aggregator": False}, "the mean of the segments is taken"),
+    Idle(("aggregator_layers", "aggregator_heads"), {"aggregator": False}, "there are no such layers"),
     Idle(("min_df", "prune", "lexical_C", "prior_correction"), {"lexical": False}, "there are no n-gram rows"),
     Idle(("negatives",), {"mode": "joint", "lexical": False}, "joint training fits no rows but those of n-grams"),
     Idle(("beam",), {"routing": "exhaustive"}, "every label is scored"),
     Idle(("imbalance_scope",), {"imbalance": "none"}, "nothing is evened out"),
-    Idle(
-        ("imbalance",),
-        {"mode": "chained", "imbalance": "logits", "imbalance_scope": "siblings"},
-        "it shifts no group, and mode: chained trains groups only",
-    ),
     Idle(
         ("augmented_copies",),
         {"augment": None, "word_dropout": 0},
@@ -166,7 +161,7 @@ class Settings(BaseModel):
     """tokens of a segment, special tokens included"""
     overlap: int = Field(32, ge=0, le=10**6)
     """tokens that neighbouring segments share"""
-    unit_tokens: int | None = Field(None, ge=1, le=10**6)
+    unit_tokens: int | None = Field(64, ge=1, le=10**6)
     """a segment's vectors: one for each so many of its tokens, read in the context of the whole segment; null is one
     vector a segment"""
     max_segments: int | None = Field(None, ge=1, le=10**6)
@@ -176,14 +171,16 @@ class Settings(BaseModel):
     memory"""
 
     # Document model
-    aggregator: bool = True
-    """transformer over the segments; off takes their mean (for ablation)"""
+    attention_queries: int = Field(8, ge=1, le=1000)
+    """queries that find units in a document, each with an attention of its own; what they find stands side by side"""
+    aggregator: bool = False
+    """transformer over the units before the queries, so that each is read in the light of all others"""
     aggregator_layers: int = Field(1, ge=1, le=100)
     """layers of the aggregator"""
     aggregator_heads: int = Field(4, ge=1, le=1000)
     """attention heads of an aggregator layer"""
-    label_attention: bool = True
-    """attention over the group embeddings (off is for ablation)"""
+    label_attention: bool = False
+    """attention from the document over the group embeddings, which start from label texts"""
     dropout: float = Field(0.1, ge=0, lt=1)
     """dropout rate above the encoder"""
 
@@ -218,14 +215,14 @@ class Settings(BaseModel):
     """what `text`, `documents` and `confusion` count when groups are built; null: 0.1, 0.7 and 0.2. The fewer documents
     a label has, the more of that goes to its text"""
 
-    # Joint training
+    # Neural training
     fine_loss: Literal["all", "path", "group"] = "all"
-    """joint: the softmax of the fine loss is over all labels; over all, with the group's log-probability added (path);
+    """the softmax of the fine loss is over all labels; over all, with the group's log-probability added (path);
     or over the document's own group (group)"""
     loss_weights: tuple[Weight, Weight] | Literal["learned"] = (1.0, 0.8)
-    """joint: what the group loss and the fine loss count; `learned` by their uncertainty"""
+    """what the group loss and the fine loss count; `learned` by their uncertainty"""
     row_start: Literal["random", "labels", "centroids"] = "labels"
-    """joint: rows start at random, from the label texts, or from the mean of their documents"""
+    """rows that are trained start at random, from the label texts, or from the mean of their documents"""
 
     # Rare labels
     imbalance: Literal["none", "weights", "logits", "oversample", "undersample"] = "none"

@@ -16,7 +16,7 @@ from stages.fine.ngrams import NgramVectorizer
 from stages.router.router import Inputs
 from stages.run_folder import cache_key
 from stages.shards import DocumentArrays, Shard, ShardCache
-from stages.vectors import UnitVectors
+from stages.vectors import UnitVectors, of_length_one
 
 if TYPE_CHECKING:
     from stages.coarse.document_model import DocumentModel
@@ -36,8 +36,8 @@ class NeuralFeatures:
     encoder
         The coarse stage's encoder.
     fine_encoders
-        The encoders whose pooled vectors the neural rows read, side by side; often just `encoder`. None after joint
-        training, where the rows read the document vectors.
+        The encoders whose pooled vectors the neural rows read beside the document vectors; often just `encoder`. None
+        after joint training, where the rows read the document vectors alone.
     segmenter
         Cuts documents.
     document_model
@@ -59,7 +59,7 @@ class NeuralFeatures:
     def through_cache(self, texts: Sequence[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
         """Return the same for many documents, their vectors read from or kept in the cache of a run folder."""
         chunk = self.tokens_per_chunk
-        return self.read({e: cached_vectors(texts, e, self.segmenter, chunk, folder) for e in self._encoders()})
+        return self.read({e: cached_vectors(texts, e, self.segmenter, chunk, folder) for e in self.encoders})
 
     def unit_vectors(self, texts: Sequence[str]) -> "dict[Encoder, UnitVectors]":
         """Vectors of the units of `texts` by each encoder."""
@@ -67,7 +67,7 @@ class NeuralFeatures:
         _warn_of_dropped("encoder", self.segmenter, [self.segmenter.left_out(map(len, tokens))])
         segments = self.segmenter.windows(tokens)
         ids, units, chunk = segments.input_ids, segments.units, self.tokens_per_chunk
-        vectors = {e: e.encode(ids, units, tokens_per_chunk=chunk) for e in self._encoders()}
+        vectors = {e: e.encode(ids, units, tokens_per_chunk=chunk) for e in self.encoders}
         return {encoder: UnitVectors([Shard(own, segments.counts)]) for encoder, own in vectors.items()}
 
     def read(self, vectors: "dict[Encoder, UnitVectors]") -> tuple[np.ndarray, np.ndarray]:
@@ -75,9 +75,15 @@ class NeuralFeatures:
         documents, logits = run_document_model(self.document_model, vectors[self.encoder])
         if self.fine_encoders is None:
             return documents, logits
-        return np.hstack([vectors[e].pooled() for e in self.fine_encoders]), logits
+        return np.hstack([*(vectors[e].pooled() for e in self.fine_encoders), of_length_one(documents)]), logits
 
-    def _encoders(self) -> "list[Encoder]":
+    def pooled(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the pooled vectors among what rows read, (documents, features); all of it after joint training."""
+        return vectors if self.fine_encoders is None else vectors[:, : -self.document_model.width]
+
+    @property
+    def encoders(self) -> "list[Encoder]":
+        """The encoder of the coarse stage, and those of the rows that are others."""
         return list(dict.fromkeys((self.encoder, *(self.fine_encoders or ()))))  # nn.Module hashes by identity
 
 
@@ -103,6 +109,10 @@ class FeatureExtractor:
     def through_cache(self, texts: Sequence[str], folder: Path) -> Inputs:
         """Read many documents, their vectors through the cache of a run folder."""
         return self.inputs(texts, None if self.neural is None else self.neural.through_cache(texts, folder))
+
+    def pooled(self, inputs: Inputs) -> np.ndarray | None:
+        """Return the pooled vectors among what was read of documents; None without an encoder."""
+        return None if self.neural is None or inputs.vectors is None else self.neural.pooled(inputs.vectors)
 
     def inputs(self, texts: Sequence[str], neural: tuple[np.ndarray, np.ndarray] | None) -> Inputs:
         """Put n-grams beside what the neural part has read of `texts`, and tell where nothing is known.
@@ -272,12 +282,12 @@ def run_document_model(
     Returns
     -------
     tuple[numpy.ndarray, numpy.ndarray]
-        (documents, hidden) document vectors and (documents, groups) group logits, float32.
+        (documents, width) document vectors and (documents, groups) group logits, float32.
     """
     import torch
 
     device = next(model.parameters()).device
-    documents = np.empty((len(vectors), model.head.in_features), dtype=np.float32)
+    documents = np.empty((len(vectors), model.width), dtype=np.float32)
     logits = np.empty((len(vectors), model.head.out_features), dtype=np.float32)
     with torch.inference_mode():
         for first in range(0, len(vectors), DOCUMENTS_PER_BATCH):

@@ -1,4 +1,4 @@
-"""Unit vectors of documents, and the pooled vector that the neural rows read of each."""
+"""Unit vectors of documents, and the pooled vector of each."""
 
 import numpy as np
 
@@ -34,15 +34,16 @@ def pool_units(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first unit of each document
     highest = np.maximum.reduceat(vectors, starts, axis=0)  # (documents, hidden)
-    return np.hstack([mean_vectors(vectors, counts), _of_length_1(highest)])
+    return np.hstack([mean_vectors(vectors, counts), of_length_one(highest)])
 
 
 def mean_vectors(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Mean of the unit vectors of each document, of unit length, (documents, hidden) float32."""
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])  # first unit of each document
-    return _of_length_1(np.add.reduceat(vectors, starts, axis=0) / counts[:, None])
+    return of_length_one(np.add.reduceat(vectors, starts, axis=0) / counts[:, None])
 
 
-def _of_length_1(vectors: np.ndarray) -> np.ndarray:
+def of_length_one(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (n, dimensions) divided by their lengths, float32; what has no length stays as it is."""
     lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return np.asarray(vectors / lengths, dtype=np.float32)

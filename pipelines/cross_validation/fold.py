@@ -162,8 +162,14 @@ def _flat_answers(
     vectors = None
     if model.extractor.neural is not None:
         parts = (model.extractor.neural.through_cache(part.texts, folder)[0] for part in (train, valid))
-        vectors = np.concatenate(list(parts))
+        vectors = model.extractor.neural.pooled(np.concatenate(list(parts)))
     gold = space.targets(test.labels)
     return flat_baselines(
-        texts, space.targets(labels), test.texts, gold, vectors, inputs.vectors, n_jobs=model.settings.n_jobs
+        texts,
+        space.targets(labels),
+        test.texts,
+        gold,
+        vectors,
+        model.extractor.pooled(inputs),
+        n_jobs=model.settings.n_jobs,
     )

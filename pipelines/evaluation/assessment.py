@@ -147,7 +147,7 @@ def fitted_baselines(
     train_inputs = model.extractor.through_cache(texts, folder)
     n_jobs = model.settings.n_jobs
     gold = space.targets(documents.labels)
-    vectors = (train_inputs.vectors, inputs.vectors)
+    vectors = [model.extractor.pooled(read) for read in (train_inputs, inputs)]
     answers = flat_baselines(texts, targets, documents.texts, gold, *vectors, n_jobs=n_jobs)
     answers[CLASSIC] = classic_chain(model, train_inputs, targets, inputs, folder)
     return answers

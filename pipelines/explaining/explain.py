@@ -28,6 +28,7 @@ from pipelines.explaining.explanation import (
 from pipelines.explaining.shares import Span, chords, divide_over_units, pooled_shares, row_of, spans_of_ngrams
 from pipelines.model.model import Model
 from pipelines.model.prediction import paths_of
+from stages.features import run_document_model
 from stages.fine.rows import log_chance
 from stages.router.router import FLOOR, Inputs, normalised
 
@@ -143,27 +144,33 @@ class _Document:
         row = self.fusion.neural * row_of(bank, contrast * slopes)
         of_group = self.fusion.coarse * self.router.coarse_fusion.neural * groups
         head_bias = features.document_model.head.bias.cpu().numpy()
-        joint = features.fine_encoders is None
-        attention, rows, coarse = presence_effects(
-            features.document_model,
-            self.units[features.encoder],
-            on_vector=row if joint else None,
-            on_logits=of_group,
+        # 1. Through attention: the document vector, to which a row is one direction, and the group logits.
+        document = vectors[0, -features.document_model.width :]  # of length 1 where rows were fitted on it
+        on_vector = row[-len(document) :]
+        attended = float(on_vector @ document)
+        if features.fine_encoders is not None:  # how a vector that is brought to length 1 moves with what it was
+            raw, _ = run_document_model(features.document_model, [self.units[features.encoder]])
+            on_vector = (on_vector - attended * document) / np.linalg.norm(raw)
+        attention, of_vector, coarse = presence_effects(
+            features.document_model, self.units[features.encoder], on_vector=on_vector, on_logits=of_group
         )
+        of_vector += attended / len(of_vector)
         coarse += float(of_group @ (logits[0] - head_bias)) / len(coarse)
-        if features.fine_encoders is None:
-            rows += float(row @ vectors[0]) / len(rows)
-        else:
-            each = np.split(row, len(features.fine_encoders))
+        # 2. Through the pooled vectors, exactly.
+        pooled, of_pooled = np.zeros(len(coarse)), []
+        if features.fine_encoders is not None:
+            each = np.split(row[: -len(document)], len(features.fine_encoders))
             for encoder, weights in zip(features.fine_encoders, each, strict=True):
-                rows += pooled_shares(weights, self.units[encoder])
+                pooled += pooled_shares(weights, self.units[encoder])
+            of_pooled = [Part("neural rows, pooled vectors", RESCALED, float(pooled.sum()))]
         parts = [
-            Part("neural rows", GRADIENT if joint else RESCALED, float(rows.sum())),
+            Part("neural rows, document vector", GRADIENT, float(of_vector.sum())),
+            *of_pooled,
             Part("biases of the neural rows", UNDIVIDED, self.fusion.neural * float(contrast @ starts)),
             Part("coarse stage, neural", GRADIENT, float(coarse.sum())),
             Part("biases of the coarse stage, neural", UNDIVIDED, float(of_group @ head_bias)),
         ]
-        return parts, rows + coarse, attention
+        return parts, of_vector + pooled + coarse, attention
 
     def ngrams(self, contrast: np.ndarray, groups: np.ndarray) -> tuple[list[Part], list[NgramShare]]:
         """Parts of the lexical expert, and the n-grams that have a share of them, the largest first."""

@@ -3,7 +3,7 @@
 import torch
 
 from pipelines.settings import Settings
-from stages.coarse.document_model import Aggregator, DocumentModel, LabelAttention
+from stages.coarse.document_model import Aggregator, AttentionPooling, DocumentModel, LabelAttention
 from stages.coarse.encoder import Encoder
 
 
@@ -13,25 +13,27 @@ def make_document_model(settings: Settings, hidden: int, group_embeddings: torch
     Parameters
     ----------
     settings
-        Aggregator, label attention and dropout are read.
+        Those of the document model are read.
     hidden
         Dimensions of a unit vector.
     group_embeddings
         (groups, label hidden) start values.
     """
+    dropout = settings.dropout
+    aggregator = label_attention = None
+    if settings.aggregator:
+        layers, heads = settings.aggregator_layers, settings.aggregator_heads
+        aggregator = Aggregator(hidden=hidden, layers=layers, heads=heads, dropout=dropout)
+    pooling = AttentionPooling(hidden=hidden, queries=settings.attention_queries, dropout=dropout)
+    if settings.label_attention:
+        label_attention = LabelAttention(group_embeddings=group_embeddings, width=pooling.width, dropout=dropout)
     return DocumentModel(
-        aggregator=Aggregator(
-            hidden=hidden,
-            layers=settings.aggregator_layers if settings.aggregator else 0,
-            heads=settings.aggregator_heads,
-            dropout=settings.dropout,
-        ),
-        label_attention=LabelAttention(group_embeddings=group_embeddings, hidden=hidden, dropout=settings.dropout)
-        if settings.label_attention
-        else None,
         hidden=hidden,
+        aggregator=aggregator,
+        pooling=pooling,
+        label_attention=label_attention,
         groups=len(group_embeddings),
-        dropout=settings.dropout,
+        dropout=dropout,
     )
 
 

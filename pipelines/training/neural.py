@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from stages.training.trainer import Training
 
 
-TRAINING_VERSION = 4  # of the code: another one trains anew instead of reading what an older one left
+TRAINING_VERSION = 5  # of the code: another one trains anew instead of reading what an older one left
 LIBRARIES = ("accelerate", "torch", "transformers")
 # Settings that the weights do not depend on; all others are in the key. What differs in these alone shares a training,
 # as the trials of a tune do.
@@ -107,7 +107,7 @@ class CollateTokens:
 
 
 class NeuralStage:
-    """Encoder, vector cache, and what is trained above it: the document model and, in a joint training, the rows.
+    """Encoder, vector cache, and what is trained above it: the document model, with rows that a joint training keeps.
 
     Parameters
     ----------
@@ -142,7 +142,6 @@ class NeuralStage:
         self.valid_texts = valid_texts
         self.folder = folder
         self.watch = watch
-        self.rows: nn.Linear | None = None
         self._read: dict[tuple[int, str], UnitVectors] = {}
 
     def vectors(self, encoder: Encoder, part: str) -> UnitVectors:
@@ -174,7 +173,7 @@ class NeuralStage:
         *,
         group_embeddings: torch.Tensor,
     ) -> "Training":
-        """Train the document model, the rows if the training is joint, and the encoder unless it is frozen.
+        """Train the document model and rows, and the encoder unless it is frozen.
 
         Parameters
         ----------
@@ -200,8 +199,7 @@ class NeuralStage:
         device = self.pretrained.device
         hidden = self.pretrained.hidden_size
         self.document_model = make_document_model(self.settings, hidden, group_embeddings).to(device)
-        if self.settings.mode == "joint":
-            self.rows = self._start_rows(taxonomy, space, targets).to(device)
+        self.rows = self._start_rows(taxonomy, space, targets).to(device)
         parts = {"document_model": self.document_model, "rows": self.rows}
         loss = _loss(self.settings, space, targets).to(device)
         frozen = self.settings.trainable == "frozen"
@@ -214,17 +212,19 @@ class NeuralStage:
         if not frozen:
             self.encoder.dtype = self.settings.dtype
         for module in (self.encoder, self.document_model, self.rows):
-            if module is not None:
-                module.eval().requires_grad_(False)
+            module.eval().requires_grad_(False)
         return result
 
     def fine_vectors(self) -> np.ndarray:
-        """Pooled vectors (documents, features) of training documents, for rows that are fitted on them."""
-        return np.hstack([self.vectors(encoder, "training").pooled() for encoder in self._fine_encoders()])
+        """Return what rows that are fitted read of training documents, (documents, features)."""
+        features = self.features()
+        return features.read({encoder: self.vectors(encoder, "training") for encoder in features.encoders})[0]
 
     def trained_rows(self) -> Rows | None:
-        """Return the rows of a joint training."""
-        return None if self.rows is None else Rows(self.rows.weight.cpu().numpy(), self.rows.bias.cpu().numpy())
+        """Return the rows of a joint training; a chained one fits its own."""
+        if self.settings.mode == "chained":
+            return None
+        return Rows(self.rows.weight.cpu().numpy(), self.rows.bias.cpu().numpy())
 
     def features(self) -> NeuralFeatures:
         """Return what turns new texts into the same features."""
@@ -275,9 +275,9 @@ class NeuralStage:
 
     def _start_rows(self, taxonomy: Taxonomy, space: LabelSpace, targets: np.ndarray) -> nn.Linear:
         """Rows before the training: random, or what the untrained document model makes of label texts or documents."""
-        hidden, start = self.pretrained.hidden_size, self.settings.row_start
+        width, start = self.document_model.width, self.settings.row_start
         if start == "random":
-            return nn.Linear(hidden, len(space.label_ids))
+            return nn.Linear(width, len(space.label_ids))
         self.document_model.eval()
         if start == "labels":
             segments = self.segmenter([taxonomy.labels[taxonomy.label_index(i)].text for i in space.label_ids])
@@ -286,7 +286,7 @@ class NeuralStage:
             means = run_document_model(self.document_model, UnitVectors([Shard(vectors, segments.counts)]))[0]
         else:
             documents = run_document_model(self.document_model, self.vectors(self.pretrained, "training"))[0]
-            means = np.zeros((len(space.label_ids), hidden), dtype=np.float32)
+            means = np.zeros((len(space.label_ids), width), dtype=np.float32)
             known = targets >= 0
             np.add.at(means, targets[known], documents[known])
             means /= np.bincount(targets[known], minlength=len(means))[:, None]

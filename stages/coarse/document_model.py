@@ -1,4 +1,4 @@
-"""The document model: segment vectors → aggregator → label attention → group logits."""
+"""The document model: unit vectors → aggregator → attention pooling → label attention → group logits."""
 
 import math
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+QUERY_SCALE = 0.03  # of the queries at the start: all units count nearly alike then
+
 
 class Aggregator(nn.Module):
-    """A small transformer over segments, then attention pooling.
-
-    With no layers it is the mean of the segment vectors, the plain way that it is compared with.
+    """A small transformer over the units of a document, so that each is read in the light of all others.
 
     Parameters
     ----------
     hidden
-        Dimensions of a segment vector.
+        Dimensions of a unit vector.
     layers
-        Transformer layers over the segments.
+        Transformer layers.
     heads
         Attention heads of a layer.
     dropout
@@ -28,79 +28,89 @@ class Aggregator(nn.Module):
 
     def __init__(self, *, hidden: int, layers: int = 1, heads: int = 4, dropout: float = 0.1) -> None:
         super().__init__()
-        self.layers = layers
-        if layers:
-            self.scale_in = nn.LayerNorm(hidden)
-            self.position_strength = nn.Parameter(torch.tensor(0.1))
-            layer = nn.TransformerEncoderLayer(
-                hidden, heads, 2 * hidden, dropout, activation="gelu", batch_first=True, norm_first=True
-            )
-            self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
-            self.salience = nn.Linear(hidden, 1)
+        self.position_strength = nn.Parameter(torch.tensor(0.1))
+        layer = nn.TransformerEncoderLayer(
+            hidden, heads, 2 * hidden, dropout, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
-    def forward(self, segments: Tensor, counts: Tensor, presence: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Pool segments to documents.
-
-        Documents of similar length go through the layers together, so a long one does not pad the short ones.
+    def forward(self, units: Tensor, mask: Tensor, presence: Tensor | None = None) -> Tensor:
+        """Read each unit beside the others.
 
         Parameters
         ----------
-        segments
-            (segments of all documents, hidden), document after document.
-        counts
-            (documents,) segments of each document, at least 1.
+        units
+            (documents, units, hidden), padded.
+        mask
+            (documents, units) bool, False for padding.
         presence
-            (segments of all documents,) how much each segment counts in every attention: 1 as it is, towards 0 as if
-            it were not there. None is 1 for all; its gradient at 1 tells what each segment does. Gradients must be
-            enabled where it is given.
+            (documents, units), as `DocumentModel` takes it.
+
+        Returns
+        -------
+        Tensor
+            (documents, units, hidden).
+        """
+        x = units + self.position_strength * positions(units.shape[1], units.shape[2]).to(units)
+        if presence is not None:  # torch's fused layers know no such mask, and are not taken where a gradient is asked
+            x.requires_grad_()
+        # A unit that is absent in part has the log of its presence added in every attention.
+        absent = ~mask if presence is None else presence.log().masked_fill(~mask, -torch.inf)  # bool, or added
+        return self.transformer(x, src_key_padding_mask=absent)
+
+
+class AttentionPooling(nn.Module):
+    """Several trained queries, each with an attention of its own over the units of a document (Lin et al. 2017).
+
+    The mean of hundreds of units hides the few that matter, and one attention finds one kind of them; what several
+    queries find stands side by side. Each unit goes through a feed-forward layer first, which a linear row over the
+    units of a frozen encoder cannot make up for.
+
+    Parameters
+    ----------
+    hidden
+        Dimensions of a unit vector.
+    queries
+        How many.
+    dropout
+        Dropout rate within the feed-forward layer.
+    """
+
+    def __init__(self, *, hidden: int, queries: int = 8, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.feed_forward = nn.Sequential(
+            nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * hidden, hidden)
+        )
+        self.norm = nn.LayerNorm(hidden)
+        self.key = nn.Linear(hidden, hidden)
+        self.queries = nn.Parameter(torch.randn(queries, hidden) * QUERY_SCALE)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a document vector."""
+        return self.queries.numel()
+
+    def forward(self, units: Tensor, mask: Tensor, presence: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Pool units to documents.
+
+        Parameters
+        ----------
+        units, mask, presence
+            As the aggregator takes them.
 
         Returns
         -------
         tuple[Tensor, Tensor]
-            (documents, hidden) document vectors, and (segments of all documents,) the share of each segment in
-            the vector of its document, which sum to 1 over a document.
+            (documents, queries x hidden) what each query finds, side by side, and (documents, units) the share of each
+            unit, the mean of the queries' attentions, which sum to 1 over a document.
         """
-        counts = counts.to(segments.device)
-        starts = counts.cumsum(0) - counts
-        documents, places, vectors, weights = [], [], [], []
-        for alike in similar_lengths(counts):
-            # 1. Where each segment of these documents stands; a shorter document repeats its last one, masked out.
-            steps = torch.arange(int(counts[alike].max()), device=segments.device)
-            mask = steps < counts[alike].unsqueeze(1)  # (documents alike, segments)
-            place = starts[alike].unsqueeze(1) + steps.minimum(counts[alike].unsqueeze(1) - 1)  # as `mask`
-            # 2. Pool them; what is kept of the padding is nothing.
-            pooled, share = self._pool(segments[place], mask, None if presence is None else presence[place])
-            documents.append(alike)
-            vectors.append(pooled)
-            places.append(place[mask])
-            weights.append(share[mask])
-        # 3. Back into the order of the batch.
-        together, shares = torch.cat(vectors), torch.cat(weights)
-        return (
-            torch.zeros_like(together).index_copy(0, torch.cat(documents), together),  # (documents, hidden)
-            torch.zeros_like(shares).index_copy(0, torch.cat(places), shares),  # (segments of all documents,)
-        )
-
-    def _pool(self, segments: Tensor, mask: Tensor, presence: Tensor | None) -> tuple[Tensor, Tensor]:
-        # segments (documents, segments, hidden), mask and presence (documents, segments)
-        if not self.layers:
-            counted = mask if presence is None else mask * presence
-            weights = counted / counted.sum(1, keepdim=True)
-            return torch.einsum("ds,dsh->dh", weights, segments), weights
-        # 1. Segments on one scale, with their places in the document.
-        x = self.scale_in(segments)
-        x = x + self.position_strength * positions(x.shape[1], x.shape[2]).to(x)
-        # 2. The layers; a segment that is absent in part has the log of its presence added in every attention.
-        if presence is not None:  # torch's fused layers know no such mask, and are not taken where a gradient is asked
-            x.requires_grad_()
-        absent = ~mask if presence is None else presence.log().masked_fill(~mask, -torch.inf)  # bool, or added
-        x = self.transformer(x, src_key_padding_mask=absent)  # (documents, segments, hidden)
-        # 3. Attention pooling: one softmax over the segments of a document.
-        salience = self.salience(x).squeeze(-1).masked_fill(~mask, -torch.inf)  # (documents, segments)
+        x = self.norm(units + self.feed_forward(units))
+        match = torch.tanh(self.key(x)) @ self.queries.T  # (documents, units, queries)
+        match = match.masked_fill(~mask.unsqueeze(-1), -torch.inf)
         if presence is not None:
-            salience = salience + presence.log()
-        weights = salience.softmax(dim=1)
-        return torch.einsum("ds,dsh->dh", weights, x), weights
+            match = match + presence.log().unsqueeze(-1)
+        weights = match.softmax(dim=1)
+        return (weights.transpose(1, 2) @ x).flatten(1), weights.mean(2)
 
 
 class LabelAttention(nn.Module):
@@ -110,21 +120,20 @@ class LabelAttention(nn.Module):
     ----------
     group_embeddings
         (groups, label hidden) start values, from the texts of each group and its labels; they are trained further.
-    hidden
+    width
         Dimensions of a document vector.
     dropout
         Dropout rate of what the attention adds.
     """
 
-    def __init__(self, *, group_embeddings: Tensor, hidden: int, dropout: float = 0.1) -> None:
+    def __init__(self, *, group_embeddings: Tensor, width: int, dropout: float = 0.1) -> None:
         super().__init__()
         label_hidden = group_embeddings.shape[1]
         self.group_embeddings = nn.Parameter(group_embeddings.clone())
-        self.query = nn.Linear(hidden, hidden)
-        self.key = nn.Linear(label_hidden, hidden)
-        self.value = nn.Linear(label_hidden, hidden)
+        self.query = nn.Linear(width, label_hidden)
+        self.value = nn.Linear(label_hidden, width)
         self.dropout = nn.Dropout(dropout)
-        self.norm = nn.LayerNorm(hidden)
+        self.norm = nn.LayerNorm(width)
 
     def forward(self, documents: Tensor) -> tuple[Tensor, Tensor]:
         """Enrich document vectors.
@@ -132,17 +141,16 @@ class LabelAttention(nn.Module):
         Parameters
         ----------
         documents
-            (documents, hidden).
+            (documents, width).
 
         Returns
         -------
         tuple[Tensor, Tensor]
-            (documents, hidden) enriched vectors and (documents, groups) attention weights that sum to 1.
+            (documents, width) enriched vectors and (documents, groups) attention weights that sum to 1.
         """
-        keys = self.key(self.group_embeddings)  # (groups, hidden)
-        match = self.query(documents) @ keys.T / math.sqrt(keys.shape[1])  # (documents, groups)
-        weights = match.softmax(dim=1)
-        found = weights @ self.value(self.group_embeddings)  # (documents, hidden)
+        match = self.query(documents) @ self.group_embeddings.T / math.sqrt(self.group_embeddings.shape[1])
+        weights = match.softmax(dim=1)  # (documents, groups)
+        found = weights @ self.value(self.group_embeddings)  # (documents, width)
         return self.norm(documents + self.dropout(found)), weights
 
 
@@ -155,16 +163,16 @@ class DocumentOutput:
     logits
         (documents, groups).
     vectors
-        (documents, hidden) document vectors.
-    segment_weights
-        (segments of all documents,) share of each segment in its document's vector.
+        (documents, width) document vectors.
+    unit_weights
+        (units of all documents,) share of each unit in its document's vector, the mean over the queries.
     group_weights
         (documents, groups) label attention, or None where it is switched off.
     """
 
     logits: Tensor
     vectors: Tensor
-    segment_weights: Tensor
+    unit_weights: Tensor
     group_weights: Tensor | None
 
 
@@ -173,91 +181,126 @@ class DocumentModel(nn.Module):
 
     Parameters
     ----------
+    hidden
+        Dimensions of a unit vector.
     aggregator
-        Segment vectors to document vector.
+        Lets the units of a document see each other; None for the ablation without it.
+    pooling
+        Units to document vector.
     label_attention
         Enriches the document vector; None for the ablation without it.
-    hidden
-        Dimensions of a document vector.
     groups
         Number of groups.
     dropout
-        Dropout rate before the group logits.
+        Dropout rate before the logits.
     """
 
     def __init__(
         self,
         *,
-        aggregator: Aggregator,
-        label_attention: LabelAttention | None,
         hidden: int,
+        aggregator: Aggregator | None,
+        pooling: AttentionPooling,
+        label_attention: LabelAttention | None,
         groups: int,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        self.scale_in = nn.LayerNorm(hidden)
         self.aggregator = aggregator
+        self.pooling = pooling
         self.label_attention = label_attention
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(hidden, groups)
+        self.head = nn.Linear(pooling.width, groups)
 
-    def forward(self, segments: Tensor, counts: Tensor, presence: Tensor | None = None) -> DocumentOutput:
+    @property
+    def width(self) -> int:
+        """Dimensions of a document vector."""
+        return self.head.in_features
+
+    def forward(self, units: Tensor, counts: Tensor, presence: Tensor | None = None) -> DocumentOutput:
         """Group logits and what they rest on.
+
+        Documents of similar length go through together, so a long one does not pad the short ones.
 
         Parameters
         ----------
-        segments
-            (segments of all documents, hidden) segment vectors, document after document.
+        units
+            (units of all documents, hidden) unit vectors, document after document.
         counts
-            (documents,) segments of each document.
+            (documents,) units of each document, at least 1.
         presence
-            As the aggregator takes it.
+            (units of all documents,) how much each unit counts in every attention: 1 as it is, towards 0 as if it were
+            not there. None is 1 for all; its gradient at 1 tells what each unit does. Gradients must be enabled where
+            it is given.
         """
-        vectors, segment_weights = self.aggregator(segments, counts, presence)
+        counts = counts.to(units.device)
+        starts = counts.cumsum(0) - counts
+        documents, places, vectors, weights = [], [], [], []
+        for alike in similar_lengths(counts):
+            # 1. Where each unit of these documents stands; a shorter document repeats its last one, masked out.
+            steps = torch.arange(int(counts[alike].max()), device=units.device)
+            mask = steps < counts[alike].unsqueeze(1)  # (documents alike, units)
+            place = starts[alike].unsqueeze(1) + steps.minimum(counts[alike].unsqueeze(1) - 1)  # as `mask`
+            # 2. Read and pool them; what is kept of the padding is nothing.
+            there = None if presence is None else presence[place]
+            x = self.scale_in(units[place])
+            if self.aggregator is not None:
+                x = self.aggregator(x, mask, there)
+            pooled, share = self.pooling(x, mask, there)
+            documents.append(alike)
+            vectors.append(pooled)
+            places.append(place[mask])
+            weights.append(share[mask])
+        # 3. Back into the order of the batch.
+        together, shares = torch.cat(vectors), torch.cat(weights)
+        ordered = torch.zeros_like(together).index_copy(0, torch.cat(documents), together)  # (documents, width)
+        of_units = torch.zeros_like(shares).index_copy(0, torch.cat(places), shares)  # (units of all documents,)
         group_weights = None
         if self.label_attention is not None:
-            vectors, group_weights = self.label_attention(vectors)
-        return DocumentOutput(self.head(self.dropout(vectors)), vectors, segment_weights, group_weights)
+            ordered, group_weights = self.label_attention(ordered)
+        return DocumentOutput(self.head(self.dropout(ordered)), ordered, of_units, group_weights)
 
 
 def presence_effects(
-    model: DocumentModel, segments: np.ndarray, *, on_vector: np.ndarray | None, on_logits: np.ndarray
+    model: DocumentModel, units: np.ndarray, *, on_vector: np.ndarray, on_logits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First-order effect of each segment of one document, through all attention that it is in.
+    """First-order effect of each unit of one document, through all attention that it is in.
 
-    A segment's presence scales its weight in every softmax over segments; at 0 the segment is not there. Gradient x
-    input over the segment vectors themselves says nothing here: a layer norm reads them first, which does not see
-    their length, so that product is 0 for every segment whatever it holds.
+    A unit's presence scales its weight in every softmax over units; at 0 the unit is not there. Gradient x input over
+    the unit vectors themselves says nothing here: a layer norm reads them first, which does not see their length, so
+    that product is 0 for every unit whatever it holds.
 
     Parameters
     ----------
     model
         In evaluation mode.
-    segments
-        (segments, hidden) segment vectors of the document.
+    units
+        (units, hidden) unit vectors of the document.
     on_vector
-        (hidden,) direction in the document vector; None where nobody reads it.
+        (width,) direction in the document vector.
     on_logits
         (groups,) direction in the group logits.
 
     Returns
     -------
     attention, of_vector, of_logits : numpy.ndarray
-        (segments,) float64 each: the aggregator's weights, which sum to 1, and the effects on ``vector @ on_vector``
-        and ``logits @ on_logits``.
+        (units,) float64 each: the mean attention of the queries, which sums to 1, and the effects on
+        ``vector @ on_vector`` and ``logits @ on_logits``.
     """
     device = next(model.parameters()).device
-    presence = torch.ones(len(segments), device=device, requires_grad=True)
+    presence = torch.ones(len(units), device=device, requires_grad=True)
     with torch.enable_grad():
-        output = model(torch.from_numpy(segments).to(device), torch.tensor([len(segments)]), presence)
+        output = model(torch.from_numpy(units).to(device), torch.tensor([len(units)]), presence)
 
-    def effect(answer: torch.Tensor, direction: np.ndarray | None) -> np.ndarray:
-        if direction is None or not direction.any():
-            return np.zeros(len(segments))
+    def effect(answer: torch.Tensor, direction: np.ndarray) -> np.ndarray:
+        if not direction.any():
+            return np.zeros(len(units))
         along = answer[0] @ torch.from_numpy(direction).to(answer)
         (gradient,) = torch.autograd.grad(along, presence, retain_graph=True)
         return gradient.cpu().numpy().astype(np.float64)
 
-    attention = output.segment_weights.detach().cpu().numpy().astype(np.float64)
+    attention = output.unit_weights.detach().cpu().numpy().astype(np.float64)
     return attention, effect(output.vectors, on_vector), effect(output.logits, on_logits)
 
 

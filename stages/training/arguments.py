@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "save_strategy": "epoch",
     "save_total_limit": 1,
     "load_best_model_at_end": True,
+    "metric_for_best_model": "accuracy",
     "logging_strategy": "epoch",
     "report_to": "none",
 }

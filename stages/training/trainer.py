@@ -117,12 +117,9 @@ def train_model(
         return finished
 
     own = {name: settings.get(name, default) for name, default in OWN_DEFAULTS.items()}
-    best = {"metric_for_best_model": "group_accuracy" if model.rows is None else "accuracy"}
     on_cpu = next(model.parameters()).device.type == "cpu"
     # The loss smooths its labels itself, on both levels.
-    arguments = training_arguments(
-        {**best, **settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, random_state
-    )
+    arguments = training_arguments({**settings, "use_cpu": on_cpu, "label_smoothing_factor": 0.0}, folder, random_state)
     order: LabelSampler | LengthSampler | None = sampler
     if lengths is not None:
         at_once = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * n_processes()

@@ -1,4 +1,8 @@
-"""The neural model as it is trained, encoder → document model → group logits with fine logits beside them; its loss."""
+"""The neural model as it is trained, encoder → document model → group logits with fine logits beside them; its loss.
+
+Chained and joint training share it: both levels are always learned, since what tells the labels of a group apart also
+tells which units of a document matter. A joint training keeps the rows; a chained one fits others on what it read.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +30,7 @@ class TwoStageModel(nn.Module):
     document_model
         Unit vectors to document vectors and group logits.
     rows
-        Document vectors to fine logits (joint training); None trains the coarse stage alone.
+        Document vectors to fine logits.
     loss
         Of both levels.
     """
@@ -38,7 +42,7 @@ class TwoStageModel(nn.Module):
         *,
         encoder: Encoder | None,
         document_model: DocumentModel,
-        rows: nn.Linear | None,
+        rows: nn.Linear,
         loss: "HierarchicalLoss",
     ) -> None:
         super().__init__()
@@ -70,13 +74,12 @@ class TwoStageModel(nn.Module):
         if self.encoder is not None and chunks is not None:
             units = self.encoder(chunks)
         output = self.document_model(units, counts)
-        logits = [output.logits]  # (documents, groups)
-        if self.rows is not None:
-            logits.append(self.rows(self.document_model.dropout(output.vectors)))  # (documents, labels)
-        answer: dict[str, Any] = {"logits": tuple(logits)}
-        if labels is not None:
-            answer = {"loss": self.loss(logits[0], logits[1] if self.rows is not None else None, labels), **answer}
-        return answer
+        logits = (
+            output.logits,
+            self.rows(self.document_model.dropout(output.vectors)),
+        )  # (documents, groups), (.., labels)
+        answer: dict[str, Any] = {"logits": logits}
+        return answer if labels is None else {"loss": self.loss(*logits, labels), **answer}
 
     def gradient_checkpointing_enable(self, **how: Any) -> None:
         """Trade time for memory in the encoder; Trainer calls it for ``gradient_checkpointing: true``."""
@@ -95,7 +98,7 @@ def rows_from_vectors(vectors: Tensor) -> nn.Linear:
     Parameters
     ----------
     vectors
-        (labels, hidden) in the space of the document vectors. What all share is taken out: it tells nothing apart.
+        (labels, width) in the space of the document vectors. What all share is taken out: it tells nothing apart.
 
     Returns
     -------
@@ -113,7 +116,7 @@ def rows_from_vectors(vectors: Tensor) -> nn.Linear:
 
 
 class HierarchicalLoss(nn.Module):
-    """``w_c · CE(group) + w_f · CE(fine)``; without fine logits the first term alone.
+    """``w_c · CE(group) + w_f · CE(fine)``.
 
     Parameters
     ----------
@@ -165,7 +168,7 @@ class HierarchicalLoss(nn.Module):
             tensor = None if values is None else torch.from_numpy(np.asarray(values, dtype=np.float32))
             self.register_buffer(name, tensor, persistent=False)
 
-    def forward(self, group_logits: Tensor, fine_logits: Tensor | None, targets: Tensor) -> Tensor:
+    def forward(self, group_logits: Tensor, fine_logits: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of a batch; in evaluation mode the plain sum of both cross-entropies.
 
         Parameters
@@ -173,23 +176,19 @@ class HierarchicalLoss(nn.Module):
         group_logits
             (documents, groups).
         fine_logits
-            (documents, labels); None where only the coarse stage is trained.
+            (documents, labels).
         targets
             (documents,) fine label of each document.
         """
         group_logits = group_logits.float()
         if not self.training:  # what validation says must not depend on weights, shifts or smoothing
             coarse = cross_entropy(group_logits, self.group_of[targets])
-            if fine_logits is None:
-                return coarse
             return coarse + self._fine(group_logits, fine_logits.float(), targets).mean()
         document_weights = None if self.label_weights is None else self.label_weights[targets]
         shifted = group_logits if self.group_shifts is None else group_logits + self.group_shifts
         coarse = self._mean(cross_entropy(
             shifted, self.group_of[targets], label_smoothing=self.smoothing, reduction="none"
         ), document_weights)  # fmt: skip
-        if fine_logits is None:
-            return coarse
         fine = self._mean(self._fine(group_logits, fine_logits.float(), targets), document_weights)
         if self.log_variances is None:
             assert self.weights is not None  # noqa: S101 - one of the two is there; this tells the type checker

@@ -66,7 +66,7 @@ def load_neural(
         if reads_pretrained(settings):
             pretrained = _encoder(folder, "encoder_pretrained", listed, settings).to(where)
             readers = fine_encoders(settings.fine_features, trained=encoder, pretrained=pretrained)
-        width = 2 * sum(reader.hidden_size for reader in readers)  # mean and maximum of the units
+        width += 2 * sum(reader.hidden_size for reader in readers)  # mean and maximum of the units
     if sizes["features"] != width:
         raise ArtifactError(
             f"neural.weight has {sizes['features']} columns, and the encoder gives {width} features: {REMEDY}",

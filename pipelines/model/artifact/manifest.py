@@ -21,7 +21,7 @@ from hierarchy.disk.strict_json import parse_json
 from hierarchy.disk.whole_folders import put_back
 from hierarchy.errors import ArtifactError
 
-FORMAT_VERSION = 3  # 1 fused margins as they are; 1 and 2 had no n-grams of lone characters and of signs
+FORMAT_VERSION = 4  # another document model since 3; 1 and 2 had other n-grams, and 1 fused margins as they are
 NEIGHBOURS = "neighbours.safetensors"
 PROMISES, METRICS, RECORD = "promises.json", "metrics.json", "run.json"
 COPY_AGAIN = "copy the model again"

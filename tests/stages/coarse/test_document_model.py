@@ -1,4 +1,4 @@
-"""Aggregator, label attention and document model: neighbours mean nothing, order means something."""
+"""The document model and its parts: neighbours mean nothing, each query finds its own units, order means something."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stages.coarse.document_model import (
     Aggregator,
+    AttentionPooling,
     DocumentModel,
     LabelAttention,
     group_text_embeddings,
@@ -20,7 +21,7 @@ HIDDEN = 16
 
 @pytest.fixture
 def documents():
-    """Segment vectors of documents with 1 to 9 segments."""
+    """Unit vectors of documents with 1 to 9 units."""
     generator = torch.Generator().manual_seed(0)
     return [torch.randn(n, HIDDEN, generator=generator) for n in (3, 1, 9, 2, 9)]
 
@@ -29,23 +30,34 @@ def ragged(documents):
     return torch.cat(documents), torch.tensor([len(d) for d in documents])
 
 
-def aggregator(layers=2):
+def document_model(*, aggregator=False, attention=False, queries=3):
     torch.manual_seed(1)
-    return Aggregator(hidden=HIDDEN, layers=layers, heads=4).eval()
+    pooling = AttentionPooling(hidden=HIDDEN, queries=queries)
+    with torch.no_grad():
+        pooling.queries.normal_()  # apart from each other, as after a training
+    return DocumentModel(
+        hidden=HIDDEN,
+        aggregator=Aggregator(hidden=HIDDEN, layers=2, heads=4) if aggregator else None,
+        pooling=pooling,
+        label_attention=LabelAttention(group_embeddings=torch.randn(4, 8), width=pooling.width) if attention else None,
+        groups=4,
+    ).eval()
 
 
-@pytest.mark.parametrize("layers", [0, 1, 2])
-def test_a_document_is_the_same_alone_and_beside_others_in_any_order(documents, layers):
-    model = aggregator(layers)
+@pytest.mark.parametrize("attention", [False, True])
+@pytest.mark.parametrize("aggregator", [False, True])
+def test_a_document_is_the_same_alone_and_beside_others_in_any_order(documents, aggregator, attention):
+    model = document_model(aggregator=aggregator, attention=attention)
     order = [4, 1, 0, 3, 2]
     with torch.inference_mode():
-        together, weights = model(*ragged(documents))
-        shuffled, _ = model(*ragged([documents[i] for i in order]))
+        together = model(*ragged(documents))
+        shuffled = model(*ragged([documents[i] for i in order]))
         alone = [model(*ragged([document])) for document in documents]
-    assert torch.allclose(together, torch.cat([v for v, _ in alone]), atol=1e-5)
-    assert torch.allclose(shuffled, together[order], atol=1e-5)
-    assert torch.allclose(weights, torch.cat([w for _, w in alone]), atol=1e-5)
-    sums = [part.sum() for part in weights.split([len(d) for d in documents])]
+    for name in ("vectors", "logits", "unit_weights"):
+        joined = torch.cat([getattr(one, name) for one in alone])
+        assert torch.allclose(getattr(together, name), joined, atol=1e-5)
+    assert torch.allclose(shuffled.vectors, together.vectors[order], atol=1e-5)
+    sums = [part.sum() for part in together.unit_weights.split([len(d) for d in documents])]
     assert torch.allclose(torch.stack(sums), torch.ones(len(documents)), atol=1e-6)
 
 
@@ -58,27 +70,45 @@ def test_similar_lengths_take_each_document_once_and_at_most_double_the_work(cou
         assert counts[part].max() <= 2 * counts[part].min()
 
 
-def test_no_layers_is_the_mean(documents):
-    found, weights = Aggregator(hidden=HIDDEN, layers=0)(*ragged(documents))
-    assert torch.allclose(found, torch.stack([d.mean(0) for d in documents]), atol=1e-6)
-    assert torch.allclose(weights, torch.cat([torch.full((len(d),), 1 / len(d)) for d in documents]))
+def test_a_query_finds_the_units_that_answer_to_it():
+    pooling = AttentionPooling(hidden=HIDDEN, queries=2).eval()
+    units = torch.randn(1, 6, HIDDEN, generator=torch.Generator().manual_seed(3))
+    mask = torch.ones(1, 6, dtype=torch.bool)
+    with torch.no_grad():
+        x = pooling.norm(units + pooling.feed_forward(units))[0]
+        keys = torch.tanh(pooling.key(x))
+        pooling.queries.copy_(torch.stack([100 * keys[2], torch.zeros(HIDDEN)]))
+        found, share = pooling(units, mask)
+    first, second = found[0].split(HIDDEN)
+    assert torch.allclose(first, x[2], atol=1e-3)
+    assert torch.allclose(second, x.mean(0), atol=1e-5)  # a query that knows nothing finds all alike
+    assert share[0, 2] == pytest.approx((1 + 1 / 6) / 2, abs=1e-3)
 
 
-def test_order_of_segments_counts(documents):
-    model = aggregator()
+def test_one_unit_is_found_by_every_query(documents):
+    model = document_model()
+    vector = model(*ragged([documents[1]])).vectors[0]
+    each = vector.reshape(3, HIDDEN)
+    assert torch.allclose(each, each[:1].expand(3, -1), atol=1e-6)
+
+
+@pytest.mark.parametrize("aggregator", [False, True])
+def test_order_of_units_counts_with_the_aggregator_alone(documents, aggregator):
+    model = document_model(aggregator=aggregator)
     with torch.inference_mode():
-        one = model(*ragged([documents[2]]))[0]
-        other = model(*ragged([documents[2].flip(0)]))[0]
-    assert (one - other).abs().max() > 1e-3
+        one = model(*ragged([documents[2]])).vectors
+        other = model(*ragged([documents[2].flip(0)])).vectors
+    assert ((one - other).abs().max() > 1e-3) == aggregator
 
 
-def test_a_segment_moves_its_own_document_only(documents):
-    segments, counts = ragged(documents)
-    moved = segments.clone()
+@pytest.mark.parametrize("aggregator", [False, True])
+def test_a_unit_moves_its_own_document_only(documents, aggregator):
+    units, counts = ragged(documents)
+    moved = units.clone()
     moved[5] *= -1  # of the third document
-    model = aggregator()
+    model = document_model(aggregator=aggregator)
     with torch.inference_mode():
-        change = (model(moved, counts)[0] - model(segments, counts)[0]).abs().amax(1)
+        change = (model(moved, counts).vectors - model(units, counts).vectors).abs().amax(1)
     assert change[2] > 1e-3
     assert change[[0, 1, 3, 4]].max() < 1e-6
 
@@ -95,7 +125,7 @@ def test_positions_have_no_longest_document(hidden):
 def test_label_attention_starts_from_label_texts_of_any_width(documents):
     torch.manual_seed(0)
     start = torch.randn(6, 24)
-    attention = LabelAttention(group_embeddings=start, hidden=HIDDEN).eval()
+    attention = LabelAttention(group_embeddings=start, width=HIDDEN).eval()
     assert torch.equal(attention.group_embeddings, start)
     assert attention.group_embeddings.requires_grad
     vectors = torch.stack([d.mean(0) for d in documents])
@@ -118,18 +148,13 @@ def test_group_text_embeddings_are_half_group_half_labels():
 
 
 @pytest.mark.parametrize("attention", [True, False])
-def test_document_model_gives_vectors_and_logits(documents, attention):
-    torch.manual_seed(0)
-    model = DocumentModel(
-        aggregator=aggregator(1),
-        label_attention=LabelAttention(group_embeddings=torch.randn(4, 8), hidden=HIDDEN) if attention else None,
-        hidden=HIDDEN,
-        groups=4,
-    ).eval()
+@pytest.mark.parametrize("aggregator", [True, False])
+def test_document_model_gives_vectors_and_logits(documents, aggregator, attention):
+    model = document_model(aggregator=aggregator, attention=attention)
     found = model(*ragged(documents))
-    assert found.logits.shape == (5, 4)
+    assert found.vectors.shape == (5, model.width) == (5, 3 * HIDDEN)
     assert torch.allclose(found.logits, model.head(found.vectors))
-    assert found.segment_weights.shape == (24,)
+    assert found.unit_weights.shape == (24,)
     assert (found.group_weights is None) == (not attention)
     found.logits.logsumexp(1).sum().backward()
     assert {name for name, p in model.named_parameters() if p.grad is None} == set()
