@@ -181,7 +181,7 @@ class Settings(BaseModel):
     """attention heads of an aggregator layer"""
     label_attention: bool = False
     """attention from the document over the group embeddings, which start from label texts"""
-    dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.2, ge=0, lt=1)
     """dropout rate above the encoder"""
 
     # N-grams and rows
