@@ -79,11 +79,11 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         pooling: Literal["mean", "cls"] = "mean", dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         trainable: Trainable = "auto", fine_features: Literal["pretrained", "trained", "both"] = "both",
         attention_dropout: float | None = None, segment_tokens: int = 256, overlap: int = 32,
-        unit_tokens: int | None = None, max_segments: int | None = None,
+        unit_tokens: int | None = 64, max_segments: int | None = None,
         tokens_per_chunk: int | Literal["auto"] = "auto",
         # Document model
-        aggregator: bool = True, aggregator_layers: int = 1, aggregator_heads: int = 4,
-        label_attention: bool = True, dropout: float = 0.1,
+        attention_queries: int = 8, aggregator: bool = False, aggregator_layers: int = 1, aggregator_heads: int = 4,
+        label_attention: bool = False, dropout: float = 0.2,
         # N-grams and rows
         lexical: bool = True, min_df: int = 2, prune: float = 0.005, lexical_C: float = 1.0, neural_C: float = 1.0,
         negatives: Literal["auto", "all", "candidates", "group"] = "auto", prior_correction: float = 0.2,
@@ -112,7 +112,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         self.segment_tokens, self.overlap, self.unit_tokens = segment_tokens, overlap, unit_tokens
         self.max_segments, self.tokens_per_chunk = max_segments, tokens_per_chunk
         self.aggregator, self.aggregator_layers, self.aggregator_heads = aggregator, aggregator_layers, aggregator_heads
-        self.label_attention, self.dropout = label_attention, dropout
+        self.attention_queries, self.label_attention, self.dropout = attention_queries, label_attention, dropout
         self.lexical, self.min_df, self.prune, self.lexical_C = lexical, min_df, prune, lexical_C
         self.neural_C, self.negatives, self.prior_correction = neural_C, negatives, prior_correction
         self.n_groups, self.min_group_size, self.max_group_size = n_groups, min_group_size, max_group_size
