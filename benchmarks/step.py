@@ -32,7 +32,7 @@ def main() -> None:
     parser = make_parser(__doc__, "step")
     parser.add_argument("--documents", type=int, default=16, help="in a step")
     parser.add_argument("--tokens", type=int, default=256, help="of a document, special tokens included")
-    parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bf16", action="store_true", help="arithmetic of all sides: autocast to bf16")
     parser.add_argument("--rounds", type=int, default=6, help="steps of each side")
     parser.add_argument("--encoder", default="embedded", help="as in a config")
@@ -44,7 +44,7 @@ def main() -> None:
         run = {"flat": flat_step, "joint": joint_step}[options.peak](options, LABELS[0])
         for _ in range(3):
             run()
-        on_gpu = options.device.type == "cuda"
+        on_gpu = options.device.startswith("cuda")
         kib = (
             torch.cuda.max_memory_allocated() / 2**10 if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         )
@@ -81,7 +81,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         for name, step in sides.items():
             started = time.monotonic()
             step()
-            if options.device.type == "cuda":
+            if options.device.startswith("cuda"):
                 torch.cuda.synchronize()
             if number:  # the first round warms up
                 seconds[name].append(time.monotonic() - started)
@@ -128,7 +128,7 @@ def stepping(options: argparse.Namespace, model: nn.Module, loss: Callable[[], t
     model.to(options.device).train()
 
     def step() -> None:
-        with torch.autocast(options.device.type, torch.bfloat16, enabled=options.bf16):
+        with torch.autocast(torch.device(options.device).type, torch.bfloat16, enabled=options.bf16):
             value = loss()
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -145,7 +145,7 @@ def bare(options: argparse.Namespace) -> Callable[[], None]:
     chunks = [chunk.to(options.device) for chunk in collate(encoder)(pairs(options, encoder))["chunks"]]
 
     def passes() -> None:
-        with torch.autocast(options.device.type, torch.bfloat16, enabled=options.bf16):
+        with torch.autocast(torch.device(options.device).type, torch.bfloat16, enabled=options.bf16):
             for chunk in chunks:
                 mask = chunk.attention_mask if chunk.is_padded else None
                 transformer(input_ids=chunk.input_ids, attention_mask=mask).last_hidden_state.float().mean().backward()

@@ -1,7 +1,7 @@
 """Texts into what the router reads: vectors for the neural rows, group logits and n-grams."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from hierarchy.text.characters import is_blank
 from hierarchy.text.wording import count
 from stages.arrays import Array
 from stages.fine.ngrams import NgramVectorizer
+from stages.machine import ahead
 from stages.router.router import Inputs
 from stages.run_folder import cache_key
 from stages.shards import DocumentArrays, Shard, ShardCache
@@ -63,9 +64,16 @@ class NeuralFeatures:
 
     def unit_vectors(self, texts: Sequence[str]) -> "dict[Encoder, UnitVectors]":
         """Vectors of the units of `texts` by each encoder."""
+        return self.encode(self.segments(texts))
+
+    def segments(self, texts: Sequence[str]) -> "Segments":
+        """Cut `texts`, and say what `max_segments` leaves out."""
         tokens = self.segmenter.tokens(texts)
         _warn_of_dropped("encoder", self.segmenter, [self.segmenter.left_out(map(len, tokens))])
-        segments = self.segmenter.windows(tokens)
+        return self.segmenter.windows(tokens)
+
+    def encode(self, segments: "Segments") -> "dict[Encoder, UnitVectors]":
+        """Vectors of the units of `segments` by each encoder."""
         ids, units, chunk = segments.input_ids, segments.units, self.tokens_per_chunk
         vectors = {e: e.encode(ids, units, tokens_per_chunk=chunk) for e in self.encoders}
         return {encoder: UnitVectors([Shard(own, segments.counts)]) for encoder, own in vectors.items()}
@@ -105,6 +113,15 @@ class FeatureExtractor:
     def __call__(self, texts: Sequence[str]) -> Inputs:
         """Read some documents; the caller cuts long lists into blocks."""
         return self.inputs(texts, None if self.neural is None else self.neural(texts))
+
+    def each(self, blocks: Iterable[Sequence[str]]) -> Iterator[Inputs]:
+        """Read block after block; a thread tokenizes the next one meanwhile."""
+        neural = self.neural
+        if neural is None:
+            yield from map(self, blocks)
+        else:
+            for texts, segments in ahead((texts, neural.segments(texts)) for texts in blocks):
+                yield self.inputs(texts, neural.read(neural.encode(segments)))
 
     def through_cache(self, texts: Sequence[str], folder: Path) -> Inputs:
         """Read many documents, their vectors through the cache of a run folder."""

@@ -94,7 +94,7 @@ class Model:
         Parameters
         ----------
         texts
-            Documents; read once.
+            Documents.
         routing, beam
             As in the settings where None.
 
@@ -103,8 +103,9 @@ class Model:
         tuple[slice, Routed]
             The place of the block in `texts` and its answers.
         """
-        for start, end in shard_bounds(texts):
-            inputs = self.extractor(texts[start:end])
+        blocks = list(shard_bounds(texts))
+        read = self.extractor.each(texts[start:end] for start, end in blocks)
+        for (start, end), inputs in zip(blocks, read, strict=True):
             yield (
                 slice(start, end),
                 self.router.route(

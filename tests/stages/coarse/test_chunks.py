@@ -78,6 +78,19 @@ def test_halves_hold_the_segments_and_units_of_the_whole(lengths, unit):
         assert part.is_padded == whole.is_padded == bool((whole.attention_mask == 0).any())
 
 
+def test_a_batch_is_moved_with_its_chunks():
+    from accelerate.utils import send_to_device
+
+    chunks = list(chunked([[1, 2], [3], [4, 5, 6]], tokens_per_chunk=4, pad_id=0))
+    moved = send_to_device({"labels": torch.ones(3), "chunks": chunks}, torch.device("meta"), non_blocking=True)
+    assert len(moved["chunks"]) == len(chunks)
+    for chunk, there in zip(chunks, moved["chunks"], strict=True):
+        assert there.is_padded == chunk.is_padded
+        for name in ("input_ids", "attention_mask", "bounds", "slots", "index"):
+            assert getattr(there, name).device.type == "meta"
+            assert getattr(there, name).shape == getattr(chunk, name).shape
+
+
 @pytest.mark.parametrize(
     ("free", "total", "hidden", "reading", "training"),
     [
