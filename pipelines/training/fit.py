@@ -70,7 +70,7 @@ def check_training_settings(settings: Settings) -> None:
     if settings.encoder != "none":
         from stages.training.arguments import check_training
 
-        check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
+        check_training(settings.training, device=settings.device)
 
 
 def fit_documents(

@@ -184,11 +184,11 @@ class DocumentModel(nn.Module):
     hidden
         Dimensions of a unit vector.
     aggregator
-        Lets the units of a document see each other; None for the ablation without it.
+        Lets the units of a document see each other first; None goes without.
     pooling
         Units to document vector.
     label_attention
-        Enriches the document vector; None for the ablation without it.
+        Enriches the document vector; None leaves it as it is.
     groups
         Number of groups.
     dropout
