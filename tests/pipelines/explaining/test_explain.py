@@ -280,7 +280,7 @@ def test_effects_of_presence_are_differences_to_first_order(models, kind):
 
 
 def test_the_coarse_stage_is_divided_as_its_formula_has_it(models, english):
-    model = replace(models["both"], router=replace(models["both"].router, lexical=None, group_rows=None))
+    model = replace(models["units"], router=replace(models["units"].router, lexical=None, group_rows=None))
     fusions = {"full": Fusion(neural=0.0, coarse=1.0)}
     model = replace(model, router=replace(model.router, coarse_fusion=Fusion(neural=1.0), fusions=fusions))
     text = long_texts(english)[0]
