@@ -328,7 +328,7 @@ def group_text_embeddings(group_vectors: Tensor, label_vectors: Tensor, group_of
 
 
 def similar_lengths(counts: Tensor) -> Iterator[Tensor]:
-    """Yield the places of documents with 1, 2, 3-4, 5-8, ... segments: padding at most doubles the work."""
+    """Yield the places of documents with 1, 2, 3-4, 5-8, ... units: padding at most doubles the work."""
     order = counts.float().log2().ceil().long()
     for size in order.unique():
         yield (order == size).nonzero().squeeze(1)
