@@ -172,7 +172,7 @@ class Settings(BaseModel):
 
     # Document model
     attention_queries: int = Field(8, ge=1, le=1000)
-    """queries that find units in a document, each with an attention of its own; what they find stands side by side"""
+    """queries that find units in a document, each with an attention of its own"""
     aggregator_layers: int = Field(0, ge=0, le=100)
     """layers of a transformer over the units, before the queries, so that each is read in the light of all others; 0 is
     none"""

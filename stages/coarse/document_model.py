@@ -63,8 +63,8 @@ class AttentionPooling(nn.Module):
     """Several trained queries, each with an attention of its own over the units of a document (Lin et al. 2017).
 
     The mean of hundreds of units hides the few that matter, and one attention finds one kind of them; what several
-    queries find stands side by side. Each unit goes through a feed-forward layer first, which a linear row over the
-    units of a frozen encoder cannot make up for.
+    queries find is put together by a linear layer. Each unit goes through a feed-forward layer first, which linear rows
+    over the units of a frozen encoder cannot make up for.
 
     Parameters
     ----------
@@ -84,11 +84,13 @@ class AttentionPooling(nn.Module):
         self.norm = nn.LayerNorm(hidden)
         self.key = nn.Linear(hidden, hidden)
         self.queries = nn.Parameter(torch.randn(queries, hidden) * QUERY_SCALE)
+        self.together = nn.Linear(queries * hidden, hidden)
+        self.scale_out = nn.LayerNorm(hidden)
 
     @property
     def width(self) -> int:
         """Dimensions of a document vector."""
-        return self.queries.numel()
+        return self.together.out_features
 
     def forward(self, units: Tensor, mask: Tensor, presence: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Pool units to documents.
@@ -101,8 +103,8 @@ class AttentionPooling(nn.Module):
         Returns
         -------
         tuple[Tensor, Tensor]
-            (documents, queries x hidden) what each query finds, side by side, and (documents, units) the share of each
-            unit, the mean of the queries' attentions, which sum to 1 over a document.
+            (documents, width) document vectors, and (documents, units) the share of each unit, the mean of the queries'
+            attentions, which sum to 1 over a document.
         """
         x = self.norm(units + self.feed_forward(units))
         match = torch.tanh(self.key(x)) @ self.queries.T  # (documents, units, queries)
@@ -110,7 +112,8 @@ class AttentionPooling(nn.Module):
         if presence is not None:
             match = match + presence.log().unsqueeze(-1)
         weights = match.softmax(dim=1)
-        return (weights.transpose(1, 2) @ x).flatten(1), weights.mean(2)
+        found = (weights.transpose(1, 2) @ x).flatten(1)  # (documents, queries x hidden)
+        return self.scale_out(self.together(found)), weights.mean(2)
 
 
 class LabelAttention(nn.Module):
