@@ -6,7 +6,7 @@ made on validation documents; test figures stand beside them with the paired dif
 finished is kept in the run folder and not done again: after a change of code or defaults, name a new one.
 
 Example: python benchmarks/ablate.py attack_procedures --mode joint --seeds 0 1 2
-         python benchmarks/ablate.py dc_code --variants "no aggregator" "no label attention"
+         python benchmarks/ablate.py dc_code --variants "+ aggregator" "+ label attention"
 """
 
 import argparse
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 BASE = "unchanged"
 BOTH: dict[str, dict[str, Any]] = {
     BASE: {},
-    "no aggregator": {"aggregator": False},
-    "two aggregator layers": {"aggregator_layers": 2},
-    "no label attention": {"label_attention": False},
-    "neither aggregator nor label attention": {"aggregator": False, "label_attention": False},
+    "one query": {"attention_queries": 1},
+    "one vector a segment": {"unit_tokens": None},
+    "+ aggregator": {"aggregator_layers": 1},
+    "+ label attention": {"label_attention": True},
+    "+ aggregator and label attention": {"aggregator_layers": 1, "label_attention": True},
+    "dropout: 0.1": {"dropout": 0.1},
     "pooling: cls": {"pooling": "cls"},
     "built groups": {"taxonomy": "built"},
     "imbalance: weights": {"imbalance": "weights"},
@@ -44,6 +46,14 @@ BOTH: dict[str, dict[str, Any]] = {
     "label_documents: off": {"label_documents": False},
     "word_dropout: 0.1": {"word_dropout": 0.1},
     "word_dropout: 0.3": {"word_dropout": 0.3},
+    "fine_loss: path": {"fine_loss": "path"},
+    "fine_loss: group": {"fine_loss": "group"},
+    "row_start: random": {"row_start": "random"},
+    "row_start: centroids": {"row_start": "centroids"},
+    "loss_weights: learned": {"loss_weights": "learned"},
+    "loss_weights: 0.3, 1": {"loss_weights": (0.3, 1.0)},
+    "loss_weights: 1, 3": {"loss_weights": (1.0, 3.0)},
+    "label smoothing 0.1": {"training": {"label_smoothing_factor": 0.1}},
 }
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "chained": {
@@ -51,17 +61,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "negatives: candidates": {"negatives": "candidates"},
         "negatives: group": {"negatives": "group"},
     },
-    "joint": {
-        **BOTH,
-        "fine_loss: path": {"fine_loss": "path"},
-        "fine_loss: group": {"fine_loss": "group"},
-        "row_start: random": {"row_start": "random"},
-        "row_start: centroids": {"row_start": "centroids"},
-        "loss_weights: learned": {"loss_weights": "learned"},
-        "loss_weights: 0.3, 1": {"loss_weights": (0.3, 1.0)},
-        "loss_weights: 1, 3": {"loss_weights": (1.0, 3.0)},
-        "label smoothing 0.1": {"training": {"label_smoothing_factor": 0.1}},
-    },
+    "joint": BOTH,
 }
 # Answers of the unchanged model with another routing or another fusion.
 ROUTES: dict[str, dict[str, Any]] = {

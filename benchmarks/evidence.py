@@ -1,7 +1,7 @@
-"""How much the segment with the largest share carries: leave it out, or another one, and look at the probability.
+"""How much the unit with the largest share carries: leave it out, or another one, and look at the probability.
 
-Of the test documents with enough segments. A segment is left out of all pooling and of the aggregator, and the n-grams
-are those of the text without it. Shares are computed without leaving anything out. The model is one that
+Of the test documents with enough units. A unit is left out of all pooling and attention, and the n-grams are those of
+the text without it. Shares are computed without leaving anything out. The model is one that
 ``real_data.py`` has trained, or any other (--model).
 
 Example: python benchmarks/evidence.py dc_code
@@ -29,11 +29,11 @@ WISHED = 3.0  # times the drop of another one at random
 
 
 def main() -> None:
-    """Leave out segment by segment and compare the choices."""
+    """Leave out unit by unit and compare the choices."""
     parser = make_parser(__doc__, "evidence-DATASET")
     parser.add_argument("dataset", nargs="?", default="dc_code", help="folder under --data (default: dc_code)")
     parser.add_argument("--model", type=Path, help="folder of a model with an encoder (default: what real_data keeps)")
-    parser.add_argument("--segments", type=int, default=3, help="documents of at least so many segments (default: 3)")
+    parser.add_argument("--units", type=int, default=3, help="documents of at least so many units (default: 3)")
     parser.add_argument("--documents", type=int, help="at most this many test documents, for a quick look")
     options = parser.parse_args()
     run = prepare(options, f"evidence-{options.dataset}", run=options.dataset)
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
-    """Explain each document, leave out each of its segments, and compare.
+    """Explain each document, leave out each of its units, and compare.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
         sys.exit(f"{model_folder} is no chained model with one encoder, which this benchmark needs")
     data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
     counts = neural.segmenter(list(data.test.texts)).counts
-    texts = [data.test.texts[int(i)] for i in np.flatnonzero(counts >= options.segments)]
+    texts = [data.test.texts[int(i)] for i in np.flatnonzero(counts >= options.units)]
     vectors = cached_vectors(texts, neural.encoder, neural.segmenter, neural.tokens_per_chunk, options.run)
     cached = replace(
         model,
@@ -91,7 +91,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
         before.append(probabilities[0])
     return {
         "documents": len(texts),
-        "segments": int(counts[counts >= options.segments].sum()),
+        "units": int(counts[counts >= options.units].sum()),
         "probability": float(np.mean(before)),
         **compare(np.array(rows)),
         "settings": model.settings.model_dump(exclude={"run_dir"}),
@@ -99,7 +99,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
 
 
 class CachedFeatures(NeuralFeatures):
-    """The features of a model, with the segment vectors of some texts from the cache of a run folder."""
+    """The features of a model, with the unit vectors of some texts from the cache of a run folder."""
 
     def __init__(self, features: NeuralFeatures, texts: Sequence[str], vectors: UnitVectors) -> None:
         super().__init__(
@@ -113,22 +113,22 @@ class CachedFeatures(NeuralFeatures):
         self.vectors = vectors
 
     def unit_vectors(self, texts: Sequence[str]) -> Any:
-        """Vectors of the segments of `texts`, which must be known."""
+        """Vectors of the units of `texts`, which must be known."""
         known = [np.array(self.vectors[self.places[text]]) for text in texts]
         return {self.encoder: _in_memory(known)}
 
 
 def _in_memory(vectors: Sequence[np.ndarray]) -> UnitVectors:
-    """Put the segment vectors of documents together."""
+    """Put the unit vectors of documents together."""
     return UnitVectors([Shard(np.concatenate(vectors), np.array([len(own) for own in vectors]))])
 
 
 def leave_out(model: Any, text: str) -> tuple[np.ndarray, list[tuple[int, int]], np.ndarray]:
-    """Share and characters of each segment, and the best label's probability: of the whole, then without each one."""
+    """Share and characters of each unit, and the best label's probability: of the whole, then without each one."""
     from pipelines.explaining.explain import explain
 
     explanation = explain(model, text, top_k=1)
-    spans = [(segment.start, segment.end) for segment in explanation.units]
+    spans = [(unit.start, unit.end) for unit in explanation.units]
     features = model.extractor.neural
     vectors = features.unit_vectors([text])[features.encoder][0]
     readings = _in_memory([vectors, *(np.delete(vectors, place, axis=0) for place in range(len(vectors)))])
@@ -140,7 +140,7 @@ def leave_out(model: Any, text: str) -> tuple[np.ndarray, list[tuple[int, int]],
         )
     routed = model.router.route(Inputs(read, logits, ngrams))
     best = model.label_ids.index(explanation.label)
-    return np.array([s.share for s in explanation.units]), spans, routed.probabilities[:, best].astype(np.float64)
+    return np.array([unit.share for unit in explanation.units]), spans, routed.probabilities[:, best].astype(np.float64)
 
 
 def compare(drops: np.ndarray, seed: int = 0) -> dict[str, Any]:

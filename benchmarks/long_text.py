@@ -9,7 +9,7 @@ in the run folder and not given anew: after a change of code, name a new one.
 
 Example: python benchmarks/long_text.py usajobs_questions --seeds 0 1 2
          python benchmarks/long_text.py usajobs_questions --set lexical=true
-         python benchmarks/long_text.py dc_code --variant "no aggregator: aggregator=false" \
+         python benchmarks/long_text.py dc_code --variant "one query: attention_queries=1" \
              --variant "four segments: max_segments=4" --variant "the first 128 tokens: first_tokens=128"
 """
 

@@ -1,8 +1,8 @@
 """What a joint training step costs beside a bare forward and backward over the same tokens, and beside a flat step.
 
 All train the same encoder on random tokens, 16 documents of 256 unless `--tokens` says more. Joint is this project's
-model with aggregator, label attention, group head and rows, from token ids to the optimizer's step, as a training does
-it; bare is `AutoModel` over the same chunks, which lie on the device, forward and backward alone; flat is
+model with document model, group head and rows, from token ids to the optimizer's step, as a training does it; bare is
+`AutoModel` over the same chunks, which lie on the device, forward and backward alone; flat is
 `AutoModelForSequenceClassification` with one padded batch of what the encoder takes at once. Steps alternate, so that a
 busy machine slows all alike; figures are medians. Peak memory is that of a process of its own for each side: of the GPU
 where there is one. Heads and loss are all above the encoder: forward, backward and optimizer.

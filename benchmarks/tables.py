@@ -231,14 +231,14 @@ def out_of_scope() -> str:
 
 
 def evidence() -> str:
-    """Drop of the probability where a segment is left out, by how the segment is chosen."""
+    """Drop of the probability where a unit is left out, by how the unit is chosen."""
     rows = []
     for name in SETS:
         if (RESULTS / f"evidence-{name}.json").exists():
             figures = read(f"evidence-{name}")
             for chosen, drop in figures["drop"].items():
                 rows.append([f"{name}, {figures['documents']} documents", chosen, points(drop)])
-    return markdown(("data", "segment left out", "drop in points (95 % interval)"), *rows) if rows else NO_RESULTS
+    return markdown(("data", "unit left out", "drop in points (95 % interval)"), *rows) if rows else NO_RESULTS
 
 
 def cross_validation() -> str:

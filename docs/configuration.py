@@ -47,8 +47,8 @@ reason; those of the section Machine are not, since one value serves all trainin
 TRAINING = """What else stands there is handed to `transformers.TrainingArguments` by its own name: `bf16: true`,
 `gradient_accumulation_steps: 4`, ... A name that it does not know is refused with the nearest that it does.
 `num_train_epochs` and the batch size have a default of their own where the encoder is trained (`trainable: all` or
-`top_<n>`), since an epoch is then much longer. `metric_for_best_model` is `group_accuracy`, with `mode: joint`
-`accuracy`; `macro_f1`, `group_macro_f1` and `loss` are the others (`accuracy` and `macro_f1` where rows are trained).
+`top_<n>`), since an epoch is then much longer. `metric_for_best_model` is `accuracy`, in both modes that of the rows
+which are trained; `macro_f1`, `group_accuracy`, `group_macro_f1` and `loss` are the others.
 """
 TRAINING_PURPOSE = {
     "num_train_epochs": "passes over the training documents at most; early stopping mostly ends sooner",

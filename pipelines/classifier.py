@@ -82,7 +82,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         unit_tokens: int | None = 64, max_segments: int | None = None,
         tokens_per_chunk: int | Literal["auto"] = "auto",
         # Document model
-        attention_queries: int = 8, aggregator: bool = False, aggregator_layers: int = 1, aggregator_heads: int = 4,
+        attention_queries: int = 8, aggregator_layers: int = 0, aggregator_heads: int = 4,
         label_attention: bool = False, dropout: float = 0.2,
         # N-grams and rows
         lexical: bool = True, min_df: int = 2, prune: float = 0.005, lexical_C: float = 1.0, neural_C: float = 1.0,
@@ -90,7 +90,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         # Groups
         n_groups: int | Literal["auto"] = "auto", min_group_size: int | None = None, max_group_size: int | None = None,
         signals: dict[str, float] | None = None,
-        # Joint training
+        # Neural training
         fine_loss: Literal["all", "path", "group"] = "all",
         loss_weights: tuple[float, float] | Literal["learned"] = (1.0, 0.8),
         row_start: Literal["random", "labels", "centroids"] = "labels",
@@ -111,8 +111,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         self.trainable, self.fine_features, self.attention_dropout = trainable, fine_features, attention_dropout
         self.segment_tokens, self.overlap, self.unit_tokens = segment_tokens, overlap, unit_tokens
         self.max_segments, self.tokens_per_chunk = max_segments, tokens_per_chunk
-        self.aggregator, self.aggregator_layers, self.aggregator_heads = aggregator, aggregator_layers, aggregator_heads
         self.attention_queries, self.label_attention, self.dropout = attention_queries, label_attention, dropout
+        self.aggregator_layers, self.aggregator_heads = aggregator_layers, aggregator_heads
         self.lexical, self.min_df, self.prune, self.lexical_C = lexical, min_df, prune, lexical_C
         self.neural_C, self.negatives, self.prior_correction = neural_C, negatives, prior_correction
         self.n_groups, self.min_group_size, self.max_group_size = n_groups, min_group_size, max_group_size
@@ -298,7 +298,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             The whole training data as it is now: other groups' documents are the negatives.
         taxonomy
             The edited tree; None keeps the model's. Where labels came, went or moved, the coarse stage is trained
-            again above the encoder as it stands, and the fusion is fitted again.
+            again above the encoder as it stands, all neural rows are fitted on its document vectors, and the fusion is
+            fitted again.
         validation
             Texts and labels for early stopping and fusion. None takes the documents that were validation before from
             `texts`, and a stratified tenth of new labels; where they are not there, an unchanged tree keeps its fusion.

@@ -90,7 +90,7 @@ IDLE = (
     Idle(
         (
             "pooling", "dtype", "trainable", "fine_features", "attention_dropout", "segment_tokens", "overlap",
-            "unit_tokens", "max_segments", "tokens_per_chunk", "attention_queries", "aggregator", "aggregator_layers",
+            "unit_tokens", "max_segments", "tokens_per_chunk", "attention_queries", "aggregator_layers",
             "aggregator_heads", "label_attention", "dropout", "fine_loss", "loss_weights", "row_start", "neural_C",
             "imbalance", "imbalance_scope", "training", "keep_neighbours",
         ),
@@ -106,7 +106,7 @@ IDLE = (
         "the encoder stays as it is",
     ),
     Idle(("unit_tokens",), {"pooling": "cls"}, "the first token stands for the whole segment"),
-    Idle(("aggregator_layers", "aggregator_heads"), {"aggregator": False}, "there are no such layers"),
+    Idle(("aggregator_heads",), {"aggregator_layers": 0}, "there are no such layers"),
     Idle(("min_df", "prune", "lexical_C", "prior_correction"), {"lexical": False}, "there are no n-gram rows"),
     Idle(("negatives",), {"mode": "joint", "lexical": False}, "joint training fits no rows but those of n-grams"),
     Idle(("beam",), {"routing": "exhaustive"}, "every label is scored"),
@@ -126,8 +126,8 @@ class Settings(BaseModel):
 
     # The model
     mode: Literal["chained", "joint"] = "chained"
-    """how the two stages are trained: `chained`, coarse first, then the heads on its vectors; `joint`, both at once on
-    one encoder"""
+    """where the neural rows come from: `chained` fits them, head by head, on the vectors of the trained encoder and
+    document model; `joint` keeps those that were trained with these"""
     routing: Literal["auto", "exhaustive", "beam"] = "auto"
     """score every label, or those of the best groups only; auto: beam above 10,000 labels"""
     beam: int = Field(3, ge=1, le=10**9)
@@ -152,8 +152,8 @@ class Settings(BaseModel):
     """what of the encoder is trained: `frozen` nothing, `all`, `top_<n>` its last n layers; auto takes all on a GPU or
     where the estimate is under 30 minutes, else frozen"""
     fine_features: Literal["pretrained", "trained", "both"] = "both"
-    """which encoder's vectors the fine heads read where the encoder was trained on the groups; both keeps two encoders
-    in the model"""
+    """which encoder's pooled vectors the fine heads read where the encoder was trained; both keeps two encoders in the
+    model"""
     attention_dropout: float | None = Field(None, ge=0, lt=1)
     """dropout rate of the encoder's attention weights where it is trained; null keeps its own; 0 lets a processor use
     its fused attention, which is faster"""
@@ -162,8 +162,8 @@ class Settings(BaseModel):
     overlap: int = Field(32, ge=0, le=10**6)
     """tokens that neighbouring segments share"""
     unit_tokens: int | None = Field(64, ge=1, le=10**6)
-    """a segment's vectors: one for each so many of its tokens, read in the context of the whole segment; null is one
-    vector a segment"""
+    """a segment's vectors: one for each so many of its tokens, read in the context of the whole segment; null, and
+    pooling: cls, is one vector a segment"""
     max_segments: int | None = Field(None, ge=1, le=10**6)
     """segments kept of a document, spread evenly over it; null keeps all"""
     tokens_per_chunk: Annotated[int, Field(ge=64, le=10**9)] | Literal["auto"] = "auto"
@@ -173,10 +173,9 @@ class Settings(BaseModel):
     # Document model
     attention_queries: int = Field(8, ge=1, le=1000)
     """queries that find units in a document, each with an attention of its own"""
-    aggregator: bool = False
-    """transformer over the units before the queries, so that each is read in the light of all others"""
-    aggregator_layers: int = Field(1, ge=1, le=100)
-    """layers of the aggregator"""
+    aggregator_layers: int = Field(0, ge=0, le=100)
+    """layers of a transformer over the units, before the queries, so that each is read in the light of all others; 0 is
+    none"""
     aggregator_heads: int = Field(4, ge=1, le=1000)
     """attention heads of an aggregator layer"""
     label_attention: bool = False

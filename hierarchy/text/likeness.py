@@ -14,6 +14,7 @@ REMOVED = {
         ("loss_schedule", "segment_shuffling", "segment_dropout", "imbalance_strength", "warm_up_epochs"),
         "it is gone, since it was not shown to pay (docs/ablations.md)",
     ),
+    "aggregator": "it is aggregator_layers now: 0, the default, for none, 1 or more for such layers",
     "balance": "it is gone, and stays at 0.25, the best on validation data",
 }
 LONGEST = 200  # characters of a text that are compared

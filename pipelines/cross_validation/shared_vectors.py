@@ -1,4 +1,4 @@
-"""Segment vectors of all documents, encoded once, from which trainings on parts of them take theirs."""
+"""Unit vectors of all documents, encoded once, from which trainings on parts of them take theirs."""
 
 from collections.abc import Sequence
 from dataclasses import replace

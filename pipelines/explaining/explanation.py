@@ -46,7 +46,7 @@ class UnitShare:
     share
         Both together.
     attention
-        What the aggregator gives to it; the attentions of a document sum to 1.
+        Of the document model's queries to it, their mean; the attentions of a document sum to 1.
     """
 
     start: int

@@ -17,13 +17,12 @@ def make_document_model(settings: Settings, hidden: int, group_embeddings: torch
     hidden
         Dimensions of a unit vector.
     group_embeddings
-        (groups, label hidden) start values.
+        (groups, label hidden) start values of the label attention; without it their number alone counts.
     """
     dropout = settings.dropout
     aggregator = label_attention = None
-    if settings.aggregator:
-        layers, heads = settings.aggregator_layers, settings.aggregator_heads
-        aggregator = Aggregator(hidden=hidden, layers=layers, heads=heads, dropout=dropout)
+    if layers := settings.aggregator_layers:
+        aggregator = Aggregator(hidden=hidden, layers=layers, heads=settings.aggregator_heads, dropout=dropout)
     pooling = AttentionPooling(hidden=hidden, queries=settings.attention_queries, dropout=dropout)
     if settings.label_attention:
         label_attention = LabelAttention(group_embeddings=group_embeddings, width=pooling.width, dropout=dropout)

@@ -51,7 +51,7 @@ def load_encoder(encoders: "Encoders", texts: Sequence[str], label_texts: Iterab
     label_texts = list(label_texts)
     if label_texts:
         check_label_texts(settings, encoders.of_labels[0], label_texts)
-    if settings.mode == "joint" and settings.row_start == "labels":
+    if settings.row_start == "labels":
         share = unknown_token_share(encoder.tokenizer, label_texts)
         if share > UNKNOWN_TOKEN_LIMIT:
             raise EncoderError(
@@ -92,7 +92,7 @@ def freeze(encoder: Encoder, top_layers: int | None) -> None:
 def _check_sizes(settings: Settings, encoder: Encoder) -> None:
     problems = []
     hidden, depth = encoder.hidden_size, max(layer_depths(encoder, "transformer.").values())
-    if settings.aggregator and hidden % settings.aggregator_heads:
+    if settings.aggregator_layers and hidden % settings.aggregator_heads:
         problems.append(
             f"aggregator_heads {settings.aggregator_heads} does not divide the encoder's {hidden} dimensions: "
             f"set it to a divisor of {hidden}"

@@ -1,6 +1,6 @@
 """From what a caller gives to a trained model: all is checked before any work; then encoder, groups, stages, router.
 
-A chained training fits the rows on the vectors of a coarse stage that is finished; a joint one trains both at once.
+The neural training learns both levels. A joint one keeps its rows; a chained one fits others on what was trained.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ def check_training_settings(settings: Settings) -> None:
     if settings.encoder != "none":
         from stages.training.arguments import check_training
 
-        check_training(settings.training, joint=settings.mode == "joint", device=settings.device)
+        check_training(settings.training, device=settings.device)
 
 
 def fit_documents(
@@ -183,9 +183,9 @@ def fit_model(
     negatives = resolve_negatives(settings.negatives, len(space.label_ids), len(targets))
     settings = settings.resolved(negatives=negatives)
 
-    # 1. The coarse stage, and in a joint training the neural rows with it.
+    # 1. The neural training; of a joint one the neural rows stay.
     joint = neural is not None and settings.mode == "joint"
-    rows = vectors = features = None  # neural rows; pooled vectors that they are fitted on in a chained training
+    rows = vectors = features = None  # neural rows; what they are fitted on in a chained training
     history: list[dict[str, float | None]] = []
     if neural is not None:
         with clock.step("joint model" if joint else "coarse model"):

@@ -1,4 +1,4 @@
-"""New rows for some groups of a trained model, and a new coarse stage where its labels changed; the rest stays."""
+"""New rows for some groups of a trained model; a new coarse stage and neural rows where labels changed; no more."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -99,7 +99,8 @@ def _refit(
 ) -> Model:
     """Fit the rows of some groups and, where labels came, went or moved, the coarse stage and the fusion.
 
-    The encoder, the n-grams with their idf, and the rows of all other labels stay as they are.
+    The encoder, the n-grams with their idf, and the n-gram rows of all other labels stay as they are; so do the neural
+    rows of these, unless the coarse stage is trained again, whose document vectors they read.
 
     Parameters
     ----------
@@ -160,7 +161,8 @@ def _refit(
         logger.info("refit: the model was refitted in just this way already; it stays as it is")
         return model
     heads = some([f"'{taxonomy.group_named(group)}'" for group in changes["groups"]])
-    logger.info("refit: %s", " and ".join([f"heads of {heads}"] * bool(heads) + ["the coarse stage"] * plan.coarse))
+    coarse = ["the coarse stage" + " with all neural rows" * (retrained is not None)] * plan.coarse
+    logger.info("refit: %s", " and ".join([f"heads of {heads}"] * bool(heads) + coarse))
 
     given = train
     train = training_documents(settings, taxonomy, given)
@@ -276,25 +278,30 @@ def _train_coarse(
 def _with_heads(
     model: Model, plan: RefitPlan, inputs: Inputs, targets: np.ndarray, settings: Settings, folder: Path
 ) -> Router:
-    """Fit the heads of the plan; return the router with them, and with the old rows of all other labels."""
+    """Fit the heads of the plan; return the router with them, and with the old rows of all other labels.
+
+    Neural rows read document vectors: where the document model is another, the old ones say nothing of them.
+    """
     space = plan.space
     problems = plan_rows(inputs.ngrams if inputs.vectors is None else inputs.vectors, targets, space, settings)
-    chosen = [problems[group] for group in plan.heads]
+    groups = range(len(space.group_ids))
     places = model.space.targets(space.label_ids)  # -1: in a new head
 
-    def head_bank(old: Rows | None, features: Features, what: str, factors: np.ndarray | None = None) -> Rows | None:
+    def head_bank(
+        old: Rows | None, features: Features, heads: Sequence[int], what: str, factors: np.ndarray | None = None
+    ) -> Rows | None:
         if old is None:
             return None
+        chosen = [problems[group] for group in heads]
         fitted = fit_heads(features, targets, chosen, settings, folder, what)
         if factors is not None:
             fitted = [rows.with_chances_times(factors[p.labels]) for rows, p in zip(fitted, chosen, strict=True)]
-        new = dict(zip(plan.heads, fitted, strict=True))
-        groups = range(len(space.group_ids))
+        new = dict(zip(heads, fitted, strict=True))
         return Rows.stack([new[group] if group in new else old[places[space.under(group)]] for group in groups])
 
-    router = model.router
-    neural = head_bank(router.neural, inputs.vectors, "neural rows")
-    lexical = head_bank(router.lexical, inputs.ngrams, "n-gram rows", chance_factors(targets, space, settings))
+    router, factors = model.router, chance_factors(targets, space, settings)
+    neural = head_bank(router.neural, inputs.vectors, groups if plan.coarse else plan.heads, "neural rows")
+    lexical = head_bank(router.lexical, inputs.ngrams, plan.heads, "n-gram rows", factors)
     return replace(router, space=space, neural=neural, lexical=lexical)
 
 

@@ -32,7 +32,8 @@ class RefitPlan:
     space
         Labels and groups of the scores afterwards.
     heads
-        Places in ``space.group_ids`` of the groups that get new rows.
+        Places in ``space.group_ids`` of the groups that get new rows by the change itself. Where `coarse`, the neural
+        rows of all others are fitted again, too.
     coarse
         Whether labels came, went or moved, so that the coarse stage and the fusion are fitted again.
     """

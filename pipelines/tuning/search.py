@@ -266,15 +266,12 @@ class _Search:
     def _watch(self, proposed: "optuna.Trial") -> "Watch":
         import optuna
 
-        # Joint training evaluates the labels themselves; one figure for all trials, so that curves can be compared.
-        joint = self.settings.mode == "joint" and "mode" not in self.space.ranges
-        curve = f"eval_{self.figure}" if joint else f"eval_group_{self.figure}"
         seen = 0
 
         def watch(evaluation: Mapping[str, float]) -> None:
             nonlocal seen
             seen += 1
-            proposed.report(evaluation[curve], step=seen)
+            proposed.report(evaluation[f"eval_{self.figure}"], step=seen)
             if self.prune and proposed.should_prune():
                 raise optuna.TrialPruned
 

@@ -185,7 +185,7 @@ def _training_problems(name: str, range_: Range, settings: Settings) -> list[str
     problems = []
     for value in range_.samples():
         try:
-            check_training({name: value}, joint=settings.mode == "joint", device=settings.device)
+            check_training({name: value}, device=settings.device)
         except ConfigError as error:
             problems += error.problems
     whole = not problems and isinstance(training_default(name), int) and not isinstance(training_default(name), bool)

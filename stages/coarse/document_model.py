@@ -187,11 +187,11 @@ class DocumentModel(nn.Module):
     hidden
         Dimensions of a unit vector.
     aggregator
-        Lets the units of a document see each other; None for the ablation without it.
+        Lets the units of a document see each other first; None goes without.
     pooling
         Units to document vector.
     label_attention
-        Enriches the document vector; None for the ablation without it.
+        Enriches the document vector; None leaves it as it is.
     groups
         Number of groups.
     dropout
@@ -331,7 +331,7 @@ def group_text_embeddings(group_vectors: Tensor, label_vectors: Tensor, group_of
 
 
 def similar_lengths(counts: Tensor) -> Iterator[Tensor]:
-    """Yield the places of documents with 1, 2, 3-4, 5-8, ... segments: padding at most doubles the work."""
+    """Yield the places of documents with 1, 2, 3-4, 5-8, ... units: padding at most doubles the work."""
     order = counts.float().log2().ceil().long()
     for size in order.unique():
         yield (order == size).nonzero().squeeze(1)

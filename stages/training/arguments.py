@@ -77,15 +77,13 @@ TAKEN = {
 }
 
 
-def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: str | None = None) -> None:
+def check_training(settings: Mapping[str, Any], *, device: str | None = None) -> None:
     """Check `settings` against TrainingArguments and our own names, before any work.
 
     Parameters
     ----------
     settings
         As a user gave them.
-    joint
-        Whether fine rows are trained too, so that their figures can choose the best epoch.
     device
         Torch device; None takes a GPU where there is one.
 
@@ -109,7 +107,7 @@ def check_training(settings: Mapping[str, Any], *, joint: bool = False, device: 
         for name in FILES
         if not isinstance(settings.get(name, {}), Mapping | str | None)
     ]
-    metrics = ("loss", *COARSE_METRICS, *(FINE_METRICS if joint else ()))
+    metrics = ("loss", *FINE_METRICS, *COARSE_METRICS)
     chosen = settings.get("metric_for_best_model")
     if chosen is not None and str(chosen).removeprefix("eval_") not in metrics:
         problems.append(

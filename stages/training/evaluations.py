@@ -17,7 +17,7 @@ from hierarchy.errors import ConfigError
 from stages.label_space import LabelSpace
 
 COARSE_METRICS = ("group_accuracy", "group_macro_f1")
-FINE_METRICS = ("accuracy", "macro_f1")  # of a training that has fine rows
+FINE_METRICS = ("accuracy", "macro_f1")
 Figures: TypeAlias = dict[str, float | None]
 Watch: TypeAlias = Callable[[Mapping[str, Any]], None]  # is told the figures of an evaluation
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -29,7 +29,7 @@ def best_of_each_level(logits: Sequence[torch.Tensor], labels: torch.Tensor) -> 
 
 
 def level_metrics(prediction: Any, *, space: LabelSpace) -> dict[str, float]:
-    """Accuracy and macro-F1 of an evaluation, of the groups and, where there are fine rows, of the labels.
+    """Accuracy and macro-F1 of an evaluation, of the groups and of the labels.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def level_metrics(prediction: Any, *, space: LabelSpace) -> dict[str, float]:
     fine = prediction.label_ids
     levels = zip((COARSE_METRICS, FINE_METRICS), (space.groups(fine), fine), strict=True)
     figures: dict[str, float] = {}
-    for ((accuracy, macro_f1), right), answers in zip(levels, prediction.predictions.T, strict=False):
+    for ((accuracy, macro_f1), right), answers in zip(levels, prediction.predictions.T, strict=True):
         figures[accuracy] = float(accuracy_score(right, answers))
         figures[macro_f1] = float(f1_score(right, answers, average="macro", zero_division=0))
     return figures
@@ -86,7 +86,6 @@ class Evaluations(TrainerCallback):
         told = [
             f"{name.replace('_', ' ').replace('macro f1', 'macro-F1')} {figures[f'eval_{name}']:.4f}"
             for name in (*FINE_METRICS, *COARSE_METRICS)
-            if f"eval_{name}" in figures
         ]
         if state.is_world_process_zero:  # which speaks for all
             logger.info(

@@ -25,13 +25,14 @@ def test_a_document_is_cut_after_its_first_tokens() -> None:
 def test_a_variant_is_read() -> None:
     from long_text import Reading, parse_reading
 
-    assert parse_reading("no aggregator: aggregator=false") == Reading("no aggregator", None, ("aggregator=false",))
+    assert parse_reading("one query: attention_queries=1") == Reading("one query", None, ("attention_queries=1",))
     both = parse_reading("less: first_tokens=128 segment_tokens=64 loss_weights='[1, 2]'")
     assert both == Reading("less", 128, ("segment_tokens=64", "loss_weights=[1, 2]"))
 
 
 @pytest.mark.parametrize(
-    "told", ["aggregator=false", "name:", ": a=b", "name: a", "x: first_tokens=0", "x: first_tokens=1 first_tokens=2"]
+    "told",
+    ["attention_queries=1", "name:", ": a=b", "name: a", "x: first_tokens=0", "x: first_tokens=1 first_tokens=2"],
 )
 def test_a_variant_of_another_form_is_refused(told: str) -> None:
     from long_text import parse_reading

@@ -310,17 +310,21 @@ def test_label_texts_the_encoder_cannot_read_stop_before_any_vector(tiny_classif
     texts, labels = english.train
     names = {"kettles": "水壶", "toasters": "面包", "lamps": "灯"}
     some = [i for i, label in enumerate(labels) if label in names]
-    with pytest.raises(EncoderError, match=r"100% of the tokens of the label texts.*set label_encoder"):
-        tiny_classifier(chinese_names, run_dir=str(tmp_path)).fit(
-            [texts[i] for i in some], [names[labels[i]] for i in some]
-        )
+    documents = [texts[i] for i in some], [names[labels[i]] for i in some]
+    for settings, remedy in (({"label_attention": True}, "set label_encoder"), ({}, "set row_start: centroids")):
+        with pytest.raises(EncoderError, match=rf"100% of the tokens of the label texts.*{remedy}"):
+            tiny_classifier(chinese_names, run_dir=str(tmp_path), **settings).fit(*documents)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"aggregator_heads": 5}, ConfigError, "aggregator_heads 5 does not divide the encoder's 32 dimensions"),
+        (
+            {"aggregator_layers": 1, "aggregator_heads": 5},
+            ConfigError,
+            "aggregator_heads 5 does not divide the encoder's 32 dimensions",
+        ),
         ({"trainable": "top_3"}, ConfigError, "top_3: this encoder has 2 layers: use top_2 or less"),
         ({"segment_tokens": 256}, EncoderError, r"segment_tokens 256 is more than this encoder takes \(128\)"),
     ],

@@ -17,8 +17,8 @@ ACTING = {
 OTHER = {  # than the default
     "fine_loss": "path", "loss_weights": "learned", "row_start": "random", "fine_features": "trained", "neural_C": 2.0,
     "pooling": "cls", "dtype": "float32", "trainable": "all", "attention_dropout": 0.0, "segment_tokens": 128,
-    "overlap": 16, "unit_tokens": 64, "max_segments": 4, "tokens_per_chunk": 1024, "aggregator": False,
-    "aggregator_layers": 2, "aggregator_heads": 2, "label_attention": False, "dropout": 0.2, "imbalance": "weights",
+    "overlap": 16, "unit_tokens": 32, "max_segments": 4, "tokens_per_chunk": 1024, "attention_queries": 2,
+    "aggregator_layers": 2, "aggregator_heads": 2, "label_attention": True, "dropout": 0.3, "imbalance": "weights",
     "imbalance_scope": "groups", "training": {"num_train_epochs": 1}, "keep_neighbours": True, "min_df": 1,
     "prune": 0.0, "lexical_C": 2.0, "prior_correction": 0.0, "negatives": "group", "beam": 2, "augmented_copies": 2,
 }  # fmt: skip

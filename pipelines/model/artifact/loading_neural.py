@@ -60,7 +60,7 @@ def load_neural(
     where = device_of(device)
     encoder = _encoder(folder, "encoder", listed, settings).to(where)
     document_model = _document_model(folder, settings, tensors, encoder.hidden_size, sizes["groups"])
-    readers, width = None, encoder.hidden_size
+    readers, width = None, document_model.width
     if settings.mode == "chained":
         readers = [encoder]
         if reads_pretrained(settings):
@@ -69,7 +69,8 @@ def load_neural(
         width += 2 * sum(reader.hidden_size for reader in readers)  # mean and maximum of the units
     if sizes["features"] != width:
         raise ArtifactError(
-            f"neural.weight has {sizes['features']} columns, and the encoder gives {width} features: {REMEDY}",
+            f"neural.weight has {sizes['features']} columns, and encoder and document model give {width} features: "
+            f"{REMEDY}",
             str(folder / "model.safetensors"),
         )
     try:
@@ -115,10 +116,11 @@ def _document_model(
     state = {
         name.removeprefix(DOCUMENT_MODEL): array for name, array in tensors.items() if name.startswith(DOCUMENT_MODEL)
     }
-    if settings.aggregator and (hidden % settings.aggregator_heads or settings.aggregator_layers > len(state)):
+    layers = settings.aggregator_layers
+    if layers and (hidden % settings.aggregator_heads or layers > len(state)):
         raise ArtifactError(
-            f"aggregator_heads {settings.aggregator_heads} and aggregator_layers {settings.aggregator_layers} do not "
-            f"fit an encoder of {hidden} dimensions and {file.name}: {REMEDY}",
+            f"aggregator_heads {settings.aggregator_heads} and aggregator_layers {layers} do not fit "
+            f"an encoder of {hidden} dimensions and {file.name}: {REMEDY}",
             str(folder / "config.json"),
         )
     embeddings = state.get("label_attention.group_embeddings", np.zeros((groups, hidden), dtype=np.float32))

@@ -26,7 +26,7 @@ from stages.shards import Shard
 from stages.vectors import UnitVectors, pool_units
 
 ROOT = Path(__file__).parents[3]
-KINDS = ("both", "units", "neural", "plain", "both encoders", "lexical", "joint")
+KINDS = ("both", "units", "neural", "all attention", "both encoders", "lexical", "joint")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def models(fitted, fitted_lexical, tiny_classifier, english):
         "both": fitted,
         "units": fit(unit_tokens=5),
         "neural": fit(lexical=False),
-        "plain": fit(aggregator=False, label_attention=False),
+        "all attention": fit(aggregator_layers=1, label_attention=True),
         "both encoders": fit(trainable="all", lexical=False, training={**few, "encoder_learning_rate": 1e-3}),
         "lexical": fitted_lexical,
         "joint": fit(mode="joint"),
@@ -99,10 +99,12 @@ def test_all_shares_sum_to_the_score_difference(models, english, kind):
 def test_each_part_says_how_it_is_divided(models, english, kind):
     explanation = explain(models[kind], long_texts(english)[0])
     methods = {part.name: part.method for part in explanation.parts}
-    neural = {"neural rows": GRADIENT if kind == "joint" else RESCALED, "coarse stage, neural": GRADIENT}
+    neural = {"neural rows, document vector": GRADIENT, "coarse stage, neural": GRADIENT}
+    if kind != "joint":
+        neural["neural rows, pooled vectors"] = RESCALED
     lexical = {"n-gram rows": RESCALED, "coarse stage, n-grams": RESCALED}
     expected = (neural if kind != "lexical" else {}) | (
-        lexical if kind in ("both", "units", "plain", "lexical", "joint") else {}
+        lexical if kind in ("both", "units", "all attention", "lexical", "joint") else {}
     )
     assert {name: method for name, method in methods.items() if method != UNDIVIDED} == expected
     assert bool(explanation.units) == (kind != "lexical")
@@ -240,32 +242,30 @@ def test_places_are_divided_over_units_of_any_order_and_size():
     assert found.tolist() == [1 + 1 + 8 / 5, 1 + 1 + 8 / 5, 1 + 8 / 5, 1 + 8 / 5, 8 / 5]
 
 
-def random_segments(model, n=4):
-    return torch.randn(n, model.head.in_features, generator=torch.Generator().manual_seed(0))
+def random_units(model, n=4):
+    return torch.randn(n, *model.scale_in.normalized_shape, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("kind", ["both", "plain", "joint"])
-def test_without_presence_a_segment_is_not_there(models, kind):
+@pytest.mark.parametrize("kind", ["both", "all attention", "joint"])
+def test_without_presence_a_unit_is_not_there(models, kind):
     model = models[kind].extractor.neural.document_model
-    segments = random_segments(model)
-    absent = model(segments, torch.tensor([4]), torch.tensor([1.0, 1.0, 1.0, 1e-30]))
-    shorter = model(segments[:3], torch.tensor([3]))
-    whole = model(segments, torch.tensor([4]), torch.ones(4))
-    usual = model(segments, torch.tensor([4]))
+    units = random_units(model)
+    absent = model(units, torch.tensor([4]), torch.tensor([1.0, 1.0, 1.0, 1e-30]))
+    shorter = model(units[:3], torch.tensor([3]))
+    whole = model(units, torch.tensor([4]), torch.ones(4))
+    usual = model(units, torch.tensor([4]))
     assert torch.allclose(absent.logits, shorter.logits, atol=1e-5)
     assert torch.allclose(absent.vectors, shorter.vectors, atol=1e-5)
     assert torch.allclose(whole.logits, usual.logits, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["both", "plain", "joint"])
+@pytest.mark.parametrize("kind", ["both", "all attention", "joint"])
 def test_effects_of_presence_are_differences_to_first_order(models, kind):
     model = models[kind].extractor.neural.document_model
-    segments = random_segments(model)
+    units = random_units(model)
     rng = np.random.default_rng(0)
-    on_logits, on_vector = rng.normal(size=model.head.out_features), rng.normal(size=model.head.in_features)
-    attention, of_vector, of_logits = presence_effects(
-        model, segments.numpy(), on_vector=on_vector, on_logits=on_logits
-    )
+    on_logits, on_vector = rng.normal(size=model.head.out_features), rng.normal(size=model.width)
+    attention, of_vector, of_logits = presence_effects(model, units.numpy(), on_vector=on_vector, on_logits=on_logits)
     assert attention.sum() == pytest.approx(1, abs=1e-5)
     for place in range(4):
         step = 0.01
@@ -273,14 +273,14 @@ def test_effects_of_presence_are_differences_to_first_order(models, kind):
         for sign in (1, -1):
             presence = torch.ones(4)
             presence[place] += sign * step
-            output = model(segments, torch.tensor([4]), presence)
+            output = model(units, torch.tensor([4]), presence)
             ends.append((output.vectors[0].detach().numpy() @ on_vector, output.logits[0].detach().numpy() @ on_logits))
         slope = (np.array(ends[0]) - np.array(ends[1])) / (2 * step)
         assert np.allclose(slope, [of_vector[place], of_logits[place]], atol=1e-3)
 
 
-def test_without_attention_the_coarse_stage_is_divided_as_its_formula_has_it(models, english):
-    model = replace(models["plain"], router=replace(models["plain"].router, lexical=None, group_rows=None))
+def test_the_coarse_stage_is_divided_as_its_formula_has_it(models, english):
+    model = replace(models["units"], router=replace(models["units"].router, lexical=None, group_rows=None))
     fusions = {"full": Fusion(neural=0.0, coarse=1.0)}
     model = replace(model, router=replace(model.router, coarse_fusion=Fusion(neural=1.0), fusions=fusions))
     text = long_texts(english)[0]
@@ -289,10 +289,17 @@ def test_without_attention_the_coarse_stage_is_divided_as_its_formula_has_it(mod
     other = next(label for label in model.label_ids if groups[label] != groups[best.label])
     explanation = explain(model, text, against=other)
     neural = model.extractor.neural
-    vectors = neural.unit_vectors([text])[neural.encoder][0]
-    weight = neural.document_model.head.weight.numpy()
-    linear = vectors @ (weight[groups[best.label]] - weight[groups[other]]) / len(vectors)
-    assert np.allclose([segment.neural for segment in explanation.units], linear, atol=1e-5)
+    units = torch.from_numpy(neural.unit_vectors([text])[neural.encoder][0])
+    pooling, head = neural.document_model.pooling, neural.document_model.head.weight
+    u = neural.document_model.scale_in(units)
+    x = pooling.norm(u + pooling.feed_forward(u))  # (units, hidden)
+    attention = (torch.tanh(pooling.key(x)) @ pooling.queries.T).softmax(0)  # (units, queries)
+    weight = (head[groups[best.label]] - head[groups[other]]).reshape(pooling.queries.shape)  # (queries, hidden)
+    each = x @ weight.T  # (units, queries): what a query's logit would be if it found this unit alone
+    found = (attention * each).sum(0)  # (queries,)
+    # Evenly what all queries find; then to a unit what lies above that, as far as each query attends to it.
+    shares = found.sum() / len(units) + (attention * (each - found)).sum(1)
+    assert np.allclose([unit.neural for unit in explanation.units], shares.numpy(), atol=1e-5)
 
 
 def test_it_is_json_ready(fitted, fitted_lexical, english):

@@ -175,10 +175,10 @@ def test_arrays_of_no_use(model):
         ("mode", "joint", ""),
         ("aggregator_layers", 100, "aggregator_layers 100 do not fit"),
         ("aggregator_layers", 10**9, "aggregator_layers = 1000000000: input should be less"),
-        ("aggregator_layers", 2, "aggregator.transformer.layers.1"),
-        ("aggregator_heads", 7, "aggregator_heads 7"),
-        ("aggregator", False, "is no array of this file"),
-        ("label_attention", False, "is no array of this file"),
+        ("aggregator_layers", 2, "aggregator."),
+        ("aggregator_heads", 7, "aggregator_heads does nothing with aggregator_layers: 0"),
+        ("attention_queries", 7, "pooling.queries has the shape"),
+        ("label_attention", True, "label_attention."),
         ("trainable", "all", "it does not list encoder_pretrained/config.json"),
         ("lexical", False, "which no model with these settings has"),
         ("segment_tokens", 10**6, "segment_tokens 1000000 is more than this encoder takes"),
@@ -190,6 +190,11 @@ def test_settings_that_contradict_the_arrays(neural, key, value, said):
     assert said in refused(neural)
 
 
+def test_heads_that_divide_no_unit_vector(neural):
+    edit(neural, "config.json", lambda content: content["settings"].update(aggregator_layers=1, aggregator_heads=7))
+    assert "aggregator_heads 7 and aggregator_layers 1 do not fit an encoder of 32 dimensions" in refused(neural)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -197,7 +202,7 @@ def test_settings_that_contradict_the_arrays(neural, key, value, said):
         (lambda a: a.pop("document_model.head.bias"), "head.bias is missing"),
         (lambda a: a.update({"document_model.head.bias": a["group_of"][:2].astype("f4")}), "head.bias has the shape"),
         (lambda a: a.update({"document_model.more": np.ones(1, dtype=np.float32)}), "'more' is no array"),
-        (lambda a: a.update({"neural.weight": a["neural.weight"][:, :-1]}), "neural.weight has 63 columns"),
+        (lambda a: a.update({"neural.weight": a["neural.weight"][:, :-1]}), "neural.weight has 319 columns"),
         (lambda a: a.pop("neural.weight"), "neural.weight is missing"),
     ],
 )  # fmt: skip

@@ -76,7 +76,8 @@ def test_encoder_trainings_are_saved_and_read(tiny_classifier, english, tmp_path
     neural = classifier.model_.extractor.neural
     encoders = {"both": 2, "trained": 1, "pretrained": 1}[fine_features] if trainable != "frozen" else 1
     assert len(neural.fine_encoders) == encoders
-    assert classifier.model_.router.neural.weight.shape == (12, encoders * 64)
+    pooled, document = 2 * 32, 8 * 32  # mean and maximum; what each query finds
+    assert classifier.model_.router.neural.weight.shape == (12, encoders * pooled + document)
     classifier.save_pretrained(tmp_path / "model")
     again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
     same(classifier, again)
@@ -121,7 +122,8 @@ def test_auto_is_resolved_and_logged_first(tiny_classifier, english, caplog):
     "settings",
     [
         {"lexical": False},
-        {"aggregator": False, "label_attention": False},
+        {"attention_queries": 1, "unit_tokens": None},
+        {"aggregator_layers": 1, "label_attention": True},
         {"pooling": "cls", "aggregator_layers": 2, "aggregator_heads": 8},
         {"negatives": "candidates"},
         {"negatives": "group", "encoder": "none"},
@@ -140,7 +142,8 @@ def test_every_switch_trains_saves_and_reads(tiny_classifier, english, tmp_path,
 
 
 def test_a_label_encoder_of_another_width(tiny_classifier, wide_encoder, english, tmp_path):
-    classifier = tiny_classifier(label_encoder=wide_encoder).fit(*english.train, validation=english.valid)
+    classifier = tiny_classifier(label_encoder=wide_encoder, label_attention=True)
+    classifier.fit(*english.train, validation=english.valid)
     assert classifier.model_.extractor.neural.document_model.label_attention.group_embeddings.shape == (3, 48)
     classifier.save_pretrained(tmp_path / "model")
     same(classifier, HierarchicalClassifier.from_pretrained(tmp_path / "model"))

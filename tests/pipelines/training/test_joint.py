@@ -98,7 +98,8 @@ def plain(tiny_classifier, english):
         {"training": {**ONE, "label_smoothing_factor": 0.1}},
         {"training": {**ONE, "layer_decay": 0.5}},
         {"training": {**ONE, "bf16": True}},
-        {"aggregator": False, "label_attention": False},
+        {"aggregator_layers": 1},
+        {"label_attention": True},
     ],
     ids=str,
 )
@@ -126,7 +127,7 @@ def test_documents_are_tokenized_once_for_all_epochs_and_trainings(tiny_classifi
     documents = [*rare(english)[0], *english.valid[0]]
     joint(tiny_classifier, english, run_dir=str(tmp_path / "run"), row_start="centroids")
     assert {read[text] for text in documents} == {1}
-    joint(tiny_classifier, english, run_dir=str(tmp_path / "run"), row_start="centroids", dropout=0.2)
+    joint(tiny_classifier, english, run_dir=str(tmp_path / "run"), row_start="centroids", dropout=0.3)
     assert {read[text] for text in documents} == {1}
 
 
@@ -155,12 +156,32 @@ def weights(classifier):
     return classifier.model_.router.neural.weight
 
 
-def test_imbalance_counts_in_chained_training_too(tiny_classifier, english):
-    def head(**settings):
-        classifier = tiny_classifier(lexical=False, **settings).fit(*rare(english), validation=english.valid)
-        return classifier.model_.extractor.neural.document_model.head.weight.numpy()
+@pytest.fixture(scope="module")
+def chained_queries(tiny_classifier, english):
+    """Train chained; return the queries of the document model, which the loss of either level reaches."""
 
-    assert np.abs(head(imbalance="weights") - head()).max() > 1e-4
+    def queries(**settings):
+        classifier = tiny_classifier(lexical=False, **settings).fit(*rare(english), validation=english.valid)
+        assert {"eval_accuracy", "eval_group_accuracy"} <= set(epochs(classifier)[-1])
+        return classifier.model_.extractor.neural.document_model.pooling.queries.numpy()
+
+    queries.plain = queries()
+    return queries
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"fine_loss": "group"},
+        {"loss_weights": [0.5, 2.0]},
+        {"row_start": "random"},
+        {"imbalance": "weights"},
+        {"imbalance": "logits", "imbalance_scope": "siblings"},
+    ],
+    ids=str,
+)
+def test_both_levels_are_learned_in_chained_training_too(chained_queries, settings):
+    assert np.abs(chained_queries(**settings) - chained_queries.plain).max() > 1e-4
 
 
 def rare(english):
@@ -185,9 +206,8 @@ def test_refit_says_what_to_do_instead(tiny_classifier, english):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"mode": "chained", "row_start": "random"}, "row_start does nothing with mode: chained"),
         ({"mode": "joint", "neural_C": 2.0}, "neural_C does nothing with mode: joint"),
-        ({"imbalance": "logits", "imbalance_scope": "siblings"}, "shifts no group"),
+        ({"aggregator_heads": 2}, "aggregator_heads does nothing with aggregator_layers: 0"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(english, settings, told):
@@ -195,10 +215,11 @@ def test_options_that_would_do_nothing_are_refused(english, settings, told):
         HierarchicalClassifier(english.taxonomy, **settings).fit(*english.train)
 
 
-def test_rows_cannot_start_from_texts_that_the_encoder_cannot_read(tiny_classifier, chinese, english):
+@pytest.mark.parametrize("mode", ["chained", "joint"])
+def test_rows_cannot_start_from_texts_that_the_encoder_cannot_read(tiny_classifier, english, mode):
     groups = [replace(g, labels=tuple(replace(x, name="冰箱空调") for x in g.labels)) for g in english.taxonomy.groups]
     tree = replace(english.taxonomy, groups=tuple(groups))
-    classifier = tiny_classifier(tree, mode="joint", label_attention=False)
+    classifier = tiny_classifier(tree, mode=mode)
     with pytest.raises(EncoderError, match="row_start: centroids"):
         classifier.fit(*english.train, validation=english.valid)
 

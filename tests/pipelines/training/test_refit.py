@@ -210,7 +210,7 @@ EDITS = {
 
 @pytest.mark.parametrize("which", KINDS)
 @pytest.mark.parametrize("name", EDITS)
-def test_an_edit_is_followed_and_all_other_rows_stay(which, name, before_hoses, english, tmp_path):
+def test_an_edit_is_followed_and_all_other_ngram_rows_stay(which, name, before_hoses, english, tmp_path):
     edit, heads = EDITS[name]
     classifier = copy.copy(before_hoses[which])
     tree = edited(classifier.taxonomy_, **edit)
@@ -224,7 +224,7 @@ def test_an_edit_is_followed_and_all_other_rows_stay(which, name, before_hoses, 
     after, before = rows(classifier), rows(before_hoses[which])
     home = {label.id: group.id for group in tree.groups for label in group.labels}
     for expert, label in after:
-        if home[label] not in heads:
+        if home[label] not in heads and expert == "lexical":  # the neural ones read document vectors, which are new
             assert after[expert, label] == before[expert, label]
     refit = model.record["refits"][0]
     assert (set(refit["groups"]), refit["coarse"]) == (heads, True)

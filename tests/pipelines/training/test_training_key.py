@@ -15,9 +15,9 @@ from stages.label_space import LabelSpace
 
 OTHER = {  # than the default
     "mode": "joint", "encoder": "bert-base-uncased", "label_encoder": "embedded", "pooling": "cls", "dtype": "bfloat16",
-    "trainable": "all", "fine_features": "trained", "segment_tokens": 128, "overlap": 16, "unit_tokens": 64,
-    "max_segments": 4, "tokens_per_chunk": 1024, "aggregator": False, "aggregator_layers": 2, "aggregator_heads": 2,
-    "label_attention": False, "dropout": 0.2, "attention_dropout": 0.0, "lexical": False, "min_df": 1, "prune": 0.0,
+    "trainable": "all", "fine_features": "trained", "segment_tokens": 128, "overlap": 16, "unit_tokens": 32,
+    "max_segments": 4, "tokens_per_chunk": 1024, "attention_queries": 2, "aggregator_layers": 2, "aggregator_heads": 2,
+    "label_attention": True, "dropout": 0.3, "attention_dropout": 0.0, "lexical": False, "min_df": 1, "prune": 0.0,
     "negatives": "group", "prior_correction": 0.0, "neural_C": 2.0, "lexical_C": 2.0,
     "keep_neighbours": True, "routing": "beam", "beam": 2, "n_groups": 3, "min_group_size": 2, "max_group_size": 50,
     "signals": {"text": 1.0}, "fine_loss": "path", "loss_weights": "learned",

@@ -100,10 +100,8 @@ def test_all_problems_come_at_once(tmp_path):
 
 
 def test_settings_that_always_contradict_each_other_are_refused_at_once(caplog):
-    never = {"classifier.fine_loss": ["path", "group"]}
-    assert (
-        "no combination of these values is allowed: fine_loss does nothing with mode: chained" in problems_of(never)[0]
-    )
+    told = "no combination of these values is allowed: aggregator_heads does nothing with aggregator_layers: 0"
+    assert told in problems_of({"classifier.aggregator_heads": [2, 8]}, Settings())[0]
     read_space({"classifier.fine_loss": ["all", "group"]}, NO_ENCODER)
     assert "combinations" in caplog.text
 

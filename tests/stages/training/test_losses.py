@@ -48,12 +48,6 @@ def test_each_fine_loss_is_its_formula(batch, fine_loss):
     assert found.item() == pytest.approx(expected.item(), abs=1e-5)
 
 
-def test_without_fine_logits_the_groups_alone_count(batch):
-    group_logits, _, targets = batch
-    found = HierarchicalLoss(space=SPACE, weights=(0.1, 1.0))(group_logits, None, targets)
-    assert found.item() == pytest.approx(cross_entropy(group_logits, groups_of(targets)).item(), abs=1e-6)
-
-
 def test_a_lone_label_has_nothing_to_learn_from_its_siblings(batch):
     group_logits, logits, _ = batch
     alone = torch.full((5,), 5)
