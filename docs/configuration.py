@@ -47,8 +47,7 @@ reason; those of the section Machine are not, since one value serves all trainin
 TRAINING = """What else stands there is handed to `transformers.TrainingArguments` by its own name: `bf16: true`,
 `gradient_accumulation_steps: 4`, ... A name that it does not know is refused with the nearest that it does.
 `num_train_epochs` and the batch size have a default of their own where the encoder is trained (`trainable: all` or
-`top_<n>`), since an epoch is then much longer. `metric_for_best_model` is `accuracy`, in both modes that of the rows
-which are trained; `macro_f1`, `group_accuracy`, `group_macro_f1` and `loss` are the others.
+`top_<n>`), since an epoch is then much longer.
 """
 TRAINING_PURPOSE = {
     "num_train_epochs": "passes over the training documents at most; early stopping mostly ends sooner",
@@ -65,6 +64,7 @@ TRAINING_PURPOSE = {
     "save_strategy": "when a checkpoint is written; a stopped training goes on from the last one",
     "save_total_limit": "checkpoints kept",
     "load_best_model_at_end": "take the weights of the best evaluation and not the last",
+    "metric_for_best_model": "which figure that is; also `macro_f1`, `group_accuracy`, `group_macro_f1`, `loss`",
     "logging_strategy": "when the loss is logged",
     "report_to": "services that are told how the training goes",
 }
