@@ -10,7 +10,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from harness import PeakMemory, frozen, load_data, make_parser, prepare, print_table, write_record
+from harness import frozen, load_data, make_parser, prepare, print_table, write_record
+
+from pipelines.estimating.memory import PeakMemory
 
 
 def main() -> None:
