@@ -10,10 +10,13 @@ Example: python benchmarks/estimate.py
 
 import argparse
 import json
+import logging
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +122,7 @@ def trained(config: Any) -> dict[str, Any]:
     from stages.progress import Clock
 
     shutil.rmtree(config.run_folder, ignore_errors=True)
-    with PeakMemory() as memory:
+    with PeakMemory() as memory, step_peaks(memory) as peaks:
         taxonomy, parts = read_parts(config, taxonomy_named(config), stratified(config))
         classifier = new_classifier(config, taxonomy)
         classifier.fit(*parts["train"].pair, validation=parts["valid"].pair)
@@ -129,8 +132,25 @@ def trained(config: Any) -> dict[str, Any]:
     return {
         "seconds": {step: round(seconds, 1) for step, seconds in clock.seconds.items()},
         "epochs": sum("eval_loss" in entry for entry in classifier.model_.record["history"]),
-        "gib": round(memory.gib, 2),
+        "gib": {step: round(peak / 2**30, 2) for step, peak in peaks.items()},
     }
+
+
+@contextmanager
+def step_peaks(memory: PeakMemory) -> Iterator[dict[str, int]]:
+    """Note the peak of each step, which ends where the log says how long it took."""
+    peaks: dict[str, int] = {}
+
+    class Ends(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.msg == "%s: %s" and isinstance(record.args, tuple):
+                peaks[str(record.args[0])] = memory.peak
+                memory.peak = 0
+
+    clock, handler = logging.getLogger("coarsefine.stages.progress"), Ends()
+    clock.addHandler(handler)
+    yield peaks
+    clock.removeHandler(handler)
 
 
 def show(name: str, sides: dict[str, Any]) -> None:
@@ -139,8 +159,11 @@ def show(name: str, sides: dict[str, Any]) -> None:
     steps = dict.fromkeys([*estimate, *train])
     rows = [(step, f"{estimate.get(step, 0):.1f}", f"{train.get(step, 0):.1f}") for step in steps]
     rows.append(("together", f"{sum(estimate.values()):.1f}", f"{sum(train.values()):.1f}"))
-    rows.append(("peak, GiB", f"{max(sides['estimate']['gib'].values()):.2f}", f"{sides['train']['gib']:.2f}"))
-    print_table(f"{name}: estimated in {sides['estimate']['took']:.0f} s", ("step", "estimate", "real"), rows)
+    print_table(f"{name}: seconds, estimated in {sides['estimate']['took']:.0f}", ("step", "estimate", "real"), rows)
+    estimate, train = sides["estimate"]["gib"], sides["train"]["gib"]
+    rows = [(step, f"{estimate.get(step, 0):.2f}", f"{train.get(step, 0):.2f}") for step in steps]
+    rows.append(("all", f"{max(estimate.values()):.2f}", f"{max(train.values()):.2f}"))
+    print_table(f"{name}: peak memory, GiB", ("step", "estimate", "real"), rows)
 
 
 if __name__ == "__main__":

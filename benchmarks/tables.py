@@ -249,7 +249,7 @@ def estimate() -> str:
             (case if not place else "", step, *(f"{seconds:.0f}" for seconds in both), f"{both[0] / both[1]:.2f}")
             for place, (step, *both) in enumerate(steps)
         ]
-        gib = max(sides["estimate"]["gib"].values()), sides["train"]["gib"]
+        gib = [max(sides[side]["gib"].values()) for side in ("estimate", "train")]
         rows.append(("", "peak memory, GiB", *(f"{one:.2f}" for one in gib), f"{gib[0] / gib[1]:.2f}"))
     return markdown(("case", "step", "estimated", "real", "estimated / real"), *rows)
 

@@ -29,10 +29,10 @@ STEP_TOKENS = 4096  # of a step that is tried, at most: a real one of long docum
 BATCHES, MOST_STEPS = 8, 1_000  # of random vectors, and steps that are tried at most
 FORWARD = 1 / 3  # of what a step takes: going back costs twice as much
 TRAINED_BYTES, FROZEN_BYTES = 16, 4  # of a parameter in fp32: weight, gradient and Adam's two moments, or its weight
-# Of a trial: steps and nothing else.
+# Of a trial: steps, and one checkpoint at their end.
 TRIAL: dict[str, Any] = {
-    "eval_strategy": "no", "save_strategy": "no", "logging_strategy": "no", "load_best_model_at_end": False,
-    "report_to": "none", "disable_tqdm": True, "gradient_accumulation_steps": 1,
+    "eval_strategy": "no", "save_strategy": "steps", "save_steps": 10**9, "logging_strategy": "no", "report_to": "none",
+    "load_best_model_at_end": False, "disable_tqdm": True, "gradient_accumulation_steps": 1,
 }  # fmt: skip
 
 
@@ -68,7 +68,7 @@ class Learning:
     Attributes
     ----------
     pace
-        Of steps of `amount`.
+        Of steps of `amount`, with one checkpoint.
     amount
         Tokens of a step that was tried; documents, where the encoder is frozen.
     epochs
@@ -95,9 +95,9 @@ class Learning:
         return f"{self.epochs:g} epochs of {self._amount(train):,.0f} {unit}"
 
     def seconds(self, train: Sample, valid: Sample) -> float:
-        """Return the seconds of all epochs, each with its evaluation."""
+        """Return the seconds of all epochs, each with its evaluation and its checkpoint."""
         epoch = self._amount(train) + FORWARD * self._amount(valid)
-        return self.pace.seconds(self.epochs * epoch / self.amount)
+        return self.epochs * self.pace.seconds(epoch / self.amount)
 
     def memory(self, train: Sample) -> float:
         """Return the bytes of model and optimizer with the largest step."""

@@ -7,7 +7,7 @@ looked at.
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from hierarchy.text.wording import count
 from pipelines.data.augmentation import label_texts, with_label_documents
 from pipelines.data.documents import Documents
 from pipelines.estimating.evaluating import logistic_seconds, report_pace, svm_seconds
-from pipelines.estimating.memory import features_bytes, memory_now, ngrams_bytes, rows_bytes
+from pipelines.estimating.memory import WORKER_BYTES, features_bytes, memory_now, ngrams_bytes, rows_bytes
 from pipelines.estimating.rows import (
     Ngrams,
     RowWork,
@@ -175,6 +175,7 @@ def estimate_training(
         steps.append(StepEstimate("taxonomy", work, seconds, held + 3 * plan.vectors_bytes()))
     if reading is not None:
         steps += _neural(plan, encoders)
+        plan = replace(plan, held=max(held, memory_now()))  # with all that a training has loaded by now
     ngrams = read_ngrams_of(part) if settings.lexical else None
     steps += _rows(plan, ngrams)
     if calibration is not None:
@@ -293,8 +294,10 @@ def _evaluation(plan: _Plan, gold: np.ndarray, ngrams: Ngrams | None, baselines:
     systems = (3 if plan.reading is not None and ngrams is not None else 1) + (3 if baselines else 0)
     seconds = plan.encoding(plan.test, plan.reads) + reading * plan.test.characters
     seconds += report_pace(gold, plan.space, systems).seconds(plan.test.documents)
-    held = plan.held + 4 * REPORT_ARRAYS * plan.test.documents * labels
-    yield StepEstimate("evaluation", count(plan.test.documents, "document"), seconds, held)
+    # The processes that fitted rows are still there.
+    held = plan.held + processes(settings) * WORKER_BYTES + 4 * REPORT_ARRAYS * plan.test.documents * labels
+    read = 0.0 if plan.reading is None else plan.reading.read_bytes
+    yield StepEstimate("evaluation", count(plan.test.documents, "document"), seconds, held + read)
     if not baselines:
         return
     seconds = 2 * svm_seconds(plan.train, plan.labels, labels, settings) + reading * plan.train.characters
@@ -302,10 +305,9 @@ def _evaluation(plan: _Plan, gold: np.ndarray, ngrams: Ngrams | None, baselines:
         seconds += logistic_seconds(plan.reading.pooled, plan.train.documents, labels)
         read_anew = settings.mode == "joint" and not settings.keep_neighbours
         seconds += plan.encoding(plan.train, 1 if read_anew else 0)
-    memory = held + plan.vectors_bytes()
-    if ngrams is not None:
-        numbers = ngrams.numbers(plan.train.share, 1)
-        memory += rows_bytes(numbers, processes(settings), is_sparse=True) + features_bytes(numbers, is_sparse=True)
+    numbers = (ngrams or read_ngrams_of(plan.train)).numbers(plan.train.share, 1)
+    memory = plan.held + plan.vectors_bytes() + features_bytes(numbers, is_sparse=True)
+    memory += rows_bytes(numbers, processes(settings), is_sparse=True)
     yield StepEstimate("baselines", f"{count(2 * labels, 'row')} of linear SVMs and more", seconds, memory)
 
 

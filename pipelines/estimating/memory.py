@@ -6,7 +6,7 @@ from typing import Any, Self
 import psutil  # type: ignore[import-untyped]
 
 SECONDS_BETWEEN_SAMPLES = 0.5
-WORKER_BYTES = 120 << 20  # of a process that fits rows: Python with scikit-learn
+WORKER_BYTES = 135 << 20  # of a process that fits rows: Python with scikit-learn
 NGRAM_BYTES = 150  # of an n-gram in a vocabulary: its text, its number, its place in a table
 NUMBER, PLACE = 4, 4  # bytes of a number of the features, and of its column where they are sparse
 DOUBLE = 8  # of a number as liblinear takes it

@@ -19,7 +19,7 @@ from stages.label_space import LabelSpace
 from stages.router.fusion import fit_router
 from stages.router.router import Inputs, Router
 
-MOST_NUMBERS = 20_000_000  # in the features on which rows are timed: of more, these stand for the others
+MOST_NUMBERS = 10_000_000  # in the features on which rows are timed: of more, these stand for the others
 NOISE = 0.02  # in each dimension, that makes different documents of one: about half the length of a vector
 FUSED, BLOCK = 1_000, 100  # documents on which the fusion is timed at most, and by which it grows
 KEPT = 0.02  # of the weights of an n-gram row
