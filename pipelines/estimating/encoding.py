@@ -29,11 +29,13 @@ STEP_TOKENS = 4096  # of a step that is tried, at most: a real one of long docum
 BATCHES, MOST_STEPS = 8, 1_000  # of random vectors, and steps that are tried at most
 FORWARD = 1 / 3  # of what a step takes: going back costs twice as much
 TRAINED_BYTES, FROZEN_BYTES = 16, 4  # of a parameter in fp32: weight, gradient and Adam's two moments, or its weight
-# Of a trial: steps, and one checkpoint at their end.
+# Of a trial: steps, and one checkpoint at their end; what reads evaluations is left out.
 TRIAL: dict[str, Any] = {
     "eval_strategy": "no", "save_strategy": "steps", "save_steps": 10**9, "logging_strategy": "no", "report_to": "none",
-    "load_best_model_at_end": False, "disable_tqdm": True, "gradient_accumulation_steps": 1,
+    "load_best_model_at_end": False, "lr_scheduler_type": "constant", "disable_tqdm": True,
+    "gradient_accumulation_steps": 1,
 }  # fmt: skip
+OF_WHOLE_TRAININGS = ("early_stopping_patience", "lr_scheduler_kwargs")
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,7 @@ def _above_encoder(settings: Settings, hidden: int, counts: np.ndarray, space: L
 
 
 def _trial(settings: Settings, steps: int) -> dict[str, Any]:
-    training = {name: value for name, value in settings.training.items() if name != "early_stopping_patience"}
+    training = {name: value for name, value in settings.training.items() if name not in OF_WHOLE_TRAININGS}
     return training | TRIAL | {"max_steps": steps}
 
 

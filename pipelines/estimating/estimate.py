@@ -169,18 +169,19 @@ def estimate_training(
         settings, part, Sample.of(valid.texts), Sample.of(test.texts), labels, placed, space, targets, reading, held
     )
     if reading is not None and not plan.trains_encoder:
-        steps.append(_vectors(plan))
+        steps.append(_vectors(plan, reading))
     if placed is not taxonomy:
         work = f"{count(len(space.label_ids), 'label')} in {count(len(space.group_ids), 'group')}"
         steps.append(StepEstimate("taxonomy", work, seconds, held + 3 * plan.vectors_bytes()))
     if reading is not None:
-        steps += _neural(plan, encoders)
-        plan = replace(plan, held=max(held, memory_now()))  # with all that a training has loaded by now
+        steps += _neural(plan, reading, encoders)
+        # All that a training needs is loaded by now, and what a library took for reading it does not give back.
+        plan = replace(plan, held=memory_now() + int(reading.read_bytes))
     ngrams = read_ngrams_of(part) if settings.lexical else None
     steps += _rows(plan, ngrams)
     if calibration is not None:
         steps.append(_calibration(plan, Sample.of(calibration.texts), ngrams))
-    steps += _evaluation(plan, space.with_untrained(test.labels, placed).targets(test.labels), ngrams, baselines)
+    steps += _evaluation(plan, test.labels, ngrams, baselines)
     return steps
 
 
@@ -209,18 +210,16 @@ def _placed(
     return placed, time.monotonic() - started + more
 
 
-def _vectors(plan: _Plan) -> StepEstimate:
-    assert plan.reading is not None  # noqa: S101 - for the type checker
-    tokens = plan.reading.tokens * (plan.train.characters + plan.valid.characters)
+def _vectors(plan: _Plan, reading: "Reading") -> StepEstimate:
+    tokens = reading.tokens * (plan.train.characters + plan.valid.characters)
     seconds = plan.encoding(plan.train, 1) + plan.encoding(plan.valid, 1)
-    return StepEstimate("vectors", _speed(tokens, seconds), seconds, plan.held + plan.reading.read_bytes)
+    return StepEstimate("vectors", _speed(tokens, seconds), seconds, plan.held + reading.read_bytes)
 
 
-def _neural(plan: _Plan, encoders: Encoders) -> Iterator[StepEstimate]:
+def _neural(plan: _Plan, reading: "Reading", encoders: Encoders) -> Iterator[StepEstimate]:
     from pipelines.estimating.encoding import learn_sample
 
-    reading, settings = plan.reading, plan.settings
-    assert reading is not None  # noqa: S101 - for the type checker
+    settings = plan.settings
     texts = [label.text for label in plan.placed.labels]
     seconds = reading.pace.seconds(sum(map(len, texts)) * (2 if settings.row_start == "labels" else 1))
     learning = learn_sample(settings, encoders.of_documents, reading, plan.train, plan.labels, plan.placed, plan.space)
@@ -256,8 +255,7 @@ def _rows(plan: _Plan, ngrams: Ngrams | None) -> Iterator[StepEstimate]:
     on = documents_of_a_row(plan.targets, space, settings.negatives) / len(plan.targets)  # share of the documents
     codes = np.unique(plan.labels, return_inverse=True)[1]
     work: list[RowWork] = []
-    if plan.features:
-        assert plan.reading is not None  # noqa: S101 - for the type checker
+    if plan.reading is not None and plan.features:
         work.append(RowWork(plan.reading.pooled, plan.train.documents * plan.features * on, labels))
     if ngrams is not None:
         work.append(RowWork(ngrams.features, numbers * on, labels))
@@ -288,16 +286,15 @@ def _calibration(plan: _Plan, part: Sample, ngrams: Ngrams | None) -> StepEstima
     return StepEstimate("calibration", count(part.documents, "document"), seconds, plan.held + plan.vectors_bytes())
 
 
-def _evaluation(plan: _Plan, gold: np.ndarray, ngrams: Ngrams | None, baselines: bool) -> Iterator[StepEstimate]:
+def _evaluation(plan: _Plan, test: Sequence[str], ngrams: Ngrams | None, baselines: bool) -> Iterator[StepEstimate]:
     settings, labels = plan.settings, len(plan.space.label_ids)
     reading = 0.0 if ngrams is None else ngrams.reading
     systems = (3 if plan.reading is not None and ngrams is not None else 1) + (3 if baselines else 0)
     seconds = plan.encoding(plan.test, plan.reads) + reading * plan.test.characters
-    seconds += report_pace(gold, plan.space, systems).seconds(plan.test.documents)
+    seconds += report_pace(test, plan.placed, plan.space, systems).seconds(plan.test.documents)
     # The processes that fitted rows are still there.
     held = plan.held + processes(settings) * WORKER_BYTES + 4 * REPORT_ARRAYS * plan.test.documents * labels
-    read = 0.0 if plan.reading is None else plan.reading.read_bytes
-    yield StepEstimate("evaluation", count(plan.test.documents, "document"), seconds, held + read)
+    yield StepEstimate("evaluation", count(plan.test.documents, "document"), seconds, held)
     if not baselines:
         return
     seconds = 2 * svm_seconds(plan.train, plan.labels, labels, settings) + reading * plan.train.characters

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hierarchy.taxonomy import Taxonomy
 from pipelines.estimating.rows import processes, repeated
 from pipelines.estimating.sample import Sample
 from pipelines.estimating.timing import Pace, pace_of
@@ -18,20 +19,24 @@ BLOCK = 100  # documents by which a report grows while it is timed
 RIGHT = 0.7  # of the answers of a report that is timed
 
 
-def report_pace(targets: np.ndarray, space: LabelSpace, systems: int) -> Pace:
-    """Time a report, a document, on random answers.
+def report_pace(test_labels: Sequence[str], taxonomy: Taxonomy, space: LabelSpace, systems: int) -> Pace:
+    """Time a report, document by document, on random answers.
 
     Parameters
     ----------
-    targets
+    test_labels
         (documents,) label of each test document.
+    taxonomy
+        Where labels without training documents stand.
     space
-        Labels and groups.
+        Labels and groups with training documents.
     systems
         That the report compares with the model.
     """
     random = np.random.default_rng(0)
     labels, groups = len(space.label_ids), len(space.group_ids)
+    every = space.with_untrained(test_labels, taxonomy)
+    targets = every.targets(test_labels)
 
     def report(n: int) -> None:
         gold = targets[: n * BLOCK]
@@ -41,13 +46,13 @@ def report_pace(targets: np.ndarray, space: LabelSpace, systems: int) -> Pace:
         evaluation = evaluate_predictions(
             gold,
             probabilities / probabilities.sum(1, keepdims=True),
-            space=space,
+            space=every,
             train_counts=np.ones(labels, dtype=np.int64),
             coarse_probability=coarse / coarse.sum(1, keepdims=True),
             in_beam=np.ones(coarse.shape, dtype=bool),
             lengths=np.arange(len(gold)),
-            label_names={label: label for label in space.label_ids},
-            group_names={group: group for group in space.group_ids},
+            label_names={label: label for label in every.label_ids},
+            group_names={group: group for group in every.group_ids},
         )
         compare(evaluation, "a sample", answers=dict(zip(BASELINES, answers, strict=False)))
 

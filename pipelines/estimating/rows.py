@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,13 +84,14 @@ class RowWork:
 
 def read_ngrams_of(sample: Sample) -> Ngrams:
     """Read the n-grams of a sample of the training documents."""
-    texts = sample.texts
+    # The first few of a sample may hold none, where all documents together do.
+    texts = sorted(sample.texts, key=lambda text: not any(map(str.isalnum, text)))
 
-    def read(n: int) -> sparse.csr_matrix:
-        return NgramVectorizer.fit(texts[:n], n, min_df=1)[1]
+    def read(texts: Sequence[str]) -> sparse.csr_matrix:
+        return NgramVectorizer.fit(texts, len(texts), min_df=1)[1]
 
-    pace = pace_of(read, len(texts), size=sample.size)
-    features, half = read(len(texts)), read(math.ceil(len(texts) / 2))
+    pace = pace_of(lambda n: read(texts[:n]), len(texts), size=lambda n: sum(map(len, texts[:n])) or 1)
+    features, half = read(sample.texts), read(texts[: math.ceil(len(texts) / 2)])
     growth = math.log2(features.shape[1] / half.shape[1]) if len(texts) > 1 else 1.0
     return Ngrams(features, pace.each, min(1.0, growth))
 
