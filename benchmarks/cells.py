@@ -13,9 +13,10 @@ REAL_DATA = {
     "banking77": "banking questions, 77 labels",
     "attack_procedures": "attack techniques, 353 labels",
     "dc_code": "statutes, 553 labels, long",
+    "usajobs_questions": "federal job questionnaires, 159 labels, long",
     "tw_laws --set encoder=none": "laws in Chinese",
 }
-SETS = ("attack_procedures", "dc_code", "clinc150", "banking77", "tw_laws")
+SETS = ("attack_procedures", "dc_code", "usajobs_questions", "clinc150", "banking77", "tw_laws")
 
 
 def read(name: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ Example: python benchmarks/compare.py attack_procedures --methods flat joint --s
 """
 
 import argparse
+import hashlib
 import os
 import re
 import subprocess
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from harness import ROOT, DataSet, load_data, make_parser, prepare, write_record
 from jobs import Fitted, Job, Spent, cuts_of, encoder_folder, spent_in, together
+from near_duplicates import near_duplicates_of_test
 from peers import PEERS
 
 if TYPE_CHECKING:
@@ -46,10 +48,17 @@ OURS: dict[str, dict[str, Any]] = {
         "beam": 1,
     },
 }
-FLAT = ("flat", "flat_fused")
+FLAT = ("flat", "flat_fused", "label_wise", "label_wise_fused")
+LABEL_WISE = "label_wise"
 METHODS = (*OURS, *FLAT, *PEERS)
-TRAINED_BY = {"joint_neural": "joint", "classic": "chained_all", "flat_fused": "flat"}  # the same encoder training
+TRAINED_BY = {  # the same training of the encoder
+    "joint_neural": "joint",
+    "classic": "chained_all",
+    "flat_fused": "flat",
+    "label_wise_fused": LABEL_WISE,
+}
 LONG = 512  # tokens
+LONGEST_NAME = 250  # of a file: most systems take 255, and one that is being written has 5 more
 FIXED = ("encoder", "dtype", "run_dir", "random_state")  # the same for all methods, or named by other options
 
 
@@ -66,8 +75,11 @@ def main() -> None:
     parser.add_argument("--layers", type=int, help="only the first layers of the encoder, for all methods alike")
     parser.add_argument("--no-attention-dropout", action="store_true", help="in the encoder, for all methods alike")
     parser.add_argument("--documents", type=int, help="at most this many of each part, for a quick look")
+    parser.add_argument("--train-documents", type=int, help="train on this many, and ask for their labels alone")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for this project's methods")
-    parser.add_argument("--flat", action="append", default=[], metavar="KEY=VALUE", help="for flat fine-tuning")
+    parser.add_argument(
+        "--flat", action="append", default=[], metavar="KEY=VALUE", help="for flat fine-tuning, label-wise too"
+    )
     parser.add_argument("--validation-only", action="store_true", help="for the choice of settings")
     parser.add_argument("--here", action="store_true", help="run the first method and seed in this process")
     options = parser.parse_args()
@@ -116,7 +128,8 @@ def run_job(options: argparse.Namespace, method: str, seed: int) -> None:
     for name in ("methods", "seeds", "set", "flat", "here"):
         delattr(options, name)
     run = prepare(options, "compare", run=f"compare-{options.dataset}")
-    data = load_data(options.dataset, options.data, cache=run / "documents", limit=options.documents)
+    limits = {"limit": options.documents, "train_limit": options.train_documents}
+    data = load_data(options.dataset, options.data, cache=run / "documents", **limits)
     train, valid = validation_cut(data)
     job = Job(
         seed=seed,
@@ -127,7 +140,7 @@ def run_job(options: argparse.Namespace, method: str, seed: int) -> None:
             str(options.encoder), run, layers=options.layers, no_attention_dropout=options.no_attention_dropout
         ),
         changes=options.changes,
-        folder=run / method / "-".join([*setup_of(options), *plain(options.changes), str(seed)]),
+        folder=run / method / file_name([*setup_of(options), *plain(options.changes)], str(seed)),
     )
     trained = replace(job, folder=run / TRAINED_BY.get(method, method) / job.folder.name)
     earlier = {} if method not in TRAINED_BY else spent_in(trained.folder)
@@ -158,6 +171,7 @@ def run_job(options: argparse.Namespace, method: str, seed: int) -> None:
         figures["gold"] = [place[label] for label in data.test.labels]
         figures["predicted"] = [place[label] for label in predicted]
         figures["long"] = np.flatnonzero(long_documents(data.test.texts)).tolist()
+        figures["near_duplicates"] = np.flatnonzero(near_duplicates_of_test(data).sum(1)).tolist()
     for part in ("valid",) if options.validation_only else ("valid", "test"):
         told = f"accuracy {figures[part]['accuracy']:.4f}, macro-F1 {figures[part]['macro_f1']:.4f}"
         print(f"{options.dataset}, {method}, seed {seed}, {part}: {told}")
@@ -171,7 +185,9 @@ def fit(method: str, job: Job) -> Fitted:
     if method in FLAT:
         import flat
 
-        return {"flat": flat.fit_flat, "flat_fused": flat.fit_fused}[method](job)
+        if method.startswith(LABEL_WISE):
+            job = replace(job, changes=(*job.changes, f"pooling={LABEL_WISE}"))
+        return flat.fit_fused(job) if method.endswith("_fused") else flat.fit_flat(job)
     return fit_ours(job, OURS[method], ROOT / JOINT if method in ("joint", "joint_neural") else None)
 
 
@@ -255,7 +271,9 @@ def validation_cut(data: DataSet) -> tuple["Documents", "Documents"]:
 
 def changes_of(options: argparse.Namespace, method: str) -> tuple[str, ...]:
     """Return the settings on the command line that are for this method."""
-    return tuple(options.set if method in OURS else options.flat if method in FLAT else ())
+    changes = options.set if method in OURS else options.flat if method in FLAT else ()
+    pools = method.startswith(LABEL_WISE)  # in its own way
+    return tuple(change for change in changes if not (pools and change.startswith("pooling=")))
 
 
 def setup_of(options: argparse.Namespace) -> list[str]:
@@ -263,7 +281,8 @@ def setup_of(options: argparse.Namespace) -> list[str]:
     encoder = [] if str(options.encoder) == "embedded" else [options.encoder.name]
     cuts = cuts_of(layers=options.layers, no_attention_dropout=options.no_attention_dropout)
     documents = [] if options.documents is None else [f"{options.documents}documents"]
-    return [options.dataset, *encoder, *cuts, *documents]
+    training = [] if options.train_documents is None else [f"{options.train_documents}training"]
+    return [options.dataset, *encoder, *cuts, *documents, *training]
 
 
 def out_file(options: argparse.Namespace, method: str, seed: int) -> Path:
@@ -271,8 +290,17 @@ def out_file(options: argparse.Namespace, method: str, seed: int) -> Path:
     folder = options.out or ROOT / "benchmarks" / "results" / "compare"
     part = ["validation"] if options.validation_only else []
     return Path(
-        folder, "-".join([*setup_of(options), method, *plain(changes_of(options, method)), *part, str(seed)]) + ".json"
+        folder,
+        file_name([*setup_of(options), method, *plain(changes_of(options, method)), *part], f"{seed}.json"),
     )
+
+
+def file_name(parts: Sequence[str], end: str) -> str:
+    """Join parts and end of a file name; one that no file system takes is cut, and told from others by a hash."""
+    name = "-".join([*parts, end])
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME // 2]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}-{end}"
 
 
 def plain(changes: Sequence[str]) -> list[str]:

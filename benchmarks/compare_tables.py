@@ -3,14 +3,14 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 from statistics import mean
 from typing import Any
 
 import numpy as np
 from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, spread
-from paired import difference, resampled
+from paired import ALL, difference, parts_of_test, resampled
 
 METHODS = {
     "joint": "this project, joint",
@@ -21,6 +21,8 @@ METHODS = {
     "classic": "classic recipe: rows inside each group, hard route",
     "flat": "flat fine-tuning (transformers)",
     "flat_fused": "flat fine-tuning, fused with n-gram rows",
+    "label_wise": "label-wise attention BERT (LibMultiLabel)",
+    "label_wise_fused": "label-wise attention BERT, fused with n-gram rows",
     "svm": "TF-IDF + LinearSVC",
     "embeddings": "embeddings + logistic regression",
     "hiclass_lcpn_tfidf": "HiClass per node, TF-IDF",
@@ -49,7 +51,10 @@ def compared() -> dict[str, dict[str, Runs]]:
     trainings: dict[str, dict[tuple[str, tuple[str, ...]], Runs]] = {}  # setup -> method and changed settings -> runs
     for record in sorted(records, key=place):
         settings, figures = record["settings"], record["figures"]
-        parts = "{train:,} training, {valid:,} validation, {test:,} test documents".format(**figures["documents"])
+        drawn = " (drawn at random)" if settings.get("train_documents") else ""  # the option is newer than records
+        parts = "{train:,} training{drawn}, {valid:,} validation, {test:,} test documents".format(
+            **figures["documents"], drawn=drawn
+        )
         groups = f" in {figures['groups']} groups" if figures["groups"] else ", no groups given"
         layers = f"; the encoder's first {settings['layers']} layers" if settings["layers"] else ""
         dropout = "; no dropout on its attention weights" if settings.get("no_attention_dropout") else ""
@@ -86,25 +91,24 @@ def compare() -> str:
     """Figures of each method on each data set, mean over the seeds."""
     blocks = []
     for setup, methods in compared().items():
-        long = _long_documents(methods)
-        head = ("method", "seeds", "accuracy", "macro-F1", "tail F1", "hierarchical F1", *_long_head(long),
+        parts = _parts(methods)
+        head = ("method", "seeds", "accuracy", "macro-F1", "tail F1", "hierarchical F1", *_heads(parts),
                 "training, minutes", "documents/s", "peak, GiB", "machine")  # fmt: skip
-        rows = ([method, *_compared_row(runs, long)] for method, runs in methods.items())
+        rows = ([method, *_compared_row(runs, parts)] for method, runs in methods.items())
         blocks.append(f"{setup}{_changes(methods)}\n\n{markdown(head, *rows)}")
     return "\n\n".join(blocks) or NO_RESULTS
 
 
-def _long_documents(methods: dict[str, Runs]) -> list[int]:
-    """Return the places of the test documents over 512 tokens, the same in every record of a set."""
-    long: list[int] = next(iter(next(iter(methods.values())).values()))["figures"]["long"]
-    return long
+def _parts(methods: dict[str, Runs]) -> dict[str, np.ndarray]:
+    """Return the test documents that are counted apart, the same in every record of a set."""
+    return parts_of_test(record["figures"] for runs in methods.values() for record in runs.values())
 
 
-def _long_head(long: Sequence[int]) -> list[str]:
-    return [f"accuracy, {len(long):,} documents over 512 tokens"] if long else []
+def _heads(parts: Mapping[str, np.ndarray]) -> list[str]:
+    return [f"accuracy, {part}" for part in parts]
 
 
-def _compared_row(runs: Runs, long: Sequence[int]) -> list[str]:
+def _compared_row(runs: Runs, parts: Mapping[str, np.ndarray]) -> list[str]:
     figures = [record["figures"] for record in runs.values()]
     tests = [part["test"] for part in figures]
     training = [part["training"] for part in figures]
@@ -117,7 +121,7 @@ def _compared_row(runs: Runs, long: Sequence[int]) -> list[str]:
         *(spread([part[name] for part in tests]) for name in ("accuracy", "macro_f1")),
         spread([part["thirds"]["tail"] for part in tests]),
         spread([part["hierarchical_f1"] for part in tests]),
-        *([spread([_share_right(part, long) for part in figures])] if long else []),
+        *(spread([_share_right(part, places) for part in figures]) for places in parts.values()),
         f"{mean(part['seconds'] for part in training) / 60:.1f}",
         f"{mean(part['documents_per_second'] for part in figures):,.0f}",
         peak,
@@ -131,7 +135,7 @@ def _machine(machine: dict[str, Any]) -> str:
     return machine.get("gpu") or f"{machine['cores']} cores{fewer}"
 
 
-def _share_right(figures: dict[str, Any], places: Sequence[int]) -> float:
+def _share_right(figures: dict[str, Any], places: np.ndarray) -> float:
     return mean(figures["gold"][place] == figures["predicted"][place] for place in places)
 
 
@@ -139,10 +143,10 @@ def compare_differences() -> str:
     """Joint training less each other method, paired over seeds and test documents."""
     blocks = []
     for setup, methods in compared().items():
-        long = _long_documents(methods)
-        rows = list(_difference_rows(methods, long))
+        parts = _parts(methods)
+        rows = list(_difference_rows(methods, parts))
         if rows:
-            head = ("", "less", "seeds", "accuracy", "macro-F1", *_long_head(long))
+            head = ("", "less", "seeds", "accuracy", "macro-F1", *_heads(parts))
             blocks.append(f"{setup}\n\n{markdown(head, *rows)}")
     return "\n\n".join(blocks) or NO_RESULTS
 
@@ -157,7 +161,7 @@ def compare_trained() -> str:
         cut = re.search("encoder's first [^;]*", setup)  # layers
         told = "; ".join([REAL_DATA[setup.split("**")[1]], *([cut[0]] if cut else [])])
         paired = set.intersection(*(set(methods[method]) for method in (joint, *flat)))  # seeds
-        leads = {other: cells for of, other, _, *cells in _difference_rows(methods, []) if of == joint}
+        leads = {other: cells for of, other, _, *cells in _difference_rows(methods, {}) if of == joint}
         for method in (joint, *flat):
             tests = [record["figures"]["test"] for seed, record in methods[method].items() if seed in paired]
             scores = [spread([part[figure] for part in tests]) for figure in ("accuracy", "macro_f1")]
@@ -167,7 +171,7 @@ def compare_trained() -> str:
     return markdown(head, *([*row[:4], row[5], row[4], row[6]] for row in rows)) if rows else NO_RESULTS
 
 
-def _difference_rows(methods: dict[str, Runs], long: Sequence[int]) -> Iterator[list[str]]:
+def _difference_rows(methods: dict[str, Runs], parts: Mapping[str, np.ndarray]) -> Iterator[list[str]]:
     def scored(places: Any) -> dict[str, dict[int, np.ndarray]]:
         return {
             method: {seed: resampled(*(np.array(record["figures"][name])[places] for name in ("gold", "predicted")))
@@ -175,13 +179,13 @@ def _difference_rows(methods: dict[str, Runs], long: Sequence[int]) -> Iterator[
             for method, runs in methods.items()
         }  # fmt: skip
 
-    parts = [scored(slice(None)), *([scored(long)] if long else [])]
+    of_parts = [scored(places) for places in {ALL: slice(None), **parts}.values()]
     for joint in methods:
         if joint.split(", `")[0] not in (METHODS["joint"], METHODS["joint_neural"]):
             continue
         for other, runs in methods.items():
             cells: list[str] = []
-            for part in parts:
+            for part in of_parts:
                 a, b = part[joint], part[other]
                 if not any(record["figures"]["random"] for record in runs.values()):
                     b = dict.fromkeys(a, next(iter(b.values())))  # one run stands for every seed

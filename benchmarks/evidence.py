@@ -19,7 +19,8 @@ from harness import load_data, make_parser, prepare, print_table, write_record
 
 from stages.features import FeatureExtractor, NeuralFeatures, cached_vectors
 from stages.router.router import Inputs
-from stages.vectors import SegmentVectors, Shard
+from stages.shards import Shard
+from stages.vectors import UnitVectors
 
 RESAMPLES = 2000
 LARGEST, OTHER = "largest share", "another one at random"
@@ -100,7 +101,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
 class CachedFeatures(NeuralFeatures):
     """The features of a model, with the segment vectors of some texts from the cache of a run folder."""
 
-    def __init__(self, features: NeuralFeatures, texts: Sequence[str], vectors: SegmentVectors) -> None:
+    def __init__(self, features: NeuralFeatures, texts: Sequence[str], vectors: UnitVectors) -> None:
         super().__init__(
             encoder=features.encoder,
             fine_encoders=features.fine_encoders,
@@ -111,15 +112,15 @@ class CachedFeatures(NeuralFeatures):
         self.places = {text: place for place, text in enumerate(texts)}
         self.vectors = vectors
 
-    def segment_vectors(self, texts: Sequence[str]) -> Any:
+    def unit_vectors(self, texts: Sequence[str]) -> Any:
         """Vectors of the segments of `texts`, which must be known."""
         known = [np.array(self.vectors[self.places[text]]) for text in texts]
         return {self.encoder: _in_memory(known)}
 
 
-def _in_memory(vectors: Sequence[np.ndarray]) -> SegmentVectors:
+def _in_memory(vectors: Sequence[np.ndarray]) -> UnitVectors:
     """Put the segment vectors of documents together."""
-    return SegmentVectors([Shard(np.concatenate(vectors), np.array([len(own) for own in vectors]))])
+    return UnitVectors([Shard(np.concatenate(vectors), np.array([len(own) for own in vectors]))])
 
 
 def leave_out(model: Any, text: str) -> tuple[np.ndarray, list[tuple[int, int]], np.ndarray]:
@@ -127,9 +128,9 @@ def leave_out(model: Any, text: str) -> tuple[np.ndarray, list[tuple[int, int]],
     from pipelines.explaining.explain import explain
 
     explanation = explain(model, text, top_k=1)
-    spans = [(segment.start, segment.end) for segment in explanation.segments]
+    spans = [(segment.start, segment.end) for segment in explanation.units]
     features = model.extractor.neural
-    vectors = features.segment_vectors([text])[features.encoder][0]
+    vectors = features.unit_vectors([text])[features.encoder][0]
     readings = _in_memory([vectors, *(np.delete(vectors, place, axis=0) for place in range(len(vectors)))])
     read, logits = features.read({features.encoder: readings})
     ngrams = None
@@ -139,7 +140,7 @@ def leave_out(model: Any, text: str) -> tuple[np.ndarray, list[tuple[int, int]],
         )
     routed = model.router.route(Inputs(read, logits, ngrams))
     best = model.label_ids.index(explanation.label)
-    return np.array([s.share for s in explanation.segments]), spans, routed.probabilities[:, best].astype(np.float64)
+    return np.array([s.share for s in explanation.units]), spans, routed.probabilities[:, best].astype(np.float64)
 
 
 def compare(drops: np.ndarray, seed: int = 0) -> dict[str, Any]:

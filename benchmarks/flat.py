@@ -4,7 +4,8 @@
 the best validation accuracy is kept. Settings are arguments of `TrainingArguments` by their own names, and five more,
 tricks that need neither the tree nor the texts of the labels:
 
-pooling: mean            mean of the tokens under the output layer, instead of the model's own pooler
+pooling: mean            mean of the tokens under the output layer, instead of the model's own pooler; label_wise is a
+                         rival of its own, which reads whole documents (`label_wise.py`)
 class_weights: balanced  in the loss, as scikit-learn computes them
 logit_adjustment: 1.0    this times the log of each label's share of the training documents, added to the logits in the
                          loss (Menon et al. 2021)
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from jobs import Fitted, Job
+from label_wise import LabelWiseBert
 from safetensors.torch import load_model, save_model
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils.class_weight import compute_class_weight
@@ -94,7 +96,8 @@ class FlatModel:
         self.arguments = {**DEFAULTS, **given}
         self.job = job
         self.tokenizer = AutoTokenizer.from_pretrained(job.encoder)
-        self.max_tokens = min(MAX_TOKENS, int(self.tokenizer.model_max_length))
+        whole = self.own["pooling"] == "label_wise"
+        self.max_tokens = None if whole else min(MAX_TOKENS, int(self.tokenizer.model_max_length))
         self.folder = job.folder / self._key()
         set_seed(job.seed)  # of the output layer
         self.model = make_model(job.encoder, job.labels, self.own["pooling"])
@@ -165,7 +168,8 @@ class FlatModel:
         )
 
     def _tokenized(self, texts: Sequence[str], targets: np.ndarray | None = None) -> list[dict[str, Any]]:
-        read = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)
+        cut = self.max_tokens is not None
+        read = self.tokenizer(list(texts), truncation=cut, max_length=self.max_tokens, verbose=False)
         documents = [{name: read[name][i] for name in read} for i in range(len(texts))]
         if targets is not None:
             for document, target in zip(documents, targets.tolist(), strict=True):
@@ -257,12 +261,14 @@ def make_model(encoder: str, labels: np.ndarray, pooling: str) -> nn.Module:
     labels
         (labels,) their ids, in the order of the logits.
     pooling
-        ``default`` for the model that transformers makes, or ``mean``.
+        ``default`` for the model that transformers makes, ``mean`` or ``label_wise``.
     """
     if pooling == "mean":
         return MeanPooled(AutoModel.from_pretrained(encoder), len(labels))
+    if pooling == "label_wise":
+        return LabelWiseBert(encoder, len(labels))
     if pooling != "default":
-        sys.exit(f"pooling={pooling!r}: it is default or mean")
+        sys.exit(f"pooling={pooling!r}: it is default, mean or label_wise")
     names = dict(enumerate(labels))
     return AutoModelForSequenceClassification.from_pretrained(
         encoder, num_labels=len(names), id2label=names, label2id={name: place for place, name in names.items()}
@@ -278,8 +284,8 @@ def fit_flat(job: Job) -> Fitted:
 def fit_fused(job: Job) -> Fitted:
     """Fuse the flat model with this project's n-gram rows, by two weights fitted on validation documents.
 
-    The flat model is that of the method `flat` with the same seed and settings, in its folder; trained where it is
-    missing.
+    The flat model is that of the method without n-grams with the same seed and settings, in its folder; trained where
+    it is missing.
     """
     flat = FlatModel(job).fit()
     vectorizer, rows = _ngram_rows(job)

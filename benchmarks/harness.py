@@ -54,7 +54,9 @@ class DataSet:
     test: "Documents"
 
 
-def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None) -> DataSet:
+def load_data(
+    name: str, folder: Path, *, cache: Path, limit: int | None = None, train_limit: int | None = None
+) -> DataSet:
     """Read and check the files ``train``, ``valid`` (if there) and ``test`` in ``folder/name``.
 
     Parameters
@@ -67,6 +69,8 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
         Where the tables are written.
     limit
         Take this many documents of each part, drawn at random with a fixed seed; None takes all.
+    train_limit
+        The same for the training documents alone. What other parts have of labels that these lack is left out.
     """
     import numpy as np
 
@@ -83,8 +87,9 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
         file = next((f for s in SUFFIXES if (f := folder / name / f"{role}{s}").exists()), None)
         if file is not None:
             tables[role] = read_documents(file, group="coarse", cache_dir=cache)
-            if limit is not None and limit < len(tables[role]):
-                places = np.random.default_rng(0).choice(len(tables[role]), limit, replace=False)
+            most = min(n for n in (limit, train_limit if role == "train" else None, len(tables[role])) if n is not None)
+            if most < len(tables[role]):
+                places = np.random.default_rng(0).choice(len(tables[role]), most, replace=False)
                 tables[role] = tables[role].select(np.sort(places))
         elif role != "valid":
             sys.exit(f"{folder / name} has no file {role} ({', '.join(SUFFIXES)})")
@@ -92,7 +97,7 @@ def load_data(name: str, folder: Path, *, cache: Path, limit: int | None = None)
     taxonomy = None
     if any(group is not None for group in groups):
         taxonomy = Taxonomy.from_data(tables["train"]["label"][:], groups)
-    if limit is not None:  # a small sample lacks labels: what it does not know is left out
+    if limit is not None or train_limit is not None:  # a small sample lacks labels: what it does not know is left out
         known = set(tables["train"]["label"][:])
         tables = {r: t.select([i for i, label in enumerate(t["label"]) if label in known]) for r, t in tables.items()}
     parts: dict[str, Documents] = {}

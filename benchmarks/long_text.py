@@ -1,213 +1,255 @@
-"""What aggregator and label attention add on long documents, and what the text after token 512 adds.
+r"""What reading the whole document is worth, for its group and for its fine label.
 
-Only the coarse stage is trained, with the lexical expert off, on the segment vectors in the run folder.
+Each reading of the documents is a training of its own with the same settings: all of the document, and its first 512
+tokens in training, validation and test alike. The encoder is frozen and there are no n-grams unless --set says
+otherwise. --variant adds a reading: settings of the classifier that it changes, and `first_tokens=N` for a cut.
+The first reading is compared with every other one, paired over seeds and documents, also on the test documents over
+512 tokens and on those that are no near duplicates; what is chosen is chosen on validation documents. Answers are kept
+in the run folder and not given anew: after a change of code, name a new one.
 
-Example: python benchmarks/long_text.py dc_code --seeds 0 1 2
+Example: python benchmarks/long_text.py usajobs_questions --seeds 0 1 2
+         python benchmarks/long_text.py usajobs_questions --set lexical=true
+         python benchmarks/long_text.py dc_code --variant "no aggregator: aggregator=false" \
+             --variant "four segments: max_segments=4" --variant "the first 128 tokens: first_tokens=128"
 """
 
 import argparse
+import json
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from harness import DataSet, load_data, make_parser, prepare, print_table, write_record
+from compare import LONG, long_documents, validation_cut
+from harness import DataSet, frozen, load_data, make_parser, prepare, print_table, write_record
+from near_duplicates import near_duplicates_of_test
+from paired import ALL, FIGURES, difference, parts_of_test, resampled
 
 if TYPE_CHECKING:
-    from pipelines.settings import Settings
-    from pipelines.training.neural import NeuralStage
-    from stages.coarse.encoder import Encoder
-    from stages.coarse.segments import Segmenter
-    from stages.label_space import LabelSpace
-    from stages.vectors import SegmentVectors
+    from collections.abc import Sequence
 
-VARIANTS = {
-    "mean pooling + linear": (False, False),
-    "+ aggregator": (True, False),
-    "+ label attention": (False, True),
-    "both": (True, True),
-}
-REFERENCE = "logistic regression on pooled vectors"  # fitted to its end, unlike a linear layer that stops early
-FIRST_TOKENS = 512
+    from pipelines.data.documents import Documents
+    from pipelines.model.model import Model
+    from pipelines.settings import Settings
+
+Answers = dict[str, dict[str, list[str]]]  # valid and test -> what was asked for -> an id a document
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What of a document is read, and with which settings.
+
+    Attributes
+    ----------
+    name
+        In tables.
+    first_tokens
+        How many tokens of a document are read; None reads all.
+    settings
+        ``KEY=VALUE`` of the classifier, over those of all readings.
+    """
+
+    name: str
+    first_tokens: int | None = None
+    settings: tuple[str, ...] = ()
+
+
+ASKED = ("fine", "group", "coarse")  # the label, its group, and the group by the coarse stage alone
+READINGS = (Reading("all of the document"), Reading(f"the first {LONG} tokens", LONG))
 
 
 def main() -> None:
-    """Train each variant with each seed and compare them on the test documents."""
+    """Train each reading with each seed and compare them."""
     parser = make_parser(__doc__, "long_text-DATASET")
-    parser.add_argument("dataset", nargs="?", default="dc_code", help="folder under --data (default: dc_code)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one training of each variant a seed")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the classifier")
+    parser.add_argument("dataset", help="folder under --data; it must have groups")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one training of each reading a seed")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all readings alike")
+    parser.add_argument("--variant", action="append", default=[], type=parse_reading, metavar="NAME: KEY=VALUE ...",
+                        help="one more reading")  # fmt: skip
     parser.add_argument("--documents", type=int, help="at most this many of each part, for a quick look")
     options = parser.parse_args()
-    name = "-".join(["long_text", options.dataset, *(s.replace("=", "-") for s in options.set)])
-    prepare(options, name, run=options.dataset)
-    figures = measure(options)
-    rows = [
-        (name, *(f"{x:.4f}" for x in (f["mean"], f["spread"], f["group_macro_f1"], f["valid_mean"])))
-        for name, f in figures["variants"].items()
-    ]
-    rows.append((REFERENCE, f"{figures[REFERENCE]:.4f}", "", "", ""))
-    print_table(
-        "Group accuracy on test",
-        ("variant", "mean", "standard deviation", "group macro-F1", "on validation data"),
-        rows,
-    )
-    print_table(
-        "Differences in points, paired bootstrap over documents",
-        ("what", "seed", "difference", "95 % interval"),
-        [
-            (what, str(d["seed"]), f"{100 * d['value']:+.2f}", f"{100 * d['low']:+.2f} to {100 * d['high']:+.2f}")
-            for what, differences in figures["differences"].items()
-            for d in differences
-        ],
-    )
-    long = figures["long_documents"]
-    print(f"{long['documents']} test documents have more than {FIRST_TOKENS} tokens; group accuracy of 'both' there:")
-    for name, accuracies in long["group_accuracy"].items():
-        print(f"  {name}: {np.mean(accuracies):.4f} ({', '.join(f'{a:.4f}' for a in accuracies)})")
+    readings = (*READINGS, *options.variant)
+    options.variant = [reading.name for reading in options.variant]
+    if len({reading.name for reading in readings}) < len(readings):
+        parser.error(f"--variant: two readings have one name: {', '.join(reading.name for reading in readings)}")
+    settings = {reading: settings_of(options, reading) for reading in readings}  # refused now or never
+    name = "-".join(["long_text", options.dataset, *(change.replace("=", "-") for change in options.set)])
+    run = prepare(options, name, run=options.dataset)
+    data = load_data(options.dataset, options.data, cache=run / "documents", limit=options.documents)
+    if data.taxonomy is None:
+        parser.error(f"{options.dataset} has no groups, and the coarse stage is half of what is measured")
+    train, valid = validation_cut(data)
+    data = replace(data, train=train, valid=valid)
+    answers = {
+        reading: {
+            seed: answer(data, reading, settings[reading].resolved(random_state=seed), run) for seed in options.seeds
+        }
+        for reading in readings
+    }
+    figures = summary(data, answers)
+    first = READINGS[0].name
+    for part in figures["parts"]:
+        print_table(
+            f"{options.dataset}, {part}: accuracy / macro-F1",
+            ("reading", *ASKED, "first - this, fine"),
+            [(reading, *(_pair(scores) for scores in found["parts"][part]["scores"].values()),
+              "" if reading == first else _points(found["parts"][part]["difference"]["fine"]))
+             for reading, found in figures["readings"].items()],
+        )  # fmt: skip
     write_record(options, figures)
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Train and compare.
+def parse_reading(told: str) -> Reading:
+    """Read ``NAME: KEY=VALUE KEY=VALUE``; refuse what has another form."""
+    name, colon, changes = told.partition(":")
+    settings = shlex.split(changes)
+    cuts = [change for change in settings if change.startswith("first_tokens=")]
+    numbers = [change.partition("=")[2] for change in cuts]
+    if not (name.strip() and colon and settings) or not all("=" in change for change in settings):
+        raise argparse.ArgumentTypeError(f"{told!r} is not of the form 'NAME: KEY=VALUE KEY=VALUE'")
+    if len(cuts) > 1 or not all(number.isdecimal() and int(number) for number in numbers):
+        raise argparse.ArgumentTypeError(f"{told!r}: first_tokens is one number from 1")
+    rest = tuple(change for change in settings if change not in cuts)
+    return Reading(name.strip(), int(numbers[0]) if numbers else None, rest)
+
+
+def settings_of(options: argparse.Namespace, reading: Reading) -> "Settings":
+    """Return the settings of a reading."""
+    from pipelines.config import load_config
+
+    changes = (*frozen(options.set), "lexical=false", *options.set, *reading.settings)
+    return load_config(None, [f"classifier.{change}" for change in changes]).classifier
+
+
+def answer(data: DataSet, reading: Reading, settings: "Settings", run: Path) -> Answers:
+    """Train a reading and answer the validation and test documents, or give the answers that the run folder holds.
 
     Parameters
     ----------
-    options
-        As parsed.
+    data
+        With its validation part.
+    reading
+        What is read.
+    settings
+        Its settings, with the seed.
+    run
+        Run folder.
     """
-    from sklearn.metrics import f1_score
+    from pipelines import HierarchicalClassifier
+    from pipelines.data.splits import fingerprint
+    from stages.run_folder import cache_key
 
-    from pipelines.config import load_config
-    from pipelines.data.augmentation import label_texts
-    from pipelines.evaluation.baselines import logistic_predictions
-    from pipelines.training.encoder import load_encoder
-    from pipelines.training.encoders import Encoders
-    from stages.features import cached_vectors, run_document_model
-    from stages.label_space import LabelSpace
+    assert data.valid is not None  # noqa: S101 - main has cut it; this tells the type checker
+    parts = {"train": data.train, "valid": data.valid, "test": data.test}
+    asked = settings.model_dump(mode="json", exclude={"run_dir", "device", "n_jobs"})
+    documents = [fingerprint(part.texts, part.labels) for part in parts.values()]
+    key = cache_key(settings=asked, first_tokens=reading.first_tokens, documents=documents)[:16]
+    file = run / "readings" / f"{key}.json"
+    if not file.exists():
+        print(f"{reading.name}, seed {settings.random_state}", flush=True)
+        if reading.first_tokens is not None:
+            parts = {name: first_tokens(part, reading.first_tokens) for name, part in parts.items()}
+        train, valid = parts["train"], parts["valid"]
+        classifier = HierarchicalClassifier(data.taxonomy, **settings.resolved(run_dir=str(run)).model_dump())
+        classifier.fit(train.texts, train.labels, validation=(valid.texts, valid.labels))
+        found = {name: answered(classifier.model_, parts[name].texts, run) for name in ("valid", "test")}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(found), encoding="utf-8")
+        part.replace(file)
+    kept: Answers = json.loads(file.read_text(encoding="utf-8"))
+    return kept
 
-    data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
-    if data.taxonomy is None or data.valid is None:
-        raise SystemExit(f"{options.dataset} has no groups or no validation part, which this benchmark needs")
-    changes = [f"classifier.{s}" for s in ("trainable=frozen", "lexical=off", *options.set)]
-    settings = load_config(None, changes).classifier
-    space = LabelSpace.of(data.taxonomy, data.train.labels)
-    gold = space.group_of[space.targets(data.test.labels)]
-    texts_of_labels = label_texts(data.taxonomy, data.train).values()
-    encoder, segmenter = load_encoder(Encoders(settings), data.train.texts, texts_of_labels)
 
-    def encoded(texts: Any) -> "SegmentVectors":
-        return cached_vectors(texts, encoder, segmenter, settings.tokens_per_chunk, options.run)
+def first_tokens(documents: "Documents", tokens: int) -> "Documents":
+    """Cut each document after so many tokens of the embedded encoder, where it has more."""
+    from transformers import AutoTokenizer
 
-    test = encoded(data.test.texts)
-    long, cut = cut_long_documents(data.test.texts, encoder.tokenizer)
-    readings = {
-        "all segments": [test[int(d)] for d in long],
-        f"first {FIRST_TOKENS} tokens": encoded(cut) if len(long) else (),
-        f"whole segments within the first {FIRST_TOKENS} tokens": [
-            test[int(d)][: whole_segments(settings, segmenter)] for d in long
-        ],
+    from hierarchy.embedding.embedded import embedded_encoder_path
+
+    tokenizer = AutoTokenizer.from_pretrained(embedded_encoder_path())
+
+    def cut(text: str) -> str:
+        ends = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+        return text if len(ends) <= tokens else text[: ends[tokens - 1][1]]
+
+    return replace(documents, texts=[cut(text) for text in documents.texts])
+
+
+def answered(model: "Model", texts: "Sequence[str]", run: Path) -> dict[str, list[str]]:
+    """Answer documents, their vectors through the cache of the run folder: ids by what is asked for."""
+    routed = model.router.route(model.extractor.through_cache(texts, run))
+    group_of = {label.id: group.id for group in model.taxonomy.groups for label in group.labels}
+    fine = [model.label_ids[column] for column in routed.probabilities.argmax(1)]
+    coarse = [model.group_ids[column] for column in routed.coarse.argmax(1)]
+    return {"fine": fine, "group": [group_of[label] for label in fine], "coarse": coarse}
+
+
+def summary(data: DataSet, answers: dict[Reading, dict[int, Answers]]) -> dict[str, Any]:
+    """Score each reading on validation and test documents, and the first one's lead over it, as means over the seeds.
+
+    Parameters
+    ----------
+    data
+        With its validation part.
+    answers
+        Reading -> seed -> answers.
+    """
+    assert data.valid is not None and data.taxonomy is not None  # noqa: S101, PT018 - main has seen to both
+    group_of = {label.id: group.id for group in data.taxonomy.groups for label in group.labels}
+    number = {one: place for place, one in enumerate([*group_of, *group_of.values()])}
+
+    def right(part: str, asked: str) -> list[str]:
+        labels = getattr(data, part).labels
+        return list(labels) if asked == "fine" else [group_of[label] for label in labels]
+
+    def scored(part: str, asked: str, places: Any = slice(None)) -> dict[Reading, dict[int, np.ndarray]]:
+        gold = np.array([number[one] for one in right(part, asked)])[places]
+        return {
+            reading: {seed: resampled(gold, np.array([number[one] for one in of_seed[part][asked]])[places])
+                      for seed, of_seed in of_reading.items()}
+            for reading, of_reading in answers.items()
+        }  # fmt: skip
+
+    apart = {
+        "gold": data.test.labels,
+        "long": np.flatnonzero(long_documents(data.test.texts)).tolist(),
+        "near_duplicates": np.flatnonzero(near_duplicates_of_test(data).sum(1)).tolist(),
     }
-
-    correct: dict[str, list[np.ndarray]] = {}  # variant -> one (documents,) a seed
-    of_long: dict[str, list[np.ndarray]] = {name: [] for name in readings}
-    figures: dict[str, Any] = {}
-    for name, (aggregator, attention) in VARIANTS.items():
-        macro, valid, correct[name] = [], [], []
-        for seed in options.seeds:
-            chosen = settings.model_copy(
-                update={"aggregator": aggregator, "label_attention": attention, "random_state": seed}
-            )
-            stage, best = train(chosen, data, space, encoder, segmenter, options.run)
-            answers = run_document_model(stage.document_model, test)[1].argmax(1)
-            correct[name].append(answers == gold)
-            macro.append(f1_score(gold, answers, average="macro", zero_division=0))
-            valid.append(best)
-            if name == "both" and len(long):
-                for reading, vectors in readings.items():
-                    of_long[reading].append(groups_of(stage, vectors) == gold[long])
-        accuracies = [float(c.mean()) for c in correct[name]]
-        figures[name] = {
-            "accuracies": accuracies,
-            "mean": float(np.mean(accuracies)),
-            "spread": float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0,
-            "group_macro_f1": float(np.mean(macro)),
-            "valid_mean": float(np.mean(valid)),
-        }
-    everything, first, whole = readings
-    fitted = logistic_predictions(
-        stage.vectors(encoder, "training").pooled(), space.group_of[space.targets(data.train.labels)], test.pooled()
-    )
-    reference = [fitted == gold] * len(options.seeds)
+    parts = {ALL: np.arange(len(data.test)), **parts_of_test([apart])}
+    readings: dict[Reading, dict[str, Any]] = {
+        reading: {"first_tokens": reading.first_tokens, "settings": reading.settings, "valid": {},
+                  "parts": {part: {"scores": {}, "difference": {}} for part in parts}}
+        for reading in answers
+    }  # fmt: skip
+    whole = next(iter(answers))
+    for asked in ASKED:
+        for reading, scores in scored("valid", asked).items():
+            readings[reading]["valid"][asked] = _mean(scores)
+        for part, places in parts.items():
+            of_readings = scored("test", asked, places)
+            for reading, scores in of_readings.items():
+                found = readings[reading]["parts"][part]
+                found["scores"][asked] = _mean(scores)
+                found["difference"][asked] = difference(of_readings[whole], scores)
     return {
-        "variants": figures,
-        REFERENCE: float(reference[0].mean()),
-        "differences": {
-            "both - mean pooling": differences(options.seeds, correct["both"], correct["mean pooling + linear"]),
-            f"both - {REFERENCE}": differences(options.seeds, correct["both"], reference),
-            f"long documents: {everything} - {first}": differences(options.seeds, of_long[everything], of_long[first]),
-            f"long documents: {everything} - {whole}": differences(options.seeds, of_long[everything], of_long[whole]),
-        },
-        "long_documents": {
-            "documents": len(long),
-            "group_accuracy": {name: [float(c.mean()) for c in of_seed] for name, of_seed in of_long.items()},
-        },
-        "documents": {"train": len(data.train.texts), "test": len(data.test.texts)},
-        "settings": settings.model_dump(exclude={"run_dir"}),
+        "parts": {part: len(places) for part, places in parts.items()},
+        "readings": {reading.name: found for reading, found in readings.items()},
+        "documents": {name: len(getattr(data, name)) for name in ("train", "valid", "test")},
     }
 
 
-def train(
-    settings: "Settings", data: DataSet, space: "LabelSpace", encoder: "Encoder", segmenter: "Segmenter", folder: Path
-) -> "tuple[NeuralStage, float]":
-    """Train one variant, or read it from the run folder; return it with its best validation figure."""
-    from pipelines.training.encoder import group_embeddings
-    from pipelines.training.neural import NeuralStage
-
-    assert data.taxonomy is not None and data.valid is not None  # noqa: S101, PT018 - measure has checked
-    stage = NeuralStage(
-        settings, encoder, segmenter, train_texts=data.train.texts, valid_texts=data.valid.texts, folder=folder
-    )
-    targets, valid_targets = (space.targets(part.labels) for part in (data.train, data.valid))
-    embeddings = group_embeddings(settings, data.taxonomy, space, (encoder, segmenter))
-    training = stage.train(data.taxonomy, space, targets, valid_targets, group_embeddings=embeddings)
-    return stage, float(training.best_metric or 0.0)
+def _mean(scores: dict[int, np.ndarray]) -> dict[str, float]:
+    return dict(zip(FIGURES, np.mean([of_seed[:, 0] for of_seed in scores.values()], axis=0).tolist(), strict=True))
 
 
-def cut_long_documents(texts: Any, tokenizer: Any) -> tuple[np.ndarray, list[str]]:
-    """Find the documents of more than 512 tokens and cut their text after the 512th."""
-    places, cut = [], []
-    for place, text in enumerate(texts):
-        encoded = tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
-        )
-        offsets = encoded["offset_mapping"]
-        if len(offsets) > FIRST_TOKENS:
-            places.append(place)
-            cut.append(text[: offsets[FIRST_TOKENS - 1][1]])
-    return np.array(places, dtype=np.int64), cut
+def _pair(scores: dict[str, float]) -> str:
+    return " / ".join(f"{100 * scores[figure]:.1f}" for figure in FIGURES)
 
 
-def whole_segments(settings: "Settings", segmenter: Any) -> int:
-    """How many segments lie within the first 512 tokens as a whole."""
-    room = settings.segment_tokens - segmenter.tokenizer.num_special_tokens_to_add()
-    return max(1, (FIRST_TOKENS - room) // (room - settings.overlap) + 1)
-
-
-def groups_of(stage: "NeuralStage", vectors: Any) -> np.ndarray:
-    """Group of each document whose segment vectors are given."""
-    from stages.features import run_document_model
-
-    return np.asarray(run_document_model(stage.document_model, vectors)[1].argmax(1))
-
-
-def differences(seeds: list[int], a: list[np.ndarray], b: list[np.ndarray]) -> list[dict[str, Any]]:
-    """Paired bootstrap of a minus b, one a seed."""
-    from dataclasses import asdict
-
-    from pipelines.evaluation.bootstrap import paired_bootstrap
-
-    pairs = zip(seeds, a, b, strict=False)  # empty where no document is long
-    return [{"seed": seed, **asdict(paired_bootstrap(one, other))} for seed, one, other in pairs]
+def _points(lead: dict[str, dict[str, float]]) -> str:
+    return " / ".join("{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * x for x in lead[f].values())) for f in FIGURES)
 
 
 if __name__ == "__main__":

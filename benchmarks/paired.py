@@ -1,14 +1,131 @@
-"""Paired bootstrap over seeds and test documents: which difference of two methods is more than chance."""
+r"""Paired bootstrap over seeds and test documents: which difference of two methods is more than chance.
 
-from collections.abc import Mapping
+As a script it sets two trainings side by side, whichever version made them: records of `real_data.py` or `compare.py`,
+one a seed, which hold the answers to the same test documents.
+
+Example: python benchmarks/paired.py benchmarks/results/real_data-dc_code.json \
+             --less ../older/benchmarks/results/compare/dc_code-chained-0.json
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from harness import make_parser, prepare, print_table, write_record
 from scipy import sparse
 
 RESAMPLES = 2000
 LEVEL = 0.95
 FIGURES = ("accuracy", "macro_f1")
+ALL = "all test documents"
+
+
+def main() -> None:
+    """Compare the records of two trainings."""
+    parser = make_parser(__doc__, "paired")
+    parser.add_argument("records", nargs="+", type=Path, help="of one training, a seed each")
+    parser.add_argument("--less", nargs="+", type=Path, required=True, metavar="RECORD", help="of the other training")
+    options = parser.parse_args()
+    sides = read_answers(options.records), read_answers(options.less)
+    for side in ("records", "less"):
+        setattr(options, side, [file.stem for file in getattr(options, side)])
+    prepare(options, f"paired-{options.records[0]}-less-{options.less[0]}")
+    figures = side_by_side(*sides)
+    for name, part in figures.items():
+        print_table(
+            f"{name} ({part['documents']})",
+            ("figure", "one", "the other", "difference in points", "95 % interval"),
+            [
+                (figure, f"{part['one'][figure]:.4f}", f"{part['other'][figure]:.4f}", f"{100 * d['value']:+.2f}",
+                 f"{100 * d['low']:+.2f} to {100 * d['high']:+.2f}")
+                for figure, d in part["difference"].items()
+            ],
+        )  # fmt: skip
+    write_record(options, figures)
+
+
+def read_answers(files: Sequence[Path]) -> dict[int, dict[str, Any]]:
+    """Read the figures of the records of one training: seed -> figures.
+
+    Parameters
+    ----------
+    files
+        Each of another seed; a record that names none counts as seed 0.
+
+    Raises
+    ------
+    SystemExit
+        A record holds no answers of single documents, or two have one seed.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for file in files:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        seed = record["settings"].get("seed", 0)
+        if "gold" not in record["figures"]:
+            sys.exit(f"{file} holds no answers to test documents: run real_data.py again, or compare.py of its version")
+        if seed in found:
+            sys.exit(f"{file} is a second record with seed {seed}: name one a seed")
+        found[seed] = record["figures"]
+    return found
+
+
+def side_by_side(one: dict[int, dict[str, Any]], other: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """Score both trainings on all test documents and on the parts that are counted apart, with the paired difference.
+
+    Parameters
+    ----------
+    one, other
+        Seed -> figures, as `read_answers` gives them. Where a side has a single one, it stands for every seed.
+
+    Raises
+    ------
+    SystemExit
+        The test documents or the seeds are not the same.
+    """
+    both = [*one.values(), *other.values()]
+    if any(figures["gold"] != both[0]["gold"] for figures in both):
+        sys.exit("the records have other test documents or labels: no document of one stands for one of the other")
+    seeds = set(one) if len(other) == 1 else set(other)
+    if any(len(side) > 1 and set(side) != seeds for side in (one, other)):
+        sys.exit(f"the records have the seeds {sorted(one)} and {sorted(other)}: name the same ones on both sides")
+    gold = np.array(both[0]["gold"])
+    found = {}
+    for name, places in {ALL: np.arange(len(gold)), **parts_of_test(both)}.items():
+        scores = [
+            {seed: resampled(gold[places], np.array(figures["predicted"])[places]) for seed, figures in side.items()}
+            for side in (one, other)
+        ]
+        scores = [dict.fromkeys(seeds, next(iter(s.values()))) if len(s) == 1 else s for s in scores]
+        own, others = (np.mean([s[:, 0] for s in side.values()], axis=0).tolist() for side in scores)
+        found[name] = {
+            "documents": len(places),
+            "one": dict(zip(FIGURES, own, strict=True)),
+            "other": dict(zip(FIGURES, others, strict=True)),
+            "difference": difference(*scores),
+        }
+    return found
+
+
+def parts_of_test(records: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Return the test documents that are counted apart, as their number and what they are in words -> their places.
+
+    Parameters
+    ----------
+    records
+        Figures of trainings on the same documents; older ones do not know their near duplicates.
+    """
+    parts = {}
+    figures = {name: value for record in records for name, value in record.items()}
+    if figures.get("long"):
+        parts[f"{len(figures['long']):,} documents over 512 tokens"] = np.array(figures["long"])
+    if figures.get("near_duplicates"):
+        rest = np.setdiff1d(np.arange(len(figures["gold"])), figures["near_duplicates"])
+        parts[f"{len(rest):,} documents without near duplicates"] = rest
+    return parts
 
 
 def resampled(gold: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> np.ndarray:
@@ -78,3 +195,7 @@ def _by_label(label_of: np.ndarray, labels: int, counted: np.ndarray | None = No
     """Sparse (labels, documents) that adds up the documents of each label."""
     ones = np.ones(len(label_of)) if counted is None else counted.astype(np.float64)
     return sparse.csr_array((ones, (label_of, np.arange(len(label_of)))), shape=(labels, len(label_of)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,6 @@
-"""Train on a real data set and compare with all baselines on its test documents.
+"""Train on a real data set and compare with all baselines on its test documents, near duplicates in and out.
+
+The record holds the answers as well, so that `paired.py` can set two trainings, of two versions too, side by side.
 
 Example: python benchmarks/real_data.py dc_code
          python benchmarks/real_data.py dc_code --groups built
@@ -7,12 +9,19 @@ Example: python benchmarks/real_data.py dc_code
 """
 
 import argparse
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness import frozen, load_data, make_parser, prepare, print_table, write_record
+import numpy as np
+from harness import DataSet, frozen, load_data, make_parser, prepare, print_table, write_record
+from near_duplicates import near_duplicates_of_test
+from paired import FIGURES, difference, resampled
 
 from pipelines.estimating.memory import PeakMemory
+
+if TYPE_CHECKING:
+    from pipelines.classifier import HierarchicalClassifier
 
 
 def main() -> None:
@@ -29,8 +38,9 @@ def main() -> None:
     name = "-".join([options.dataset, *built, *changes])
     model_folder = prepare(options, f"real_data-{name}", run=options.dataset) / f"model-{name}"
     with PeakMemory() as memory:
-        figures = measure(options, model_folder)
+        figures, answers = measure(options, model_folder)
     figures["peak_memory"] = memory.figures()
+    figures |= without_near_duplicates(answers)
     model = figures["model"]
     print(f"{options.dataset}: accuracy {model['accuracy']:.4f}, macro-F1 {model['macro_f1']:.4f}")
     print(f"peak memory: {memory.gib:.2f} GiB ({figures['peak_memory']['what']})")
@@ -43,7 +53,30 @@ def main() -> None:
     print(f"model: {model_folder}")
 
 
-def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Answers:
+    """What the test documents were answered with.
+
+    Attributes
+    ----------
+    data
+        The data set.
+    labels
+        Ids by their numbers in the arrays.
+    gold, predicted
+        (documents,) right labels, and the model's answers.
+    others
+        Variants of the model and baselines: name -> (documents,) answers.
+    """
+
+    data: DataSet
+    labels: tuple[str, ...]
+    gold: np.ndarray
+    predicted: np.ndarray
+    others: dict[str, np.ndarray]
+
+
+def measure(options: argparse.Namespace, model_folder: Path) -> tuple[dict[str, Any], Answers]:
     """Train and evaluate; every step is timed.
 
     Parameters
@@ -56,6 +89,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cli.console import print_report
     from pipelines.config import load_config
+    from pipelines.evaluation.comparison import compare
     from stages.progress import Clock
 
     changes = [f"classifier.{setting}" for setting in (*frozen(options.set), *options.set)]
@@ -72,9 +106,10 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
     clock.seconds |= steps | {"checks and the rest of fit": fit - sum(steps.values())}
     with clock.step("vectors of the test documents"):
         classifier.model_.extractor.through_cache(data.test.texts, options.run)
-    fitting = None if options.no_baselines else (data.train.texts, data.train.labels)
     with clock.step("evaluation with its baselines"):
-        report = classifier.evaluate(data.test.texts, data.test.labels, train=fitting, data=f"{data.name} test")
+        report = classifier.evaluate(data.test.texts, data.test.labels, data=f"{data.name} test")
+        others = answers_of_others(classifier, data, options.run, fitted=not options.no_baselines)
+        report = replace(report, baselines=compare(report.evaluation, report.data, answers=others).baselines)
     classifier.metrics_ = report.as_dict()
     classifier.save_pretrained(model_folder)
     seconds = dict(clock.seconds)
@@ -83,6 +118,8 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
     print_report(report)
     in_beam = beam.evaluation.coarse_in_beam
     print(f"beam 3: accuracy {beam.accuracy.value:.4f}, macro-F1 {beam.macro_f1.value:.4f}, in the beam {in_beam}")
+    gold, predicted, _ = report.evaluation.answers
+    answers = Answers(data, classifier.model_.label_ids, gold, predicted, others)
     return {
         "model": _figures(report),
         "beam_3": _figures(beam),
@@ -94,7 +131,70 @@ def measure(options: argparse.Namespace, model_folder: Path) -> dict[str, Any]:
         "documents": classifier.model_.record["documents"] | {"test": len(data.test.texts)},
         "settings": classifier.model_.settings.model_dump(exclude={"run_dir"}),
         "minutes": _minutes(seconds),
+    }, answers
+
+
+def answers_of_others(
+    classifier: "HierarchicalClassifier", data: DataSet, folder: Path, *, fitted: bool
+) -> dict[str, np.ndarray]:
+    """Answer the test documents with the model's variants and with the baselines.
+
+    Parameters
+    ----------
+    classifier
+        The trained one.
+    data
+        The data set.
+    folder
+        Run folder, whose cache is used.
+    fitted
+        Fit those baselines that need training as well.
+
+    Returns
+    -------
+    dict[str, numpy.ndarray]
+        Name -> (test documents,) columns of its answers, numbered as in the model.
+    """
+    from pipelines.evaluation.assessment import VARIANT_NAMES, fitted_baselines
+
+    model = classifier.model_
+    inputs = model.extractor.through_cache(data.test.texts, folder)
+    answers = {
+        VARIANT_NAMES[variant]: model.router.route(inputs, variant=variant).probabilities.argmax(1)
+        for variant in model.router.fusions
+        if variant in VARIANT_NAMES
     }
+    return answers | fitted_baselines(model, data.train, data.test, inputs, folder) if fitted else answers
+
+
+def without_near_duplicates(answers: Answers) -> dict[str, Any]:
+    """Score the test documents that are no near duplicates, with the model's lead over each other system there.
+
+    Beside the scores stand the places of the near duplicates, and right labels and answers as places in the sorted
+    labels, as in the records of `compare.py`.
+    """
+    near = np.flatnonzero(near_duplicates_of_test(answers.data).sum(1))
+    rest = np.setdiff1d(np.arange(len(answers.gold)), near)
+    scores: dict[str, Any] = {"documents": len(rest)}
+    if len(rest):
+        own = resampled(answers.gold[rest], answers.predicted[rest])
+        scores |= {"model": _values(own), "baselines": {}}
+        for name, others in answers.others.items():
+            other = resampled(answers.gold[rest], others[rest])
+            leads = {f"{figure}_difference": lead for figure, lead in difference({0: own}, {0: other}).items()}
+            scores["baselines"][name] = _values(other) | leads
+    parts = [part for part in (answers.data.train, answers.data.valid, answers.data.test) if part is not None]
+    place = {label: i for i, label in enumerate(sorted({label for part in parts for label in part.labels}))}
+    return {
+        "without_near_duplicates": scores,
+        "near_duplicates": near.tolist(),
+        "gold": [place[label] for label in answers.data.test.labels],
+        "predicted": [place[answers.labels[number]] for number in answers.predicted],
+    }
+
+
+def _values(scores: np.ndarray) -> dict[str, float]:
+    return dict(zip(FIGURES, scores[:, 0].tolist(), strict=True))
 
 
 def _figures(report: Any) -> dict[str, Any]:

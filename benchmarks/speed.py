@@ -20,7 +20,7 @@ from harness import ROOT, load_data, make_parser, prepare, print_table, write_re
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
-    from stages.coarse.segments import Chunk
+    from stages.coarse.chunks import Chunk
     from stages.features import NeuralFeatures
 
 SHORT = "My parcel was delivered to the wrong address and the shop refuses to send another one."
@@ -273,8 +273,8 @@ def _neural(classifier: "HierarchicalClassifier") -> "NeuralFeatures":
 
 def _chunks(classifier: "HierarchicalClassifier", texts: Sequence[str]) -> "list[Chunk]":
     """Cut texts as cache and predict do: shard by shard, in each shard sorted by length."""
-    from stages.coarse.segments import chunked
-    from stages.vectors import shard_bounds
+    from stages.coarse.chunks import chunked
+    from stages.shards import shard_bounds
 
     neural = _neural(classifier)
     pad_id = neural.encoder.pad_id

@@ -136,7 +136,7 @@ def joint_step(
     options: argparse.Namespace, labels: int, *, attention_dropout: float | None = None
 ) -> Callable[[], None]:
     """Return a step of joint training."""
-    from stages.coarse.segments import chunked
+    from stages.coarse.chunks import chunked
     from stages.training.two_stage import TwoStageModel
 
     encoder = load(options, attention_dropout)
@@ -153,9 +153,9 @@ def heads_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
 
     hidden = load(options).hidden_size
     model = TwoStageModel(encoder=None, **heads(hidden, labels))
-    segments = torch.randn(options.documents, hidden, requires_grad=True)
+    units = torch.randn(options.documents, hidden, requires_grad=True)
     counts, gold = torch.ones(options.documents, dtype=torch.int64), targets(options, labels)
-    return stepping(model, lambda: model(counts=counts, labels=gold, segments=segments)["loss"])
+    return stepping(model, lambda: model(counts=counts, labels=gold, units=units)["loss"])
 
 
 def heads(hidden: int, labels: int) -> dict[str, Any]:

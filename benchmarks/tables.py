@@ -16,11 +16,14 @@ from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, read, 
 from compare_tables import compare, compare_differences, compare_trained
 from reliability import disturbed, fuzzed, killed
 
+from hierarchy.text.wording import count
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TABLE = re.compile(r"(?<=<!-- table: )(\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
 SHORT_STEP = 3  # seconds, below which a step is left out of the table of estimates
+MANY_NEAR_DUPLICATES = 0.05  # of the test documents: from there on they get a row of figures without them
 TREES = ("clinc150", "attack_procedures", "dc_code")
 
 
@@ -60,14 +63,57 @@ def record_name(arguments: str) -> str:
 
 
 def real_data() -> str:
-    """Accuracy and macro-F1 on each data set beside the linear SVM."""
+    """Accuracy and macro-F1 on each data set beside the linear SVM; without near duplicates where there are many."""
     rows = []
     for arguments, told in REAL_DATA.items():
+        if not (RESULTS / f"{record_name(arguments)}.json").exists():
+            continue
         figures = read(record_name(arguments))
-        both = figures["model"], figures["baselines"]["tf-idf + linear svm"]
-        scores = [f"{part['accuracy']:.3f} / {part['macro_f1']:.3f}" for part in both]
-        rows.append((told, f"`python benchmarks/real_data.py {arguments}`", *scores))
+        rows.append([told, f"`python benchmarks/real_data.py {arguments}`", *_beside_svm(figures)])
+        rest = figures.get("without_near_duplicates")  # the figure is newer than records
+        if rest and 0 < rest["documents"] < (1 - MANY_NEAR_DUPLICATES) * figures["documents"]["test"]:
+            alone = f"the {rest['documents']:,} of {figures['documents']['test']:,} documents without near duplicates"
+            rows.append([f"{told}: {alone}", "the same", *_beside_svm(rest)])
     return markdown(("data", "command", "this model", "TF-IDF + linear SVM"), *rows)
+
+
+def _beside_svm(figures: dict[str, Any]) -> list[str]:
+    both = figures["model"], figures["baselines"]["tf-idf + linear svm"]
+    return [f"{part['accuracy']:.3f} / {part['macro_f1']:.3f}" for part in both]
+
+
+def near_duplicates() -> str:
+    """How many test documents of each set are near duplicates of others."""
+    if not (RESULTS / "near_duplicates.json").exists():
+        return NO_RESULTS
+    rows = [[name, *(f"{n:,}" for n in counts.values())] for name, counts in read("near_duplicates").items()]
+    head = ("data", "test documents", "near duplicates", "of one with the same label", "of one with another label")
+    return markdown(head, *rows)
+
+
+def long_text() -> str:
+    """Figures of each reading of `long_text.py`, with the lead of the first over it, by data set and part of it."""
+    figure = "accuracy / macro-F1"
+    head = ("reading", f"fine label, {figure}", f"its group, {figure}", f"group by the coarse stage alone, {figure}",
+            "first − this, fine accuracy", "fine macro-F1")  # fmt: skip
+    blocks = []
+    for file in sorted(RESULTS.glob("long_text-*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        settings, figures = record["settings"], record["figures"]
+        if settings["documents"] is not None:
+            continue
+        changes = "".join(f", `{change}`" for change in settings["set"])
+        told = f"**{settings['dataset']}**{changes}; {count(len(settings['seeds']), 'seed')}"
+        first = next(iter(figures["readings"]))
+        for part in figures["parts"]:
+            rows = []
+            for reading, of_reading in figures["readings"].items():
+                found = of_reading["parts"][part]
+                scores = [f"{100 * s['accuracy']:.1f} / {100 * s['macro_f1']:.1f}" for s in found["scores"].values()]
+                leads = [points(lead) if reading != first else "" for lead in found["difference"]["fine"].values()]
+                rows.append([reading, *scores, *leads])
+            blocks.append(f"{told}; {part}\n\n{markdown(head, *rows)}")
+    return "\n\n".join(blocks) or NO_RESULTS
 
 
 def group_trees() -> str:
@@ -120,7 +166,7 @@ def ablations() -> str:
                 *([f"accuracy, {long} documents over 512 tokens"] if long else []),
                 "accuracy − unchanged", "macro-F1 − unchanged")  # fmt: skip
         seeds = len(settings["seeds"])
-        title = f"**{settings['dataset']}, {settings['mode']}**{told}; {seeds} seed{'s' if seeds > 1 else ''}"
+        title = f"**{settings['dataset']}, {settings['mode']}**{told}; {count(seeds, 'seed')}"
         blocks.append(f"{title}\n\n{markdown(head, *rows)}")
     return "\n\n".join(blocks) or NO_RESULTS
 
@@ -262,6 +308,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "promises": promises,
     "out_of_scope": out_of_scope,
     "real_data": real_data,
+    "near_duplicates": near_duplicates,
+    "long_text": long_text,
     "group_trees": group_trees,
     "label_groups": label_groups,
     "ablations": ablations,
@@ -281,7 +329,7 @@ RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is
     "real_data": tuple(f"{record_name(arguments)}.json" for arguments in REAL_DATA),
     "label_groups": ("label_groups.json",),
     "ablations": ("ablate-*.json",),
-    **{name: (f"{name}.json",) for name in ("estimate", "fuzz", "kills", "disturbed")},
+    **{name: (f"{name}.json",) for name in ("estimate", "near_duplicates", "fuzz", "kills", "disturbed")},
     **dict.fromkeys(("compare", "compare_differences", "compare_trained"), ("compare/*.json",)),
 }
 

@@ -78,8 +78,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         encoder: str = "embedded", label_encoder: str | None = None,
         pooling: Literal["mean", "cls"] = "mean", dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         trainable: Trainable = "auto", fine_features: Literal["pretrained", "trained", "both"] = "both",
-        attention_dropout: float | None = None,
-        segment_tokens: int = 256, overlap: int = 32, max_segments: int | None = None, tokens_per_chunk: int = 4096,
+        attention_dropout: float | None = None, segment_tokens: int = 256, overlap: int = 32,
+        unit_tokens: int | None = None, max_segments: int | None = None,
+        tokens_per_chunk: int | Literal["auto"] = "auto",
         # Document model
         aggregator: bool = True, aggregator_layers: int = 1, aggregator_heads: int = 4,
         label_attention: bool = True, dropout: float = 0.1,
@@ -108,15 +109,14 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         self.mode, self.routing, self.beam, self.keep_neighbours = mode, routing, beam, keep_neighbours
         self.encoder, self.label_encoder, self.pooling, self.dtype = encoder, label_encoder, pooling, dtype
         self.trainable, self.fine_features, self.attention_dropout = trainable, fine_features, attention_dropout
-        self.segment_tokens, self.overlap = segment_tokens, overlap
+        self.segment_tokens, self.overlap, self.unit_tokens = segment_tokens, overlap, unit_tokens
         self.max_segments, self.tokens_per_chunk = max_segments, tokens_per_chunk
         self.aggregator, self.aggregator_layers, self.aggregator_heads = aggregator, aggregator_layers, aggregator_heads
         self.label_attention, self.dropout = label_attention, dropout
         self.lexical, self.min_df, self.prune, self.lexical_C = lexical, min_df, prune, lexical_C
         self.neural_C, self.negatives, self.prior_correction = neural_C, negatives, prior_correction
-        self.n_groups, self.signals = n_groups, signals
-        self.min_group_size, self.max_group_size = min_group_size, max_group_size
-        self.fine_loss, self.loss_weights, self.row_start = fine_loss, loss_weights, row_start
+        self.n_groups, self.min_group_size, self.max_group_size = n_groups, min_group_size, max_group_size
+        self.signals, self.fine_loss, self.loss_weights, self.row_start = signals, fine_loss, loss_weights, row_start
         self.imbalance, self.imbalance_scope = imbalance, imbalance_scope
         self.merge_spellings, self.label_documents = merge_spellings, label_documents
         self.augment, self.word_dropout, self.augmented_copies = augment, word_dropout, augmented_copies

@@ -91,7 +91,7 @@ IDLE = (
     Idle(
         (
             "pooling", "dtype", "trainable", "fine_features", "attention_dropout", "segment_tokens", "overlap",
-            "max_segments", "tokens_per_chunk", "aggregator", "aggregator_layers", "aggregator_heads",
+            "unit_tokens", "max_segments", "tokens_per_chunk", "aggregator", "aggregator_layers", "aggregator_heads",
             "label_attention", "dropout", "neural_C", "imbalance", "imbalance_scope", "training", "keep_neighbours",
         ),
         {"encoder": "none"},
@@ -105,6 +105,7 @@ IDLE = (
         {"trainable": "frozen"},
         "the encoder stays as it is",
     ),
+    Idle(("unit_tokens",), {"pooling": "cls"}, "the first token stands for the whole segment"),
     Idle(("aggregator_layers", "aggregator_heads"), {"aggregator": False}, "the mean of the segments is taken"),
     Idle(("min_df", "prune", "lexical_C", "prior_correction"), {"lexical": False}, "there are no n-gram rows"),
     Idle(("negatives",), {"mode": "joint", "lexical": False}, "joint training fits no rows but those of n-grams"),
@@ -146,7 +147,7 @@ class Settings(BaseModel):
     label_encoder: Place | None = None
     """encoder of the label texts, named as `encoder`; null takes the classifier's own"""
     pooling: Literal["mean", "cls"] = "mean"
-    """how the encoder's tokens become one vector a segment"""
+    """how the encoder's tokens become a vector: `mean` of them, or the first of a segment (`cls`)"""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """arithmetic of the encoder where it only reads; auto takes bf16 where the device computes it natively (`training`
     has bf16 and fp16 of its own)"""
@@ -165,10 +166,14 @@ class Settings(BaseModel):
     """tokens of a segment, special tokens included"""
     overlap: int = Field(32, ge=0, le=10**6)
     """tokens that neighbouring segments share"""
+    unit_tokens: int | None = Field(None, ge=1, le=10**6)
+    """a segment's vectors: one for each so many of its tokens, read in the context of the whole segment; null is one
+    vector a segment"""
     max_segments: int | None = Field(None, ge=1, le=10**6)
     """segments kept of a document, spread evenly over it; null keeps all"""
-    tokens_per_chunk: int = Field(4096, ge=64, le=10**9)
-    """padded tokens that go through the encoder at once"""
+    tokens_per_chunk: Annotated[int, Field(ge=64, le=10**9)] | Literal["auto"] = "auto"
+    """padded tokens that go through the encoder at once; auto: 4096 on a processor, on a GPU up to 262144 by its
+    memory"""
 
     # Document model
     aggregator: bool = True

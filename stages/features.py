@@ -5,21 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from hierarchy.text.characters import is_blank
 from hierarchy.text.wording import count
+from stages.arrays import Array
 from stages.fine.ngrams import NgramVectorizer
 from stages.router.router import Inputs
 from stages.run_folder import cache_key
-from stages.vectors import SegmentVectors, Shard, VectorCache, shard_bounds
+from stages.shards import DocumentArrays, Shard, ShardCache
+from stages.vectors import UnitVectors
 
 if TYPE_CHECKING:
     from stages.coarse.document_model import DocumentModel
     from stages.coarse.encoder import Encoder
-    from stages.coarse.segments import Segmenter
+    from stages.coarse.segments import Segmenter, Segments
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 DOCUMENTS_PER_BATCH = 64  # that the document model takes at once
@@ -39,7 +41,7 @@ class NeuralFeatures:
     segmenter
         Cuts documents.
     document_model
-        Segment vectors to group logits.
+        Unit vectors to group logits.
     tokens_per_chunk
         Padded tokens that go through an encoder at once.
     """
@@ -48,26 +50,28 @@ class NeuralFeatures:
     fine_encoders: "Sequence[Encoder] | None"
     segmenter: "Segmenter"
     document_model: "DocumentModel"
-    tokens_per_chunk: int
+    tokens_per_chunk: int | Literal["auto"]
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors for the neural rows (documents, features) and group logits (documents, groups) of `texts`."""
-        return self.read(self.segment_vectors(texts))
+        return self.read(self.unit_vectors(texts))
 
     def through_cache(self, texts: Sequence[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
         """Return the same for many documents, their vectors read from or kept in the cache of a run folder."""
         chunk = self.tokens_per_chunk
         return self.read({e: cached_vectors(texts, e, self.segmenter, chunk, folder) for e in self._encoders()})
 
-    def segment_vectors(self, texts: Sequence[str]) -> "dict[Encoder, SegmentVectors]":
-        """Vectors of the segments of `texts` by each encoder."""
-        segments = self.segmenter(texts)
-        _warn_of_dropped("encoder", self.segmenter, [segments.left_out])
-        vectors = {e: e.encode(segments.input_ids, tokens_per_chunk=self.tokens_per_chunk) for e in self._encoders()}
-        return {encoder: SegmentVectors([Shard(own, segments.counts)]) for encoder, own in vectors.items()}
+    def unit_vectors(self, texts: Sequence[str]) -> "dict[Encoder, UnitVectors]":
+        """Vectors of the units of `texts` by each encoder."""
+        tokens = self.segmenter.tokens(texts)
+        _warn_of_dropped("encoder", self.segmenter, [self.segmenter.left_out(map(len, tokens))])
+        segments = self.segmenter.windows(tokens)
+        ids, units, chunk = segments.input_ids, segments.units, self.tokens_per_chunk
+        vectors = {e: e.encode(ids, units, tokens_per_chunk=chunk) for e in self._encoders()}
+        return {encoder: UnitVectors([Shard(own, segments.counts)]) for encoder, own in vectors.items()}
 
-    def read(self, vectors: "dict[Encoder, SegmentVectors]") -> tuple[np.ndarray, np.ndarray]:
-        """Return for segment vectors what a call returns for texts."""
+    def read(self, vectors: "dict[Encoder, UnitVectors]") -> tuple[np.ndarray, np.ndarray]:
+        """Return for unit vectors what a call returns for texts."""
         documents, logits = run_document_model(self.document_model, vectors[self.encoder])
         if self.fine_encoders is None:
             return documents, logits
@@ -117,16 +121,47 @@ class FeatureExtractor:
         return Inputs(vectors, logits, ngrams, known)
 
 
+def cached_tokens(
+    texts: Sequence[str], segmenter: "Segmenter", folder: Path, *, what: str = "tokens"
+) -> DocumentArrays:
+    """Token ids of documents, (tokens,) int32 of each, through the cache of a run.
+
+    Parameters
+    ----------
+    texts
+        Documents.
+    segmenter
+        Its tokenizer reads them.
+    folder
+        Run folder.
+    what
+        Name of the work in the progress shown.
+    """
+
+    def joined(tokens: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        return np.concatenate(tokens), np.array([len(ids) for ids in tokens])
+
+    cache = ShardCache(
+        folder / "tokens",
+        key=token_key(segmenter),
+        rows=Array("int32", ("rows",), below="vocabulary"),
+        sizes={"vocabulary": len(segmenter.tokenizer)},
+        least=0,
+        tokens_a_row=1,
+    )
+    return DocumentArrays(cache.shards(texts, joined, read=segmenter.tokens, what=what))
+
+
 def cached_vectors(
     texts: Sequence[str],
     encoder: "Encoder",
     segmenter: "Segmenter",
-    tokens_per_chunk: int,
+    tokens_per_chunk: int | Literal["auto"],
     folder: Path,
     *,
     what: str = "vectors",
-) -> SegmentVectors:
-    """Segment vectors of documents through the cache of a run.
+) -> UnitVectors:
+    """Return the unit vectors of documents through the cache of a run; their tokens are kept there, too.
 
     Parameters
     ----------
@@ -141,15 +176,45 @@ def cached_vectors(
     """
     left_out = []
 
-    def encode(some: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        segments = segmenter(some)
-        left_out.append(segments.left_out)
-        return encoder.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk), segments.counts
+    def read(some: Sequence[str]) -> "Segments":
+        tokens = cached_tokens(some, segmenter, folder)
+        left_out.append(segmenter.left_out(tokens.counts))
+        return segmenter.windows(tokens)
 
-    cache = VectorCache(folder / "vectors", key=vector_key(encoder, segmenter), hidden=encoder.hidden_size)
-    vectors = cache.vectors(texts, encode, what=what)
+    def encode(segments: "Segments") -> tuple[np.ndarray, np.ndarray]:
+        vectors = encoder.encode(segments.input_ids, segments.units, tokens_per_chunk=tokens_per_chunk)
+        return vectors, segments.counts
+
+    vectors = vector_cache(encoder, segmenter, folder).shards(texts, encode, read=read, what=what)
     _warn_of_dropped(what, segmenter, left_out)
-    return vectors
+    return UnitVectors(vectors)
+
+
+def vector_cache(encoder: "Encoder", segmenter: "Segmenter", folder: Path) -> ShardCache:
+    """Return the cache of a run folder for the vectors that an encoder makes of units."""
+    return ShardCache(
+        folder / "vectors",
+        key=vector_key(encoder, segmenter),
+        rows=Array(encoder.vector_type.name, ("rows", "hidden")),
+        sizes={"hidden": encoder.hidden_size},
+        least=1,
+        tokens_a_row=min(segmenter.step, segmenter.unit_tokens or segmenter.step),
+    )
+
+
+def warn_of_dropped_tokens(tokens: DocumentArrays, segmenter: "Segmenter", *, what: str) -> None:
+    """Say what `max_segments` leaves out of documents that are read without a cache of their vectors.
+
+    Parameters
+    ----------
+    tokens
+        Of the documents.
+    segmenter
+        Cuts them.
+    what
+        What the documents are, for the message.
+    """
+    _warn_of_dropped(what, segmenter, [segmenter.left_out(tokens.counts)])
 
 
 def _warn_of_dropped(what: str, segmenter: "Segmenter", left_out: Sequence[np.ndarray]) -> None:
@@ -161,47 +226,42 @@ def _warn_of_dropped(what: str, segmenter: "Segmenter", left_out: Sequence[np.nd
         )  # fmt: skip
 
 
-def warn_of_dropped_tokens(texts: Sequence[str], segmenter: "Segmenter", *, what: str) -> None:
-    """Say what `max_segments` leaves out of documents that are read without the cache.
+def token_key(segmenter: "Segmenter") -> str:
+    """Everything but the texts that token ids depend on."""
+    from stages.coarse.segments import TOKENS_VERSION, tokenizer_rules
 
-    Parameters
-    ----------
-    texts
-        The documents.
-    segmenter
-        Cuts them; one that keeps all segments is asked nothing.
-    what
-        What the documents are, for the message.
-    """
-    if segmenter.max_segments is not None:
-        left_out = [segmenter(texts[start:end]).left_out for start, end in shard_bounds(texts)]
-        _warn_of_dropped(what, segmenter, left_out)
+    return cache_key(
+        code=TOKENS_VERSION,
+        versions={name: version(name) for name in ("tokenizers", "transformers")},
+        rules=tokenizer_rules(segmenter.tokenizer),
+    )
 
 
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
-    """Everything but the texts that segment vectors depend on."""
+    """Everything but the texts that unit vectors depend on."""
     from stages.coarse.encoder import ENCODING_VERSION
     from stages.coarse.segments import WINDOWS_VERSION
 
     return cache_key(
         code=[WINDOWS_VERSION, ENCODING_VERSION],
-        versions={name: version(name) for name in ("tokenizers", "torch", "transformers")},
+        versions=version("torch"),
+        tokens=token_key(segmenter),
         encoder=encoder.fingerprint(),
-        windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments],
+        windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments, segmenter.unit_tokens],
     )
 
 
 def run_document_model(
-    model: "DocumentModel", vectors: SegmentVectors | Sequence[np.ndarray]
+    model: "DocumentModel", vectors: UnitVectors | Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run the document model over the segment vectors of documents.
+    """Run the document model over the unit vectors of documents.
 
     Parameters
     ----------
     model
         In evaluation mode.
     vectors
-        (segments, hidden) of each document.
+        (units, hidden) of each document.
 
     Returns
     -------

@@ -7,10 +7,11 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing import parent_process
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hierarchy.errors import ConfigError, first_line
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST_WORK = timedelta(days=3)  # of the first process, for which the others wait
 BETWEEN_LOOKS = 0.5  # seconds
+END: Any = object()  # of what there is no more of
+T = TypeVar("T")
 
 
 def device_of(name: str | None) -> "torch.device":
@@ -83,6 +86,15 @@ def first_goes_first() -> Iterator[None]:
 
     with meet(on_cpu=not torch.cuda.is_available()).main_process_first():
         yield
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield items, each of which a thread makes while the one before it is worked on."""
+    with ThreadPoolExecutor(1) as worker:
+        following = worker.submit(next, items, END)
+        while (item := following.result()) is not END:
+            following = worker.submit(next, items, END)
+            yield item
 
 
 def in_parallel(n_jobs: int) -> "Parallel":

@@ -11,7 +11,7 @@ from examples import ROOT
 
 PACKAGES = ("coarsefine", "hierarchy", "stages", "pipelines")
 LONGEST = 400
-EXTRAS = {"bokeh", "openpyxl", "optuna", "hiclass", "hatchling"}
+EXTRAS = {"bokeh", "openpyxl", "optuna", "hiclass", "libmultilabel", "hatchling"}
 
 
 @cache

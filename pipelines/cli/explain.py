@@ -82,16 +82,16 @@ def _print(explanation: "Explanation", text: str, taxonomy: "Taxonomy") -> None:
         [(part.name, f"{part.value:+.3f}", part.method) for part in explanation.parts if part.value],
     )
     print_table(
-        "Segments, in the order of the text",
+        "Units, in the order of the text",
         ("beginning", "characters", "share", "neural", "n-grams", "attention"),
         [
             (
-                shortened(" ".join(text[s.start : s.end].split())),
-                f"{s.start}-{s.end}",
-                *(f"{figure:+.3f}" for figure in (s.share, s.neural, s.ngrams)),
-                f"{s.attention:.2f}",
+                shortened(" ".join(text[u.start : u.end].split())),
+                f"{u.start}-{u.end}",
+                *(f"{figure:+.3f}" for figure in (u.share, u.neural, u.ngrams)),
+                f"{u.attention:.2f}",
             )
-            for s in explanation.segments
+            for u in explanation.units
         ],
     )
     print_table("N-grams with the largest shares", ("n-gram", "share", "characters"), list(_ngram_rows(explanation)))

@@ -1,6 +1,7 @@
 """Segment vectors of all documents, encoded once, from which trainings on parts of them take theirs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ from pipelines.data.documents import Documents
 from pipelines.settings import Settings
 from stages.coarse.encoder import Encoder
 from stages.coarse.segments import Segmenter
-from stages.features import cached_vectors, vector_key
-from stages.vectors import SegmentVectors, VectorCache
+from stages.features import cached_vectors, vector_cache
+from stages.vectors import UnitVectors
 
 
 class SharedVectors:
@@ -31,9 +32,8 @@ class SharedVectors:
     def __init__(
         self, settings: Settings, encoder: Encoder, segmenter: Segmenter, documents: Documents, folder: Path
     ) -> None:
-        self._key = vector_key(encoder, segmenter)
-        self._hidden = encoder.hidden_size
-        self._vectors: SegmentVectors = cached_vectors(
+        self._cache = vector_cache(encoder, segmenter, folder)
+        self._vectors: UnitVectors = cached_vectors(
             documents.texts, encoder, segmenter, settings.tokens_per_chunk, folder, what="vectors of all documents"
         )
         keys = documents.keys()
@@ -42,8 +42,8 @@ class SharedVectors:
 
     def copy(self, texts: Sequence[str], folder: Path) -> None:
         """Put the vectors of some of the documents into the cache of a run folder, unless they are there."""
-        cache = VectorCache(folder / "vectors", key=self._key, hidden=self._hidden)
-        cache.vectors(texts, self._look_up, what="vectors")
+        cache = replace(self._cache, folder=folder / self._cache.folder.name)
+        cache.shards(texts, self._look_up, read=list, what="vectors")
 
     def _look_up(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         places = self._order[np.searchsorted(self._keys, Documents(texts, ()).keys())]

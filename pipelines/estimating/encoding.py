@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ class Reading:
     tokens
         Of a character; those in which segments overlap count twice.
     counts
-        (sample,) vectors of each document.
+        (sample,) units of each document.
     pace
         Of characters that become vectors.
     pooled
@@ -110,7 +110,9 @@ class Learning:
         return part.characters * self.per_character if self.per_character else part.documents
 
 
-def read_sample(encoder: Encoder, segmenter: Segmenter, sample: Sample, tokens_per_chunk: int) -> Reading:
+def read_sample(
+    encoder: Encoder, segmenter: Segmenter, sample: Sample, tokens_per_chunk: int | Literal["auto"]
+) -> Reading:
     """Tokenize a sample and encode as much of it as it takes to know the speed.
 
     Parameters
@@ -218,7 +220,7 @@ def _with_encoder(
 
 
 def _above_encoder(settings: Settings, hidden: int, counts: np.ndarray, space: LabelSpace) -> Callable[[int], None]:
-    """Return what trains all above the encoder for some steps, on random vectors, `counts` (documents,) of each."""
+    """Return what trains all above the encoder for some steps, on random vectors; `counts` (documents,) units each."""
     random = np.random.default_rng(0)
     labels, groups = len(space.label_ids), len(space.group_ids)
     items: Any = [(random.standard_normal((n, hidden), dtype=np.float32), int(random.integers(labels))) for n in counts]
@@ -272,6 +274,6 @@ def _batch(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:
     vectors, targets = zip(*items, strict=True)
     return {
         "labels": torch.tensor(targets),
-        "segments": torch.from_numpy(np.concatenate(vectors)),
+        "units": torch.from_numpy(np.concatenate(vectors)),
         "counts": torch.tensor([len(own) for own in vectors]),
     }

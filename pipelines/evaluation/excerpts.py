@@ -86,7 +86,7 @@ def cut_excerpt(text: str, explanation: "Explanation", confidence: float) -> Exc
         The whole document.
     explanation
         Its n-grams with a positive share speak for the answer. Where there are none, the excerpt is the beginning of
-        the strongest segment, without marks.
+        the strongest unit, without marks.
     confidence
         Probability of the answer.
     """
@@ -99,7 +99,7 @@ def cut_excerpt(text: str, explanation: "Explanation", confidence: float) -> Exc
     ]
     spans = sorted(sorted(spans, key=lambda span: -span[2])[:SPANS])
     if not spans:
-        strongest = max(explanation.segments, key=lambda segment: segment.share, default=None)
+        strongest = max(explanation.units, key=lambda unit: unit.share, default=None)
         return _cut(text, 0 if strongest is None else strongest.start, [], confidence)
     starts, ends, weights = (np.array(column) for column in zip(*spans, strict=True))
     # A window that begins with each span in turn: the heaviest of them is moved so that its evidence stands mid-way.

@@ -1,9 +1,9 @@
 """Evidence: what in a document speaks for its best label and against another.
 
-The score difference of the two is a sum of parts, and each part is divided over segments or n-grams, or stands alone
+The score difference of the two is a sum of parts, and each part is divided over units or n-grams, or stands alone
 (biases, the floor of P_c). Where an expert is linear, in n-grams or in pooled vectors, its margins are divided exactly,
-and the scores in the same proportions. Where attention stands between the segments and the score, a segment's share is
-an even one, raised or lowered by the gradient of the segment's presence. The result says which it is. All shares and
+and the scores in the same proportions. Where attention stands between the units and the score, a unit's share is
+an even one, raised or lowered by the gradient of the unit's presence. The result says which it is. All shares and
 the parts that stand alone sum to the score difference.
 """
 
@@ -23,9 +23,9 @@ from pipelines.explaining.explanation import (
     Neighbour,
     NgramShare,
     Part,
-    SegmentShare,
+    UnitShare,
 )
-from pipelines.explaining.shares import Span, chords, divide_over_segments, pooled_shares, row_of, spans_of_ngrams
+from pipelines.explaining.shares import Span, chords, divide_over_units, pooled_shares, row_of, spans_of_ngrams
 from pipelines.model.model import Model
 from pipelines.model.prediction import paths_of
 from stages.fine.rows import log_chance
@@ -90,7 +90,7 @@ def explain(
     neural_parts, neural, attention = document.neural(contrast, groups)
     ngram_parts, ngrams = document.ngrams(contrast, groups)
     spans = document.spans
-    of_ngrams = divide_over_segments(
+    of_ngrams = divide_over_units(
         [span for ngram in ngrams for span in ngram.spans],
         [ngram.share / len(ngram.spans) for ngram in ngrams for _ in ngram.spans],
         spans,
@@ -102,7 +102,7 @@ def explain(
         against=model.label_ids[other],
         margin=float(scores[best]) - float(scores[other]),
         parts=(*neural_parts, *ngram_parts, Part("floor of P_c", UNDIVIDED, document.floor(groups))),
-        segments=tuple(SegmentShare(*span, *row) for span, row in zip(spans, figures, strict=True)),
+        units=tuple(UnitShare(*span, *row) for span, row in zip(spans, figures, strict=True)),
         ngrams=tuple(ngrams),
         outside=sum(ngram.share for ngram in ngrams) - float(of_ngrams.sum()),
         neighbours=_nearest(model, inputs),
@@ -119,17 +119,17 @@ class _Document:
         self.features = model.extractor.neural
         self.vectorizer = model.extractor.vectorizer
         self.spans: list[Span] = []
-        self.segments: dict[Encoder, np.ndarray] = {}
+        self.units: dict[Encoder, np.ndarray] = {}
         neural = None
         if self.features is not None:
             self.spans = self.features.segmenter.spans(text)
-            vectors = self.features.segment_vectors([text])
-            self.segments = {encoder: own[0] for encoder, own in vectors.items()}
+            vectors = self.features.unit_vectors([text])
+            self.units = {encoder: own[0] for encoder, own in vectors.items()}
             neural = self.features.read(vectors)
         self.inputs = model.extractor.inputs([text], neural)
 
     def neural(self, contrast: np.ndarray, groups: np.ndarray) -> tuple[list[Part], np.ndarray, np.ndarray]:
-        """Parts of the neural expert; what each segment has of them, and its attention, (segments,) both."""
+        """Parts of the neural expert; what each unit has of them, and its attention, (units,) both."""
         features, bank, vectors, logits = (
             self.features, self.router.neural, self.inputs.vectors, self.inputs.group_logits,
         )  # fmt: skip
@@ -146,7 +146,7 @@ class _Document:
         joint = features.fine_encoders is None
         attention, rows, coarse = presence_effects(
             features.document_model,
-            self.segments[features.encoder],
+            self.units[features.encoder],
             on_vector=row if joint else None,
             on_logits=of_group,
         )
@@ -156,7 +156,7 @@ class _Document:
         else:
             each = np.split(row, len(features.fine_encoders))
             for encoder, weights in zip(features.fine_encoders, each, strict=True):
-                rows += pooled_shares(weights, self.segments[encoder])
+                rows += pooled_shares(weights, self.units[encoder])
         parts = [
             Part("neural rows", GRADIENT if joint else RESCALED, float(rows.sum())),
             Part("biases of the neural rows", UNDIVIDED, self.fusion.neural * float(contrast @ starts)),

@@ -1,4 +1,4 @@
-"""What an explanation holds: paths, parts of the score difference, segments, n-grams, near training documents."""
+"""What an explanation holds: paths, parts of the score difference, units, n-grams, near training documents."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,10 +17,10 @@ class Part:
     name
         What it comes from.
     method
-        How it is divided over segments or n-grams. ``exact margins, rescaled``: the margin of each row is linear and
+        How it is divided over units or n-grams. ``exact margins, rescaled``: the margin of each row is linear and
         divided exactly; what it adds to the score is a curve of it (`stages.fine.rows.log_chance`), and divided in the
-        same proportions. ``gradient of presence``: evenly over the segments, and then from those whose presence lowers
-        the part to those whose presence raises it, to first order. ``not divided``: no segment or n-gram has a share of
+        same proportions. ``gradient of presence``: evenly over the units, and then from those whose presence lowers
+        the part to those whose presence raises it, to first order. ``not divided``: no unit or n-gram has a share of
         it.
     value
         In units of the score; all parts sum to the score difference. The value itself is always exact.
@@ -32,8 +32,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class SegmentShare:
-    """What one segment has of the score difference.
+class UnitShare:
+    """What one unit has of the score difference.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class SegmentShare:
     neural
         Through its vector.
     ngrams
-        Through the n-grams that stand in it; one that stands in several places or segments is split evenly.
+        Through the n-grams that stand in it; one that stands in several places or units is split evenly.
     share
         Both together.
     attention
@@ -108,13 +108,14 @@ class Explanation:
     margin
         Score of `label` minus score of `against`: the logarithm of the ratio of their probabilities.
     parts
-        Addends of `margin`. Those that are divided sum to the shares of `segments`, with `outside`.
-    segments
-        In the order of the text; empty without an encoder. With `max_segments` only those that were read.
+        Addends of `margin`. Those that are divided sum to the shares of `units`, with `outside`.
+    units
+        In the order of the text, a segment each where `unit_tokens` is None; empty without an encoder. With
+        `max_segments` only those that were read.
     ngrams
         All that have a share, the largest for or against first.
     outside
-        Share of n-grams that stand in none of `segments`: of all without an encoder.
+        Share of n-grams that stand in none of `units`: of all without an encoder.
     neighbours
         Nearest training documents, nearest first; empty where the model was trained without `keep_neighbours`.
     """
@@ -124,7 +125,7 @@ class Explanation:
     against: str
     margin: float
     parts: tuple[Part, ...]
-    segments: tuple[SegmentShare, ...]
+    units: tuple[UnitShare, ...]
     ngrams: tuple[NgramShare, ...]
     outside: float
     neighbours: tuple[Neighbour, ...]

@@ -1,4 +1,4 @@
-"""How a score difference divides over segments and over n-grams: the arithmetic of `pipelines.explaining.explain`.
+"""How a score difference divides over units and over n-grams: the arithmetic of `pipelines.explaining.explain`.
 
 A *contrast* is a weight for each label (or group) that sums to 0: 1 for the label that is explained and -1 for the
 one it is compared with. A score difference is a contrast times scores.
@@ -12,6 +12,7 @@ from stages.fine.ngrams import ngram_spans
 from stages.fine.rows import Features, Rows, log_chance
 
 Span = tuple[int, int]
+PLACES_BY_UNITS = 1_000_000  # that are looked at together: some megabytes
 
 
 def row_of(rows: Rows, contrast: np.ndarray) -> np.ndarray:
@@ -48,10 +49,10 @@ def chords(rows: Rows, features: Features) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pooled_shares(weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Share of each segment in what linear weights read in a pooled vector (`stages.vectors.pool_segments`), exactly.
+    """Share of each unit in what linear weights read in a pooled vector (`stages.vectors.pool_units`), exactly.
 
-    The mean is a sum over segments. A dimension of the maximum is divided as Shapley's value divides the cost of a
-    runway among the planes that need its length (Littlechild and Owen 1973): segments that are equally high count
+    The mean is a sum over units. A dimension of the maximum is divided as Shapley's value divides the cost of a
+    runway among the planes that need its length (Littlechild and Owen 1973): units that are equally high count
     alike, and what only the highest has is its own.
 
     Parameters
@@ -59,31 +60,31 @@ def pooled_shares(weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     weights
         (2 x hidden,) of the mean and of the maximum.
     vectors
-        (segments, hidden).
+        (units, hidden).
 
     Returns
     -------
     numpy.ndarray
-        (segments,) float64; sums to the pooled vector times `weights`.
+        (units,) float64; sums to the pooled vector times `weights`.
     """
     vectors = vectors.astype(np.float64)
     of_mean, of_highest = np.split(weights, 2)
     n = len(vectors)
     mean, highest = vectors.mean(0), vectors.max(0)
-    # 1. Sort the segments of each dimension from the lowest to the highest: the maximum is a sum of steps between them.
-    order = np.argsort(vectors, axis=0, kind="stable")  # (segments, hidden)
+    # 1. Sort the units of each dimension from the lowest to the highest: the maximum is a sum of steps between them.
+    order = np.argsort(vectors, axis=0, kind="stable")  # (units, hidden)
     steps = np.diff(np.take_along_axis(vectors, order, 0), axis=0, prepend=0.0)
-    # 2. A step is shared by all segments that reach it: n of them the first, one the last. Sum what each has.
+    # 2. A step is shared by all units that reach it: n of them the first, one the last. Sum what each has.
     divided = np.cumsum(steps / np.arange(n, 0, -1)[:, None], axis=0)
-    # 3. Bring the shares back into the order of the segments.
+    # 3. Bring the shares back into the order of the units.
     runway = np.empty_like(vectors)
     np.put_along_axis(runway, order, divided, 0)
-    # 4. The mean is divided evenly by nature: a segment has its vector's n-th part.
+    # 4. The mean is divided evenly by nature: a unit has its vector's n-th part.
     return _share(vectors / n, mean, of_mean) + _share(runway, highest, of_highest)
 
 
 def _share(parts: np.ndarray, whole: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Share of the parts (segments, hidden) in the whole, their sum; one of no length is nothing to be shared."""
+    """Share of the parts (units, hidden) in the whole, their sum; one of no length is nothing to be shared."""
     return parts @ weights / _length(whole) if whole.any() else np.zeros(len(parts))
 
 
@@ -108,8 +109,8 @@ def spans_of_ngrams(text: str, columns: Mapping[str, int], wanted: Sequence[int]
     return found
 
 
-def divide_over_segments(spans: Sequence[Span], shares: Sequence[float], segments: Sequence[Span]) -> np.ndarray:
-    """Divide the share of each place over the segments that hold it, evenly.
+def divide_over_units(spans: Sequence[Span], shares: Sequence[float], units: Sequence[Span]) -> np.ndarray:
+    """Divide the share of each place over the units that hold it, evenly.
 
     Parameters
     ----------
@@ -117,35 +118,27 @@ def divide_over_segments(spans: Sequence[Span], shares: Sequence[float], segment
         Places of n-grams in the text.
     shares
         Share of each.
-    segments
-        Characters of each segment, in the order of the text.
+    units
+        Characters of each unit; they may overlap.
 
     Returns
     -------
     numpy.ndarray
-        (segments,) sums. A place that no segment holds as a whole goes to those that hold a part of it, and one that
-        stands outside all segments to none.
+        (units,) sums. A place that no unit holds as a whole goes to those that hold a part of it, and one that stands
+        outside all units to none.
     """
-    totals = np.zeros(len(segments))
-    if not len(segments) or not len(spans):
+    totals = np.zeros(len(units))
+    if not len(units) or not len(spans):
         return totals
-    starts, ends = np.array(segments).T
-    first_characters, last = np.array(spans).T
-    # 1. The run of segments that hold each place as a whole: from `first` up to, but not with, `stop`.
-    first = np.searchsorted(ends, last, side="left")
-    stop = np.searchsorted(starts, first_characters, side="right")
-    # 2. Where no segment does: the run of those that hold a part of it.
-    touching = first >= stop
-    first[touching] = np.searchsorted(ends, first_characters[touching], side="right")
-    stop[touching] = np.searchsorted(starts, last[touching], side="left")
-    # 3. Divide each share evenly over its run; a place in no segment has none.
-    held = np.maximum(stop - first, 0)
-    each = np.divide(shares, held, out=np.zeros(len(held)), where=held > 0)
-    # 4. Add it where the run begins and take it away behind its end: the running sum is what each segment has.
-    change = np.zeros(len(segments) + 1)
-    np.add.at(change, first[held > 0], each[held > 0])
-    np.add.at(change, stop[held > 0], -each[held > 0])
-    return np.cumsum(change)[:-1]
+    starts, ends = np.array(units).T
+    at_once = max(1, PLACES_BY_UNITS // len(units))
+    for first in range(0, len(spans), at_once):
+        start, end = np.array(spans[first : first + at_once]).T[:, :, None]  # (places, 1) each
+        holds = (starts <= start) & (end <= ends)  # (places, units)
+        touches = (starts < end) & (start < ends)
+        over = np.where(holds.any(1, keepdims=True), holds, touches)
+        totals += (np.array(shares[first : first + at_once]) / np.maximum(over.sum(1), 1)) @ over
+    return totals
 
 
 def _length(vector: np.ndarray) -> float:

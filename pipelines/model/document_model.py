@@ -15,7 +15,7 @@ def make_document_model(settings: Settings, hidden: int, group_embeddings: torch
     settings
         Aggregator, label attention and dropout are read.
     hidden
-        Dimensions of a segment vector.
+        Dimensions of a unit vector.
     group_embeddings
         (groups, label hidden) start values.
     """

@@ -14,7 +14,7 @@ from pipelines.settings import Settings
 from stages.features import FeatureExtractor
 from stages.label_space import LabelSpace
 from stages.router.router import Routed, Router
-from stages.vectors import shard_bounds
+from stages.shards import shard_bounds
 
 
 @dataclass(frozen=True)

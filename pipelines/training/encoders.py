@@ -43,7 +43,10 @@ class Encoders:
             attention_dropout=settings.attention_dropout,
         )
         segmenter = encoder.segmenter(
-            segment_tokens=settings.segment_tokens, overlap=settings.overlap, max_segments=settings.max_segments
+            segment_tokens=settings.segment_tokens,
+            overlap=settings.overlap,
+            max_segments=settings.max_segments,
+            unit_tokens=settings.unit_tokens,
         )
         return encoder.to(device), segmenter
 

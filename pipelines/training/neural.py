@@ -19,10 +19,12 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.model.document_model import fine_encoders, make_document_model
 from pipelines.settings import MACHINE, Settings
 from pipelines.training.encoder import freeze
+from stages.coarse.chunks import chunked
 from stages.coarse.encoder import Encoder
-from stages.coarse.segments import Segmenter, chunked
+from stages.coarse.segments import Segmenter
 from stages.features import (
     NeuralFeatures,
+    cached_tokens,
     cached_vectors,
     run_document_model,
     vector_key,
@@ -32,17 +34,18 @@ from stages.fine.rows import Rows
 from stages.label_space import LabelSpace, label_ratio
 from stages.machine import first_goes_first, n_processes
 from stages.run_folder import array_digest, cache_key, texts_digest
+from stages.shards import DocumentArrays, Shard
 from stages.training.arguments import ENCODER_DEFAULTS
 from stages.training.sampling import LabelSampler
 from stages.training.two_stage import HierarchicalLoss, TwoStageModel, logit_shifts, rows_from_vectors
-from stages.vectors import SegmentVectors, Shard
+from stages.vectors import UnitVectors
 
 if TYPE_CHECKING:
     from stages.training.evaluations import Watch
     from stages.training.trainer import Training
 
 
-TRAINING_VERSION = 3  # of the code: another one trains anew instead of reading what an older one left
+TRAINING_VERSION = 4  # of the code: another one trains anew instead of reading what an older one left
 LIBRARIES = ("accelerate", "torch", "transformers")
 # Settings that the weights do not depend on; all others are in the key. What differs in these alone shares a training,
 # as the trials of a tune do.
@@ -61,18 +64,37 @@ NO_MATTER = (
 
 @dataclass(frozen=True)
 class _Examples(Dataset):
-    """Documents, as texts or as cached segment vectors, with their fine labels."""
+    """Documents, as token ids or as unit vectors, with their fine labels."""
 
-    items: Sequence[str] | SegmentVectors
+    items: DocumentArrays
     targets: np.ndarray
     documents: np.ndarray  # places in `items`
 
     def __len__(self) -> int:
         return len(self.documents)
 
-    def __getitem__(self, place: int) -> tuple[str | np.ndarray, int]:
+    def __getitem__(self, place: int) -> tuple[np.ndarray, int]:
         document = int(self.documents[place])
         return self.items[document], int(self.targets[document])
+
+
+@dataclass(frozen=True)
+class _CollateTokens:
+    """Token ids of documents into a batch: windows cut into chunks, as the encoder reads them."""
+
+    segmenter: Segmenter
+    tokens_per_chunk: int
+    pad_id: int
+
+    def __call__(self, items: Sequence[tuple[np.ndarray, int]]) -> dict[str, Any]:
+        tokens, targets = zip(*items, strict=True)
+        segments = self.segmenter.windows(tokens)
+        chunks = chunked(segments.input_ids, segments.units, tokens_per_chunk=self.tokens_per_chunk, pad_id=self.pad_id)
+        return {
+            "labels": torch.tensor(targets),
+            "chunks": list(chunks),
+            "counts": torch.from_numpy(segments.counts),
+        }
 
 
 class NeuralStage:
@@ -112,19 +134,23 @@ class NeuralStage:
         self.folder = folder
         self.watch = watch
         self.rows: nn.Linear | None = None
-        self._read: dict[tuple[int, str], SegmentVectors] = {}
+        self._read: dict[tuple[int, str], UnitVectors] = {}
 
-    def vectors(self, encoder: Encoder, part: str) -> SegmentVectors:
-        """Segment vectors of a part, ``training`` or ``validation``, from the cache or computed now."""
+    def vectors(self, encoder: Encoder, part: str) -> UnitVectors:
+        """Return the unit vectors of a part, ``training`` or ``validation``, from the cache or computed now."""
         key = (id(encoder), part)
         if key not in self._read:
-            texts = {"training": self.train_texts, "validation": self.valid_texts}[part]
             chunk = self.settings.tokens_per_chunk
             with first_goes_first():
                 self._read[key] = cached_vectors(
-                    texts, encoder, self.segmenter, chunk, self.folder, what=f"vectors of {part} documents"
+                    self._texts(part), encoder, self.segmenter, chunk, self.folder, what=f"vectors of {part} documents"
                 )
         return self._read[key]
+
+    def tokens(self, part: str) -> DocumentArrays:
+        """Token ids of a part, ``training`` or ``validation``, from the cache or read now."""
+        with first_goes_first():
+            return cached_tokens(self._texts(part), self.segmenter, self.folder, what=f"tokens of {part} documents")
 
     def pretrained_pooled(self, documents: int) -> np.ndarray:
         """Pooled vectors of the first training documents by the untrained encoder, (documents, features)."""
@@ -174,7 +200,6 @@ class NeuralStage:
             self.encoder = copy.deepcopy(self.pretrained)
             self.encoder.dtype = "float32"  # Trainer's own bf16/fp16 settings rule the training
             freeze(self.encoder, self.settings.top_layers)
-            warn_of_dropped_tokens(self.train_texts, self.segmenter, what="training")
         model = TwoStageModel(encoder=None if frozen else self.encoder, **parts, loss=loss)
         result = self._train(model, targets, valid_targets)
         if not frozen:
@@ -206,15 +231,18 @@ class NeuralStage:
         from stages.training.trainer import train_model
 
         rows, valid_rows = np.flatnonzero(targets >= 0), np.flatnonzero(valid_targets >= 0)
-        items: tuple[Any, Any]
+        items: tuple[DocumentArrays, DocumentArrays]
         collate: Callable[[Sequence[Any]], dict[str, Any]]
         lengths = None
         if model.encoder is None:
             items = self.vectors(self.pretrained, "training"), self.vectors(self.pretrained, "validation")
             collate = _collate_vectors
         else:
-            items, collate = (self.train_texts, self.valid_texts), self._collate_texts
-            lengths = np.array([len(text) for text in self.train_texts])[rows]  # characters: close to tokens, at once
+            items = self.tokens("training"), self.tokens("validation")
+            at_once = model.encoder.tokens_per_chunk(self.settings.tokens_per_chunk, training=True)
+            collate = _CollateTokens(self.segmenter, at_once, model.encoder.pad_id)
+            lengths = items[0].counts[rows]
+            warn_of_dropped_tokens(items[0], self.segmenter, what="training")
         return train_model(
             model,
             train=_Examples(items[0], targets, rows),
@@ -227,6 +255,9 @@ class NeuralStage:
             lengths=lengths,
             watch=self.watch,
         )
+
+    def _texts(self, part: str) -> Sequence[str]:
+        return {"training": self.train_texts, "validation": self.valid_texts}[part]
 
     def _fine_encoders(self) -> list[Encoder]:
         if self.encoder is self.pretrained:
@@ -241,8 +272,9 @@ class NeuralStage:
         self.document_model.eval()
         if start == "labels":
             segments = self.segmenter([taxonomy.labels[taxonomy.label_index(i)].text for i in space.label_ids])
-            vectors = self.pretrained.encode(segments.input_ids, tokens_per_chunk=self.settings.tokens_per_chunk)
-            means = run_document_model(self.document_model, SegmentVectors([Shard(vectors, segments.counts)]))[0]
+            chunk = self.settings.tokens_per_chunk
+            vectors = self.pretrained.encode(segments.input_ids, segments.units, tokens_per_chunk=chunk)
+            means = run_document_model(self.document_model, UnitVectors([Shard(vectors, segments.counts)]))[0]
         else:
             documents = run_document_model(self.document_model, self.vectors(self.pretrained, "training"))[0]
             means = np.zeros((len(space.label_ids), hidden), dtype=np.float32)
@@ -251,17 +283,6 @@ class NeuralStage:
             means /= np.bincount(targets[known], minlength=len(means))[:, None]
         self.document_model.train()
         return rows_from_vectors(torch.from_numpy(means))
-
-    def _collate_texts(self, items: Sequence[tuple[str, int]]) -> dict[str, Any]:
-        texts, targets = zip(*items, strict=True)
-        segments = self.segmenter(texts)
-        chunk = self.settings.tokens_per_chunk
-        chunks = chunked(segments.input_ids, tokens_per_chunk=chunk, pad_id=self.pretrained.pad_id)
-        return {
-            "labels": torch.tensor(targets),
-            "chunks": list(chunks),
-            "counts": torch.from_numpy(segments.counts),
-        }
 
 
 def training_key(
@@ -311,7 +332,7 @@ def _collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch
     vectors, targets = zip(*items, strict=True)
     return {
         "labels": torch.tensor(targets),
-        "segments": torch.from_numpy(np.concatenate(vectors)),
+        "units": torch.from_numpy(np.concatenate(vectors)),
         "counts": torch.tensor([len(v) for v in vectors]),
     }
 

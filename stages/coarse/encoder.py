@@ -1,29 +1,38 @@
-"""The encoder: token ids of a segment into one vector, with any Hugging Face encoder by name."""
+"""The encoder: token ids of a segment into a vector for each of its units, with any Hugging Face encoder by name."""
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from hierarchy.embedding.pretrained import quiet_transformers
 from hierarchy.errors import EncoderError
+from stages.coarse.chunks import Chunk, chunked, tokens_at_once
 from stages.coarse.loading import load_transformer
-from stages.coarse.segments import Chunk, Segmenter, chunked
-from stages.vectors import unit_means
+from stages.coarse.segments import Segmenter, tokenizer_rules
+from stages.machine import ahead
+from stages.vectors import mean_vectors
 
-ENCODING_VERSION = 1  # of the code from token ids to vectors: what an older one left in a cache is not read
+ENCODING_VERSION = 2  # of the code from token ids to vectors: what an older one left in a cache is not read
 # In an encoder's config, what its vectors do not depend on; nor do they on rates of dropout.
 NOT_READ = {"_name_or_path", "architectures", "transformers_version", "dtype", "id2label", "label2id"}
 
+Read: TypeAlias = Callable[..., Tensor]  # input_ids and attention_mask to (segments, tokens, hidden)
+logger = logging.getLogger(f"coarsefine.{__name__}")
+
 
 class Encoder(nn.Module):
-    """A pretrained transformer with its tokenizer, giving one vector a segment.
+    """A pretrained transformer with its tokenizer, giving one vector a unit.
 
     Parameters
     ----------
@@ -32,7 +41,7 @@ class Encoder(nn.Module):
     tokenizer
         Its fast tokenizer.
     pooling
-        ``mean`` over the tokens of a segment, or ``cls`` for its first token.
+        ``mean`` over the tokens of a unit, or ``cls``: the first token of a segment, which is one unit then.
     dtype
         ``float32``, ``bfloat16``, or ``auto``: bf16 where the device computes it natively. In bf16 what a segment is
         read beside moves its vector by rounding: probabilities by up to 0.01, in fp32 by up to 1e-5.
@@ -44,6 +53,7 @@ class Encoder(nn.Module):
         self.tokenizer = tokenizer
         self.pooling = pooling
         self.dtype = dtype
+        self.fitting = sys.maxsize  # padded tokens that fit in the memory of the device, as far as is known
 
     @classmethod
     def from_pretrained(
@@ -76,7 +86,7 @@ class Encoder(nn.Module):
 
     @property
     def hidden_size(self) -> int:
-        """Dimensions of a segment vector."""
+        """Dimensions of a vector."""
         return int(self.transformer.config.hidden_size)
 
     @property
@@ -102,7 +112,23 @@ class Encoder(nn.Module):
         """Where the weights lie."""
         return next(self.transformer.parameters()).device
 
-    def segmenter(self, *, segment_tokens: int = 256, overlap: int = 32, max_segments: int | None = None) -> Segmenter:
+    @property
+    def vector_type(self) -> np.dtype:
+        """In what `encode` gives vectors: float16 where the encoder reads in bf16, which is no finer, else float32.
+
+        In fp32 such a rounding would turn float noise into steps of 0.001: neighbours would move probabilities by more
+        than 1e-5.
+        """
+        return np.dtype("float16" if self._bf16() else "float32")
+
+    def segmenter(
+        self,
+        *,
+        segment_tokens: int = 256,
+        overlap: int = 32,
+        max_segments: int | None = None,
+        unit_tokens: int | None = None,
+    ) -> Segmenter:
         """Return the segmenter that fits this encoder.
 
         Raises
@@ -115,50 +141,72 @@ class Encoder(nn.Module):
                 f"segment_tokens {segment_tokens} is more than this encoder takes ({self.max_tokens}): "
                 f"set segment_tokens to {self.max_tokens} or less"
             )
-        return Segmenter(self.tokenizer, segment_tokens=segment_tokens, overlap=overlap, max_segments=max_segments)
+        return Segmenter(
+            self.tokenizer,
+            segment_tokens=segment_tokens,
+            overlap=overlap,
+            max_segments=max_segments,
+            unit_tokens=unit_tokens if self.pooling == "mean" else None,
+        )
 
-    def forward(self, chunks: Iterable[Chunk], n_segments: int) -> Tensor:
+    def tokens_per_chunk(self, chosen: int | Literal["auto"], *, training: bool = False) -> int:
+        """Return the padded tokens that go through the encoder at once: those chosen, or what fits this machine."""
+        return tokens_at_once(self.device, self.hidden_size, training=training) if chosen == "auto" else chosen
+
+    def forward(self, chunks: Iterable[Chunk]) -> Tensor:
         """Encode chunk by chunk and put the vectors back in the order of the batch.
+
+        A chunk that does not fit in the memory of a GPU is halved, and so are those after it.
 
         Parameters
         ----------
         chunks
             Segments sorted by length, as `chunked` cuts them.
-        n_segments
-            Segments in all chunks together.
 
         Returns
         -------
         Tensor
-            (n_segments, hidden) float32.
+            (units of all segments, hidden) float32.
         """
-        vectors, places = [], []
-        # Switched off, autocast would also switch off what surrounds it: the Trainer's own bf16 or fp16.
-        with torch.autocast(self.device.type, torch.bfloat16) if self._bf16() else nullcontext():
-            for chunk in chunks:
-                mask = chunk.attention_mask.to(self.device)
-                hidden = self.transformer(
-                    input_ids=chunk.input_ids.to(self.device), attention_mask=mask
-                ).last_hidden_state  # (segments, tokens, hidden)
-                vectors.append(self._pool(hidden.float(), mask))
-                places.append(chunk.index.to(self.device))
-        joined = torch.cat(vectors)
-        return torch.zeros_like(joined).index_copy(0, torch.cat(places), joined)  # (n_segments, hidden)
+        with self._autocast():
+            return self._in_order(chunks, self._states)
 
-    def encode(self, input_ids: list[list[int]], *, tokens_per_chunk: int = 4096) -> np.ndarray:
+    def encode(
+        self,
+        input_ids: Sequence[Sequence[int] | np.ndarray],
+        units: np.ndarray | None = None,
+        *,
+        tokens_per_chunk: int | Literal["auto"] = "auto",
+    ) -> np.ndarray:
         """Encode segments without gradients.
+
+        Parameters
+        ----------
+        input_ids, units
+            As for `chunked`.
+        tokens_per_chunk
+            Padded tokens that go through the encoder at once; ``auto`` as `tokens_at_once` says.
 
         Returns
         -------
         numpy.ndarray
-            (segments, hidden) float32.
+            (units of all segments, hidden) `vector_type`; what is beyond its range is the largest number that it has.
         """
+        at_once, kept = self.tokens_per_chunk(tokens_per_chunk), self.vector_type
+        largest = float(np.finfo(kept).max)
+        chunks = chunked(input_ids, units, tokens_per_chunk=at_once, pad_id=self.pad_id)
         with torch.inference_mode():
-            chunks = chunked(input_ids, tokens_per_chunk=tokens_per_chunk, pad_id=self.pad_id)
-            return self(chunks, len(input_ids)).cpu().numpy()
+            if self.device.type == "cuda":  # the next chunk is padded and on its way while the card works
+                chunks = ahead(chunk.pin_memory() for chunk in chunks)
+            if self._holds_bf16():
+                weights = {name: weight.bfloat16() for name, weight in self.transformer.named_parameters()}
+                vectors = self._in_order(chunks, functools.partial(self._states_with, weights))
+            else:
+                vectors = self(chunks)
+            return vectors.clamp(-largest, largest).to(getattr(torch, kept.name)).cpu().numpy()
 
-    def encode_texts(self, texts: Sequence[str], segmenter: Segmenter, *, tokens_per_chunk: int = 4096) -> np.ndarray:
-        """Vectors of short texts (label names, descriptions): the mean of their segments, unit length.
+    def encode_texts(self, texts: Sequence[str], segmenter: Segmenter) -> np.ndarray:
+        """Vectors of short texts (label names, descriptions): the mean of their units, of length 1.
 
         Returns
         -------
@@ -166,8 +214,8 @@ class Encoder(nn.Module):
             (texts, hidden) float32.
         """
         segments = segmenter(texts)
-        vectors = self.encode(segments.input_ids, tokens_per_chunk=tokens_per_chunk)
-        return unit_means(vectors, segments.counts)
+        vectors = self.encode(segments.input_ids, segments.units)
+        return mean_vectors(vectors.astype(np.float32), segments.counts)
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer, config, pooling and dtype: what the vectors depend on."""
@@ -193,20 +241,72 @@ class Encoder(nn.Module):
         return {name: value for name, value in self.transformer.config.to_dict().items() if name not in NOT_READ}
 
     def _content(self, digest: "hashlib._Hash") -> str:
-        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        # How the last call truncated and padded; the next call sets its own.
-        del tokenizer["truncation"], tokenizer["padding"]
-        digest.update(json.dumps(tokenizer, sort_keys=True).encode())
+        digest.update(json.dumps(tokenizer_rules(self.tokenizer), sort_keys=True).encode())
         for name, tensor in sorted(self.transformer.state_dict().items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
         return digest.hexdigest()
 
-    def _pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def _in_order(self, chunks: Iterable[Chunk], read: Read) -> Tensor:
+        # Nothing here waits for the device: sizes and places were counted before the chunks went there.
+        vectors, places = zip(*self._unit_vectors(chunks, read), strict=True)
+        joined = torch.cat(vectors)
+        return torch.zeros_like(joined).index_copy(0, torch.cat(places), joined)  # (units, hidden)
+
+    def _unit_vectors(self, chunks: Iterable[Chunk], read: Read) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the vectors of chunk after chunk, and their places in the batch."""
+        for chunk in chunks:
+            waiting = [chunk.to(self.device, non_blocking=True)]
+            while waiting:
+                part = waiting.pop()
+                fits = part.input_ids.numel() <= self.fitting or len(part.input_ids) == 1
+                vectors = self._vectors_if_they_fit(part, read) if fits else None
+                if vectors is None:
+                    waiting += part.halves()
+                else:
+                    yield vectors, part.index
+
+    def _vectors_if_they_fit(self, chunk: Chunk, read: Read) -> Tensor | None:
+        try:
+            mask = chunk.attention_mask if chunk.is_padded else None
+            hidden = read(input_ids=chunk.input_ids, attention_mask=mask)  # (segments, tokens, hidden)
+            return self._pool(hidden.float(), chunk)
+        except torch.OutOfMemoryError:
+            if len(chunk.input_ids) == 1:
+                raise
+        tokens = chunk.input_ids.numel()
+        self.fitting = tokens // 2
+        torch.cuda.empty_cache()  # what the attempt took, in pieces of other sizes
+        logger.warning("%d tokens at once do not fit in the GPU's memory: %d from now on", tokens, self.fitting)
+        return None
+
+    def _states(self, **inputs: Any) -> Tensor:
+        states: Tensor = self.transformer(**inputs).last_hidden_state
+        return states
+
+    def _states_with(self, weights: dict[str, Tensor], **inputs: Any) -> Tensor:
+        states: Tensor = functional_call(self.transformer, weights, kwargs=inputs).last_hidden_state
+        return states
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        # Switched off, it would also switch off what surrounds it: the Trainer's own bf16 or fp16.
+        return torch.autocast(self.device.type, torch.bfloat16) if self._bf16() else nullcontext()
+
+    def _pool(self, hidden: Tensor, chunk: Chunk) -> Tensor:
+        # hidden (segments, tokens, hidden) float32 -> (units of all segments, hidden)
         if self.pooling == "cls":
             return hidden[:, 0]
-        weights = mask.unsqueeze(-1).float()  # (segments, tokens, 1)
-        return (hidden * weights).sum(1) / weights.sum(1)  # (segments, hidden)
+        bounds, slots = chunk.bounds, chunk.slots
+        place = torch.arange(hidden.shape[1], device=hidden.device)
+        inside = (place >= bounds[:, :-1, None]) & (place < bounds[:, 1:, None])  # (segments, units, tokens)
+        with torch.autocast(hidden.device.type, enabled=False):  # a sum of many tokens
+            sums = inside.to(hidden.dtype) @ hidden  # (segments, units, hidden)
+        tokens = bounds.diff().flatten()[slots].unsqueeze(1)  # (units of all segments, 1)
+        return sums.flatten(0, 1)[slots] / tokens
+
+    def _holds_bf16(self) -> bool:
+        """Whether it reads with weights in bf16: on a GPU autocast would turn them all into bf16 for each chunk."""
+        return self.device.type == "cuda" and self._bf16()
 
     def _bf16(self) -> bool:
         return self.dtype == "bfloat16" or (self.dtype == "auto" and computes_bf16(self.device))

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
+from stages.coarse.chunks import Chunk
 from stages.coarse.document_model import DocumentModel
 from stages.coarse.encoder import Encoder
-from stages.coarse.segments import Chunk
 from stages.label_space import LabelSpace
 
 START_SCALE = 20.0  # of cosines, so that a softmax over hundreds of labels can be sure
@@ -22,9 +22,9 @@ class TwoStageModel(nn.Module):
     Parameters
     ----------
     encoder
-        Token ids to segment vectors; None where these come from a cache.
+        Token ids to unit vectors; None where these come from a cache.
     document_model
-        Segment vectors to document vectors and group logits.
+        Unit vectors to document vectors and group logits.
     rows
         Document vectors to fine logits (joint training); None trains the coarse stage alone.
     loss
@@ -51,7 +51,7 @@ class TwoStageModel(nn.Module):
         self,
         counts: Tensor,
         labels: Tensor | None = None,
-        segments: Tensor | None = None,
+        units: Tensor | None = None,
         chunks: Sequence[Chunk] | None = None,
     ) -> dict[str, Any]:
         """Logits of both levels, and the loss where labels are given, in the form that Trainer reads.
@@ -59,17 +59,17 @@ class TwoStageModel(nn.Module):
         Parameters
         ----------
         counts
-            (documents,) segments of each document.
+            (documents,) units of each document.
         labels
             (documents,) fine label of each document.
-        segments
-            (segments of all documents, hidden) cached segment vectors, document after document.
+        units
+            (units of all documents, hidden) cached unit vectors, document after document.
         chunks
-            The segments of all documents, as `segments.chunked` cuts them, where there is an encoder.
+            The segments of all documents, as `stages.coarse.chunks.chunked` cuts them, where there is an encoder.
         """
         if self.encoder is not None and chunks is not None:
-            segments = self.encoder(chunks, int(counts.sum()))
-        output = self.document_model(segments, counts)
+            units = self.encoder(chunks)
+        output = self.document_model(units, counts)
         logits = [output.logits]  # (documents, groups)
         if self.rows is not None:
             logits.append(self.rows(self.document_model.dropout(output.vectors)))  # (documents, labels)

@@ -66,7 +66,7 @@ def load_neural(
         if reads_pretrained(settings):
             pretrained = _encoder(folder, "encoder_pretrained", listed, settings).to(where)
             readers = fine_encoders(settings.fine_features, trained=encoder, pretrained=pretrained)
-        width = 2 * sum(reader.hidden_size for reader in readers)  # mean and maximum of the segments
+        width = 2 * sum(reader.hidden_size for reader in readers)  # mean and maximum of the units
     if sizes["features"] != width:
         raise ArtifactError(
             f"neural.weight has {sizes['features']} columns, and the encoder gives {width} features: {REMEDY}",
@@ -74,7 +74,10 @@ def load_neural(
         )
     try:
         segmenter = encoder.segmenter(
-            segment_tokens=settings.segment_tokens, overlap=settings.overlap, max_segments=settings.max_segments
+            segment_tokens=settings.segment_tokens,
+            overlap=settings.overlap,
+            max_segments=settings.max_segments,
+            unit_tokens=settings.unit_tokens,
         )
     except EncoderError as error:
         raise ArtifactError(f"{error} ({REMEDY})", str(folder / "config.json")) from error

@@ -183,9 +183,9 @@ def test_vectors_are_computed_once_for_all_folds(tiny_classifier, tiny_encoder, 
     encoded = []
     encode = Encoder.encode
 
-    def spy(self, input_ids, **options):
+    def spy(self, input_ids, *units, **options):
         encoded.append(len(input_ids))
-        return encode(self, input_ids, **options)
+        return encode(self, input_ids, *units, **options)
 
     monkeypatch.setattr(Encoder, "encode", spy)
     result = cross_validate(tiny_classifier(run_dir=str(tmp_path / "run")), *english.valid, folds=4)

@@ -18,14 +18,15 @@ from hierarchy.taxonomy import Taxonomy
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.explaining.explain import explain
 from pipelines.explaining.explanation import GRADIENT, RESCALED, UNDIVIDED
-from pipelines.explaining.shares import divide_over_segments, pooled_shares
+from pipelines.explaining.shares import divide_over_units, pooled_shares
 from stages.coarse.document_model import presence_effects
 from stages.fine.ngrams import ngrams
 from stages.router.router import Fusion, Inputs
-from stages.vectors import SegmentVectors, Shard, pool_segments
+from stages.shards import Shard
+from stages.vectors import UnitVectors, pool_units
 
 ROOT = Path(__file__).parents[3]
-KINDS = ("both", "neural", "plain", "both encoders", "lexical", "joint")
+KINDS = ("both", "units", "neural", "plain", "both encoders", "lexical", "joint")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,7 @@ def models(fitted, fitted_lexical, tiny_classifier, english):
 
     classifiers = {
         "both": fitted,
+        "units": fit(unit_tokens=5),
         "neural": fit(lexical=False),
         "plain": fit(aggregator=False, label_attention=False),
         "both encoders": fit(trainable="all", lexical=False, training={**few, "encoder_learning_rate": 1e-3}),
@@ -66,7 +68,7 @@ def long_texts(corpus):
 def total(explanation):
     """Everything that has a share, and everything that is not divided."""
     alone = sum(part.value for part in explanation.parts if part.method == UNDIVIDED)
-    return alone + sum(segment.share for segment in explanation.segments) + explanation.outside
+    return alone + sum(segment.share for segment in explanation.units) + explanation.outside
 
 
 def log_ratio(model, text, explanation):
@@ -89,7 +91,7 @@ def test_all_shares_sum_to_the_score_difference(models, english, kind):
             assert log_ratio(model, text, explanation) == expected
             assert sum(part.value for part in explanation.parts) == expected
             assert total(explanation) == expected
-            for segment in explanation.segments:
+            for segment in explanation.units:
                 assert segment.share == pytest.approx(segment.neural + segment.ngrams)
 
 
@@ -100,12 +102,12 @@ def test_each_part_says_how_it_is_divided(models, english, kind):
     neural = {"neural rows": GRADIENT if kind == "joint" else RESCALED, "coarse stage, neural": GRADIENT}
     lexical = {"n-gram rows": RESCALED, "coarse stage, n-grams": RESCALED}
     expected = (neural if kind != "lexical" else {}) | (
-        lexical if kind in ("both", "plain", "lexical", "joint") else {}
+        lexical if kind in ("both", "units", "plain", "lexical", "joint") else {}
     )
     assert {name: method for name, method in methods.items() if method != UNDIVIDED} == expected
-    assert bool(explanation.segments) == (kind != "lexical")
-    if explanation.segments:
-        assert sum(segment.attention for segment in explanation.segments) == pytest.approx(1, abs=1e-5)
+    assert bool(explanation.units) == (kind != "lexical")
+    if explanation.units:
+        assert sum(segment.attention for segment in explanation.units) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_runner_up_is_compared_and_the_paths_are_those_of_predict(fitted, english):
@@ -156,7 +158,7 @@ def test_with_max_segments_only_the_kept_ones_are_listed(tiny_classifier, englis
     classifier = tiny_classifier(max_segments=kept, training=few).fit(*english.train, validation=english.valid)
     model = loud(classifier.model_)
     explanation = explain(model, long_texts(english)[0])
-    assert len(explanation.segments) == kept
+    assert len(explanation.units) == kept
     assert abs(explanation.outside) > 1e-3
     assert total(explanation) == pytest.approx(explanation.margin, rel=1e-5, abs=1e-4)
 
@@ -176,9 +178,9 @@ def test_places_slice_to_the_words(request, language, tiny_encoder, chinese_enco
             assert ngram.spans
             for start, end in ngram.spans:
                 assert ngram.ngram in ngrams(written[start:end])
-        assert explanation.segments[0].start == 0
-        assert explanation.segments[-1].end == len(written)
-        assert len(explanation.segments) > 1
+        assert explanation.units[0].start == 0
+        assert explanation.units[-1].end == len(written)
+        assert len(explanation.units) > 1
 
 
 def test_what_has_the_largest_share_matters_most(fitted, english):
@@ -186,16 +188,16 @@ def test_what_has_the_largest_share_matters_most(fitted, english):
     neural = model.extractor.neural
     for text in [t for t in (*english.test[0], *english.valid[0]) if len(t) > 300]:
         explanation = explain(model, text)
-        vectors = neural.segment_vectors([text])[neural.encoder][0]
-        spans = [(segment.start, segment.end) for segment in explanation.segments]
+        vectors = neural.unit_vectors([text])[neural.encoder][0]
+        spans = [(segment.start, segment.end) for segment in explanation.units]
         without = [vectors, *(np.delete(vectors, i, 0) for i in range(len(vectors)))]
         counts = np.array([len(own) for own in without])
-        read, logits = neural.read({neural.encoder: SegmentVectors([Shard(np.concatenate(without), counts)])})
+        read, logits = neural.read({neural.encoder: UnitVectors([Shard(np.concatenate(without), counts)])})
         rest = [text, *(f"{text[:start]}\n{text[end:]}" for start, end in spans)]
         routed = model.router.route(Inputs(read, logits, model.extractor.vectorizer.transform(rest)))
         probability = routed.probabilities[:, model.label_ids.index(explanation.label)]
         drops = probability[0] - probability[1:]
-        largest = int(np.argmax([segment.share for segment in explanation.segments]))
+        largest = int(np.argmax([segment.share for segment in explanation.units]))
         top.append(drops[largest])
         others.append(np.delete(drops, largest).mean())
     assert len(top) > 20
@@ -209,7 +211,7 @@ def test_shares_of_a_pooled_vector_are_exact_and_know_no_order(seed, n, ties):
     vectors = np.round(rng.normal(size=(n, 6)), 0 if ties else 6).astype(np.float32)
     weights = rng.normal(size=12)
     shares = pooled_shares(weights, vectors)
-    assert shares.sum() == pytest.approx(float(pool_segments(vectors, np.array([len(vectors)]))[0] @ weights), abs=1e-5)
+    assert shares.sum() == pytest.approx(float(pool_units(vectors, np.array([len(vectors)]))[0] @ weights), abs=1e-5)
     order = rng.permutation(len(vectors))
     assert np.allclose(pooled_shares(weights, vectors[order]), shares[order])
 
@@ -224,11 +226,18 @@ def test_equal_segments_have_equal_shares_and_a_lone_peak_is_its_own():
 def test_places_are_divided_over_the_segments_that_hold_them():
     segments = [(0, 10), (8, 20), (20, 30)]
     spans = [(0, 3), (8, 10), (18, 22), (40, 45), (20, 30)]
-    found = divide_over_segments(spans, [1.0, 2.0, 4.0, 8.0, 16.0], segments)
+    found = divide_over_units(spans, [1.0, 2.0, 4.0, 8.0, 16.0], segments)
     # In one; in the overlap of two; across a border, where both hold a part; outside; a whole segment.
     assert found.tolist() == [1 + 1, 1 + 2, 2 + 16]
-    assert divide_over_segments([], [], segments).tolist() == [0, 0, 0]
-    assert divide_over_segments(spans, [1.0] * 5, []).tolist() == []
+    assert divide_over_units([], [], segments).tolist() == [0, 0, 0]
+    assert divide_over_units(spans, [1.0] * 5, []).tolist() == []
+
+
+def test_places_are_divided_over_units_of_any_order_and_size():
+    units = [(0, 30), (20, 30), (24, 28), (28, 40), (28, 28)]
+    found = divide_over_units([(25, 27), (21, 23), (29, 33), (0, 60)], [3.0, 2.0, 1.0, 8.0], units)
+    # In three; in two; in one alone, though others hold a part; in none, so over all that hold a part.
+    assert found.tolist() == [1 + 1 + 8 / 5, 1 + 1 + 8 / 5, 1 + 8 / 5, 1 + 8 / 5, 8 / 5]
 
 
 def random_segments(model, n=4):
@@ -280,10 +289,10 @@ def test_without_attention_the_coarse_stage_is_divided_as_its_formula_has_it(mod
     other = next(label for label in model.label_ids if groups[label] != groups[best.label])
     explanation = explain(model, text, against=other)
     neural = model.extractor.neural
-    vectors = neural.segment_vectors([text])[neural.encoder][0]
+    vectors = neural.unit_vectors([text])[neural.encoder][0]
     weight = neural.document_model.head.weight.numpy()
     linear = vectors @ (weight[groups[best.label]] - weight[groups[other]]) / len(vectors)
-    assert np.allclose([segment.neural for segment in explanation.segments], linear, atol=1e-5)
+    assert np.allclose([segment.neural for segment in explanation.units], linear, atol=1e-5)
 
 
 def test_it_is_json_ready(fitted, fitted_lexical, english):
@@ -320,7 +329,7 @@ def test_the_command_shows_and_writes_it(cli, saved, fitted, english, tmp_path):
     for told in (
         "Paths",
         f"{explanation.label} against {explanation.against}",
-        "Segments",
+        "Units",
         "N-grams",
         "exact margins, rescaled",
     ):
@@ -334,7 +343,7 @@ def test_the_command_shows_and_writes_it(cli, saved, fitted, english, tmp_path):
     assert told.exit_code == 0, told.stderr
     figures = json.loads(told.stdout)
     assert (figures["label"], figures["against"]) == (explanation.label, against)
-    assert len(figures["segments"]) == len(explanation.segments)
+    assert len(figures["units"]) == len(explanation.units)
 
 
 def test_bad_input_of_the_command(cli, saved, tmp_path):
@@ -361,7 +370,7 @@ def test_without_an_encoder_torch_is_not_imported(fitted_lexical, tmp_path):
     code = (
         "import sys; from pipelines import HierarchicalClassifier; "
         "e = HierarchicalClassifier.from_pretrained(sys.argv[1]).explain('boil water in the kettle'); "
-        "print(e.label, len(e.segments), len(e.ngrams) > 0, 'torch' in sys.modules)"
+        "print(e.label, len(e.units), len(e.ngrams) > 0, 'torch' in sys.modules)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "model")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -24,7 +24,7 @@ from pipelines.evaluation.excerpts import CHARACTERS, MARKS, Material, cut_excer
 from pipelines.evaluation.figures import evaluate_predictions
 from pipelines.evaluation.sources import ConfusedPair
 from pipelines.explaining import explain as evidence
-from pipelines.explaining.explain import Explanation, NgramShare, SegmentShare
+from pipelines.explaining.explain import Explanation, NgramShare, UnitShare
 from pipelines.pages.evaluation import report_page, write_report
 from stages.label_space import LabelSpace
 
@@ -43,8 +43,8 @@ def data_of(page):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1))
 
 
-def explanation(label, against, ngrams=(), segments=()):
-    return Explanation((), label, against, 1.0, (), tuple(segments), tuple(ngrams), 0.0, ())
+def explanation(label, against, ngrams=(), units=()):
+    return Explanation((), label, against, 1.0, (), tuple(units), tuple(ngrams), 0.0, ())
 
 
 def make_report(names=None, texts=None, n=400, n_labels=12, n_groups=4, wrong=0.3, data="shop test"):
@@ -240,8 +240,8 @@ def test_an_excerpt_holds_the_strongest_evidence():
 
 def test_an_excerpt_without_ngrams_shows_the_strongest_segment():
     text = "one two " * 100
-    segments = [SegmentShare(0, 400, 0.1, 0, 0.1, 0.5), SegmentShare(360, 800, 0.9, 0, 0.9, 0.5)]
-    found = cut_excerpt(text, explanation("b", "a", segments=segments), 0.5)
+    units = [UnitShare(0, 400, 0.1, 0, 0.1, 0.5), UnitShare(360, 800, 0.9, 0, 0.9, 0.5)]
+    found = cut_excerpt(text, explanation("b", "a", units=units), 0.5)
     assert (found.marks, found.text[:7], found.after) == ((), text[360:367], True)
     assert cut_excerpt("short", explanation("b", "a"), 0.5).text == "short"
 

@@ -17,7 +17,7 @@ from pipelines.classifier import HierarchicalClassifier
 from pipelines.settings import Settings
 from pipelines.training import heads as rows
 from pipelines.training.heads import fit_heads, probe_confusion
-from stages import vectors
+from stages import shards
 from stages.fine.rows import SOLVER, Problem
 from stages.label_space import LabelSpace
 from stages.training import trainer
@@ -47,6 +47,21 @@ def same(one, other):
     assert arrays(one) == arrays(other)
     assert one.model_.router.fusions == other.model_.router.fusions
     assert one.model_.router.coarse_fusion == other.model_.router.coarse_fusion
+
+
+@pytest.mark.parametrize("settings", [{}, {"mode": "joint", "trainable": "all"}], ids=str)
+def test_units_of_segments_are_read_in_training_and_by_the_saved_model(tiny_classifier, english, tmp_path, settings):
+    classifier = tiny_classifier(unit_tokens=9, lexical=False, training=FROZEN, **settings)
+    classifier.fit(*english.train, validation=english.valid)
+    classifier.save_pretrained(tmp_path / "model")
+    again = HierarchicalClassifier.from_pretrained(tmp_path / "model")
+    assert again.unit_tokens == 9
+    assert classifier.predict_proba(english.test[0]).tobytes() == again.predict_proba(english.test[0]).tobytes()
+    neural = again.model_.extractor.neural
+    vectors = neural.unit_vectors(english.test[0])[neural.encoder]
+    assert vectors.counts.sum() > 2 * len(neural.segmenter(english.test[0]).input_ids)
+    alone = np.concatenate([again.predict_proba([text]) for text in english.test[0][:20]])
+    assert np.abs(alone - again.predict_proba(english.test[0])[:20]).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -234,7 +249,7 @@ def test_one_group_of_all_labels(tiny_classifier, english):
 def test_a_second_fit_in_the_same_run_folder_does_nothing_twice(tiny_classifier, english, tmp_path, monkeypatch):
     first = tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid)
     monkeypatch.setattr(trainer, "Trainer", None)
-    monkeypatch.setattr(vectors.VectorCache, "_write", None)
+    monkeypatch.setattr(shards.ShardCache, "_write", None)
     monkeypatch.setattr("pipelines.training.heads.fit_rows", None)
     same(tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid), first)
 
@@ -254,7 +269,7 @@ def test_evaluation_and_refit_read_the_vectors_of_the_run(tiny_classifier, engli
     classifier = tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid)
     classifier.save_pretrained(tmp_path / "model")
     again = HierarchicalClassifier.from_pretrained(tmp_path / "model").set_params(run_dir=str(tmp_path), n_jobs=1)
-    monkeypatch.setattr(vectors.VectorCache, "_write", None)
+    monkeypatch.setattr(shards.ShardCache, "_write", None)
     for either in (classifier, again):
         assert either.evaluate(*english.valid) is not None
         either.refit_groups(["garden"], *english.train)

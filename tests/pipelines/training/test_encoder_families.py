@@ -58,6 +58,14 @@ def test_vectors_do_not_depend_on_padding_or_neighbours(named, encoder, english)
     assert np.abs(together - alone).max() < 1e-5
 
 
+def test_weights_in_bf16_read_alike(named, encoder, english, monkeypatch):
+    segments = encoder.segmenter(segment_tokens=48, overlap=8)(["", *english.train[0][:12]]).input_ids
+    half = Encoder.from_pretrained(named[1], dtype="bfloat16")
+    monkeypatch.setattr(Encoder, "_holds_bf16", lambda self: self is half)  # as on a GPU
+    vectors = encoder.encode(segments)
+    assert np.abs(half.encode(segments) - vectors).max() / np.abs(vectors).max() < 0.1
+
+
 def test_the_first_token_sees_the_last(named):
     encoder = Encoder.from_pretrained(named[1], pooling="cls", dtype="float32")
     one, other = encoder.tokenizer(["kettle lid", "kettle ink"])["input_ids"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sklearn.metrics import f1_score
 
 from hierarchy.errors import ConfigError, EncoderError
 from pipelines.classifier import HierarchicalClassifier
+from stages.coarse.segments import Segmenter
 
 ROOT = Path(__file__).parents[3]
 SHORT = {"num_train_epochs": 2, "learning_rate": 5e-3, "encoder_learning_rate": 1e-3}
@@ -111,6 +113,26 @@ def test_gradient_checkpointing_happens_and_changes_nothing(tiny_classifier, eng
     layers = classifier.model_.extractor.neural.encoder.transformer.modules()
     assert any(getattr(layer, "gradient_checkpointing", False) for layer in layers)
     assert np.allclose(weights(classifier), plain, atol=1e-5)
+
+
+def test_documents_are_tokenized_once_for_all_epochs_and_trainings(tiny_classifier, english, tmp_path, monkeypatch):
+    read, tokens = Counter(), Segmenter.tokens
+
+    def spy(self, texts):
+        read.update(texts)
+        return tokens(self, texts)
+
+    monkeypatch.setattr(Segmenter, "tokens", spy)
+    documents = [*rare(english)[0], *english.valid[0]]
+    joint(tiny_classifier, english, run_dir=str(tmp_path / "run"), row_start="centroids")
+    assert {read[text] for text in documents} == {1}
+    joint(tiny_classifier, english, run_dir=str(tmp_path / "run"), row_start="centroids", dropout=0.2)
+    assert {read[text] for text in documents} == {1}
+
+
+def test_workers_that_load_batches_change_nothing(tiny_classifier, english, plain):
+    classifier = joint(tiny_classifier, english, training={**ONE, "dataloader_num_workers": 1})
+    assert np.array_equal(weights(classifier), plain)
 
 
 def test_accumulated_steps_of_both_stages_are_one_large_step(tiny_classifier, english):

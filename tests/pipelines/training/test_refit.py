@@ -340,7 +340,7 @@ def test_a_stopped_refit_goes_on(tiny_classifier, english, tmp_path, monkeypatch
         with pytest.raises(TypeError):
             copy.copy(classifier).refit_groups(*call, validation=english.valid)
     monkeypatch.setattr("stages.training.trainer.Trainer", None)
-    monkeypatch.setattr("stages.vectors.VectorCache._write", None)
+    monkeypatch.setattr("stages.shards.ShardCache._write", None)
     monkeypatch.setattr("pipelines.training.heads.fit_rows", None)
     refitted = copy.copy(classifier).refit_groups(*call, validation=english.valid)
     assert refitted.model_.record["refits"][0]["moved"] == ["lamps"]

@@ -15,8 +15,8 @@ from stages.label_space import LabelSpace
 
 OTHER = {  # than the default
     "mode": "joint", "encoder": "bert-base-uncased", "label_encoder": "embedded", "pooling": "cls", "dtype": "bfloat16",
-    "trainable": "all", "fine_features": "trained", "segment_tokens": 128, "overlap": 16, "max_segments": 4,
-    "tokens_per_chunk": 1024, "aggregator": False, "aggregator_layers": 2, "aggregator_heads": 2,
+    "trainable": "all", "fine_features": "trained", "segment_tokens": 128, "overlap": 16, "unit_tokens": 64,
+    "max_segments": 4, "tokens_per_chunk": 1024, "aggregator": False, "aggregator_layers": 2, "aggregator_heads": 2,
     "label_attention": False, "dropout": 0.2, "attention_dropout": 0.0, "lexical": False, "min_df": 1, "prune": 0.0,
     "negatives": "group", "prior_correction": 0.0, "neural_C": 2.0, "lexical_C": 2.0,
     "keep_neighbours": True, "routing": "beam", "beam": 2, "n_groups": 3, "min_group_size": 2, "max_group_size": 50,
@@ -83,6 +83,7 @@ def test_what_settings_stand_for_counts_by_its_content(key, loaded, tiny_encoder
     others.append(Encoder.from_pretrained(tiny_encoder, dtype="float32", attention_dropout=0.5))
     changed = [key(encoder=other) for other in others]
     changed += [key(segmenter=loaded.segmenter(segment_tokens=32, overlap=8, max_segments=n)) for n in (1, 2)]
+    changed += [key(segmenter=loaded.segmenter(segment_tokens=32, overlap=8, unit_tokens=n)) for n in (8, 16)]
     changed += [key(group_embeddings=torch.ones(3, 4)), key(group_embeddings=torch.zeros(3, 5))]
     changed += [key(train=(key.texts[:15], np.arange(15) % 3))]
     assert len({*changed, key()}) == len(changed) + 1
@@ -90,7 +91,12 @@ def test_what_settings_stand_for_counts_by_its_content(key, loaded, tiny_encoder
 
 @pytest.mark.parametrize(
     ("place", "name"),
-    [(neural, "TRAINING_VERSION"), (segments, "WINDOWS_VERSION"), (encoder_module, "ENCODING_VERSION")],
+    [
+        (neural, "TRAINING_VERSION"),
+        (segments, "WINDOWS_VERSION"),
+        (segments, "TOKENS_VERSION"),
+        (encoder_module, "ENCODING_VERSION"),
+    ],
 )
 def test_code_counts(key, monkeypatch, place, name):
     before = key()

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,17 +41,123 @@ def test_pooling_is_that_of_the_bare_transformer(tiny_encoder, segments, pooling
 
     encoder = Encoder.from_pretrained(tiny_encoder, pooling=pooling, dtype="float32")
     with torch.inference_mode():
-        hidden = encoder.transformer(input_ids=torch.tensor([segments[3]])).last_hidden_state[0]
+        hidden = encoder.transformer(input_ids=torch.from_numpy(segments[3].astype(np.int64))[None]).last_hidden_state[
+            0
+        ]
     expected = hidden.mean(0) if pooling == "mean" else hidden[0]
     assert np.allclose(encoder.encode([segments[3]])[0], expected.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [5, 9, 31, 32])
+def test_units_are_means_of_their_tokens_read_in_the_whole_segment(encoder, english, unit):
+    import torch
+
+    parts = encoder.segmenter(segment_tokens=32, overlap=8, unit_tokens=unit)(["", *english.train[0][:12]])
+    vectors = encoder.encode(parts.input_ids, parts.units, tokens_per_chunk=500)
+    expected = []
+    for ids, units in zip(parts.input_ids, parts.units, strict=True):
+        with torch.inference_mode():
+            hidden = encoder.transformer(input_ids=torch.from_numpy(ids.astype(np.int64))[None]).last_hidden_state[0]
+        bounds = [int(i * len(ids) / units + 0.5) for i in range(units + 1)]
+        expected += [hidden[start:end].mean(0).numpy() for start, end in pairwise(bounds)]
+    assert np.abs(vectors - np.array(expected)).max() < 1e-5
+    if unit >= 32:
+        assert np.array_equal(vectors, encoder.encode(parts.input_ids, tokens_per_chunk=500))
+
+
+def test_units_take_gradients_where_segments_have_different_numbers_of_them(encoder):
+    from stages.coarse.chunks import chunked
+
+    segments = encoder.segmenter(segment_tokens=32, overlap=8, unit_tokens=6)(["kettle", "kettle boil water " * 5])
+    chunks = list(chunked(segments.input_ids, segments.units, tokens_per_chunk=4096, pad_id=encoder.pad_id))
+    assert len(chunks) < len(segments.input_ids)
+    encoder.zero_grad()
+    encoder(chunks).square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in encoder.parameters() if p.grad is not None)
+    assert max(float(p.grad.abs().max()) for p in encoder.parameters() if p.grad is not None) > 0
+    encoder.zero_grad()
+
+
+def test_the_first_token_stands_for_the_whole_segment(tiny_encoder):
+    encoder = Encoder.from_pretrained(tiny_encoder, pooling="cls", dtype="float32")
+    segments = encoder.segmenter(segment_tokens=32, overlap=8, unit_tokens=4)(["kettle boil water " * 20])
+    assert len(segments.input_ids) == segments.counts[0] == len(encoder.encode(segments.input_ids, segments.units))
 
 
 def test_bf16_stays_near_fp32(tiny_encoder, encoder, segments):
     half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
     one, other = encoder.encode(segments), half.encode(segments)
-    assert other.dtype == np.float32
+    assert (one.dtype, other.dtype) == (np.float32, np.float16)
     assert not np.array_equal(one, other)
     assert np.abs(one - other).max() / np.abs(one).max() < 0.05
+
+
+def test_vectors_beyond_the_range_of_float16_stay_numbers(tiny_encoder, segments):
+    import torch
+
+    half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
+    with torch.no_grad():
+        half.transformer.encoder.layer[-1].output.LayerNorm.bias[:2] = torch.tensor([1e6, -1e6])
+    vectors = half.encode(segments)
+    assert vectors[:, 0].tolist() == [65504.0] * len(segments)
+    assert vectors[:, 1].tolist() == [-65504.0] * len(segments)
+
+
+@pytest.mark.parametrize("most", [200, 40])
+def test_a_chunk_that_does_not_fit_is_halved(tiny_encoder, encoder, segments, monkeypatch, caplog, most):
+    import torch
+
+    limited = Encoder.from_pretrained(tiny_encoder, dtype="float32")
+    forward, seen = limited.transformer.forward, []
+
+    def in_little_memory(input_ids, **inputs):
+        seen.append(input_ids.numel())
+        if input_ids.numel() > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(input_ids=input_ids, **inputs)
+
+    monkeypatch.setattr(limited.transformer, "forward", in_little_memory)
+    vectors = limited.encode(segments, tokens_per_chunk=2000)
+    assert np.abs(vectors - encoder.encode(segments)).max() < 1e-5
+    tried = [tokens for tokens in seen if tokens > most]
+    assert len(tried) == len(caplog.messages) <= 6  # and not once a chunk
+    assert (
+        caplog.messages[0] == f"{tried[0]} tokens at once do not fit in the GPU's memory: {tried[0] // 2} from now on"
+    )
+    caplog.clear()
+    limited.encode(segments, tokens_per_chunk=2000)
+    assert not caplog.messages
+
+
+def test_a_segment_that_does_not_fit_alone_is_an_error(tiny_encoder, monkeypatch):
+    import torch
+
+    def no_memory(**_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    encoder = Encoder.from_pretrained(tiny_encoder, dtype="float32")
+    monkeypatch.setattr(encoder.transformer, "forward", no_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        encoder.encode([[1, 2], [3, 4]])
+
+
+def test_weights_in_bf16_read_alike_and_leave_those_of_the_encoder(tiny_encoder, segments, monkeypatch, tmp_path):
+    half = Encoder.from_pretrained(tiny_encoder, dtype="bfloat16")
+    before, as_on_a_processor = half.fingerprint(), half.encode(segments)
+    monkeypatch.setattr(Encoder, "_holds_bf16", lambda _: True)  # as on a GPU
+    vectors = half.encode(segments)
+    assert vectors.dtype == np.float16
+    assert not np.array_equal(vectors, as_on_a_processor)
+    assert np.abs(vectors - as_on_a_processor).max() / np.abs(vectors).max() < 0.05
+    assert half.fingerprint() == before
+    half.save(tmp_path / "saved")
+    assert {t.dtype for t in load_file(tmp_path / "saved" / "model.safetensors").values()} == {torch_type("float32")}
+
+
+def torch_type(name):
+    import torch
+
+    return getattr(torch, name)
 
 
 def test_auto_precision_looks_at_the_device(tiny_encoder, encoder):

@@ -1,4 +1,4 @@
-"""Windows over documents, and ragged batches: every token is covered, every segment encoded once, little padding."""
+"""Windows over documents, and units of windows: every token is covered, and places in the text are theirs."""
 
 from itertools import pairwise
 from types import SimpleNamespace
@@ -12,19 +12,22 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
 from hierarchy.errors import EncoderError
-from stages.coarse.segments import Segmenter, chunked, unknown_token_share
+from stages.coarse.segments import Segmenter, unknown_token_share
 
 # Tokens that stand before and after a text, in families without an encoder of their own among the tests.
 AROUND = {"t5": ([], ["</s>"]), "xlnet": ([], ["</s>", "<s>"]), "llama": (["<s>"], []), "gpt": ([], [])}
-LENGTHS = st.lists(st.integers(1, 256), min_size=1, max_size=200)
 
 
 def of_documents(segments):
     """Yield the segments of one document after the other."""
     start = 0
     for count in segments.counts:
-        yield segments.input_ids[start : start + count]
+        yield ids_of(segments)[start : start + count]
         start += count
+
+
+def ids_of(segments):
+    return [ids.tolist() for ids in segments.input_ids]
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +56,12 @@ def test_windows_hold_every_token_and_overlap_as_stated(of_family, english, word
     tokenizer, before, after = of_family
     known = " ".join(english.train[0]).split()
     texts = [" ".join(known[w] for w in words) + "?" * len(words), "kettle"]
-    segments = Segmenter(tokenizer, segment_tokens=size, overlap=overlap)(texts)
+    segmenter = Segmenter(tokenizer, segment_tokens=size, overlap=overlap)
+    segments = segmenter(texts)
     assert segments.counts.sum() == len(segments.input_ids)
     assert segments.counts.min() >= 1
-    assert not segments.dropped.any()
-    assert segments.tokens == sum(map(len, segments.input_ids))
+    left_out = segmenter.left_out(len(whole(tokenizer, text)["input_ids"]) for text in texts)
+    assert left_out.tolist() == [sum(map(len, segments.input_ids)), 0, 0]
     for text, windows in zip(texts, of_documents(segments), strict=True):
         bare = []
         for window in windows:
@@ -76,7 +80,7 @@ def test_windows_hold_every_token_and_overlap_as_stated(of_family, english, word
 def test_an_empty_text_is_one_window_that_can_be_read(of_family):
     tokenizer, before, after = of_family
     segments = Segmenter(tokenizer)(["", "kettle"])
-    assert segments.input_ids[0] == (before + after or [tokenizer.pad_token_id])
+    assert ids_of(segments)[0] == (before + after or [tokenizer.pad_token_id])
     assert segments.counts.tolist() == [1, 1]
     assert Segmenter(tokenizer).spans("") == [(0, 0)]
 
@@ -88,7 +92,7 @@ def test_spans_are_those_of_the_windows(of_family, english, words, overlap):
     known = " ".join(english.train[0]).split()
     text = "  " + "  ".join(known[w] for w in words).title()
     segmenter = Segmenter(tokenizer, segment_tokens=12, overlap=overlap)
-    windows, spans = segmenter([text]).input_ids, segmenter.spans(text)
+    windows, spans = ids_of(segmenter([text])), segmenter.spans(text)
     read = whole(tokenizer, text)
     first, ends = 0, []
     for window in windows:
@@ -104,13 +108,13 @@ def test_windows_do_not_depend_on_how_a_tokenizer_was_saved_or_called(of_family,
     tokenizer, *_ = of_family
     text = " ".join(["kettle" * (900 // words)] * words)
     segmenter = Segmenter(tokenizer, segment_tokens=24, overlap=4)
-    windows = segmenter([text, ""]).input_ids
+    windows = ids_of(segmenter([text, ""]))
     tokenizer.backend_tokenizer.enable_truncation(8)
     tokenizer.backend_tokenizer.enable_padding(length=64)
     tokenizer.truncation_side = "left"
-    assert Segmenter(tokenizer, segment_tokens=24, overlap=4)([text, ""]).input_ids == windows
+    assert ids_of(Segmenter(tokenizer, segment_tokens=24, overlap=4)([text, ""])) == windows
     tokenizer([text, "kettle"], truncation=True, max_length=5, padding=True)
-    assert segmenter([text, ""]).input_ids == windows
+    assert ids_of(segmenter([text, ""])) == windows
     assert len(segmenter.spans(text)) == len(windows) - 1
     tokenizer.truncation_side = "right"
 
@@ -128,14 +132,16 @@ def whole(tokenizer, text):
 def test_max_segments_spreads_over_the_whole_document(tokenizer, kept):
     text = " ".join(["kettle", *["the"] * 500, "printer"])
     whole = Segmenter(tokenizer, segment_tokens=16, overlap=4)([text, "kettle"])
-    some = Segmenter(tokenizer, segment_tokens=16, overlap=4, max_segments=kept)([text, "kettle"])
+    segmenter = Segmenter(tokenizer, segment_tokens=16, overlap=4, max_segments=kept)
+    some = segmenter([text, "kettle"])
     windows, picked = next(of_documents(whole)), next(of_documents(some))
     assert len(picked) == kept
     assert picked[0] == windows[0]
     assert kept == 1 or picked[-1] == windows[-1]
     assert some.counts.tolist() == [kept, 1]
-    assert some.tokens == whole.tokens
-    assert some.dropped.tolist() == [sum(map(len, windows)) - sum(map(len, picked)), 0]
+    left_out = segmenter.left_out(map(len, segmenter.tokens([text, "kettle"])))
+    read, kept_of_it = sum(map(len, windows)), sum(map(len, picked))
+    assert left_out.tolist() == [sum(map(len, whole.input_ids)), read - kept_of_it, 1]
 
 
 def test_spans_of_chinese_are_characters(chinese_encoder):
@@ -155,10 +161,40 @@ def test_spans_are_those_of_the_segments_kept(tokenizer, kept):
     text = " ".join(["kettle", *["the"] * 500, "printer"])
     whole = Segmenter(tokenizer, segment_tokens=16, overlap=4)
     some = Segmenter(tokenizer, segment_tokens=16, overlap=4, max_segments=kept)
-    picked = [whole([text]).input_ids.index(ids) for ids in some([text]).input_ids]
+    picked = [ids_of(whole([text])).index(ids) for ids in ids_of(some([text]))]
     assert len(some.spans(text)) == kept
     assert some.spans(text)[0] == whole.spans(text)[picked[0]]
     assert kept == 1 or some.spans(text)[-1] == whole.spans(text)[-1]
+
+
+@settings(deadline=None, max_examples=25)
+@given(words=st.lists(st.integers(0, 400), max_size=60), size=st.integers(9, 40), unit=st.integers(1, 50))
+def test_units_are_even_parts_of_segments(tokenizer, english, words, size, unit):
+    known = " ".join(english.train[0]).split()
+    texts = [" ".join(known[w] for w in words), "kettle"]
+    whole = Segmenter(tokenizer, segment_tokens=size, overlap=4)
+    cut = Segmenter(tokenizer, segment_tokens=size, overlap=4, unit_tokens=unit)
+    segments, parts = whole(texts), cut(texts)
+    assert ids_of(parts) == ids_of(segments)
+    assert segments.units.tolist() == [1] * len(segments.input_ids)
+    assert parts.units.tolist() == [-(-len(ids) // unit) for ids in parts.input_ids]
+    assert parts.counts.sum() == parts.units.sum()
+    assert parts.counts[-1] == -(-len(parts.input_ids[-1]) // unit)
+    for text, count in zip(texts, parts.counts, strict=True):
+        spans = cut.spans(text)
+        assert len(spans) == (count if text else 1)
+        assert min(start for start, _ in spans) == whole.spans(text)[0][0]
+        assert max(end for _, end in spans) == whole.spans(text)[-1][1]
+        covered = np.zeros(len(text), dtype=bool)
+        for start, end in spans:
+            covered[start:end] = True
+        assert all(covered[i] for i, character in enumerate(text) if not character.isspace())
+
+
+def test_units_of_special_tokens_alone_have_a_place_and_no_characters(tokenizer):
+    spans = Segmenter(tokenizer, segment_tokens=16, overlap=0, unit_tokens=1).spans("kettle lid")
+    assert spans[0] == (0, 0)
+    assert spans[-1][0] == spans[-1][1]
 
 
 def test_more_texts_than_one_call_of_the_tokenizer_takes(tokenizer, english, monkeypatch):
@@ -166,7 +202,7 @@ def test_more_texts_than_one_call_of_the_tokenizer_takes(tokenizer, english, mon
     whole = segmenter(english.train[0][:30])
     monkeypatch.setattr("stages.coarse.segments.TEXTS_PER_CALL", 7)
     parts = segmenter(english.train[0][:30])
-    assert parts.input_ids == whole.input_ids
+    assert ids_of(parts) == ids_of(whole)
     assert np.array_equal(parts.counts, whole.counts)
 
 
@@ -178,35 +214,6 @@ def test_no_step_forward_is_refused(tokenizer):
 def test_a_slow_tokenizer_is_refused():
     with pytest.raises(EncoderError, match=r"not a fast one.*tokenizer\.json"):
         Segmenter(SimpleNamespace(is_fast=False))
-
-
-@settings(deadline=None)
-@given(lengths=LENGTHS, tokens=st.integers(64, 5000))
-def test_chunks_hold_every_segment_once(lengths, tokens):
-    ids = [list(range(1, n + 1)) for n in lengths]
-    seen = []
-    for chunk in chunked(ids, tokens_per_chunk=tokens, pad_id=0):
-        assert chunk.input_ids.shape == chunk.attention_mask.shape
-        assert chunk.input_ids.numel() <= tokens or len(chunk.index) == 1
-        for place, row, mask in zip(chunk.index.tolist(), chunk.input_ids, chunk.attention_mask, strict=True):
-            assert row[mask.bool()].tolist() == ids[place]
-            assert not row[~mask.bool()].any()
-            assert mask.sum() == len(ids[place])
-            seen.append(place)
-    assert sorted(seen) == list(range(len(lengths)))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_padding_stays_under_a_tenth(seed):
-    rng = np.random.default_rng(seed)
-    lengths = np.concatenate([rng.integers(8, 256, 500), np.full(300, 256)])
-    chunks = list(chunked([[1] * int(n) for n in rng.permutation(lengths)], tokens_per_chunk=4096, pad_id=0))
-    assert 1 - lengths.sum() / sum(chunk.input_ids.numel() for chunk in chunks) < 0.10
-
-
-def test_longest_chunk_comes_first(tokenizer):
-    widths = [c.input_ids.shape[1] for c in chunked([[1] * n for n in (5, 90, 7, 60)], tokens_per_chunk=64, pad_id=0)]
-    assert widths == sorted(widths, reverse=True)
 
 
 def test_unknown_token_share(tokenizer, english, chinese):

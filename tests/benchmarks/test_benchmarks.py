@@ -1,28 +1,20 @@
 """The benchmarks run: each tells what it does, and one goes through from files to its JSON."""
 
-import gzip
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scripts import ROOT, run
 
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 
-ROOT = Path(__file__).resolve().parents[1]
 # What scripts import.
-SHARED = {"harness", "jobs", "peers", "flat", "paired", "cells", "compare_tables", "reliability", "forked", "works"}
+SHARED = {
+    "harness", "jobs", "peers", "flat", "label_wise", "cells", "compare_tables", "reliability", "forked", "works",
+}  # fmt: skip
 SCRIPTS = sorted({file.stem for file in (ROOT / "benchmarks").glob("*.py")} - SHARED)
-
-
-def run(script: str, *arguments: str) -> str:
-    command = [sys.executable, f"benchmarks/{script}.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -30,25 +22,7 @@ def test_help_shows_an_example(script: str) -> None:
     assert f"python benchmarks/{script}.py" in run(script, "--help")
 
 
-@pytest.fixture
-def data(english: Any, tmp_path: Path) -> str:
-    """Folder with the data set ``tiny``."""
-    group_of = {label.id: group.id for group in english.taxonomy.groups for label in group.labels}
-    (tmp_path / "data" / "tiny").mkdir(parents=True)
-    for part in ("train", "valid", "test"):
-        with gzip.open(tmp_path / "data" / "tiny" / f"{part}.jsonl.gz", "wt", encoding="utf-8") as file:
-            for text, label in zip(*getattr(english, part), strict=True):
-                file.write(json.dumps({"text": text, "label": label, "coarse": group_of[label]}) + "\n")
-    return str(tmp_path / "data")
-
-
-@pytest.fixture
-def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test import what stands in benchmarks/."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-
-
-def test_real_data_writes_its_figures(data: str, tmp_path: Path) -> None:
+def test_real_data_writes_its_figures(data: str, english: Any, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     shown = run(
         "real_data", "tiny", "--data", data, "--run", str(tmp_path / "run"), "--out", str(out),
@@ -65,6 +39,14 @@ def test_real_data_writes_its_figures(data: str, tmp_path: Path) -> None:
     assert 0 < figures["model"]["accuracy"] <= 1
     assert 0 < figures["beam_3"]["accuracy"] <= 1
     assert "tf-idf + linear svm" in figures["baselines"]
+    rest = figures["without_near_duplicates"]
+    assert rest["documents"] == len(figures["gold"]) - len(figures["near_duplicates"])
+    assert set(rest["baselines"]) == set(figures["baselines"]) > {"classic chain"}
+    right = np.array(figures["gold"]) == figures["predicted"]
+    assert figures["model"]["accuracy"] == pytest.approx(right.mean())
+    assert rest["model"]["accuracy"] == pytest.approx(np.delete(right, figures["near_duplicates"]).mean())
+    labels = sorted(set(english.train[1]))
+    assert [labels[place] for place in figures["gold"]] == english.test[1]
     assert figures["peak_memory"]["gib"] > 0
     assert figures["minutes"]["together"] >= figures["minutes"]["all after the vectors"]
     assert "peak memory" in shown
@@ -92,6 +74,7 @@ def test_compare_writes_a_job_once(data: str, english: Any, tmp_path: Path) -> N
         assert [labels[place] for place in figures["gold"]] == english.test[1]
         right = np.mean(np.array(figures["gold"]) == figures["predicted"])
         assert figures["test"]["accuracy"] == pytest.approx(right)
+        assert all(0 <= place < len(english.test[0]) for place in figures["near_duplicates"])
         assert figures["test"]["accuracy"] > 0.5
         assert 0.5 < figures["valid"]["macro_f1"] <= 1
         assert figures["test"]["accuracy"] <= figures["test"]["hierarchical_f1"] <= 1
@@ -103,13 +86,19 @@ def test_compare_writes_a_job_once(data: str, english: Any, tmp_path: Path) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "method", ["joint_neural", "classic", "flat_fused", "embeddings", "hiclass_lcpn_tfidf", "hiclass_lcppn_embeddings"]
-)
+    "method",
+    [
+        "joint_neural", "classic", "flat_fused", "label_wise_fused", "embeddings", "hiclass_lcpn_tfidf",
+        "hiclass_lcppn_embeddings",
+    ],
+)  # fmt: skip
 def test_compare_runs_each_method(benchmarks: None, data: str, tiny_encoder: str, tmp_path: Path, method: str) -> None:
     from compare import TRAINED_BY
 
     if method.startswith("hiclass"):
         pytest.importorskip("hiclass", reason="HiClass is not installed: pip install hiclass")
+    if method.startswith("label_wise"):
+        pytest.importorskip("libmultilabel", reason="LibMultiLabel is not installed: pip install libmultilabel")
     changes = ("--flat", "num_train_epochs=2", "--flat", "learning_rate=1e-3", "--set", "segment_tokens=96",
                "--set", "training.num_train_epochs=6", "--set", "training.encoder_learning_rate=3e-3")  # fmt: skip
     run(
@@ -244,7 +233,7 @@ def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch
                 "labels": 5, "groups": None, "random": method != "svm", "documents_per_second": 1234.5,
                 "documents": {"train": 1000, "valid": 100, "test": 200}, "training": {"seconds": 90.0, "gib": 1.25},
                 "test": {**scores, "thirds": {"tail": None}}, "gold": gold.tolist(), "predicted": predicted.tolist(),
-                "long": list(range(0, 200, 4)),
+                "long": list(range(0, 200, 4)), **({"near_duplicates": list(range(30))} if method == "joint" else {}),
             },
         }  # fmt: skip
         file = tmp_path / "compare" / f"clinc150-{method}-{seed}.json"
@@ -258,13 +247,13 @@ def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch
     assert "**clinc150**: 5 labels, no groups given; 1,000 training" in table
     assert "the encoder's first 3 layers; no dropout on its attention weights" in table
     assert "| flat fine-tuning (transformers) | 2 |" in table
-    assert "| accuracy, 50 documents over 512 tokens |" in table
+    assert "| accuracy, 50 documents over 512 tokens | accuracy, 170 documents without near duplicates |" in table
     assert "| TF-IDF + LinearSVC | not random |" in table
     assert "| 1.5 | 1,234 | 1.2 | 2 cores |" in table
     assert "| 1.5 | 1,234 | 1.2 | 2 cores, 1 thread |" in table
     rows = [line for line in differences.splitlines() if line.startswith("| this project, joint |")]
     assert ["| 2 | +" in row for row in rows] == [True, False, True]  # the one run of the SVM stands for both seeds
-    assert all(row.count(" to ") == 3 for row in rows)  # accuracy, macro-F1, and accuracy on long documents
+    assert all(row.count(" to ") == 4 for row in rows)  # accuracy, macro-F1, and accuracy on two parts
     assert short.count("| intents, 150 labels; encoder's first 3 layers | ") == 3
     assert short.count(" to ") == 4  # two differences of either flat model
 
@@ -334,3 +323,15 @@ def test_the_tables_of_reliability(benchmarks: None, monkeypatch: pytest.MonkeyP
     runs = {"work": "train", "how": "SIGTERM", "runs": 3, "as_promised": 2}
     (tmp_path / "disturbed.json").write_text(json.dumps({"machine": "2 cores", "disturbed": [runs]}), encoding="utf-8")
     assert "| train | SIGTERM | 3 | 2 |" in reliability.disturbed()
+
+
+def test_a_job_with_many_settings_has_a_name_that_a_file_can_have(benchmarks: None) -> None:
+    from compare import LONGEST_NAME, file_name
+
+    assert file_name(["tiny", "flat"], "0.json") == "tiny-flat-0.json"
+    many = [f"setting-{i}" for i in range(40)]
+    names = {file_name([*many, last], f"{seed}.json") for last in ("a", "b") for seed in (0, 1)}
+    assert len(names) == 4
+    assert all(len(name) <= LONGEST_NAME and name.startswith("setting-0-setting-1-") for name in names)
+    exact = "x" * (LONGEST_NAME - len("-0.json"))
+    assert file_name([exact], "0.json") == f"{exact}-0.json"
