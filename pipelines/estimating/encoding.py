@@ -22,6 +22,7 @@ from stages.coarse.segments import Segmenter
 from stages.features import cached_vectors
 from stages.label_space import LabelSpace
 from stages.training.arguments import DEFAULTS, ENCODER_DEFAULTS, layer_depths
+from stages.training.sampling import LengthSampler
 from stages.training.trainer import train_model
 from stages.training.two_stage import HierarchicalLoss, TwoStageModel
 
@@ -103,7 +104,7 @@ class Learning:
 
     def memory(self, train: Sample) -> float:
         """Return the bytes of model and optimizer with the largest step."""
-        largest = self.per_character * float(train.longest[: self.batch].sum()) if self.per_character else self.amount
+        largest = self.per_character * largest_batch(train.lengths, self.batch) if self.per_character else self.amount
         return self.state_bytes + self.step_bytes * largest / self.amount
 
     def _amount(self, part: Sample) -> float:
@@ -196,6 +197,12 @@ def learn_sample(
         state_bytes=state,
         step_bytes=max(0.0, memory.peak - held - state),
     )
+
+
+def largest_batch(lengths: np.ndarray, batch: int) -> float:
+    """Return the summed lengths of the longest batch of an epoch, in which documents of like length share one."""
+    order = list(LengthSampler(lengths, batch=batch, draw=None, random_state=0))
+    return float(max(lengths[order[first : first + batch]].sum() for first in range(0, len(order), batch)))
 
 
 def _with_encoder(

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,8 @@ class StepEstimate:
     seconds
         That it takes.
     memory
-        Bytes that the process, and those that work for it, hold at its peak.
+        Bytes that the process, and those that work for it, hold at its peak; what an earlier step took may be among
+        them.
     """
 
     name: str
@@ -182,7 +184,8 @@ def estimate_training(
     if calibration is not None:
         steps.append(_calibration(plan, Sample.of(calibration.texts), ngrams))
     steps += _evaluation(plan, test.labels, ngrams, baselines)
-    return steps
+    peaks = accumulate((step.memory for step in steps), max)  # what a step took, a process hardly gives back
+    return [replace(step, memory=peak) for step, peak in zip(steps, peaks, strict=True)]
 
 
 def _placed(

@@ -7,7 +7,7 @@ import numpy as np
 
 CHARACTERS = 1_000_000  # of a sample, at most
 DOCUMENTS = 2_000  # of a sample, at most
-LENGTHS_READ = 20_000  # of at most so many documents; of more, these stand for the others
+LENGTHS_READ = 20_000  # of at most so many documents, which stand for the others
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Sample:
         How many there are in all.
     characters
         Of all of them; estimated where there are more than `LENGTHS_READ`.
-    longest
-        (documents,) characters of the longest documents, descending; at most `LENGTHS_READ`.
+    lengths
+        (documents,) characters of each of those that were looked at.
     texts
         The sample.
     places
@@ -30,7 +30,7 @@ class Sample:
 
     documents: int
     characters: float
-    longest: np.ndarray
+    lengths: np.ndarray
     texts: list[str]
     places: np.ndarray
 
@@ -55,7 +55,7 @@ class Sample:
         return cls(
             documents=len(texts) * times,
             characters=mean * len(texts) * times,
-            longest=np.sort(lengths)[::-1],
+            lengths=lengths,
             texts=[texts[int(place)] for place in places],
             places=places,
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.estimating.encoding import Learning
+from pipelines.estimating.encoding import Learning, largest_batch
 from pipelines.estimating.memory import PeakMemory, rows_bytes
 from pipelines.estimating.rows import RowWork, documents_of_a_row, read_ngrams_of, repeated, time_rows
 from pipelines.estimating.sample import CHARACTERS, DOCUMENTS, Sample
@@ -91,6 +91,7 @@ def test_a_training_needs_the_memory_of_its_longest_documents():
         pace=Pace(1.0, 0.5), amount=20, epochs=3, batch=2, per_character=0.5, state_bytes=1000, step_bytes=200
     )
     assert learning.memory(train) == 1000 + 200 * (1010 * 0.5 / 20)
+    assert largest_batch(np.full(100, 10), 8) == 80
     assert learning.seconds(train, Sample.of(["x" * 60])) == pytest.approx(3 * (1 + 0.5 * (1990 / 2 + 10) / 20))
 
 
