@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from harness import PeakMemory, make_parser, prepare, print_table, write_record
+from harness import make_parser, prepare, print_table, write_record
+
+from pipelines.estimating.memory import PeakMemory
 
 NOISE = 0.08  # of a document in each dimension, beside label centres of length about 1
 

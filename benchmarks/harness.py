@@ -6,13 +6,12 @@ import os
 import platform
 import re
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import psutil  # type: ignore[import-untyped]
 
@@ -30,7 +29,6 @@ PACKAGES = (
 )  # fmt: skip
 LIST_OF_NUMBERS = re.compile(r"\[\s+\d+(?:,\s+\d+)*\s+\]")
 SUFFIXES = (".jsonl.gz", ".jsonl", ".csv", ".parquet")
-SECONDS_BETWEEN_SAMPLES = 0.5
 
 
 @dataclass(frozen=True)
@@ -108,51 +106,6 @@ def load_data(
         checked = check_table(table, taxonomy, where=f"{name} {role}", keep_empty=role == "test", known=known)
         parts[role] = checked.documents
     return DataSet(name, taxonomy, parts["train"], parts.get("valid"), parts["test"])
-
-
-class PeakMemory:
-    """Peak memory of this process and its children, sampled in a thread while the block runs.
-
-    A sample is the sum of the proportional set sizes (PSS): memory that processes share counts once, and the pages of
-    memory-mapped files that are in memory count too. Where the system has no PSS, the unique set sizes (USS) are taken.
-    """
-
-    def __init__(self) -> None:
-        self.peak = 0
-        self.measure = "pss" if hasattr(psutil.Process().memory_full_info(), "pss") else "uss"
-        self._stop = threading.Event()
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    @property
-    def gib(self) -> float:
-        """Highest sample, in GiB."""
-        return self.peak / 2**30
-
-    def figures(self) -> dict[str, Any]:
-        """Give the peak for the JSON, with what was measured."""
-        what = f"{self.measure.upper()} summed over the process and its children"
-        return {"gib": round(self.gib, 3), "what": what, "seconds_between_samples": SECONDS_BETWEEN_SAMPLES}
-
-    def _sample(self) -> None:
-        own = psutil.Process()
-        while True:
-            total = 0
-            for process in (own, *own.children(recursive=True)):
-                try:
-                    total += getattr(process.memory_full_info(), self.measure)
-                except psutil.Error:  # it has ended, or is ending
-                    continue
-            self.peak = max(self.peak, total)
-            if self._stop.wait(SECONDS_BETWEEN_SAMPLES):
-                return
 
 
 def make_parser(description: str | None, name: str, *, out: str | None = None) -> argparse.ArgumentParser:

@@ -12,8 +12,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from harness import PeakMemory, make_parser, prepare, print_table, write_record
+from harness import make_parser, prepare, print_table, write_record
 from scipy import sparse
+
+from pipelines.estimating.memory import PeakMemory
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from harness import PeakMemory
+
+from pipelines.estimating.memory import PeakMemory
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from harness import DataSet, PeakMemory, frozen, load_data, make_parser, prepare, print_table, write_record
+from harness import DataSet, frozen, load_data, make_parser, prepare, print_table, write_record
 from near_duplicates import near_duplicates_of_test
 from paired import FIGURES, difference, resampled
+
+from pipelines.estimating.memory import PeakMemory
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier

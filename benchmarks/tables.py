@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TABLE = re.compile(r"(?<=<!-- table: )(\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
+SHORT_STEP = 3  # seconds, below which a step is left out of the table of estimates
 MANY_NEAR_DUPLICATES = 0.05  # of the test documents: from there on they get a row of figures without them
 TREES = ("clinc150", "attack_procedures", "dc_code")
 
@@ -280,6 +281,25 @@ def label_errors() -> str:
     return markdown(("data and flips", "flipped", "named", *shares), *rows) if rows else NO_RESULTS
 
 
+def estimate() -> str:
+    """Seconds and memory that were estimated before a training, beside those that it took."""
+    if not (RESULTS / "estimate.json").exists():
+        return NO_RESULTS
+    rows = []
+    for case, sides in read("estimate")["cases"].items():
+        told, real = sides["estimate"]["seconds"], dict(sides["train"]["seconds"])
+        told = {**told, "evaluation": told["evaluation"] + told["baselines"]}
+        steps = [(step, told[step], real[step]) for step in real if max(told[step], real[step]) >= SHORT_STEP]
+        steps.append(("**together**", sum(told[step] for step in real), sum(real.values())))
+        rows += [
+            (case if not place else "", step, *(f"{seconds:.0f}" for seconds in both), f"{both[0] / both[1]:.2f}")
+            for place, (step, *both) in enumerate(steps)
+        ]
+        gib = [max(sides[side]["gib"].values()) for side in ("estimate", "train")]
+        rows.append(("", "peak memory, GiB", *(f"{one:.2f}" for one in gib), f"{gib[0] / gib[1]:.2f}"))
+    return markdown(("case", "step", "estimated", "real", "estimated / real"), *rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "cross_validation": cross_validation,
     "label_errors": label_errors,
@@ -296,6 +316,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "compare": compare,
     "compare_differences": compare_differences,
     "compare_trained": compare_trained,
+    "estimate": estimate,
     "fuzz": fuzzed,
     "kills": killed,
     "disturbed": disturbed,
@@ -308,7 +329,7 @@ RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is
     "real_data": tuple(f"{record_name(arguments)}.json" for arguments in REAL_DATA),
     "label_groups": ("label_groups.json",),
     "ablations": ("ablate-*.json",),
-    **{name: (f"{name}.json",) for name in ("near_duplicates", "fuzz", "kills", "disturbed")},
+    **{name: (f"{name}.json",) for name in ("estimate", "near_duplicates", "fuzz", "kills", "disturbed")},
     **dict.fromkeys(("compare", "compare_differences", "compare_trained"), ("compare/*.json",)),
 }
 

@@ -1,31 +1,45 @@
 """``coarsefine train``: from a config to an evaluated and saved model."""
 
 import logging
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from hierarchy.errors import ConfigError
 from pipelines.cli import options
 from pipelines.cli.commands import command
-from pipelines.cli.console import print_lines, print_minutes, print_report, wrote
-from stages.machine import first_goes_first, is_first
+from pipelines.cli.console import print_lines, print_minutes, print_report, print_table, wrote
+from stages.machine import first_goes_first, is_first, n_processes
 
 if TYPE_CHECKING:
     from pipelines.classifier import HierarchicalClassifier
     from pipelines.cli.commands import Work
     from pipelines.cli.documents import Part
     from pipelines.config import Config
+    from pipelines.estimating.estimate import StepEstimate
+    from pipelines.training.fit import Pair
 
+GOES_ON = "the same command goes on from what is finished in the run folder"
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 @command(
     "train --config configs/chained.yaml --set data.train=train.jsonl --set output=model",
-    goes_on="the same command goes on from what is finished in the run folder",
+    "train --config configs/chained.yaml --set data.train=train.jsonl --estimate",
+    goes_on=lambda given: "" if given["estimate"] else GOES_ON,
 )
-def train(work: "Work", baselines: options.BaselinesOption = True) -> None:
+def train(
+    work: "Work",
+    baselines: options.BaselinesOption = True,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Check all, say what time and memory it would take here, and leave.")
+    ] = False,
+) -> None:
     """Train a model, evaluate it beside its baselines, and save it.
 
     A training that was stopped goes on where it was when the same command is given again.
@@ -33,8 +47,52 @@ def train(work: "Work", baselines: options.BaselinesOption = True) -> None:
     from pipelines.cli.places import model_folder, run_folder, writing
 
     config = work.config
-    with writing(work, model_folder("output", Path(config.output)), run_folder(config)):
-        run_training(config, baselines=baselines)
+    outputs = model_folder("output", Path(config.output)), run_folder(config)
+    if not estimate:
+        with writing(work, *outputs):
+            run_training(config, baselines=baselines)
+        return
+    if n_processes() > 1:
+        raise ConfigError("--estimate times one process, and several are started: leave torchrun out")
+    with writing(work, checked=outputs), tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
+        _show_estimate(run_estimate(config.model_copy(update={"run_dir": folder}), baselines=baselines))
+
+
+def run_estimate(config: "Config", *, baselines: bool) -> "list[StepEstimate]":
+    """Read and check what `run_training` does, and estimate its steps.
+
+    Parameters
+    ----------
+    config
+        What to train on and how; documents are converted in its run folder.
+    baselines
+        Whether the systems that the model is compared with are fitted.
+    """
+    from pipelines.estimating.estimate import estimate_training
+    from pipelines.training.fit import prepare_fit
+
+    classifier, parts, _ = _prepared(config)
+    given = prepare_fit(classifier.get_params(deep=False), *parts["train"].pair, *_others(parts))
+    return estimate_training(
+        given.settings,
+        classifier.taxonomy,
+        given.train,
+        given.valid,
+        parts["test"].documents,
+        calibration=given.calibration,
+        baselines=baselines,
+    )
+
+
+def _show_estimate(steps: "Sequence[StepEstimate]") -> None:
+    rows = [(s.name, s.work, f"{s.seconds / 60:.1f}", f"{s.memory / 2**30:.1f}") for s in steps]
+    seconds, memory = sum(s.seconds for s in steps), max(s.memory for s in steps)
+    rows.append(("together", "", f"{seconds / 60:.1f}", f"{memory / 2**30:.1f}"))
+    print_table("What a training would take here", ("step", "work", "minutes", "peak memory, GiB"), rows)
+    print_lines(
+        "Estimated from samples, on this machine as busy as it was just now; nothing was trained or written.",
+        "A neural training may stop early. What the run folder holds already is not counted off.",
+    )
 
 
 def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifier":
@@ -47,21 +105,10 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     baselines
         Fit the systems that the model is compared with.
     """
-    from pipelines.cli.documents import read_parts, stratified, taxonomy_named, warn_of_seen_parts
-    from pipelines.cli.models import new_classifier
-    from pipelines.training.fit import check_training_settings
-
-    check_training_settings(config.settings())
-    with first_goes_first():  # files are converted once
-        taxonomy, parts = read_parts(config, taxonomy_named(config), stratified(config))
-    training, test, calibration = parts["train"], parts["test"], parts.get("calibration")
-    repeats = warn_of_seen_parts(parts, "test")
-    classifier = new_classifier(config, taxonomy)
-    classifier.fit(
-        *training.pair,
-        validation=parts["valid"].pair,
-        calibration=None if calibration is None else calibration.pair,
-    )
+    classifier, parts, repeats = _prepared(config)
+    training, test = parts["train"], parts["test"]
+    validation, calibration = _others(parts)
+    classifier.fit(*training.pair, validation=validation, calibration=calibration)
     _record_run(classifier, config, parts)
     seconds = dict(classifier.model_.record["seconds"])
     if not is_first():
@@ -82,6 +129,24 @@ def run_training(config: "Config", *, baselines: bool) -> "HierarchicalClassifie
     spare = f"holds {', '.join(kept)} too, so it must stay" if kept else "keeps what another training can take over"
     logger.info("the model is in %s; the run folder %s %s", config.output, config.run_folder, spare)
     return classifier
+
+
+def _prepared(config: "Config") -> "tuple[HierarchicalClassifier, dict[str, Part], list[str]]":
+    """Check settings, read documents; return an unfitted classifier, the documents, and what is odd about the test."""
+    from pipelines.cli.documents import read_parts, stratified, taxonomy_named, warn_of_seen_parts
+    from pipelines.cli.models import new_classifier
+    from pipelines.training.fit import check_training_settings
+
+    check_training_settings(config.settings())
+    with first_goes_first():  # files are converted once
+        taxonomy, parts = read_parts(config, taxonomy_named(config), stratified(config))
+    return new_classifier(config, taxonomy), parts, warn_of_seen_parts(parts, "test")
+
+
+def _others(parts: "Mapping[str, Part]") -> "tuple[Pair, Pair | None]":
+    """Return validation and calibration documents as `fit` takes them."""
+    calibration = parts.get("calibration")
+    return parts["valid"].pair, None if calibration is None else calibration.pair
 
 
 def _record_run(classifier: "HierarchicalClassifier", config: "Config", parts: "Mapping[str, Part]") -> None:

@@ -6,7 +6,7 @@ The neural training learns both levels. A joint one keeps its rows; a chained on
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -73,6 +73,55 @@ def check_training_settings(settings: Settings) -> None:
         check_training(settings.training, device=settings.device)
 
 
+class Prepared(NamedTuple):
+    """What a training is given, checked.
+
+    Attributes
+    ----------
+    settings
+        Of the classifier.
+    train, valid, calibration
+        The documents; of calibration documents there may be none.
+    words
+        Word of each label id.
+    """
+
+    settings: Settings
+    train: Documents
+    valid: Documents
+    calibration: Documents | None
+    words: Mapping[str, Word]
+
+
+def prepare_fit(
+    parameters: Mapping[str, Any],
+    texts: Sequence[str],
+    labels: Sequence[Word],
+    validation: Pair | None,
+    calibration: Pair | None,
+) -> Prepared:
+    """Check settings and documents, and cut a validation part where none is given; arguments as of `fit_documents`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With every problem of the settings; of the documents and labels.
+    """
+    settings, taxonomy = settings_of(parameters), parameters["taxonomy"]
+    merge = settings.merge_spellings
+    train, valid = prepare_documents(
+        texts, labels, validation, taxonomy, random_state=settings.random_state, merge_spellings=merge
+    )
+    words = words_of(texts, labels, train, *([valid] if validation is None else []), taxonomy=taxonomy)
+    calibrating = None
+    if calibration is not None:
+        calibrating = check_calibration(calibration, taxonomy, words)
+        check_enough(len(calibrating.texts))
+        for seen, where in ((train, "training"), (valid, "validation")):
+            warn_of_repeats(calibrating.texts, seen, what="calibration documents", where=where)
+    return Prepared(settings, train, valid, calibrating, words)
+
+
 def fit_documents(
     parameters: Mapping[str, Any],
     texts: Sequence[str],
@@ -100,23 +149,13 @@ def fit_documents(
     EncoderError
         The encoder cannot be had, or cannot read these documents.
     """
-    settings, taxonomy = settings_of(parameters), parameters["taxonomy"]
-    merge = settings.merge_spellings
-    train, valid = prepare_documents(
-        texts, labels, validation, taxonomy, random_state=settings.random_state, merge_spellings=merge
-    )
-    words = words_of(texts, labels, train, *([valid] if validation is None else []), taxonomy=taxonomy)
-    calibrating = None
-    if calibration is not None:
-        calibrating = check_calibration(calibration, taxonomy, words)
-        check_enough(len(calibrating.texts))
-        for seen, where in ((train, "training"), (valid, "validation")):
-            warn_of_repeats(calibrating.texts, seen, what="calibration documents", where=where)
+    given = prepare_fit(parameters, texts, labels, validation, calibration)
+    settings, taxonomy = given.settings, parameters["taxonomy"]
     with place_of_run(settings.run_dir) as folder:
-        model = fit_model(settings, taxonomy, train, valid, folder=folder)
+        model = fit_model(settings, taxonomy, given.train, given.valid, folder=folder)
     if validation is None:
         model = replace(model, record=with_sources(model.record, {"valid": CUT}))
-    return replace(model, words=differing(words, model.label_ids)), calibrating
+    return replace(model, words=differing(given.words, model.label_ids)), given.calibration
 
 
 def fit_model(

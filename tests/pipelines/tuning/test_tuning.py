@@ -217,10 +217,16 @@ def test_trials_share_what_is_cached(neural, tmp_path):
     assert {file: file.stat().st_mtime_ns for file in (run / "vectors").rglob("*") if file.is_file()} == vectors
 
 
-def test_joint_trials_are_watched_by_the_figure_of_the_labels(neural):
-    found = neural({"classifier.fine_loss": ["all", "path"]}, settings={"mode": "joint"}, trials=2)
-    assert [len(trial.curve) for trial in found.trials] == [2, 2]
+@pytest.mark.parametrize("mode", ["chained", "joint"])
+def test_trials_are_watched_by_the_figure_of_the_labels(neural, tmp_path, mode):
+    found = neural({"classifier.fine_loss": ["all", "path"]}, settings={"mode": mode}, sampler="grid")
     assert {trial.state for trial in found.trials} == {COMPLETE}
+    curves = [
+        [entry["eval_accuracy"] for entry in json.loads(file.read_text())["history"] if "eval_loss" in entry]
+        for file in (tmp_path / "run").glob(f"{mode}-*/trained.json")
+    ]
+    assert {tuple(trial.curve) for trial in found.trials} == {tuple(curve) for curve in curves}
+    assert [len(curve) for curve in curves] == [2, 2]
 
 
 # What comes out -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,315 @@
+"""Minutes and memory of each step of a training, from samples that go through the same code on this machine.
+
+The steps bear the names that the log and the record of a training have for them. What a run folder holds already is not
+looked at.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hierarchy.taxonomy import Taxonomy
+from hierarchy.text.wording import count
+from pipelines.data.augmentation import label_texts, with_label_documents
+from pipelines.data.documents import Documents
+from pipelines.estimating.evaluating import logistic_seconds, report_pace, svm_seconds
+from pipelines.estimating.memory import WORKER_BYTES, features_bytes, memory_now, ngrams_bytes, rows_bytes
+from pipelines.estimating.rows import (
+    Ngrams,
+    RowWork,
+    documents_of_a_row,
+    fusion_pace,
+    processes,
+    read_ngrams_of,
+    repeated,
+    time_rows,
+)
+from pipelines.estimating.sample import Sample
+from pipelines.estimating.timing import of_a_sample
+from pipelines.settings import Settings
+from pipelines.training.encoders import Encoders
+from pipelines.training.groups import builder_of, check_placeable, document_vectors
+from stages.fine.rows import resolve_negatives
+from stages.label_space import LabelSpace
+
+if TYPE_CHECKING:
+    from pipelines.estimating.encoding import Reading
+
+TREE_DOCUMENTS = 5_000  # that groups are built on while that is timed, at most
+REPORT_ARRAYS = 10  # of (test documents, labels) in float32 that a report holds
+
+
+@dataclass(frozen=True)
+class StepEstimate:
+    """What one step would take.
+
+    Attributes
+    ----------
+    name
+        As the log has it.
+    work
+        What the step grows with, in numbers.
+    seconds
+        That it takes.
+    memory
+        Bytes that the process, and those that work for it, hold at its peak; what an earlier step took may be among
+        them.
+    """
+
+    name: str
+    work: str
+    seconds: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is known of a training before its steps are estimated, one after the other."""
+
+    settings: Settings  # resolved
+    train: Sample
+    valid: Sample
+    test: Sample
+    labels: Sequence[str]  # of the sample of training documents
+    placed: Taxonomy
+    space: LabelSpace
+    targets: np.ndarray  # (documents,) of all training documents but the copies
+    reading: "Reading | None"
+    held: int  # bytes that a process holds with all that it needs loaded
+
+    @property
+    def trains_encoder(self) -> bool:
+        return self.reading is not None and self.settings.trainable != "frozen"
+
+    @property
+    def reads(self) -> int:
+        """How many encoders the trained model reads a new document with."""
+        both = self.trains_encoder and self.settings.mode == "chained" and self.settings.fine_features != "trained"
+        return 0 if self.reading is None else 1 + both
+
+    @property
+    def features(self) -> int:
+        """Of a pooled vector that neural rows are fitted on; 0 where there are none."""
+        if self.reading is None or self.settings.mode == "joint":
+            return 0
+        width = self.reading.pooled.shape[1]
+        return width * (2 if self.trains_encoder and self.settings.fine_features == "both" else 1)
+
+    def encoding(self, part: Sample, times: int) -> float:
+        """Seconds of reading a part so many times with an encoder."""
+        return 0.0 if self.reading is None else times * self.reading.pace.seconds(part.characters)
+
+    def vectors_bytes(self) -> float:
+        return features_bytes(self.train.documents * self.features, is_sparse=False)
+
+
+def estimate_training(
+    settings: Settings,
+    taxonomy: Taxonomy | None,
+    train: Documents,
+    valid: Documents,
+    test: Documents,
+    *,
+    calibration: Documents | None = None,
+    baselines: bool,
+) -> list[StepEstimate]:
+    """Estimate a training and the evaluation after it; samples of the documents are worked on for about a minute.
+
+    Parameters
+    ----------
+    settings
+        Of the classifier.
+    taxonomy
+        The given tree; None has groups built.
+    train, valid, calibration
+        As `prepare_fit` gives them.
+    test
+        Documents of the evaluation.
+    baselines
+        Whether the flat models are fitted beside the model.
+
+    Returns
+    -------
+    list[StepEstimate]
+        In the order of the steps.
+
+    Raises
+    ------
+    ConfigError, EncoderError
+        As `pipelines.training.fit.fit_model` does.
+    """
+    encoders = Encoders(settings)
+    if taxonomy is None or taxonomy.unplaced:
+        check_placeable(encoders, taxonomy, train)
+    every = with_label_documents(settings, taxonomy, train)
+    part = Sample.of(every.texts, times=1 + settings.augmented_copies if settings.augments_text else 1)
+    labels = [every.labels[int(place)] for place in part.places]
+    steps, reading = [], None
+    if settings.encoder != "none":
+        from pipelines.estimating.encoding import read_sample
+        from pipelines.training.encoder import load_encoder, resolve_trainable
+
+        started = time.monotonic()
+        encoder, segmenter = load_encoder(encoders, every.texts, label_texts(taxonomy, train).values())
+        encoder.content_fingerprint()
+        settings = settings.resolved(trainable=resolve_trainable(settings, encoder, every.texts))
+        steps.append(StepEstimate("encoder", "", time.monotonic() - started, memory_now()))
+        reading = read_sample(encoder, segmenter, part, settings.tokens_per_chunk)
+    held = memory_now()
+    with of_a_sample():
+        placed, seconds = _placed(encoders, taxonomy, train, part, labels, reading)
+    space = LabelSpace.of(placed, every.labels)
+    targets = space.targets(every.labels)
+    settings = settings.resolved(negatives=resolve_negatives(settings.negatives, len(space.label_ids), len(targets)))
+    plan = _Plan(
+        settings, part, Sample.of(valid.texts), Sample.of(test.texts), labels, placed, space, targets, reading, held
+    )
+    if reading is not None and not plan.trains_encoder:
+        steps.append(_vectors(plan, reading))
+    if placed is not taxonomy:
+        work = f"{count(len(space.label_ids), 'label')} in {count(len(space.group_ids), 'group')}"
+        steps.append(StepEstimate("taxonomy", work, seconds, held + 3 * plan.vectors_bytes()))
+    if reading is not None:
+        steps += _neural(plan, reading, encoders)
+        # All that a training needs is loaded by now, and what a library took for reading it does not give back.
+        plan = replace(plan, held=memory_now() + int(reading.read_bytes))
+    ngrams = read_ngrams_of(part) if settings.lexical else None
+    steps += _rows(plan, ngrams)
+    if calibration is not None:
+        steps.append(_calibration(plan, Sample.of(calibration.texts), ngrams))
+    steps += _evaluation(plan, test.labels, ngrams, baselines)
+    peaks = accumulate((step.memory for step in steps), max)  # what a step took, a process hardly gives back
+    return [replace(step, memory=peak) for step, peak in zip(steps, peaks, strict=True)]
+
+
+def _placed(
+    encoders: Encoders,
+    taxonomy: Taxonomy | None,
+    train: Documents,
+    part: Sample,
+    labels: Sequence[str],
+    reading: "Reading | None",
+) -> tuple[Taxonomy, float]:
+    """Build groups on a sample where a training would build them; return the tree and what that would take."""
+    if taxonomy is not None and not taxonomy.unplaced:
+        return taxonomy, 0.0
+    started, vectors, more = time.monotonic(), None, 0.0
+    if reading is None:
+        with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
+            vectors = document_vectors(part.texts, encoders, Path(folder))
+        more = (part.share - 1) * (time.monotonic() - started)
+    else:
+        vectors = reading.pooled
+    documents = min(part.documents, TREE_DOCUMENTS)
+    tree = taxonomy or Taxonomy.from_data(sorted(set(train.labels)), merge_spellings=False)
+    known = [labels[place % len(vectors)] for place in range(documents)]
+    placed = builder_of(encoders).build(tree, documents=(repeated(vectors, documents), known))
+    return placed, time.monotonic() - started + more
+
+
+def _vectors(plan: _Plan, reading: "Reading") -> StepEstimate:
+    tokens = reading.tokens * (plan.train.characters + plan.valid.characters)
+    seconds = plan.encoding(plan.train, 1) + plan.encoding(plan.valid, 1)
+    return StepEstimate("vectors", _speed(tokens, seconds), seconds, plan.held + reading.read_bytes)
+
+
+def _neural(plan: _Plan, reading: "Reading", encoders: Encoders) -> Iterator[StepEstimate]:
+    from pipelines.estimating.encoding import learn_sample
+
+    settings = plan.settings
+    texts = [label.text for label in plan.placed.labels]
+    seconds = reading.pace.seconds(sum(map(len, texts)) * (2 if settings.row_start == "labels" else 1))
+    learning = learn_sample(settings, encoders.of_documents, reading, plan.train, plan.labels, plan.placed, plan.space)
+    name = "joint model" if settings.mode == "joint" else "coarse model"
+    yield StepEstimate(
+        name,
+        learning.work(plan.train, plan.valid),
+        seconds + learning.seconds(plan.train, plan.valid),
+        plan.held + learning.memory(plan.train),
+    )
+    if settings.mode == "chained":
+        seconds = plan.encoding(plan.train, plan.reads) if plan.trains_encoder else 0.0
+        tokens = reading.tokens * plan.train.characters * plan.reads if seconds else 0
+        memory = plan.held + reading.read_bytes + 2 * plan.vectors_bytes()
+        yield StepEstimate("vectors for the fine heads", _speed(tokens, seconds), seconds, memory)
+
+
+def _rows(plan: _Plan, ngrams: Ngrams | None) -> Iterator[StepEstimate]:
+    settings, space, share = plan.settings, plan.space, plan.train.share
+    held, numbers = plan.held + plan.vectors_bytes(), 0.0
+    if ngrams is None:
+        yield StepEstimate("n-grams", "", 0.0, held)
+    else:
+        vocabulary, numbers = ngrams.vocabulary(share), ngrams.numbers(share, settings.min_df)
+        held += ngrams_bytes(vocabulary, numbers)
+        yield StepEstimate(
+            "n-grams",
+            f"{plan.train.characters:,.0f} characters, {vocabulary:,.0f} n-grams",
+            ngrams.reading * plan.train.characters,
+            held + ngrams_bytes(vocabulary, ngrams.numbers(share, 1)),
+        )
+    labels, groups = len(space.label_ids), len(space.group_ids)
+    on = documents_of_a_row(plan.targets, space, settings.negatives) / len(plan.targets)  # share of the documents
+    codes = np.unique(plan.labels, return_inverse=True)[1]
+    work: list[RowWork] = []
+    if plan.reading is not None and plan.features:
+        work.append(RowWork(plan.reading.pooled, plan.train.documents * plan.features * on, labels))
+    if ngrams is not None:
+        work.append(RowWork(ngrams.features, numbers * on, labels))
+        work.append(RowWork(ngrams.features, numbers, groups))
+    workers = processes(settings)
+    if work:
+        yield StepEstimate(
+            "rows",
+            f"{count(sum(one.rows for one in work), 'row')}",
+            sum(time_rows(one, codes, settings) for one in work),
+            held + max(rows_bytes(one.numbers, workers, is_sparse=one.is_sparse) for one in work),
+        )
+    valid = ngrams.reading * plan.valid.characters if ngrams is not None else 0.0
+    if plan.trains_encoder:
+        valid += plan.encoding(plan.valid, plan.reads)
+    documents = count(plan.valid.documents, "document")
+    yield StepEstimate("vectors of validation documents", documents, valid, held)
+    vectors = None if plan.reading is None else plan.reading.pooled[:, : plan.features or None]
+    pace = fusion_pace(space, vectors, None if ngrams is None else ngrams.features, margins=settings.mode == "chained")
+    scores = 8 * 6 * plan.valid.documents * labels  # in float64: experts, their weighted sum, and what follows from it
+    yield StepEstimate("fusion", documents, pace.seconds(plan.valid.documents), held + scores)
+    if settings.mode == "joint" and settings.keep_neighbours:
+        yield StepEstimate("vectors of training documents", "", plan.encoding(plan.train, 1), held)
+
+
+def _calibration(plan: _Plan, part: Sample, ngrams: Ngrams | None) -> StepEstimate:
+    seconds = plan.encoding(part, plan.reads) + (0.0 if ngrams is None else ngrams.reading * part.characters)
+    return StepEstimate("calibration", count(part.documents, "document"), seconds, plan.held + plan.vectors_bytes())
+
+
+def _evaluation(plan: _Plan, test: Sequence[str], ngrams: Ngrams | None, baselines: bool) -> Iterator[StepEstimate]:
+    settings, labels = plan.settings, len(plan.space.label_ids)
+    reading = 0.0 if ngrams is None else ngrams.reading
+    systems = (3 if plan.reading is not None and ngrams is not None else 1) + (3 if baselines else 0)
+    seconds = plan.encoding(plan.test, plan.reads) + reading * plan.test.characters
+    seconds += report_pace(test, plan.placed, plan.space, systems).seconds(plan.test.documents)
+    # The processes that fitted rows are still there.
+    held = plan.held + processes(settings) * WORKER_BYTES + 4 * REPORT_ARRAYS * plan.test.documents * labels
+    yield StepEstimate("evaluation", count(plan.test.documents, "document"), seconds, held)
+    if not baselines:
+        return
+    seconds = 2 * svm_seconds(plan.train, plan.labels, labels, settings) + reading * plan.train.characters
+    if plan.reading is not None:
+        seconds += logistic_seconds(plan.reading.pooled, plan.train.documents, labels)
+        read_anew = settings.mode == "joint" and not settings.keep_neighbours
+        seconds += plan.encoding(plan.train, 1 if read_anew else 0)
+    numbers = (ngrams or read_ngrams_of(plan.train)).numbers(plan.train.share, 1)
+    memory = plan.held + plan.vectors_bytes() + features_bytes(numbers, is_sparse=True)
+    memory += rows_bytes(numbers, processes(settings), is_sparse=True)
+    yield StepEstimate("baselines", f"{count(2 * labels, 'row')} of linear SVMs and more", seconds, memory)
+
+
+def _speed(tokens: float, seconds: float) -> str:
+    return f"{tokens:,.0f} tokens, {tokens / seconds:,.0f} a second" if seconds else ""
