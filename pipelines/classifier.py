@@ -297,9 +297,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         texts, labels
             The whole training data as it is now: other groups' documents are the negatives.
         taxonomy
-            The edited tree; None keeps the model's. Where labels came, went or moved, the coarse stage is trained
-            again above the encoder as it stands, all neural rows are fitted on its document vectors, and the fusion is
-            fitted again.
+            The edited tree; None keeps the model's. Where labels came, went or moved, coarse stage, all neural rows
+            and fusion are fitted again above the encoder as it stands.
         validation
             Texts and labels for early stopping and fusion. None takes the documents that were validation before from
             `texts`, and a stratified tenth of new labels; where they are not there, an unchanged tree keeps its fusion.

@@ -294,12 +294,13 @@ def test_the_coarse_stage_is_divided_as_its_formula_has_it(models, english):
     u = neural.document_model.scale_in(units)
     x = pooling.norm(u + pooling.feed_forward(u))  # (units, hidden)
     attention = (torch.tanh(pooling.key(x)) @ pooling.queries.T).softmax(0)  # (units, queries)
-    weight = (head[groups[best.label]] - head[groups[other]]).reshape(pooling.queries.shape)  # (queries, hidden)
-    each = x @ weight.T  # (units, queries): what a query's logit would be if it found this unit alone
-    found = (attention * each).sum(0)  # (queries,)
-    # Evenly what all queries find; then to a unit what lies above that, as far as each query attends to it.
-    shares = found.sum() / len(units) + (attention * (each - found)).sum(1)
-    assert np.allclose([unit.neural for unit in explanation.units], shares.numpy(), atol=1e-5)
+    found = (attention.T @ x).requires_grad_()  # (queries, hidden)
+    part = pooling.scale_out(pooling.together(found.flatten())) @ (head[groups[best.label]] - head[groups[other]])
+    (slope,) = torch.autograd.grad(part, found)
+    # Evenly the whole; then to a unit what lies above that which a query finds, as far as the query attends to it.
+    above = ((x.unsqueeze(1) - found) * slope).sum(2)  # (units, queries)
+    shares = part / len(units) + (attention * above).sum(1)
+    assert np.allclose([unit.neural for unit in explanation.units], shares.detach().numpy(), atol=1e-5)
 
 
 def test_it_is_json_ready(fitted, fitted_lexical, english):

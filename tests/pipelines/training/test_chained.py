@@ -76,7 +76,7 @@ def test_encoder_trainings_are_saved_and_read(tiny_classifier, english, tmp_path
     neural = classifier.model_.extractor.neural
     encoders = {"both": 2, "trained": 1, "pretrained": 1}[fine_features] if trainable != "frozen" else 1
     assert len(neural.fine_encoders) == encoders
-    pooled, document = 2 * 32, 8 * 32  # mean and maximum; what each query finds
+    pooled, document = 2 * 32, 32  # of a hidden size of 32: mean and maximum; one vector
     assert classifier.model_.router.neural.weight.shape == (12, encoders * pooled + document)
     classifier.save_pretrained(tmp_path / "model")
     again = HierarchicalClassifier.from_pretrained(tmp_path / "model")

@@ -98,6 +98,7 @@ def plain(tiny_classifier, english):
         {"training": {**ONE, "label_smoothing_factor": 0.1}},
         {"training": {**ONE, "layer_decay": 0.5}},
         {"training": {**ONE, "bf16": True}},
+        {"attention_queries": 2},
         {"aggregator_layers": 1},
         {"label_attention": True},
     ],
