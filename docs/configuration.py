@@ -64,7 +64,8 @@ TRAINING_PURPOSE = {
     "save_strategy": "when a checkpoint is written; a stopped training goes on from the last one",
     "save_total_limit": "checkpoints kept",
     "load_best_model_at_end": "take the weights of the best evaluation and not the last",
-    "metric_for_best_model": "which figure that is; also `macro_f1`, `group_accuracy`, `group_macro_f1`, `loss`",
+    "metric_for_best_model": "figure on validation documents that tells the best evaluation: `accuracy`, "
+    "`macro_f1`, `group_accuracy`, `group_macro_f1` or `loss`",
     "logging_strategy": "when the loss is logged",
     "report_to": "services that are told how the training goes",
 }

@@ -102,6 +102,10 @@ class Learning:
         epoch = self._amount(train) + FORWARD * self._amount(valid)
         return self.epochs * self.pace.seconds(epoch / self.amount)
 
+    def reading(self, part: Sample) -> float:
+        """Return the seconds that the trained model takes to read cached vectors of a part, where they are cached."""
+        return 0.0 if self.per_character else FORWARD * self.pace.each * part.documents / self.amount
+
     def memory(self, train: Sample) -> float:
         """Return the bytes of model and optimizer with the largest step."""
         largest = self.per_character * largest_batch(train.lengths, self.batch) if self.per_character else self.amount
@@ -199,6 +203,11 @@ def learn_sample(
     )
 
 
+def document_width(settings: Settings, hidden: int, groups: int) -> int:
+    """Return the dimensions of a document vector, over an encoder with `hidden` dimensions."""
+    return int(make_document_model(settings, hidden, torch.zeros(groups, hidden)).width)
+
+
 def largest_batch(lengths: np.ndarray, batch: int) -> float:
     """Return the summed lengths of the longest batch of an epoch, in which documents of like length share one."""
     order = list(LengthSampler(lengths, batch=batch, draw=None, random_state=0))
@@ -236,7 +245,7 @@ def _above_encoder(settings: Settings, hidden: int, counts: np.ndarray, space: L
         model = TwoStageModel(
             encoder=None,
             document_model=make_document_model(settings, hidden, torch.zeros(groups, hidden)),
-            rows=nn.Linear(hidden, labels) if settings.mode == "joint" else None,
+            rows=nn.Linear(document_width(settings, hidden, groups), labels),
             loss=HierarchicalLoss(space=space, fine_loss=settings.fine_loss),
         )
         with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:

@@ -4,6 +4,7 @@ The steps bear the names that the log and the record of a training have for them
 looked at.
 """
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -81,6 +82,7 @@ class _Plan:
     space: LabelSpace
     targets: np.ndarray  # (documents,) of all training documents but the copies
     reading: "Reading | None"
+    document_width: int  # of the document vectors; 0 without an encoder
     held: int  # bytes that a process holds with all that it needs loaded
 
     @property
@@ -95,11 +97,19 @@ class _Plan:
 
     @property
     def features(self) -> int:
-        """Of a pooled vector that neural rows are fitted on; 0 where there are none."""
+        """Numbers of a document that neural rows are fitted on; 0 where none are."""
         if self.reading is None or self.settings.mode == "joint":
             return 0
-        width = self.reading.pooled.shape[1]
-        return width * (2 if self.trains_encoder and self.settings.fine_features == "both" else 1)
+        encoders = 2 if self.trains_encoder and self.settings.fine_features == "both" else 1
+        return int(self.reading.pooled.shape[1]) * encoders + self.document_width
+
+    @property
+    def vectors(self) -> np.ndarray | None:
+        """(some of the sample, features) what neural rows read: of the right width, if not of the right content."""
+        if self.reading is None:
+            return None
+        pooled, width = self.reading.pooled, self.features or self.document_width
+        return np.tile(pooled, (1, math.ceil(width / pooled.shape[1])))[:, :width]
 
     def encoding(self, part: Sample, times: int) -> float:
         """Seconds of reading a part so many times with an encoder."""
@@ -152,7 +162,7 @@ def estimate_training(
     labels = [every.labels[int(place)] for place in part.places]
     steps, reading = [], None
     if settings.encoder != "none":
-        from pipelines.estimating.encoding import read_sample
+        from pipelines.estimating.encoding import document_width, read_sample
         from pipelines.training.encoder import load_encoder, resolve_trainable
 
         started = time.monotonic()
@@ -168,7 +178,17 @@ def estimate_training(
     targets = space.targets(every.labels)
     settings = settings.resolved(negatives=resolve_negatives(settings.negatives, len(space.label_ids), len(targets)))
     plan = _Plan(
-        settings, part, Sample.of(valid.texts), Sample.of(test.texts), labels, placed, space, targets, reading, held
+        settings=settings,
+        train=part,
+        valid=Sample.of(valid.texts),
+        test=Sample.of(test.texts),
+        labels=labels,
+        placed=placed,
+        space=space,
+        targets=targets,
+        reading=reading,
+        document_width=0 if reading is None else document_width(settings, encoder.hidden_size, len(space.group_ids)),
+        held=held,
     )
     if reading is not None and not plan.trains_encoder:
         steps.append(_vectors(plan, reading))
@@ -235,9 +255,9 @@ def _neural(plan: _Plan, reading: "Reading", encoders: Encoders) -> Iterator[Ste
     )
     if settings.mode == "chained":
         seconds = plan.encoding(plan.train, plan.reads) if plan.trains_encoder else 0.0
-        tokens = reading.tokens * plan.train.characters * plan.reads if seconds else 0
+        work = _speed(reading.tokens * plan.train.characters * plan.reads, seconds)
         memory = plan.held + reading.read_bytes + 2 * plan.vectors_bytes()
-        yield StepEstimate("vectors for the fine heads", _speed(tokens, seconds), seconds, memory)
+        yield StepEstimate("vectors for the fine heads", work, seconds + learning.reading(plan.train), memory)
 
 
 def _rows(plan: _Plan, ngrams: Ngrams | None) -> Iterator[StepEstimate]:
@@ -258,8 +278,8 @@ def _rows(plan: _Plan, ngrams: Ngrams | None) -> Iterator[StepEstimate]:
     on = documents_of_a_row(plan.targets, space, settings.negatives) / len(plan.targets)  # share of the documents
     codes = np.unique(plan.labels, return_inverse=True)[1]
     work: list[RowWork] = []
-    if plan.reading is not None and plan.features:
-        work.append(RowWork(plan.reading.pooled, plan.train.documents * plan.features * on, labels))
+    if plan.features:
+        work.append(RowWork(plan.vectors, plan.train.documents * plan.features * on, labels))
     if ngrams is not None:
         work.append(RowWork(ngrams.features, numbers * on, labels))
         work.append(RowWork(ngrams.features, numbers, groups))
@@ -276,8 +296,9 @@ def _rows(plan: _Plan, ngrams: Ngrams | None) -> Iterator[StepEstimate]:
         valid += plan.encoding(plan.valid, plan.reads)
     documents = count(plan.valid.documents, "document")
     yield StepEstimate("vectors of validation documents", documents, valid, held)
-    vectors = None if plan.reading is None else plan.reading.pooled[:, : plan.features or None]
-    pace = fusion_pace(space, vectors, None if ngrams is None else ngrams.features, margins=settings.mode == "chained")
+    pace = fusion_pace(
+        space, plan.vectors, None if ngrams is None else ngrams.features, margins=settings.mode == "chained"
+    )
     scores = 8 * 6 * plan.valid.documents * labels  # in float64: experts, their weighted sum, and what follows from it
     yield StepEstimate("fusion", documents, pace.seconds(plan.valid.documents), held + scores)
     if settings.mode == "joint" and settings.keep_neighbours:
