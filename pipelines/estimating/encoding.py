@@ -138,7 +138,7 @@ def read_sample(
             pooled.append(vectors.pooled())
 
     held = memory_now()
-    with PeakMemory(pause=0.05) as memory:
+    with PeakMemory() as memory:
         pace = pace_of(read, len(sample.texts), size=sample.size, weight=3)
     return Reading(
         tokens=tokens / sample.size(len(sample.texts)),
@@ -190,7 +190,7 @@ def learn_sample(
         amount = float(sum(map(len, segmenter(texts).input_ids)))
         state = _state_bytes(encoder, settings.top_layers)
     held = memory_now()
-    with PeakMemory(pause=0.05) as memory:
+    with PeakMemory() as memory:
         pace = pace_of(train, MOST_STEPS, weight=2)
     return Learning(
         pace=pace,

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import psutil  # type: ignore[import-untyped]
 
-SECONDS_BETWEEN_SAMPLES = 0.5
+SECONDS_BETWEEN_SAMPLES = 0.5  # each stops the process for a moment: many would slow what is timed
 WORKER_BYTES = 135 << 20  # of a process that fits rows: Python with scikit-learn
 NGRAM_BYTES = 150  # of an n-gram in a vocabulary: its text, its number, its place in a table
 NUMBER, PLACE = 4, 4  # bytes of a number of the features, and of its column where they are sparse
