@@ -13,7 +13,7 @@ from torch import nn
 from hierarchy.taxonomy import Taxonomy
 from pipelines.estimating.memory import PeakMemory, memory_now
 from pipelines.estimating.sample import Sample
-from pipelines.estimating.timing import Pace, pace_of
+from pipelines.estimating.timing import Pace, pace_of, seconds_of
 from pipelines.model.document_model import make_document_model
 from pipelines.settings import Settings
 from pipelines.training.neural import NeuralStage
@@ -30,12 +30,13 @@ STEP_TOKENS = 4096  # of a step that is tried, at most: a real one of long docum
 BATCHES, MOST_STEPS = 8, 1_000  # of random vectors, and steps that are tried at most
 FORWARD = 1 / 3  # of what a step takes: going back costs twice as much
 TRAINED_BYTES, FROZEN_BYTES = 16, 4  # of a parameter in fp32: weight, gradient and Adam's two moments, or its weight
-# Of a trial: steps, and one checkpoint at their end; what reads evaluations is left out.
+# Of a trial: steps alone; what reads evaluations is left out.
 TRIAL: dict[str, Any] = {
-    "eval_strategy": "no", "save_strategy": "steps", "save_steps": 10**9, "logging_strategy": "no", "report_to": "none",
+    "eval_strategy": "no", "save_strategy": "no", "logging_strategy": "no", "report_to": "none",
     "load_best_model_at_end": False, "lr_scheduler_type": "constant", "disable_tqdm": True,
     "gradient_accumulation_steps": 1,
 }  # fmt: skip
+CHECKPOINT_AT_THE_END = {"save_strategy": "steps", "save_steps": 10**9}
 OF_WHOLE_TRAININGS = ("early_stopping_patience", "lr_scheduler_kwargs")
 
 
@@ -71,7 +72,9 @@ class Learning:
     Attributes
     ----------
     pace
-        Of steps of `amount`, with one checkpoint.
+        Of steps of `amount`.
+    checkpoint
+        Seconds that one takes, at the end of each epoch.
     amount
         Tokens of a step that was tried; documents, where the encoder is frozen.
     epochs
@@ -85,6 +88,7 @@ class Learning:
     """
 
     pace: Pace
+    checkpoint: float
     amount: float
     epochs: float
     batch: int
@@ -100,7 +104,7 @@ class Learning:
     def seconds(self, train: Sample, valid: Sample) -> float:
         """Return the seconds of all epochs, each with its evaluation and its checkpoint."""
         epoch = self._amount(train) + FORWARD * self._amount(valid)
-        return self.epochs * self.pace.seconds(epoch / self.amount)
+        return self.pace.seconds(self.epochs * epoch / self.amount) + self.epochs * self.checkpoint
 
     def reading(self, part: Sample) -> float:
         """Return the seconds that the trained model takes to read cached vectors of a part, where they are cached."""
@@ -192,8 +196,10 @@ def learn_sample(
     held = memory_now()
     with PeakMemory() as memory:
         pace = pace_of(train, MOST_STEPS, weight=2)
+        with_checkpoint = seconds_of(lambda: train(1, **CHECKPOINT_AT_THE_END))
     return Learning(
         pace=pace,
+        checkpoint=max(0.0, with_checkpoint - pace.seconds(1)),
         amount=amount,
         epochs=epochs,
         batch=batch,
@@ -221,12 +227,12 @@ def _with_encoder(
     targets: np.ndarray,
     placed: Taxonomy,
     space: LabelSpace,
-) -> Callable[[int], None]:
+) -> Callable[..., None]:
     """Return what trains encoder and all above it for some steps, each on all of the texts."""
     embeddings = torch.zeros(len(space.group_ids), reader[0].hidden_size)
 
-    def train(n: int) -> None:
-        training = _trial(settings, n) | {"per_device_train_batch_size": len(texts)}
+    def train(n: int, **saving: Any) -> None:
+        training = _trial(settings, n) | saving | {"per_device_train_batch_size": len(texts)}
         plain = settings.model_copy(update={"training": training, "row_start": "random", "imbalance": "none"})
         with tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
             stage = NeuralStage(plain, *reader, train_texts=texts, valid_texts=texts[:1], folder=Path(folder))
@@ -235,13 +241,13 @@ def _with_encoder(
     return train
 
 
-def _above_encoder(settings: Settings, hidden: int, counts: np.ndarray, space: LabelSpace) -> Callable[[int], None]:
+def _above_encoder(settings: Settings, hidden: int, counts: np.ndarray, space: LabelSpace) -> Callable[..., None]:
     """Return what trains all above the encoder for some steps, on random vectors; `counts` (documents,) units each."""
     random = np.random.default_rng(0)
     labels, groups = len(space.label_ids), len(space.group_ids)
     items: Any = [(random.standard_normal((n, hidden), dtype=np.float32), int(random.integers(labels))) for n in counts]
 
-    def train(n: int) -> None:
+    def train(n: int, **saving: Any) -> None:
         model = TwoStageModel(
             encoder=None,
             document_model=make_document_model(settings, hidden, torch.zeros(groups, hidden)),
@@ -254,7 +260,7 @@ def _above_encoder(settings: Settings, hidden: int, counts: np.ndarray, space: L
                 train=items,
                 valid=items[:1],
                 collate=_batch,
-                settings=_trial(settings, n),
+                settings=_trial(settings, n) | saving,
                 folder=Path(folder),
                 random_state=0,
             )

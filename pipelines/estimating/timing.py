@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 ENOUGH = 2.0  # seconds of work by which the rest is judged
 MOST_AT_ONCE = 16  # times the amount before: what a first short piece took may mislead
@@ -47,15 +48,14 @@ def pace_of(
     weight
         How much the work matters in the whole: so many times as long it is timed.
     """
-    with of_a_sample():
-        work(1)  # loads libraries and starts processes
-        first = _seconds(work, 1)
-        amount, spent, enough = 1, first, weight * ENOUGH
-        while amount < most and (amount == 1 or spent - first < enough):
-            grown = first if amount == 1 else spent - first  # at first all of it may grow
-            wanted = math.ceil(amount * enough / max(grown, 1e-9))
-            amount = min(most, max(2 * amount, min(wanted, MOST_AT_ONCE * amount)))
-            spent = _seconds(work, amount)
+    seconds_of(partial(work, 1))  # loads libraries and starts processes
+    first = seconds_of(partial(work, 1))
+    amount, spent, enough = 1, first, weight * ENOUGH
+    while amount < most and (amount == 1 or spent - first < enough):
+        grown = first if amount == 1 else spent - first  # at first all of it may grow
+        wanted = math.ceil(amount * enough / max(grown, 1e-9))
+        amount = min(most, max(2 * amount, min(wanted, MOST_AT_ONCE * amount)))
+        spent = seconds_of(partial(work, amount))
     if amount == 1:
         return Pace(0.0, first / size(1))
     each = max(0.0, spent - first) / (size(amount) - size(1))
@@ -74,7 +74,9 @@ def of_a_sample() -> Iterator[None]:
         ours.setLevel(before)
 
 
-def _seconds(work: Callable[[int], object], amount: int) -> float:
-    started = time.perf_counter()
-    work(amount)
-    return time.perf_counter() - started
+def seconds_of(work: Callable[[], object]) -> float:
+    """Do some work once, and return how long it took."""
+    with of_a_sample():
+        started = time.perf_counter()
+        work()
+        return time.perf_counter() - started

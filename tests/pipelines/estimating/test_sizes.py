@@ -88,11 +88,18 @@ def test_a_training_needs_the_memory_of_its_longest_documents():
     lengths = [10] * 99 + [1000]
     train = Sample.of(["x" * length for length in lengths])
     learning = Learning(
-        pace=Pace(1.0, 0.5), amount=20, epochs=3, batch=2, per_character=0.5, state_bytes=1000, step_bytes=200
+        pace=Pace(1.0, 0.5),
+        checkpoint=2.0,
+        amount=20,
+        epochs=3,
+        batch=2,
+        per_character=0.5,
+        state_bytes=1000,
+        step_bytes=200,
     )
     assert learning.memory(train) == 1000 + 200 * (1010 * 0.5 / 20)
     assert largest_batch(np.full(100, 10), 8) == 80
-    assert learning.seconds(train, Sample.of(["x" * 60])) == pytest.approx(3 * (1 + 0.5 * (1990 / 2 + 10) / 20))
+    assert learning.seconds(train, Sample.of(["x" * 60])) == pytest.approx(1 + 3 * (0.5 * (1990 / 2 + 10) / 20 + 2))
 
 
 def test_peak_memory_is_seen():
