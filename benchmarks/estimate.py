@@ -53,6 +53,7 @@ def main() -> None:
     for name in options.case or CASES:
         cases[name] = {side: run_side(name, side, folder, options) for side in ("estimate", "train")}
         show(name, cases[name])
+    del options.case, options.side  # a record holds all cases, whenever they were run
     write_record(options, {"cases": {name: cases[name] for name in CASES if name in cases}})
 
 
