@@ -74,10 +74,8 @@ class TwoStageModel(nn.Module):
         if self.encoder is not None and chunks is not None:
             units = self.encoder(chunks)
         output = self.document_model(units, counts)
-        logits = (
-            output.logits,
-            self.rows(self.document_model.dropout(output.vectors)),
-        )  # (documents, groups), (.., labels)
+        fine = self.rows(self.document_model.dropout(output.vectors))  # (documents, labels)
+        logits = output.logits, fine
         answer: dict[str, Any] = {"logits": logits}
         return answer if labels is None else {"loss": self.loss(*logits, labels), **answer}
 
