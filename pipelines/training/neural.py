@@ -21,7 +21,7 @@ from pipelines.settings import MACHINE, Settings
 from pipelines.training.encoder import freeze
 from stages.coarse.chunks import chunked
 from stages.coarse.encoder import Encoder
-from stages.coarse.segments import Segmenter
+from stages.coarse.segments import Opinion, Segmenter, Windows
 from stages.features import (
     NeuralFeatures,
     cached_tokens,
@@ -63,24 +63,35 @@ NO_MATTER = (
 
 
 @dataclass(frozen=True)
-class _Examples(Dataset):
-    """Documents, as token ids or as unit vectors, with their fine labels."""
+class _TokensOfWindows:
+    """Token ids of documents, each with the windows of it that are read."""
 
-    items: DocumentArrays
+    tokens: DocumentArrays
+    windows: Sequence[Windows]
+
+    def __getitem__(self, document: int) -> tuple[np.ndarray, Windows]:
+        return self.tokens[document], self.windows[document]
+
+
+@dataclass(frozen=True)
+class _Examples(Dataset):
+    """Documents, as token ids of windows or as unit vectors, with their fine labels."""
+
+    items: DocumentArrays | _TokensOfWindows
     targets: np.ndarray
     documents: np.ndarray  # places in `items`
 
     def __len__(self) -> int:
         return len(self.documents)
 
-    def __getitem__(self, place: int) -> tuple[np.ndarray, int]:
+    def __getitem__(self, place: int) -> tuple[Any, int]:
         document = int(self.documents[place])
         return self.items[document], int(self.targets[document])
 
 
 @dataclass(frozen=True)
 class CollateTokens:
-    """Token ids of documents into a batch: windows cut into chunks, as the encoder reads them.
+    """Token ids of documents, each with its windows, into a batch: chunks of windows, as the encoder reads them.
 
     Attributes
     ----------
@@ -94,10 +105,10 @@ class CollateTokens:
     tokens_per_chunk: int
     pad_id: int
 
-    def __call__(self, items: Sequence[tuple[np.ndarray, int]]) -> dict[str, Any]:
+    def __call__(self, items: Sequence[tuple[tuple[np.ndarray, Windows], int]]) -> dict[str, Any]:
         """Return ``labels`` (documents,), ``chunks``, and ``counts`` (documents,), units of each."""
-        tokens, targets = zip(*items, strict=True)
-        segments = self.segmenter.windows(tokens)
+        documents, targets = zip(*items, strict=True)
+        segments = self.segmenter.cut(*zip(*documents, strict=True))
         chunks = chunked(segments.input_ids, segments.units, tokens_per_chunk=self.tokens_per_chunk, pad_id=self.pad_id)
         return {
             "labels": torch.tensor(targets),
@@ -154,6 +165,11 @@ class NeuralStage:
                     self._texts(part), encoder, self.segmenter, chunk, self.folder, what=f"vectors of {part} documents"
                 )
         return self._read[key]
+
+    def ask(self, opinion: Opinion) -> None:
+        """Have `opinion` choose the windows that are read, as `Segmenter.asking` says."""
+        self.segmenter = self.segmenter.asking(opinion)
+        self._read.clear()
 
     def tokens(self, part: str) -> DocumentArrays:
         """Token ids of a part, ``training`` or ``validation``, from the cache or read now."""
@@ -240,18 +256,17 @@ class NeuralStage:
         from stages.training.trainer import train_model
 
         rows, valid_rows = np.flatnonzero(targets >= 0), np.flatnonzero(valid_targets >= 0)
-        items: tuple[DocumentArrays, DocumentArrays]
+        items: Sequence[DocumentArrays | _TokensOfWindows]
         collate: Callable[[Sequence[Any]], dict[str, Any]]
         lengths = None
         if model.encoder is None:
-            items = self.vectors(self.pretrained, "training"), self.vectors(self.pretrained, "validation")
+            items = [self.vectors(self.pretrained, "training"), self.vectors(self.pretrained, "validation")]
             collate = _collate_vectors
         else:
-            items = self.tokens("training"), self.tokens("validation")
+            items = [self._windows("training"), self._windows("validation")]
             at_once = model.encoder.tokens_per_chunk(self.settings.tokens_per_chunk, training=True)
             collate = CollateTokens(self.segmenter, at_once, model.encoder.pad_id)
-            lengths = items[0].counts[rows]
-            warn_of_dropped_tokens(items[0], self.segmenter, what="training")
+            lengths = self.tokens("training").counts[rows]
         return train_model(
             model,
             train=_Examples(items[0], targets, rows),
@@ -264,6 +279,12 @@ class NeuralStage:
             lengths=lengths,
             watch=self.watch,
         )
+
+    def _windows(self, part: str) -> _TokensOfWindows:
+        tokens = self.tokens(part)
+        windows = self.segmenter.windows(self._texts(part), tokens.counts)
+        warn_of_dropped_tokens(tokens.counts, windows, self.segmenter, what=part)
+        return _TokensOfWindows(tokens, windows)
 
     def _texts(self, part: str) -> Sequence[str]:
         return {"training": self.train_texts, "validation": self.valid_texts}[part]
