@@ -242,7 +242,7 @@ def fit_model(
                 neural.vectors(neural.pretrained, "training")
                 neural.vectors(neural.pretrained, "validation")
         with clock.step("joint model" if joint else "coarse model"):
-            embeddings = group_embeddings(settings, placed, space, encoders.of_labels)
+            embeddings = group_embeddings(settings, placed, space, lambda: encoders.of_labels)
             del encoders  # one of label texts has done its work
             history = neural.train(placed, space, targets, valid_targets, group_embeddings=embeddings).history
         rows, features = neural.trained_rows(), neural.features()

@@ -264,9 +264,6 @@ def _train_coarse(
     from pipelines.training.encoder import group_embeddings
     from pipelines.training.neural import NeuralStage
 
-    reader = neural.encoder, neural.segmenter
-    if settings.label_encoder is not None:
-        reader = Encoders(settings).of_labels
     stage = NeuralStage(
         settings.resolved(trainable="frozen"),
         neural.encoder,
@@ -277,7 +274,12 @@ def _train_coarse(
     )
     space = plan.space
     targets, valid_targets = (space.targets(documents.labels) for documents in (train, valid))
-    embeddings = group_embeddings(settings, plan.taxonomy, space, reader)
+    embeddings = group_embeddings(
+        settings,
+        plan.taxonomy,
+        space,
+        lambda: (neural.encoder, neural.segmenter) if settings.label_encoder is None else Encoders(settings).of_labels,
+    )
     history = stage.train(plan.taxonomy, space, targets, valid_targets, group_embeddings=embeddings).history
     return replace(neural, document_model=stage.document_model), history
 
