@@ -1,4 +1,4 @@
-"""The document model: unit vectors → aggregator → attention pooling → label attention → group logits."""
+"""The document model: unit vectors (→ aggregator) → attention pooling (→ label attention) → group logits."""
 
 import math
 from collections.abc import Iterator
