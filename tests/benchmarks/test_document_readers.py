@@ -100,3 +100,15 @@ def test_readers_are_compared_and_kept(data: str, english: Any, tiny_encoder: st
         assert lead == pytest.approx(reader["fine"]["accuracy"] - ours["fine"]["accuracy"])
     assert "seed 0" not in run(*arguments)  # nothing is trained again
     assert json.loads(out.read_text(encoding="utf-8"))["figures"] == written
+
+
+@pytest.mark.parametrize("change", ["encoder=none", "attention_queries=4", "row_start=centroids", "lexical=true"])
+def test_what_no_reader_reads_is_refused(
+    change: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    import document_readers
+
+    monkeypatch.setattr("sys.argv", ["document_readers.py", "tiny", "--set", change])
+    with pytest.raises(SystemExit):
+        document_readers.main()
+    assert change in capsys.readouterr().err
