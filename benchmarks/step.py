@@ -168,14 +168,16 @@ def flat_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
     return stepping(options, model, lambda: model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=gold).loss)
 
 
-def pairs(options: argparse.Namespace, encoder: Any) -> list[tuple[np.ndarray, int]]:
-    """Documents with a label each, as a training's data set gives them."""
-    return [(ids, 0) for ids in documents(options, encoder)]
+def pairs(options: argparse.Namespace, encoder: Any) -> list[tuple[Any, int]]:
+    """Documents with their windows and a label each, as a training's data set gives them."""
+    ids = documents(options, encoder)
+    windows = encoder.segmenter().windows([""] * len(ids), map(len, ids))
+    return [(document, 0) for document in zip(ids, windows, strict=True)]
 
 
 def collate(encoder: Any) -> Any:
     """Return what makes batches of a training, with the defaults of a classifier."""
-    from pipelines.training.neural import CollateTokens
+    from stages.training.batches import CollateTokens
 
     return CollateTokens(encoder.segmenter(), encoder.tokens_per_chunk("auto", training=True), encoder.pad_id)
 

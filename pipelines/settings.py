@@ -165,7 +165,8 @@ class Settings(BaseModel):
     """a segment's vectors: one for each so many of its tokens, read in the context of the whole segment; null, and
     pooling: cls, is one vector a segment"""
     max_segments: int | None = Field(None, ge=1, le=10**6)
-    """segments kept of a document, spread evenly over it; null keeps all"""
+    """segments kept of a document: those in which the n-gram rows of the groups are surest; with lexical: false some
+    that are spread evenly over it; null keeps all"""
     tokens_per_chunk: Annotated[int, Field(ge=64, le=10**9)] | Literal["auto"] = "auto"
     """padded tokens that go through the encoder at once; auto: 4096 on a processor, on a GPU up to 262144 by its
     memory"""
@@ -312,6 +313,11 @@ class Settings(BaseModel):
     def augments_text(self) -> bool:
         """Whether the training documents get copies."""
         return self.augment is not None or self.word_dropout > 0
+
+    @property
+    def chooses_segments(self) -> bool:
+        """Whether n-grams choose the segments of a document that the encoder reads."""
+        return self.encoder != "none" and self.lexical and self.max_segments is not None
 
     @property
     def top_layers(self) -> int | None:

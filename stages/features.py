@@ -22,7 +22,7 @@ from stages.vectors import UnitVectors, of_length_one
 if TYPE_CHECKING:
     from stages.coarse.document_model import DocumentModel
     from stages.coarse.encoder import Encoder
-    from stages.coarse.segments import Segmenter, Segments
+    from stages.coarse.segments import Segmenter, Segments, Windows
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 DOCUMENTS_PER_BATCH = 64  # that the document model takes at once
@@ -69,8 +69,10 @@ class NeuralFeatures:
     def segments(self, texts: Sequence[str]) -> "Segments":
         """Cut `texts`, and say what `max_segments` leaves out."""
         tokens = self.segmenter.tokens(texts)
-        _warn_of_dropped("encoder", self.segmenter, [self.segmenter.left_out(map(len, tokens))])
-        return self.segmenter.windows(tokens)
+        lengths = [len(ids) for ids in tokens]
+        windows = self.segmenter.windows(texts, lengths)
+        warn_of_dropped_tokens(lengths, windows, self.segmenter, what="encoder")
+        return self.segmenter.cut(tokens, windows)
 
     def encode(self, segments: "Segments") -> "dict[Encoder, UnitVectors]":
         """Vectors of the units of `segments` by each encoder."""
@@ -192,8 +194,9 @@ def cached_vectors(
 
     def read(some: Sequence[str]) -> "Segments":
         tokens = _tokens(some, segmenter, kept_tokens, "tokens")
-        left_out.append(segmenter.left_out(tokens.counts))
-        return segmenter.windows(tokens)
+        windows = segmenter.windows(some, tokens.counts)
+        left_out.append(segmenter.left_out(tokens.counts, windows))
+        return segmenter.cut(tokens, windows)
 
     def encode(segments: "Segments") -> tuple[np.ndarray, np.ndarray]:
         vectors = encoder.encode(segments.input_ids, segments.units, tokens_per_chunk=tokens_per_chunk)
@@ -235,19 +238,23 @@ def vector_cache(encoder: "Encoder", segmenter: "Segmenter", folder: Path) -> Sh
     )
 
 
-def warn_of_dropped_tokens(tokens: DocumentArrays, segmenter: "Segmenter", *, what: str) -> None:
+def warn_of_dropped_tokens(
+    lengths: Iterable[int], windows: "Sequence[Windows]", segmenter: "Segmenter", *, what: str
+) -> None:
     """Say what `max_segments` leaves out of documents that are read without a cache of their vectors.
 
     Parameters
     ----------
-    tokens
-        Of the documents.
+    lengths
+        Tokens of each document.
+    windows
+        Those that are kept of each.
     segmenter
         Cuts them.
     what
         What the documents are, for the message.
     """
-    _warn_of_dropped(what, segmenter, [segmenter.left_out(tokens.counts)])
+    _warn_of_dropped(what, segmenter, [segmenter.left_out(lengths, windows)])
 
 
 def _warn_of_dropped(what: str, segmenter: "Segmenter", left_out: Sequence[np.ndarray]) -> None:
@@ -281,6 +288,7 @@ def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
         tokens=token_key(segmenter),
         encoder=encoder.fingerprint(),
         windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments, segmenter.unit_tokens],
+        **({} if segmenter.opinion is None else {"opinion": segmenter.opinion.key}),
     )
 
 

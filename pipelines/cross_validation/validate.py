@@ -209,8 +209,9 @@ def _resolved(settings: Settings, encoders: Encoders, taxonomy: Taxonomy | None,
 
 
 def _shared(settings: Settings, encoders: Encoders, documents: Documents, folder: Path) -> "SharedVectors | None":
-    """Encode all documents once; an encoder that is trained jointly reads them anew in every step."""
-    if settings.encoder == "none" or (settings.mode == "joint" and settings.trainable != "frozen"):
+    """Encode all documents once, unless an encoder is trained jointly, or each fold's n-grams choose its segments."""
+    trains = settings.mode == "joint" and settings.trainable != "frozen"
+    if settings.encoder == "none" or trains or settings.chooses_segments:
         return None
     from pipelines.cross_validation.shared_vectors import SharedVectors
 

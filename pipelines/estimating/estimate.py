@@ -82,6 +82,7 @@ class _Plan:
     space: LabelSpace
     targets: np.ndarray  # (documents,) of all training documents but the copies
     reading: "Reading | None"
+    ngrams: Ngrams | None
     document_width: int  # of the document vectors; 0 without an encoder
     held: int  # bytes that a process holds with all that it needs loaded
 
@@ -114,6 +115,12 @@ class _Plan:
     def encoding(self, part: Sample, times: int) -> float:
         """Seconds of reading a part so many times with an encoder."""
         return 0.0 if self.reading is None else times * self.reading.pace.seconds(part.characters)
+
+    def ngrams_bytes(self) -> float:
+        if self.ngrams is None:
+            return 0.0
+        share = self.train.share
+        return ngrams_bytes(self.ngrams.vocabulary(share), self.ngrams.numbers(share, self.settings.min_df))
 
     def vectors_bytes(self) -> float:
         return features_bytes(self.train.documents * self.features, is_sparse=False)
@@ -187,23 +194,27 @@ def estimate_training(
         space=space,
         targets=targets,
         reading=reading,
+        ngrams=read_ngrams_of(part) if settings.lexical else None,
         document_width=0 if reading is None else document_width(settings, encoder.hidden_size, len(space.group_ids)),
         held=held,
     )
-    if reading is not None and not plan.trains_encoder:
-        steps.append(_vectors(plan, reading))
-    if placed is not taxonomy:
+    built = placed is not taxonomy
+    if built:
+        steps += _vectors(plan, built=True)
         work = f"{count(len(space.label_ids), 'label')} in {count(len(space.group_ids), 'group')}"
         steps.append(StepEstimate("taxonomy", work, seconds, held + 3 * plan.vectors_bytes()))
+    steps += _ngrams(plan)
+    plan = replace(plan, held=plan.held + int(plan.ngrams_bytes()))
     if reading is not None:
+        if not built:
+            steps += _vectors(plan, built=False)
         steps += _neural(plan, reading, encoders)
         # All that a training needs is loaded by now, and what a library took for reading it does not give back.
-        plan = replace(plan, held=memory_now() + int(reading.read_bytes))
-    ngrams = read_ngrams_of(part) if settings.lexical else None
-    steps += _rows(plan, ngrams)
+        plan = replace(plan, held=memory_now() + int(reading.read_bytes + plan.ngrams_bytes()))
+    steps += _rows(plan)
     if calibration is not None:
-        steps.append(_calibration(plan, Sample.of(calibration.texts), ngrams))
-    steps += _evaluation(plan, test.labels, ngrams, baselines)
+        steps.append(_calibration(plan, Sample.of(calibration.texts)))
+    steps += _evaluation(plan, test.labels, baselines)
     peaks = accumulate((step.memory for step in steps), max)  # what a step took, a process hardly gives back
     return [replace(step, memory=peak) for step, peak in zip(steps, peaks, strict=True)]
 
@@ -233,10 +244,17 @@ def _placed(
     return placed, time.monotonic() - started + more
 
 
-def _vectors(plan: _Plan, reading: "Reading") -> StepEstimate:
-    tokens = reading.tokens * (plan.train.characters + plan.valid.characters)
-    seconds = plan.encoding(plan.train, 1) + plan.encoding(plan.valid, 1)
-    return StepEstimate("vectors", _speed(tokens, seconds), seconds, plan.held + reading.read_bytes)
+def _vectors(plan: _Plan, *, built: bool) -> Iterator[StepEstimate]:
+    """Tell of the vectors by the encoder as it came: groups are built from them, and one that stays frozen is read."""
+    reading = plan.reading
+    if reading is None:
+        return
+    frozen, chooses = not plan.trains_encoder, plan.settings.chooses_segments
+    parts = [plan.train] * (built + (frozen and (chooses or not built))) + [plan.valid] * frozen
+    if parts:
+        tokens = reading.tokens * sum(part.characters for part in parts)
+        seconds = sum(plan.encoding(part, 1) for part in parts)
+        yield StepEstimate("vectors", _speed(tokens, seconds), seconds, plan.held + reading.read_bytes)
 
 
 def _neural(plan: _Plan, reading: "Reading", encoders: Encoders) -> Iterator[StepEstimate]:
@@ -260,37 +278,35 @@ def _neural(plan: _Plan, reading: "Reading", encoders: Encoders) -> Iterator[Ste
         yield StepEstimate("vectors for the fine heads", work, seconds + learning.reading(plan.train), memory)
 
 
-def _rows(plan: _Plan, ngrams: Ngrams | None) -> Iterator[StepEstimate]:
-    settings, space, share = plan.settings, plan.space, plan.train.share
-    held, numbers = plan.held + plan.vectors_bytes(), 0.0
+def _ngrams(plan: _Plan) -> Iterator[StepEstimate]:
+    ngrams, share = plan.ngrams, plan.train.share
     if ngrams is None:
-        yield StepEstimate("n-grams", "", 0.0, held)
-    else:
-        vocabulary, numbers = ngrams.vocabulary(share), ngrams.numbers(share, settings.min_df)
-        held += ngrams_bytes(vocabulary, numbers)
-        yield StepEstimate(
-            "n-grams",
-            f"{plan.train.characters:,.0f} characters, {vocabulary:,.0f} n-grams",
-            ngrams.reading * plan.train.characters,
-            held + ngrams_bytes(vocabulary, ngrams.numbers(share, 1)),
-        )
-    labels, groups = len(space.label_ids), len(space.group_ids)
+        yield StepEstimate("n-grams", "", 0.0, plan.held)
+        return
+    vocabulary, numbers = ngrams.vocabulary(share), ngrams.numbers(share, plan.settings.min_df)
+    held = plan.held + plan.ngrams_bytes()
+    yield StepEstimate(
+        "n-grams",
+        f"{plan.train.characters:,.0f} characters, {vocabulary:,.0f} n-grams",
+        ngrams.reading * plan.train.characters,
+        held + ngrams_bytes(vocabulary, ngrams.numbers(share, 1)),
+    )
+    groups = len(plan.space.group_ids)
+    yield _fitting(plan, "rows of the groups", [RowWork(ngrams.features, numbers, groups)], held)
+
+
+def _rows(plan: _Plan) -> Iterator[StepEstimate]:
+    settings, space, ngrams = plan.settings, plan.space, plan.ngrams
+    held = plan.held + plan.vectors_bytes()
+    labels = len(space.label_ids)
     on = documents_of_a_row(plan.targets, space, settings.negatives) / len(plan.targets)  # share of the documents
-    codes = np.unique(plan.labels, return_inverse=True)[1]
     work: list[RowWork] = []
     if plan.features:
         work.append(RowWork(plan.vectors, plan.train.documents * plan.features * on, labels))
     if ngrams is not None:
-        work.append(RowWork(ngrams.features, numbers * on, labels))
-        work.append(RowWork(ngrams.features, numbers, groups))
-    workers = processes(settings)
+        work.append(RowWork(ngrams.features, ngrams.numbers(plan.train.share, settings.min_df) * on, labels))
     if work:
-        yield StepEstimate(
-            "rows",
-            f"{count(sum(one.rows for one in work), 'row')}",
-            sum(time_rows(one, codes, settings) for one in work),
-            held + max(rows_bytes(one.numbers, workers, is_sparse=one.is_sparse) for one in work),
-        )
+        yield _fitting(plan, "rows", work, held)
     valid = ngrams.reading * plan.valid.characters if ngrams is not None else 0.0
     if plan.trains_encoder:
         valid += plan.encoding(plan.valid, plan.reads)
@@ -305,13 +321,24 @@ def _rows(plan: _Plan, ngrams: Ngrams | None) -> Iterator[StepEstimate]:
         yield StepEstimate("vectors of training documents", "", plan.encoding(plan.train, 1), held)
 
 
-def _calibration(plan: _Plan, part: Sample, ngrams: Ngrams | None) -> StepEstimate:
+def _fitting(plan: _Plan, name: str, work: Sequence[RowWork], held: float) -> StepEstimate:
+    codes, workers = np.unique(plan.labels, return_inverse=True)[1], processes(plan.settings)
+    return StepEstimate(
+        name,
+        count(sum(one.rows for one in work), "row"),
+        sum(time_rows(one, codes, plan.settings) for one in work),
+        held + max(rows_bytes(one.numbers, workers, is_sparse=one.is_sparse) for one in work),
+    )
+
+
+def _calibration(plan: _Plan, part: Sample) -> StepEstimate:
+    ngrams = plan.ngrams
     seconds = plan.encoding(part, plan.reads) + (0.0 if ngrams is None else ngrams.reading * part.characters)
     return StepEstimate("calibration", count(part.documents, "document"), seconds, plan.held + plan.vectors_bytes())
 
 
-def _evaluation(plan: _Plan, test: Sequence[str], ngrams: Ngrams | None, baselines: bool) -> Iterator[StepEstimate]:
-    settings, labels = plan.settings, len(plan.space.label_ids)
+def _evaluation(plan: _Plan, test: Sequence[str], baselines: bool) -> Iterator[StepEstimate]:
+    settings, labels, ngrams = plan.settings, len(plan.space.label_ids), plan.ngrams
     reading = 0.0 if ngrams is None else ngrams.reading
     systems = (3 if plan.reading is not None and ngrams is not None else 1) + (3 if baselines else 0)
     seconds = plan.encoding(plan.test, plan.reads) + reading * plan.test.characters

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,8 +49,8 @@ def load_encoder(encoders: "Encoders", texts: Sequence[str], label_texts: Iterab
             "encoder: none, which needs no encoder at all"
         )
     label_texts = list(label_texts)
-    if label_texts:
-        check_label_texts(settings, encoders.of_labels[0], label_texts)
+    if label_texts and settings.label_attention:
+        check_label_texts(encoders.of_labels[0], label_texts)
     if settings.row_start == "labels":
         share = unknown_token_share(encoder.tokenizer, label_texts)
         if share > UNKNOWN_TOKEN_LIMIT:
@@ -105,10 +105,10 @@ def _check_sizes(settings: Settings, encoder: Encoder) -> None:
         raise ConfigError(problems)
 
 
-def check_label_texts(settings: Settings, encoder: Encoder, texts: Sequence[str]) -> None:
-    """Refuse label texts with more than 5 % unknown tokens, where label attention would read them."""
+def check_label_texts(encoder: Encoder, texts: Sequence[str]) -> None:
+    """Refuse label texts with more than 5 % unknown tokens: label attention could not read them."""
     share = unknown_token_share(encoder.tokenizer, texts)
-    if settings.label_attention and share > UNKNOWN_TOKEN_LIMIT:
+    if share > UNKNOWN_TOKEN_LIMIT:
         raise EncoderError(
             f"{share:.0%} of the tokens of the label texts are unknown to the encoder: "
             "set label_encoder to one that reads the language of the labels"
@@ -116,7 +116,7 @@ def check_label_texts(settings: Settings, encoder: Encoder, texts: Sequence[str]
 
 
 def group_embeddings(
-    settings: Settings, taxonomy: Taxonomy, space: LabelSpace, reader: tuple[Encoder, Segmenter]
+    settings: Settings, taxonomy: Taxonomy, space: LabelSpace, reader: Callable[[], tuple[Encoder, Segmenter]]
 ) -> torch.Tensor:
     """Vectors of the groups, from their texts and those of their labels, at which the label attention starts.
 
@@ -127,23 +127,25 @@ def group_embeddings(
     taxonomy, space
         Labels, groups and their texts.
     reader
-        Encoder of the label texts, and what cuts them.
+        Gives the encoder of the label texts, and what cuts them; it is not asked where there is no label attention.
 
     Returns
     -------
     torch.Tensor
-        (groups, label hidden).
+        (groups, label hidden); without label attention there is nothing in them.
 
     Raises
     ------
     EncoderError
         The label texts have more than 5 % unknown tokens.
     """
-    encoder, segmenter = reader
+    if not settings.label_attention:
+        return torch.zeros(len(space.group_ids), 0)
+    encoder, segmenter = reader()
     groups = [taxonomy.groups[taxonomy.group_index(g)] for g in space.group_ids]
     group_texts = [g.text for g in groups]
     label_texts = [label.text for g in groups for label in g.labels]
-    check_label_texts(settings, encoder, label_texts)
+    check_label_texts(encoder, label_texts)
     group_of = torch.tensor([i for i, g in enumerate(groups) for _ in g.labels])
     return group_text_embeddings(
         torch.from_numpy(encoder.encode_texts(group_texts, segmenter)),

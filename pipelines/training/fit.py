@@ -26,6 +26,7 @@ from pipelines.training.encoders import Encoders
 from pipelines.training.groups import check_placeable, place_labels
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows, read_ngrams, report_unknown
 from stages.features import FeatureExtractor
+from stages.fine.opinion import NgramOpinion
 from stages.fine.rows import Rows, resolve_negatives
 from stages.label_space import LabelSpace
 from stages.machine import first_goes_first
@@ -209,12 +210,11 @@ def fit_model(
         neural = NeuralStage(
             settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder, watch=watch
         )
-        if trainable == "frozen":
-            with clock.step("vectors"):
-                neural.vectors(encoder, "training")
-                neural.vectors(encoder, "validation")
     placed = taxonomy
     if placed is None or placed.unplaced:
+        if neural is not None:
+            with clock.step("vectors"):
+                neural.vectors(neural.pretrained, "training")
         with clock.step("taxonomy"):
             placed = place_labels(encoders, taxonomy, given, neural)
     space = LabelSpace.of(placed, train.labels)
@@ -222,13 +222,27 @@ def fit_model(
     negatives = resolve_negatives(settings.negatives, len(space.label_ids), len(targets))
     settings = settings.resolved(negatives=negatives)
 
-    # 1. The neural training; of a joint one the neural rows stay.
+    # 1. N-grams, and their rows of the groups, which may choose what the encoder reads.
+    with clock.step("n-grams"):
+        vectorizer, ngrams = read_ngrams(settings, train)
+    of_rows, group_rows = for_rows(settings), None
+    if vectorizer is not None:
+        with clock.step("rows of the groups"), first_goes_first():
+            group_rows = fit_group_rows(ngrams, targets, space, of_rows, folder)
+        if neural is not None and settings.chooses_segments:
+            neural.ask(NgramOpinion(vectorizer, group_rows))
+
+    # 2. The neural training; of a joint one the neural rows stay.
     joint = neural is not None and settings.mode == "joint"
     rows = vectors = features = None  # neural rows; what they are fitted on in a chained training
     history: list[dict[str, float | None]] = []
     if neural is not None:
+        if settings.trainable == "frozen":
+            with clock.step("vectors"):
+                neural.vectors(neural.pretrained, "training")
+                neural.vectors(neural.pretrained, "validation")
         with clock.step("joint model" if joint else "coarse model"):
-            embeddings = group_embeddings(settings, placed, space, encoders.of_labels)
+            embeddings = group_embeddings(settings, placed, space, lambda: encoders.of_labels)
             del encoders  # one of label texts has done its work
             history = neural.train(placed, space, targets, valid_targets, group_embeddings=embeddings).history
         rows, features = neural.trained_rows(), neural.features()
@@ -236,22 +250,19 @@ def fit_model(
             with clock.step("vectors for the fine heads"):
                 vectors = neural.fine_vectors()
 
-    # 2. All other rows.
-    with clock.step("n-grams"):
-        vectorizer, ngrams = read_ngrams(settings, train)
-    lexical = group_rows = None
+    # 3. All other rows.
+    lexical = None
     read_by_rows = ngrams if vectors is None else vectors
     if read_by_rows is not None:
         with clock.step("rows"), first_goes_first():
-            problems, of_rows = plan_rows(read_by_rows, targets, space, settings), for_rows(settings)
+            problems = plan_rows(read_by_rows, targets, space, settings)
             if vectors is not None:
                 rows = Rows.stack(fit_heads(vectors, targets, problems, of_rows, folder, "neural rows"))
             if ngrams is not None:
                 of_labels = Rows.stack(fit_heads(ngrams, targets, problems, of_rows, folder, "n-gram rows"))
                 lexical = of_labels.with_chances_times(chance_factors(targets, space, of_rows))
-                group_rows = fit_group_rows(ngrams, targets, space, of_rows, folder)
 
-    # 3. The fusion, on what a prediction reads of validation documents.
+    # 4. The fusion, on what a prediction reads of validation documents.
     extractor = FeatureExtractor(neural=features, vectorizer=vectorizer)
     with clock.step("vectors of validation documents"), first_goes_first():
         inputs = extractor.through_cache(valid.texts, folder)

@@ -5,7 +5,6 @@ What is trained is kept in the run folder under a name that says everything its 
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Dataset
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.model.document_model import fine_encoders, make_document_model
 from pipelines.settings import MACHINE, Settings
 from pipelines.training.encoder import freeze
-from stages.coarse.chunks import chunked
 from stages.coarse.encoder import Encoder
-from stages.coarse.segments import Segmenter
+from stages.coarse.segments import Opinion, Segmenter
 from stages.features import (
     NeuralFeatures,
     cached_tokens,
@@ -36,6 +33,7 @@ from stages.machine import first_goes_first, n_processes
 from stages.run_folder import array_digest, cache_key, texts_digest
 from stages.shards import DocumentArrays, Shard
 from stages.training.arguments import ENCODER_DEFAULTS
+from stages.training.batches import CollateTokens, Examples, WindowedTokens, collate_vectors
 from stages.training.sampling import LabelSampler
 from stages.training.two_stage import HierarchicalLoss, TwoStageModel, logit_shifts, rows_from_vectors
 from stages.vectors import UnitVectors
@@ -60,50 +58,6 @@ NO_MATTER = (
     | {"lexical", "lexical_C", "min_df", "prune", "prior_correction"}  # of the n-grams
     | {"keep_neighbours", "routing", "beam"}  # of the finished model
 )
-
-
-@dataclass(frozen=True)
-class _Examples(Dataset):
-    """Documents, as token ids or as unit vectors, with their fine labels."""
-
-    items: DocumentArrays
-    targets: np.ndarray
-    documents: np.ndarray  # places in `items`
-
-    def __len__(self) -> int:
-        return len(self.documents)
-
-    def __getitem__(self, place: int) -> tuple[np.ndarray, int]:
-        document = int(self.documents[place])
-        return self.items[document], int(self.targets[document])
-
-
-@dataclass(frozen=True)
-class CollateTokens:
-    """Token ids of documents into a batch: windows cut into chunks, as the encoder reads them.
-
-    Attributes
-    ----------
-    segmenter
-        Cuts the documents.
-    tokens_per_chunk, pad_id
-        As for `chunked`.
-    """
-
-    segmenter: Segmenter
-    tokens_per_chunk: int
-    pad_id: int
-
-    def __call__(self, items: Sequence[tuple[np.ndarray, int]]) -> dict[str, Any]:
-        """Return ``labels`` (documents,), ``chunks``, and ``counts`` (documents,), units of each."""
-        tokens, targets = zip(*items, strict=True)
-        segments = self.segmenter.windows(tokens)
-        chunks = chunked(segments.input_ids, segments.units, tokens_per_chunk=self.tokens_per_chunk, pad_id=self.pad_id)
-        return {
-            "labels": torch.tensor(targets),
-            "chunks": list(chunks),
-            "counts": torch.from_numpy(segments.counts),
-        }
 
 
 class NeuralStage:
@@ -154,6 +108,11 @@ class NeuralStage:
                     self._texts(part), encoder, self.segmenter, chunk, self.folder, what=f"vectors of {part} documents"
                 )
         return self._read[key]
+
+    def ask(self, opinion: Opinion) -> None:
+        """Have `opinion` choose the windows that are read, as `Segmenter.asking` says."""
+        self.segmenter = self.segmenter.asking(opinion)
+        self._read.clear()
 
     def tokens(self, part: str) -> DocumentArrays:
         """Token ids of a part, ``training`` or ``validation``, from the cache or read now."""
@@ -240,22 +199,21 @@ class NeuralStage:
         from stages.training.trainer import train_model
 
         rows, valid_rows = np.flatnonzero(targets >= 0), np.flatnonzero(valid_targets >= 0)
-        items: tuple[DocumentArrays, DocumentArrays]
+        items: Sequence[DocumentArrays | WindowedTokens]
         collate: Callable[[Sequence[Any]], dict[str, Any]]
         lengths = None
         if model.encoder is None:
-            items = self.vectors(self.pretrained, "training"), self.vectors(self.pretrained, "validation")
-            collate = _collate_vectors
+            items = [self.vectors(self.pretrained, "training"), self.vectors(self.pretrained, "validation")]
+            collate = collate_vectors
         else:
-            items = self.tokens("training"), self.tokens("validation")
+            items = [self._windows("training"), self._windows("validation")]
             at_once = model.encoder.tokens_per_chunk(self.settings.tokens_per_chunk, training=True)
             collate = CollateTokens(self.segmenter, at_once, model.encoder.pad_id)
-            lengths = items[0].counts[rows]
-            warn_of_dropped_tokens(items[0], self.segmenter, what="training")
+            lengths = self.tokens("training").counts[rows]
         return train_model(
             model,
-            train=_Examples(items[0], targets, rows),
-            valid=_Examples(items[1], valid_targets, valid_rows),
+            train=Examples(items[0], targets, rows),
+            valid=Examples(items[1], valid_targets, valid_rows),
             collate=collate,
             settings={**({} if model.encoder is None else ENCODER_DEFAULTS), **self.settings.training},
             folder=self.folder / f"{self.settings.mode}-{self._key}",
@@ -264,6 +222,12 @@ class NeuralStage:
             lengths=lengths,
             watch=self.watch,
         )
+
+    def _windows(self, part: str) -> WindowedTokens:
+        tokens = self.tokens(part)
+        windows = self.segmenter.windows(self._texts(part), tokens.counts)
+        warn_of_dropped_tokens(tokens.counts, windows, self.segmenter, what=part)
+        return WindowedTokens(tokens, windows)
 
     def _texts(self, part: str) -> Sequence[str]:
         return {"training": self.train_texts, "validation": self.valid_texts}[part]
@@ -335,15 +299,6 @@ def training_key(
         group_embeddings=group_embeddings.cpu().numpy(),
         documents=[[texts_digest(texts), array_digest(targets)] for texts, targets in (train, valid)],
     )[:16]
-
-
-def _collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:
-    vectors, targets = zip(*items, strict=True)
-    return {
-        "labels": torch.tensor(targets),
-        "units": torch.from_numpy(np.concatenate(vectors)),
-        "counts": torch.tensor([len(v) for v in vectors]),
-    }
 
 
 def _loss(settings: Settings, space: LabelSpace, targets: np.ndarray) -> HierarchicalLoss:

@@ -27,6 +27,7 @@ from pipelines.training.fit import Pair
 from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
 from pipelines.training.refit_plan import CHANGED, RefitPlan, cut_for_refit, plan_refit
 from stages.features import NeuralFeatures
+from stages.fine.opinion import NgramOpinion
 from stages.fine.rows import Features, Rows
 from stages.progress import Clock
 from stages.router.fusion import fit_router
@@ -170,13 +171,19 @@ def _refit(
     clock = Clock()
     extractor = model.extractor
     history: list[dict[str, float | None]] = []
+    of_rows = for_rows(settings)
     if retrained is not None and valid is not None:
+        if extractor.vectorizer is not None and settings.chooses_segments:  # by the rows of the groups as they are now
+            with clock.step("rows of the groups"):
+                ngrams = extractor.vectorizer.transform(train.texts)
+                group_rows = fit_group_rows(ngrams, targets, space, of_rows, folder)
+            opinion = NgramOpinion(extractor.vectorizer, group_rows)
+            retrained = replace(retrained, segmenter=retrained.segmenter.asking(opinion))
         with clock.step("coarse model"):
             neural, history = _train_coarse(retrained, plan, train, valid, settings, folder)
         extractor = replace(extractor, neural=neural)
     with clock.step("vectors and n-grams"):
         inputs = extractor.through_cache(train.texts, folder)
-    of_rows = for_rows(settings)
     with clock.step("rows"):
         router = _with_heads(model, plan, inputs, targets, of_rows, folder)
         if plan.coarse and inputs.ngrams is not None:
@@ -257,9 +264,6 @@ def _train_coarse(
     from pipelines.training.encoder import group_embeddings
     from pipelines.training.neural import NeuralStage
 
-    reader = neural.encoder, neural.segmenter
-    if settings.label_encoder is not None:
-        reader = Encoders(settings).of_labels
     stage = NeuralStage(
         settings.resolved(trainable="frozen"),
         neural.encoder,
@@ -270,7 +274,12 @@ def _train_coarse(
     )
     space = plan.space
     targets, valid_targets = (space.targets(documents.labels) for documents in (train, valid))
-    embeddings = group_embeddings(settings, plan.taxonomy, space, reader)
+    embeddings = group_embeddings(
+        settings,
+        plan.taxonomy,
+        space,
+        lambda: (neural.encoder, neural.segmenter) if settings.label_encoder is None else Encoders(settings).of_labels,
+    )
     history = stage.train(plan.taxonomy, space, targets, valid_targets, group_embeddings=embeddings).history
     return replace(neural, document_model=stage.document_model), history
 

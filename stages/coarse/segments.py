@@ -7,9 +7,10 @@ the even parts that it is cut into.
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,20 @@ TOKENS_VERSION = 1  # of the code that tokenizes: what an older one left in a ca
 WINDOWS_VERSION = 3  # of the code that cuts into segments and units
 TOKEN_TYPE = np.dtype("int32")
 NO_TOKEN = 2**32 - 1  # the largest id that fits a tokenizer's type, far above any vocabulary
+Windows: TypeAlias = "list[tuple[int, int]]"  # (first, end) places of tokens in a document
+
+
+class Opinion(Protocol):
+    """Tells which texts are worth reading."""
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Return how much each text tells, (texts,), whatever texts stand beside it."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Name of all that it depends on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,8 @@ class Segmenter:
     overlap
         Tokens that a window shares with the one before it.
     max_segments
-        Windows kept of one document, spread evenly from its first to its last; None keeps all.
+        Windows kept of one document, spread evenly from its first to its last, unless an opinion chooses them
+        (`asking`); None keeps all.
     unit_tokens
         Tokens of a unit at most, special tokens included; None is one unit a window.
 
@@ -92,29 +108,47 @@ class Segmenter:
         self.overlap = overlap
         self.max_segments = max_segments
         self.unit_tokens = unit_tokens
+        self.opinion: Opinion | None = None
 
     @property
     def step(self) -> int:
         """Tokens of a document that a segment has before the next one begins."""
         return self._room - self.overlap
 
+    def asking(self, opinion: Opinion) -> "Segmenter":
+        """Return one that keeps the windows that tell most where a document has more than `max_segments`."""
+        other = copy(self)
+        other.opinion = opinion
+        return other
+
     def __call__(self, texts: Sequence[str]) -> Segments:
         """Cut texts into segments."""
-        return self.windows(self.tokens(texts))
+        tokens = self.tokens(texts)
+        return self.cut(tokens, self.windows(texts, map(len, tokens)))
 
     def tokens(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Token ids of each text, (tokens,) int32, from its first to its last character, without special tokens."""
         return list(token_ids(self.tokenizer, texts))
 
-    def windows(self, documents: Iterable[np.ndarray]) -> Segments:
+    def windows(self, texts: Sequence[str], lengths: Iterable[int]) -> list[Windows]:
+        """Choose the windows that are kept of each document, in its order.
+
+        Parameters
+        ----------
+        texts
+            Documents.
+        lengths
+            Tokens of each.
+        """
+        return [self._kept(text, self._every(length)) for text, length in zip(texts, lengths, strict=True)]
+
+    def cut(self, documents: Iterable[np.ndarray], windows: Iterable[Windows]) -> Segments:
         """Cut the token ids of documents; one without any becomes a segment of special tokens, else of padding."""
         input_ids: list[np.ndarray] = []
         segments = []  # of each document
-        for ids in documents:
-            kept = self._bounds(len(ids))
+        for ids, kept in zip(documents, windows, strict=True):
             if not len(ids) + len(self._before) + len(self._after):  # an encoder has to read something
-                ids = np.array([self.tokenizer.pad_token_id or 0], dtype=TOKEN_TYPE)
-                kept = [(0, 1)]
+                ids, kept = np.array([self.tokenizer.pad_token_id or 0], dtype=TOKEN_TYPE), [(0, 1)]
             input_ids += [np.concatenate([self._before, ids[first:end], self._after]) for first, end in kept]
             segments.append(len(kept))
         units = self._units(np.array([len(ids) for ids in input_ids]))
@@ -123,11 +157,11 @@ class Segmenter:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Characters (start, end) of `text` from the first to the last token of each unit, special tokens aside."""
-        offsets = whole_tokens(self.tokenizer, [text], return_offsets_mapping=True)["offset_mapping"][0]
+        offsets = self._offsets(text)
         if not offsets:
             return [(0, 0)]
         spans = []
-        for first, end in self._bounds(len(offsets)):
+        for first, end in self._kept(text, self._every(len(offsets))):
             tokens = np.array([end - first + len(self._before) + len(self._after)])
             bounds = unit_bounds(tokens, self._units(tokens))[0] - len(self._before) + first
             for start, stop in pairwise(bounds.clip(first, end).tolist()):
@@ -135,13 +169,15 @@ class Segmenter:
                 spans.append((begins, offsets[stop - 1][1] if stop > start else begins))  # special tokens alone
         return spans
 
-    def left_out(self, lengths: Iterable[int]) -> np.ndarray:
+    def left_out(self, lengths: Iterable[int], windows: Iterable[Windows]) -> np.ndarray:
         """Count what `max_segments` leaves out of documents.
 
         Parameters
         ----------
         lengths
             Tokens of each document.
+        windows
+            Those that are kept of each.
 
         Returns
         -------
@@ -150,9 +186,8 @@ class Segmenter:
         """
         around = len(self._before) + len(self._after)
         told = np.zeros(3, dtype=np.int64)
-        for tokens in lengths:
-            every = list(window_bounds(tokens, self._room, self.overlap))
-            whole, read = (sum(end - first + around for first, end in some) for some in (every, self._spread(every)))
+        for length, kept in zip(lengths, windows, strict=True):
+            whole, read = (sum(end - first + around for first, end in some) for some in (self._every(length), kept))
             told += (whole, whole - read, whole > read)
         return told
 
@@ -160,15 +195,26 @@ class Segmenter:
         """(segments,) units of segments of so many tokens."""
         return np.ones_like(lengths) if self.unit_tokens is None else -(-lengths // self.unit_tokens)
 
-    def _bounds(self, tokens: int) -> list[tuple[int, int]]:
-        """(first, end) of each window that is kept."""
-        return self._spread(list(window_bounds(tokens, self._room, self.overlap)))
+    def _every(self, tokens: int) -> Windows:
+        return list(window_bounds(tokens, self._room, self.overlap))
 
-    def _spread(self, windows: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    def _kept(self, text: str, windows: Windows) -> Windows:
         if self.max_segments is None or len(windows) <= self.max_segments:
             return windows
-        picks = np.linspace(0, len(windows) - 1, self.max_segments).round().astype(int)
-        return [windows[i] for i in picks]
+        if self.opinion is None:
+            picks = np.linspace(0, len(windows) - 1, self.max_segments).round().astype(int)
+        else:
+            offsets = self._offsets(text)
+            told = self.opinion([text[offsets[first][0] : offsets[end - 1][1]] for first, end in windows])
+            picks = np.sort(np.argsort(-told, kind="stable")[: self.max_segments])
+        return [windows[pick] for pick in picks.tolist()]
+
+    def _offsets(self, text: str) -> list[tuple[int, int]]:
+        """Characters (start, end) of each token."""
+        offsets: list[tuple[int, int]] = whole_tokens(self.tokenizer, [text], return_offsets_mapping=True)[
+            "offset_mapping"
+        ][0]
+        return offsets
 
 
 def unknown_token_share(tokenizer: Any, texts: Sequence[str]) -> float:

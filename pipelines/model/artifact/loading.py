@@ -34,6 +34,7 @@ from pipelines.settings import Settings
 from stages.arrays import Array, check_arrays, read_arrays, row_arrays
 from stages.features import FeatureExtractor
 from stages.fine.ngrams import NgramVectorizer
+from stages.fine.opinion import NgramOpinion
 from stages.fine.rows import Rows
 from stages.label_space import LabelSpace
 from stages.router.router import Fusion, Router
@@ -98,18 +99,23 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
     sizes = check_arrays(tensors, expected, sizes, where=str(folder / "model.safetensors"), remedy=REMEDY)
     space = LabelSpace(config.label_ids, tuple(config.groups), tensors["group_of"])
     _check_tree(space, taxonomy, folder)
+    router = _router(folder, settings, space, tensors)
+    vectorizer = NgramVectorizer(vocabulary, tensors["idf"]) if settings.lexical else None
     neural = None
     if settings.encoder != "none":
-        neural = load_neural(folder, listed, settings, tensors, sizes, device)
+        opinion = None
+        if vectorizer is not None and router.group_rows is not None:
+            opinion = NgramOpinion(vectorizer, router.group_rows)
+        neural = load_neural(folder, listed, settings, tensors, sizes, device, opinion=opinion)
     model = Model(
         settings=settings,
         taxonomy=taxonomy,
         train_counts=tensors["train_counts"],
         extractor=FeatureExtractor(
             neural=neural,
-            vectorizer=NgramVectorizer(vocabulary, tensors["idf"]) if settings.lexical else None,
+            vectorizer=vectorizer,
         ),
-        router=_router(folder, settings, space, tensors),
+        router=router,
         record=record,
         valid_keys=tensors["valid_keys"],
         promises=_promises(folder, len(config.groups)) if PROMISES in listed else None,

@@ -12,6 +12,7 @@ from pipelines.model.artifact.schemas.checking import REMEDY
 from pipelines.settings import Settings
 from stages.arrays import Array, check_arrays
 from stages.features import NeuralFeatures
+from stages.fine.opinion import NgramOpinion
 
 if TYPE_CHECKING:
     from stages.coarse.document_model import DocumentModel
@@ -33,6 +34,8 @@ def load_neural(
     tensors: Mapping[str, np.ndarray],
     sizes: Mapping[str, int],
     device: str | None,
+    *,
+    opinion: NgramOpinion | None,
 ) -> NeuralFeatures:
     """Read the neural parts of a model.
 
@@ -48,6 +51,8 @@ def load_neural(
         How many ``groups`` there are, and ``features``: columns of the neural rows.
     device
         Torch device; None takes a GPU where there is one.
+    opinion
+        What chooses segments, where `settings` say so.
 
     Raises
     ------
@@ -82,6 +87,8 @@ def load_neural(
         )
     except EncoderError as error:
         raise ArtifactError(f"{error} ({REMEDY})", str(folder / "config.json")) from error
+    if opinion is not None and settings.chooses_segments:
+        segmenter = segmenter.asking(opinion)
     return NeuralFeatures(
         encoder=encoder,
         fine_encoders=readers,

@@ -31,6 +31,8 @@ def estimated(classifier, corpus, *, baselines=False):
         {"mode": "joint", "trainable": "all", "keep_neighbours": True},
         {"trainable": "top_1"},
         {"taxonomy": None},
+        {"taxonomy": None, "max_segments": 1},
+        {"taxonomy": None, "trainable": "top_1"},
     ],
 )
 def test_steps_are_those_of_the_training(tiny_classifier, english, settings):

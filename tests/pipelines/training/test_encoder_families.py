@@ -126,7 +126,8 @@ def test_a_decoder_is_refused_before_any_work(tiny_classifier, english, tmp_path
     from transformers import GPT2Config
 
     GPT2Config(n_layer=1, n_embd=8, n_head=1).save_pretrained(tmp_path / "writer")
-    classifier = tiny_classifier(**{setting: str(tmp_path / "writer")}, run_dir=str(tmp_path / "run"))
+    named = {setting: str(tmp_path / "writer")}
+    classifier = tiny_classifier(**named, label_attention=True, run_dir=str(tmp_path / "run"))
     with pytest.raises(EncoderError, match=r"'.*writer' \(gpt2\) is a decoder.*name an encoder such as"):
         classifier.fit(*english.train, validation=english.valid)
     assert not [*(tmp_path / "run").rglob("*.npy")]

@@ -42,10 +42,15 @@ def named(tiny_encoder, wide_encoder):
 @pytest.mark.parametrize("label_encoder", ["none", "another", "the same"])
 @pytest.mark.parametrize("built", [False, True])
 def test_a_fit_loads_each_encoder_once(loads, named, tiny_classifier, english, mode, label_encoder, built):
-    settings = {"mode": mode, "label_encoder": named[label_encoder]}
+    settings = {"mode": mode, "label_encoder": named[label_encoder], "label_attention": True}
     classifier = tiny_classifier(None, min_group_size=2, **settings) if built else tiny_classifier(**settings)
     classifier.fit(*english.train, validation=english.valid)
     assert loads == dict.fromkeys({classifier.encoder, named[label_encoder]} - {None}, 1)
+
+
+def test_a_label_encoder_that_nothing_reads_is_not_loaded(loads, tiny_classifier, wide_encoder, english):
+    classifier = tiny_classifier(label_encoder=wide_encoder).fit(*english.train, validation=english.valid)
+    assert loads == {classifier.encoder: 1}
 
 
 @pytest.mark.parametrize("trainable", ["frozen", "all"])

@@ -60,7 +60,8 @@ def test_windows_hold_every_token_and_overlap_as_stated(of_family, english, word
     segments = segmenter(texts)
     assert segments.counts.sum() == len(segments.input_ids)
     assert segments.counts.min() >= 1
-    left_out = segmenter.left_out(len(whole(tokenizer, text)["input_ids"]) for text in texts)
+    lengths = [len(whole(tokenizer, text)["input_ids"]) for text in texts]
+    left_out = segmenter.left_out(lengths, segmenter.windows(texts, lengths))
     assert left_out.tolist() == [sum(map(len, segments.input_ids)), 0, 0]
     for text, windows in zip(texts, of_documents(segments), strict=True):
         bare = []
@@ -139,9 +140,50 @@ def test_max_segments_spreads_over_the_whole_document(tokenizer, kept):
     assert picked[0] == windows[0]
     assert kept == 1 or picked[-1] == windows[-1]
     assert some.counts.tolist() == [kept, 1]
-    left_out = segmenter.left_out(map(len, segmenter.tokens([text, "kettle"])))
+    lengths = [len(ids) for ids in segmenter.tokens([text, "kettle"])]
+    left_out = segmenter.left_out(lengths, segmenter.windows([text, "kettle"], lengths))
     read, kept_of_it = sum(map(len, windows)), sum(map(len, picked))
     assert left_out.tolist() == [sum(map(len, whole.input_ids)), read - kept_of_it, 1]
+
+
+class Counting:
+    """An opinion: a text tells as much as a word stands in it."""
+
+    key = "counting"
+
+    def __init__(self, word):
+        self.word = word
+
+    def __call__(self, texts):
+        return np.array([text.count(self.word) for text in texts])
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_an_opinion_chooses_the_windows_and_their_order_stays(tokenizer, kept):
+    words = ["the"] * 400
+    for place, times in ((30, 2), (150, 4), (380, 3)):
+        words[place : place + times] = ["kettle"] * times
+    text = " ".join(words)
+    plain = Segmenter(tokenizer, segment_tokens=16, overlap=4)
+    some = Segmenter(tokenizer, segment_tokens=16, overlap=4, max_segments=kept)
+    asking = some.asking(Counting("kettle"))
+    every = [text[start:end] for start, end in plain.spans(text)]
+    chosen = [text[start:end] for start, end in asking.spans(text)]
+    counts = sorted((part.count("kettle") for part in every), reverse=True)
+    assert sorted((part.count("kettle") for part in chosen), reverse=True) == counts[:kept]
+    assert [every.index(part) for part in chosen] == sorted(every.index(part) for part in chosen)
+    picked = [ids_of(plain([text])).index(ids) for ids in ids_of(asking([text]))]
+    assert [every[pick] for pick in picked] == chosen
+    assert ids_of(asking(["kettle", text, ""]))[1:-1] == ids_of(asking([text]))  # whatever stands beside it
+    assert ids_of(some([text])) != ids_of(asking([text]))  # the one that it was made of still spreads
+    assert ids_of(asking(["the kettle"])) == ids_of(plain(["the kettle"]))
+
+
+def test_where_nothing_tells_more_the_first_windows_are_kept(tokenizer):
+    text = " ".join(["the"] * 200)
+    plain = Segmenter(tokenizer, segment_tokens=16, overlap=4)
+    asking = Segmenter(tokenizer, segment_tokens=16, overlap=4, max_segments=2).asking(Counting("kettle"))
+    assert asking.spans(text) == plain.spans(text)[:2]
 
 
 def test_spans_of_chinese_are_characters(chinese_encoder):
