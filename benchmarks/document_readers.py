@@ -20,7 +20,6 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +31,12 @@ from paired import FIGURES, difference, resampled
 from torch import Tensor, nn
 
 from stages.coarse.document_model import QUERY_SCALE, Aggregator, AttentionPooling, DocumentModel, LabelAttention
+from stages.training.batches import Examples, collate_vectors
 from stages.training.two_stage import HierarchicalLoss, TwoStageModel
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
     from stages.label_space import LabelSpace
-
-Example = tuple[np.ndarray, int]  # unit vectors of a document, and the place of its label
 
 OURS = "8 shared queries, feed-forward layer first"
 READERS: dict[str, dict[str, Any]] = {  # what `build` takes
@@ -155,11 +153,15 @@ def compare_readers(options: argparse.Namespace, run: Path) -> dict[str, Any]:
     train = training_documents(settings, data.taxonomy, train)
     space, encoders = LabelSpace.of(data.taxonomy, train.labels), Encoders(settings)
     encoder, segmenter = encoders.of_documents
-    examples: list[list[Example]] = []
-    for part in (train, valid):
-        vectors = cached_vectors(part.texts, encoder, segmenter, settings.tokens_per_chunk, run)
-        examples.append(list(zip(vectors, space.targets(part.labels).tolist(), strict=True)))
-    embeddings = group_embeddings(settings, data.taxonomy, space, encoders.of_labels)
+    vectors = [
+        cached_vectors(part.texts, encoder, segmenter, settings.tokens_per_chunk, run) for part in (train, valid)
+    ]
+    training, validation = (
+        Examples(of_part, space.targets(part.labels), np.arange(len(part)))
+        for of_part, part in zip(vectors, (train, valid), strict=True)
+    )
+    attending = settings.model_copy(update={"label_attention": True})
+    embeddings = group_embeddings(attending, data.taxonomy, space, lambda: encoders.of_labels)
     asked = settings.model_dump(mode="json", exclude={"run_dir", "device", "n_jobs"})
     documents = [fingerprint(part.texts, part.labels) for part in (train, valid)]
     folder = run / "document_readers"
@@ -172,15 +174,15 @@ def compare_readers(options: argparse.Namespace, run: Path) -> dict[str, Any]:
             print(f"{name}, seed {seed}", flush=True)
             torch.manual_seed(seed)
             model = build(settings, encoder.hidden_size, space, embeddings, **READERS[name]).to(encoder.device)
-            part_file = file.with_suffix(".part")
-            part_file.write_text(json.dumps(train_and_answer(model, *examples, settings, seed)), encoding="utf-8")
-            part_file.replace(file)
+            answer = train_and_answer(model, training, validation, settings, seed)
+            file.with_suffix(".part").write_text(json.dumps(answer), encoding="utf-8")
+            file.with_suffix(".part").replace(file)
         answers[name][seed] = json.loads(file.read_text(encoding="utf-8"))
     return {
         "documents": {"train": len(train), "valid": len(valid)},
-        "units_a_document": float(np.mean([len(units) for units, _ in examples[0]])),
+        "units_a_document": float(vectors[0].counts.mean()),
         "compared_with": OURS,
-        "readers": summary(space, np.array([target for _, target in examples[1]]), answers),
+        "readers": summary(space, validation.targets, answers),
         "settings": settings.model_dump(exclude={"run_dir"}),
     }
 
@@ -243,7 +245,7 @@ def build(
 
 
 def train_and_answer(
-    model: TwoStageModel, train: list[Example], valid: list[Example], settings: "Settings", seed: int
+    model: TwoStageModel, train: Examples, valid: Examples, settings: "Settings", seed: int
 ) -> dict[str, Any]:
     """Train a reader; return its seconds, its weights, and the places of the groups and labels that it answers."""
     from stages.training.trainer import train_model
@@ -251,24 +253,18 @@ def train_and_answer(
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         to_the_end = {**settings.training, **LAST_EPOCH}
-        train_model(model, train=train, valid=valid, collate=collate, settings=to_the_end, folder=Path(folder),
+        train_model(model, train=train, valid=valid, collate=collate_vectors, settings=to_the_end, folder=Path(folder),
                     random_state=seed)  # fmt: skip
     seconds = time.perf_counter() - begun
     device, answers = next(model.parameters()).device, []
     with torch.inference_mode():
         for first in range(0, len(valid), DOCUMENTS_AT_ONCE):
-            batch = collate(valid[first : first + DOCUMENTS_AT_ONCE])
+            some = range(first, min(first + DOCUMENTS_AT_ONCE, len(valid)))
+            batch = collate_vectors([valid[document] for document in some])
             logits = model(units=batch["units"].to(device), counts=batch["counts"].to(device))["logits"]
             answers.append(torch.stack([level.argmax(1) for level in logits]))
     weights = sum(parameter.numel() for parameter in model.parameters())
     return {"seconds": seconds, "weights": weights, **dict(zip(ASKED, torch.cat(answers, 1).tolist(), strict=True))}
-
-
-def collate(examples: Sequence[Example]) -> dict[str, Tensor]:
-    """Put documents into a batch, as `TwoStageModel` takes it."""
-    vectors, targets = zip(*examples, strict=True)
-    units, counts = torch.from_numpy(np.concatenate(vectors)), torch.tensor([len(each) for each in vectors])
-    return {"labels": torch.tensor(targets), "units": units, "counts": counts}
 
 
 def summary(space: "LabelSpace", targets: np.ndarray, answers: dict[str, dict[int, dict[str, Any]]]) -> dict[str, Any]:
