@@ -11,7 +11,10 @@ from examples import ROOT
 
 PACKAGES = ("coarsefine", "hierarchy", "stages", "pipelines")
 LONGEST = 400
-EXTRAS = {"bokeh", "openpyxl", "optuna", "hiclass", "libmultilabel", "hatchling"}
+EXTRAS = {
+    "bokeh", "fastapi", "hatchling", "hiclass", "libmultilabel", "openpyxl", "optuna", "prometheus_client", "starlette",
+    "uvicorn",
+}  # fmt: skip
 
 
 @cache

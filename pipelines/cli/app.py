@@ -19,6 +19,7 @@ from pipelines.cli.label_errors import label_errors
 from pipelines.cli.predict import predict
 from pipelines.cli.push import push
 from pipelines.cli.refit import refit
+from pipelines.cli.serve import serve
 from pipelines.cli.signals import end_workers, heeded_signals
 from pipelines.cli.streams import guard_streams
 from pipelines.cli.taxonomy.app import app as taxonomy
@@ -70,7 +71,7 @@ app = typer.Typer(
 )
 app.add_typer(taxonomy, name="taxonomy")
 for command in (
-    train, tune, refit, calibrate, evaluate, predict, explain, cross_validate, label_errors, push, demo
+    train, tune, refit, calibrate, evaluate, predict, explain, cross_validate, label_errors, serve, push, demo
 ):  # fmt: skip
     command.add_to(app)
 

@@ -4,7 +4,6 @@ The documents are answered in shards. A finished shard is a Parquet file in ``<o
 `pipelines.serving.parts`. When all are there, they become the output file, which gets its name only when it is whole.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from hierarchy.text.wording import count, some
 from pipelines.data.checks import Findings
 from pipelines.data.reading import read_documents
 from pipelines.data.splits import fingerprint
+from pipelines.model.artifact.manifest import manifest_key
 from pipelines.model.provenance import code_and_libraries
 from pipelines.serving.answers import answer_schema, answers
 from pipelines.serving.parts import (
@@ -123,7 +123,7 @@ def predict_file(
 
     top_k = whole_number(top_k, "top_k")
     out, model_folder = local_path(out), local_path(model_folder)
-    model_key = _model_key(model_folder)
+    model_key = manifest_key(model_folder)
     output, inputs = OutputFile("the output", out, SUFFIXES), {"the documents": source, "the model": model_folder}
     check_outputs([output], inputs)
     parts = parts_of(out)
@@ -163,7 +163,7 @@ def predict_file(
             to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
             try:
                 model, _ = load_model(model_folder, device=device)
-                if _model_key(model_folder) != model_key:
+                if manifest_key(model_folder) != model_key:
                     raise ArtifactError(f"{model_folder} was replaced in the meantime: give the same command again")
                 for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
                     shards[place] = write_shard(_table(model, block, options, ids=ids), parts, place)
@@ -183,20 +183,6 @@ def _table(model: "Model", documents: Sequence[Document], options: Mapping[str, 
     found = answers(model, [document.text for document in documents], **options)
     lines = [{"row": one.row, "id": one.id} | answer for one, answer in zip(documents, found, strict=True)]
     return pa.Table.from_pylist(lines, schema=answer_schema(ids=ids, sets=options["sets"] is not None))
-
-
-def _model_key(folder: Path) -> str:
-    """Hash the model's manifest, which holds the hashes of all its files."""
-    from hierarchy.disk.manifests import MANIFEST
-    from hierarchy.disk.whole_folders import put_back
-
-    put_back(folder)
-    if not (folder / MANIFEST).is_file():
-        found = (
-            f"{folder} holds no model ({MANIFEST} is missing)" if folder.is_dir() else f"there is no folder {folder}"
-        )
-        raise ArtifactError(f"{found}: name the folder that train wrote")
-    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
 
 
 def _examine(documents: "Dataset", where: str) -> tuple[str, int]:

@@ -74,6 +74,23 @@ def check_manifest(folder: Path) -> dict[str, Stamp]:
     return found
 
 
+def manifest_key(folder: Path) -> str:
+    """Hash the manifest of a model, which holds the hashes of all its files: another model has another key.
+
+    Raises
+    ------
+    ArtifactError
+        There is no model.
+    """
+    put_back(folder)
+    if not (folder / MANIFEST).is_file():
+        found = (
+            f"{folder} holds no model ({MANIFEST} is missing)" if folder.is_dir() else f"there is no folder {folder}"
+        )
+        raise ArtifactError(f"{found}: name the folder that train wrote")
+    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
 def is_present(place: Path) -> bool:
     """Tell whether a model, or a file of it, is there.
 

@@ -1,0 +1,1 @@
+"""The service: a model behind HTTP. No module here imports the web framework but where the application is made."""

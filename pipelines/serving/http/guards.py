@@ -1,0 +1,102 @@
+"""Who may ask: the name in the Host header, the token, the origin of a page, the kind of the content."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from pipelines.serving.http.refusals import RefusedError
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HEALTH = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
+CORRECTIONS = "/corrections"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a request must show.
+
+    Attributes
+    ----------
+    token
+        Bearer token; None asks for none.
+    hosts
+        Names, without ports, that the service answers to beside those of this machine for itself; ``*`` for all.
+    open_paths
+        Need no token: static files, which say nothing of the model. Neither does health.
+    """
+
+    token: str | None = None
+    hosts: Collection[str] = ()
+    open_paths: Collection[str] = ()
+
+    def check(self, scope: Scope) -> None:
+        """Refuse a request that may not ask; raises RefusedError."""
+        path = scope["path"]
+        if path in HEALTH:  # probes come by address and have no token
+            return
+        host = header(scope, b"host") or ""
+        if "*" not in self.hosts and host_name(host) not in (*LOOPBACK, *self.hosts):
+            raise RefusedError(403, "this service is not known under that name: start it with --allow-host NAME")
+        if self.token is not None and path not in self.open_paths and not self._is_shown(scope):
+            raise RefusedError(401, "send the token: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"})
+        if path == CORRECTIONS and not _is_same_origin(scope, host):
+            raise RefusedError(403, "corrections are taken from this service's own page, and from no other site")
+        if scope["method"] == "POST":
+            kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+            if kind != "application/json":
+                raise RefusedError(415, "send JSON: Content-Type: application/json")
+
+    def _is_shown(self, scope: Scope) -> bool:
+        scheme, _, shown = (header(scope, b"authorization") or "").partition(" ")
+        same = hmac.compare_digest(shown.strip().encode("latin-1"), (self.token or "").encode())
+        return same and scheme.lower() == "bearer"
+
+
+class Guard:
+    """Let pass what `Access` lets.
+
+    Parameters
+    ----------
+    app
+        What answers.
+    access
+        What a request must show.
+    """
+
+    def __init__(self, app: App, access: Access) -> None:
+        self.app, self.access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or raise RefusedError."""
+        if scope["type"] == "http":
+            self.access.check(scope)
+        await self.app(scope, receive, send)
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """Return the header of a request, None where it has none or several."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return found[0].decode("latin-1") if len(found) == 1 else None
+
+
+def host_name(host: str) -> str:
+    """Return the name in a Host header, without port and brackets; empty where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_same_origin(scope: Scope, host: str) -> bool:
+    """Whether a request comes from a page of this service, or from no page."""
+    if header(scope, b"sec-fetch-site") not in (None, "same-origin", "none"):
+        return False
+    origins = [value for key, value in scope["headers"] if key == b"origin"]
+    return not origins or [urlsplit(one.decode("latin-1")).netloc for one in origins] == [host]

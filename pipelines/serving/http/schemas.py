@@ -1,0 +1,131 @@
+"""What clients send, and the answers as the documentation shows them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MOST_PATHS = 1_000
+
+
+class Body(BaseModel):
+    """A request: its fields are what they say, and nothing else is in it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PredictRequest(Body):
+    """Documents to answer."""
+
+    texts: list[str] | None = Field(None, description="The documents.", examples=[["My card was charged twice"]])
+    text: str | None = Field(None, description="One document, in place of `texts`.")
+    top_k: int = Field(3, ge=1, le=MOST_PATHS, description="Paths listed for each document at most.")
+    sets: Literal["labels", "tree"] | None = Field(
+        None, description="Adds the set that holds the right label as often as `calibrate` promised."
+    )
+    explain: bool = Field(False, description="Adds what in the text speaks for the best label and against the next.")
+
+    @model_validator(mode="after")
+    def _check_texts(self) -> "PredictRequest":
+        if (self.texts is None) == (self.text is None):
+            raise ValueError("give texts, or text with one document, and not both")
+        return self
+
+    @property
+    def documents(self) -> list[str]:
+        """The documents, one or many."""
+        return [self.text] if self.text is not None else self.texts or []
+
+
+class PathAnswer(BaseModel):
+    """A group and a fine label."""
+
+    group: str
+    label: str
+    probability: float
+
+
+class Answer(BaseModel):
+    """What the model says of a document; the same as a line of `coarsefine predict`."""
+
+    label: str
+    label_name: str
+    group: str
+    group_name: str
+    probability: float
+    group_probability: float
+    coarse_probability: float
+    beam_mass: float
+    level: Literal["fine", "group", "none"] = Field(description="How far down the tree the document is answered.")
+    reason: Literal["unsure", "out_of_scope", "nothing_known"] | None
+    paths: list[PathAnswer]
+    set_level: Literal["label", "group"] | None = None
+    set: list[str] | None = None
+    explanation: dict[str, Any] | None = None
+
+
+class AnsweringModel(BaseModel):
+    """Which model has answered."""
+
+    name: str
+    version: str
+
+
+class PredictResponse(BaseModel):
+    """Answers in the order of the documents."""
+
+    model: AnsweringModel
+    answers: list[Answer]
+
+
+class ClassifyRequest(BaseModel):
+    """Texts as vLLM's `/v1/classify` takes them; fields that mean nothing here are passed over."""
+
+    input: str | list[str]
+    model: str | None = None
+
+
+class CorrectionRequest(Body):
+    """What is right."""
+
+    text: str = Field(min_length=1, description="The document.")
+    label: str = Field(description="Id of the right label, as `/tree` lists them.")
+
+
+class ErrorBody(BaseModel):
+    """What went wrong."""
+
+    code: str
+    message: str
+    request_id: str
+
+
+class ErrorResponse(BaseModel):
+    """Every error, but those of `/v2`."""
+
+    error: ErrorBody
+
+
+class Tensor(BaseModel):
+    """Texts as a tensor of the Open Inference Protocol."""
+
+    name: str
+    shape: list[Annotated[int, Field(ge=0)]]
+    datatype: str
+    data: list[Any]
+    parameters: dict[str, Any] | None = None
+
+
+class WantedOutput(BaseModel):
+    """The name of an output of the Open Inference Protocol."""
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class InferRequest(BaseModel):
+    """An inference of the Open Inference Protocol."""
+
+    inputs: list[Tensor]
+    outputs: list[WantedOutput] | None = None
+    id: str | None = None
+    parameters: dict[str, Any] | None = None

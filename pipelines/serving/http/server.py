@@ -1,0 +1,106 @@
+"""One process at one port: bound first, ready when the model is warm, and at SIGTERM gone when all are answered."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from hierarchy.errors import DataError
+from pipelines.serving.http.guards import App
+from pipelines.serving.http.service import Service
+
+if TYPE_CHECKING:
+    import uvicorn
+
+NOTICE = 0.5  # seconds in which what is on its way still comes in, after it was said that no more is welcome
+BACKLOG = 2048
+MARGIN = 5  # seconds beside the deadline of requests, until those in flight are cut off
+logger = logging.getLogger(f"coarsefine.{__name__}")
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Take a port, before any long work; who connects now waits until the service is ready, or is turned away.
+
+    Raises
+    ------
+    DataError
+        It cannot be had.
+    """
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        made = socket.socket(address[0], address[1])
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address[4])
+        except OSError:
+            made.close()
+            raise
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"port {port} of {host!r} cannot be had ({why}): name another --port or --host") from error
+    return made
+
+
+def run_server(app: App, service: Service, taken: socket.socket) -> None:
+    """Answer until SIGTERM or Ctrl-C; those in flight get their answers.
+
+    Parameters
+    ----------
+    app
+        As `make_app` made it.
+    service
+        Its service; started and closed here.
+    taken
+        As `bound` gives it.
+    """
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, ws="none", lifespan="off", server_header=False, proxy_headers=False,
+        timeout_graceful_shutdown=int(service.limits.seconds) + MARGIN, backlog=BACKLOG,
+    )  # fmt: skip
+    service.start()
+    try:
+        _server(config, service).run(sockets=[taken])
+    finally:
+        service.close()
+
+
+def _server(config: "uvicorn.Config", service: Service) -> "uvicorn.Server":
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            for one in sockets or []:
+                host, port = one.getsockname()[:2]
+                shown = f"[{host}]" if ":" in host else host
+                logger.info("ready at http://%s:%d", shown, port)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await asyncio.sleep(NOTICE)
+            await super().shutdown(sockets)
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if not self.should_exit:
+                logger.info("%s: no more is welcome, what is in flight is answered", signal.Signals(sig).name)
+            service.leave()
+            super().handle_exit(sig, frame)
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Heed the signals, and take them for done with: uvicorn raises them again in the end."""
+            earlier: dict[Any, Any] = {
+                number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+            }
+            try:
+                yield
+            finally:
+                for number, handler in earlier.items():
+                    signal.signal(number, handler)
+
+    return Server(config)
