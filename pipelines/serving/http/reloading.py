@@ -3,6 +3,7 @@
 import logging
 import threading
 from pathlib import Path
+from typing import TypeAlias
 
 from hierarchy.disk.whole_files import system_refusal
 from hierarchy.errors import CoarsefineError, one_line
@@ -10,6 +11,7 @@ from pipelines.model.artifact.manifest import manifest_key
 from pipelines.serving.http.service import Service
 from pipelines.serving.served_model import read_served
 
+State: TypeAlias = frozenset[tuple[str, int, int, int]] | None  # None before the first look
 EVERY = 2.0  # seconds between two looks at the folder
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -31,7 +33,8 @@ class Watch:
 
     def __init__(self, service: Service, folder: Path, *, device: str | None, every: float = EVERY) -> None:
         self.service, self.folder, self.device, self.every = service, folder, device, every
-        self._refused: str | None = None  # what was told of the folder as it is
+        self._seen: State = None
+        self._settled: State = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="watch", daemon=True)
 
@@ -44,21 +47,36 @@ class Watch:
         self._over.set()
 
     def look(self) -> None:
-        """Take the model that the folder holds, where it is another one that can be read."""
-        key = ""
+        """Take the model that the folder holds, where it is another one that can be read.
+
+        A folder is looked into when it was the same at two looks, since it may be written file by file, and not again
+        before it has changed.
+        """
+        state = _state(self.folder)
+        if state == self._settled:
+            return
+        if state != self._seen:
+            self._seen = state
+            return
+        self._settled = state
         try:
-            key = manifest_key(self.folder)
-            if key not in (self.service.served.key, self._refused):
+            if manifest_key(self.folder) != self.service.served.key:
                 self.service.replace(read_served(self.folder, name=self.service.served.name, device=self.device))
                 self.service.metrics.count_reload("taken")
-                self._refused = None
         except Exception as error:  # whatever is wrong with it, the old one goes on
-            if key != self._refused:
-                self._refused = key
-                self.service.metrics.count_reload("refused")
-                why = str(error) if isinstance(error, CoarsefineError) else system_refusal(error) or repr(error)
-                logger.error("%s is not taken, the model from before goes on: %s", self.folder, one_line(why))
+            self.service.metrics.count_reload("refused")
+            why = str(error) if isinstance(error, CoarsefineError) else system_refusal(error) or repr(error)
+            logger.error("%s is not taken, the model from before goes on: %s", self.folder, one_line(why))
 
     def _work(self) -> None:
         while not self._over.wait(self.every):
             self.look()
+
+
+def _state(folder: Path) -> State:
+    """Tell what stands in a folder: names, sizes, times and the files themselves."""
+    try:
+        found = [(file, file.stat()) for file in folder.rglob("*")]
+    except OSError:  # it is just being exchanged
+        return frozenset()
+    return frozenset((str(file), one.st_size, one.st_mtime_ns, one.st_ino) for file, one in found)
