@@ -3,16 +3,13 @@
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hierarchy.errors import ConfigError, DataError
 from pipelines.cli import options
 from pipelines.cli.commands import command
-
-if TYPE_CHECKING:
-    from pipelines.cli.commands import Work
 
 TOKEN = "COARSEFINE_TOKEN"  # noqa: S105 - the name of a variable
 SHORTEST_TOKEN = 16
@@ -21,9 +18,8 @@ MEGABYTE = 1 << 20
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
-@command("serve model", "serve model --watch --corrections corrections.jsonl", columns=())
+@command("serve model", "serve model --watch --corrections corrections.jsonl")
 def serve(
-    work: "Work",
     model: options.ModelArgument,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where it listens; 0.0.0.0 is everywhere.")
@@ -59,7 +55,7 @@ def serve(
 
     It listens on this machine alone unless --host says otherwise. SIGTERM ends it when all are answered.
     """
-    from pipelines.cli.places import output_file, writing
+    from hierarchy.disk.output import OutputFile, check_outputs
     from pipelines.model.artifact.hub import local_folder
     from pipelines.pages.service.page import service_page
     from pipelines.serving.http.app import check_serving, make_app
@@ -81,7 +77,9 @@ def serve(
         raise ConfigError(f"--watch looks at a folder, and there is none at {str(model)!r}: name one, or leave it out")
     if host not in LOOPBACK and token is None:
         logger.warning("whoever reaches %s may ask: set a token, see docs/security.md", host)
-    with writing(work, checked=[output_file("--corrections", corrections, ".jsonl")]), bound(host, port) as taken:
+    if corrections is not None:
+        check_outputs([OutputFile("--corrections", corrections, (".jsonl",))], {"MODEL": model})
+    with bound(host, port) as taken:
         folder = local_folder(model)
         served = read_served(folder, name=name or folder.resolve().name, device=device)
         service = Service(served, limits, None if corrections is None else Corrections(corrections))

@@ -23,7 +23,7 @@ logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Take a port, before any long work; who connects now waits until the service is ready, or is turned away.
+    """Take a port, before any long work; who connects before the service is ready is turned away.
 
     Raises
     ------

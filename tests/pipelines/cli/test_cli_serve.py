@@ -176,6 +176,7 @@ def test_killed_it_starts_again_at_its_port_and_follows_its_folder(
             status, body = again.ask(again.request(TEXTS[:3]))
             statuses.append(status)
             versions.add(json.loads(body)["model"]["version"])
+            time.sleep(0.01)
 
     asking = threading.Thread(target=load)
     asking.start()
