@@ -1,7 +1,7 @@
 // The answers to a CSV as a table: sorted, filtered, opened row by row, downloaded.
 
 import {chip} from "./answer.js";
-import {$, bar, button, make, name} from "./dom.js";
+import {$, bar, button, keyed, make, name} from "./dom.js";
 import {counted, isolated, say, share, whole} from "./words.js";
 
 const LEVELS = ["fine", "group", "none"], CLIPPED = 220;
@@ -66,24 +66,22 @@ export class Table {
   drawTally() { // how many of each level; a press shows them alone
     const count = level => this.sheet.rows.filter(({answer}) => !level || answer?.level === level).length;
     $("tally").replaceChildren(...[null, ...LEVELS].map(level => {
-      const one = button(`count ${level ?? "all"}`, () => {
+      const one = keyed(`tally ${level}`, button(`count ${level ?? "all"}`, () => {
         this.level = level;
         this.draw();
-      }, make("b", {}, whole(count(level))), say(level ?? "all"));
+      }, make("b", {}, whole(count(level))), say(level ?? "all")));
       one.setAttribute("aria-pressed", this.level === level);
-      one.dataset.focus = `tally ${level}`;
       return one;
     }));
   }
 
   head() {
     return make("tr", {role: "row"}, Object.keys(COLUMNS).map(column => {
-      const sort = button("sort", () => {
+      const sort = keyed(`sort ${column}`, button("sort", () => {
         this.isFalling = this.order === column ? !this.isFalling : column === "probability";
         this.order = column;
         this.draw();
-      }, say(`head_${column}`));
-      sort.dataset.focus = `sort ${column}`;
+      }, say(`head_${column}`)));
       const order = this.order !== column ? "none" : this.isFalling ? "descending" : "ascending";
       return make("th", {role: "columnheader", scope: "col", className: column, "aria-sort": order}, sort);
     }));
@@ -91,11 +89,8 @@ export class Table {
 
   line(row) {
     const {text, answer, error} = row, clipped = text.length > CLIPPED ? `${text.slice(0, CLIPPED)}…` : text;
-    const open = answer && button("link", () => this.onOpen(row), whole(row.row + 1));
-    if (open) {
-      open.dataset.focus = `row ${row.row}`;
-      open.setAttribute("aria-label", say("row", {row: whole(row.row + 1)}));
-    }
+    const open = answer && keyed(`row ${row.row}`, button("link", () => this.onOpen(row), whole(row.row + 1)));
+    open?.setAttribute("aria-label", say("row", {row: whole(row.row + 1)}));
     const missing = error ?? say(/\S/.test(text) ? "unanswered" : "empty");
     const cell = (column, ...children) => make("td", {role: "cell", className: column}, ...children);
     const line = make("tr", {role: "row", className: row.row === this.current ? "current" : ""},
