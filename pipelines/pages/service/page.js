@@ -111,6 +111,7 @@ function openRow(row) {
   reading?.abort();
   reading = new AbortController();
   $("text").value = row.text;
+  $("text").scrollTop = 0;
   table.current = row.row;
   table.draw();
   show(row, reading.signal);
