@@ -4,7 +4,7 @@ import {chip} from "./answer.js";
 import {$, bar, button, keyed, make, name} from "./dom.js";
 import {counted, isolated, say, share, whole} from "./words.js";
 
-const LEVELS = ["fine", "group", "none"], CLIPPED = 220;
+const LEVELS = ["fine", "group", "none"], CLIPPED = 220, ROWS_DRAWN = 500; // at first, and with each press on "more"
 const folded = text => text.normalize("NFKC").toLowerCase();
 const sureness = ({answer}) => !answer ? -1 : answer.level === "group" ? answer.group_probability : answer.probability;
 const COLUMNS = { // what each is sorted by
@@ -17,13 +17,13 @@ const COLUMNS = { // what each is sorted by
 
 export class Table {
   constructor({names, onOpen}) { // names() knows labels by their ids; onOpen(row) opens a row's answer
-    Object.assign(this, {names, onOpen, level: null, order: "row", isFalling: false, current: undefined, sheet: null});
+    Object.assign(this, {names, onOpen, level: null, order: "row", isFalling: false, current: undefined, sheet: null, drawn: ROWS_DRAWN});
     $("filter").oninput = () => this.draw();
     $("download").onclick = () => this.download();
   }
 
   load(sheet) {
-    Object.assign(this, {sheet, level: null, order: "row", isFalling: false, current: undefined});
+    Object.assign(this, {sheet, level: null, order: "row", isFalling: false, current: undefined, drawn: ROWS_DRAWN});
     $("filter").value = "";
     $("rows").scrollTop = 0;
     this.draw();
@@ -56,11 +56,19 @@ export class Table {
     $("download").textContent = say("download", {n: counted("rows", shown.length)});
     $("download").disabled = !shown.length || !this.sheet.answered;
     this.drawTally();
-    $("rows").replaceChildren(shown.length
-      ? make("table", {role: "table"}, make("thead", {role: "rowgroup"}, this.head()),
-        make("tbody", {role: "rowgroup"}, shown.map(row => this.line(row))))
-      : make("p", {className: "note"}, say("nothing_shown")));
+    $("rows").replaceChildren(...shown.length
+      ? [make("table", {role: "table"}, make("thead", {role: "rowgroup"}, this.head()),
+        make("tbody", {role: "rowgroup"}, shown.slice(0, this.drawn).map(row => this.line(row)))), this.more(shown.length)]
+      : [make("p", {className: "note"}, say("nothing_shown"))]);
     if (focused) document.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  more(all) {
+    const rest = Math.min(all - this.drawn, ROWS_DRAWN);
+    return rest > 0 ? keyed("more", button("plain more", () => {
+      this.drawn += ROWS_DRAWN;
+      this.draw();
+    }, say("more", {n: counted("rows", rest)}))) : "";
   }
 
   drawTally() { // how many of each level; a press shows them alone

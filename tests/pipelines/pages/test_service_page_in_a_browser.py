@@ -178,6 +178,15 @@ def test_a_table_of_200_rows(visit, service):
     assert page.text_content("#rows tbody .row") == "199"
 
 
+def test_a_long_table_is_drawn_in_parts_and_downloaded_whole(visit):
+    page = ready(visit())
+    classify_all(page, table([str(i) for i in range(1_100)]))
+    page.click(".more")
+    assert page.text_content(".more") == "Show 100 rows more"
+    assert page.locator("#rows tbody tr").count() == 1_000
+    assert len(downloaded(page)) == 1_100
+
+
 def test_a_row_is_opened_corrected_and_walked_from(visit, service):
     page = ready(visit())
     classify_all(page, table(["one", "two", "three"]))
