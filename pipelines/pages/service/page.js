@@ -8,7 +8,7 @@ import {Table} from "./table.js";
 import {Tree} from "./tree.js";
 import {chooseLanguage, counted, day, loadWords, promised, say, whole} from "./words.js";
 
-const TOP_K = 5;
+const TOP_K = 5, REDRAWN_AFTER = 1000; // milliseconds
 let info = null, sheet = null, one = null, running = null, reading = null; // requests for a sheet, for a text
 const names = () => ({labels: tree.labels, groups: tree.byGroup});
 const tree = new Tree({canCorrect: () => one !== null && info.corrections, onChoose: correct});
@@ -161,10 +161,13 @@ async function open(file) {
 
 async function classifyAll() {
   const mine = sheet, {signal} = running = new AbortController();
+  let drawn = performance.now();
   const progressed = () => {
     if (sheet !== mine) return;
     drawSheet();
+    if (running && performance.now() - drawn < REDRAWN_AFTER) return; // a table of hundreds of rows takes its time
     table.draw();
+    drawn = performance.now();
   };
   calm();
   drawSheet();
