@@ -1,20 +1,21 @@
 // The answer to one text, in words: how far down the tree it is sure, what else it could be, and why.
 
-import {bar, button, make, name} from "./dom.js";
+import {bar, button, keyed, make, name} from "./dom.js";
 import {showStrongest, telling} from "./telling.js";
 import {counted, isolated, promised, say, share, whole} from "./words.js";
 
-const SET_SHOWN = 12;
+const SET_SHOWN = 8;
 
 export function inWords({level, label_name, group_name, probability, group_probability}) {
   if (level === "fine") return `${label_name}, ${share(probability)}`;
   if (level === "group") return `${say("group_lead")}: ${group_name}, ${share(group_probability)}`;
-  return say("none_lead");
+  return say("none");
 }
 
 // `one` is {text, answer, explanation, row, corrected, written}; `names` knows labels and groups by their ids.
 export function drawAnswer(place, one, {info, names, onLabel, onRight, onWrong, onRow}) {
   const {answer, row} = one, nameOf = id => names.labels.get(id)?.name ?? id;
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
   place.replaceChildren(
     make("div", {className: "title"},
       make("h2", {id: "answer-title"}, say("answer"), row === undefined ? "" : ` · ${say("row", {row: whole(row + 1)})}`),
@@ -25,15 +26,17 @@ export function drawAnswer(place, one, {info, names, onLabel, onRight, onWrong, 
     correction(one, info, {nameOf, onRight, onWrong}),
   );
   place.hidden = false;
+  if (focused) place.querySelector(`[data-focus=${focused}]`)?.focus({preventScroll: true});
   const text = place.querySelector(".telling");
   if (text) showStrongest(text);
 }
 
-export const chip = level => make("span", {className: `chip ${level}`}, say(level));
+export const chip = (level, words = level) => make("span", {className: `chip ${level}`}, say(words));
 
 function walk(row, onRow) {
   return make("nav", {className: "walk"},
-    button("plain", () => onRow(-1), say("before")), button("plain", () => onRow(1), say("after")),
+    keyed("before", button("plain", () => onRow(-1), say("before"))),
+    keyed("after", button("plain", () => onRow(1), say("after"))),
     button("link", () => onRow(0), say("back")));
 }
 
@@ -42,7 +45,7 @@ function verdict(answer, names, info) {
   const likeliest = {label: isolated(label_name), share: share(probability)};
   const said = (lead, title, part, ...below) => [
     make("div", {className: `verdict ${level}`},
-      make("p", {className: "lead"}, chip(level), lead),
+      make("p", {className: "lead"}, chip(level, lead)),
       make("p", {className: "words"}, title, part === null ? null : make("b", {}, share(part))),
       part === null ? null : bar(part)),
     ...below.filter(Boolean).map(text => make("p", {className: "below"}, text)),
@@ -51,13 +54,13 @@ function verdict(answer, names, info) {
     say("the_group", {share: share(group_probability)}));
   if (level === "fine") {
     return [
-      ...said("", name(label_name), probability), path,
+      ...said("fine", name(label_name), probability), path,
       ...[names.labels.get(label)?.description].filter(Boolean).map(text => make("p", {className: "below"}, name(text))),
       make("p", {className: "note"}, say(info.promises ? "fine_about" : "fine_unpromised")),
     ];
   }
-  if (level === "group") return said(say("group_lead"), name(group_name), group_probability, say("group_about", likeliest));
-  return said("", say(reason === "unsure" ? "none_lead" : reason), null, reason === "unsure" ? say("unsure", likeliest) : "");
+  if (level === "group") return said("group_lead", name(group_name), group_probability, say("group_about", likeliest));
+  return said("none", say(reason), null, reason === "unsure" ? say("unsure_about", likeliest) : "");
 }
 
 function runnersUp({paths, reason}, names, onLabel) {
@@ -77,7 +80,7 @@ function theSet({set, set_level}, names, info, onLabel) {
     make("p", {className: "chips"}, set.slice(0, SET_SHOWN).map(id => {
       const called = name(known.get(id)?.name ?? id);
       return set_level === "group" ? make("span", {className: "pill"}, called) : button("pill", () => onLabel(id), called);
-    }), set.length > SET_SHOWN ? make("span", {}, say("set_more", {n: whole(set.length - SET_SHOWN)})) : null),
+    }), set.length > SET_SHOWN ? make("span", {className: "note"}, say("set_more", {n: whole(set.length - SET_SHOWN)})) : null),
     make("p", {className: "note"}, about, " ", set.length === 1 ? say("set_only") : ""));
 }
 
@@ -93,8 +96,8 @@ function correction(one, info, {nameOf, onRight, onWrong}) {
   const isKnown = answer.reason !== "nothing_known";
   return make("div", {className: "correct"}, make("h3", {}, say("right")),
     make("div", {className: "actions"},
-      isKnown ? button("plain", onRight, say("yes", {label: isolated(answer.label_name)})) : null,
-      button("plain", onWrong, say("no"))),
-    make("p", {className: "written", role: "status"},
+      isKnown ? keyed("yes", button("plain", onRight, say("yes", {label: isolated(answer.label_name)}))) : null,
+      keyed("no", button("plain", onWrong, say("no")))),
+    make("p", {className: "written"},
       corrected ? counted("written", written, {label: isolated(nameOf(corrected))}) : ""));
 }

@@ -16,6 +16,11 @@ export function make(tag, properties = {}, ...children) {
 export const button = (className, onclick, ...children) =>
   make("button", {type: "button", className, onclick}, ...children);
 
+export function keyed(focus, element) { // what has the focus under a key has it again after a drawing
+  element.dataset.focus = focus;
+  return element;
+}
+
 export const name = text => make("bdi", {}, text); // with a direction of its own
 
 export function bar(share, className = "") { // a share as a length; its figure stands beside it

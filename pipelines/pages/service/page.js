@@ -8,7 +8,7 @@ import {Table} from "./table.js";
 import {Tree} from "./tree.js";
 import {chooseLanguage, counted, day, loadWords, promised, say, whole} from "./words.js";
 
-const TOP_K = 5;
+const TOP_K = 5, REDRAWN_AFTER = 1000; // milliseconds
 let info = null, sheet = null, one = null, running = null, reading = null; // requests for a sheet, for a text
 const names = () => ({labels: tree.labels, groups: tree.byGroup});
 const tree = new Tree({canCorrect: () => one !== null && info.corrections, onChoose: correct});
@@ -91,8 +91,11 @@ async function show(shown, signal) {
   one = shown;
   drawOne();
   tree.mark(shown.answer.paths);
-  tell(inWords(shown.answer));
-  $("answer").scrollIntoView({block: "nearest"});
+  tell("");
+  $("heard").textContent = inWords(shown.answer);
+  if (shown.row !== undefined || $("answer").getBoundingClientRect().top > 0.6 * innerHeight) {
+    $("answer").scrollIntoView({block: "start"});
+  }
   if (shown.explanation !== undefined) return;
   try {
     const {answers: [answer]} = await ask("predict", {text: shown.text, top_k: TOP_K, explain: true}, {signal});
@@ -108,10 +111,11 @@ function openRow(row) {
   reading?.abort();
   reading = new AbortController();
   $("text").value = row.text;
+  $("text").scrollTop = 0;
   table.current = row.row;
   table.draw();
   show(row, reading.signal);
-  $("answer").focus({preventScroll: true});
+  if (!$("answer").contains(document.activeElement)) $("answer").focus({preventScroll: true});
 }
 
 function walk(step) {
@@ -124,15 +128,16 @@ function walk(step) {
 async function correct(label) {
   const corrected = one;
   try {
-    const {written} = await ask("corrections", {text: corrected.text, label});
-    Object.assign(corrected, {corrected: label, written});
+    const {written: lines} = await ask("corrections", {text: corrected.text, label});
+    Object.assign(corrected, {corrected: label, written: lines});
   } catch (error) {
     return complain(error);
   }
   drawOne();
   table.draw();
-  tell($("answer").querySelector(".written")?.textContent ?? "");
-  $("answer").querySelector(".written")?.scrollIntoView({block: "nearest"});
+  const written = $("answer").querySelector(".written");
+  $("heard").textContent = written.textContent;
+  written.scrollIntoView({block: "nearest"});
 }
 
 async function open(file) {
@@ -145,6 +150,10 @@ async function open(file) {
   }
   calm();
   tell("");
+  reading?.abort();
+  one = null;
+  $("answer").hidden = true;
+  tree.mark([]);
   table.load(sheet);
   drawSheet();
   $("classify-all").focus();
@@ -152,13 +161,17 @@ async function open(file) {
 
 async function classifyAll() {
   const mine = sheet, {signal} = running = new AbortController();
+  let drawn = performance.now();
   const progressed = () => {
     if (sheet !== mine) return;
     drawSheet();
+    if (running && performance.now() - drawn < REDRAWN_AFTER) return; // a table of hundreds of rows takes its time
     table.draw();
+    drawn = performance.now();
   };
   calm();
   drawSheet();
+  $("stop").focus();
   try {
     const {top_k: topK, sets} = wanted();
     await sheet.answer({sets, topK, most: info.limits.documents, signal, progressed, waiting: () => tell(say("busy"))});
@@ -170,6 +183,7 @@ async function classifyAll() {
   }
   running = null;
   progressed();
+  if (document.activeElement === document.body) $("tally").querySelector("button").focus({preventScroll: true});
 }
 
 function tell(text) {

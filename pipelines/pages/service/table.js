@@ -1,10 +1,10 @@
 // The answers to a CSV as a table: sorted, filtered, opened row by row, downloaded.
 
 import {chip} from "./answer.js";
-import {$, bar, button, make, name} from "./dom.js";
+import {$, bar, button, keyed, make, name} from "./dom.js";
 import {counted, isolated, say, share, whole} from "./words.js";
 
-const LEVELS = ["fine", "group", "none"], CLIPPED = 220;
+const LEVELS = ["fine", "group", "none"], CLIPPED = 220, ROWS_DRAWN = 500; // at first, and with each press on "more"
 const folded = text => text.normalize("NFKC").toLowerCase();
 const sureness = ({answer}) => !answer ? -1 : answer.level === "group" ? answer.group_probability : answer.probability;
 const COLUMNS = { // what each is sorted by
@@ -17,13 +17,13 @@ const COLUMNS = { // what each is sorted by
 
 export class Table {
   constructor({names, onOpen}) { // names() knows labels by their ids; onOpen(row) opens a row's answer
-    Object.assign(this, {names, onOpen, level: null, order: "row", isFalling: false, current: undefined, sheet: null});
+    Object.assign(this, {names, onOpen, level: null, order: "row", isFalling: false, current: undefined, sheet: null, drawn: ROWS_DRAWN});
     $("filter").oninput = () => this.draw();
     $("download").onclick = () => this.download();
   }
 
   load(sheet) {
-    Object.assign(this, {sheet, level: null, order: "row", isFalling: false, current: undefined});
+    Object.assign(this, {sheet, level: null, order: "row", isFalling: false, current: undefined, drawn: ROWS_DRAWN});
     $("filter").value = "";
     $("rows").scrollTop = 0;
     this.draw();
@@ -56,34 +56,40 @@ export class Table {
     $("download").textContent = say("download", {n: counted("rows", shown.length)});
     $("download").disabled = !shown.length || !this.sheet.answered;
     this.drawTally();
-    $("rows").replaceChildren(shown.length
-      ? make("table", {role: "table"}, make("thead", {role: "rowgroup"}, this.head()),
-        make("tbody", {role: "rowgroup"}, shown.map(row => this.line(row))))
-      : make("p", {className: "note"}, say("nothing_shown")));
+    $("rows").replaceChildren(...shown.length
+      ? [make("table", {role: "table"}, make("thead", {role: "rowgroup"}, this.head()),
+        make("tbody", {role: "rowgroup"}, shown.slice(0, this.drawn).map(row => this.line(row)))), this.more(shown.length)]
+      : [make("p", {className: "note"}, say("nothing_shown"))]);
     if (focused) document.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  more(all) {
+    const rest = Math.min(all - this.drawn, ROWS_DRAWN);
+    return rest > 0 ? keyed("more", button("plain more", () => {
+      this.drawn += ROWS_DRAWN;
+      this.draw();
+    }, say("more", {n: counted("rows", rest)}))) : "";
   }
 
   drawTally() { // how many of each level; a press shows them alone
     const count = level => this.sheet.rows.filter(({answer}) => !level || answer?.level === level).length;
     $("tally").replaceChildren(...[null, ...LEVELS].map(level => {
-      const one = button(`count ${level ?? "all"}`, () => {
+      const one = keyed(`tally ${level}`, button(`count ${level ?? "all"}`, () => {
         this.level = level;
         this.draw();
-      }, make("b", {}, whole(count(level))), say(level ?? "all"));
+      }, make("b", {}, whole(count(level))), say(level ?? "all")));
       one.setAttribute("aria-pressed", this.level === level);
-      one.dataset.focus = `tally ${level}`;
       return one;
     }));
   }
 
   head() {
     return make("tr", {role: "row"}, Object.keys(COLUMNS).map(column => {
-      const sort = button("sort", () => {
+      const sort = keyed(`sort ${column}`, button("sort", () => {
         this.isFalling = this.order === column ? !this.isFalling : column === "probability";
         this.order = column;
         this.draw();
-      }, say(`head_${column}`));
-      sort.dataset.focus = `sort ${column}`;
+      }, say(`head_${column}`)));
       const order = this.order !== column ? "none" : this.isFalling ? "descending" : "ascending";
       return make("th", {role: "columnheader", scope: "col", className: column, "aria-sort": order}, sort);
     }));
@@ -91,11 +97,8 @@ export class Table {
 
   line(row) {
     const {text, answer, error} = row, clipped = text.length > CLIPPED ? `${text.slice(0, CLIPPED)}…` : text;
-    const open = answer && button("link", () => this.onOpen(row), whole(row.row + 1));
-    if (open) {
-      open.dataset.focus = `row ${row.row}`;
-      open.setAttribute("aria-label", say("row", {row: whole(row.row + 1)}));
-    }
+    const open = answer && keyed(`row ${row.row}`, button("link", () => this.onOpen(row), whole(row.row + 1)));
+    open?.setAttribute("aria-label", say("row", {row: whole(row.row + 1)}));
     const missing = error ?? say(/\S/.test(text) ? "unanswered" : "empty");
     const cell = (column, ...children) => make("td", {role: "cell", className: column}, ...children);
     const line = make("tr", {role: "row", className: row.row === this.current ? "current" : ""},
