@@ -55,7 +55,13 @@ class DataSet:
 
 
 def load_data(
-    name: str, folder: Path, *, cache: Path, limit: int | None = None, train_limit: int | None = None
+    name: str,
+    folder: Path,
+    *,
+    cache: Path,
+    limit: int | None = None,
+    train_limit: int | None = None,
+    test: bool = True,
 ) -> DataSet:
     """Read and check the files ``train``, ``valid`` (if there) and ``test`` in ``folder/name``.
 
@@ -71,6 +77,8 @@ def load_data(
         Take this many documents of each part, drawn at random with a fixed seed; None takes all.
     train_limit
         The same for the training documents alone. What other parts have of labels that these lack is left out.
+    test
+        Whether the test documents are read; without them that part is empty.
     """
     import numpy as np
 
@@ -83,7 +91,7 @@ def load_data(
         found = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
         sys.exit(f"there is no data set {name!r} in {folder}; there are: {', '.join(found) or 'none'}; see --data")
     tables = {}
-    for role in ("train", "valid", "test"):
+    for role in ("train", "valid", "test")[: 3 if test else 2]:
         file = next((f for s in SUFFIXES if (f := folder / name / f"{role}{s}").exists()), None)
         if file is not None:
             tables[role] = read_documents(file, group="coarse", cache_dir=cache)
@@ -105,7 +113,7 @@ def load_data(
         known = set(parts["train"].labels) if parts else ()
         checked = check_table(table, taxonomy, where=f"{name} {role}", keep_empty=role == "test", known=known)
         parts[role] = checked.documents
-    return DataSet(name, taxonomy, parts["train"], parts.get("valid"), parts["test"])
+    return DataSet(name, taxonomy, parts["train"], parts.get("valid"), parts.get("test", Documents([], [])))
 
 
 def make_parser(description: str | None, name: str, *, out: str | None = None) -> argparse.ArgumentParser:

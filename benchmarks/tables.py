@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, read, spread
@@ -113,6 +114,29 @@ def long_text() -> str:
                 leads = [points(lead) if reading != first else "" for lead in found["difference"]["fine"].values()]
                 rows.append([reading, *scores, *leads])
             blocks.append(f"{told}; {part}\n\n{markdown(head, *rows)}")
+    return "\n\n".join(blocks) or NO_RESULTS
+
+
+def document_readers() -> str:
+    """Figures of each reader of unit vectors on validation documents, with its paired difference to the project's."""
+    blocks = []
+    for file in sorted(RESULTS.glob("document_readers-*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        settings, figures = record["settings"], record["figures"]
+        if settings["documents"] is not None:
+            continue
+        rows = []
+        for reader, found in figures["readers"].items():
+            scores = found["group"]["accuracy"], found["fine"]["accuracy"], found["fine"]["macro_f1"]
+            gaps = found["difference"]["group"]["accuracy"], *found["difference"]["fine"].values()
+            cells = [f"{100 * score:.1f}" for score in scores]
+            cells += [points(gap) if reader != figures["compared_with"] else "" for gap in gaps]
+            rows.append([reader, *cells, f"{found['weights'] / 1e6:.2f}", f"{mean(found['seconds']):.0f}"])
+        changes = "".join(f", `{change}`" for change in settings["set"])
+        told = f"{figures['documents']['valid']:,} validation documents, {count(len(settings['seeds']), 'seed')}"
+        head = ("reader", "group accuracy", "fine accuracy", "fine macro-F1", "group accuracy − the project's",
+                "fine accuracy", "fine macro-F1", "weights, millions", "seconds of training")  # fmt: skip
+        blocks.append(f"**{settings['dataset']}**{changes}; {told}\n\n{markdown(head, *rows)}")
     return "\n\n".join(blocks) or NO_RESULTS
 
 
@@ -310,6 +334,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "real_data": real_data,
     "near_duplicates": near_duplicates,
     "long_text": long_text,
+    "document_readers": document_readers,
     "group_trees": group_trees,
     "label_groups": label_groups,
     "ablations": ablations,

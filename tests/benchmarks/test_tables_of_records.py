@@ -1,4 +1,4 @@
-"""The tables of near duplicates and of long documents hold what the records say."""
+"""The tables of near duplicates, of long documents and of their readers hold what the records say."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_many_near_duplicates_get_a_row_without_them(results: Path, rest: int | 
 def test_no_record_is_no_table(results: Path) -> None:
     import tables
 
-    assert tables.near_duplicates() == tables.long_text() == tables.NO_RESULTS
+    assert tables.near_duplicates() == tables.long_text() == tables.document_readers() == tables.NO_RESULTS
 
 
 def test_readings_stand_beside_the_first(results: Path) -> None:
@@ -63,4 +63,25 @@ def test_readings_stand_beside_the_first(results: Path) -> None:
     assert "**tiny**, `lexical=true`; 2 seeds; all test documents" in table
     assert "| all | 80.0 / 40.0 | 80.0 / 40.0 | 80.0 / 40.0 |  |  |" in table
     assert "| less | 50.0 / 25.0 | 50.0 / 25.0 | 50.0 / 25.0 | +30.0 (+0.0 to +50.0) | +30.0 (+0.0 to +50.0) |" in table
+    assert "quick" not in table
+
+
+def test_readers_stand_beside_the_projects(results: Path) -> None:
+    import tables
+
+    def reader(accuracy: float, gap: float) -> dict[str, Any]:
+        scores = {"accuracy": accuracy, "macro_f1": accuracy / 2}
+        lead = {"value": gap, "low": 2 * gap, "high": 0.0}
+        difference = {level: {"accuracy": lead, "macro_f1": lead} for level in ("group", "fine")}
+        return {"group": scores, "fine": scores, "difference": difference, "weights": 1_230_000, "seconds": [50, 70]}
+
+    readers = {"mean": reader(0.5, -0.25), "ours": reader(0.75, 0.0)}
+    figures = {"documents": {"valid": 1408}, "compared_with": "ours", "readers": readers}
+    write(results / "document_readers-tiny.json", figures, dataset="tiny", set=["unit_tokens=null"], seeds=[0, 1])
+    write(results / "document_readers-quick.json", figures, dataset="quick", set=[], seeds=[0], documents=10)
+    table = tables.document_readers()
+    assert "**tiny**, `unit_tokens=null`; 1,408 validation documents, 2 seeds\n" in table
+    gap = "−25.0 (−50.0 to +0.0)"
+    assert f"| mean | 50.0 | 50.0 | 25.0 | {gap} | {gap} | {gap} | 1.23 | 60 |" in table
+    assert "| ours | 75.0 | 75.0 | 37.5 |  |  |  | 1.23 | 60 |" in table
     assert "quick" not in table
