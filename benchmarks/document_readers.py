@@ -261,7 +261,7 @@ def train_and_answer(
         for first in range(0, len(valid), DOCUMENTS_AT_ONCE):
             some = range(first, min(first + DOCUMENTS_AT_ONCE, len(valid)))
             batch = collate_vectors([valid[document] for document in some])
-            logits = model(units=batch["units"].to(device), counts=batch["counts"].to(device))["logits"]
+            logits = model(units=batch["units"].to(device), counts=batch["counts"])["logits"]
             answers.append(torch.stack([level.argmax(1) for level in logits]))
     weights = sum(parameter.numel() for parameter in model.parameters())
     return {"seconds": seconds, "weights": weights, **dict(zip(ASKED, torch.cat(answers, 1).tolist(), strict=True))}

@@ -207,7 +207,7 @@ def heads_step(options: argparse.Namespace, labels: int) -> Callable[[], None]:
     hidden = load(options).hidden_size
     model = TwoStageModel(encoder=None, **heads(hidden, labels))
     units = torch.randn(options.documents, hidden, device=options.device, requires_grad=True)
-    counts, gold = torch.ones(options.documents, dtype=torch.int64), targets(options, labels)
+    counts, gold = np.ones(options.documents, dtype=np.int64), targets(options, labels)
     return stepping(options, model, lambda: model(counts=counts, labels=gold, units=units)["loss"])
 
 

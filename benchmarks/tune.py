@@ -19,8 +19,8 @@ from typing import Any
 
 from harness import load_data, make_parser, prepare, print_table, write_record
 
-# Few values each, so that trials find in the cache what others have trained: the neural rows depend on the first,
-# the n-gram rows on the third and fourth, the coarse stage on the last, and what is fitted on rows on the second.
+# Few values each, so that trials find in the cache what others have trained: the document model depends on the last,
+# the neural rows on that and the first, the n-gram rows on the third and fourth, what is fitted on rows on the second.
 SPACE: dict[str, Any] = {
     "classifier.neural_C": [0.25, 0.5, 1.0, 2.0],
     "classifier.prior_correction": [0.0, 0.2, 0.5],

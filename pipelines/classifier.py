@@ -228,7 +228,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         return [s for b, routed in answers for s in sets_of(model, routed, texts[b], within, keep_best=keep_best)]
 
     def explain(self, text: str, *, against: Word | None = None, top_k: int = 3) -> Explanation:
-        """Say what in a document speaks for its best label and against another: segments, n-grams, near documents.
+        """Say what in a document speaks for its best label and against another: units, n-grams, near documents.
 
         Parameters
         ----------

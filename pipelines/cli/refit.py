@@ -45,9 +45,10 @@ def refit(
 ) -> None:
     """Fit the heads of some groups again and, where labels came, went or moved, the coarse stage; the rest stays.
 
-    Give the whole training data as data.train. The encoder and the n-grams stay as trained, and so do all settings of
-    the model; what its classifier.augment and classifier.label_encoder name, you name again. A refit that was stopped
-    goes on where it was when the same command is given again.
+    With the coarse stage go all neural rows, which read its document vectors. Give the whole training data as
+    data.train. The encoder and the n-grams stay as trained, and so do all settings of the model; what its
+    classifier.augment and classifier.label_encoder name, you name again. A refit that was stopped goes on where it was
+    when the same command is given again.
     """
     from hierarchy.disk.whole_folders import put_back
     from pipelines.cli.models import load_classifier

@@ -22,6 +22,7 @@ from stages.coarse.segments import Segmenter
 from stages.features import cached_vectors
 from stages.label_space import LabelSpace
 from stages.training.arguments import DEFAULTS, ENCODER_DEFAULTS, layer_depths
+from stages.training.batches import collate_vectors
 from stages.training.sampling import LengthSampler
 from stages.training.trainer import train_model
 from stages.training.two_stage import HierarchicalLoss, TwoStageModel
@@ -259,7 +260,7 @@ def _above_encoder(settings: Settings, hidden: int, counts: np.ndarray, space: L
                 model,
                 train=items,
                 valid=items[:1],
-                collate=_batch,
+                collate=collate_vectors,
                 settings=_trial(settings, n) | saving,
                 folder=Path(folder),
                 random_state=0,
@@ -290,12 +291,3 @@ def _state_bytes(encoder: Encoder, top_layers: int | None) -> float:
             for name, parameter in encoder.named_parameters()
         )
     )
-
-
-def _batch(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:
-    vectors, targets = zip(*items, strict=True)
-    return {
-        "labels": torch.tensor(targets),
-        "units": torch.from_numpy(np.concatenate(vectors)),
-        "counts": torch.tensor([len(own) for own in vectors]),
-    }

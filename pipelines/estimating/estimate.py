@@ -113,8 +113,13 @@ class _Plan:
         return np.tile(pooled, (1, math.ceil(width / pooled.shape[1])))[:, :width]
 
     def encoding(self, part: Sample, times: int) -> float:
-        """Seconds of reading a part so many times with an encoder."""
-        return 0.0 if self.reading is None else times * self.reading.pace.seconds(part.characters)
+        """Seconds of reading a part so many times with an encoder, and of choosing what it reads."""
+        if self.reading is None:
+            return 0.0
+        choosing = 0.0
+        if self.ngrams is not None and self.settings.chooses_segments:
+            choosing = self.ngrams.reading * part.characters
+        return times * (self.reading.pace.seconds(part.characters) + choosing)
 
     def ngrams_bytes(self) -> float:
         if self.ngrams is None:

@@ -1,1 +1,1 @@
-"""The coarse stage: a document of any length, cut into segments, gets scores for groups."""
+"""The coarse stage: a document of any length, cut into segments, gets a vector, and scores for groups."""

@@ -1,4 +1,4 @@
-"""The document model: unit vectors → aggregator → attention pooling → label attention → group logits."""
+"""The document model: unit vectors (→ aggregator) → attention pooling (→ label attention) → group logits."""
 
 import math
 from collections.abc import Iterator
@@ -221,31 +221,33 @@ class DocumentModel(nn.Module):
         """Dimensions of a document vector."""
         return self.head.in_features
 
-    def forward(self, units: Tensor, counts: Tensor, presence: Tensor | None = None) -> DocumentOutput:
+    def forward(self, units: Tensor, counts: Tensor | np.ndarray, presence: Tensor | None = None) -> DocumentOutput:
         """Group logits and what they rest on.
 
-        Documents of similar length go through together, so a long one does not pad the short ones.
+        Documents of similar length go through together, so a long one does not pad the short ones. What stands where is
+        worked out on the processor, so that nothing waits for a GPU.
 
         Parameters
         ----------
         units
             (units of all documents, hidden) unit vectors, document after document.
         counts
-            (documents,) units of each document, at least 1.
+            (documents,) units of each document, at least 1; a tensor on a GPU would be waited for.
         presence
             (units of all documents,) how much each unit counts in every attention: 1 as it is, towards 0 as if it were
             not there. None is 1 for all; its gradient at 1 tells what each unit does. Gradients must be enabled where
             it is given.
         """
-        counts = counts.to(units.device)
+        counts = torch.as_tensor(counts, device="cpu")
         starts = counts.cumsum(0) - counts
-        documents, places, vectors, weights = [], [], [], []
+        documents, places, vectors, shares = [], [], [], []
         for alike in similar_lengths(counts):
             # 1. Where each unit of these documents stands; a shorter document repeats its last one, masked out.
-            steps = torch.arange(int(counts[alike].max()), device=units.device)
-            mask = steps < counts[alike].unsqueeze(1)  # (documents alike, units)
-            place = starts[alike].unsqueeze(1) + steps.minimum(counts[alike].unsqueeze(1) - 1)  # as `mask`
-            # 2. Read and pool them; what is kept of the padding is nothing.
+            length = counts[alike].unsqueeze(1)  # (documents alike, 1)
+            steps = torch.arange(int(length.max()))
+            mask = (steps < length).to(units.device, non_blocking=True)  # (documents alike, units)
+            place = (starts[alike].unsqueeze(1) + steps.minimum(length - 1)).to(units.device, non_blocking=True)
+            # 2. Read and pool them.
             there = None if presence is None else presence[place]
             x = self.scale_in(units[place])
             if self.aggregator is not None:
@@ -253,12 +255,13 @@ class DocumentModel(nn.Module):
             pooled, share = self.pooling(x, mask, there)
             documents.append(alike)
             vectors.append(pooled)
-            places.append(place[mask])
-            weights.append(share[mask])
-        # 3. Back into the order of the batch.
-        together, shares = torch.cat(vectors), torch.cat(weights)
-        ordered = torch.zeros_like(together).index_copy(0, torch.cat(documents), together)  # (documents, width)
-        of_units = torch.zeros_like(shares).index_copy(0, torch.cat(places), shares)  # (units of all documents,)
+            places.append(place.flatten())
+            shares.append(share.flatten())
+        # 3. Back into the order of the batch; the share of padding is 0.
+        together, order = torch.cat(vectors), torch.cat(documents).to(units.device, non_blocking=True)
+        ordered = torch.zeros_like(together).index_copy(0, order, together)  # (documents, width)
+        share = torch.cat(shares)
+        of_units = share.new_zeros(len(units)).index_add(0, torch.cat(places), share)  # (units of all documents,)
         group_weights = None
         if self.label_attention is not None:
             ordered, group_weights = self.label_attention(ordered)

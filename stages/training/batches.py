@@ -1,4 +1,7 @@
-"""Documents into the batches of a training: unit vectors as they are, or tokens of windows in chunks."""
+"""Documents into the batches of a training: unit vectors as they are, or tokens of windows in chunks.
+
+The numbers of units stay NumPy arrays, which `Trainer` leaves on the processor: on a GPU they would be waited for.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,15 +85,15 @@ class CollateTokens:
         return {
             "labels": torch.tensor(targets),
             "chunks": list(chunks),
-            "counts": torch.from_numpy(segments.counts),
+            "counts": segments.counts,
         }
 
 
-def collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:
+def collate_vectors(items: Sequence[tuple[np.ndarray, int]]) -> dict[str, Any]:
     """Join unit vectors of documents: ``labels`` (documents,), ``units`` of all, ``counts`` (documents,) of each."""
     vectors, targets = zip(*items, strict=True)
     return {
         "labels": torch.tensor(targets),
         "units": torch.from_numpy(np.concatenate(vectors)),
-        "counts": torch.tensor([len(v) for v in vectors]),
+        "counts": np.array([len(v) for v in vectors]),
     }

@@ -53,7 +53,7 @@ class TwoStageModel(nn.Module):
 
     def forward(
         self,
-        counts: Tensor,
+        counts: np.ndarray,
         labels: Tensor | None = None,
         units: Tensor | None = None,
         chunks: Sequence[Chunk] | None = None,

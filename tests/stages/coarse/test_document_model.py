@@ -61,6 +61,17 @@ def test_a_document_is_the_same_alone_and_beside_others_in_any_order(documents, 
     assert torch.allclose(torch.stack(sums), torch.ones(len(documents)), atol=1e-6)
 
 
+@pytest.mark.parametrize("aggregator", [False, True])
+def test_nothing_waits_for_the_device(documents, aggregator):
+    units, counts = ragged(documents)
+    model = document_model(aggregator=aggregator, attention=True).to(
+        "meta"
+    )  # which has no values: none can be asked for
+    found = model(units.to("meta"), counts.numpy(), torch.ones(len(units), device="meta"))
+    assert found.logits.shape == (5, 4)
+    assert found.unit_weights.shape == (24,)
+
+
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=40))
 def test_similar_lengths_take_each_document_once_and_at_most_double_the_work(counts):
     counts = torch.tensor(counts)
