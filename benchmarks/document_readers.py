@@ -247,7 +247,7 @@ def build(
 def train_and_answer(
     model: TwoStageModel, train: Examples, valid: Examples, settings: "Settings", seed: int
 ) -> dict[str, Any]:
-    """Train a reader; return processor seconds, number of weights, and places of the groups and labels that it answers."""
+    """Train a reader; return processor seconds, number of weights, and places of its answers, groups and labels."""
     from stages.training.trainer import train_model
 
     before = time.process_time()
