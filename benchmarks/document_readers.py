@@ -9,7 +9,7 @@ that learns slowly looks like one that knows little; `--set training.num_train_e
 Validation documents are answered; test documents are not opened. Differences to the project's document model are
 paired, with the 95 % interval of a bootstrap over seeds and documents. The run folder keeps the vectors, which are
 those of `real_data.py`, and the answers, which are not given anew: after a change of code, name a new one. Seconds are
-those of the training, beside whatever else the machine had to do.
+those that processors spend on a training, all threads together, so that other work on the machine hardly counts.
 
 Example: python benchmarks/document_readers.py usajobs_questions
          python benchmarks/document_readers.py dc_code --seeds 0 1 2
@@ -127,7 +127,7 @@ def main() -> None:
     figures = compare_readers(options, prepare(options, name, run=options.dataset))
     print_table(
         f"{options.dataset}: {figures['documents']['valid']} validation documents, seeds {options.seeds}",
-        ("reader", "group accuracy", "fine accuracy", "fine macro-F1", "seconds"),
+        ("reader", "group accuracy", "fine accuracy", "fine macro-F1", "processor seconds"),
         [(name, *(f"{100 * score:.1f}" for score in (found["group"]["accuracy"], *found["fine"].values())),
           f"{np.mean(found['seconds']):.0f}") for name, found in figures["readers"].items()],
     )  # fmt: skip
@@ -247,15 +247,15 @@ def build(
 def train_and_answer(
     model: TwoStageModel, train: Examples, valid: Examples, settings: "Settings", seed: int
 ) -> dict[str, Any]:
-    """Train a reader; return its seconds, its weights, and the places of the groups and labels that it answers."""
+    """Train a reader; return processor seconds, number of weights, and places of its answers, groups and labels."""
     from stages.training.trainer import train_model
 
-    begun = time.perf_counter()
+    before = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         to_the_end = {**settings.training, **LAST_EPOCH}
         train_model(model, train=train, valid=valid, collate=collate_vectors, settings=to_the_end, folder=Path(folder),
                     random_state=seed)  # fmt: skip
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - before
     device, answers = next(model.parameters()).device, []
     with torch.inference_mode():
         for first in range(0, len(valid), DOCUMENTS_AT_ONCE):
