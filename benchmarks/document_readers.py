@@ -115,6 +115,9 @@ def main() -> None:
     """Train every reader with every seed and compare it with the project's."""
     parser = make_parser(__doc__, "document_readers-DATASET")
     parser.add_argument("dataset", help="folder under --data; it must have groups")
+    parser.add_argument(
+        "--readers", nargs="+", choices=READERS, metavar="NAME", default=list(READERS), help="only these, and ours"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one training of each reader a seed")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all readers alike")
     parser.add_argument("--documents", type=int, help="at most this many of each part, for a quick look")
@@ -166,8 +169,9 @@ def compare_readers(options: argparse.Namespace, run: Path) -> dict[str, Any]:
     documents = [fingerprint(part.texts, part.labels) for part in (train, valid)]
     folder = run / "document_readers"
     folder.mkdir(exist_ok=True)
-    answers: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in READERS}
-    for seed, name in ((seed, name) for seed in options.seeds for name in READERS):
+    chosen = [name for name in READERS if name in {*options.readers, OURS}]
+    answers: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in chosen}
+    for seed, name in ((seed, name) for seed in options.seeds for name in chosen):
         key = cache_key(reader=READERS[name], seed=seed, settings=asked, documents=documents)[:16]
         file = folder / f"{key}.json"
         if not file.exists():

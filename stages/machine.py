@@ -114,9 +114,10 @@ def in_parallel(n_jobs: int) -> "Parallel":
 
 def end_workers() -> None:
     """End the processes of `in_parallel`, which hold memory while they wait; the next call begins new ones."""
-    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky import reusable_executor
 
-    get_reusable_executor().shutdown(wait=True)
+    if (executor := reusable_executor._executor) is not None:  # asking for it would make one where there is none
+        executor.shutdown(wait=True)
 
 
 def _number(variable: str, default: int) -> int:
