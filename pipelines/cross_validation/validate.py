@@ -121,7 +121,8 @@ def cross_validate(
     ----------
     classifier
         Its parameters are taken, its training is not. With ``run_dir`` each finished fold is kept there, and the same
-        call goes on after it; vectors of the untrained encoder are computed once for all folds.
+        call goes on after it; vectors of the untrained encoder are computed once for all folds, unless n-grams choose
+        the segments that it reads (``max_segments``): each fold has its own.
     texts, labels
         Documents and their fine labels, as for `HierarchicalClassifier.fit`; the result speaks ids.
     folds, repeats

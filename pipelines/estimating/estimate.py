@@ -266,8 +266,8 @@ def _neural(plan: _Plan, reading: "Reading", encoders: Encoders) -> Iterator[Ste
     from pipelines.estimating.encoding import learn_sample
 
     settings = plan.settings
-    texts = [label.text for label in plan.placed.labels]
-    seconds = reading.pace.seconds(sum(map(len, texts)) * (2 if settings.row_start == "labels" else 1))
+    times = settings.label_attention + (settings.row_start == "labels")  # that the label texts are read
+    seconds = reading.pace.seconds(times * sum(len(label.text) for label in plan.placed.labels)) if times else 0.0
     learning = learn_sample(settings, encoders.of_documents, reading, plan.train, plan.labels, plan.placed, plan.space)
     name = "joint model" if settings.mode == "joint" else "coarse model"
     yield StepEstimate(

@@ -29,7 +29,7 @@ from stages.features import FeatureExtractor
 from stages.fine.opinion import NgramOpinion
 from stages.fine.rows import Rows, resolve_negatives
 from stages.label_space import LabelSpace
-from stages.machine import first_goes_first
+from stages.machine import end_workers, first_goes_first
 from stages.progress import Clock
 from stages.router.fusion import fit_router
 from stages.router.router import Router
@@ -229,6 +229,7 @@ def fit_model(
     if vectorizer is not None:
         with clock.step("rows of the groups"), first_goes_first():
             group_rows = fit_group_rows(ngrams, targets, space, of_rows, folder)
+            end_workers()  # for the time of the neural training
         if neural is not None and settings.chooses_segments:
             neural.ask(NgramOpinion(vectorizer, group_rows))
 

@@ -55,7 +55,7 @@ NO_MATTER = (
     | {"merge_spellings"}  # the labels are in it
     | {"n_groups", "min_group_size", "max_group_size", "signals"}  # the groups that they make are in it
     | {"fine_features", "neural_C", "negatives"}  # of rows that are fitted afterwards
-    | {"lexical", "lexical_C", "min_df", "prune", "prior_correction"}  # of the n-grams
+    | {"lexical", "lexical_C", "min_df", "prune", "prior_correction"}  # of n-grams; if they choose segments, in it
     | {"keep_neighbours", "routing", "beam"}  # of the finished model
 )
 

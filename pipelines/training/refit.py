@@ -120,8 +120,9 @@ def _refit(
     parameters
         The caller's. ``n_jobs``: processes that fit rows. ``augment``: the function that rewrites copies, where the
         model was trained with one: the caller names it, no model does. ``label_encoder``: the encoder of the label
-        texts, likewise; it is needed where the coarse stage is trained again. ``training``: what acts beyond the model
-        (`pipelines.model.artifact.saved_settings.acting`) is taken from it, all else from the model.
+        texts, likewise; it is needed where the coarse stage is trained again and label attention reads these.
+        ``training``: what acts beyond the model (`pipelines.model.artifact.saved_settings.acting`) is taken from it,
+        all else from the model.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def _refit(
         logger.info("refit: the model takes the new tree; no label came, went or moved, so no row changes")
         return replace(model, taxonomy=taxonomy)
     retrained = model.extractor.neural if plan.coarse else None
-    _check_named(model, retrained is not None, parameters)
+    _check_named(model, retrained is not None and model.settings.label_attention, parameters)
     augment = parameters["augment"]
     changed = {name: parameters[name] for name in ("n_jobs", "augment", "label_encoder")}
     changed["training"] = {**model.settings.training, **acting(parameters["training"] or {})}
@@ -171,14 +172,14 @@ def _refit(
     clock = Clock()
     extractor = model.extractor
     history: list[dict[str, float | None]] = []
-    of_rows = for_rows(settings)
-    if retrained is not None and valid is not None:
-        if extractor.vectorizer is not None and settings.chooses_segments:  # by the rows of the groups as they are now
-            with clock.step("rows of the groups"):
-                ngrams = extractor.vectorizer.transform(train.texts)
-                group_rows = fit_group_rows(ngrams, targets, space, of_rows, folder)
+    of_rows, group_rows = for_rows(settings), model.router.group_rows
+    if plan.coarse and extractor.vectorizer is not None:
+        with clock.step("rows of the groups"):
+            group_rows = fit_group_rows(extractor.vectorizer.transform(train.texts), targets, space, of_rows, folder)
+        if retrained is not None and settings.chooses_segments:
             opinion = NgramOpinion(extractor.vectorizer, group_rows)
             retrained = replace(retrained, segmenter=retrained.segmenter.asking(opinion))
+    if retrained is not None and valid is not None:
         with clock.step("coarse model"):
             neural, history = _train_coarse(retrained, plan, train, valid, settings, folder)
         extractor = replace(extractor, neural=neural)
@@ -186,8 +187,7 @@ def _refit(
         inputs = extractor.through_cache(train.texts, folder)
     with clock.step("rows"):
         router = _with_heads(model, plan, inputs, targets, of_rows, folder)
-        if plan.coarse and inputs.ngrams is not None:
-            router = replace(router, group_rows=fit_group_rows(inputs.ngrams, targets, space, of_rows, folder))
+    router = replace(router, group_rows=group_rows)
     if valid is not None:
         with clock.step("fusion"):
             inputs_of_valid = extractor.through_cache(valid.texts, folder)

@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.data.documents import Documents
 from pipelines.estimating.estimate import estimate_training
+from pipelines.estimating.timing import Pace
 from pipelines.training.fit import prepare_fit
 
 
@@ -72,6 +73,22 @@ def test_a_schedule_that_asks_for_evaluations(tiny_classifier, english):
         "lr_scheduler_kwargs": {"patience": 1},
     }
     assert estimated(tiny_classifier(training=training), english)
+
+
+def test_label_texts_count_where_something_reads_them(tiny_classifier, english, monkeypatch):
+    def a_second_each(work, most, **_):
+        work(1)
+        return Pace(0.0, 1.0)
+
+    def coarse_model(**settings):
+        steps = estimated(tiny_classifier(**settings), english)
+        return next(step.seconds for step in steps if step.name == "coarse model")
+
+    monkeypatch.setattr("pipelines.estimating.encoding.pace_of", a_second_each)
+    characters = sum(len(label.text) for label in english.taxonomy.labels)
+    unread = coarse_model(row_start="random")
+    assert coarse_model(row_start="random", label_attention=True) - unread == pytest.approx(characters)
+    assert coarse_model(row_start="labels", label_attention=True) - unread == pytest.approx(2 * characters)
 
 
 def test_calibration_documents_are_read(tiny_classifier, english):

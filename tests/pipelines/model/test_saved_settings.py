@@ -49,9 +49,9 @@ def rewrite(folder, name="config.json", **changes):
 
 @pytest.fixture
 def model(tiny_classifier, english, tmp_path):
-    """Save a small model with an encoder."""
+    """Save a small model with an encoder that reads label texts too."""
     train, valid = ((texts[::2], labels[::2]) for texts, labels in (english.train, english.valid))
-    settings = {"trainable": "frozen", "training": {"num_train_epochs": 1}, "lexical": False}
+    settings = {"trainable": "frozen", "training": {"num_train_epochs": 1}, "lexical": False, "label_attention": True}
     tiny_classifier(**settings).fit(*train, validation=valid).save_pretrained(tmp_path / "model")
     return tmp_path / "model"
 

@@ -84,6 +84,17 @@ def test_vectors_of_other_segments_are_not_taken(choosing):
     assert vector_key(neural.encoder, spread.asking(opinion)) == vector_key(neural.encoder, neural.segmenter)
 
 
+def test_trainings_with_other_n_grams_share_a_run_folder(tiny_classifier, corpus, tmp_path):
+    def answers(**settings):
+        classifier = tiny_classifier(**MODES["chained"], **settings).fit(*corpus.train, validation=corpus.valid)
+        return classifier.predict_proba(corpus.test[0][:12]).tobytes()
+
+    run, other = {"run_dir": str(tmp_path / "run")}, {"lexical_C": 0.01}
+    first = answers(**run)
+    assert answers(**run, **other) == answers(**other) != first
+    assert answers(**run) == first
+
+
 @pytest.mark.parametrize("settings", [{"max_segments": 1, "lexical": False}, {"max_segments": None}])
 def test_without_n_grams_or_a_limit_nobody_is_asked(tiny_classifier, english, settings):
     classifier = tiny_classifier(training=SHORT, **settings).fit(*english.train, validation=english.valid)

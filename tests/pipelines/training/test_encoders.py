@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from edited_trees import edited
 
 from hierarchy.embedding import label_vectors
 from hierarchy.embedding.label_vectors import embed_texts
@@ -50,6 +51,10 @@ def test_a_fit_loads_each_encoder_once(loads, named, tiny_classifier, english, m
 
 def test_a_label_encoder_that_nothing_reads_is_not_loaded(loads, tiny_classifier, wide_encoder, english):
     classifier = tiny_classifier(label_encoder=wide_encoder).fit(*english.train, validation=english.valid)
+    assert loads == {classifier.encoder: 1}
+    moved = edited(english.taxonomy, move={"hoses": "office"})
+    classifier.set_params(label_encoder=None)  # nor has a refit to be told which it was
+    classifier.refit_groups(None, *english.train, moved, validation=english.valid)
     assert loads == {classifier.encoder: 1}
 
 
