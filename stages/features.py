@@ -20,6 +20,8 @@ from stages.shards import DocumentArrays, Shard, ShardCache
 from stages.vectors import UnitVectors, of_length_one
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from stages.coarse.document_model import DocumentModel
     from stages.coarse.encoder import Encoder
     from stages.coarse.segments import Segmenter, Segments, Windows
@@ -125,15 +127,22 @@ class FeatureExtractor:
             for texts, segments in ahead((texts, neural.segments(texts)) for texts in blocks):
                 yield self.inputs(texts, neural.read(neural.encode(segments)))
 
-    def through_cache(self, texts: Sequence[str], folder: Path) -> Inputs:
-        """Read many documents, their vectors through the cache of a run folder."""
-        return self.inputs(texts, None if self.neural is None else self.neural.through_cache(texts, folder))
+    def through_cache(self, texts: Sequence[str], folder: Path, *, ngrams: "sparse.csr_matrix | None" = None) -> Inputs:
+        """Read many documents, their vectors through the cache of a run folder; `ngrams` are theirs if already read."""
+        neural = None if self.neural is None else self.neural.through_cache(texts, folder)
+        return self.inputs(texts, neural, ngrams=ngrams)
 
     def pooled(self, inputs: Inputs) -> np.ndarray | None:
         """Return the pooled vectors among what was read of documents; None without an encoder."""
         return None if self.neural is None or inputs.vectors is None else self.neural.pooled(inputs.vectors)
 
-    def inputs(self, texts: Sequence[str], neural: tuple[np.ndarray, np.ndarray] | None) -> Inputs:
+    def inputs(
+        self,
+        texts: Sequence[str],
+        neural: tuple[np.ndarray, np.ndarray] | None,
+        *,
+        ngrams: "sparse.csr_matrix | None" = None,
+    ) -> Inputs:
         """Put n-grams beside what the neural part has read of `texts`, and tell where nothing is known.
 
         Parameters
@@ -142,9 +151,12 @@ class FeatureExtractor:
             Documents.
         neural
             (documents, features) and (documents, groups), as `NeuralFeatures` gives them; None without an encoder.
+        ngrams
+            (documents, n-grams) where the vectorizer has read them already; None reads them.
         """
         vectors, logits = neural or (None, None)
-        ngrams = None if self.vectorizer is None else self.vectorizer.transform(texts)
+        if ngrams is None and self.vectorizer is not None:
+            ngrams = self.vectorizer.transform(texts)
         # An encoder knows something of every text but a blank one.
         known = np.array([not is_blank(text) for text in texts]) if ngrams is None or neural else ngrams.getnnz(1) > 0
         return Inputs(vectors, logits, ngrams, known)

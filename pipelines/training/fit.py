@@ -229,6 +229,7 @@ def fit_model(
     if vectorizer is not None:
         with clock.step("rows of the groups"), first_goes_first():
             group_rows = fit_group_rows(ngrams, targets, space, of_rows, folder)
+        if neural is not None:
             end_workers()  # for the time of the neural training
         if neural is not None and settings.chooses_segments:
             neural.ask(NgramOpinion(vectorizer, group_rows))

@@ -172,10 +172,11 @@ def _refit(
     clock = Clock()
     extractor = model.extractor
     history: list[dict[str, float | None]] = []
-    of_rows, group_rows = for_rows(settings), model.router.group_rows
+    of_rows, group_rows, ngrams = for_rows(settings), model.router.group_rows, None
     if plan.coarse and extractor.vectorizer is not None:
         with clock.step("rows of the groups"):
-            group_rows = fit_group_rows(extractor.vectorizer.transform(train.texts), targets, space, of_rows, folder)
+            ngrams = extractor.vectorizer.transform(train.texts)
+            group_rows = fit_group_rows(ngrams, targets, space, of_rows, folder)
         if retrained is not None and settings.chooses_segments:
             opinion = NgramOpinion(extractor.vectorizer, group_rows)
             retrained = replace(retrained, segmenter=retrained.segmenter.asking(opinion))
@@ -184,7 +185,7 @@ def _refit(
             neural, history = _train_coarse(retrained, plan, train, valid, settings, folder)
         extractor = replace(extractor, neural=neural)
     with clock.step("vectors and n-grams"):
-        inputs = extractor.through_cache(train.texts, folder)
+        inputs = extractor.through_cache(train.texts, folder, ngrams=ngrams)
     with clock.step("rows"):
         router = _with_heads(model, plan, inputs, targets, of_rows, folder)
     router = replace(router, group_rows=group_rows)
