@@ -104,7 +104,9 @@ class Model:
             The place of the block in `texts` and its answers.
         """
         blocks = list(shard_bounds(texts))
-        read = self.extractor.each(texts[start:end] for start, end in blocks)
+        parts = (texts[start:end] for start, end in blocks)
+        # With one block nothing can be read ahead, and a thread would take longer than a short text.
+        read = self.extractor.each(parts) if len(blocks) > 1 else map(self.extractor, parts)
         for (start, end), inputs in zip(blocks, read, strict=True):
             yield (
                 slice(start, end),

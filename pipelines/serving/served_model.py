@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,13 @@ def read_served(folder: Path, *, name: str, device: str | None) -> ServedModel:
     ArtifactError, ConfigError
         As for `load_model`; or another model has taken its place meanwhile.
     """
+    with ThreadPoolExecutor(1) as reader:
+        # OpenMP gives threads to each thread that computes. Where they are more than the cores, they sleep between two
+        # operations, and a lone text takes milliseconds longer; so those that read the model end with this work.
+        return reader.submit(_read, folder, name, device).result()
+
+
+def _read(folder: Path, name: str, device: str | None) -> ServedModel:
     from pipelines.model.artifact.loading import load_model
     from pipelines.model.artifact.manifest import manifest_key
 

@@ -1,5 +1,6 @@
 """What is measured, for Prometheus: requests, queue, batches, answers by level and reason; never one series a label."""
 
+import collections
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,9 @@ class Metrics:
 
     def count_answers(self, answers: Iterable[Mapping[str, Any]]) -> None:
         """Count answers by how far down the tree they go."""
-        for answer in answers:
-            self._answers.labels(answer["level"], answer["reason"] or "").inc()
+        cases = collections.Counter((answer["level"], answer["reason"] or "") for answer in answers)
+        for case, times in cases.items():
+            self._answers.labels(*case).inc(times)
 
     def count_reload(self, outcome: str) -> None:
         """Count a model that was ``taken`` or ``refused``."""

@@ -32,7 +32,7 @@ def bound(host: str, port: int) -> socket.socket:
     """
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        made = socket.socket(address[0], address[1])
+        made = socket.socket(*address[:3])  # with its protocol: asyncio leaves Nagle's delay on without it
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(address[4])

@@ -20,6 +20,8 @@ import psutil
 import pytest
 from examples import ROOT
 
+from pipelines.serving.http.server import bound
+
 TOKEN = "0123456789abcdef0123"  # noqa: S105
 TEXTS = ["the kettle was boiling", "printer ink paper toner"] * 20
 
@@ -189,6 +191,11 @@ def test_killed_it_starts_again_at_its_port_and_follows_its_folder(
     assert len(versions) == 2
     assert set(statuses) == {200}
     assert again.end(signal.SIGINT) == 0
+
+
+def test_answers_do_not_wait_for_more_to_send():
+    with bound("127.0.0.1", 0) as taken:  # asyncio switches Nagle's algorithm off for this protocol alone
+        assert taken.proto == socket.IPPROTO_TCP
 
 
 @pytest.mark.parametrize("token", ["", "short", "with a blank in it all", "ümlaute-sind-nicht-erlaubt"])
