@@ -11,8 +11,8 @@ from pipelines.serving.http.endpoints import Endpoints
 from pipelines.serving.http.front import Front
 from pipelines.serving.http.guards import Access, App, Guard
 from pipelines.serving.http.inference_protocol import InferenceProtocol
-from pipelines.serving.http.refusals import CODES, RefusedError
-from pipelines.serving.http.schemas import ErrorResponse, PredictResponse
+from pipelines.serving.http.refusals import CODES, PROTOCOL, RefusedError
+from pipelines.serving.http.schemas import ErrorResponse, PredictResponse, ProtocolErrorResponse
 from pipelines.serving.http.service import Service
 from pipelines.serving.http.static_files import OPENAPI, Files, documentation, file_headers
 
@@ -91,7 +91,8 @@ def _add_endpoints(framework: "FastAPI", service: Service, *, token_required: bo
         async def as_json(*args: Any, **given: Any) -> Response:
             return Response(to_json(await handler(*args, **given)), status, media_type="application/json")
 
-        errors: Mapping[int | str, Any] = {status: {"model": ErrorResponse} for status in CODES}
+        error = ProtocolErrorResponse if path.startswith(PROTOCOL) else ErrorResponse
+        errors: Mapping[int | str, Any] = {status: {"model": error} for status in CODES}
         framework.add_api_route(
             path, as_json, methods=[method], tags=[tag], responses=dict(errors), **{"response_model": None, **options}
         )

@@ -105,6 +105,12 @@ class ErrorResponse(BaseModel):
     error: ErrorBody
 
 
+class ProtocolErrorResponse(BaseModel):
+    """Every error of `/v2`, as the Open Inference Protocol words it."""
+
+    error: str
+
+
 class Tensor(BaseModel):
     """Texts as a tensor of the Open Inference Protocol."""
 
