@@ -46,7 +46,7 @@ class InferenceProtocol:
         """Tell whether requests are welcome."""
         if not self.service.is_ready:
             raise RefusedError(503, "the service is about to end: ask another one")
-        return {"ready": True}
+        return {"live": True, "ready": True}  # the protocol's text calls it live, its servers ready
 
     async def model(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Say what goes into the model and what comes out."""
@@ -62,7 +62,8 @@ class InferenceProtocol:
     async def model_ready(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Tell whether the model takes requests."""
         served = self._served(name, version)
-        return {"name": served.name, **await self.ready()}
+        await self.ready()
+        return {"name": served.name, "ready": True}
 
     async def infer(self, name: str, request: InferRequest, version: str | None = None) -> dict[str, Any]:
         """Answer texts."""

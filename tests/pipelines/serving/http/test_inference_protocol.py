@@ -1,44 +1,100 @@
-"""The Open Inference Protocol, asked as its own text says."""
+"""The Open Inference Protocol, asked by a client that knows nothing but its text.
+
+https://github.com/open-inference/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
+"""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import pytest
 
 TEXTS = ["the kettle was boiling", "printer ink paper toner"]
+TYPES = {"BYTES": str, "FP64": float}  # of the protocol's table of datatypes, those that are used here
 
 
-def test_metadata(client: Callable[..., Any], served: Any):
+class Client:
+    """What the tables *API Definitions* and *Payload Contents* say; each answer is held against its JSON object."""
+
+    def __init__(self, http: Any, model: str, version: str | None = None) -> None:
+        self.http = http
+        self.model = f"/v2/models/{model}" + ("" if version is None else f"/versions/{version}")
+
+    def is_live(self) -> bool:
+        return self._object("/v2/health/live", live=bool)["live"]
+
+    def is_ready(self) -> bool:
+        return self._object("/v2/health/ready", live=bool)["live"]
+
+    def is_model_ready(self) -> bool:
+        return self._object(f"{self.model}/ready", name=str, ready=bool)["ready"]
+
+    def server_metadata(self) -> dict[str, Any]:
+        return self._object("/v2", name=str, version=str, extensions=list)
+
+    def model_metadata(self) -> dict[str, Any]:
+        said = self._object(self.model, name=str, platform=str, inputs=list, outputs=list)
+        for tensor in (*said["inputs"], *said["outputs"]):
+            assert set(tensor) == {"name", "datatype", "shape"}
+            assert tensor["datatype"] in TYPES
+        assert all(isinstance(version, str) for version in said.get("versions", []))
+        return said
+
+    def infer(self, **inference_request: Any) -> dict[str, dict[str, Any]]:
+        response = self.http.post(f"{self.model}/infer", json=inference_request)
+        assert response.status_code == 200, response.text
+        said = response.json()
+        assert isinstance(said["model_name"], str)
+        assert isinstance(said.get("model_version", ""), str)
+        assert said.get("id") == inference_request.get("id")
+        for output in said["outputs"]:
+            assert set(output) <= {"name", "shape", "datatype", "parameters", "data"}
+            assert len(output["data"]) == prod(output["shape"])
+            assert all(isinstance(value, TYPES[output["datatype"]]) for value in output["data"])
+        return {output["name"]: output for output in said["outputs"]}
+
+    def _object(self, path: str, **fields: type) -> dict[str, Any]:
+        response = self.http.get(path)
+        assert response.status_code == 200, response.text
+        said: dict[str, Any] = response.json()
+        assert all(isinstance(said[name], kind) for name, kind in fields.items())
+        return said
+
+
+def test_health_and_metadata(client: Callable[..., Any], served: Any):
     ours = client()
-    assert {"name", "version", "extensions"} <= set(ours.get("/v2").json())
-    model = ours.get("/v2/models/shop").json()
-    assert ours.get(f"/v2/models/shop/versions/{served.version}").json() == model
-    assert model["versions"] == [served.version]
-    assert model["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
-    assert ours.get("/v2/models/shop/ready").status_code == 200
-    for path in ("/v2/models/other", "/v2/models/shop/versions/1", "/v2/models/other/ready"):
+    protocol = Client(ours, "shop")
+    assert protocol.is_live()
+    assert protocol.is_ready()
+    assert protocol.is_model_ready()
+    assert protocol.server_metadata()["name"] == "coarsefine"
+    said = protocol.model_metadata()
+    assert said["versions"] == [served.version]
+    assert said["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+    assert Client(ours, "shop", served.version).model_metadata() == said
+    for path in ("/v2/models/other", "/v2/models/shop/versions/1", "/v2/models/other/ready", "/v2/nothing"):
         missing = ours.get(path)
         assert missing.status_code == 404
         assert isinstance(missing.json()["error"], str)
 
 
 @pytest.mark.parametrize(
-    ("shape", "data"), [([2], TEXTS), ([2, 1], TEXTS), ([2, 1], [[text] for text in TEXTS]), ([1, 2], [TEXTS])]
+    ("shape", "data"),
+    [([2], TEXTS), ([2, 1], TEXTS), ([2, 1], [[text] for text in TEXTS]), ([1, 2], [TEXTS]), ([0], [])],
 )
 def test_inference(client: Callable[..., Any], served: Any, shape: list[int], data: list[Any]):
-    ours = client()
-    declared = {output["name"]: output["datatype"] for output in ours.get("/v2/models/shop").json()["outputs"]}
-    asked = {"id": "42", "inputs": [{"name": "text", "shape": shape, "datatype": "BYTES", "data": data}]}
-    said = ours.post("/v2/models/shop/infer", json=asked).json()
-    assert (said["model_name"], said["model_version"], said["id"]) == ("shop", served.version, "42")
-    outputs = {output["name"]: output for output in said["outputs"]}
+    ours, documents = client(), prod(shape)
+    protocol = Client(ours, "shop")
+    declared = {output["name"]: output["datatype"] for output in protocol.model_metadata()["outputs"]}
+    inputs = [{"name": "text", "shape": shape, "datatype": "BYTES", "data": data}]
+    outputs = protocol.infer(id="42", inputs=inputs, parameters={"any": 1})
     assert {name: output["datatype"] for name, output in outputs.items()} == declared
-    assert all(output["shape"] == [2] and len(output["data"]) == 2 for output in outputs.values())
-    assert outputs["label"]["data"] == ["kettles", "printers"]
-    assert outputs["reason"]["data"] == ["", ""]
-    only = {**asked, "outputs": [{"name": "level"}]}
-    said = ours.post(f"/v2/models/shop/versions/{served.version}/infer", json=only).json()
-    assert said["outputs"] == [{"name": "level", "datatype": "BYTES", "shape": [2], "data": ["fine", "fine"]}]
+    assert all(output["shape"] == [documents] for output in outputs.values())
+    assert outputs["label"]["data"] == ["kettles", "printers"][:documents]
+    assert outputs["reason"]["data"] == ["", ""][:documents]
+    only = Client(ours, "shop", served.version).infer(inputs=inputs, outputs=[{"name": "level"}])
+    level = {"name": "level", "datatype": "BYTES", "shape": [documents], "data": ["fine", "fine"][:documents]}
+    assert only == {"level": level}
 
 
 @pytest.mark.parametrize(
