@@ -1,6 +1,7 @@
 """`coarsefine serve`: what it refuses before it begins, and the process with what clients and the system do to it."""
 
 import copy
+import http.client
 import json
 import os
 import re
@@ -13,6 +14,9 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +82,39 @@ class Process:
         return self.process.wait(60)
 
 
+class Proxy(ThreadingHTTPServer):
+    """Sends each request to the next of several services, and to another one where that is not there any more."""
+
+    daemon_threads = True
+
+    def __init__(self, ports: list[int]) -> None:
+        super().__init__(("127.0.0.1", 0), Forward)
+        self.ports = cycle(ports)
+        self.tries = len(ports)
+
+
+class Forward(BaseHTTPRequestHandler):
+    server: Proxy
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        for _ in range(self.server.tries):
+            service = http.client.HTTPConnection("127.0.0.1", next(self.server.ports), timeout=60)
+            try:
+                service.request("POST", self.path, body, dict(self.headers))
+                response = service.getresponse()
+                said = response.read()
+            except (OSError, http.client.HTTPException):
+                continue
+            if response.status != 503:
+                break
+        self.send_response(response.status)
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
 def answer(connection: socket.socket) -> tuple[int, bytes]:
     read = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     head, _, body = read.partition(b"\r\n\r\n")
@@ -123,6 +160,23 @@ def test_clients_that_say_nothing_sensible_harm_nobody(running: Process, sent: b
     with running.connect() as connection:
         connection.sendall(sent)
     assert running.ask(running.request(TEXTS[:2]))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/docs/../info", "/docs/../../../../../../etc/passwd", "/docs/%2e%2e/info", "/docs%2f..%2finfo", "/%69nfo",
+        "//info", "/healthz/../info", "/healthz/", "/info;/docs", "/docs\\..\\info", "/info%00", "http://evil.example/info",
+    ],
+)  # fmt: skip
+def test_no_path_leads_around_the_token(running: Process, path: str):
+    asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    status, said = running.ask(asked)
+    assert status in (400, 401)
+    assert b"kettles" not in said
+    assert b"root:" not in said
+    with_token = asked.replace(b"\r\nConnection", f"\r\nAuthorization: Bearer {TOKEN}\r\nConnection".encode())
+    assert running.ask(with_token)[0] in ((200,) if path == "/%69nfo" else (400, 404))
 
 
 def test_a_slow_client_keeps_nobody_waiting(running: Process):
@@ -196,6 +250,38 @@ def test_killed_it_starts_again_at_its_port_and_follows_its_folder(
 def test_answers_do_not_wait_for_more_to_send():
     with bound("127.0.0.1", 0) as taken:  # asyncio switches Nagle's algorithm off for this protocol alone
         assert taken.proto == socket.IPPROTO_TCP
+
+
+def test_two_processes_behind_a_proxy_are_one_service(folder: Path, tmp_path: Path, fitted_lexical: Any):
+    corrections = tmp_path / "corrections.jsonl"
+    options = ("--corrections", str(corrections), "--allow-host", "model.example")
+    services = [Process(folder, tmp_path / f"{name}.txt", *options) for name in ("first", "second")]
+    proxy = Proxy([service.port for service in services])
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    right = fitted_lexical.predict(TEXTS).tolist()
+
+    def ask(path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        client = http.client.HTTPConnection("127.0.0.1", proxy.server_port, timeout=60)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}", "Host": "model.example"}
+        client.request("POST", path, json.dumps(body), headers)
+        response = client.getresponse()
+        return response.status, json.loads(response.read())
+
+    def work(number: int) -> tuple[int, list[str], int]:
+        if number == 20:
+            services[0].process.send_signal(signal.SIGTERM)
+        status, said = ask("/predict", {"texts": TEXTS})
+        correction = ask("/corrections", {"text": f"{number} " * 2_000, "label": "kettles"})
+        return status, [one["label"] for one in said["answers"]], correction[0]
+
+    with ThreadPoolExecutor(6) as clients:
+        assert [*clients.map(work, range(60))] == [(200, right, 201)] * 60
+    written = [json.loads(line)["text"].split()[0] for line in corrections.read_text(encoding="utf-8").splitlines()]
+    assert sorted(map(int, written)) == [*range(60)]
+    assert [service.end() for service in services] == [0, 0]
+    assert all("POST /predict 200" in service.log.read_text(encoding="utf-8") for service in services)
+    proxy.shutdown()
+    proxy.server_close()
 
 
 @pytest.mark.parametrize("token", ["", "short", "with a blank in it all", "ümlaute-sind-nicht-erlaubt"])
