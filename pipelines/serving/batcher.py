@@ -144,7 +144,7 @@ class Batcher:
         """Whether there is a thread that computes."""
         return self._thread.is_alive()
 
-    def submit(self, ask: Ask, items: Sequence[str], *, seconds: float) -> "Future[list[Any]]":
+    def submit(self, ask: Ask, items: Sequence[str], *, seconds: float, extra: int = 0) -> "Future[list[Any]]":
         """Have items answered.
 
         Parameters
@@ -155,6 +155,8 @@ class Batcher:
             Texts.
         seconds
             From now, after which nobody waits for the answers: what has not begun by then is dropped.
+        extra
+            Tokens that an item counts for beside its own, where its answer takes longer than to read it.
 
         Returns
         -------
@@ -167,11 +169,12 @@ class Batcher:
         QueueFullError, ClosedError
             The work is not taken.
         """
-        request: _Request[Any] = _Request(ask, items, list(map(tokens_of, items)), self._clock() + seconds)
+        sizes = [tokens_of(item) + extra for item in items]
+        request: _Request[Any] = _Request(ask, items, sizes, self._clock() + seconds)
         if not items:
             request.future.set_result([])
             return request.future
-        tokens = sum(request.tokens)
+        tokens = sum(sizes)
         with self._changed:
             if self._closed:
                 raise ClosedError("the service is about to end: ask another one")

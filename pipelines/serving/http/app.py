@@ -55,8 +55,10 @@ def make_app(
     from fastapi import FastAPI
     from starlette.middleware.cors import CORSMiddleware
 
+    from pipelines.model.record import library_version
+
     framework = FastAPI(
-        title=TITLE, description=ABOUT, version=service.served.version, docs_url=None, redoc_url=None,
+        title=TITLE, description=ABOUT, version=library_version(TITLE) or "unknown", docs_url=None, redoc_url=None,
         openapi_url=OPENAPI, redirect_slashes=False, telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     files = {**documentation(), **pages}

@@ -20,7 +20,7 @@ class Limits:
     batch_tokens, queue_tokens
         Computed at once, and waiting.
     seconds
-        From the beginning of a request to its answer.
+        From the end of a request to its answer.
     body_seconds
         From the beginning of a request to the end of its body.
     """

@@ -43,8 +43,10 @@ class Watch:
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more; a model that is being read is not waited for."""
+        """Look no more; a model that is being read is read to its end, since a process that ends under it may crash."""
         self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def look(self) -> None:
         """Take the model that the folder holds, where it is another one that can be read.

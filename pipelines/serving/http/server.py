@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NOTICE = 0.5  # seconds in which what is on its way still comes in, after it was said that no more is welcome
 BACKLOG = 2048
+KEPT = 75  # seconds that an idle connection stays: longer than proxies keep theirs, who would send into a closed one
 MARGIN = 5  # seconds beside the deadline of requests, until those in flight are cut off
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -62,6 +63,7 @@ def run_server(app: App, service: Service, taken: socket.socket) -> None:
     config = uvicorn.Config(
         app, log_config=None, access_log=False, ws="none", lifespan="off", server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=int(service.limits.seconds) + MARGIN, backlog=BACKLOG,
+        timeout_keep_alive=KEPT,
     )  # fmt: skip
     service.start()
     try:

@@ -13,6 +13,7 @@ from pipelines.serving.http.metrics import Metrics
 from pipelines.serving.http.refusals import RefusedError
 from pipelines.serving.served_model import Answers, ServedModel
 
+EXPLANATION = 256  # tokens that are read in the time that it takes
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -82,16 +83,17 @@ class Service:
             raise RefusedError(422, "this model has no calibration, so no set promises anything: leave `sets` out")
         if explain and len(texts) > self.limits.explained:
             raise RefusedError(413, f"at most {self.limits.explained} documents of a request are explained: send fewer")
-        found = await self.computed(Answers(served, top_k, sets, explain), texts)
+        extra = EXPLANATION if explain else 0
+        found = await self.computed(Answers(served, top_k, sets, explain), texts, extra=extra)
         self.metrics.count_answers(found)
         return found
 
-    async def computed(self, ask: Ask, texts: Sequence[str]) -> list[Any]:
+    async def computed(self, ask: Ask, texts: Sequence[str], *, extra: int = 0) -> list[Any]:
         """Have texts computed by the model's thread.
 
         Parameters
         ----------
-        ask
+        ask, extra
             As for `Batcher.submit`.
         texts
             Documents.
@@ -111,7 +113,7 @@ class Service:
         if tokens > limits.tokens:
             raise RefusedError(413, f"a request has {limits.tokens:,} tokens at most, not about {tokens:,}: send less")
         try:
-            waiting = asyncio.wrap_future(self.batcher.submit(ask, texts, seconds=limits.seconds))
+            waiting = asyncio.wrap_future(self.batcher.submit(ask, texts, seconds=limits.seconds, extra=extra))
             return await asyncio.wait_for(waiting, limits.seconds)
         except QueueFullError as full:
             raise RefusedError(429, str(full), {"Retry-After": str(full.seconds)}) from None

@@ -101,6 +101,18 @@ def test_a_large_request_does_not_keep_others_waiting(model: Model, batcher: Cal
     assert sum(map(len, model.asked[1:])) == 51
 
 
+def test_what_takes_longer_counts_for_more(model: Model, batcher: Callable[..., Batcher]):
+    queue = batcher(batch_tokens=100, queue_tokens=500)
+    held(model, queue)
+    slow = queue.submit(model, [f"s{i}" for i in range(9)], seconds=SOON, extra=49)
+    assert queue.waiting == (1, 9 * 50)
+    with pytest.raises(QueueFullError):
+        queue.submit(model, ["x", "y"], seconds=SOON, extra=49)
+    model.go.set()
+    slow.result(SOON)
+    assert list(map(len, model.asked[1:])) == [2, 2, 2, 2, 1]
+
+
 def test_small_requests_that_never_end_do_not_keep_a_large_one_waiting(model: Model, batcher: Callable[..., Batcher]):
     queue = batcher(batch_tokens=4)
     held(model, queue)

@@ -184,7 +184,7 @@ def test_metrics_are_those_of_prometheus_and_name_no_label(client: Callable[...,
     assert not any(label in text for label in served.classes)
 
 
-def test_the_documentation_works_offline(client: Callable[..., Any]):
+def test_the_documentation_works_offline(client: Callable[..., Any], served: Any):
     ours = client()
     page = ours.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
@@ -196,6 +196,7 @@ def test_the_documentation_works_offline(client: Callable[..., Any]):
         assert asset.status_code == 200
         assert ours.get(f"/docs/{name}", headers={"If-None-Match": asset.headers["etag"]}).status_code == 304
     described = ours.get("/openapi.json").json()
+    assert described["info"]["version"] != served.version  # it needs no token, and outlives the model
     assert {"/predict", "/v1/classify", "/v2/models/{name}/infer", "/corrections", "/metrics"} <= set(
         described["paths"]
     )

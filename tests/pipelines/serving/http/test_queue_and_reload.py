@@ -117,6 +117,26 @@ def test_a_damaged_model_is_refused_and_told_once(
     assert _ask(ours).json()["model"] != before["model"]
 
 
+def test_the_end_waits_for_a_model_that_is_being_read(
+    watched: tuple[Any, Watch], folder: Path, another: Any, monkeypatch: pytest.MonkeyPatch
+):
+    reads, read = threading.Event(), threading.Event()
+
+    def slowly(*_: Any, **__: Any) -> Any:
+        reads.set()
+        assert not read.wait(0.2)
+        read.set()
+        raise OSError
+
+    monkeypatch.setattr("pipelines.serving.http.reloading.read_served", slowly)
+    watch = Watch(watched[0].service, folder, device=None, every=0.01)
+    another.save_pretrained(folder)
+    watch.start()
+    assert reads.wait(30)
+    watch.close()
+    assert read.is_set()
+
+
 def test_what_waits_is_answered_by_the_model_that_it_came_to(
     client: Callable[..., Any], served: Any, another: Any, slow: Slow
 ):
