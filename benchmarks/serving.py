@@ -30,13 +30,12 @@ def main() -> None:
     parser = make_parser(__doc__, "serving-DATASET")
     parser.add_argument("dataset", help="folder under --data whose test documents are asked for")
     parser.add_argument("--model", type=Path, help="trained model (default: what real_data.py left in the run folder)")
-    parser.add_argument("--name", help="of the model, for the record (default: the data set)")
     parser.add_argument("--documents", type=int, default=4_096, help="that each side answers in each repeat")
     parser.add_argument("--lone", type=int, default=200, help="requests of a lone client in each repeat")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--minutes", type=float, help="of mixed load, in place of all else")
     options = parser.parse_args()
-    name = options.name or options.dataset
+    name = options.model.name.removeprefix("model-") if options.model is not None else options.dataset
     prepare(options, f"{'serving' if options.minutes is None else 'mixed_load'}-{name}", run=options.dataset)
     folder = (options.model or options.run / f"model-{options.dataset}").resolve()
     if not folder.exists():

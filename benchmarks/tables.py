@@ -16,6 +16,7 @@ from typing import Any
 from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, read, spread
 from compare_tables import compare, compare_differences, compare_trained
 from reliability import disturbed, fuzzed, killed
+from serving_tables import mixed_load, serving
 
 from hierarchy.text.wording import count
 
@@ -345,6 +346,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "fuzz": fuzzed,
     "kills": killed,
     "disturbed": disturbed,
+    "serving": serving,
+    "mixed_load": mixed_load,
 }
 
 RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is made of, where its name does not say
