@@ -38,7 +38,7 @@ class Endpoints:
         if request.model not in (None, served.name):
             raise RefusedError(404, f"there is one model here, {served.name!r}")
         texts = [request.input] if isinstance(request.input, str) else request.input
-        rows = await self.service.computed(Probabilities(served), texts)
+        rows = await self.service.computed(Probabilities(served), texts, listed=len(served.classes))
         tokens = sum(map(tokens_of, texts))
         return {
             "object": "list",
@@ -63,6 +63,7 @@ class Endpoints:
             "limits": {
                 "documents": limits.documents,
                 "explained": limits.explained,
+                "listed": limits.listed,
                 "tokens": limits.tokens,
                 "body": limits.body,
                 "seconds": limits.seconds,

@@ -13,6 +13,8 @@ class Limits:
         In a request.
     explained
         In a request that asks for explanations, each of which takes as long as many answers.
+    listed
+        Labels with their probability, in all answers to a request together.
     tokens
         In a request, as `pipelines.serving.batcher.tokens_of` estimates them.
     body
@@ -27,6 +29,7 @@ class Limits:
 
     documents: int = 1_000
     explained: int = 16
+    listed: int = 250_000
     tokens: int = 200_000
     body: int = 8 << 20
     batch_tokens: int = 16_384

@@ -14,6 +14,7 @@ from pipelines.serving.http.refusals import RefusedError
 from pipelines.serving.served_model import Answers, ServedModel
 
 EXPLANATION = 256  # tokens that are read in the time that it takes
+LISTED = 8  # labels with their probability that take as much memory as to read a token
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -83,12 +84,13 @@ class Service:
             raise RefusedError(422, "this model has no calibration, so no set promises anything: leave `sets` out")
         if explain and len(texts) > self.limits.explained:
             raise RefusedError(413, f"at most {self.limits.explained} documents of a request are explained: send fewer")
+        listed = min(top_k, len(served.classes))
         extra = EXPLANATION if explain else 0
-        found = await self.computed(Answers(served, top_k, sets, explain), texts, extra=extra)
+        found = await self.computed(Answers(served, top_k, sets, explain), texts, listed=listed, extra=extra)
         self.metrics.count_answers(found)
         return found
 
-    async def computed(self, ask: Ask, texts: Sequence[str], *, extra: int = 0) -> list[Any]:
+    async def computed(self, ask: Ask, texts: Sequence[str], *, listed: int, extra: int = 0) -> list[Any]:
         """Have texts computed by the model's thread.
 
         Parameters
@@ -97,6 +99,8 @@ class Service:
             As for `Batcher.submit`.
         texts
             Documents.
+        listed
+            Labels that each answer lists.
 
         Raises
         ------
@@ -108,7 +112,11 @@ class Service:
             raise RefusedError(
                 413, f"a request has {limits.documents:,} documents at most, not {len(texts):,}: send fewer"
             )
-        texts = list(map(healed, texts))
+        if len(texts) * listed > limits.listed:
+            raise RefusedError(
+                413, f"a request has {limits.listed:,} labels with probabilities at most: send fewer documents"
+            )
+        texts, extra = list(map(healed, texts)), extra + listed // LISTED
         tokens = sum(map(tokens_of, texts))
         if tokens > limits.tokens:
             raise RefusedError(413, f"a request has {limits.tokens:,} tokens at most, not about {tokens:,}: send less")

@@ -219,9 +219,16 @@ def test_killed_it_starts_again_at_its_port_and_follows_its_folder(
 ):
     folder = Path(shutil.copytree(folder, tmp_path / "shop"))
     another = copy.copy(fitted_lexical).calibrate(*english.test, precision=0.5)
-    first = Process(folder, tmp_path / "first.txt")
+    corrections = tmp_path / "corrections.jsonl"
+    first = Process(folder, tmp_path / "first.txt", "--corrections", str(corrections))
+    correction = json.dumps({"text": TEXTS[0], "label": "kettles"}).encode()
+    sent = first.head("POST", "/corrections", len(correction)) + correction
+    assert [first.ask(sent)[0] for _ in range(3)] == [201] * 3
     with first.connect():
         first.end(signal.SIGKILL)
+    assert [json.loads(line)["label"] for line in corrections.read_text(encoding="utf-8").splitlines()] == [
+        "kettles"
+    ] * 3
     again = Process(folder, tmp_path / "again.txt", "--watch", port=first.port)
     statuses: list[int] = []
     versions: set[str] = set()
