@@ -2,9 +2,9 @@
 
 import {bar, button, keyed, make, name} from "./dom.js";
 import {showStrongest, telling} from "./telling.js";
-import {counted, isolated, promised, say, share, whole} from "./words.js";
+import {counted, HARDLY, isolated, promised, say, share, whole} from "./words.js";
 
-const SET_SHOWN = 8;
+const SET_SHOWN = 8, LEAST_SHOWN = 2;
 
 export function inWords({level, label_name, group_name, probability, group_probability}) {
   if (level === "fine") return `${label_name}, ${share(probability)}`;
@@ -25,6 +25,7 @@ export function drawAnswer(place, one, {info, names, onLabel, onRight, onWrong, 
     why(one, nameOf),
     correction(one, info, {nameOf, onRight, onWrong}),
   );
+  place.ariaBusy = null;
   place.hidden = false;
   if (focused) place.querySelector(`[data-focus=${focused}]`)?.focus({preventScroll: true});
   const text = place.querySelector(".telling");
@@ -65,7 +66,8 @@ function verdict(answer, names, info) {
 
 function runnersUp({paths, reason}, names, onLabel) {
   if (reason === "nothing_known") return null; // every such text has the same ones
-  return make("div", {}, make("h3", {}, say("paths")), make("ol", {className: "paths"}, paths.map(({label, group, probability}) =>
+  const likely = paths.filter(({probability}, place) => place < LEAST_SHOWN || probability >= HARDLY);
+  return make("div", {}, make("h3", {}, say("paths")), make("ol", {className: "paths"}, likely.map(({label, group, probability}) =>
     make("li", {}, button("path", () => onLabel(label),
       make("span", {className: "what"}, name(names.labels.get(label)?.name ?? label),
         make("small", {}, name(names.groups.get(group)?.name ?? group))),
