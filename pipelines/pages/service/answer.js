@@ -77,13 +77,13 @@ function runnersUp({paths, reason}, names, onLabel) {
 function theSet({set, set_level}, names, info, onLabel) {
   if (!set || !info.promises) return null;
   const known = set_level === "group" ? names.groups : names.labels;
-  const about = say("set_about", {coverage: promised(info.promises.coverage)});
+  const about = say(set.length === 1 ? "set_only" : "set_about", {coverage: promised(info.promises.coverage)});
   return make("div", {}, make("h3", {}, say("set")),
     make("p", {className: "chips"}, set.slice(0, SET_SHOWN).map(id => {
       const called = name(known.get(id)?.name ?? id);
       return set_level === "group" ? make("span", {className: "pill"}, called) : button("pill", () => onLabel(id), called);
     }), set.length > SET_SHOWN ? make("span", {className: "note"}, say("set_more", {n: whole(set.length - SET_SHOWN)})) : null),
-    make("p", {className: "note"}, about, " ", set.length === 1 ? say("set_only") : ""));
+    make("p", {className: "note"}, about));
 }
 
 function why({text, explanation, answer}, nameOf) {

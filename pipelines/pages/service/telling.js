@@ -29,7 +29,7 @@ export function telling(text, explanation, nameOf) {
 
 export function showStrongest(box) { // in a long text
   const mark = [".passage", ".for.s3", ".for.s2", "mark"].map(kind => box.querySelector(kind)).find(Boolean);
-  if (mark) box.scrollTop = mark.offsetTop - 60;
+  if (mark) box.scrollTop = mark.offsetTop - box.clientHeight / 2;
 }
 
 function weigh(length, ngrams) {

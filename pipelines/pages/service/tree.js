@@ -33,6 +33,7 @@ export class Tree {
     $("find").value = "";
     this.opened = new Set(paths.slice(0, 1).map(({group}) => group));
     this.draw();
+    this.nodes.scrollTop = 0;
     this.show(this.item(paths[0]?.label));
   }
 

@@ -39,7 +39,7 @@ export const counted = (key, n, values = {}) => say(n === 1 ? `${key}_one` : `${
 
 export const whole = n => new Intl.NumberFormat(LANGUAGES[language]).format(n);
 
-export const day = time => new Intl.DateTimeFormat(LANGUAGES[language], {dateStyle: "long"}).format(new Date(time));
+export const day = time => new Intl.DateTimeFormat(LANGUAGES[language], {dateStyle: "medium"}).format(new Date(time));
 
 export const HARDLY = 0.005;
 
