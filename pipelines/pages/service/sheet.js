@@ -4,7 +4,7 @@ import {ask} from "./client.js";
 import {readTable, UnclosedQuote, writeTable} from "./csv.js";
 import {say, whole} from "./words.js";
 
-const MOST_ROWS = 5000, MOST_MEGABYTES = 20, AT_ONCE = 32;
+const MOST_ROWS = 5000, MOST_MEGABYTES = 20, AT_FIRST = 4, AT_ONCE = 32;
 const TEXT_NAMES = ["text", "texts", "document", "body", "content", "message", "description", "文本", "内容", "正文"];
 const ANSWER = ["label", "label_name", "group", "group_name", "probability", "group_probability", "level", "reason", "set"];
 
@@ -59,13 +59,13 @@ class Sheet {
   }
 
   async answer({sets, topK, most, signal, waiting, progressed}) {
-    let size = AT_ONCE;
+    let size = AT_FIRST;
     for (let open = this.open; open.length; open = this.open) {
       const portion = open.slice(0, Math.min(size, most));
       try {
         const found = await ask("predict", {texts: portion.map(({text}) => text), top_k: topK, sets}, {signal, waiting});
         portion.forEach((row, place) => { row.answer = found.answers[place]; });
-        size = Math.min(2 * size, AT_ONCE);
+        size = Math.min(size + 1, AT_ONCE);
       } catch (error) {
         const isTooMuch = error.status === 413 || (error.status === 503 && portion.length > 1); // for one request, or in its time
         if (!isTooMuch) throw error;
