@@ -41,6 +41,7 @@ def main() -> None:
     if not folder.exists():
         sys.exit(f"there is no model in {folder}: run real_data.py {options.dataset} first, or name one with --model")
     from pipelines.model.artifact.loading import load_model
+    from pipelines.serving.served_model import ENCODERS
 
     texts = load_data(options.dataset, options.data, cache=options.run / "documents").test.texts
     texts = [texts[place] for place in np.random.default_rng(0).permutation(len(texts))[: options.documents]]
@@ -48,7 +49,7 @@ def main() -> None:
     neural = model.extractor.neural
     dtype = "bfloat16" if neural is not None and neural.encoder.vector_type == np.float16 else "float32"
     figures: dict[str, Any] = {
-        "encoder": None if neural is None else Path(model.settings.encoder).name,
+        "encoder": ENCODERS.get(model.settings.encoder, Path(model.settings.encoder).name),
         "dtype": dtype,
         "labels": len(model.label_ids),
     }
