@@ -139,6 +139,16 @@ def test_what_a_person_corrected_is_answered_so_by_the_next_model(
     assert f'data.train=["{corpus["train"]}", "{corrections}"]' in (model / "README.md").read_text(encoding="utf-8")
 
 
+def test_an_id_that_one_file_lacks_names_the_file(corpus: dict[str, str], cli: Any, tmp_path: Path):
+    first = write(tmp_path / "numbered.jsonl", *FIRST, number="1")
+    refused = cli(
+        "label-errors", "--set", f"data.train=[{first}, {corpus['train']}]", "--set", "classifier.encoder=none", "--id",
+        "number", "--set", f"run_dir={tmp_path / 'run'}", "-o", tmp_path / "review.csv",
+    )  # fmt: skip
+    assert refused.exit_code
+    assert "train.jsonl: there is no column 'number'" in " ".join(refused.output.split())
+
+
 def test_label_errors_names_file_and_row(corpus: dict[str, str], cli: Any, tmp_path: Path):
     rows = [("kettle boils water steam tea pot", "lamps")] * 3
     later = write(tmp_path / "corrections.jsonl", *rows)
