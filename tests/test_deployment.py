@@ -1,17 +1,12 @@
 """Dockerfile, compose.yaml and docs/deploy.md: what they say is done, in bare environments without Docker."""
 
-import itertools
 import json
 import os
 import re
 import shutil
-import socket
-import socketserver
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +15,7 @@ import yaml
 from examples import ROOT
 
 sys.path.append(str(Path(__file__).parent / "pipelines" / "cli"))
-from test_cli_serve import TOKEN, Process, answer
+from test_cli_serve import TOKEN, Process
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "accelerate", "datasets", "pyarrow", "pandas")
 INSTRUCTION = re.compile(r"^([A-Z]+) +((?:.*\\\n)*.*)$", re.MULTILINE)
@@ -169,53 +164,3 @@ def test_prometheus_is_let_in_and_the_docs_name_what_it_finds(composed: Any):
     there = set(re.findall(r"^# TYPE (\S+)", page.decode(), re.MULTILINE))
     named = set(re.findall(r"\b(?:coarsefine|process)_\w+", (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")))
     assert {name.removesuffix("_bucket") for name in named} <= there
-
-
-class Proxy(socketserver.ThreadingTCPServer):
-    """Hand connections on to ports in turn, byte by byte, as a proxy does that changes no header."""
-
-    def __init__(self, *ports: int) -> None:
-        turn = itertools.cycle(ports)
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                with socket.create_connection(("127.0.0.1", next(turn)), timeout=60) as behind:
-                    behind.sendall(self.request.recv(1 << 16))
-                    for part in iter(lambda: behind.recv(1 << 16), b""):
-                        self.request.sendall(part)
-
-        super().__init__(("127.0.0.1", 0), Handler)
-
-
-def test_two_processes_behind_a_proxy_answer_alike_and_lose_no_correction(
-    folder: Path, fitted_lexical: Any, english: Any, tmp_path: Path
-):
-    name, corrections = "tickets.example.org", tmp_path / "corrections.jsonl"
-    options = ("--allow-host", name, "--corrections", str(corrections))
-    processes = [Process(folder, tmp_path / f"log{number}.txt", *options) for number in range(2)]
-    texts = [f"{text} {number}" for number, text in enumerate(english.test[0][:40])]
-    right = fitted_lexical.predict(texts).tolist()
-
-    def through(path: str, sent: dict[str, Any]) -> tuple[int, Any]:
-        body = json.dumps(sent).encode()
-        head = processes[0].head("POST", path, len(body)).replace(b"Host: localhost", f"Host: {name}".encode())
-        head = head.replace(b"\r\n\r\n", f"\r\nOrigin: https://{name}\r\n\r\n".encode())
-        with socket.create_connection(("127.0.0.1", proxy.server_address[1]), timeout=60) as connection:
-            connection.sendall(head + body)
-            status, found = answer(connection)
-        return status, json.loads(found)
-
-    with Proxy(*(process.port for process in processes)) as proxy, ThreadPoolExecutor(8) as clients:
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        found = list(clients.map(lambda text: through("/predict", {"text": text}), texts))
-        assert [one["answers"][0]["label"] for _, one in found] == right
-        said = clients.map(lambda text: through("/corrections", {"text": text, "label": "lamps"})[0], texts)
-        assert set(said) == {201}
-        proxy.shutdown()
-    counted = [
-        re.findall(r'requests_total{endpoint="/predict",status="200"} (\d+)', one.metrics()) for one in processes
-    ]
-    assert counted == [["20"], ["20"]]
-    assert [process.end() for process in processes] == [0, 0]
-    rows = [json.loads(line) for line in corrections.read_text(encoding="utf-8").splitlines()]
-    assert sorted(row["text"] for row in rows) == sorted(texts)

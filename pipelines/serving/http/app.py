@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hierarchy.errors import need
-from pipelines.model.record import library_version
 from pipelines.serving.http.bodies import Bodies
 from pipelines.serving.http.endpoints import Endpoints
 from pipelines.serving.http.front import Front
@@ -57,7 +56,7 @@ def make_app(
     from starlette.middleware.cors import CORSMiddleware
 
     framework = FastAPI(
-        title=TITLE, description=ABOUT, version=library_version("coarsefine") or "", docs_url=None, redoc_url=None,
+        title=TITLE, description=ABOUT, version=service.served.version, docs_url=None, redoc_url=None,
         openapi_url=OPENAPI, redirect_slashes=False, telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     files = {**documentation(), **pages}
