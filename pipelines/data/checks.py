@@ -170,8 +170,9 @@ def check_documents(
     kept = np.flatnonzero(scan.pair >= 0)
     codes = of_pair[scan.pair[kept]]
     corrected = _corrected(scan.hashes[kept], codes, kept >= len(texts) - corrections)
-    kept, codes = kept[~corrected], codes[~corrected]
-    label_ids, codes = [label_ids[code] for code in np.unique(codes)], np.unique(codes, return_inverse=True)[1]
+    kept = kept[~corrected]
+    present, codes = np.unique(codes[~corrected], return_inverse=True)
+    label_ids = [label_ids[code] for code in present]
     counts, with_documents = np.bincount(codes), set(label_ids)
     of_tree = () if taxonomy is None else taxonomy.all_labels
     report = DataReport(
