@@ -55,7 +55,7 @@ class Stub:
     def __init__(self):
         self.token = None
         self.calibrated = self.corrects = True
-        self.most_documents = 1_000
+        self.most_documents, self.refusal = 1_000, 413  # of more than that
         self.busy = 0  # so many requests are refused with 429
         self.asked = []  # (path, body)
         self.corrections = []
@@ -90,7 +90,9 @@ class Stub:
             return refused(429, "busy")
         texts = body["texts"] if "texts" in body else [body["text"]]
         if len(texts) > self.most_documents:
-            return refused(413, "too_large")
+            return refused(self.refusal, "too_large")
+        if body.get("sets") and not self.calibrated:
+            return refused(422, "invalid")
         wanted = {"top_k": body["top_k"], "sets": body.get("sets"), "explain": body.get("explain", False)}
         answers = [answer_to(text, **wanted) for text in texts]
         return 200, {"model": {"name": "letters", "version": "0f3a9c21b7de"}, "answers": answers}

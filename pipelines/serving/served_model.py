@@ -12,6 +12,7 @@ from hierarchy.text.characters import is_blank
 if TYPE_CHECKING:
     from pipelines.model.model import Model
 
+ENCODERS = {"none": None, "embedded": "MiniLM-L6"}  # how those are called that are no name
 VERSION_DIGITS = 12  # of the hash of the manifest
 WARM_UP = ("", "warm", "warm up " * 20, "warm up " * 500)  # an empty, a short, a usual and a long text
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -63,7 +64,7 @@ class ServedModel:
             "labels": len(model.label_ids),
             "groups": len(model.group_ids),
             "classes": list(self.classes),
-            "encoder": None if encoder == "none" else Path(encoder).name,  # a folder of another machine is its own
+            "encoder": ENCODERS.get(encoder, Path(encoder).name),  # a folder of another machine is its own
             "promises": _promises(model),
         }
 

@@ -2,9 +2,9 @@
 
 import {bar, button, keyed, make, name} from "./dom.js";
 import {showStrongest, telling} from "./telling.js";
-import {counted, isolated, promised, say, share, whole} from "./words.js";
+import {counted, HARDLY, isolated, promised, say, share, whole} from "./words.js";
 
-const SET_SHOWN = 8;
+const SET_SHOWN = 8, LEAST_SHOWN = 2;
 
 export function inWords({level, label_name, group_name, probability, group_probability}) {
   if (level === "fine") return `${label_name}, ${share(probability)}`;
@@ -25,6 +25,7 @@ export function drawAnswer(place, one, {info, names, onLabel, onRight, onWrong, 
     why(one, nameOf),
     correction(one, info, {nameOf, onRight, onWrong}),
   );
+  place.ariaBusy = null;
   place.hidden = false;
   if (focused) place.querySelector(`[data-focus=${focused}]`)?.focus({preventScroll: true});
   const text = place.querySelector(".telling");
@@ -65,7 +66,8 @@ function verdict(answer, names, info) {
 
 function runnersUp({paths, reason}, names, onLabel) {
   if (reason === "nothing_known") return null; // every such text has the same ones
-  return make("div", {}, make("h3", {}, say("paths")), make("ol", {className: "paths"}, paths.map(({label, group, probability}) =>
+  const likely = paths.filter(({probability}, place) => place < LEAST_SHOWN || probability >= HARDLY);
+  return make("div", {}, make("h3", {}, say("paths")), make("ol", {className: "paths"}, likely.map(({label, group, probability}) =>
     make("li", {}, button("path", () => onLabel(label),
       make("span", {className: "what"}, name(names.labels.get(label)?.name ?? label),
         make("small", {}, name(names.groups.get(group)?.name ?? group))),
@@ -75,13 +77,13 @@ function runnersUp({paths, reason}, names, onLabel) {
 function theSet({set, set_level}, names, info, onLabel) {
   if (!set || !info.promises) return null;
   const known = set_level === "group" ? names.groups : names.labels;
-  const about = say("set_about", {coverage: promised(info.promises.coverage)});
+  const about = say(set.length === 1 ? "set_only" : "set_about", {coverage: promised(info.promises.coverage)});
   return make("div", {}, make("h3", {}, say("set")),
     make("p", {className: "chips"}, set.slice(0, SET_SHOWN).map(id => {
       const called = name(known.get(id)?.name ?? id);
       return set_level === "group" ? make("span", {className: "pill"}, called) : button("pill", () => onLabel(id), called);
     }), set.length > SET_SHOWN ? make("span", {className: "note"}, say("set_more", {n: whole(set.length - SET_SHOWN)})) : null),
-    make("p", {className: "note"}, about, " ", set.length === 1 ? say("set_only") : ""));
+    make("p", {className: "note"}, about));
 }
 
 function why({text, explanation, answer}, nameOf) {

@@ -1,4 +1,4 @@
-// Requests to the service: with the token, again where it is busy, and what went wrong in words.
+// Requests to the service: with the token, again where it says when, and what went wrong in words.
 
 import {$} from "./dom.js";
 import {say} from "./words.js";
@@ -19,16 +19,16 @@ export const forgetToken = () => sessionStorage.removeItem("token");
 export async function ask(path, body, {signal, waiting = () => {}} = {}) {
   for (let tries = 1; ; tries++) {
     const token = sessionStorage.getItem("token");
-    const answer = await send(path, body, token, signal);
-    if (answer.ok) return answer.json();
-    if (answer.status === 401) {
+    const {ok, status, again, found} = await send(path, body, token, signal);
+    if (ok && found) return found;
+    if (status === 401) {
       tries = 0;
       await newToken(token);
-    } else if ((answer.status === 429 || answer.status === 503) && tries < TRIES) {
+    } else if (again !== null && tries < TRIES) {
       waiting();
-      await pause(Number(answer.headers.get("Retry-After")) || tries, signal);
+      await pause(Number(again) || tries, signal);
     } else {
-      throw new ServiceError(answer.status, await wording(answer));
+      throw new ServiceError(status, wording(status, found));
     }
   }
 }
@@ -38,19 +38,22 @@ async function send(path, body, token, signal) {
   if (token !== null) headers.Authorization = `Bearer ${token}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const method = body === undefined ? "GET" : "POST";
-  try {
-    return await fetch(path, {method, headers, body: JSON.stringify(body), signal, cache: "no-store"});
-  } catch (error) {
+  const otherwise = value => error => {
     if (error.name === "AbortError") throw error;
-    throw new ServiceError(0, say("no_reach"));
-  }
+    return value;
+  };
+  const answer = await fetch(path, {method, headers, body: JSON.stringify(body), signal, cache: "no-store"}).catch(otherwise(null));
+  if (!answer) return {ok: false, status: 0, again: null, found: null};
+  const found = await answer.json().catch(otherwise(null)); // what is no JSON comes from a proxy
+  return {ok: answer.ok, status: answer.status, again: answer.headers.get("Retry-After"), found};
 }
 
-async function wording(answer) {
-  if (answer.status === 413) return say("too_large");
-  const said = await answer.json().catch(() => ({}));
-  const {message = answer.statusText, code = answer.status} = said.error || {};
-  return say("failed", {message, code});
+function wording(status, found) {
+  if (status === 413) return say("too_large");
+  if (status === 429 || status === 503) return say("overloaded");
+  if (!found?.error) return say("no_reach");
+  const {message, code, request_id: id} = found.error;
+  return say("failed", {message, code, id});
 }
 
 function pause(seconds, signal) {

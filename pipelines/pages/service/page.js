@@ -11,7 +11,8 @@ import {chooseLanguage, counted, day, loadWords, promised, say, whole} from "./w
 const TOP_K = 5, REDRAWN_AFTER = 1000; // milliseconds
 let info = null, sheet = null, one = null, running = null, reading = null; // requests for a sheet, for a text
 const names = () => ({labels: tree.labels, groups: tree.byGroup});
-const tree = new Tree({canCorrect: () => one !== null && info.corrections, onChoose: correct});
+const refusal = () => !info.corrections ? say("no_corrections") : one === null ? say("choose_first") : null;
+const tree = new Tree({refusal, onChoose: correct});
 const table = new Table({names, onOpen: openRow});
 
 async function load() {
@@ -19,16 +20,16 @@ async function load() {
   info = facts;
   tree.load(groups);
   drawFacts();
+  document.body.dataset.ready = "";
 }
 
 function drawFacts() {
   const {name, version, created, coarsefine, labels, groups, encoder, promises, corrections} = info;
   document.title = name;
   $("model").textContent = name;
-  const reads = encoder ? say("reads", {encoder}) : say("ngrams");
-  $("facts").textContent = [say("facts", {labels: whole(labels), groups: whole(groups), reads, version}),
+  $("facts").textContent = [say("facts", {labels: whole(labels), groups: whole(groups)}),
     ...created ? [say("made", {day: day(created)})] : []].join(" · ");
-  $("tree-about").textContent = say("tree_about");
+  $("tree-about").textContent = corrections ? say("tree_about") : "";
   $("forget").hidden = !hasToken();
   const told = (title, ...texts) => make("div", {}, make("h3", {}, title), texts.map(text => make("p", {}, text)));
   const kept = promises && [
@@ -40,7 +41,8 @@ function drawFacts() {
   $("about").replaceChildren(
     told(say("promises"), ...kept ?? [say("promise_none")]),
     told(say("keeps"), say(corrections ? "keeps_yes" : "keeps_no")),
-    told(say("for_programs"), make("a", {href: "docs"}, say("interface")), say("with_software", {version: coarsefine})));
+    told(say("technical"), make("a", {href: "docs"}, say("interface")), say("version", {version}),
+      encoder ? say("reads", {encoder}) : say("ngrams"), say("with_software", {version: coarsefine})));
 }
 
 function drawSheet() {
@@ -78,13 +80,23 @@ async function classify(text) {
   reading?.abort();
   const {signal} = reading = new AbortController(), waiting = () => tell(say("busy"));
   tell(say("working"));
+  $("answer").ariaBusy = "true"; // it is of another text
   try {
+    if (!info) await load();
     const {model, answers: [answer]} = await ask("predict", {text, ...wanted()}, {signal, waiting});
     if (model.version !== info.version) await load(); // the service has taken up another model
     await show({text, answer}, signal);
   } catch (error) {
     complain(error);
+    if (!signal.aborted) clear();
   }
+}
+
+function clear() { // there is no answer
+  reading?.abort();
+  one = null;
+  $("answer").hidden = true;
+  tree.mark([]);
 }
 
 async function show(shown, signal) {
@@ -127,14 +139,18 @@ function walk(step) {
 
 async function correct(label) {
   const corrected = one;
+  if (corrected.given === label) return; // a second click
+  corrected.given = label;
   try {
     const {written: lines} = await ask("corrections", {text: corrected.text, label});
     Object.assign(corrected, {corrected: label, written: lines});
   } catch (error) {
+    corrected.given = corrected.corrected;
     return complain(error);
   }
-  drawOne();
   table.draw();
+  if (one !== corrected) return;
+  drawOne();
   const written = $("answer").querySelector(".written");
   $("heard").textContent = written.textContent;
   written.scrollIntoView({block: "nearest"});
@@ -150,10 +166,7 @@ async function open(file) {
   }
   calm();
   tell("");
-  reading?.abort();
-  one = null;
-  $("answer").hidden = true;
-  tree.mark([]);
+  clear();
   table.load(sheet);
   drawSheet();
   $("classify-all").focus();
@@ -173,14 +186,17 @@ async function classifyAll() {
   drawSheet();
   $("stop").focus();
   try {
+    if (!info) await load();
     const {top_k: topK, sets} = wanted();
     await sheet.answer({sets, topK, most: info.limits.documents, signal, progressed, waiting: () => tell(say("busy"))});
-    tell(say("done", {n: counted("rows", mine.answered)}));
+    if (sheet === mine) tell(say("done", {n: counted("rows", mine.answered)}));
   } catch (error) {
-    if (sheet !== mine) return; // another one has been opened
-    complain(error);
-    tell(say("stopped", {done: whole(mine.answered), all: whole(mine.texts)}));
+    if (sheet === mine) {
+      complain(error);
+      tell(say("stopped", {done: whole(mine.answered), all: whole(mine.texts)}));
+    }
   }
+  if (sheet !== mine) return; // another one has been opened
   running = null;
   progressed();
   if (document.activeElement === document.body) $("tally").querySelector("button").focus({preventScroll: true});
@@ -200,13 +216,14 @@ function complain(error) {
   $("trouble").textContent = error.message;
   $("trouble").hidden = false;
   $("trouble").scrollIntoView({block: "nearest"});
+  if (error.status === 422) load().catch(() => {}); // another model may have been taken up
 }
 
 function listen() {
   $("ask").onsubmit = event => {
     event.preventDefault();
     calm();
-    classify($("text").value);
+    classify($("text").value.toWellFormed());
   };
   $("text").onkeydown = event => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("ask").requestSubmit();
@@ -217,6 +234,7 @@ function listen() {
   };
   $("column").onchange = ({target}) => {
     sheet.take(Number(target.value));
+    clear();
     table.load(sheet);
     drawSheet();
   };
@@ -257,7 +275,6 @@ await loadWords();
 listen();
 try {
   await load();
-  document.body.dataset.ready = "";
 } catch (error) {
   complain(error);
 }

@@ -1,10 +1,10 @@
 // A CSV that was opened: its texts, and the answers to them, asked for in portions that the service takes.
 
-import {ServiceError, ask} from "./client.js";
+import {ask} from "./client.js";
 import {readTable, UnclosedQuote, writeTable} from "./csv.js";
 import {say, whole} from "./words.js";
 
-const MOST_ROWS = 5000, MOST_MEGABYTES = 20, AT_ONCE = 32;
+const MOST_ROWS = 5000, MOST_MEGABYTES = 20, AT_FIRST = 4, AT_ONCE = 32;
 const TEXT_NAMES = ["text", "texts", "document", "body", "content", "message", "description", "文本", "内容", "正文"];
 const ANSWER = ["label", "label_name", "group", "group_name", "probability", "group_probability", "level", "reason", "set"];
 
@@ -15,9 +15,10 @@ export async function openSheet(file) {
     throw new UnreadableError(say(key, {name: file.name, ...values}));
   };
   if (file.size > MOST_MEGABYTES * 1e6) refuse("csv_size", {most: MOST_MEGABYTES});
+  const bytes = await file.arrayBuffer().catch(() => refuse("csv_unreadable")); // a folder, or it is gone
   let text, table;
   try {
-    text = new TextDecoder("utf-8", {fatal: true}).decode(await file.arrayBuffer());
+    text = new TextDecoder("utf-8", {fatal: true}).decode(bytes);
   } catch {
     refuse("csv_encoding");
   }
@@ -42,7 +43,7 @@ class Sheet {
 
   take(column) { // the texts stand in that column; answers to others are of no use
     this.column = column;
-    this.rows = this.cells.map((cells, row) => ({row, text: cells[column].toWellFormed?.() ?? cells[column]}));
+    this.rows = this.cells.map((cells, row) => ({row, text: cells[column].toWellFormed()}));
   }
 
   get open() { // rows without a text have no answer, and no error
@@ -58,16 +59,18 @@ class Sheet {
   }
 
   async answer({sets, topK, most, signal, waiting, progressed}) {
-    let size = Math.min(AT_ONCE, most);
+    let size = AT_FIRST;
     for (let open = this.open; open.length; open = this.open) {
-      const portion = open.slice(0, size);
+      const portion = open.slice(0, Math.min(size, most));
       try {
         const found = await ask("predict", {texts: portion.map(({text}) => text), top_k: topK, sets}, {signal, waiting});
         portion.forEach((row, place) => { row.answer = found.answers[place]; });
+        size = Math.min(size + 1, AT_ONCE);
       } catch (error) {
-        if (!(error instanceof ServiceError) || ![413, 422].includes(error.status)) throw error;
+        const isTooMuch = error.status === 413 || (error.status === 503 && portion.length > 1); // for one request, or in its time
+        if (!isTooMuch) throw error;
         if (portion.length === 1) portion[0].error = error.message;
-        size = Math.max(1, portion.length >> 1); // too much for one request
+        size = portion.length >> 1 || 1;
       }
       progressed();
     }

@@ -4,16 +4,15 @@ import {make, name} from "./dom.js";
 import {say} from "./words.js";
 
 const FAINTEST = 0.12, STRENGTHS = 3; // of the strongest word; kinds of marks
-const PASSAGES = 3, LEAST_PASSAGE = 0.5; // of the strongest passage
 
 export function telling(text, explanation, nameOf) {
   const points = Array.from(text); // the service counts characters, not halves of them
-  const weights = weigh(points.length, explanation.ngrams), passages = strongest(points.length, explanation.units);
+  const weights = weigh(points.length, explanation.ngrams), passage = strongest(explanation.units);
   const most = weights.reduce((best, weight) => Math.max(best, Math.abs(weight)), 0);
   const kindAt = place => {
     const part = most ? weights[place] / most : 0;
     const strength = Math.abs(part) < FAINTEST ? 0 : Math.ceil(Math.abs(part) * STRENGTHS);
-    return `${strength ? `${part > 0 ? "for" : "against"} s${strength}` : ""}${passages[place] ? " passage" : ""}`.trim();
+    return `${strength ? `${part > 0 ? "for" : "against"} s${strength}` : ""}${place >= passage.start && place < passage.end ? " passage" : ""}`.trim();
   };
   const box = make("div", {className: "telling", tabIndex: 0, role: "region", "aria-label": say("telling"), dir: "auto"});
   for (let start = 0; start < points.length;) {
@@ -25,12 +24,12 @@ export function telling(text, explanation, nameOf) {
     start = end;
   }
   const isMarked = box.querySelector("mark") !== null;
-  return [isMarked ? legend(box, explanation, nameOf) : make("p", {}, say("no_telling")), box];
+  return [isMarked ? legend(box, explanation, nameOf) : make("p", {className: "legend"}, say("no_telling")), box];
 }
 
 export function showStrongest(box) { // in a long text
-  const mark = box.querySelector(`.for.s${STRENGTHS}`) || box.querySelector("mark");
-  if (mark) box.scrollTop = Math.max(0, mark.offsetTop - box.offsetTop - 60);
+  const mark = [".passage", ".for.s3", ".for.s2", "mark"].map(kind => box.querySelector(kind)).find(Boolean);
+  if (mark) box.scrollTop = mark.offsetTop - box.clientHeight / 2;
 }
 
 function weigh(length, ngrams) {
@@ -43,12 +42,9 @@ function weigh(length, ngrams) {
   return weights;
 }
 
-function strongest(length, units) { // a text of one passage has none that counts most
-  const marked = new Uint8Array(length), most = Math.max(0, ...units.map(unit => unit.neural));
-  const telling = units.filter(({neural}) => neural > 0 && neural >= LEAST_PASSAGE * most);
-  if (units.length < 2) return marked;
-  for (const {start, end} of telling.sort((a, b) => b.neural - a.neural).slice(0, PASSAGES)) marked.fill(1, start, end);
-  return marked;
+function strongest(units) { // a text of one passage has none that counts most
+  const best = units.reduce((one, other) => other.share > one.share ? other : one, {share: 0});
+  return units.length > 1 && best.share > 0 ? best : {start: 0, end: 0};
 }
 
 function legend(box, {label, against}, nameOf) {

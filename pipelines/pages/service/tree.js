@@ -2,15 +2,15 @@
 // One of its items can be reached by Tab; arrows, Home, End, Enter and first letters do the rest, as in a list of files.
 
 import {$, button, make, name} from "./dom.js";
-import {counted, isolated, say, share, whole} from "./words.js";
+import {counted, HARDLY, isolated, say, share, whole} from "./words.js";
 
 const FIRST_FOUND = 200;
 const folded = text => text.normalize("NFKC").toLowerCase();
 
 export class Tree {
-  // onChoose(id) is called with the label that a person says is right; canCorrect() tells whether there is a text.
-  constructor({canCorrect, onChoose}) {
-    Object.assign(this, {canCorrect, onChoose, groups: [], opened: new Set(), chosen: null, shares: new Map()});
+  // onChoose(id) is called with the label that a person says is right; refusal() tells why nobody can, if so.
+  constructor({refusal, onChoose}) {
+    Object.assign(this, {refusal, onChoose, groups: [], opened: new Set(), chosen: null, shares: new Map()});
     this.nodes = $("nodes");
     this.nodes.onclick = event => this.act(event.target.closest("[role=treeitem]"));
     this.nodes.onkeydown = event => this.press(event);
@@ -33,6 +33,7 @@ export class Tree {
     $("find").value = "";
     this.opened = new Set(paths.slice(0, 1).map(({group}) => group));
     this.draw();
+    this.nodes.scrollTop = 0;
     this.show(this.item(paths[0]?.label));
   }
 
@@ -74,8 +75,8 @@ export class Tree {
   groupItem(group, isOpen, labels) {
     const part = group.labels.reduce((sum, {id}) => sum + (this.shares.get(id) ?? 0), 0);
     return make("li", {role: "treeitem", "aria-level": "1", "aria-expanded": String(isOpen), tabIndex: -1,
-      "data-key": `group ${group.id}`, "data-group": group.id},
-    make("span", {className: `node${part >= 0.005 ? " likely" : ""}`}, name(group.name), make("small", {}, whole(group.labels.length))),
+      "data-key": `group ${group.id}`, "data-group": group.id, "aria-label": group.name},
+    make("span", {className: `node${part >= HARDLY ? " likely" : ""}`}, name(group.name), make("small", {}, whole(group.labels.length))),
     isOpen ? make("ul", {role: "group"}, labels.map(label => this.labelItem(label))) : null);
   }
 
@@ -83,18 +84,18 @@ export class Tree {
     const part = this.shares.get(id);
     return make("li", {role: "treeitem", "aria-level": "2", "aria-selected": String(id === this.chosen), tabIndex: -1,
       "data-key": id, "data-label": id},
-    make("span", {className: "node"}, name(called), part === undefined ? null : make("small", {}, share(part))));
+    make("span", {className: "node"}, name(called), part === undefined || part < HARDLY ? null : make("small", {}, share(part))));
   }
 
   tell() {
-    const label = this.labels?.get(this.chosen), place = $("chosen");
+    const label = this.labels?.get(this.chosen), place = $("chosen"), refusal = label && this.refusal();
     place.hidden = !label;
     if (!label) return;
     place.replaceChildren(
       make("p", {className: "words"}, name(label.name)),
       make("p", {}, name(say("in_group", {group: label.group.name})), label.id === label.name ? "" : ` · ${isolated(label.id)}`),
       ...(label.description ? [make("p", {}, name(label.description))] : []),
-      this.canCorrect() ? button("main", () => this.onChoose(label.id), say("choose")) : make("p", {className: "note"}, say("choose_first")));
+      refusal ? make("p", {className: "note"}, refusal) : button("main", () => this.onChoose(label.id), say("choose")));
   }
 
   item(key) {

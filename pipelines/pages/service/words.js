@@ -39,11 +39,13 @@ export const counted = (key, n, values = {}) => say(n === 1 ? `${key}_one` : `${
 
 export const whole = n => new Intl.NumberFormat(LANGUAGES[language]).format(n);
 
-export const day = time => new Intl.DateTimeFormat(LANGUAGES[language], {dateStyle: "long"}).format(new Date(time));
+export const day = time => new Intl.DateTimeFormat(LANGUAGES[language], {dateStyle: "medium"}).format(new Date(time));
+
+export const HARDLY = 0.005;
 
 export function share(probability) { // never 0 % or 100 % of what is not quite so
-  if (probability >= 0.995 && probability < 1) return say("nearly_all");
-  if (probability < 0.005) return say("hardly");
+  if (probability >= 1 - HARDLY && probability < 1) return say("nearly_all");
+  if (probability < HARDLY) return say("hardly");
   return say("share", {n: Math.round(100 * probability)});
 }
 

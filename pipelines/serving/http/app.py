@@ -57,7 +57,8 @@ def make_app(
 
     framework = FastAPI(
         title=TITLE, description=ABOUT, version=service.served.version, docs_url=None, redoc_url=None,
-        openapi_url=OPENAPI, redirect_slashes=False, telemetry={"tracing": False, "metrics": False, "logs": False},
+        openapi_url=OPENAPI, servers=[{"url": "."}],  # behind a proxy it may stand under any path
+        redirect_slashes=False, telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     files = {**documentation(), **pages}
     _add_endpoints(framework, service, token_required=token is not None)

@@ -11,21 +11,21 @@ Files: TypeAlias = Mapping[str, tuple[bytes, str]]  # path -> content and media 
 
 SWAGGER = Path(__file__).parent / "swagger"  # swagger-ui-dist 5.35.0, Apache-2.0: see LICENSE and NOTICE there
 DOCS, OPENAPI = "/docs", "/openapi.json"
-DOCS_PAGE = f"""<!doctype html>
+DOCS_PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>coarsefine: interface</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{DOCS}/swagger-ui.css">
+<link rel="stylesheet" href="docs/swagger-ui.css">
 <div id="interface"></div>
-<script src="{DOCS}/swagger-ui-bundle.js"></script>
-<script src="{DOCS}/start.js"></script>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
 </html>
 """
-START = (
-    f'SwaggerUIBundle({{url: "{OPENAPI}", dom_id: "#interface", validatorUrl: null, persistAuthorization: false}});\n'
-)
+START = """\
+SwaggerUIBundle({url: "openapi.json", dom_id: "#interface", validatorUrl: null, persistAuthorization: false});
+"""
 STYLES_OF_SWAGGER = "style-src 'self' 'unsafe-inline'"  # it writes styles into its elements
 
 

@@ -1,34 +1,19 @@
-"""The page of the service in Chromium: answers, tables, corrections, tokens; hostile texts, and no mouse.
+"""The page of the service in Chromium, on a service by rule: what a real one does only when it has to."""
 
-Needs playwright (`pip install playwright`) and a Chromium, which the project does not.
-"""
-
-import csv
-import io
-import shutil
+import functools
 
 import pytest
-from service_stub import GROUPS, HOME, MARKUP, NAMES, TELLING, served
+from page_user import classify, classify_all, correct, downloaded, ready, table
+from service_stub import GROUPS, HOME, MARKUP, NAMES, served
 
 from hierarchy.text.escaping import from_spreadsheet_cell, spreadsheet_cell
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+pytestmark = pytest.mark.slow
 
-SECRET = "geheim"  # noqa: S105 - the stub's
 HOSTILE = (
     f"{MARKUP}<script>alert(1)</script>", "=1+1", "-2", "a;=cmd", 'say "q", and\nmore\r\n', "\u202eturned",
     "名字，很长", "'@x", "tab\t+1", "x" * 5_000, "\U0001f9f3 a", "＝1",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -38,73 +23,8 @@ def service():
 
 
 @pytest.fixture
-def visit(browser, service):
-    """Open the page; what it complains of is a fault, and so is a request to elsewhere."""
-    address, _ = service
-    contexts, wrong = [], []
-
-    def visit(width=1440, expected=(), **options):
-        context = browser.new_context(
-            viewport={"width": width, "height": 844}, accept_downloads=True, **{"locale": "en-GB", **options}
-        )
-        page = context.new_page()
-        contexts.append((context, page, width))
-        page.on("console", lambda said: said.type == "error" and is_wrong(said.text))
-        page.on("pageerror", lambda error: is_wrong(str(error)))
-        page.on("dialog", lambda dialog: is_wrong(dialog.message))
-        page.on("request", lambda sent: sent.url.startswith((address, "blob:")) or is_wrong(sent.url))
-        is_wrong = lambda text: any(part in text for part in expected) or wrong.append(text)  # noqa: E731
-        page.goto(address)
-        return page
-
-    yield visit
-    for context, page, width in contexts:
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        context.close()
-    assert wrong == []
-
-
-def ready(page):
-    page.wait_for_selector("body[data-ready]", state="attached")
-    return page
-
-
-def classify(page, text):
-    page.fill("#text", text)
-    page.click("#classify")
-    page.wait_for_selector("#answer .verdict")
-
-
-def table(texts, *, name="text"):
-    lines = io.StringIO()
-    csv.writer(lines).writerows([["id", name], *([str(row), text] for row, text in enumerate(texts))])
-    return {"name": "letters.csv", "mimeType": "text/csv", "buffer": lines.getvalue().encode()}
-
-
-def classify_all(page, file):
-    page.set_input_files("#file", file)
-    page.click("#classify-all")
-    page.wait_for_selector("#stop", state="hidden")
-
-
-def downloaded(page):
-    with page.expect_download() as download:
-        page.click("#download")
-    content = download.value.path().read_bytes()
-    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-
-
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_text_is_answered_in_words(visit, width, scheme):
-    page = ready(visit(width, color_scheme=scheme))
-    classify(page, f"\U0001f9f3 My {TELLING} is gone.")
-    assert page.text_content(".verdict .words") == "Lost baggage claim94\u00a0%"
-    assert page.locator(".paths li").count() == 5
-    assert page.locator(".pill").all_text_contents() == ["Lost baggage claim", "Late flight"]
-    page.wait_for_selector("#answer mark")
-    assert page.text_content(".telling mark") == TELLING  # counted in characters, after one of two halves
-    assert page.text_content('[data-label="lost"] small') == "94\u00a0%"
+def visit(open_page, service):
+    return functools.partial(open_page, service[0])
 
 
 @pytest.mark.parametrize(
@@ -126,17 +46,6 @@ def test_an_answer_says_how_far_it_goes(visit, text, words):
     assert [word for word in words if word not in said] == []
 
 
-def test_it_speaks_the_language_of_the_browser_and_another(visit):
-    page = ready(visit(locale="zh-CN"))
-    classify(page, "UNSURE")
-    assert page.text_content(".verdict .chip") == "交给人工"
-    page.click("[data-language=en]")
-    assert page.text_content(".verdict .chip") == "For a person"
-    assert page.get_attribute("html", "lang") == "en"
-    page.reload()
-    assert ready(page).text_content("#classify span") == "Classify"
-
-
 def test_a_model_without_calibration_promises_nothing(visit, service):
     service[1].calibrated = False
     page = ready(visit())
@@ -146,22 +55,59 @@ def test_a_model_without_calibration_promises_nothing(visit, service):
     assert [body["sets"] for path, body in service[1].asked if "sets" in body] == [None]
 
 
-def test_hostile_texts_and_labels_are_shown_as_text(visit):
-    page = ready(visit())
-    for label in NAMES:
-        classify(page, f"[{label}] {MARKUP} {TELLING}")
-        page.wait_for_selector("#answer mark")
-        assert page.text_content(".verdict .words bdi") == NAMES[label]
-        assert page.text_content(".telling") == f"[{label}] {MARKUP} {TELLING}"
-    assert page.locator("img, script:not([src])").count() == 0
-    assert MARKUP in page.text_content("h1")
+def test_a_model_without_calibration_takes_the_place_of_one_that_had_it(visit, service):
+    page = ready(visit(expected=["422"]))
+    service[1].calibrated = False
+    page.fill("#text", "a text")
+    page.click("#classify")
+    page.wait_for_selector("#trouble:not([hidden])")
+    page.wait_for_selector("#about :text('it was not calibrated')")
+    classify(page, "a text")
+    assert "promises nothing" in page.text_content("#answer")
 
 
-def test_a_table_of_200_rows(visit, service):
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (500, '{"error": {"code": "internal", "message": "no", "request_id": "7"}}', "no (internal, request 7)"),
+        (503, '{"error": {"code": "unavailable", "message": "no", "request_id": "7"}}', "too busy"),
+        (413, "<html>", "too large"),
+        (502, "<html>", "cannot be reached"),
+        (200, "<html>", "cannot be reached"),
+    ],
+)
+def test_a_failure_is_told_and_leaves_no_answer_of_another_text(visit, status, body, said):
+    page = ready(visit(expected=[str(status)]))
+    classify(page, "a text")
+    page.route("**/predict", lambda route: route.fulfill(status=status, body=body))
+    page.fill("#text", "another text")
+    page.click("#classify")
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert said in page.text_content("#trouble")
+    assert page.is_hidden("#answer")
+    page.unroute("**/predict")
+    classify(page, "another text")
+    assert page.is_hidden("#trouble")
+
+
+def test_a_service_that_was_down_is_asked_again(visit):
+    page = visit(expected=["Failed to load"])  # the icon of the browser's tab counts too
+    ready(page)
+    page.route("**/info", lambda route: route.abort())
+    page.reload()
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "cannot be reached" in page.text_content("#trouble")
+    page.unroute("**/info")
+    classify(page, "a text")
+    assert page.text_content(".verdict .words bdi") == "Lost baggage claim"
+
+
+@pytest.mark.parametrize("refusal", [413, 503])
+def test_a_table_is_asked_for_in_portions_that_the_service_takes(visit, service, refusal):
     stub = service[1]
-    stub.most_documents = 20  # portions that are too large are halved
+    stub.most_documents, stub.refusal = 20, refusal  # portions that are too large are halved
     stub.busy = 2
-    page = ready(visit(expected=["413", "429"]))
+    page = ready(visit(expected=[str(refusal), "429"]))
     texts = [f"{i} {('GROUP', 'UNSURE', '')[i % 3]}" for i in range(200)]
     texts[7] = "  "
     classify_all(page, table(texts))
@@ -178,6 +124,20 @@ def test_a_table_of_200_rows(visit, service):
     assert page.text_content("#rows tbody .row") == "199"
 
 
+def test_a_table_is_stopped_and_goes_on(visit, service):
+    stub = service[1]
+    page = ready(visit(expected=["429"]))
+    stub.busy = 1_000
+    page.set_input_files("#file", table(["one", "two", "three"]))
+    page.click("#classify-all")
+    page.wait_for_selector("#said:text('busy')")
+    page.click("#stop")
+    page.wait_for_selector("#said:text('Stopped: 0 of 3 answered')")
+    stub.busy = 0
+    page.click("#classify-all")
+    page.wait_for_selector("#said:text('All 3 rows answered.')")
+
+
 def test_a_long_table_is_drawn_in_parts_and_downloaded_whole(visit):
     page = ready(visit())
     classify_all(page, table([str(i) for i in range(1_100)]))
@@ -192,11 +152,9 @@ def test_a_row_is_opened_corrected_and_walked_from(visit, service):
     classify_all(page, table(["one", "two", "three"]))
     page.click("#rows tbody tr >> nth=1")
     assert page.text_content("#answer-title") == "The answer · Row 2"
-    page.click('[data-label="late"]')
-    page.click("#chosen .main")
-    page.wait_for_selector(".written:not(:empty)")
+    correct(page, "late")
     page.click("[data-focus=after]")
-    page.click("[data-focus=yes]")
+    page.dblclick("[data-focus=yes]")  # twice the same is one correction
     page.wait_for_selector(".written:not(:empty)")
     assert service[1].corrections == [{"text": "two", "label": "late"}, {"text": "three", "label": "lost"}]
     assert [row["corrected_label"] for row in downloaded(page)] == ["", "late", "lost"]
@@ -250,24 +208,6 @@ def test_tables_are_read_as_spreadsheets_write_them(visit, content, texts):
     assert page.locator("#rows td.text").all_text_contents() == texts
 
 
-def test_a_token_is_asked_for_and_kept_for_the_tab(visit, service):
-    service[1].token = SECRET
-    page = visit(expected=["401"])
-    for token, said in (("wrong", "The service does not know this token."), (SECRET, "")):
-        page.wait_for_selector("#token-dialog[open]")
-        page.fill("#token", token)
-        page.keyboard.press("Enter")
-        if said:
-            page.wait_for_selector("#token-wrong:not(:empty)")
-            assert page.text_content("#token-wrong") == said
-    page.wait_for_selector("body[data-ready]", state="attached")
-    page.reload()
-    assert ready(page).is_hidden("#token-dialog")
-    assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
-    page.click("#forget")
-    page.wait_for_selector("#token-dialog[open]")
-
-
 def test_without_a_file_there_is_nothing_to_correct(visit, service):
     service[1].corrects = False
     page = ready(visit())
@@ -275,29 +215,7 @@ def test_without_a_file_there_is_nothing_to_correct(visit, service):
     assert "without a file for corrections" in page.text_content("#answer")
     page.click('[data-label="late"]')
     assert page.locator("#chosen button").count() == 0
-
-
-def test_all_of_it_goes_by_keyboard(visit, service):
-    page = ready(visit())
-    press = page.keyboard.press
-    press("Tab")
-    press("Enter")  # to the text
-    page.keyboard.type("UNSURE text")
-    press("Control+Enter")
-    page.wait_for_selector("#answer .verdict")
-    press("Tab")
-    tab_to(page, "[data-focus=no]")
-    press("Enter")
-    page.keyboard.type("name")
-    assert page.text_content("#found") == "Nothing found"
-    press("Escape")
-    page.keyboard.type("名字")
-    press("ArrowDown")
-    press("Enter")
-    press("Tab")
-    press("Enter")
-    page.wait_for_selector(".written:not(:empty)")
-    assert service[1].corrections == [{"text": "UNSURE text", "label": "名"}]
+    assert "without a file for corrections" in page.text_content("#chosen")
 
 
 def test_the_tree_goes_by_arrows(visit):
@@ -313,11 +231,3 @@ def test_the_tree_goes_by_arrows(visit):
     assert page.locator("#nodes [tabindex='0']").count() == 1
     assert page.locator("#nodes > li").count() == len(GROUPS)
     assert page.locator("#nodes [data-label]").count() == list(HOME.values()).count("travel")
-
-
-def tab_to(page, selector):
-    for _ in range(30):
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"{selector} cannot be reached by Tab")

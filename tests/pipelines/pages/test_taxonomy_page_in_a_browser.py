@@ -1,18 +1,11 @@
-"""The page of `taxonomy show --html` in Chromium: edits by hand, their file, and `taxonomy apply`.
-
-Needs playwright (`pip install playwright`) and a Chromium, which the project does not.
-"""
-
-import shutil
+"""The page of `taxonomy show --html` in Chromium: edits by hand, their file, and `taxonomy apply`."""
 
 import pytest
 
 from hierarchy import Group, Label, Taxonomy
 from pipelines.pages.taxonomy import taxonomy_page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+pytestmark = pytest.mark.slow
 
 STRANGE = (
     "it's", 'say "q"', "<img src=x onerror=alert(1)>", "\u202ertl", "C#", "-5 °", "a\nb\r", "名字", "$(x)`y`\\!",
@@ -27,14 +20,6 @@ TREE = Taxonomy(
     (Label("7", "no home"),),
     "shop\n# x",
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[1440, 390])
