@@ -38,13 +38,20 @@ def _delimiter(written: str) -> str:
     return TAB if checked_delimiter(written) == "\t" else written
 
 
+def _each_once(places: list[str]) -> list[str]:
+    if not places or len({Path(place).resolve() for place in places}) < len(places):
+        raise ValueError("the list must name at least one file, and each once")
+    return places
+
+
 class Data(BaseModel):
     """Where the documents are, and which of their columns hold what."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
-    train: Place | None = None
-    """training documents: a file, a folder of the datasets library, or a name on the hub"""
+    train: Place | Annotated[list[Place], AfterValidator(_each_once)] | None = None
+    """training documents: a file, a folder of the datasets library, or a name on the hub; or a list of such, in which
+    those behind the first correct what stands before them (corrections of `coarsefine serve`)"""
     valid: Place | None = None
     """validation documents; null cuts a stratified tenth from the training documents"""
     calibration: Place | None = None
@@ -73,6 +80,11 @@ class Data(BaseModel):
     """of CSV and TSV, one character (`tab` for a tab); null goes by suffix and header"""
     encoding: Annotated[str, AfterValidator(checked_encoding)] = "utf-8"
     """of CSV, TSV and JSON: `utf-8`, `utf-16`, `gb18030`, `big5`, `cp1252` or another codec of Python"""
+
+    @property
+    def training(self) -> list[str]:
+        """The training documents' places."""
+        return [self.train] if isinstance(self.train, str) else self.train or []
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -141,7 +153,7 @@ class Config(BaseModel):
     def in_run_folder(self) -> list[str]:
         """Return what lies in the run folder and is not of the run: output, taxonomy, documents."""
         run, data = self.run_folder.resolve(), self.data
-        places = (self.output, self.taxonomy, data.train, data.valid, data.calibration, data.test)
+        places = (self.output, self.taxonomy, *data.training, data.valid, data.calibration, data.test)
         return [place for place in places if place is not None and run in Path(place).resolve().parents]
 
     def settings(self) -> Settings:

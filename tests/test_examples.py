@@ -8,7 +8,9 @@ import json
 import re
 import shlex
 import shutil
+import socket
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,12 +96,22 @@ def read(text: str, file: Path) -> None:
 
 
 @pytest.fixture
-def shell(cli, hub, embedded, small_demo, monkeypatch):
-    """Run one command: ours in this process, others in a shell."""
+def shell(cli, hub, embedded, small_demo, monkeypatch, free_port):
+    """Run one command: ours in this process, or in one of its own until it is killed; others in a shell."""
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # processes take longer to start than these rows to fit
+    started = []
 
     def run(command: str, where: str) -> None:
+        command = command.replace("127.0.0.1:8000", f"127.0.0.1:{free_port}")
         if command.startswith(tuple(NOT_RUN)):
+            return
+        if re.search(r"&( *#.*)?$", command):
+            words = [*shlex.split(command.partition(" &")[0])[1:], "--port", str(free_port)]
+            started.append(subprocess.Popen([sys.executable, "-m", "coarsefine", *words]))
+            return
+        if command.startswith("kill %1"):
+            started[-1].terminate()
+            assert started.pop().wait(60) == 0, where
             return
         if not command.startswith("coarsefine "):
             subprocess.run(["bash", "-c", command], check=True)
@@ -112,7 +124,16 @@ def shell(cli, hub, embedded, small_demo, monkeypatch):
             raise done.exception
         assert done.exit_code == 0, f"{where}: {command}\n{done.output}"
 
-    return run
+    yield run
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def free_port():
+    """Find a port for what the examples start at 8000."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
 
 
 @pytest.fixture

@@ -54,8 +54,14 @@ def given(config: Config) -> dict[str, Any]:
     data = config.data.model_dump(mode="json", exclude_defaults=True)
     return {
         "taxonomy": None if config.taxonomy is None else for_others(config.taxonomy),
-        "data": {name: for_others(value) if isinstance(value, str) else value for name, value in data.items()},
+        "data": {name: _for_others(value) for name, value in data.items()},
     }
+
+
+def _for_others(value: Any) -> Any:
+    if isinstance(value, list):
+        return [*map(_for_others, value)]
+    return for_others(value) if isinstance(value, str) else value
 
 
 def with_calibration(record: Record, file: str, data: Data) -> Record:

@@ -1,6 +1,6 @@
 """``coarsefine cross-validate``: figures with their spread, and out-of-fold predictions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,8 @@ def validated_folds(
 ) -> "CrossValidation":
     """Cross-validate on the training documents of a config; rows and ids are those of their file.
 
+    Without ids, those of several files have ``file:row`` for one.
+
     Parameters
     ----------
     config
@@ -87,9 +89,12 @@ def validated_folds(
         taxonomy, checked = read_checked({"train": train}, config, taxonomy_named(config), cache=folder / "documents")
         documents = checked["train"]
         assert documents.rows is not None  # noqa: S101 - a check gives them; this tells the type checker
-        rows = read()["row"][documents.rows.tolist()]
-        sources = None if source_column is None else _column(read, source_column, "--source-column", rows)
-        ids = None if id_column is None else _column(read, id_column, "--id", rows)
+        places, table = documents.rows.tolist(), read()
+        rows = table["row"][places]
+        sources = None if source_column is None else _column(read, source_column, "--source-column", places)
+        ids = None if id_column is None else _column(read, id_column, "--id", places)
+        if ids is None and "file" in table.column_names:
+            ids = [f"{file}:{row}" for file, row in zip(table["file"][places], rows, strict=True)]
         result = cross_validate(
             new_classifier(config, taxonomy),
             replace(documents, rows=np.arange(len(documents))),
@@ -110,12 +115,10 @@ def validated_folds(
     )
 
 
-def _column(read: "Callable[..., Dataset]", column: str, option: str, rows: Sequence[int]) -> list[str | None]:
-    """Read one more column of the documents, as text, for those at some rows."""
+def _column(read: "Callable[..., Dataset]", column: str, option: str, places: list[int]) -> list[str | None]:
+    """Read one more column of the documents, as text, for those at some places."""
     with naming(label=option):
-        table = read(label=column)
-    value_of = dict(zip(table["row"], table["label"], strict=True))
-    return [value_of[row] for row in rows]
+        return list(read(label=column)["label"][places])
 
 
 def _show(result: "CrossValidation") -> None:

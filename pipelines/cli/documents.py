@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ROLES = ("train", "valid", "calibration", "test")
+OF_CORRECTIONS = ("text", "label")  # columns that the service writes
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
-Source: TypeAlias = tuple[str, str | None]  # a file, folder or name on the hub, and which split of it
+# A file, folder or name on the hub, or several that are read one after the other, and which split of it.
+Source: TypeAlias = tuple[str | Sequence[str], str | None]
 Cut: TypeAlias = "Callable[[Part], tuple[np.ndarray, np.ndarray]]"  # documents -> places in training and validation
 
 
@@ -70,6 +73,8 @@ def taxonomy_named(config: "Config", **shape: Any) -> Taxonomy | None:
 def read_table(source: Source, data: "Data", *, cache: Path | None = None, label: str | None = "") -> "Dataset":
     """Read documents with the columns that a config names, or with another label column, or none.
 
+    A file behind the first may hold corrections: where it lacks the columns named, ``text`` and ``label`` are read.
+
     Parameters
     ----------
     source
@@ -82,10 +87,31 @@ def read_table(source: Source, data: "Data", *, cache: Path | None = None, label
         Column in place of the label's, or None.
     """
     from pipelines.data.reading import read_documents
+    from pipelines.data.tables import joined_tables
 
-    place, split = source
-    label, group = (data.label, data.group) if label == "" else (label, None)
-    return read_documents(place, **data.reading, label=label, group=group, split=split, cache_dir=cache)
+    places, split = source
+    named, group = (data.label, data.group) if label == "" else (label, None)
+    options: dict[str, Any] = {**data.reading, "group": group, "split": split, "cache_dir": cache}
+
+    def read(place: str, *, corrects: bool) -> "Dataset":
+        try:
+            return read_documents(place, **{**options, "label": named})
+        except DataError:
+            if corrects and label == "" and (data.text, named) != OF_CORRECTIONS:
+                with suppress(DataError):
+                    return read_documents(place, **{**options, "text": "text", "label": "label"})
+            raise
+
+    if isinstance(places, str):
+        return read(places, corrects=False)
+    each: dict[str, Source] = {place: (place, split) for place in places}
+    return joined_tables(_for_each(each, lambda place: read(place, corrects=place != places[0])))
+
+
+def where_of(source: Source) -> str:
+    """Return what documents are called: their place, or their places."""
+    places, _ = source
+    return places if isinstance(places, str) else ", ".join(places)
 
 
 def read_checked(
@@ -107,16 +133,16 @@ def read_checked(
     from pipelines.data.checks import check_table
 
     tables = _for_each(sources, lambda role: read_table(sources[role], config.data, cache=cache))
-    tree = _taxonomy_of(tables["train"], sources["train"][0], config) if taxonomy is None else taxonomy
+    tree = _taxonomy_of(tables["train"], where_of(sources["train"]), config) if taxonomy is None else taxonomy
 
     def check(role: str) -> "Checked":
         keep_empty, of_data = role in ("calibration", "test"), taxonomy is None
-        return check_table(tables[role], tree, where=sources[role][0], keep_empty=keep_empty, of_data=of_data)
+        return check_table(tables[role], tree, where=where_of(sources[role]), keep_empty=keep_empty, of_data=of_data)
 
     checked = _for_each(sources, check)
     for role, found in checked.items():
         for line in found.report.lines(tree, training=role == "train"):
-            logger.info("%s: %s", sources[role][0], line)
+            logger.info("%s: %s", where_of(sources[role]), line)
     return tree, {role: found.documents for role, found in checked.items()}
 
 
@@ -140,7 +166,7 @@ def read_parts(
     taxonomy, checked = read_checked(sources, config, taxonomy, cache=config.run_folder / "documents")
     parts = {}
     for role, documents in checked.items():
-        place, split = sources[role]
+        place, split = where_of(sources[role]), sources[role][1]
         parts[role] = Part(documents, place if split is None else f"{place} ({split})")
     if "valid" not in parts:
         whole = checked["train"]
@@ -148,7 +174,7 @@ def read_parts(
         if len(held_out):
             logger.info("validation: %d of %d training documents", len(held_out), len(whole))
             for role, places in (("train", kept), ("valid", held_out)):
-                parts[role] = Part(whole.select(places), f"a part of {sources['train'][0]}")
+                parts[role] = Part(whole.select(places), f"a part of {where_of(sources['train'])}")
     if "test" in roles and "test" not in parts and "valid" in parts:
         valid = parts["valid"]
         logger.warning("no test documents are named (data.test): figures on validation documents are a little too good")
@@ -277,11 +303,11 @@ def _for_each(sources: Mapping[str, Source], step: "Callable[[str], T]") -> dict
     """Do a step for each role; what is wrong with any is told at once."""
     done: dict[str, T] = {}
     refused = []
-    for role, (place, _) in sources.items():
+    for role, source in sources.items():
         try:
             done[role] = step(role)
         except DataError as error:
-            refused.append(DataError(error.problems, error.where or place, error.hint))
+            refused.append(DataError(error.problems, error.where or where_of(source), error.hint))
     if refused:
         raise combined(refused)
     return done

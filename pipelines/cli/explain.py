@@ -59,12 +59,13 @@ def explain(
 
 
 def _document(source: "Source", row: int, data: "Data") -> str:
-    from pipelines.cli.documents import read_table
+    from pipelines.cli.documents import read_table, where_of
 
     documents = read_table(source, data, label=None)
     rows = documents["row"][:]
     if row not in rows:
-        raise DataError(f"there is no document in row {row}: the rows go from {rows[0]} to {rows[-1]}", source[0])
+        there = f"the rows go from {rows[0]} to {rows[-1]}"
+        raise DataError(f"there is no document in row {row}: {there}", where_of(source))
     return str(documents[rows.index(row)]["text"])
 
 

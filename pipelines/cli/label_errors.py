@@ -83,19 +83,20 @@ def label_errors(
 
 def _excerpts(config: "Config", found: "Sequence[LabelError]") -> dict[int, str]:
     """Find the texts by their hashes, so that they need not stand where they stood."""
-    from pipelines.cli.documents import read_table, sources_of
+    from pipelines.cli.documents import read_table, sources_of, where_of
     from pipelines.cross_validation.label_review import excerpt
     from pipelines.data.documents import Documents
 
     data, wanted = config.data, {one.key for one in found}
-    table = read_table(sources_of(config, ("train",))["train"], data, cache=config.run_folder / "documents")
+    train = sources_of(config, ("train",))["train"]
+    table = read_table(train, data, cache=config.run_folder / "documents")
     excerpts = {}
     for batch in table.select_columns(["text"]).iter(1000):
         for key, text in zip(Documents(batch["text"], ()).keys().tolist(), batch["text"], strict=True):
             if key in wanted:
                 excerpts[key] = excerpt(text)
     if len(excerpts) < len(wanted):
-        logger.warning("%d of %d texts are not in %s", len(wanted) - len(excerpts), len(wanted), data.train)
+        logger.warning("%d of %d texts are not in %s", len(wanted) - len(excerpts), len(wanted), where_of(train))
     return excerpts
 
 

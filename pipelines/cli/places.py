@@ -76,7 +76,8 @@ def _named_by(config: "Config") -> dict[str, str | Path | None]:
     encoders = {"classifier.encoder": settings.encoder, "classifier.label_encoder": settings.label_encoder}
     return {
         "taxonomy": config.taxonomy,
-        **{f"data.{role}": getattr(config.data, role) for role in ROLES},
+        **{f"data.{role}": getattr(config.data, role) for role in ROLES[1:]},
+        **{f"data.train[{number}]": place for number, place in enumerate(config.data.training)},
         **{name: place for name, place in encoders.items() if place not in NO_FOLDERS},
     }
 

@@ -4,10 +4,10 @@ One pass over the documents, in bounded memory, finds which labels they name and
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from itertools import count, repeat
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -29,7 +29,8 @@ ROWS_IN_MEMORY = 200
 EXAMPLES = 10  # rows kept of each kind of finding
 FEW = 3  # a label with fewer documents than this cannot be validated
 T = TypeVar("T")
-Row: TypeAlias = tuple[str | None, str | None, str | None, int, int]  # text, label, group, how many labels, row
+Row: TypeAlias = tuple[str | None, str | None, str | None, int]  # text, label, group, how many labels
+RowAt: TypeAlias = Callable[[int], int | str]  # where the document at some place stands, for a person
 
 
 @dataclass
@@ -48,17 +49,17 @@ class Findings(Generic[T]):
 
 @dataclass
 class Scan:
-    """One pass over the documents; what is kept of each takes 24 bytes, however long it is."""
+    """One pass over the documents; what is kept of each takes 16 bytes, however long it is."""
 
     pair: np.ndarray  # (documents,) which of `pairs`; -1 where the document is left out
     hashes: np.ndarray  # (documents,) of the folded text; 0 for an empty one
-    rows: np.ndarray  # (documents,)
+    row_at: RowAt
     pairs: dict[Pair, int] = field(default_factory=dict)
     counts: list[int] = field(default_factory=list)  # documents of each pair
-    first_rows: list[int] = field(default_factory=list)
-    empty: Findings[int] = field(default_factory=Findings)  # rows
+    first: list[int] = field(default_factory=list)  # place of the first document of each pair
+    empty: Findings[int] = field(default_factory=Findings)  # places
     unlabelled: Findings[int] = field(default_factory=Findings)
-    several: Findings[tuple[int, str]] = field(default_factory=Findings)  # (row, labels as JSON)
+    several: Findings[tuple[int, str]] = field(default_factory=Findings)  # (place, labels as JSON)
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class Checked:
     Parameters
     ----------
     documents
-        Without the empty ones and those of retired labels; each with the id of its label, and its place among all as
-        its row.
+        Without the empty ones, those of retired labels and those that a later file corrects; each with the id of its
+        label, and its place among all as its row.
     report
         What was found.
     """
@@ -81,13 +82,29 @@ class Checked:
 def check_table(
     table: "Dataset", taxonomy: Taxonomy | None = None, *, where: str = "", keep_empty: bool = False, **options: Any
 ) -> Checked:
-    """Check the documents of a table, as `pipelines.data.reading.read_documents` returns it; see `check_documents`.
+    """Check the documents of a table, as `read_documents` or `joined_tables` returns it; see `check_documents`.
 
     Of its columns, ``text`` and ``label`` must be there. The texts stay on disk.
     """
-    if "label" not in table.column_names:
+    names = table.column_names
+    if "label" not in names:
         raise DataError(Remedy("the documents were read without labels; name the label column with ", "label"), where)
+    if "file" in names:
+        import pyarrow.compute as pc
+
+        files = table.data.column("file")
+        options["corrections"] = pc.sum(pc.not_equal(files, files[0])).as_py()
+    options["row_at"] = _row_at(table) if "row" in names else int
     return check_documents(table["text"], _table_rows(table), taxonomy, where=where, keep_empty=keep_empty, **options)
+
+
+def _row_at(table: "Dataset") -> RowAt:
+    rows, files = table["row"], table["file"] if "file" in table.column_names else None
+
+    def row_at(place: int) -> int | str:
+        return rows[place] if files is None else f"{files[place]}:{rows[place]}"
+
+    return row_at
 
 
 def check_documents(
@@ -100,6 +117,8 @@ def check_documents(
     merge_spellings: bool = True,
     known: Collection[str] = (),
     of_data: bool = False,
+    row_at: RowAt = int,
+    corrections: int = 0,
 ) -> Checked:
     """Find the label of every document, and everything that is odd about the data.
 
@@ -122,11 +141,15 @@ def check_documents(
         Without a taxonomy: labels of other documents, whose spelling is taken over.
     of_data
         The taxonomy was made of the training documents' labels, and messages speak of these.
+    row_at
+        Says where the document at some place stands.
+    corrections
+        How many of the last documents correct those before them, see `_corrected`.
 
     Returns
     -------
     Checked
-        Documents, label ids and report. Duplicates and conflicts are kept and reported.
+        Documents, label ids and report. Duplicates and other conflicts are kept and reported.
 
     Raises
     ------
@@ -134,7 +157,7 @@ def check_documents(
         With all at once: documents without a label or with several, labels that the taxonomy lacks or has
         under several groups, or no document left.
     """
-    scan = _scanned(rows, len(texts), keep_empty)
+    scan = _scanned(rows, len(texts), keep_empty, row_at)
     matches = _matches(scan, taxonomy, known, merge_spellings=merge_spellings)
     problems = label_problems(scan, taxonomy, matches, of_data=of_data)
     if problems:
@@ -146,7 +169,11 @@ def check_documents(
     of_pair = np.array([code_of.get(match.id, -1) for match in matches], dtype=np.int64)
     kept = np.flatnonzero(scan.pair >= 0)
     codes = of_pair[scan.pair[kept]]
-    counts = np.bincount(codes, minlength=len(label_ids))
+    corrected = _corrected(scan.hashes[kept], codes, kept >= len(texts) - corrections)
+    kept = kept[~corrected]
+    present, codes = np.unique(codes[~corrected], return_inverse=True)
+    label_ids = [label_ids[code] for code in present]
+    counts, with_documents = np.bincount(codes), set(label_ids)
     of_tree = () if taxonomy is None else taxonomy.all_labels
     report = DataReport(
         documents=len(texts),
@@ -156,10 +183,11 @@ def check_documents(
         median=float(np.median(counts)),
         most=int(counts.max()),
         empty=scan.empty.total,
-        empty_rows=tuple(scan.empty.first),
-        without_documents=tuple(label.id for label in of_tree if label.id not in code_of),
+        empty_rows=tuple(map(row_at, scan.empty.first)),
+        corrected=int(corrected.sum()),
+        without_documents=tuple(label.id for label in of_tree if label.id not in with_documents),
         few=tuple(label_ids[code] for code in np.flatnonzero(counts < FEW)),
-        **_repeated(texts, kept, label_ids, codes, scan.hashes[kept], scan.rows[kept]),
+        **_repeated(texts, kept, label_ids, codes, scan.hashes[kept], row_at),
         **_written_differently(scan, taxonomy, matches),
         **({} if taxonomy is None else _in_other_groups(scan, taxonomy, matches) | _gone(scan, taxonomy, matches)),
     )
@@ -169,43 +197,59 @@ def check_documents(
     return Checked(used, report)
 
 
-def _scanned(documents: Iterable[Row], n: int, keep_empty: bool) -> Scan:
+def _scanned(documents: Iterable[Row], n: int, keep_empty: bool, row_at: RowAt) -> Scan:
     """Go over the documents once; those without text count only where they are kept."""
-    scan = Scan(np.full(n, -1, np.int64), np.zeros(n, np.uint64), np.zeros(n, np.int64))
+    scan = Scan(np.full(n, -1, np.int64), np.zeros(n, np.uint64), row_at)
     shown = progress(documents, total=n, what="Checking documents", unit="documents")
-    for position, (text, label, group, labels, row) in enumerate(shown):
-        scan.rows[position] = row
+    for position, (text, label, group, labels) in enumerate(shown):
         text = match_key(text or "")
         if text:
             digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
             scan.hashes[position] = int.from_bytes(digest, "little")
         else:
-            scan.empty.add(row)
+            scan.empty.add(position)
             if not keep_empty:
                 continue
         if label is None or is_blank(label):
-            scan.unlabelled.add(row)
+            scan.unlabelled.add(position)
         elif labels > 1:
-            scan.several.add((row, label))
+            scan.several.add((position, label))
         else:
             pair = scan.pairs.setdefault((label, None if is_blank(group or "") else group), len(scan.pairs))
             if pair == len(scan.counts):
                 scan.counts.append(0)
-                scan.first_rows.append(row)
+                scan.first.append(position)
             scan.counts[pair] += 1
             scan.pair[position] = pair
     return scan
 
 
 def _table_rows(table: "Dataset") -> Iterator[Row]:
-    """Read the columns ``text`` and ``label`` and, where there are, ``group``, ``label_count`` and ``row``."""
-    wanted = [name for name in ("text", "label", "group", "label_count", "row") if name in table.column_names]
-    places = count()
+    """Read the columns ``text`` and ``label`` and, where there are, ``group`` and ``label_count``."""
+    wanted = [name for name in ("text", "label", "group", "label_count") if name in table.column_names]
     for batch in table.with_format(None).select_columns(wanted).iter(ROWS_IN_MEMORY):
-        yield from zip(
-            batch["text"], batch["label"], batch.get("group") or repeat(None), batch.get("label_count") or repeat(1),
-            batch.get("row") or places, strict=False,
-        )  # fmt: skip
+        groups, labels = batch.get("group") or repeat(None), batch.get("label_count") or repeat(1)
+        yield from zip(batch["text"], batch["label"], groups, labels, strict=False)
+
+
+def _corrected(hashes: np.ndarray, codes: np.ndarray, corrects: np.ndarray) -> np.ndarray:
+    """Find the documents whose label a later one corrects.
+
+    The last document of a text decides its label where it is a correction: the others of that text with another label
+    are corrected.
+
+    Parameters
+    ----------
+    hashes, codes
+        (documents,) of text and label; a hash of 0 is that of no text.
+    corrects
+        (documents,) whether it is a correction. These stand behind all others.
+    """
+    if not corrects.any():
+        return corrects
+    _, text, back = np.unique(hashes[::-1], return_index=True, return_inverse=True)
+    last = len(hashes) - 1 - text[back[::-1]]  # the last document with the text of each
+    return corrects[last] & (codes != codes[last]) & (hashes != 0)
 
 
 def _repeated(
@@ -214,7 +258,7 @@ def _repeated(
     label_ids: list[str],
     codes: np.ndarray,
     hashes: np.ndarray,
-    rows: np.ndarray,
+    row_at: RowAt,
 ) -> dict[str, Any]:
     """Count texts that come again with the same label, and with another; all arrays are (documents kept,)."""
     order = np.lexsort((codes, hashes))
@@ -236,7 +280,7 @@ def _repeated(
             Conflict(
                 text=shortened(text),
                 labels=tuple(label_ids[code] for code in np.unique(codes[members])),
-                rows=tuple(int(row) for row in rows[members[:EXAMPLES]]),
+                rows=tuple(map(row_at, kept[members[:EXAMPLES]].tolist())),
             )
         )
     return {

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from itertools import count, repeat
+from itertools import repeat
 from types import MappingProxyType
 from typing import Any
 
@@ -93,7 +93,7 @@ def check_labels(
             for word, match in meanings(given, taxonomy, words).items()
         }
         said = [text_of[word] for word in given]
-    rows = zip(texts, said, repeat(None), repeat(1), count())
+    rows = zip(texts, said, repeat(None), repeat(1))
     checked = check_documents(
         texts, rows, taxonomy, where=where, keep_empty=keep_empty, merge_spellings=merge_spellings, known=known
     )

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hierarchy.errors import PROBLEMS_SHOWN, Remedy
@@ -37,7 +37,7 @@ class Conflict:
 
     text: str
     labels: tuple[str, ...]
-    rows: tuple[int, ...]
+    rows: tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class DataReport:
         Documents whose label was merged into another, for which they count, and the cases.
     retired, retired_labels
         Documents whose label was retired, which are left out, and the cases.
+    corrected
+        Documents whose label a later file corrects, which are left out.
     """
 
     documents: int
@@ -78,7 +80,7 @@ class DataReport:
     median: float
     most: int
     empty: int = 0
-    empty_rows: tuple[int, ...] = ()
+    empty_rows: tuple[int | str, ...] = ()
     duplicates: int = 0
     conflicting: int = 0
     conflicts: tuple[Conflict, ...] = ()
@@ -92,6 +94,7 @@ class DataReport:
     merged_labels: tuple[str, ...] = ()
     retired: int = 0
     retired_labels: tuple[str, ...] = ()
+    corrected: int = 0
 
     def lines(self, taxonomy: "Taxonomy | None" = None, *, training: bool = False) -> list[str]:
         """Return the report as plain lines, the figures first and then each finding.
@@ -118,9 +121,11 @@ class DataReport:
             what = count(self.retired, "document")
             found.append(f"{what} whose label was retired, left out: {some(self.retired_labels)}")
         if self.empty:
-            what = "left out" if self.used < self.documents - self.retired else "kept"
+            what = "left out" if self.used < self.documents - self.retired - self.corrected else "kept"
             rows = some(self.empty_rows, self.empty)
             found.append(f"{count(self.empty, 'empty document')} {what} (rows {rows})")
+        if self.corrected:
+            found.append(f"{count(self.corrected, 'document')} whose label a later file corrects (left out)")
         if self.duplicates:
             what = "document that repeats" if self.duplicates == 1 else "documents that repeat"
             found.append(f"{self.duplicates:,} {what} an earlier one and its label (kept)")
@@ -171,13 +176,15 @@ def label_problems(
             )
         )
     elif scan.unlabelled.total:
-        what, rows = count(scan.unlabelled.total, "document"), some(scan.unlabelled.first, scan.unlabelled.total)
+        what = count(scan.unlabelled.total, "document")
+        rows = some([scan.row_at(place) for place in scan.unlabelled.first], scan.unlabelled.total)
         found.append(f"{what} without a label (rows {rows}); give each one, or take it out")
     if scan.several.total:
         what = f"{count(scan.several.total, 'document')} with"
         if not scan.pairs and not scan.unlabelled.total:
             what = f"all {count(scan.several.total, 'document')} have"
-        rows = some([f"{row}: {_shown(labels)}" for row, labels in scan.several.first], scan.several.total)
+        shown = [f"{scan.row_at(place)}: {_shown(labels)}" for place, labels in scan.several.first]
+        rows = some(shown, scan.several.total)
         found.append(f"{what} several labels (rows {rows}); one label a document is predicted: keep one of them")
     if taxonomy is not None:
         found += _unresolved(scan, taxonomy, matches, OF_DATA if of_data else OF_TAXONOMY)
@@ -200,7 +207,8 @@ class _Case:
 
     label: str
     group: str | None
-    row: int
+    place: int
+    row: int | str = ""
     documents: int = 0
 
     def __str__(self) -> str:
@@ -218,16 +226,16 @@ def _unresolved(scan: "Scan", taxonomy: "Taxonomy", matches: list[Match], words:
         by_name[match_key(label.name)].append(label)
     ambiguous: dict[Pair, _Case] = {}
     unknown: dict[Pair, _Case] = {}
-    for pair, is_unclear, documents, row in zip(scan.pairs, unclear, scan.counts, scan.first_rows, strict=True):
+    for pair, is_unclear, documents, place in zip(scan.pairs, unclear, scan.counts, scan.first, strict=True):
         if not is_unclear:
             continue
         name, group = pair
         # The group says nothing about a label that is nowhere: one case for all groups.
         key, cases = (pair, ambiguous) if len(by_name[match_key(name)]) > 1 else ((name, None), unknown)
-        cases.setdefault(key, _Case(name, group, row)).documents += documents
+        cases.setdefault(key, _Case(name, group, place)).documents += documents
 
     most = max(LABELS_SHOWN - len(unknown), LABELS_SHOWN // 2)
-    shown, rest = _commonest(ambiguous, most)
+    shown, rest = _commonest(ambiguous, most, scan)
     found: list[str] = []
     for case in shown:
         labels = by_name[match_key(case.label)]
@@ -242,7 +250,7 @@ def _unresolved(scan: "Scan", taxonomy: "Taxonomy", matches: list[Match], words:
         found.append(Remedy(problem, "group", f", or write the id: {candidates}"))
     if rest:
         found.append(f"{rest} that stand under several groups")
-    shown, rest = _commonest(unknown, LABELS_SHOWN - len(shown))
+    shown, rest = _commonest(unknown, LABELS_SHOWN - len(shown), scan)
     for case in shown:
         near = ", ".join(repr(taxonomy.label_named(near)) for near in taxonomy.nearest(case.label))
         remedy = f"nearest: {near}" if near else f"nothing in it is alike: {add}, or take it out"
@@ -252,13 +260,13 @@ def _unresolved(scan: "Scan", taxonomy: "Taxonomy", matches: list[Match], words:
     return found
 
 
-def _commonest(cases: dict[Pair, _Case], most: int) -> tuple[list[_Case], str]:
+def _commonest(cases: dict[Pair, _Case], most: int, scan: "Scan") -> tuple[list[_Case], str]:
     """Return the cases to show, and in words how many are left."""
-    ordered = sorted(cases.values(), key=lambda case: (-case.documents, case.row))
+    ordered = sorted(cases.values(), key=lambda case: (-case.documents, case.place))
     rest = ordered[most:]
     documents = sum(case.documents for case in rest)
     left = f"{len(rest):,} more ({count(documents, 'document')})" if rest else ""
-    return ordered[:most], left
+    return [replace(case, row=scan.row_at(case.place)) for case in ordered[:most]], left
 
 
 def _shown(labels: str) -> str:

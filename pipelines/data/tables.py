@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import islice
@@ -108,6 +108,22 @@ def table_in_memory(read: Reader, columns: Columns, where: str) -> "Dataset":
         batches = list(_batches(read(notes), notes, schema))
     tell(notes, where)
     return Dataset(pa.Table.from_batches(batches, schema))
+
+
+def joined_tables(tables: Mapping[str, "Dataset"]) -> "Dataset":
+    """Return tables one behind the other, with a column ``file`` that says where each document stands.
+
+    Parameters
+    ----------
+    tables
+        File -> documents, all with the same columns; what lies on disk stays there.
+    """
+    from datasets import concatenate_datasets
+
+    names = {file: Path(file).name for file in tables}
+    short = len(set(names.values())) == len(names)  # what tells them apart
+    files = [names[file] if short else file for file, table in tables.items() for _ in range(len(table))]
+    return concatenate_datasets([*tables.values()]).add_column("file", files)
 
 
 def tell(notes: Iterable[str], where: str) -> None:

@@ -42,17 +42,20 @@ class Process:
 
     def __init__(self, folder: Path, log: Path, *options: str, port: int = 0) -> None:
         self.log = log
-        command = [sys.executable, "-m", "coarsefine", "serve", str(folder), "--port", str(port), *options]
+        command = self.started(folder, port, *options)
         with log.open("w") as stream:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, stderr=stream, env=os.environ | {"COARSEFINE_TOKEN": TOKEN}
             )
         end = time.monotonic() + 120
-        while not (ready := re.search(r"ready at http://127\.0\.0\.1:(\d+)", log.read_text(encoding="utf-8"))):
+        while not (ready := re.search(r"ready at http://[\d.]+:(\d+)", log.read_text(encoding="utf-8"))):
             assert self.process.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < end
             time.sleep(0.05)
         self.port = int(ready[1])
+
+    def started(self, folder: Path, port: int, *options: str) -> list[str]:
+        return [sys.executable, "-m", "coarsefine", "serve", str(folder), "--port", str(port), *options]
 
     def request(self, texts: list[str]) -> bytes:
         body = json.dumps({"texts": texts}).encode()
