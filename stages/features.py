@@ -292,7 +292,7 @@ def token_key(segmenter: "Segmenter") -> str:
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
     """Everything but the texts that unit vectors depend on."""
     from stages.coarse.encoder import ENCODING_VERSION
-    from stages.coarse.segments import WINDOWS_VERSION
+    from stages.coarse.segments import CHOICE_VERSION, WINDOWS_VERSION
 
     return cache_key(
         code=[WINDOWS_VERSION, ENCODING_VERSION],
@@ -300,7 +300,7 @@ def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
         tokens=token_key(segmenter),
         encoder=encoder.fingerprint(),
         windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments, segmenter.unit_tokens],
-        **({} if segmenter.opinion is None else {"opinion": segmenter.opinion.key}),
+        **({} if segmenter.opinion is None else {"opinion": [CHOICE_VERSION, segmenter.opinion.key]}),
     )
 
 
