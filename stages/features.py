@@ -143,7 +143,7 @@ class FeatureExtractor:
         *,
         ngrams: "sparse.csr_matrix | None" = None,
     ) -> Inputs:
-        """Put n-grams beside what the neural part has read of `texts`, and tell where nothing is known.
+        """Put n-grams beside what the neural part has read of `texts`, and tell which say nothing.
 
         Parameters
         ----------
@@ -157,9 +157,7 @@ class FeatureExtractor:
         vectors, logits = neural or (None, None)
         if ngrams is None and self.vectorizer is not None:
             ngrams = self.vectorizer.transform(texts)
-        # An encoder knows something of every text but a blank one.
-        known = np.array([not is_blank(text) for text in texts]) if ngrams is None or neural else ngrams.getnnz(1) > 0
-        return Inputs(vectors, logits, ngrams, known)
+        return Inputs(vectors, logits, ngrams, np.array([is_blank(text) for text in texts], dtype=bool))
 
 
 def cached_tokens(texts: Sequence[str], segmenter: "Segmenter", folder: Path, *, what: str) -> DocumentArrays:
