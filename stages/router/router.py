@@ -10,7 +10,7 @@ training. The weights are a `Fusion`, which `stages.router.fusion` fits.
 probability is 0, inside it sums to 1.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -174,8 +174,21 @@ class Router:
                 "the model's scores are no numbers: its weights are damaged, or its training went astray: copy the "
                 "model again, or train again with a lower learning rate"
             )
-        heard = [fusion, self.coarse_fusion] if fusion.coarse or not in_beam.all() else [fusion]
-        return Routed(probabilities, np.exp(coarse), in_beam, energy, routing, _known(inputs, heard))
+        known = _known(inputs, self.heard(fusion, groups=not in_beam.all()))
+        return Routed(probabilities, np.exp(coarse), in_beam, energy, routing, known)
+
+    def heard(self, fusion: Fusion, *, groups: bool = False) -> set[str]:
+        """Experts that have a say in the labels, by the names of `Fusion` fields.
+
+        Parameters
+        ----------
+        fusion
+            Of the labels.
+        groups
+            Whether the coarse stage chooses the groups whose labels are scored; else it has a say by its own weight.
+        """
+        stages = [fusion, self.coarse_fusion] if groups or fusion.coarse else [fusion]
+        return {name for name in ("neural", "lexical") if any(getattr(stage, name) for stage in stages)}
 
     def log_coarse(self, inputs: Inputs) -> np.ndarray:
         """Log-probability of each group by the coarse stage, (documents, groups) float32."""
@@ -232,17 +245,16 @@ class Router:
         return scores
 
 
-def _known(inputs: Inputs, heard: Iterable[Fusion]) -> np.ndarray:
-    """Whether an expert that has a weight knows anything of a document, (documents,) bool.
+def _known(inputs: Inputs, heard: Collection[str]) -> np.ndarray:
+    """Whether an expert that has a say knows anything of a document, (documents,) bool.
 
     The encoder knows something of every text but a blank one, the n-grams where one of the vocabulary stands in it.
     """
     known = np.zeros(len(inputs), dtype=bool)
-    for fusion in heard:
-        if fusion.neural:
-            known |= True if inputs.blank is None else ~inputs.blank
-        if fusion.lexical and inputs.ngrams is not None:
-            known |= inputs.ngrams.getnnz(1) > 0
+    if "neural" in heard:
+        known |= True if inputs.blank is None else ~inputs.blank
+    if "lexical" in heard and inputs.ngrams is not None:
+        known |= inputs.ngrams.getnnz(1) > 0
     return known
 
 
