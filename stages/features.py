@@ -143,7 +143,7 @@ class FeatureExtractor:
         *,
         ngrams: "sparse.csr_matrix | None" = None,
     ) -> Inputs:
-        """Put n-grams beside what the neural part has read of `texts`, and tell where nothing is known.
+        """Put n-grams beside what the neural part has read of `texts`, and tell which say nothing.
 
         Parameters
         ----------
@@ -157,9 +157,7 @@ class FeatureExtractor:
         vectors, logits = neural or (None, None)
         if ngrams is None and self.vectorizer is not None:
             ngrams = self.vectorizer.transform(texts)
-        # An encoder knows something of every text but a blank one.
-        known = np.array([not is_blank(text) for text in texts]) if ngrams is None or neural else ngrams.getnnz(1) > 0
-        return Inputs(vectors, logits, ngrams, known)
+        return Inputs(vectors, logits, ngrams, np.array([is_blank(text) for text in texts], dtype=bool))
 
 
 def cached_tokens(texts: Sequence[str], segmenter: "Segmenter", folder: Path, *, what: str) -> DocumentArrays:
@@ -292,7 +290,7 @@ def token_key(segmenter: "Segmenter") -> str:
 def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
     """Everything but the texts that unit vectors depend on."""
     from stages.coarse.encoder import ENCODING_VERSION
-    from stages.coarse.segments import WINDOWS_VERSION
+    from stages.coarse.segments import CHOICE_VERSION, WINDOWS_VERSION
 
     return cache_key(
         code=[WINDOWS_VERSION, ENCODING_VERSION],
@@ -300,7 +298,7 @@ def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
         tokens=token_key(segmenter),
         encoder=encoder.fingerprint(),
         windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments, segmenter.unit_tokens],
-        **({} if segmenter.opinion is None else {"opinion": segmenter.opinion.key}),
+        **({} if segmenter.opinion is None else {"opinion": [CHOICE_VERSION, segmenter.opinion.key]}),
     )
 
 

@@ -57,7 +57,8 @@ class LabelSpace:
     def group_mass(self, probabilities: np.ndarray) -> np.ndarray:
         """Sum the probabilities of each group's labels: (documents, groups) float64 from (documents, labels)."""
         starts = np.flatnonzero(np.diff(self.group_of[: probabilities.shape[1]], prepend=-1))
-        return np.add.reduceat(probabilities.astype(np.float64), starts, axis=1)
+        mass: np.ndarray = np.add.reduceat(probabilities.astype(np.float64), starts, axis=1)
+        return mass.clip(max=1.0)  # a row of float32 sums to 1 within rounding
 
     def with_untrained(self, labels: Sequence[str], taxonomy: Taxonomy) -> "LabelSpace":
         """Put those of some labels that have no training documents after the others, and their groups likewise."""

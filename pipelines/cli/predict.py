@@ -94,7 +94,7 @@ def predict(
 
     data = work.config.data
     with writing(work, checked=[output_file("--out", out, *SUFFIXES)]), naming(label="--id"):
-        answered = predict_file(
+        read = predict_file(
             local_folder(model),
             str(file),
             out,
@@ -108,7 +108,7 @@ def predict(
             device=device,
             restart=restart,
         )
-    wrote(out, f"{count(answered, 'document')} answered:")
+    wrote(out, f"answers to {count(read, 'document')}:")
 
 
 def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, sets: str | None, as_json: bool) -> None:

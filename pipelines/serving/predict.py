@@ -104,7 +104,7 @@ def predict_file(
     Returns
     -------
     int
-        How many documents were answered.
+        How many documents the file holds.
 
     Raises
     ------

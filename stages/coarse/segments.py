@@ -21,6 +21,7 @@ from stages.coarse.chunks import unit_bounds
 UNKNOWN_TOKEN_LIMIT = 0.05  # above this share the tokenizer was made for other texts
 TOKENS_VERSION = 1  # of the code that tokenizes: what an older one left in a cache is not read
 WINDOWS_VERSION = 3  # of the code that cuts into segments and units
+CHOICE_VERSION = 2  # of the code by which an opinion chooses among them
 TOKEN_TYPE = np.dtype("int32")
 NO_TOKEN = 2**32 - 1  # the largest id that fits a tokenizer's type, far above any vocabulary
 Windows: TypeAlias = "list[tuple[int, int]]"  # (first, end) places of tokens in a document
@@ -202,11 +203,14 @@ class Segmenter:
         if self.max_segments is None or len(windows) <= self.max_segments:
             return windows
         if self.opinion is None:
-            picks = np.linspace(0, len(windows) - 1, self.max_segments).round().astype(int)
+            told = np.zeros(len(windows))
         else:
             offsets = self._offsets(text)
             told = self.opinion([text[offsets[first][0] : offsets[end - 1][1]] for first, end in windows])
-            picks = np.sort(np.argsort(-told, kind="stable")[: self.max_segments])
+        least = np.sort(told)[-self.max_segments]  # of those kept: more may tell as little, and are spread
+        surest, alike = np.flatnonzero(told > least), np.flatnonzero(told == least)
+        spread = np.linspace(0, len(alike) - 1, self.max_segments - len(surest)).round().astype(int)
+        picks = np.sort(np.concatenate([surest, alike[spread]]))
         return [windows[pick] for pick in picks.tolist()]
 
     def _offsets(self, text: str) -> list[tuple[int, int]]:

@@ -38,21 +38,21 @@ class Inputs:
         (documents, groups) of the document model.
     ngrams
         (documents, n-grams) for the lexical expert.
-    known
-        (documents,) bool, whether an expert knows anything of the document.
+    blank
+        (documents,) bool, whether the text has no character that says anything; None where all say something.
     """
 
     vectors: np.ndarray | None = None
     group_logits: np.ndarray | None = None
     ngrams: sparse.csr_matrix | None = None
-    known: np.ndarray | None = None
+    blank: np.ndarray | None = None
 
     def __len__(self) -> int:
         present = next(x for x in (self.vectors, self.group_logits, self.ngrams) if x is not None)
         return int(present.shape[0])
 
     def __getitem__(self, documents: np.ndarray | slice) -> "Inputs":
-        parts = (self.vectors, self.group_logits, self.ngrams, self.known)
+        parts = (self.vectors, self.group_logits, self.ngrams, self.blank)
         return Inputs(*(None if part is None else part[documents] for part in parts))
 
 
@@ -73,7 +73,8 @@ class Routed:
     routing
         ``exhaustive``, or ``beam`` with its width.
     known
-        (documents,) bool, whether an expert knows anything of the document; else the answer says nothing of it.
+        (documents,) bool, whether an expert that counts knows anything of the document; else the answer says nothing
+        of it.
     """
 
     probabilities: np.ndarray
@@ -86,7 +87,8 @@ class Routed:
     @property
     def beam_mass(self) -> np.ndarray:
         """(documents,) probability that the coarse stage gives to the groups in the beam."""
-        return (self.coarse * self.in_beam).sum(1)
+        mass: np.ndarray = (self.coarse * self.in_beam).sum(1)
+        return mass.clip(max=1.0)
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,21 @@ class Router:
                 "the model's scores are no numbers: its weights are damaged, or its training went astray: copy the "
                 "model again, or train again with a lower learning rate"
             )
-        known = np.ones(len(inputs), dtype=bool) if inputs.known is None else inputs.known
+        known = _known(inputs, self.heard(fusion, groups=not in_beam.all()))
         return Routed(probabilities, np.exp(coarse), in_beam, energy, routing, known)
+
+    def heard(self, fusion: Fusion, *, groups: bool = False) -> set[str]:
+        """Experts that have a say in the labels, by the names of `Fusion` fields.
+
+        Parameters
+        ----------
+        fusion
+            Of the labels.
+        groups
+            Whether the coarse stage chooses the groups whose labels are scored; else it has a say by its own weight.
+        """
+        stages = [fusion, self.coarse_fusion] if groups or fusion.coarse else [fusion]
+        return {name for name in ("neural", "lexical") if any(getattr(stage, name) for stage in stages)}
 
     def log_coarse(self, inputs: Inputs) -> np.ndarray:
         """Log-probability of each group by the coarse stage, (documents, groups) float32."""
@@ -228,6 +243,19 @@ class Router:
             documents, labels = np.flatnonzero(in_beam[:, group]), self.space.under(group)
             scores[documents, labels] = self.scores(inputs[documents], fusion, coarse[documents, group, None], labels)
         return scores
+
+
+def _known(inputs: Inputs, heard: Collection[str]) -> np.ndarray:
+    """Whether an expert that has a say knows anything of a document, (documents,) bool.
+
+    The encoder knows something of every text but a blank one, the n-grams where one of the vocabulary stands in it.
+    """
+    known = np.zeros(len(inputs), dtype=bool)
+    if "neural" in heard:
+        known |= True if inputs.blank is None else ~inputs.blank
+    if "lexical" in heard and inputs.ngrams is not None:
+        known |= inputs.ngrams.getnnz(1) > 0
+    return known
 
 
 def fuse(experts: Mapping[str, np.ndarray], fusion: Fusion) -> np.ndarray:

@@ -11,6 +11,8 @@ from pipelines.classifier import HierarchicalClassifier
 from pipelines.promises.kept import kept_promises
 from pipelines.promises.promises import make_promises, observe
 from pipelines.serving.predict import predict_file
+from pipelines.training import fit
+from stages.router.fusion import fit_router
 
 UNKNOWN = ["xyzzy plugh", "", " \n", "⛄ ½", "\u200b"]
 NOTHING_KNOWN = ("none", "nothing_known")
@@ -38,6 +40,18 @@ def test_an_encoder_knows_something_of_all_but_blank_texts(fitted, tiny_classifi
         assert first(classifier, ["xyzzy plugh", "", " \n", "\u200b", "kettle"]) == [
             ("fine", None), NOTHING_KNOWN, NOTHING_KNOWN, NOTHING_KNOWN, ("fine", None),
         ]  # fmt: skip
+
+
+def test_an_encoder_without_a_say_knows_nothing_and_is_told_of(tiny_classifier, english, monkeypatch, caplog):
+    def without_encoder(*parts):
+        router = fit_router(*parts)
+        fusions = {name: replace(fusion, neural=0.0) for name, fusion in router.fusions.items()}
+        return replace(router, coarse_fusion=replace(router.coarse_fusion, neural=0.0), fusions=fusions)
+
+    monkeypatch.setattr(fit, "fit_router", without_encoder)
+    classifier = tiny_classifier(training={"num_train_epochs": 1}).fit(*english.train, validation=english.valid)
+    assert "the encoder adds nothing to the n-grams" in caplog.text
+    assert first(classifier, ["xyzzy plugh", "", english.test[0][0]]) == [*[NOTHING_KNOWN] * 2, ("fine", None)]
 
 
 def test_what_is_known_of_a_document_does_not_depend_on_its_neighbours(fitted_lexical, english):

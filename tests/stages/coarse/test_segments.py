@@ -179,11 +179,18 @@ def test_an_opinion_chooses_the_windows_and_their_order_stays(tokenizer, kept):
     assert ids_of(asking(["the kettle"])) == ids_of(plain(["the kettle"]))
 
 
-def test_where_nothing_tells_more_the_first_windows_are_kept(tokenizer):
-    text = " ".join(["the"] * 200)
+def test_windows_that_tell_the_same_are_spread(tokenizer):
+    words = ["the"] * 200
     plain = Segmenter(tokenizer, segment_tokens=16, overlap=4)
-    asking = Segmenter(tokenizer, segment_tokens=16, overlap=4, max_segments=2).asking(Counting("kettle"))
-    assert asking.spans(text) == plain.spans(text)[:2]
+    spread = Segmenter(tokenizer, segment_tokens=16, overlap=4, max_segments=3)
+    asking = spread.asking(Counting("kettle"))
+    assert asking.spans(" ".join(words)) == spread.spans(" ".join(words))
+    words[65] = "kettle"  # not where two windows overlap
+    text = " ".join(words)
+    first, told, last = asking.spans(text)
+    every = plain.spans(text)
+    assert (first, last) == (every[0], every[-1])
+    assert "kettle" in text[slice(*told)]
 
 
 def test_spans_of_chinese_are_characters(chinese_encoder):

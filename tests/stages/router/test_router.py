@@ -1,5 +1,7 @@
 """The router on random scores: the beam keeps its groups, all groups are the exhaustive answer, rows sum to 1."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -51,6 +53,36 @@ def random_case(seed, kind="both", ties=False):
 
 
 CASES = st.builds(random_case, st.integers(0, 10_000), st.sampled_from(KINDS), st.booleans())
+
+
+@pytest.mark.parametrize("routing", ["exhaustive", "beam"])
+@pytest.mark.parametrize(
+    ("fusion", "of_groups", "heard"),
+    [
+        (Fusion(neural=1.0, lexical=1.0, coarse=1.0), Fusion(neural=1.0, lexical=1.0), {"neural", "lexical"}),
+        (Fusion(lexical=1.0, coarse=1.0), Fusion(lexical=1.0), {"lexical"}),
+        (Fusion(neural=1.0, coarse=1.0), Fusion(neural=1.0), {"neural"}),
+        (Fusion(lexical=1.0, coarse=1.0), Fusion(neural=1.0), {"neural", "lexical"}),
+        (Fusion(lexical=1.0), Fusion(neural=1.0), {"lexical"}),  # in a beam the groups decide, too
+        (Fusion(neural=1.0), Fusion(lexical=1.0), {"neural"}),
+    ],
+)
+def test_a_document_is_known_to_an_expert_that_counts(fusion, of_groups, heard, routing):
+    router, inputs = random_case(0, "both", True)
+    router = replace(router, coarse_fusion=of_groups, fusions={"full": fusion})
+    ngrams = inputs.ngrams.toarray()
+    ngrams[:5] = 0.0
+    blank = np.arange(len(inputs)) % 2 == 0
+    some = replace(inputs, ngrams=sparse.csr_matrix(ngrams), blank=blank)
+    if routing == "beam" and not fusion.coarse:
+        heard |= {name for name in ("neural", "lexical") if getattr(of_groups, name)}
+    known = np.zeros(len(inputs), dtype=bool)
+    if "neural" in heard:
+        known |= ~blank
+    if "lexical" in heard:
+        known |= ngrams.any(1)
+    routed = router.route(some, routing=routing, beam=1)
+    assert routed.known.tolist() == known.tolist()
 
 
 @settings(deadline=None)
