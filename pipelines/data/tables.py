@@ -120,9 +120,11 @@ def joined_tables(tables: Mapping[str, "Dataset"]) -> "Dataset":
     """
     from datasets import concatenate_datasets
 
-    names = {file: Path(file).name for file in tables}
-    short = len(set(names.values())) == len(names)  # what tells them apart
-    files = [names[file] if short else file for file, table in tables.items() for _ in range(len(table))]
+    names: dict[str, str] = {}
+    for depth in range(1, 1 + max(len(Path(file).parts) for file in tables)):
+        if len(set(names.values())) < len(tables):  # as much of their ends as tells them apart
+            names = {file: str(Path(*Path(file).parts[-depth:])) for file in tables}
+    files = [names[file] for file, table in tables.items() for _ in range(len(table))]
     return concatenate_datasets([*tables.values()]).add_column("file", files)
 
 
