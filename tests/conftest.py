@@ -6,13 +6,13 @@ to tell these documents apart and to hold every property that a real encoder mus
 
 import gc
 import os
+import string
 
 # Before any library starts its threads: tiny matrices are slower on several, and the machine has other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,20 +108,17 @@ def chinese() -> Corpus:
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory, english: Corpus) -> str:
-    """Folder of a BERT whose tokens are the commonest words of the English corpus, and letters for all others.
+    """Folder of a BERT whose tokens are the words of the English corpus, their endings, and letters for all others.
 
     Not a trained WordPiece: among equals its trainer takes another one in each process.
     """
-    from tokenizers import normalizers, pre_tokenizers
-
-    normalizer, splitter = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-    texts = [normalizer.normalize_str(text) for text in (*english.train[0], *_names(english.taxonomy))]
-    words = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(text))
-    letters = sorted({letter for word in words for letter in word})
-    common = sorted((word for word in words if len(word) > 1), key=lambda word: (-words[word], word))
+    names = [word for name in _names(english.taxonomy) for word in name.lower().split()]
+    stems = [*FILLER, *(word for labels in ENGLISH.values() for own in labels.values() for word in own.split())]
+    letters = string.ascii_lowercase + string.digits + string.punctuation
+    pieces = [*letters, *ENDINGS[1:]]
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    vocabulary = [*special, *letters, *(f"##{letter}" for letter in letters), *common]
-    return save_tiny_bert(vocabulary[:400], tmp_path_factory.mktemp("tiny") / "encoder")
+    vocabulary = [*special, *letters, *(f"##{piece}" for piece in pieces), *stems, *names]
+    return save_tiny_bert(list(dict.fromkeys(vocabulary)), tmp_path_factory.mktemp("tiny") / "encoder")
 
 
 @pytest.fixture(scope="session")
