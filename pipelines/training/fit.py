@@ -3,7 +3,6 @@
 The neural training learns both levels. A joint one keeps its rows; a chained one fits others on what was trained.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,15 @@ from pipelines.promises.backoff import check_enough
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
 from pipelines.training.groups import check_placeable, place_labels
-from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows, read_ngrams, report_unknown
+from pipelines.training.heads import (
+    chance_factors,
+    fit_group_rows,
+    fit_heads,
+    plan_rows,
+    read_ngrams,
+    report_unheard,
+    report_unknown,
+)
 from stages.features import FeatureExtractor
 from stages.fine.opinion import NgramOpinion
 from stages.fine.rows import Rows, resolve_negatives
@@ -38,8 +45,6 @@ from stages.run_folder import place_of_run
 
 if TYPE_CHECKING:
     from stages.training.evaluations import Watch
-
-logger = logging.getLogger(f"coarsefine.{__name__}")
 
 Pair = tuple[Sequence[str], Sequence[Word]]
 
@@ -276,11 +281,7 @@ def fit_model(
     with clock.step("fusion"):
         router = Router(space, rows, lexical, group_rows, neural_margins=not joint)
         router = fit_router(router, inputs, valid_targets)
-    if features is not None and "neural" not in router.heard(router.fusions["full"], groups=True):
-        logger.warning(
-            "on the validation documents the encoder adds nothing to the n-grams, so it has no say: encoder: none "
-            "gives the same answers in a fraction of the time"
-        )
+    report_unheard(router)
 
     if features is not None and vectors is None and settings.keep_neighbours:
         with clock.step("vectors of training documents"), first_goes_first():

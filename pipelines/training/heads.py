@@ -19,6 +19,7 @@ from stages.fine.ngrams import NgramVectorizer, reduced
 from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, plan_problems
 from stages.label_space import LabelSpace, label_ratio
 from stages.progress import progress
+from stages.router.router import Router
 from stages.run_folder import LIST, cache_key, finishing, read_finished
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
@@ -127,6 +128,15 @@ def report_unknown(ngrams: Features, texts: Sequence[str], what: str, settings: 
             "begin %s",
             f"{len(unknown):,}", f"{ngrams.shape[0]:,}", what, some(shown, len(unknown)),
         )  # fmt: skip
+
+
+def report_unheard(router: Router) -> None:
+    """Say where the fusion lets n-grams alone answer, though there is an encoder, which costs time in each answer."""
+    if router.neural is not None and router.heard(router.fusions["full"], groups=True) == {"lexical"}:
+        logger.warning(
+            "on the validation documents the encoder adds nothing to the n-grams, so it has no say: encoder: none "
+            "gives the same answers in a fraction of the time"
+        )
 
 
 def chance_factors(targets: np.ndarray, space: LabelSpace, settings: Settings) -> np.ndarray:

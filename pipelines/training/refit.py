@@ -24,7 +24,7 @@ from pipelines.model.record import is_last_refit, with_refit
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
 from pipelines.training.fit import Pair
-from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows
+from pipelines.training.heads import chance_factors, fit_group_rows, fit_heads, plan_rows, report_unheard
 from pipelines.training.refit_plan import CHANGED, RefitPlan, cut_for_refit, plan_refit
 from stages.features import NeuralFeatures
 from stages.fine.opinion import NgramOpinion
@@ -193,6 +193,7 @@ def _refit(
         with clock.step("fusion"):
             inputs_of_valid = extractor.through_cache(valid.texts, folder)
             router = fit_router(router, inputs_of_valid, space.targets(valid.labels), coarse=plan.coarse)
+        report_unheard(router)
     entry = {**changes, "history": history, "seconds": clock.seconds}
     if augment is not None:
         entry["augment"] = augment

@@ -12,7 +12,9 @@ from pipelines.promises.kept import kept_promises
 from pipelines.promises.promises import make_promises, observe
 from pipelines.serving.predict import predict_file
 from pipelines.training import fit
+from pipelines.training.heads import report_unheard
 from stages.router.fusion import fit_router
+from stages.router.router import Fusion
 
 UNKNOWN = ["xyzzy plugh", "", " \n", "⛄ ½", "\u200b"]
 NOTHING_KNOWN = ("none", "nothing_known")
@@ -52,6 +54,24 @@ def test_an_encoder_without_a_say_knows_nothing_and_is_told_of(tiny_classifier, 
     classifier = tiny_classifier(training={"num_train_epochs": 1}).fit(*english.train, validation=english.valid)
     assert "the encoder adds nothing to the n-grams" in caplog.text
     assert first(classifier, ["xyzzy plugh", "", english.test[0][0]]) == [*[NOTHING_KNOWN] * 2, ("fine", None)]
+
+
+@pytest.mark.parametrize(
+    ("fusion", "of_groups", "is_told"),
+    [
+        (Fusion(lexical=1.0, coarse=1.0), Fusion(lexical=1.0), True),
+        (Fusion(lexical=1.0), Fusion(neural=1.0), False),  # it has a say in a beam
+        (Fusion(neural=1.0, lexical=1.0), Fusion(lexical=1.0), False),
+        (Fusion(), Fusion(), False),  # nobody has one, the n-grams neither
+    ],
+)
+def test_n_grams_that_answer_alone_are_told_of(fitted, fitted_lexical, caplog, fusion, of_groups, is_told):
+    router = replace(fitted.model_.router, coarse_fusion=of_groups, fusions={"full": fusion})
+    report_unheard(router)
+    assert ("the encoder adds nothing" in caplog.text) == is_told
+    caplog.clear()
+    report_unheard(fitted_lexical.model_.router)  # there is no encoder
+    assert not caplog.text
 
 
 def test_what_is_known_of_a_document_does_not_depend_on_its_neighbours(fitted_lexical, english):
