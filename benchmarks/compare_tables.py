@@ -158,10 +158,10 @@ def compare_trained() -> str:
     for setup, methods in compared().items():
         if not all(method in methods for method in (joint, *flat)):
             continue
+        labels = re.findall("[0-9,]+ labels", setup)[0]  # few documents have fewer
         cuts = re.findall("encoder's first [^;]*|[0-9,]+ training (?=.drawn)", setup)  # layers, documents
-        told = "; ".join(
-            [REAL_DATA[setup.split("**")[1]], *(cut.replace("training ", "training documents") for cut in cuts)]
-        )
+        data = re.sub("[0-9,]+ labels", labels, REAL_DATA[setup.split("**")[1]])
+        told = "; ".join([data, *(cut.replace("training ", "training documents") for cut in cuts)])
         paired = set.intersection(*(set(methods[method]) for method in (joint, *flat)))  # seeds
         leads = {other: cells for of, other, _, *cells in _difference_rows(methods, {}) if of == joint}
         for method in (joint, *flat):

@@ -255,7 +255,7 @@ def test_the_tables_of_compare(benchmarks: None, monkeypatch: pytest.MonkeyPatch
     rows = [line for line in differences.splitlines() if line.startswith("| this project, joint |")]
     assert ["| 2 | +" in row for row in rows] == [True, False, True]  # the one run of the SVM stands for both seeds
     assert all(row.count(" to ") == 4 for row in rows)  # accuracy, macro-F1, and accuracy on two parts
-    assert short.count("| intents, 150 labels; encoder's first 3 layers | ") == 3
+    assert short.count("| intents, 5 labels; encoder's first 3 layers | ") == 3
     assert short.count(" to ") == 4  # two differences of either flat model
 
 
