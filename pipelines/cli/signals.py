@@ -1,12 +1,15 @@
 """What ends the command from outside: SIGTERM and SIGHUP unwind it as Ctrl-C does, and its workers end with it."""
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -80,4 +83,13 @@ def end_workers() -> None:
     reusable = sys.modules.get("joblib.externals.loky.reusable_executor")
     executor = getattr(reusable, "_executor", None)  # asking for it in the official way would start it
     if executor is not None:
-        executor.terminate(kill_workers=True)  # with what they share in memory
+        executor.terminate(kill_workers=True)
+    if (shared := sys.modules.get("joblib._memmapping_reducer")) is not None:
+        _remove_shared(shared.SYSTEM_SHARED_MEM_FS)
+
+
+def _remove_shared(memory: str) -> None:
+    # joblib knows a folder that workers share only after it has made it: a signal between the two leaves it.
+    for root in {os.environ.get("JOBLIB_TEMP_FOLDER") or memory, memory, tempfile.gettempdir()}:
+        for folder in Path(root).glob(f"joblib_memmapping_folder_{os.getpid()}_*"):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+SHARED = Path("/dev", "shm")
 AT_WORK = """
 import sys, tempfile, time
 import numpy as np
@@ -75,7 +76,7 @@ def wait_until(true, seconds=20):
 
 def shared_by(process):
     """Return the folders in which a process shares arrays with its workers."""
-    return list(Path("/dev", "shm").glob(f"joblib_memmapping_folder_{process.pid}_*"))
+    return list(SHARED.glob(f"joblib_memmapping_folder_{process.pid}_*"))
 
 
 def alive(numbers):
@@ -88,7 +89,7 @@ def test_workers_end_with_the_command(start, number, code):
     process = start()
     folder = Path(process.stdout.readline().strip())
     wait_until(lambda: len(workers_of(process)) >= 2)
-    wait_until(lambda: shared_by(process))
+    wait_until(lambda: any(any(folder.iterdir()) for folder in shared_by(process)))
     workers = workers_of(process)
     process.send_signal(number)
     _, said = process.communicate(timeout=20)
@@ -99,6 +100,17 @@ def test_workers_end_with_the_command(start, number, code):
         assert f"coarsefine: stopped by {number.name}: the same command goes on\n" in said
         assert "Traceback" not in said
         assert not folder.exists()
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="looks into the memory that processes share")
+def test_a_signal_while_the_shared_folder_is_made_leaves_none(start):
+    process = start(
+        "import os, signal\n"
+        "from joblib import _memmapping_reducer as memory\n"
+        "memory.resource_tracker.register = lambda name, kind: os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    process.communicate(timeout=20)
+    assert (process.returncode, shared_by(process)) == (143, [])
 
 
 def test_nohup_keeps_its_meaning():
