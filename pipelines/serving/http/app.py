@@ -11,7 +11,7 @@ from pipelines.serving.http.endpoints import Endpoints
 from pipelines.serving.http.front import Front
 from pipelines.serving.http.guards import Access, App, Guard
 from pipelines.serving.http.inference_protocol import InferenceProtocol
-from pipelines.serving.http.refusals import CODES, PROTOCOL, RefusedError
+from pipelines.serving.http.refusals import BROKEN, CODES, PROTOCOL, RefusedError
 from pipelines.serving.http.schemas import ErrorResponse, PredictResponse, ProtocolErrorResponse
 from pipelines.serving.http.service import Service
 from pipelines.serving.http.static_files import OPENAPI, Files, documentation, file_headers
@@ -164,7 +164,7 @@ def _word_errors(framework: "FastAPI") -> None:
         return response(request, RefusedError(status, message, error.headers or {}))
 
     def broken(request: Request, _: Exception) -> Response:
-        return response(request, RefusedError(500, "something here went wrong: the log has more under this id"))
+        return response(request, RefusedError(500, BROKEN))
 
     framework.add_exception_handler(Exception, broken)
     framework.add_exception_handler(RefusedError, refuse)
@@ -174,7 +174,5 @@ def _word_errors(framework: "FastAPI") -> None:
 
 def _worded(problem: Mapping[str, Any]) -> str:
     """Say what is wrong with a field, by the names that we gave: those that a client made up may be anything."""
-    if problem["type"] == "extra_forbidden":
-        return "there is a field that is not known: see /docs"
     place = ".".join(map(str, problem["loc"][1:])) or "body"
     return f"{place}: {problem['msg'].removeprefix('Value error, ')}"

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from pipelines.serving.http.guards import HEALTH, App, Receive, Scope, Send, header
 from pipelines.serving.http.metrics import Metrics
-from pipelines.serving.http.refusals import RefusedError
+from pipelines.serving.http.refusals import BROKEN, RefusedError
 
 REQUEST_ID = "request_id"  # in the scope of a request
 GONE = 499  # the client has hung up: nobody reads this status but the metrics
@@ -66,6 +66,8 @@ class Front:
         except Exception as error:
             where = "".join(traceback.format_tb(error.__traceback__)[-3:])  # its message may quote a text
             logger.error("request %s failed with %s:\n%s", request_id, type(error).__name__, where.rstrip())
+            if status == GONE:  # nobody has answered yet
+                await _refuse(RefusedError(500, BROKEN), scope, answer)
         finally:
             spent = time.perf_counter() - began
             endpoint = getattr(scope.get("route"), "path", UNKNOWN)

@@ -98,5 +98,5 @@ def _is_same_origin(scope: Scope, host: str) -> bool:
     """Whether a request comes from a page of this service, or from no page."""
     if header(scope, b"sec-fetch-site") not in (None, "same-origin", "none"):
         return False
-    origins = [value for key, value in scope["headers"] if key == b"origin"]
-    return not origins or [urlsplit(one.decode("latin-1")).netloc for one in origins] == [host]
+    origins = [value.decode("latin-1") for key, value in scope["headers"] if key == b"origin"]
+    return not origins or origins in ([f"http://{host}"], [f"https://{host}"])

@@ -10,6 +10,7 @@ CODES: Mapping[int, str] = MappingProxyType({
     408: "too_slow", 413: "too_large", 415: "wrong_content_type", 422: "invalid", 429: "busy", 500: "internal",
     503: "unavailable",
 })  # fmt: skip
+BROKEN = "something here went wrong: the log has more under this id"
 PROTOCOL = "/v2"  # the Open Inference Protocol, whose errors are a string
 
 

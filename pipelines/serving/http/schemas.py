@@ -1,10 +1,12 @@
 """What clients send, and the answers as the documentation shows them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MOST_PATHS = 1_000
+T = TypeVar("T")
+Several: TypeAlias = Annotated[list[T], Field(fail_fast=True)]  # millions of wrong ones are one problem
 
 
 class Body(BaseModel):
@@ -12,11 +14,18 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_fields(cls, body: Any) -> Any:
+        if isinstance(body, dict) and not body.keys() <= cls.model_fields.keys():  # one problem, however many there are
+            raise ValueError("there is a field that is not known: see /docs")
+        return body
+
 
 class PredictRequest(Body):
     """Documents to answer."""
 
-    texts: list[str] | None = Field(None, description="The documents.", examples=[["My card was charged twice"]])
+    texts: Several[str] | None = Field(None, description="The documents.", examples=[["My card was charged twice"]])
     text: str | None = Field(None, description="One document, in place of `texts`.")
     top_k: int = Field(3, ge=1, le=MOST_PATHS, description="Paths listed for each document at most.")
     sets: Literal["labels", "tree"] | None = Field(
@@ -80,7 +89,7 @@ class PredictResponse(BaseModel):
 class ClassifyRequest(BaseModel):
     """Texts as vLLM's `/v1/classify` takes them; fields that mean nothing here are passed over."""
 
-    input: str | list[str]
+    input: str | Several[str]
     model: str | None = None
 
 
@@ -115,7 +124,7 @@ class Tensor(BaseModel):
     """Texts as a tensor of the Open Inference Protocol."""
 
     name: str
-    shape: list[Annotated[int, Field(ge=0)]]
+    shape: Several[Annotated[int, Field(ge=0)]]
     datatype: str
     data: list[Any]
     parameters: dict[str, Any] | None = None
@@ -131,7 +140,7 @@ class WantedOutput(BaseModel):
 class InferRequest(BaseModel):
     """An inference of the Open Inference Protocol."""
 
-    inputs: list[Tensor]
-    outputs: list[WantedOutput] | None = None
+    inputs: Several[Tensor]
+    outputs: Several[WantedOutput] | None = None
     id: str | None = None
     parameters: dict[str, Any] | None = None

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from pipelines.serving.answers import answers
 from pipelines.serving.http.corrections import Corrections
+from pipelines.serving.http.schemas import ClassifyRequest, CorrectionRequest, InferRequest, PredictRequest
 
 JSON = {"Content-Type": "application/json"}
 TEXTS = ["the kettle was boiling", "", "printer out of ink again", "mower cut grass please"]
@@ -115,6 +117,29 @@ def test_a_wrong_body_is_one_plain_error(client: Callable[..., Any], body: str, 
     assert set(error) == {"code", "message", "request_id"}
     assert error["request_id"] == refused.headers["x-request-id"]
     assert "secret" not in refused.text
+
+
+TENSOR = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}
+MANY = 1_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (PredictRequest, {"texts": [1] * MANY}),
+        (PredictRequest, {"text": "a"} | {f"field-{place}": 1 for place in range(MANY)}),
+        (PredictRequest, {f"\ud800{place}": 1 for place in range(MANY)}),
+        (CorrectionRequest, {f"field-{place}": 1 for place in range(MANY)}),
+        (ClassifyRequest, {"input": [1] * MANY}),
+        (InferRequest, {"inputs": [1] * MANY}),
+        (InferRequest, {"inputs": [TENSOR | {"shape": ["a"] * MANY}] * MANY}),
+        (InferRequest, {"inputs": [TENSOR], "outputs": [1] * MANY}),
+    ],
+)
+def test_what_is_wrong_a_thousand_times_is_told_once(kind: Any, body: dict[str, Any]):
+    with pytest.raises(ValidationError) as wrong:
+        kind.model_validate(body)
+    assert wrong.value.error_count() <= 2  # a union has one for each of its types
 
 
 @pytest.mark.parametrize(
@@ -245,10 +270,11 @@ def test_texts_are_never_in_the_log(client: Callable[..., Any], caplog: pytest.L
     assert "hush" not in caplog.text
 
 
+@pytest.mark.parametrize("where", ["served_model.ServedModel.tree", "http.guards.Access.check"])
 def test_an_error_of_ours_is_a_500_that_says_nothing(
-    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
 ):
-    monkeypatch.setattr("pipelines.serving.served_model.ServedModel.tree", lambda _: [][1])
+    monkeypatch.setattr(f"pipelines.serving.{where}", lambda *_: [][1])
     ours = client()
     failed = ours.get("/tree")
     assert failed.status_code == 500

@@ -88,7 +88,10 @@ def test_nothing_is_said_to_other_origins_unless_asked(client: Callable[..., Any
         ({"Origin": "http://localhost:8000", "Sec-Fetch-Site": "same-origin"}, 201),
         ({"Origin": "http://localhost:9000"}, 403),
         ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "https://localhost:8000"}, 201),  # a proxy has taken TLS off
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": "http://evil.example@localhost:8000"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
     ],
