@@ -15,6 +15,7 @@ TOKEN = "COARSEFINE_TOKEN"  # noqa: S105 - the name of a variable
 SHORTEST_TOKEN = 16
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - no names that a client could call
 MEGABYTE = 1 << 20
+DAY = 86_400.0
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -26,7 +27,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What clients call the model; by default its folder's name.")
+        str | None, typer.Option(metavar="NAME", help="What clients call it; by default the name of MODEL.")
     ] = None,
     corrections: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take corrections, and append them to this .jsonl.")
@@ -43,7 +44,9 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(metavar="URL", help="A site whose pages may ask it (CORS); repeated.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds in which a request is answered or given up.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=DAY, help="Seconds in which a request is answered or given up.")
+    ] = 60.0,
     documents: Annotated[int, typer.Option(min=1, help="Documents of a request at most.")] = 1_000,
     tokens: Annotated[int, typer.Option(min=1, help="Tokens of a request at most, by estimate.")] = 200_000,
     body: Annotated[int, typer.Option(min=1, help="Megabytes of a request at most.")] = 8,
@@ -56,11 +59,11 @@ def serve(
     It listens on this machine alone unless --host says otherwise. SIGTERM ends it when all are answered.
     """
     from hierarchy.disk.output import OutputFile, check_outputs
-    from pipelines.model.artifact.hub import local_folder
+    from pipelines.model.artifact.hub import local_folder, model_name
     from pipelines.pages.service.page import service_page
     from pipelines.serving.http.app import check_serving, make_app
     from pipelines.serving.http.corrections import Corrections
-    from pipelines.serving.http.guards import LOOPBACK
+    from pipelines.serving.http.guards import LOOPBACK, checked_hosts, checked_origins
     from pipelines.serving.http.limits import Limits
     from pipelines.serving.http.reloading import Watch
     from pipelines.serving.http.server import bound, run_server
@@ -69,6 +72,8 @@ def serve(
 
     check_serving()
     token = _token(token_file)
+    called = _name(name or model_name(model))
+    hosts, origins = checked_hosts(allow_host or []), checked_origins(allow_origin or [])
     limits = Limits(
         documents=documents, tokens=tokens, body=body * MEGABYTE, batch_tokens=batch_tokens, queue_tokens=queue_tokens,
         seconds=timeout,
@@ -81,10 +86,10 @@ def serve(
         check_outputs([OutputFile("--corrections", corrections, (".jsonl",))], {"MODEL": model})
     with bound(host, port) as taken:
         folder = local_folder(model)
-        served = read_served(folder, name=name or folder.resolve().name, device=device)
+        served = read_served(folder, name=called, device=device)
         service = Service(served, limits, None if corrections is None else Corrections(corrections))
-        hosts = [*(allow_host or []), *([] if host in EVERYWHERE else [host])]
-        app = make_app(service, token=token, hosts=hosts, origins=allow_origin or [], pages=service_page())
+        known = [*hosts, *([] if host in EVERYWHERE else [host.lower()])]
+        app = make_app(service, token=token, hosts=known, origins=origins, pages=service_page())
         watching = Watch(service, folder, device=device)
         if watch:
             watching.start()
@@ -94,12 +99,19 @@ def serve(
             watching.close()
 
 
+def _name(name: str) -> str:
+    """Check that a name can stand in a path."""
+    if not name.strip(". ") or "/" in name or not name.isprintable():
+        raise ConfigError(f"clients cannot call a model {name!r}: give it a --name, without '/'")
+    return name
+
+
 def _token(file: Path | None) -> str | None:
     """Read the token, from a file or the environment; None where neither is there."""
     where, token = TOKEN, os.environ.get(TOKEN)
     if file is not None:
         try:
-            where, token = str(file), file.read_text(encoding="utf-8")
+            where, token = str(file), file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"the token cannot be read from {str(file)!r} ({error}): name a file with one line"

@@ -1,11 +1,13 @@
 """Who may ask: the name in the Host header, the token, the origin of a page, the kind of the content."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from hierarchy.errors import ConfigError
 from pipelines.serving.http.refusals import RefusedError
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -16,6 +18,8 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 HEALTH = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
 CORRECTIONS = "/corrections"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+HOST = re.compile(r"\*|[a-z0-9._-]+|[0-9a-f:.]+")  # any, a name, or an address
+ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Access:
     token
         Bearer token; None asks for none.
     hosts
-        Names, without ports, that the service answers to beside those of this machine for itself; ``*`` for all.
+        Names that the service answers to beside those of this machine for itself, in lower case and without ports;
+        ``*`` for all.
     open_paths
         Need no token: static files, which say nothing of the model. Neither does health.
     """
@@ -78,6 +83,24 @@ class Guard:
         if scope["type"] == "http":
             self.access.check(scope)
         await self.app(scope, receive, send)
+
+
+def checked_hosts(names: Sequence[str]) -> list[str]:
+    """Return names that a Host header can hold, in lower case; raises ConfigError at the first that is none."""
+    return _checked(names, HOST, "--allow-host takes a name alone, such as tickets.example.org, and no port")
+
+
+def checked_origins(sites: Sequence[str]) -> list[str]:
+    """Return sites as browsers name them in an Origin header; raises ConfigError at the first that is none."""
+    shown = [site.removesuffix("/") for site in sites]
+    return _checked(shown, ORIGIN, "--allow-origin takes a site without a path, such as https://app.example.org")
+
+
+def _checked(given: Sequence[str], form: re.Pattern[str], remedy: str) -> list[str]:
+    for one in given:
+        if not form.fullmatch(one.lower()):
+            raise ConfigError(f"{remedy}, and not {one!r}")
+    return [one.lower() for one in given]
 
 
 def header(scope: Scope, name: bytes) -> str | None:

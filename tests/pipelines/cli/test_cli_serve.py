@@ -24,6 +24,7 @@ import psutil
 import pytest
 from examples import ROOT
 
+from pipelines.serving.http.guards import checked_hosts, checked_origins
 from pipelines.serving.http.server import bound
 
 TOKEN = "0123456789abcdef0123"  # noqa: S105
@@ -313,6 +314,28 @@ def test_what_cannot_be_had_is_told_before_the_model_is_read(cli: Callable[..., 
     assert "--watch looks at a folder" in cli("serve", "org/name", "--watch").output
     assert ".jsonl" in cli("serve", tmp_path, "--port", 0, "--corrections", tmp_path / "c.csv").output
     assert "token" in cli("serve", tmp_path, "--token-file", tmp_path / "none").output
+
+
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [
+        ("--allow-host", "https://tickets.example"), ("--allow-host", "tickets.example:443"), ("--allow-host", ""),
+        ("--allow-host", "*.example"), ("--allow-origin", "tickets.example"), ("--allow-origin", "https://x.example/a"),
+        ("--name", "a/b"), ("--name", ".."), ("--name", "a\nb"), ("--timeout", "inf"), ("--timeout", "nan"),
+    ],
+)  # fmt: skip
+def test_an_option_that_would_do_nothing_is_told_at_once(
+    cli: Callable[..., Any], tmp_path: Path, option: str, given: str
+):
+    refused = cli("serve", tmp_path, "--port", 0, option, given)
+    assert refused.exit_code == 2
+    assert option in refused.output
+
+
+def test_names_and_sites_are_known_as_browsers_write_them():
+    names = ["Tickets.Example", "::1", "10.0.0.1", "*"]
+    assert checked_hosts(names) == ["tickets.example", "::1", "10.0.0.1", "*"]
+    assert checked_origins(["https://App.Example:8443/", "*"]) == ["https://app.example:8443", "*"]
 
 
 def test_without_the_extra_it_says_which(cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
