@@ -7,7 +7,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hierarchy.disk.whole_files import cannot_write
+from hierarchy.disk.whole_files import cannot_write, lock
 from hierarchy.errors import DataError
 
 
@@ -53,7 +53,8 @@ class Corrections:
         handle = self._opened()
         try:
             with self._alone:
-                _append(handle, row.encode("utf-8", "backslashreplace"))
+                lock(handle, wait=True)  # what another process is writing is no line that was cut off
+                _append(handle, row.encode())
         except OSError as error:
             raise DataError(cannot_write(self.file, error)) from error
         finally:
@@ -69,7 +70,7 @@ class Corrections:
 
 
 def _append(handle: int, row: bytes) -> None:
-    """Add a line in one write, which the system keeps apart from those of other processes; whole or not at all."""
+    """Add a line whole or not at all."""
     size = os.fstat(handle).st_size
     is_cut = size > 0 and os.pread(handle, 1, size - 1) != b"\n"  # somebody's editor, or a machine that went down
     line = (b"\n" if is_cut else b"") + row + b"\n"

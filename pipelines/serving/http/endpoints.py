@@ -1,13 +1,17 @@
 """What the service answers under its own paths; each function gives what becomes JSON."""
 
 import asyncio
+import logging
 from typing import Any
 
+from hierarchy.errors import DataError
 from pipelines.serving.batcher import tokens_of
 from pipelines.serving.http.refusals import RefusedError
 from pipelines.serving.http.schemas import ClassifyRequest, CorrectionRequest, PredictRequest
 from pipelines.serving.http.service import Service
 from pipelines.serving.served_model import Probabilities
+
+logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
 class Endpoints:
@@ -83,7 +87,12 @@ class Endpoints:
             raise RefusedError(404, "this service takes no corrections: start it with --corrections FILE")
         if request.label not in served.model.taxonomy.label_ids:
             raise RefusedError(422, "there is no label with that id: see /tree")
-        return {"written": await asyncio.to_thread(corrections.add, request.text, request.label, served.version)}
+        try:
+            written = await asyncio.to_thread(corrections.add, request.text, request.label, served.version)
+        except DataError as error:
+            logger.error("a correction is lost: %s", error)
+            raise RefusedError(503, "corrections cannot be written now: the log of the service says why") from None
+        return {"written": written}
 
     async def alive(self) -> dict[str, Any]:
         """Tell whether the process is alive."""

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from hierarchy.text.characters import healed, is_blank
 
 MOST_PATHS = 1_000
 T = TypeVar("T")
@@ -96,8 +98,15 @@ class ClassifyRequest(BaseModel):
 class CorrectionRequest(Body):
     """What is right."""
 
-    text: str = Field(min_length=1, description="The document.")
+    text: str = Field(description="The document.")
     label: str = Field(description="Id of the right label, as `/tree` lists them.")
+
+    @field_validator("text")
+    @classmethod
+    def _check_text(cls, text: str) -> str:
+        if is_blank(text):
+            raise ValueError("there is nothing in it that can be learned from")
+        return healed(text)
 
 
 class ErrorBody(BaseModel):

@@ -3,12 +3,14 @@
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from hierarchy.disk.whole_files import lock
 from pipelines.serving.answers import answers
 from pipelines.serving.http.corrections import Corrections
 from pipelines.serving.http.schemas import ClassifyRequest, CorrectionRequest, InferRequest, PredictRequest
@@ -248,7 +250,8 @@ def test_corrections_are_rows_of_a_data_file(client: Callable[..., Any], served:
     assert rows[0]["at"].endswith("+00:00")
     assert file.stat().st_mode & 0o077 == 0
     assert ours.post("/corrections", json={"text": "x", "label": "no such label"}).status_code == 422
-    assert ours.post("/corrections", json={"text": "", "label": "kettles"}).status_code == 422
+    for blank in ("", " ", "\n\u200b"):
+        assert ours.post("/corrections", json={"text": blank, "label": "kettles"}).status_code == 422
     assert client().post("/corrections", json={"text": "x", "label": "kettles"}).status_code == 404
 
 
@@ -257,6 +260,41 @@ def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path):
     file.write_text('{"text": "cut', encoding="utf-8")
     assert Corrections(file).add("whole", "kettles", "v") == 2
     assert json.loads(file.read_text(encoding="utf-8").splitlines()[-1])["text"] == "whole"
+
+
+def test_half_a_character_is_kept_as_one_that_cannot_be_shown(client: Callable[..., Any], tmp_path: Path):
+    file = tmp_path / "corrections.jsonl"
+    ours = client(corrections=Corrections(file))
+    body = b'{"text": "half \\ud83d", "label": "kettles"}'
+    assert ours.post("/corrections", content=body, headers=JSON).status_code == 201
+    assert json.loads(file.read_text(encoding="utf-8"))["text"] == "half \ufffd"
+
+
+def test_a_file_that_cannot_be_written_is_a_503_and_the_log_says_why(
+    client: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    file = tmp_path / "corrections.jsonl"
+    ours = client(corrections=Corrections(file))
+    file.unlink()
+    file.mkdir()
+    failed = ours.post("/corrections", json={"text": "hush", "label": "kettles"})
+    assert failed.status_code == 503
+    assert str(file) in caplog.text
+    assert "hush" not in caplog.text
+
+
+def test_a_line_that_another_process_is_writing_is_awaited(tmp_path: Path):
+    file = tmp_path / "corrections.jsonl"
+    corrections = Corrections(file)
+    with ThreadPoolExecutor(1) as pool, file.open("ab", buffering=0) as other:
+        lock(other.fileno())
+        other.write(b'{"text": "fir')
+        added = pool.submit(corrections.add, "second", "kettles", "v")
+        assert not wait([added], timeout=0.3).done
+        other.write(b'st"}\n')
+        other.close()
+        assert added.result(10) == 2
+    assert [json.loads(line)["text"] for line in file.read_text(encoding="utf-8").splitlines()] == ["first", "second"]
 
 
 def test_texts_are_never_in_the_log(client: Callable[..., Any], caplog: pytest.LogCaptureFixture):
