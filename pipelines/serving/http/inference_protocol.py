@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from hierarchy.text.characters import healed
 from pipelines.serving.http.refusals import RefusedError
 from pipelines.serving.http.schemas import InferRequest, Tensor
 from pipelines.serving.http.service import Service
@@ -68,7 +69,8 @@ class InferenceProtocol:
     async def infer(self, name: str, request: InferRequest, version: str | None = None) -> dict[str, Any]:
         """Answer texts."""
         served = self._served(name, version)
-        wanted = list(OUTPUTS) if request.outputs is None else [output.name for output in request.outputs]
+        asked = OUTPUTS if request.outputs is None else [output.name for output in request.outputs]
+        wanted = list(dict.fromkeys(asked))  # each once, or an answer could be a thousand times as long as its request
         if unknown := [output for output in wanted if output not in OUTPUTS]:
             raise RefusedError(400, f"there is no output {unknown[0]!r}: choose of {', '.join(OUTPUTS)}")
         found = await self.service.answers(served, _texts(request.inputs))
@@ -82,7 +84,7 @@ class InferenceProtocol:
             for output in wanted
         ]
         said = {"model_name": served.name, "model_version": served.version, "outputs": tensors}
-        return said if request.id is None else {**said, "id": request.id}
+        return said if request.id is None else {**said, "id": healed(request.id)}
 
     def _served(self, name: str, version: str | None) -> ServedModel:
         served = self.service.served

@@ -3,6 +3,7 @@
 https://github.com/open-inference/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
 """
 
+import json
 from collections.abc import Callable
 from math import prod
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 TEXTS = ["the kettle was boiling", "printer ink paper toner"]
+ASKED = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["one"]}]}
 TYPES = {"BYTES": str, "FP64": float}  # of the protocol's table of datatypes, those that are used here
 
 
@@ -97,6 +99,18 @@ def test_inference(client: Callable[..., Any], served: Any, shape: list[int], da
     assert only == {"level": level}
 
 
+def test_an_output_is_given_once_however_often_it_is_asked_for(client: Callable[..., Any]):
+    twice = {**ASKED, "outputs": [{"name": "label"}, {"name": "level"}] * 1_000}
+    given = client().post("/v2/models/shop/infer", json=twice).json()["outputs"]
+    assert [output["name"] for output in given] == ["label", "level"]
+
+
+def test_an_id_that_is_no_text_comes_back_as_one(client: Callable[..., Any]):
+    body = json.dumps({**ASKED, "id": "half \ud83d"}).encode()
+    answered = client().post("/v2/models/shop/infer", content=body, headers={"Content-Type": "application/json"})
+    assert answered.json()["id"] == "half \ufffd"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -112,7 +126,6 @@ def test_inference(client: Callable[..., Any], served: Any, shape: list[int], da
     ],
 )
 def test_a_wrong_inference(client: Callable[..., Any], change: dict[str, Any]):
-    asked = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["one"]}], **change}
-    refused = client().post("/v2/models/shop/infer", json=asked)
+    refused = client().post("/v2/models/shop/infer", json={**ASKED, **change})
     assert refused.status_code in (400, 422)
     assert isinstance(refused.json()["error"], str)
