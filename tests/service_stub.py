@@ -89,7 +89,7 @@ class Stub:
             self.busy -= 1
             return refused(429, "busy")
         texts = body["texts"] if "texts" in body else [body["text"]]
-        if len(texts) > self.most_documents:
+        if len(texts) > self.most_documents or any("HUGE" in text for text in texts):
             return refused(self.refusal, "too_large")
         if body.get("sets") and not self.calibrated:
             return refused(422, "invalid")

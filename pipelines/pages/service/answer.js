@@ -1,6 +1,6 @@
 // The answer to one text, in words: how far down the tree it is sure, what else it could be, and why.
 
-import {bar, button, keyed, make, name} from "./dom.js";
+import {bar, button, fill, keyed, make, name} from "./dom.js";
 import {showStrongest, telling} from "./telling.js";
 import {counted, HARDLY, isolated, promised, say, share, whole} from "./words.js";
 
@@ -16,7 +16,7 @@ export function inWords({level, label_name, group_name, probability, group_proba
 export function drawAnswer(place, one, {info, names, onLabel, onRight, onWrong, onRow}) {
   const {answer, row} = one, nameOf = id => names.labels.get(id)?.name ?? id;
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
-  place.replaceChildren(
+  fill(place,
     make("div", {className: "title"},
       make("h2", {id: "answer-title"}, say("answer"), row === undefined ? "" : ` · ${say("row", {row: whole(row + 1)})}`),
       row === undefined ? null : walk(row, onRow)),
@@ -51,7 +51,7 @@ function verdict(answer, names, info) {
       part === null ? null : bar(part)),
     ...below.filter(Boolean).map(text => make("p", {className: "below"}, text)),
   ];
-  const path = make("p", {className: "below"}, name(say("in_group", {group: group_name})), " · ",
+  const path = make("p", {className: "below"}, name(say("in_group", {group: isolated(group_name)})), " · ",
     say("the_group", {share: share(group_probability)}));
   if (level === "fine") {
     return [

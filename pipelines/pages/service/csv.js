@@ -2,15 +2,17 @@
 
 const COMPUTED = /(^|[;|\t\r\n])(?=["']*[=+\-@\t\r\n＝＋－＠])/g; // as hierarchy/text/escaping.py has it
 
-export class UnclosedQuote extends Error {
-  constructor(row) {
+export class BrokenTable extends Error {
+  constructor(key, row) { // the word that tells what is wrong, and where
     super();
-    this.row = row;
+    Object.assign(this, {key, row});
   }
 }
 
 export function readTable(text) { // → {header, rows}, all rows as long as the header
   const [header = [], ...rows] = records(text.replace(/^\ufeff/, ""));
+  const long = rows.findIndex(row => row.slice(header.length).some(one => one !== "")); // part of a text, where quotes are missing
+  if (long >= 0) throw new BrokenTable("csv_cells", long + 1);
   return {header, rows: rows.map(row => header.map((_, place) => row[place] ?? ""))};
 }
 
@@ -44,7 +46,7 @@ function records(text) {
       cell += sign;
     }
   }
-  if (isQuoted) throw new UnclosedQuote(began);
+  if (isQuoted) throw new BrokenTable("csv_quotes", began);
   if (cell !== "" || record.length) endRecord();
   return found;
 }

@@ -9,7 +9,11 @@ export function make(tag, properties = {}, ...children) {
     if (name in element) element[name] = value;
     else element.setAttribute(name, value);
   }
-  element.append(...children.flat().filter(child => child !== null && child !== undefined));
+  return fill(element, ...children);
+}
+
+export function fill(element, ...children) { // with these alone; null is no child, and no word either
+  element.replaceChildren(...children.flat().filter(child => child !== null && child !== undefined));
   return element;
 }
 

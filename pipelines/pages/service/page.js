@@ -2,7 +2,7 @@
 
 import {drawAnswer, inWords} from "./answer.js";
 import {ask, forgetToken, hasToken} from "./client.js";
-import {$, make} from "./dom.js";
+import {$, fill, make} from "./dom.js";
 import {openSheet} from "./sheet.js";
 import {Table} from "./table.js";
 import {Tree} from "./tree.js";
@@ -38,7 +38,7 @@ function drawFacts() {
     ...typeof promises.false_alarms === "number" ? [say("promise_alarms", {share: promised(promises.false_alarms)})] : [],
     say("promise_rest", {n: whole(promises.documents), sure: promised(1 - promises.delta)}),
   ];
-  $("about").replaceChildren(
+  fill($("about"),
     told(say("promises"), ...kept ?? [say("promise_none")]),
     told(say("keeps"), say(corrections ? "keeps_yes" : "keeps_no")),
     told(say("technical"), make("a", {href: "docs"}, say("interface")), say("version", {version}),
@@ -48,17 +48,17 @@ function drawFacts() {
 function drawSheet() {
   $("sheet").hidden = !sheet;
   if (!sheet) return;
-  const open = sheet.open.length, done = sheet.answered, all = sheet.texts;
+  const open = sheet.open.length, all = sheet.texts;
   $("sheet-name").textContent = sheet.name;
   $("sheet-rows").textContent = counted("rows", sheet.rows.length);
-  $("column").replaceChildren(...sheet.header.map((title, place) =>
+  fill($("column"), sheet.header.map((title, place) =>
     make("option", {value: place, selected: place === sheet.column}, title || `(${place + 1})`)));
   $("column").disabled = running !== null;
   $("classify-all").textContent = say("classify_all", {n: counted("rows", open)});
   $("classify-all").hidden = running !== null || open === 0;
   $("stop").hidden = $("progress").hidden = running === null;
   $("progress").value = all ? 1 - open / all : 1;
-  if (running) $("said").textContent = say("progressed", {done: whole(done), all: whole(all)});
+  if (running) $("said").textContent = counts("progressed", sheet);
 }
 
 function drawOne() {
@@ -73,6 +73,7 @@ function drawOne() {
   });
 }
 
+const counts = (key, {answered, texts}) => say(key, {done: whole(answered), all: whole(texts)});
 const wanted = () => ({top_k: TOP_K, sets: info.promises ? "labels" : null});
 
 async function classify(text) {
@@ -189,11 +190,11 @@ async function classifyAll() {
     if (!info) await load();
     const {top_k: topK, sets} = wanted();
     await sheet.answer({sets, topK, most: info.limits.documents, signal, progressed, waiting: () => tell(say("busy"))});
-    if (sheet === mine) tell(say("done", {n: counted("rows", mine.answered)}));
+    if (sheet === mine) tell(mine.answered === mine.texts ? say("done", {n: counted("rows", mine.answered)}) : counts("partly", mine));
   } catch (error) {
     if (sheet === mine) {
       complain(error);
-      tell(say("stopped", {done: whole(mine.answered), all: whole(mine.texts)}));
+      tell(counts("stopped", mine));
     }
   }
   if (sheet !== mine) return; // another one has been opened

@@ -1,7 +1,7 @@
 // A CSV that was opened: its texts, and the answers to them, asked for in portions that the service takes.
 
 import {ask} from "./client.js";
-import {readTable, UnclosedQuote, writeTable} from "./csv.js";
+import {BrokenTable, readTable, writeTable} from "./csv.js";
 import {say, whole} from "./words.js";
 
 const MOST_ROWS = 5000, MOST_MEGABYTES = 20, AT_FIRST = 4, AT_ONCE = 32;
@@ -25,7 +25,7 @@ export async function openSheet(file) {
   try {
     table = readTable(text);
   } catch (error) {
-    if (error instanceof UnclosedQuote) refuse("csv_quotes", {row: error.row});
+    if (error instanceof BrokenTable) refuse(error.key, {row: whole(error.row)});
     throw error;
   }
   if (!table.rows.length) refuse("csv_empty");

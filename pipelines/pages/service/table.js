@@ -1,7 +1,7 @@
 // The answers to a CSV as a table: sorted, filtered, opened row by row, downloaded.
 
 import {chip} from "./answer.js";
-import {$, bar, button, keyed, make, name} from "./dom.js";
+import {$, bar, button, fill, keyed, make, name} from "./dom.js";
 import {counted, isolated, say, share, whole} from "./words.js";
 
 const LEVELS = ["fine", "group", "none"], CLIPPED = 220, ROWS_DRAWN = 500; // at first, and with each press on "more"
@@ -56,7 +56,7 @@ export class Table {
     $("download").textContent = say("download", {n: counted("rows", shown.length)});
     $("download").disabled = !shown.length || !this.sheet.answered;
     this.drawTally();
-    $("rows").replaceChildren(...shown.length
+    fill($("rows"), shown.length
       ? [make("table", {role: "table"}, make("thead", {role: "rowgroup"}, this.head()),
         make("tbody", {role: "rowgroup"}, shown.slice(0, this.drawn).map(row => this.line(row)))), this.more(shown.length)]
       : [make("p", {className: "note"}, say("nothing_shown"))]);
@@ -68,12 +68,12 @@ export class Table {
     return rest > 0 ? keyed("more", button("plain more", () => {
       this.drawn += ROWS_DRAWN;
       this.draw();
-    }, say("more", {n: counted("rows", rest)}))) : "";
+    }, say("more", {n: counted("rows", rest)}))) : null;
   }
 
   drawTally() { // how many of each level; a press shows them alone
     const count = level => this.sheet.rows.filter(({answer}) => !level || answer?.level === level).length;
-    $("tally").replaceChildren(...[null, ...LEVELS].map(level => {
+    fill($("tally"), [null, ...LEVELS].map(level => {
       const one = keyed(`tally ${level}`, button(`count ${level ?? "all"}`, () => {
         this.level = level;
         this.draw();

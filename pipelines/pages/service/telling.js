@@ -1,7 +1,7 @@
 // The words in a text that speak for its best label, and those that speak for the next one.
 
 import {make, name} from "./dom.js";
-import {say} from "./words.js";
+import {isolated, say} from "./words.js";
 
 const FAINTEST = 0.12, STRENGTHS = 3; // of the strongest word; kinds of marks
 
@@ -49,7 +49,7 @@ function strongest(units) { // a text of one passage has none that counts most
 
 function legend(box, {label, against}, nameOf) {
   const entry = (kind, key, id) => box.querySelector(`.${kind.split(" ")[0]}`) && make("span", {},
-    make("mark", {className: kind, "aria-hidden": "true"}, "\u2003"), " ", name(say(key, {label: id && nameOf(id)})));
+    make("mark", {className: kind, "aria-hidden": "true"}, "\u2003"), " ", name(say(key, {label: id && isolated(nameOf(id))})));
   return make("p", {className: "legend"}, entry("for s3", "for", label), entry("against s3", "against", against),
     entry("passage", "passage"));
 }

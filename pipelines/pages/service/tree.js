@@ -1,7 +1,7 @@
 // The tree beside the answer: to look around, to search, and to choose the label that is right.
 // One of its items can be reached by Tab; arrows, Home, End, Enter and first letters do the rest, as in a list of files.
 
-import {$, button, make, name} from "./dom.js";
+import {$, button, fill, make, name} from "./dom.js";
 import {counted, HARDLY, isolated, say, share, whole} from "./words.js";
 
 const FIRST_FOUND = 200;
@@ -55,7 +55,7 @@ export class Tree {
     $("found").textContent = !isSearch ? "" : n > FIRST_FOUND ? say("found_first", {n: whole(n), first})
       : n ? counted("found", n) : say("found_none");
     let room = isSearch ? FIRST_FOUND : Infinity;
-    this.nodes.replaceChildren(...found.filter(() => room > 0).map(({group, labels}) => {
+    fill(this.nodes, found.filter(() => room > 0).map(({group, labels}) => {
       const isOpen = isSearch || this.opened.has(group.id), few = labels.slice(0, room);
       room -= isOpen ? few.length : 0;
       return this.groupItem(group, isOpen, few);
@@ -91,10 +91,10 @@ export class Tree {
     const label = this.labels?.get(this.chosen), place = $("chosen"), refusal = label && this.refusal();
     place.hidden = !label;
     if (!label) return;
-    place.replaceChildren(
+    fill(place,
       make("p", {className: "words"}, name(label.name)),
-      make("p", {}, name(say("in_group", {group: label.group.name})), label.id === label.name ? "" : ` · ${isolated(label.id)}`),
-      ...(label.description ? [make("p", {}, name(label.description))] : []),
+      make("p", {}, name(say("in_group", {group: isolated(label.group.name)})), label.id === label.name ? "" : ` · ${isolated(label.id)}`),
+      label.description ? make("p", {}, name(label.description)) : null,
       refusal ? make("p", {className: "note"}, refusal) : button("main", () => this.onChoose(label.id), say("choose")));
   }
 

@@ -63,6 +63,10 @@ def test_no_text_is_read_as_markup_or_code():
     assert [path for path, text in SCRIPTS.items() if re.search(reading, text)] == []
 
 
+def test_nothing_is_written_where_there_is_nothing():
+    assert [path for path, text in SCRIPTS.items() if "replaceChildren" in text and not path.endswith("/dom.js")] == []
+
+
 def test_both_languages_have_the_same_words():
     assert set(WORDS) == {"en", "zh"}
     assert list(WORDS["en"]) == list(WORDS["zh"])

@@ -44,6 +44,7 @@ def test_an_answer_says_how_far_it_goes(visit, text, words):
     classify(page, text)
     said = page.text_content("#answer")
     assert [word for word in words if word not in said] == []
+    assert "null" not in said
 
 
 def test_a_model_without_calibration_promises_nothing(visit, service):
@@ -124,6 +125,13 @@ def test_a_table_is_asked_for_in_portions_that_the_service_takes(visit, service,
     assert page.text_content("#rows tbody .row") == "199"
 
 
+def test_a_row_that_is_too_much_says_so_in_its_place(visit):
+    page = ready(visit(expected=["413"]))
+    classify_all(page, table(["one", "HUGE", "three"]))
+    assert page.text_content("#said") == "2 of 3 answered. The others say why in the table."
+    assert "too large" in page.locator("#rows td.label").nth(1).text_content()
+
+
 def test_a_table_is_stopped_and_goes_on(visit, service):
     stub = service[1]
     page = ready(visit(expected=["429"]))
@@ -181,7 +189,8 @@ def test_what_is_downloaded_is_safe_for_spreadsheets(visit):
     [
         (b"id,text\n", "has no rows"),
         ("text\n名字\n".encode("gb18030"), "is not in UTF-8"),
-        (b'text\n"open\n', "never closed"),
+        (b'text\n"open\n', "row 1 is never closed"),
+        (b"id,text\n1,one\n2,hello, world\n", "row 2 has more cells"),
         (b"text\n" + b"x\n" * 5_001, "this page takes 5,000"),
     ],
 )
@@ -199,6 +208,7 @@ def test_a_table_that_cannot_be_read_is_refused(visit, content, said):
         ('\ufeffid;text\r\n1;a, b\r\n\r\n2;"c;""d"""\r\n', ["a, b", 'c;"d"']),
         ("text\none, two\nthree", ["one, two", "three"]),
         ('id\tBody\n1\t"a\nb"\n2\n', ["a\nb", ""]),
+        ("id,text\n1,one,,\n", ["one"]),
     ],
 )
 def test_tables_are_read_as_spreadsheets_write_them(visit, content, texts):
