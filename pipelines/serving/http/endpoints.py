@@ -91,7 +91,7 @@ class Endpoints:
             written = await asyncio.to_thread(corrections.add, request.text, request.label, served.version)
         except DataError as error:
             logger.error("a correction is lost: %s", error)
-            raise RefusedError(503, "corrections cannot be written now: the log of the service says why") from None
+            raise RefusedError(500, "corrections cannot be written now: the log of the service says why") from None
         return {"written": written}
 
     async def alive(self) -> dict[str, Any]:

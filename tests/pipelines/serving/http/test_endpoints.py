@@ -270,7 +270,7 @@ def test_half_a_character_is_kept_as_one_that_cannot_be_shown(client: Callable[.
     assert json.loads(file.read_text(encoding="utf-8"))["text"] == "half \ufffd"
 
 
-def test_a_file_that_cannot_be_written_is_a_503_and_the_log_says_why(
+def test_a_file_that_cannot_be_written_is_told_and_the_log_says_why(
     client: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     file = tmp_path / "corrections.jsonl"
@@ -278,7 +278,7 @@ def test_a_file_that_cannot_be_written_is_a_503_and_the_log_says_why(
     file.unlink()
     file.mkdir()
     failed = ours.post("/corrections", json={"text": "hush", "label": "kettles"})
-    assert failed.status_code == 503
+    assert failed.status_code == 500
     assert str(file) in caplog.text
     assert "hush" not in caplog.text
 
