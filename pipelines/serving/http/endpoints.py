@@ -6,7 +6,7 @@ from typing import Any
 
 from hierarchy.errors import DataError
 from pipelines.serving.batcher import tokens_of
-from pipelines.serving.http.refusals import RefusedError
+from pipelines.serving.http.refusals import ENDING, RefusedError
 from pipelines.serving.http.schemas import ClassifyRequest, CorrectionRequest, PredictRequest
 from pipelines.serving.http.service import Service
 from pipelines.serving.served_model import Probabilities
@@ -101,5 +101,5 @@ class Endpoints:
     async def ready(self) -> dict[str, Any]:
         """Tell whether requests are welcome."""
         if not self.service.is_ready:
-            raise RefusedError(503, "the service is about to end: ask another one")
+            raise RefusedError(503, ENDING)
         return {"ready": True}

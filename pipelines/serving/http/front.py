@@ -1,5 +1,6 @@
 """The outermost layer: each request has an id, is measured and logged, and gets an answer whatever happens behind."""
 
+import asyncio
 import logging
 import re
 import time
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 from pipelines.serving.http.guards import HEALTH, App, Receive, Scope, Send, header
 from pipelines.serving.http.metrics import Metrics
-from pipelines.serving.http.refusals import BROKEN, RefusedError
+from pipelines.serving.http.refusals import BROKEN, ENDING, RefusedError
 
 REQUEST_ID = "request_id"  # in the scope of a request
 GONE = 499  # the client has hung up: nobody reads this status but the metrics
@@ -63,6 +64,9 @@ class Front:
             await self.app(scope, receive, answer)
         except RefusedError as refused:
             await _refuse(refused, scope, answer)
+        except asyncio.CancelledError:  # the process ends, and has waited long enough
+            if status == GONE:
+                await _refuse(RefusedError(503, ENDING, {"Connection": "close"}), scope, answer)
         except Exception as error:
             where = "".join(traceback.format_tb(error.__traceback__)[-3:])  # its message may quote a text
             logger.error("request %s failed with %s:\n%s", request_id, type(error).__name__, where.rstrip())

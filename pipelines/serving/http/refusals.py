@@ -11,6 +11,7 @@ CODES: Mapping[int, str] = MappingProxyType({
     503: "unavailable",
 })  # fmt: skip
 BROKEN = "something here went wrong: the log has more under this id"
+ENDING = "the service is about to end: ask another one"
 PROTOCOL = "/v2"  # the Open Inference Protocol, whose errors are a string
 
 
