@@ -48,6 +48,7 @@ class Front:
         given = header(scope, b"x-request-id") or ""
         request_id = given if ID.fullmatch(given) else uuid4().hex
         scope.setdefault("state", {})[REQUEST_ID] = request_id
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope  # the server leaves the body out
         began, status = time.perf_counter(), GONE
 
         async def answer(message: MutableMapping[str, Any]) -> None:
@@ -61,7 +62,7 @@ class Front:
             await send(message)
 
         try:
-            await self.app(scope, receive, answer)
+            await self.app(asked, receive, answer)
         except RefusedError as refused:
             await _refuse(refused, scope, answer)
         except asyncio.CancelledError:  # the process ends, and has waited long enough
@@ -74,7 +75,7 @@ class Front:
                 await _refuse(RefusedError(500, BROKEN), scope, answer)
         finally:
             spent = time.perf_counter() - began
-            endpoint = getattr(scope.get("route"), "path", UNKNOWN)
+            endpoint = getattr(asked.get("route"), "path", UNKNOWN)
             self.metrics.count_request(endpoint, status, spent)
             if endpoint not in QUIET:
                 logger.info("%s %s %d %.1f ms %s", scope["method"], endpoint, status, 1000 * spent, request_id)

@@ -105,7 +105,7 @@ def _texts(inputs: Sequence[Tensor]) -> list[str]:
     for size in tensor.shape:
         documents *= size
     if len(texts) != documents or not all(isinstance(text, str) for text in texts):
-        raise RefusedError(400, f"the input has shape {tensor.shape}, so that its data are {documents} strings")
+        raise RefusedError(400, f"by its shape the input has {documents} strings: its data are others")
     return texts
 
 

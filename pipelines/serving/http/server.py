@@ -41,9 +41,13 @@ def bound(host: str, port: int) -> socket.socket:
             made.close()
             raise
     except (OSError, OverflowError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise DataError(f"port {port} of {host!r} cannot be had ({why}): name another --port or --host") from error
+        raise _not_had(host, port, error) from error
     return made
+
+
+def _not_had(host: str, port: int, error: Exception) -> DataError:
+    why = getattr(error, "strerror", None) or error
+    return DataError(f"port {port} of {host!r} cannot be had ({why}): name another --port or --host")
 
 
 def run_server(app: App, service: Service, taken: socket.socket) -> None:
@@ -57,6 +61,11 @@ def run_server(app: App, service: Service, taken: socket.socket) -> None:
         Its service; started and closed here.
     taken
         As `bound` gives it.
+
+    Raises
+    ------
+    DataError
+        Another process, started at the same time, has the port already.
     """
     import uvicorn
 
@@ -65,6 +74,11 @@ def run_server(app: App, service: Service, taken: socket.socket) -> None:
         timeout_graceful_shutdown=int(service.limits.seconds) + MARGIN, backlog=BACKLOG,
         timeout_keep_alive=KEPT,
     )  # fmt: skip
+    try:
+        taken.listen(BACKLOG)
+    except OSError as error:
+        host, port = taken.getsockname()[:2]
+        raise _not_had(host, port, error) from error
     service.start()
     try:
         _server(config, service).run(sockets=[taken])

@@ -198,6 +198,15 @@ def test_health(client: Callable[..., Any]):
     assert ours.post("/predict", json={"text": TEXTS[0]}).status_code == 503
 
 
+def test_a_head_is_a_get_without_its_body(client: Callable[..., Any]):
+    ours = client(token="0123456789abcdef0123")  # noqa: S106 - of this test
+    assert ours.head("/readyz").status_code == 200
+    assert ours.head("/openapi.json").status_code == 200
+    assert ours.head("/info").status_code == 401
+    assert ours.head("/predict", headers={"Authorization": "Bearer 0123456789abcdef0123"}).status_code == 405
+    assert 'endpoint="/readyz",status="200"' in ours.service.metrics.page().decode()
+
+
 def test_metrics_are_those_of_prometheus_and_name_no_label(client: Callable[..., Any], served: Any):
     from prometheus_client.parser import text_string_to_metric_families
 
