@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
+from uuid import uuid4
 
 from hierarchy.errors import DataError
 from pipelines.serving.batcher import tokens_of
@@ -45,7 +47,9 @@ class Endpoints:
         rows = await self.service.computed(Probabilities(served), texts, listed=len(served.classes))
         tokens = sum(map(tokens_of, texts))
         return {
+            "id": f"classify-{uuid4().hex}",
             "object": "list",
+            "created": int(time.time()),
             "model": served.name,
             "data": [
                 {

@@ -64,6 +64,7 @@ def test_sets_of_a_calibrated_model(client: Callable[..., Any], fitted_lexical: 
 def test_classify_as_vllm_does(client: Callable[..., Any], fitted_lexical: Any):
     ours = client()
     said = ours.post("/v1/classify", json={"model": "shop", "input": TEXTS, "add_special_tokens": True}).json()
+    assert list(said) == ["id", "object", "created", "model", "data", "usage"]
     assert [one["index"] for one in said["data"]] == list(range(len(TEXTS)))
     assert [one["label"] for one in said["data"]] == fitted_lexical.predict(TEXTS).tolist()
     classes = ours.get("/info").json()["classes"]
