@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 NOTICE = 0.5  # seconds in which what is on its way still comes in, after it was said that no more is welcome
 BACKLOG = 2048
 KEPT = 75  # seconds that an idle connection stays: longer than proxies keep theirs, who would send into a closed one
+SAME_AGAIN = 60  # seconds until the log has the same complaint again: of files that run out there are thousands
 MARGIN = 5  # seconds beside the deadline of requests, until those in flight are cut off
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -86,11 +88,27 @@ def run_server(app: App, service: Service, taken: socket.socket) -> None:
         service.close()
 
 
+class Complaints:
+    """What asyncio complains of: a line in the log, without what an error may quote, and seldom the same."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def __call__(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Tell of it, as an exception handler of a loop."""
+        error, now = context.get("exception"), time.monotonic()
+        complaint = f"{context['message']} ({getattr(error, 'strerror', None) or type(error).__name__})"
+        if now - self._told.get(complaint, -SAME_AGAIN) >= SAME_AGAIN:
+            self._told[complaint] = now
+            logger.error(complaint)
+
+
 def _server(config: "uvicorn.Config", service: Service) -> "uvicorn.Server":
     import uvicorn
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            asyncio.get_running_loop().set_exception_handler(Complaints())
             await super().startup(sockets)
             for one in sockets or []:
                 host, port = one.getsockname()[:2]

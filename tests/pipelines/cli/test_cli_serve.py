@@ -18,17 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 from examples import ROOT
 
-from hierarchy.errors import DataError
 from pipelines.serving.http.guards import checked_hosts, checked_origins
-from pipelines.serving.http.limits import Limits
-from pipelines.serving.http.server import bound, run_server
 
 TOKEN = "0123456789abcdef0123"  # noqa: S105
 TEXTS = ["the kettle was boiling", "printer ink paper toner"] * 20
@@ -259,19 +255,6 @@ def test_killed_it_starts_again_at_its_port_and_follows_its_folder(
     assert len(versions) == 2
     assert set(statuses) == {200}
     assert again.end(signal.SIGINT) == 0
-
-
-def test_answers_do_not_wait_for_more_to_send():
-    with bound("127.0.0.1", 0) as taken:  # asyncio switches Nagle's algorithm off for this protocol alone
-        assert taken.proto == socket.IPPROTO_TCP
-
-
-def test_of_two_that_are_started_at_once_at_a_port_one_is_told():
-    nothing: Any = SimpleNamespace(limits=Limits())  # of it is started
-    with bound("127.0.0.1", 0) as first, bound("127.0.0.1", first.getsockname()[1]) as second:
-        first.listen()
-        with pytest.raises(DataError, match=r"port \d+ of '127.0.0.1' cannot be had .*--port"):
-            run_server(nothing, nothing, second)
 
 
 def test_two_processes_behind_a_proxy_are_one_service(folder: Path, tmp_path: Path, fitted_lexical: Any):
