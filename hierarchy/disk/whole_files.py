@@ -240,15 +240,8 @@ def _stands_somewhere() -> bool:
     return True
 
 
-def lock(handle: int, *, wait: bool = False) -> bool | None:
+def lock(handle: int) -> bool | None:
     """Take the lock of an open file, which ends with the process that has it; None where the system has no locks.
-
-    Parameters
-    ----------
-    handle
-        Of the file; what closes it lets go of the lock.
-    wait
-        Wait for another that has it, which must be one whose work is short.
 
     Returns
     -------
@@ -260,7 +253,7 @@ def lock(handle: int, *, wait: bool = False) -> bool | None:
     import fcntl
 
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:

@@ -4,11 +4,14 @@ import errno
 import json
 import os
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from hierarchy.disk.whole_files import cannot_write, lock
 from hierarchy.errors import DataError
+
+LONGEST_LINE, BETWEEN_TRIES = 5.0, 0.002  # seconds that a line may take to write; between two looks whether it is there
 
 
 class Corrections:
@@ -52,8 +55,8 @@ class Corrections:
         row = json.dumps({"text": text, "label": label, "at": at, "model": version}, ensure_ascii=False)
         handle = self._opened()
         try:
+            _await_others(handle)
             with self._alone:
-                lock(handle, wait=True)  # what another process is writing is no line that was cut off
                 _append(handle, row.encode())
         except OSError as error:
             raise DataError(cannot_write(self.file, error)) from error
@@ -67,6 +70,15 @@ class Corrections:
             return os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
             raise DataError(cannot_write(self.file, error)) from error
+
+
+def _await_others(handle: int) -> None:
+    """Take the file's lock, since what another process is writing is no line that was cut off."""
+    end = time.monotonic() + LONGEST_LINE
+    while lock(handle) is False:
+        if time.monotonic() > end:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        time.sleep(BETWEEN_TRIES)
 
 
 def _append(handle: int, row: bytes) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from hierarchy.disk.whole_files import lock
+from hierarchy.errors import DataError
 from pipelines.serving.answers import answers
 from pipelines.serving.http.corrections import Corrections
 from pipelines.serving.http.schemas import ClassifyRequest, CorrectionRequest, InferRequest, PredictRequest
@@ -291,6 +292,17 @@ def test_a_file_that_cannot_be_written_is_told_and_the_log_says_why(
     assert failed.status_code == 500
     assert str(file) in caplog.text
     assert "hush" not in caplog.text
+
+
+def test_a_file_that_another_program_keeps_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("pipelines.serving.http.corrections.LONGEST_LINE", 0.05)
+    file = tmp_path / "corrections.jsonl"
+    corrections = Corrections(file)
+    with file.open("ab") as other:
+        lock(other.fileno())
+        with pytest.raises(DataError, match="cannot be written"):
+            corrections.add("text", "kettles", "v")
+    assert corrections.add("text", "kettles", "v") == 1
 
 
 def test_a_line_that_another_process_is_writing_is_awaited(tmp_path: Path):
