@@ -83,7 +83,7 @@ def run_server(app: App, service: Service, taken: socket.socket) -> None:
         raise _not_had(host, port, error) from error
     service.start()
     try:
-        _server(config, service).run(sockets=[taken])
+        server_of(config, service).run(sockets=[taken])
     finally:
         service.close()
 
@@ -103,7 +103,8 @@ class Complaints:
             logger.error(complaint)
 
 
-def _server(config: "uvicorn.Config", service: Service) -> "uvicorn.Server":
+def server_of(config: "uvicorn.Config", service: Service) -> "uvicorn.Server":
+    """Make the server of a service: what it does at its start and end, and at signals."""
     import uvicorn
 
     class Server(uvicorn.Server):

@@ -94,6 +94,22 @@ def test_a_new_model_takes_the_place_of_the_old_one(watched: tuple[Any, Watch], 
     assert 'coarsefine_reloads_total{outcome="taken"} 1.0' in ours.get("/metrics").text
 
 
+def test_a_folder_that_is_written_file_by_file_is_read_when_it_is_whole(
+    watched: tuple[Any, Watch], folder: Path, another: Any, tmp_path: Path
+):
+    ours, watch = watched
+    before = _ask(ours).json()["model"]
+    looks(watch)
+    another.save_pretrained(tmp_path / "new")
+    for file in sorted((tmp_path / "new").iterdir()):
+        shutil.copy(file, folder)
+        watch.look()
+        assert _ask(ours).json()["model"] == before
+    assert 'outcome="refused"' not in ours.get("/metrics").text
+    looks(watch)
+    assert _ask(ours).json()["model"] != before
+
+
 @pytest.mark.parametrize("damage", ["file", "manifest", "gone"])
 def test_a_damaged_model_is_refused_and_told_once(
     watched: tuple[Any, Watch], folder: Path, another: Any, damage: str, caplog: pytest.LogCaptureFixture

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import uvicorn
 
 from hierarchy.errors import DataError
 from pipelines.serving.http.limits import Limits
-from pipelines.serving.http.server import Complaints, bound, run_server
+from pipelines.serving.http.server import Complaints, bound, run_server, server_of
 
 
 def test_answers_do_not_wait_for_more_to_send():
@@ -25,6 +26,30 @@ def test_of_two_that_are_started_at_once_at_a_port_one_is_told():
         first.listen()
         with pytest.raises(DataError, match=r"port \d+ of '127.0.0.1' cannot be had .*--port"):
             run_server(nothing, nothing, second)
+
+
+def test_who_is_on_the_way_at_the_end_is_answered():
+    async def app(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def ended(taken: socket.socket) -> bytes:
+        config = uvicorn.Config(app, log_config=None, lifespan="off")
+        server = server_of(config, SimpleNamespace())  # type: ignore[arg-type]
+        config.load()
+        server.lifespan = config.lifespan_class(config)
+        await server.startup([taken])
+        end = asyncio.create_task(server.shutdown([taken]))
+        await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection(*taken.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+        await end
+        return said
+
+    with bound("127.0.0.1", 0) as taken:
+        assert asyncio.run(ended(taken)).startswith(b"HTTP/1.1 204")
 
 
 def test_the_log_has_a_complaint_of_asyncio_once(caplog: pytest.LogCaptureFixture):
