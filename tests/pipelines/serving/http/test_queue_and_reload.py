@@ -62,6 +62,14 @@ def test_what_comes_too_late_is_a_503(client: Callable[..., Any], slow: Slow):
     slow.go.set()
 
 
+def test_a_model_has_answered_before_it_is_served(lexical_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    lengths: list[int] = []
+    monkeypatch.setattr(Answers, "__call__", lambda _, texts: lengths.extend(map(len, texts)))
+    read_served(lexical_folder, name="shop", device=None)
+    assert min(lengths) == 0
+    assert max(lengths) > 1_000
+
+
 @pytest.fixture
 def folder(lexical_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(lexical_folder, tmp_path / "shop"))
@@ -91,7 +99,10 @@ def test_a_new_model_takes_the_place_of_the_old_one(watched: tuple[Any, Watch], 
     after = _ask(ours).json()
     assert after["model"] == {"name": "shop", "version": ServedModel("shop", _key(folder), another.model_).version}
     assert after["model"] != before["model"]
-    assert 'coarsefine_reloads_total{outcome="taken"} 1.0' in ours.get("/metrics").text
+    figures = ours.get("/metrics").text
+    assert 'coarsefine_reloads_total{outcome="taken"} 1.0' in figures
+    assert f'version="{after["model"]["version"]}"' in figures
+    assert before["model"]["version"] not in figures
 
 
 def test_a_folder_that_is_written_file_by_file_is_read_when_it_is_whole(
