@@ -334,10 +334,15 @@ def test_texts_are_never_in_the_log(client: Callable[..., Any], caplog: pytest.L
 def test_an_error_of_ours_is_a_500_that_says_nothing(
     client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
 ):
-    monkeypatch.setattr(f"pipelines.serving.{where}", lambda *_: [][1])
+    def breaks(*_: Any) -> Any:
+        raise IndexError(TEXTS[0])  # as libraries do, who quote what they were given
+
+    monkeypatch.setattr(f"pipelines.serving.{where}", breaks)
     ours = client()
     failed = ours.get("/tree")
     assert failed.status_code == 500
     assert failed.json()["error"]["code"] == "internal"
     assert failed.json()["error"]["request_id"] in caplog.text
     assert "IndexError" in caplog.text
+    assert TEXTS[0] not in failed.text
+    assert TEXTS[0] not in caplog.text
