@@ -316,7 +316,9 @@ def test_what_cannot_be_had_is_told_before_the_model_is_read(cli: Callable[..., 
 
 
 def test_without_the_extra_it_says_which(cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    for library in ("uvicorn", "prometheus_client"):
+        monkeypatch.setitem(sys.modules, library, None)
     refused = cli("serve", tmp_path)
     assert refused.exit_code == 2
-    assert "uvicorn" in refused.output
+    assert "extra `serve`" in refused.output
+    assert "pip install uvicorn prometheus_client" in " ".join(refused.output.split())
