@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hierarchy.disk.paths import local_path
 from hierarchy.errors import ConfigError, DataError
 from pipelines.cli import options
 from pipelines.cli.commands import command
@@ -81,7 +82,7 @@ def serve(
         check_outputs([OutputFile("--corrections", corrections, (".jsonl",))], {"MODEL": model})
     with bound(host, port) as taken:
         folder = local_folder(model)
-        served = read_served(folder, name=name or folder.resolve().name, device=device)
+        served = read_served(folder, name=name or _name_of(model), device=device)
         service = Service(served, limits, None if corrections is None else Corrections(corrections))
         hosts = [*(allow_host or []), *([] if host in EVERYWHERE else [host])]
         app = make_app(service, token=token, hosts=hosts, origins=allow_origin or [], pages=service_page())
@@ -92,6 +93,12 @@ def serve(
             run_server(app, service, taken)
         finally:
             watching.close()
+
+
+def _name_of(model: Path) -> str:
+    """Return a folder's own name, also where it is a link, which may lead elsewhere soon; of the hub, the model's."""
+    path = Path(os.path.abspath(local_path(model)))  # noqa: PTH100 - it takes `..` away and follows no link
+    return path.name if path.is_dir() else path.name.partition("@")[0]
 
 
 def _token(file: Path | None) -> str | None:

@@ -61,7 +61,7 @@ def load_neural(
     MissingLibraryError
         What computes encoders is not installed, as where n-grams alone are served.
     """
-    need("torch", "transformers", what="the encoder of this model stands on PyTorch and transformers")
+    need("torch", "transformers", what="the encoder of this model stands on torch with transformers")
     from pipelines.model.document_model import fine_encoders
     from stages.machine import device_of
 
