@@ -111,7 +111,7 @@ def test_a_table_is_asked_for_in_portions_that_the_service_takes(visit, service,
     texts = [f"{i} {('GROUP', 'UNSURE', '')[i % 3]}" for i in range(200)]
     texts[7] = "  "
     classify_all(page, table(texts))
-    assert page.text_content("#said") == "All 199 rows answered."
+    assert page.text_content("#said") == "All 199 rows classified."
     assert page.locator("#rows tbody tr").count() == 200
     assert page.locator(".count b").all_text_contents() == ["200", "66", "67", "66"]
     page.click(".count.group")
@@ -132,10 +132,10 @@ def test_a_table_is_stopped_and_goes_on(visit, service):
     page.click("#classify-all")
     page.wait_for_selector("#said:text('busy')")
     page.click("#stop")
-    page.wait_for_selector("#said:text('Stopped: 0 of 3 answered')")
+    page.wait_for_selector("#said:text('Stopped: 0 of 3 classified')")
     stub.busy = 0
     page.click("#classify-all")
-    page.wait_for_selector("#said:text('All 3 rows answered.')")
+    page.wait_for_selector("#said:text('All 3 rows classified.')")
 
 
 def test_a_long_table_is_drawn_in_parts_and_downloaded_whole(visit):
