@@ -7,6 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 MOST_PATHS = 1_000
 
 
+TEXT = "My card was charged twice"
+
+
+def tried_with(**body: Any) -> ConfigDict:
+    """Name the body that ``/docs`` begins with, in place of one that has every field."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class Body(BaseModel):
     """A request: its fields are what they say, and nothing else is in it."""
 
@@ -16,7 +24,9 @@ class Body(BaseModel):
 class PredictRequest(Body):
     """Documents to answer."""
 
-    texts: list[str] | None = Field(None, description="The documents.", examples=[["My card was charged twice"]])
+    model_config = tried_with(texts=[TEXT])
+
+    texts: list[str] | None = Field(None, description="The documents.")
     text: str | None = Field(None, description="One document, in place of `texts`.")
     top_k: int = Field(3, ge=1, le=MOST_PATHS, description="Paths listed for each document at most.")
     sets: Literal["labels", "tree"] | None = Field(
@@ -80,6 +90,8 @@ class PredictResponse(BaseModel):
 class ClassifyRequest(BaseModel):
     """Texts as vLLM's `/v1/classify` takes them; fields that mean nothing here are passed over."""
 
+    model_config = tried_with(input=[TEXT])
+
     input: str | list[str]
     model: str | None = None
 
@@ -130,6 +142,8 @@ class WantedOutput(BaseModel):
 
 class InferRequest(BaseModel):
     """An inference of the Open Inference Protocol."""
+
+    model_config = tried_with(inputs=[{"name": "text", "shape": [1], "datatype": "BYTES", "data": [TEXT]}])
 
     inputs: list[Tensor]
     outputs: list[WantedOutput] | None = None
