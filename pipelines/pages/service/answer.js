@@ -87,7 +87,7 @@ function theSet({set, set_level}, names, info, onLabel) {
 }
 
 function why({text, explanation, answer}, nameOf) {
-  if (explanation === null || answer.reason === "nothing_known") return null;
+  if (explanation === null || answer.reason === "nothing_known") return "";
   return make("div", {className: "why"}, make("h3", {}, say("telling")),
     explanation === undefined ? make("p", {className: "note"}, say("explaining")) : telling(text, explanation, nameOf));
 }

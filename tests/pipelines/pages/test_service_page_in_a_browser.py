@@ -44,6 +44,7 @@ def test_an_answer_says_how_far_it_goes(visit, text, words):
     classify(page, text)
     said = page.text_content("#answer")
     assert [word for word in words if word not in said] == []
+    assert "null" not in said
 
 
 def test_a_model_without_calibration_promises_nothing(visit, service):
