@@ -191,7 +191,8 @@ def ablations() -> str:
                 *([f"accuracy, {long} documents over 512 tokens"] if long else []),
                 "accuracy − unchanged", "macro-F1 − unchanged")  # fmt: skip
         seeds = len(settings["seeds"])
-        title = f"**{settings['dataset']}, {settings['mode']}**{told}; {count(seeds, 'seed')}"
+        version = record["versions"]["coarsefine"]
+        title = f"**{settings['dataset']}, {settings['mode']}**{told}; {count(seeds, 'seed')}, version {version}"
         blocks.append(f"{title}\n\n{markdown(head, *rows)}")
     return "\n\n".join(blocks) or NO_RESULTS
 

@@ -174,22 +174,29 @@ class MissingLibraryError(CoarsefineError, ImportError):
     """A library that only an extra of the project installs is needed."""
 
 
-def need(library: str, what: str) -> None:
-    """Refuse work without a library that only an extra installs.
+def need(*libraries: str, what: str) -> None:
+    """Refuse work without libraries that are not installed everywhere.
 
     Parameters
     ----------
-    library
-        Its name, which is that of the package too.
+    libraries
+        Their names, which are those of the packages too.
     what
-        What it does here, for the message: ``trials are proposed by Optuna``.
+        What they do here, for the message: ``trials are proposed by Optuna``.
 
     Raises
     ------
     MissingLibraryError
-        It is not installed.
+        Some are not installed: the message names all of these.
     """
+    missing = [library for library in libraries if not _can_import(library)]
+    if missing:
+        raise MissingLibraryError(f"{what}, which is not installed; install it with: pip install {' '.join(missing)}")
+
+
+def _can_import(library: str) -> bool:
     try:
         import_module(library)
     except ImportError:
-        raise MissingLibraryError(f"{what}, which is not installed; install it with: pip install {library}") from None
+        return False
+    return True

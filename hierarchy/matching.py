@@ -197,7 +197,8 @@ def spelling_lines(what: str, written: Iterable[tuple[str, str, int]]) -> list[s
             number = sum(counts.values())
             also = ", ".join(f"{text!r} ({counts[text]:,})" for text in others[:SHOWN])
             also += f" and in {len(others) - SHOWN:,} more ways" if len(others) > SHOWN else ""
-            lines.append(f"{what} {taken!r} ({count(number, 'document')}) is also written {also}: taken for one")
+            said = "is also written" if taken in counts else "is written"
+            lines.append(f"{what} {taken!r} ({count(number, 'document')}) {said} {also}: taken for one")
     return lines
 
 

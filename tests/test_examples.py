@@ -44,6 +44,7 @@ SHORTER = {
 GIVEN = {
     "README.md": "tickets.csv test.csv new.csv labels.yaml train.jsonl test.jsonl calibration.jsonl new.jsonl "
     "bert-base-chinese",
+    "deploy.md": "model tickets.csv corrections.jsonl taxonomy.yaml",
     "data-quality.md": "train.jsonl test.jsonl labels.yaml taxonomy.yaml model",
     "publishing.md": "test.jsonl model",
     "taxonomy.md": "tickets.csv tickets_now.csv model",
@@ -58,10 +59,10 @@ labels: [mowers, hoses, seeds, fences, printers, chairs, desks, lamps]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=lambda page: page.name)
-def test_the_examples_of_a_page_run(page, given, shell):
+def test_the_examples_of_a_page_run(page, given, shell, free_port):
     known = given(page)
-    for language, code, line in examples(page):
-        where = f"{page.name}, line {line}"
+    for language, written, line in examples(page):
+        where, code = f"{page.name}, line {line}", written.replace("127.0.0.1:8000", f"127.0.0.1:{free_port}")
         if language == "bash":
             for command in commands(code):
                 shell(command, where)
@@ -102,7 +103,6 @@ def shell(cli, hub, embedded, small_demo, monkeypatch, free_port):
     started = []
 
     def run(command: str, where: str) -> None:
-        command = command.replace("127.0.0.1:8000", f"127.0.0.1:{free_port}")
         if command.startswith(tuple(NOT_RUN)):
             return
         if re.search(r"&( *#.*)?$", command):

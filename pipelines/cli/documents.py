@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from hierarchy.disk.paths import local_path
+from hierarchy.disk.paths import local_path, path_exists
 from hierarchy.errors import DataError, TaxonomyError, combined
 from hierarchy.matching import Pair, merged_pairs
 from hierarchy.taxonomy import Taxonomy
@@ -104,8 +104,18 @@ def read_table(source: Source, data: "Data", *, cache: Path | None = None, label
 
     if isinstance(places, str):
         return read(places, corrects=False)
-    each: dict[str, Source] = {place: (place, split) for place in places}
-    return joined_tables(_for_each(each, lambda place: read(place, corrects=place != places[0])))
+    first, *more = places
+    each: dict[str, Source] = {place: (place, split) for place in (first, *filter(_holds_something, more))}
+    return joined_tables(_for_each(each, lambda place: read(place, corrects=place != first)))
+
+
+def _holds_something(place: str) -> bool:
+    """Whether a file behind the first is not empty, as the service makes one before somebody has corrected it."""
+    file = local_path(place)
+    if path_exists(file) and file.is_file() and not file.stat().st_size:
+        logger.warning("%s: the file is empty, so it corrects nothing", place)
+        return False
+    return True
 
 
 def where_of(source: Source) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hierarchy.disk.paths import local_path
 from hierarchy.errors import ConfigError, DataError
 from pipelines.cli import options
 from pipelines.cli.commands import command
@@ -59,7 +60,7 @@ def serve(
     It listens on this machine alone unless --host says otherwise. SIGTERM ends it when all are answered.
     """
     from hierarchy.disk.output import OutputFile, check_outputs
-    from pipelines.model.artifact.hub import local_folder, model_name
+    from pipelines.model.artifact.hub import local_folder
     from pipelines.pages.service.page import service_page
     from pipelines.serving.http.app import check_serving, make_app
     from pipelines.serving.http.corrections import Corrections
@@ -72,7 +73,7 @@ def serve(
 
     check_serving()
     token = _token(token_file)
-    called = _name(name or model_name(model))
+    called = _checked(name or _name_of(model))
     hosts, origins = checked_hosts(allow_host or []), checked_origins(allow_origin or [])
     limits = Limits(
         documents=documents, tokens=tokens, body=body * MEGABYTE, batch_tokens=batch_tokens, queue_tokens=queue_tokens,
@@ -99,11 +100,17 @@ def serve(
             watching.close()
 
 
-def _name(name: str) -> str:
-    """Check that a name can stand in a path."""
+def _checked(name: str) -> str:
+    """Return a name that can stand in a path; raises ConfigError where it cannot."""
     if not name.strip(". ") or "/" in name or not name.isprintable():
         raise ConfigError(f"clients cannot call a model {name!r}: give it a --name, without '/'")
     return name
+
+
+def _name_of(model: Path) -> str:
+    """Return a folder's own name, also where it is a link, which may lead elsewhere soon; of the hub, the model's."""
+    path = Path(os.path.abspath(local_path(model)))  # noqa: PTH100 - it takes `..` away and follows no link
+    return path.name if path.is_dir() else path.name.partition("@")[0]
 
 
 def _token(file: Path | None) -> str | None:

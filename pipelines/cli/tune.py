@@ -55,7 +55,7 @@ def tune(
     from pipelines.tuning.search import OPTUNA
     from pipelines.tuning.trials import BEST, RESULTS, check_results
 
-    need("optuna", OPTUNA)
+    need("optuna", what=OPTUNA)
     config = work.config
     budget = {"trials": trials, "minutes": minutes, "sampler": sampler, "figure": figure}
 

@@ -25,7 +25,7 @@ def check_bokeh() -> None:
     MissingLibraryError
         Where Bokeh is not installed.
     """
-    need("bokeh", "the picture is drawn by Bokeh")
+    need("bokeh", what="the picture is drawn by Bokeh")
 
 
 def fill_page(

@@ -97,7 +97,7 @@ def tune(
     MissingLibraryError
         Optuna is not installed.
     """
-    need("optuna", OPTUNA)
+    need("optuna", what=OPTUNA)
     settings = settings_of(classifier.get_params(deep=False))
     checked = read_space(space, settings)
     check_options(settings, checked, figure=figure, sampler=sampler, trials=trials, minutes=minutes)

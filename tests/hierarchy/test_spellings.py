@@ -65,6 +65,9 @@ def test_lines_have_counts_and_name_few():
     assert spelling_lines("label", written) == [
         "label 'refund' (18 documents) is also written 'REFUND' (8), 'refund ' (4): taken for one"
     ]
+    assert spelling_lines("label", [("refund", " refund", 3)]) == [
+        "label 'refund' (3 documents) is written ' refund' (3): taken for one"
+    ]
     (line,) = spelling_lines("group", [("a", "a" + " " * i, 1) for i in range(14)])
     assert line.endswith("and in 3 more ways: taken for one")
 

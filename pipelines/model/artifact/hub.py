@@ -5,7 +5,6 @@ commit is meant. Only JSON, YAML, safetensors and the vocabulary of a tokenizer 
 repository (pickles, scripts) is left there.
 """
 
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -63,13 +62,6 @@ def local_folder(model: str | Path, *, revision: str | None = None, token: Token
         names = _safe(Path(found), name)
         # The folder bears the commit: both downloads are of one, whatever is pushed between them.
         return Path(snapshot_download(repo_id, revision=Path(found).name, token=token, allow_patterns=names))
-
-
-def model_name(model: str | Path) -> str:
-    """Return what a model is called: as its folder, or the link to one; or as on the hub, behind ``org/``."""
-    path = local_path(model)
-    name = Path(os.path.abspath(path)).name  # noqa: PTH100 - a link keeps its own name, and `..` goes
-    return name if path.exists() else name.partition("@")[0]
 
 
 def push_saved(save: Callable[[Path], None], repo_id: str, **how: Any) -> str:

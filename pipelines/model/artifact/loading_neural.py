@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.errors import ArtifactError, EncoderError
+from hierarchy.errors import ArtifactError, EncoderError, need
 from pipelines.model.artifact.manifest import only_listed
 from pipelines.model.artifact.schemas.checking import REMEDY
 from pipelines.settings import Settings
@@ -58,7 +58,10 @@ def load_neural(
     ------
     ArtifactError
         An encoder cannot be loaded, or the parts do not fit together.
+    MissingLibraryError
+        What computes encoders is not installed, as where n-grams alone are served.
     """
+    need("torch", "transformers", what="the encoder of this model stands on torch with transformers")
     from pipelines.model.document_model import fine_encoders
     from stages.machine import device_of
 

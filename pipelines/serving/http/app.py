@@ -27,8 +27,7 @@ MESSAGES = {404: "there is nothing under this path: see /docs", 405: "this path 
 
 def check_serving() -> None:
     """Refuse to serve without the libraries that serve; raises MissingLibraryError."""
-    for library in ("fastapi", "uvicorn", "prometheus_client"):
-        need(library, "the service stands on the extra `serve`: " + library)
+    need("fastapi", "uvicorn", "prometheus_client", what="the service stands on the extra `serve`")
 
 
 def make_app(

@@ -1,8 +1,9 @@
 """The body of a request: read whole, within its size and time, before anything works on it; and who has hung up."""
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from pipelines.serving.http.guards import App, Receive, Scope, Send, header
@@ -10,6 +11,7 @@ from pipelines.serving.http.limits import Limits
 from pipelines.serving.http.refusals import RefusedError
 
 HANG_UP = {"Connection": "close"}  # the rest of the body is not read
+HEARD_OUT = 2  # times the limit: many clients and proxies listen to an answer only when they have sent all
 
 
 class Bodies:
@@ -38,27 +40,32 @@ class Bodies:
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the body; None where the client has gone meanwhile."""
         length = header(scope, b"content-length") or "0"
-        if not length.isdigit() or int(length) > self.limits.body:
-            raise self._too_large()
-        read = bytearray()
+        if not length.isdigit() or int(length) > HEARD_OUT * self.limits.body:
+            raise self._too_large(HANG_UP)
+        read, size = bytearray(), 0
         try:
             async with asyncio.timeout(self.limits.body_seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return None
-                    read += message.get("body", b"")
-                    if len(read) > self.limits.body:
-                        raise self._too_large()
+                    size += len(message.get("body", b""))
+                    if size > HEARD_OUT * self.limits.body:
+                        raise self._too_large(HANG_UP)
+                    if size <= self.limits.body:
+                        read += message.get("body", b"")
                     if not message.get("more_body", False):
-                        return bytes(read)
+                        break
         except TimeoutError:
             raise RefusedError(
                 408, f"the request was not there after {self.limits.body_seconds:g} s", HANG_UP
             ) from None
+        if size > self.limits.body:
+            raise self._too_large()
+        return bytes(read)
 
-    def _too_large(self) -> RefusedError:
-        return RefusedError(413, f"a request has {self.limits.body:,} bytes at most: send fewer documents", HANG_UP)
+    def _too_large(self, headers: Mapping[str, str] = MappingProxyType({})) -> RefusedError:
+        return RefusedError(413, f"a request has {self.limits.body:,} bytes at most: send fewer documents", headers)
 
 
 async def _answer(app: App, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:

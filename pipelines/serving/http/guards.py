@@ -4,6 +4,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -31,8 +32,8 @@ class Access:
     token
         Bearer token; None asks for none.
     hosts
-        Names that the service answers to beside those of this machine for itself, in lower case and without ports;
-        ``*`` for all.
+        Names, in lower case and without ports, that the service answers to beside ``localhost``; ``*`` for all. It
+        answers to every address, since no other site's page can have one for its name.
     open_paths
         Need no token: static files, which say nothing of the model. Neither does health.
     """
@@ -47,12 +48,21 @@ class Access:
         if path in HEALTH:  # probes come by address and have no token
             return
         host = header(scope, b"host") or ""
-        if "*" not in self.hosts and host_name(host) not in (*LOOPBACK, *self.hosts):
-            raise RefusedError(403, "this service is not known under that name: start it with --allow-host NAME")
+        name = host_name(host)
+        if "*" not in self.hosts and name not in ("localhost", *self.hosts) and not _is_address(name):
+            raise RefusedError(
+                403,
+                "this service is not known under the name in the Host header: start it with --allow-host NAME, or let "
+                "the proxy pass on the Host that the client sent",
+            )
         if self.token is not None and path not in self.open_paths and not self._is_shown(scope):
             raise RefusedError(401, "send the token: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"})
         if path == CORRECTIONS and not _is_same_origin(scope, host):
-            raise RefusedError(403, "corrections are taken from this service's own page, and from no other site")
+            raise RefusedError(
+                403,
+                "corrections are taken from this service's own page, and from no other site: a proxy has to pass on "
+                "the Host that the browser sent, with its port",
+            )
         if scope["method"] == "POST":
             kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
             if kind != "application/json":
@@ -115,6 +125,14 @@ def host_name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_same_origin(scope: Scope, host: str) -> bool:

@@ -46,6 +46,8 @@ class Metrics:
         self._reloads = Counter(
             "reloads", "Models that took the place of another, or were refused.", ["outcome"], **own
         )
+        for outcome in ("taken", "refused"):  # there from the start: `increase` does not see a series begin
+            self._reloads.labels(outcome)
         self._model = Info("model", "The model that answers.", **own)
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:

@@ -11,6 +11,14 @@ T = TypeVar("T")
 Several: TypeAlias = Annotated[list[T], Field(fail_fast=True)]  # millions of wrong ones are one problem
 
 
+TEXT = "My card was charged twice"
+
+
+def tried_with(**body: Any) -> ConfigDict:
+    """Name the body that ``/docs`` begins with, in place of one that has every field."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class Body(BaseModel):
     """A request: its fields are what they say, and nothing else is in it."""
 
@@ -27,7 +35,9 @@ class Body(BaseModel):
 class PredictRequest(Body):
     """Documents to answer."""
 
-    texts: Several[str] | None = Field(None, description="The documents.", examples=[["My card was charged twice"]])
+    model_config = tried_with(texts=[TEXT])
+
+    texts: Several[str] | None = Field(None, description="The documents.")
     text: str | None = Field(None, description="One document, in place of `texts`.")
     top_k: int = Field(3, ge=1, le=MOST_PATHS, description="Paths listed for each document at most.")
     sets: Literal["labels", "tree"] | None = Field(
@@ -91,6 +101,8 @@ class PredictResponse(BaseModel):
 class ClassifyRequest(BaseModel):
     """Texts as vLLM's `/v1/classify` takes them; fields that mean nothing here are passed over."""
 
+    model_config = tried_with(input=[TEXT])
+
     input: str | Several[str]
     model: str | None = None
 
@@ -148,6 +160,8 @@ class WantedOutput(BaseModel):
 
 class InferRequest(BaseModel):
     """An inference of the Open Inference Protocol."""
+
+    model_config = tried_with(inputs=[{"name": "text", "shape": [1], "datatype": "BYTES", "data": [TEXT]}])
 
     inputs: Several[Tensor]
     outputs: Several[WantedOutput] | None = None

@@ -77,6 +77,15 @@ def test_corrections_are_read_by_their_own_columns_where_the_others_are_missing(
         checked(later, str(first), **columns)
 
 
+def test_a_file_that_nobody_has_corrected_in_yet_is_told_and_passed_over(tmp_path: Path, caplog: Any):
+    first, later = write(tmp_path / "train.jsonl", *FIRST[:2]), tmp_path / "corrections.jsonl"
+    later.touch()
+    assert checked(first, str(later)) == (["a red hose", "a kettle"], ["garden", "garden"])
+    assert f"{later}: the file is empty, so it corrects nothing" in caplog.messages
+    with pytest.raises(DataError, match=r"corrections\.jsonl: the file is empty: name one"):
+        checked(str(later), first)
+
+
 def test_what_is_wrong_names_its_file_and_row_and_all_is_told(tmp_path: Path):
     first = write(tmp_path / "train.jsonl", ("a", "one"), ("b", ""), ("c", ["one", "two"]))
     later = write(tmp_path / "corrections.jsonl", ("d", "one"), ("e", None), ("f", "two"))

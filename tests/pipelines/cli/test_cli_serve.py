@@ -232,8 +232,11 @@ def test_killed_it_starts_again_at_its_port_and_follows_its_folder(
     assert [json.loads(line)["label"] for line in corrections.read_text(encoding="utf-8").splitlines()] == [
         "kettles"
     ] * 3
-    again = Process(folder, tmp_path / "again.txt", "--watch", port=first.port)
+    link = tmp_path / "current"
+    link.symlink_to("shop")
+    again = Process(link, tmp_path / "again.txt", "--watch", port=first.port)
     statuses: list[int] = []
+    names: set[str] = set()
     versions: set[str] = set()
     over = threading.Event()
 
@@ -241,7 +244,9 @@ def test_killed_it_starts_again_at_its_port_and_follows_its_folder(
         while not over.is_set():
             status, body = again.ask(again.request(TEXTS[:3]))
             statuses.append(status)
-            versions.add(json.loads(body)["model"]["version"])
+            model = json.loads(body)["model"]
+            names.add(model["name"])
+            versions.add(model["version"])
             time.sleep(0.01)
 
     asking = threading.Thread(target=load)
@@ -253,6 +258,7 @@ def test_killed_it_starts_again_at_its_port_and_follows_its_folder(
     over.set()
     asking.join(60)
     assert len(versions) == 2
+    assert names == {"current"}
     assert set(statuses) == {200}
     assert again.end(signal.SIGINT) == 0
 
@@ -333,7 +339,9 @@ def test_names_and_sites_are_known_as_browsers_write_them():
 
 
 def test_without_the_extra_it_says_which(cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    for library in ("uvicorn", "prometheus_client"):
+        monkeypatch.setitem(sys.modules, library, None)
     refused = cli("serve", tmp_path)
     assert refused.exit_code == 2
-    assert "uvicorn" in refused.output
+    assert "extra `serve`" in refused.output
+    assert "pip install uvicorn prometheus_client" in " ".join(refused.output.split())

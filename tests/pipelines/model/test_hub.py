@@ -13,7 +13,7 @@ from hub_server import TOKEN, Repository
 from hierarchy.disk.manifests import MANIFEST
 from hierarchy.errors import ArtifactError
 from pipelines.classifier import HierarchicalClassifier
-from pipelines.model.artifact.hub import local_folder, model_name, push_folder
+from pipelines.model.artifact.hub import local_folder, push_folder
 
 ROOT = Path(__file__).parents[3]
 TEXTS = ["boil water in the kettle", "printer ink and paper", "the hose leaks"]
@@ -39,21 +39,6 @@ def test_what_comes_down_is_what_went_up(hub, which, request, tmp_path):
     classifier.save_pretrained(tmp_path / "model")
     assert set(uploaded) == {str(p.relative_to(tmp_path / "model")) for p in (tmp_path / "model").rglob("*.*")}
     assert any(path.startswith("/lfs/") for _, path in hub.requests)  # weights go as large files
-
-
-@pytest.mark.parametrize(
-    ("model", "name"),
-    [("v1", "v1"), ("v1/", "v1"), ("current", "current"), ("v1/..", "models"), (".", "models"), ("a@b", "a@b"),
-     ("org/shop", "shop"), ("org/shop@main", "shop")],
-)  # fmt: skip
-def test_a_model_is_called_as_its_folder_or_link_or_on_the_hub(tmp_path, monkeypatch, model, name):
-    models = tmp_path / "models"
-    for folder in ("v1", "a@b"):
-        (models / folder).mkdir(parents=True)
-    (models / "current").symlink_to("v1")
-    monkeypatch.chdir(models)
-    assert model_name(model) == name
-    assert model_name(Path(model)) == name
 
 
 def test_a_second_push_takes_away_what_the_model_no_longer_has(hub, fitted, fitted_lexical):

@@ -4,6 +4,7 @@ import copy
 import json
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from test_saving import sign
 
-from hierarchy.errors import ArtifactError
+from hierarchy.errors import ArtifactError, MissingLibraryError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.model.artifact.loading import load_model
 
@@ -290,3 +291,9 @@ def _mutate_array(arrays, rng):
         rng.shuffle(array)
     else:
         array[rng.randrange(len(array))] = rng.choice([0, 100, 10**6]) if kind == 4 else array.max()
+
+
+def test_an_encoder_where_torch_is_missing_is_one_error_that_says_so(neural, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingLibraryError, match=r"encoder of this model .* install it with: pip install torch$"):
+        load_model(neural)

@@ -140,7 +140,7 @@ def test_a_table_of_200_rows_is_corrected_and_trained_on(visit, shop, english, n
     texts = [*english.train[0][:180], *(f"{name} kettle" for name in HOSTILE), "\ud7ff kettle", *[" "] * 7]
     page = visit()
     classify_all(page, table(texts))
-    assert page.text_content("#said") == "All 193 rows answered."
+    assert page.text_content("#said") == "All 193 rows classified."
     rows, said = downloaded(page), shop.classifier.predict(texts[:193]).tolist()
     assert [row["predicted_label"] for row in rows[:193]] == said
     assert [row["id"] for row in rows] == [str(row) for row in range(200)]
@@ -228,7 +228,7 @@ def test_chinese_from_the_file_to_the_correction(open_page, in_chinese, chinese)
     page = ready(open_page(in_chinese.address, width=390, locale="zh-CN"))
     texts = chinese.test[0][:20]
     classify_all(page, table(texts, name="正文"))
-    assert page.text_content("#said") == "20 行已全部回答。"
+    assert page.text_content("#said") == "20 行已全部分类。"
     said = in_chinese.classifier.predict(texts).tolist()
     assert page.locator("#rows td.label > bdi").all_text_contents() == said  # whose names are their ids
     page.click("#rows tbody tr >> nth=3")

@@ -112,7 +112,7 @@ def test_a_table_is_asked_for_in_portions_that_the_service_takes(visit, service,
     texts = [f"{i} {('GROUP', 'UNSURE', '')[i % 3]}" for i in range(200)]
     texts[7] = "  "
     classify_all(page, table(texts))
-    assert page.text_content("#said") == "All 199 rows answered."
+    assert page.text_content("#said") == "All 199 rows classified."
     assert page.locator("#rows tbody tr").count() == 200
     assert page.locator(".count b").all_text_contents() == ["200", "66", "67", "66"]
     page.click(".count.group")
@@ -128,7 +128,7 @@ def test_a_table_is_asked_for_in_portions_that_the_service_takes(visit, service,
 def test_a_row_that_is_too_much_says_so_in_its_place(visit):
     page = ready(visit(expected=["413"]))
     classify_all(page, table(["one", "HUGE", "three"]))
-    assert page.text_content("#said") == "2 of 3 answered. The others say why in the table."
+    assert page.text_content("#said") == "2 of 3 classified. The others say why in the table."
     assert "too large" in page.locator("#rows td.label").nth(1).text_content()
 
 
@@ -140,10 +140,10 @@ def test_a_table_is_stopped_and_goes_on(visit, service):
     page.click("#classify-all")
     page.wait_for_selector("#said:text('busy')")
     page.click("#stop")
-    page.wait_for_selector("#said:text('Stopped: 0 of 3 answered')")
+    page.wait_for_selector("#said:text('Stopped: 0 of 3 classified')")
     stub.busy = 0
     page.click("#classify-all")
-    page.wait_for_selector("#said:text('All 3 rows answered.')")
+    page.wait_for_selector("#said:text('All 3 rows classified.')")
 
 
 def test_a_long_table_is_drawn_in_parts_and_downloaded_whole(visit):

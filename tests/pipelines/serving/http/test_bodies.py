@@ -49,8 +49,8 @@ def test_a_body_in_parts_comes_whole():
     assert seen == [part(b"one two", more=False)]
 
 
-@pytest.mark.parametrize("length", [b"101", b"99999999999999999999999", b"-1", b"many"])
-def test_a_body_that_says_it_is_too_large_is_not_read(length: bytes):
+@pytest.mark.parametrize("length", [b"201", b"99999999999999999999999", b"-1", b"many"])
+def test_a_body_that_says_it_is_far_too_large_is_not_read(length: bytes):
     client = Client(part(b"x"))
     with pytest.raises(RefusedError) as refused:
         ask(_never, client, headers=[(b"content-length", length)])
@@ -58,12 +58,21 @@ def test_a_body_that_says_it_is_too_large_is_not_read(length: bytes):
     assert client.asked == 0
 
 
-def test_a_body_that_does_not_say_is_read_no_further_than_the_limit():
+@pytest.mark.parametrize("headers", [(), [(b"content-length", b"120")]])
+def test_a_body_that_is_a_little_too_large_is_heard_out_for_clients_that_listen_only_then(headers: Any):
+    client = Client(part(b"x" * 60), part(b"x" * 60, more=False))
+    with pytest.raises(RefusedError) as refused:
+        ask(_never, client, headers=headers)
+    assert (refused.value.status, refused.value.headers) == (413, {})
+    assert client.asked == 2
+
+
+def test_a_body_that_does_not_say_is_read_no_further_than_twice_the_limit():
     client = Client(*(part(b"x" * 60) for _ in range(1_000)))
     with pytest.raises(RefusedError) as refused:
         ask(_never, client)
-    assert refused.value.status == 413
-    assert client.asked == 2
+    assert (refused.value.status, refused.value.headers) == (413, {"Connection": "close"})
+    assert client.asked == 4
 
 
 def test_a_slow_client_is_told_so():

@@ -53,8 +53,9 @@ def test_two_tokens_are_none(client: Callable[..., Any]):
     ("host", "status"),
     [
         ("localhost", 200), ("localhost:9", 200), ("127.0.0.1:8000", 200), ("[::1]:8000", 200), ("LOCALHOST", 200),
-        ("model.example", 200), ("evil.example", 403), ("localhost.evil.example", 403), ("10.0.0.1", 403),
-        ("", 403), ("[", 403), ("evil.example@localhost", 200),
+        ("model.example", 200), ("evil.example", 403), ("localhost.evil.example", 403), ("10.0.0.1", 200),
+        ("0.0.0.0:8000", 200), ("[fe80::1]:8000", 200), ("10.0.0.1.evil.example", 403), ("10.0.0", 403), ("", 403),
+        ("[", 403), ("evil.example@localhost", 200), ("10.0.0.1@evil.example", 403),
     ],
 )  # fmt: skip
 def test_hosts(client: Callable[..., Any], host: str, status: int):

@@ -94,6 +94,8 @@ def test_a_new_model_takes_the_place_of_the_old_one(watched: tuple[Any, Watch], 
     before = _ask(ours).json()
     looks(watch)
     assert _ask(ours).json() == before
+    for outcome in ("taken", "refused"):  # an alert on their increase needs them before the first
+        assert f'coarsefine_reloads_total{{outcome="{outcome}"}} 0.0' in ours.get("/metrics").text
     another.save_pretrained(folder)
     looks(watch)
     after = _ask(ours).json()
@@ -116,7 +118,7 @@ def test_a_folder_that_is_written_file_by_file_is_read_when_it_is_whole(
         shutil.copy(file, folder)
         watch.look()
         assert _ask(ours).json()["model"] == before
-    assert 'outcome="refused"' not in ours.get("/metrics").text
+    assert '{outcome="refused"} 0.0' in ours.get("/metrics").text
     looks(watch)
     assert _ask(ours).json()["model"] != before
 
