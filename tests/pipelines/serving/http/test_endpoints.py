@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -292,6 +293,34 @@ def test_a_file_that_cannot_be_written_is_told_and_the_log_says_why(
     assert failed.status_code == 500
     assert str(file) in caplog.text
     assert "hush" not in caplog.text
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / "corrections.jsonl"
+    corrections = Corrections(file)
+    corrections.add("first", "kettles", "v")
+    before, write = file.read_bytes(), os.write
+    monkeypatch.setattr(os, "write", lambda handle, line: write(handle, line[:10]))
+    with pytest.raises(DataError, match="No space left"):
+        corrections.add("second", "kettles", "v")
+    assert file.read_bytes() == before
+
+
+def test_a_line_is_on_the_disk_before_anybody_hears_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / "corrections.jsonl"
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_size))
+    Corrections(file).add("text", "kettles", "v")
+    assert synced == [file.stat().st_size]
+
+
+def test_answers_are_kept_by_no_cache_and_files_are_asked_for_again(client: Callable[..., Any]):
+    ours = client()
+    assert ours.post("/predict", json={"text": "x"}).headers["cache-control"] == "no-store"
+    assert ours.get("/info").headers["cache-control"] == "no-store"
+    docs = ours.get("/docs")
+    assert docs.headers["cache-control"] == "no-cache"
+    assert ours.get("/docs", headers={"If-None-Match": docs.headers["etag"]}).status_code == 304
 
 
 def test_a_file_that_another_program_keeps_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
