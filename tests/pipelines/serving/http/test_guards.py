@@ -117,7 +117,8 @@ def test_other_content_is_refused(client: Callable[..., Any], kind: str | None):
 def test_pages_run_their_own_scripts_only(client: Callable[..., Any]):
     page = client(pages=PAGES).get("/")
     policy = page.headers["content-security-policy"]
-    assert "default-src 'none'" in policy
+    for nobody in ("default-src", "base-uri", "form-action", "frame-ancestors"):
+        assert f"{nobody} 'none'" in policy
     assert "'sha256-a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s='" in policy  # of `1`
     assert "unsafe" not in policy
     assert page.headers["x-content-type-options"] == "nosniff"
