@@ -7,11 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from hierarchy.text.characters import healed, is_blank
 
 MOST_PATHS = 1_000
+TEXT = "My card was charged twice"
 T = TypeVar("T")
 Several: TypeAlias = Annotated[list[T], Field(fail_fast=True)]  # millions of wrong ones are one problem
-
-
-TEXT = "My card was charged twice"
 
 
 def tried_with(**body: Any) -> ConfigDict:
