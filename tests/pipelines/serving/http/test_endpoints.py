@@ -16,6 +16,7 @@ from hierarchy.errors import DataError
 from pipelines.serving.answers import answers
 from pipelines.serving.http.corrections import Corrections
 from pipelines.serving.http.schemas import ClassifyRequest, CorrectionRequest, InferRequest, PredictRequest
+from pipelines.serving.served_model import Answers
 
 JSON = {"Content-Type": "application/json"}
 TEXTS = ["the kettle was boiling", "", "printer out of ink again", "mower cut grass please"]
@@ -36,10 +37,15 @@ def test_one_text_and_none(client: Callable[..., Any]):
     assert ours.post("/predict", json={"texts": []}).json()["answers"] == []
 
 
-def test_half_a_character_is_read_as_one_that_cannot_be_shown(client: Callable[..., Any]):
+def test_half_a_character_is_read_as_one_that_cannot_be_shown(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    read, answer = set[str](), Answers.__call__
+    monkeypatch.setattr(Answers, "__call__", lambda self, texts: read.update(texts) or answer(self, texts))
     both = client().post("/predict", content=rb'{"texts": ["ink \ud800 paper", "ink \ufffd paper"]}', headers=JSON)
     first, second = both.json()["answers"]
     assert first == second
+    assert read == {"ink \ufffd paper"}  # a tokenizer takes no halves
 
 
 def test_an_explanation_tells_where_the_words_stand(client: Callable[..., Any]):
