@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from hierarchy.errors import DataError
 from pipelines.serving.batcher import tokens_of
-from pipelines.serving.http.refusals import ENDING, RefusedError
+from pipelines.serving.http.refusals import RefusedError
 from pipelines.serving.http.schemas import ClassifyRequest, CorrectionRequest, PredictRequest
 from pipelines.serving.http.service import Service
 from pipelines.serving.served_model import Probabilities
@@ -100,10 +100,10 @@ class Endpoints:
 
     async def alive(self) -> dict[str, Any]:
         """Tell whether the process is alive."""
+        self.service.check_alive()
         return {"alive": True}
 
     async def ready(self) -> dict[str, Any]:
         """Tell whether requests are welcome."""
-        if not self.service.is_ready:
-            raise RefusedError(503, ENDING)
+        self.service.check_ready()
         return {"ready": True}

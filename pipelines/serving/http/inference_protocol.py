@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hierarchy.text.characters import healed
-from pipelines.serving.http.refusals import ENDING, RefusedError
+from pipelines.serving.http.refusals import RefusedError
 from pipelines.serving.http.schemas import InferRequest, Tensor
 from pipelines.serving.http.service import Service
 from pipelines.serving.served_model import ServedModel
@@ -41,12 +41,12 @@ class InferenceProtocol:
 
     async def live(self) -> dict[str, Any]:
         """Tell whether the process is alive."""
+        self.service.check_alive()
         return {"live": True}
 
     async def ready(self) -> dict[str, Any]:
         """Tell whether requests are welcome."""
-        if not self.service.is_ready:
-            raise RefusedError(503, ENDING)
+        self.service.check_ready()
         return {"live": True, "ready": True}  # the protocol's text calls it live, its servers ready
 
     async def model(self, name: str, version: str | None = None) -> dict[str, Any]:

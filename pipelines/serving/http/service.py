@@ -10,7 +10,7 @@ from pipelines.serving.batcher import Ask, Batcher, ClosedError, QueueFullError,
 from pipelines.serving.http.corrections import Corrections
 from pipelines.serving.http.limits import Limits
 from pipelines.serving.http.metrics import Metrics
-from pipelines.serving.http.refusals import RefusedError
+from pipelines.serving.http.refusals import ENDING, RefusedError
 from pipelines.serving.served_model import Answers, ServedModel
 
 EXPLANATION = 256  # tokens that are read in the time that it takes
@@ -47,10 +47,16 @@ class Service:
         self.metrics.name_model(served)
         self._is_ending = False
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether requests are welcome."""
-        return self.batcher.is_alive and not self._is_ending
+    def check_alive(self) -> None:
+        """Raise RefusedError where nothing computes any more: what comes would wait in vain."""
+        if not self.batcher.is_alive:
+            raise RefusedError(503, "nothing computes here any more: the process has to be started anew")
+
+    def check_ready(self) -> None:
+        """Raise RefusedError where requests are not welcome."""
+        self.check_alive()
+        if self._is_ending:
+            raise RefusedError(503, ENDING)
 
     def start(self) -> None:
         """Begin to answer."""

@@ -207,6 +207,14 @@ def test_health(client: Callable[..., Any]):
     assert ours.post("/predict", json={"text": TEXTS[0]}).status_code == 503
 
 
+def test_a_process_that_computes_no_more_is_not_alive(client: Callable[..., Any]):
+    ours = client()
+    ours.service.batcher.close()
+    for path in ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/v2/models/shop/ready"):
+        assert ours.get(path).status_code == 503
+        assert "started anew" in ours.get(path).text
+
+
 def test_a_head_is_a_get_without_its_body(client: Callable[..., Any]):
     ours = client(token="0123456789abcdef0123")  # noqa: S106 - of this test
     assert ours.head("/readyz").status_code == 200
