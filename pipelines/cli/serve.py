@@ -14,6 +14,7 @@ from pipelines.cli.commands import command
 
 TOKEN = "COARSEFINE_TOKEN"  # noqa: S105 - the name of a variable
 SHORTEST_TOKEN = 16
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - no names that a client could call
 MEGABYTE = 1 << 20
 DAY = 86_400.0
@@ -64,7 +65,7 @@ def serve(
     from pipelines.pages.service.page import service_page
     from pipelines.serving.http.app import check_serving, make_app
     from pipelines.serving.http.corrections import Corrections
-    from pipelines.serving.http.guards import LOOPBACK, checked_hosts, checked_origins
+    from pipelines.serving.http.guards import checked_hosts, checked_origins
     from pipelines.serving.http.limits import Limits
     from pipelines.serving.http.reloading import Watch
     from pipelines.serving.http.server import bound, run_server

@@ -18,7 +18,6 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
 CORRECTIONS = "/corrections"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 HOST = re.compile(r"\*|[a-z0-9._-]+|[0-9a-f:.]+")  # any, a name, or an address
 ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+")
 
