@@ -11,7 +11,7 @@ import argparse
 import copy
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -252,6 +252,10 @@ class Read:
     def __call__(self, texts: Sequence[str]) -> "Inputs":
         """Give the inputs of some texts."""
         return self._inputs[np.array([self._place[text] for text in texts])]
+
+    def begin(self, texts: Sequence[str]) -> "Callable[[], Inputs]":
+        """Give what gives the inputs of some texts."""
+        return lambda: self(texts)
 
 
 def coverage_band(coverage: float, calibration: int, test: int) -> list[float]:

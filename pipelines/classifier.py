@@ -155,6 +155,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     def calibrate(
         self, texts: Texts, labels: Labels, *, precision: float = PRECISION, delta: float = DELTA,
         coverage: float = 0.9, by_group: bool = False, false_alarms: float | None = None,
+        cascade: float | None = None, cascade_data: Pair | None = None,
     ) -> Self:  # fmt: skip
         """Make promises, on documents that neither training nor validation has seen.
 
@@ -169,38 +170,32 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             Sets hold the right label this often, by group in each group apart: `pipelines.promises.conformal`.
         false_alarms
             Share of documents in scope that may be taken for out of scope; None takes none.
+        cascade
+            Percentage points of accuracy that may be lost where n-grams answer alone, which spares the encoder:
+            `pipelines.training.cascade`. None lets it read all.
+        cascade_data
+            Texts and labels that choose the cascade; None sets half of the documents aside for it.
 
         Raises
         ------
         ConfigError, DataError
-            A number is out of its range; documents and labels have problems, or are too few, and how many it takes.
+            A number is out of its range; documents and labels have problems, or are too few, and how many it takes; the
+            model lacks what a cascade needs.
         """
         documents = self._documents(texts, labels, where="calibration documents")
+        own = None if cascade_data is None else self._pair(cascade_data, "cascade_data", keep_empty=True)
         self.model_ = calibrate(
             self.model_, documents, routing=self.routing, beam=self.beam, precision=precision, delta=delta,
-            coverage=coverage, by_group=by_group, false_alarms=false_alarms,
+            coverage=coverage, by_group=by_group, false_alarms=false_alarms, cascade=cascade, cascade_documents=own,
         )  # fmt: skip
         return self
 
     def predict(self, texts: Texts) -> np.ndarray:
-        """Return the most probable fine label of each document, (documents,) of `classes_`.
-
-        Parameters
-        ----------
-        texts
-            Documents, as for `predict_proba`.
-        """
-        best = self.predict_proba(texts).argmax(1)
-        return self.classes_[best]
+        """Return the most probable fine label of each document, (documents,) of `classes_`."""
+        return self.classes_[self.predict_proba(texts).argmax(1)]
 
     def predict_proba(self, texts: Texts) -> np.ndarray:
-        """Return the probability of each fine label, (documents, fine labels) float32; columns are as in `classes_`.
-
-        Parameters
-        ----------
-        texts
-            Documents.
-        """
+        """Return the probability of each fine label, (documents, fine labels) float32; columns are as in `classes_`."""
         texts = self._readable(texts)
         return self.model_.probabilities(texts, self._columns, routing=self.routing, beam=self.beam)
 
@@ -274,7 +269,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
             Name of the documents, for the report.
         """
         documents = self._documents(texts, labels, where=data)
-        seen = None if train is None else check_pair(train, "train", self.taxonomy_, where="train", words=self._by_word)
+        seen = None if train is None else self._pair(train, "train")
         model = replace(self.model_, settings=self.model_.settings.model_copy(update={"n_jobs": self.n_jobs}))
         with place_of_run(self.run_dir) as folder:
             return assess(
@@ -388,6 +383,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     def _documents(self, texts: Texts, labels: Labels, *, where: str) -> Documents:
         check_is_fitted(self)
         return check_labels(texts, labels, self.taxonomy_, where=where, keep_empty=True, words=self._by_word)
+
+    def _pair(self, given: Pair, name: str, **options: Any) -> Documents:
+        return check_pair(given, name, self.taxonomy_, where=name, words=self._by_word, **options)
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that it takes texts, and no arrays of numbers."""

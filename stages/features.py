@@ -1,7 +1,7 @@
 """Texts into what the router reads: vectors for the neural rows, group logits and n-grams."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,6 @@ from hierarchy.text.characters import is_blank
 from hierarchy.text.wording import count
 from stages.arrays import Array
 from stages.fine.ngrams import NgramVectorizer
-from stages.machine import ahead
 from stages.router.router import Inputs
 from stages.run_folder import cache_key
 from stages.shards import DocumentArrays, Shard, ShardCache
@@ -118,14 +117,20 @@ class FeatureExtractor:
         """Read some documents; the caller cuts long lists into blocks."""
         return self.inputs(texts, None if self.neural is None else self.neural(texts))
 
-    def each(self, blocks: Iterable[Sequence[str]]) -> Iterator[Inputs]:
-        """Read block after block; a thread tokenizes the next one meanwhile."""
-        neural = self.neural
+    def begin(self, texts: Sequence[str], *, ngrams: "sparse.csr_matrix | None" = None) -> Callable[[], Inputs]:
+        """Read n-grams and tokens, which a thread can do ahead; what is returned reads the rest, with the encoder.
+
+        `ngrams` are those of `texts` if already read.
+        """
+        neural, read = self.neural, self.ngrams(texts) if ngrams is None else ngrams
         if neural is None:
-            yield from map(self, blocks)
-        else:
-            for texts, segments in ahead((texts, neural.segments(texts)) for texts in blocks):
-                yield self.inputs(texts, neural.read(neural.encode(segments)))
+            return lambda: self.inputs(texts, None, ngrams=read)
+        segments = neural.segments(texts)
+        return lambda: self.inputs(texts, neural.read(neural.encode(segments)), ngrams=read)
+
+    def ngrams(self, texts: Sequence[str]) -> "sparse.csr_matrix | None":
+        """Read n-grams alone, (documents, n-grams); None where there are none."""
+        return None if self.vectorizer is None else self.vectorizer.transform(texts)
 
     def through_cache(self, texts: Sequence[str], folder: Path, *, ngrams: "sparse.csr_matrix | None" = None) -> Inputs:
         """Read many documents, their vectors through the cache of a run folder; `ngrams` are theirs if already read."""
@@ -155,8 +160,8 @@ class FeatureExtractor:
             (documents, n-grams) where the vectorizer has read them already; None reads them.
         """
         vectors, logits = neural or (None, None)
-        if ngrams is None and self.vectorizer is not None:
-            ngrams = self.vectorizer.transform(texts)
+        if ngrams is None:
+            ngrams = self.ngrams(texts)
         return Inputs(vectors, logits, ngrams, np.array([is_blank(text) for text in texts], dtype=bool))
 
 

@@ -15,14 +15,14 @@ from hierarchy.text.escaping import markdown_block
 from pipelines.config import WORDS, Config, Data, taken_as_text
 from pipelines.evaluation.comparison import SVM
 from pipelines.model.artifact.saved_settings import describing
-from pipelines.model.record import CUT, Record, with_sources
+from pipelines.model.record import CUT, SET_ASIDE, Record, with_sources
 from pipelines.settings import MACHINE, Settings
 
 if TYPE_CHECKING:
     from pipelines.model.model import Model
 
 AGAIN = "again"  # folder of the model that the commands make
-PROMISED = ("precision", "delta", "coverage", "false_alarms")  # of numbers, as `calibrate` takes them
+PROMISED = ("precision", "delta", "coverage", "false_alarms", "cascade")  # of numbers, as `calibrate` takes them
 PLAIN = re.compile(r"[A-Za-z_./][\w./@+-]*")  # what YAML takes for text without quotes
 # Keys of `data` that the calibrate command reads.
 CALIBRATE = {"text", "label", "group", "quoting", "delimiter", "encoding", "calibration_split"}
@@ -64,9 +64,9 @@ def _for_others(value: Any) -> Any:
     return for_others(value) if isinstance(value, str) else value
 
 
-def with_calibration(record: Record, file: str, data: Data) -> Record:
-    """Add the file that `coarsefine calibrate` was given, and how it was read."""
-    record = with_sources(record, {"calibration": file})
+def with_calibration(record: Record, file: str, cascade: str | None, data: Data) -> Record:
+    """Add the file that `coarsefine calibrate` was given, that of its cascade if any, and how they were read."""
+    record = with_sources(record, {"calibration": file, **({} if cascade is None else {"cascade": cascade})})
     if "config" not in record:  # trained in Python
         return record
     read = data.model_dump(mode="json", exclude_defaults=True, include=CALIBRATE)
@@ -88,6 +88,8 @@ def _commands(record: Record, metrics: Mapping[str, Any] | None) -> Iterator[str
         source = record["sources"]["calibration"]
         options = [f"--{name.replace('_', '-')} {shlex.quote(str(promised[name]))}" for name in PROMISED
                    if promised.get(name) is not None]  # fmt: skip
+        of_cascade = record["sources"].get("cascade", SET_ASIDE)
+        options += [f"--cascade-data {shlex.quote(of_cascade)}"] if of_cascade != SET_ASIDE else []
         options += ["--by-group"] if promised["by_group"] else []
         options += [f"--{name} {shlex.quote(str(record['settings'][name]))}" for name in ("routing", "beam")]
         read = record["config"].get("calibrate", {})
@@ -152,5 +154,7 @@ def _python(model: "Model") -> list[str]:
     promised = _promised(record)
     if promised is not None:
         asked = [f"{name}={promised[name]!r}" for name in (*PROMISED, "by_group") if name in promised]
+        if "cascade" in promised and record.get("sources", {}).get("cascade") != SET_ASIDE:
+            asked.append("cascade_data=(cascade_texts, cascade_labels)")
         lines.append(f"clf.calibrate(calibration_texts, calibration_labels, {', '.join(asked)})")
     return [*lines, f'assert clf.model_.record["fingerprint"] == {json.dumps(expected_fingerprint(record))}']

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hierarchy.disk.paths import expanded
 from hierarchy.text.wording import count
 from pipelines.cli import options
 from pipelines.cli.commands import command
@@ -12,7 +13,9 @@ from pipelines.cli.console import print_table, wrote
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
+    from pipelines.cli.documents import Source
     from pipelines.promises.promises import Promises
+    from stages.router.cascade import Cascade
 
 
 @command("calibrate model calibration.jsonl -o model --precision 0.95", goes_on="give the same command again")
@@ -31,6 +34,22 @@ def calibrate(
         float | None,
         typer.Option(help="Share of documents in scope that may be taken for out of scope; by default none is."),
     ] = None,
+    cascade: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="Let n-grams answer alone where they are sure; accuracy may fall by so many percentage points.",
+        ),
+    ] = None,
+    cascade_data: Annotated[
+        str | None,
+        typer.Option(
+            "--cascade-data",
+            parser=expanded,
+            metavar="FILE",
+            help="Documents that choose the cascade; by default half of the others are set aside for it.",
+        ),
+    ] = None,
     split: options.SplitOption = None,
     routing: options.RoutingOption = None,
     beam: options.BeamOption = None,
@@ -38,6 +57,7 @@ def calibrate(
 ) -> None:
     """Promise a precision for fine answers and for group answers, and a coverage for sets.
 
+    With --cascade the encoder reads only the documents of which n-grams are not sure, which is faster.
     The documents must be such as neither training nor validation has seen.
     What each promise means, and when it does not hold, stands in docs/trust.md.
     """
@@ -50,9 +70,11 @@ def calibrate(
     folder = new_model(model, out)
     with writing(work, folder):
         classifier = load_classifier(model, device=device, routing=routing, beam=beam)
-        source = (file, split or data.calibration_split)
-        _, checked = read_checked({"calibration": source}, work.config, classifier.taxonomy_)
-        documents = checked["calibration"]
+        sources: dict[str, Source] = {"calibration": (file, split or data.calibration_split)}
+        if cascade_data is not None:
+            sources["cascade"] = (cascade_data, sources["calibration"][1])
+        _, checked = read_checked(sources, work.config, classifier.taxonomy_)
+        documents, own = checked["calibration"], checked.get("cascade")
         classifier.calibrate(
             documents,
             documents.labels,
@@ -61,17 +83,19 @@ def calibrate(
             coverage=coverage,
             by_group=by_group,
             false_alarms=false_alarms,
+            cascade=cascade,
+            cascade_data=None if own is None else (own, own.labels),
         )
-        read = data.model_copy(update={"calibration_split": source[1]})
-        record = with_calibration(classifier.model_.record, file, read)
+        read = data.model_copy(update={"calibration_split": sources["calibration"][1]})
+        record = with_calibration(classifier.model_.record, file, cascade_data, read)
         classifier.model_ = replace(classifier.model_, record=record)
         classifier.save_pretrained(folder.place)
     wrote(folder.place, "the calibrated model is in")
     assert classifier.model_.promises is not None  # noqa: S101 - calibrate has made them; for the type checker
-    _show(classifier.model_.promises)
+    _show(classifier.model_.promises, classifier.model_.cascade)
 
 
-def _show(promises: "Promises") -> None:
+def _show(promises: "Promises", cascade: "Cascade | None") -> None:
     back_off, conformal, outside = promises.back_off, promises.conformal, promises.out_of_scope
     kept = f"precision {back_off.precision:g}, with probability {1 - back_off.delta:g}"
     rows = [
@@ -82,6 +106,14 @@ def _show(promises: "Promises") -> None:
     ]
     if outside is not None:
         rows.append(("out of scope", f"energy below {outside.energy:.3f}", f"{outside.false_alarms:.0%} false alarms"))
+    if cascade is not None:
+        rows.append(
+            (
+                f"n-grams alone, {cascade.answered / cascade.documents:.0%} of {count(cascade.documents, 'document')}",
+                _above(cascade.threshold),
+                f"at most {cascade.points:g} points of accuracy lost, with probability {1 - cascade.delta:g}",
+            )
+        )
     print_table(f"Promises, from {count(promises.documents, 'document')}", ("what", "limit", "promise"), rows)
 
 

@@ -132,7 +132,7 @@ def read_checked(
     Parameters
     ----------
     sources
-        Role (train, valid, calibration, test) -> what to read.
+        Role (train, valid, calibration, cascade, test) -> what to read.
     config
         Names the columns.
     taxonomy
@@ -146,7 +146,7 @@ def read_checked(
     tree = _taxonomy_of(tables["train"], where_of(sources["train"]), config) if taxonomy is None else taxonomy
 
     def check(role: str) -> "Checked":
-        keep_empty, of_data = role in ("calibration", "test"), taxonomy is None
+        keep_empty, of_data = role in ("calibration", "cascade", "test"), taxonomy is None
         return check_table(tables[role], tree, where=where_of(sources[role]), keep_empty=keep_empty, of_data=of_data)
 
     checked = _for_each(sources, check)

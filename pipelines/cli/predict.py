@@ -26,6 +26,10 @@ ANSWERED = {
     ("none", "out_of_scope"): "Not answered: the document seems to belong to no label.",
     ("none", "nothing_known"): "Not answered: nothing in the document is known to the model.",
 }
+READ = {
+    "ngrams": "Read by the n-grams alone, which are sure enough.",
+    "encoder": "Read by the encoder: the n-grams are not sure enough alone.",
+}
 FIGURES = {
     "probability": "probability",
     "group_probability": "of the group",
@@ -127,6 +131,8 @@ def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, s
     print_paths(f"Beam mass {paths[0].beam_mass:.3f}" if paths[0].beam_mass < 1 else "", paths, taxonomy)
     if classifier.model_.promises is not None or paths[0].level == "none":
         print_lines(ANSWERED[paths[0].level, paths[0].reason])
+    if classifier.model_.cascade is not None:
+        print_lines(READ[paths[0].read])
     if in_set is not None:
         name = taxonomy.label_named if in_set.level == "label" else taxonomy.group_named
         print_lines(f"Set of {in_set.level}s: {', '.join(map(name, in_set.ids))}")

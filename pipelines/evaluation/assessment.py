@@ -65,7 +65,7 @@ def assess(
     """
     notes = warn_of_seen(model, documents, what="test documents", train=train) + warn_of_calibrated(model, documents)
     inputs = model.extractor.through_cache(documents.texts, folder)
-    routed = model.router.route(inputs, routing=routing, beam=beam)
+    routed = model.route(inputs, routing=routing, beam=beam)
     taxonomy = model.taxonomy
     space = model.space.with_untrained(documents.labels, taxonomy)
     evaluation = evaluate_predictions(
@@ -99,6 +99,10 @@ def assess(
     if not routed.known.all():
         unknown = count(int((~routed.known).sum()), "document")
         notes.append(f"the model knows nothing in {unknown}: predict answers none")
+    if model.cascade is not None:
+        notes.append(
+            f"n-grams answered {routed.by_ngrams.mean():.1%} of the documents alone; the encoder read the rest"
+        )
     promises: tuple[KeptPromise, ...] = ()
     if model.promises is not None and model.promises.routing == routed.routing:
         places = model.places(documents.labels)

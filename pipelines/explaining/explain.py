@@ -7,7 +7,8 @@ an even one, raised or lowered by the gradient of the unit's presence. The resul
 the parts that stand alone sum to the score difference.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,13 +75,13 @@ def explain(
     text = check_text(text)
     if is_blank(text):
         raise DataError("the text is empty: give one document with words")
-    document = _Document(model, text)
-    inputs, router = document.inputs, model.router
-    routed = router.route(
-        inputs,
-        routing=model.settings.routing if routing is None else routing,
-        beam=model.settings.beam if beam is None else beam,
-    )
+    how: dict[str, Any] = {
+        "routing": model.settings.routing if routing is None else routing,
+        "beam": model.settings.beam if beam is None else beam,
+    }
+    document = _Document(model, text, how)
+    inputs, router = document.inputs, document.router
+    routed = router.route(inputs, **how)
     coarse = router.log_coarse(inputs)[:, router.space.group_of]
     scores = router.scores(inputs, router.fusions["full"], coarse)[0]
     best, other = _pair(model, routed.probabilities[0], scores, against)
@@ -113,11 +114,13 @@ def explain(
 class _Document:
     """One document as the experts read it, and what they make of a contrast of labels and of their groups."""
 
-    def __init__(self, model: Model, text: str) -> None:
+    def __init__(self, model: Model, text: str, how: Mapping[str, Any]) -> None:
         self.text = text
-        self.router = model.router
-        self.fusion = model.router.fusions["full"]
-        self.features = model.extractor.neural
+        self.router, self.features = model.router, model.extractor.neural
+        ngrams = model.extractor.ngrams([text])
+        if model.cascade is not None and not len(model.cascade.answer(Inputs(ngrams=ngrams), **how)[1]):
+            self.router, self.features = model.cascade.router, None  # n-grams have answered alone
+        self.fusion = self.router.fusions["full"]
         self.vectorizer = model.extractor.vectorizer
         self.spans: list[Span] = []
         self.units: dict[Encoder, np.ndarray] = {}
@@ -127,7 +130,7 @@ class _Document:
             vectors = self.features.unit_vectors([text])
             self.units = {encoder: own[0] for encoder, own in vectors.items()}
             neural = self.features.read(vectors)
-        self.inputs = model.extractor.inputs([text], neural)
+        self.inputs = model.extractor.inputs([text], neural, ngrams=ngrams)
 
     def neural(self, contrast: np.ndarray, groups: np.ndarray) -> tuple[list[Part], np.ndarray, np.ndarray]:
         """Parts of the neural expert; what each unit has of them, and its attention, (units,) both."""

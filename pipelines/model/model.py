@@ -1,6 +1,6 @@
 """A trained two-stage model: what `fit` makes, what an artifact holds, what prediction needs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,9 @@ from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
 from stages.features import FeatureExtractor
 from stages.label_space import LabelSpace
-from stages.router.router import Routed, Router
+from stages.machine import ahead
+from stages.router.cascade import Cascade
+from stages.router.router import Inputs, Routed, Router
 from stages.shards import shard_bounds
 
 
@@ -39,6 +41,8 @@ class Model:
         Hashes of the validation documents (`Documents.keys`): no row has seen these, so a refit can use them again.
     promises
         What calibration documents allow; None without.
+    cascade
+        N-grams that answer alone where they are sure; None lets the encoder read all.
     neighbours
         What is kept of the training documents; None without ``keep_neighbours``.
     words
@@ -53,6 +57,7 @@ class Model:
     record: dict[str, Any] = field(default_factory=dict)
     valid_keys: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
     promises: Promises | None = None
+    cascade: Cascade | None = None
     neighbours: Neighbours | None = None
     words: Mapping[str, Word] = field(default_factory=dict)
 
@@ -103,19 +108,25 @@ class Model:
         tuple[slice, Routed]
             The place of the block in `texts` and its answers.
         """
+        how = {
+            "routing": self.settings.routing if routing is None else routing,
+            "beam": self.settings.beam if beam is None else beam,
+        }
         blocks = list(shard_bounds(texts))
-        parts = (texts[start:end] for start, end in blocks)
-        # With one block nothing can be read ahead, and a thread would take longer than a short text.
-        read = self.extractor.each(parts) if len(blocks) > 1 else map(self.extractor, parts)
-        for (start, end), inputs in zip(blocks, read, strict=True):
-            yield (
-                slice(start, end),
-                self.router.route(
-                    inputs,
-                    routing=self.settings.routing if routing is None else routing,
-                    beam=self.settings.beam if beam is None else beam,
-                ),
-            )
+        begun: Iterator[Callable[[], Routed]] = (self._begin(texts[start:end], how) for start, end in blocks)
+        # With one block nothing can be begun ahead, and a thread would take longer than a short text.
+        if len(blocks) > 1 and self.extractor.neural is not None:
+            begun = ahead(begun)
+        for (start, end), finish in zip(blocks, begun, strict=True):
+            yield slice(start, end), finish()
+
+    def route(self, inputs: Inputs, *, routing: str, beam: int) -> Routed:
+        """Answer documents that all experts have read, as `route_texts` answers their texts."""
+        how: Mapping[str, Any] = {"routing": routing, "beam": beam}
+        if self.cascade is None:
+            return self.router.route(inputs, **how)
+        answers, others = self.cascade.answer(inputs, **how)
+        return answers.replaced(others, self.router.route(inputs[others], **how))
 
     def probabilities(self, texts: Sequence[str], columns: np.ndarray, *, routing: str, beam: int) -> np.ndarray:
         """Return the probabilities of some labels, (documents, columns) float32.
@@ -133,3 +144,15 @@ class Model:
         for block, routed in self.route_texts(texts, routing=routing, beam=beam):
             answer[block] = routed.probabilities[:, columns]
         return answer
+
+    def _begin(self, texts: Sequence[str], how: Mapping[str, Any]) -> Callable[[], Routed]:
+        """Do what needs no encoder, and return what does the rest; it reads nothing of which the n-grams are sure."""
+        if self.cascade is None:
+            finish = self.extractor.begin(texts)
+            return lambda: self.router.route(finish(), **how)
+        read = Inputs(ngrams=self.extractor.ngrams(texts))
+        answers, others = self.cascade.answer(read, **how)
+        if not len(others):
+            return lambda: answers
+        finish = self.extractor.begin([texts[place] for place in others], ngrams=read[others].ngrams)
+        return lambda: answers.replaced(others, self.router.route(finish(), **how))

@@ -10,6 +10,7 @@ from stages.router.router import Routed
 
 Level: TypeAlias = Literal["fine", "group", "none"]
 Reason: TypeAlias = Literal["unsure", "out_of_scope", "nothing_known"] | None
+Reader: TypeAlias = Literal["ngrams", "encoder"]
 ANSWERS: tuple[tuple[Level, Reason], ...] = (
     ("none", "nothing_known"), ("fine", None), ("group", None), ("none", "out_of_scope"), ("none", "unsure"),
 )  # fmt: skip
@@ -38,6 +39,9 @@ class Prediction:
         Why the level is ``none``: ``unsure``, ``out_of_scope``, or ``nothing_known`` where no expert knows anything of
         the document (no n-gram of it without an encoder; a blank text with one). The path is then that of any
         such document.
+    read
+        Who has read the document: ``ngrams`` alone, in a model without an encoder or where a cascade lets them answer;
+        or the ``encoder`` too.
     """
 
     path: tuple[str, ...]
@@ -47,6 +51,7 @@ class Prediction:
     beam_mass: float
     level: Level = "fine"
     reason: Reason = None
+    read: Reader = "encoder"
 
 
 def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]:
@@ -75,6 +80,7 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
                 beam_mass=float(mass[document]),
                 level=levels[document][0],
                 reason=levels[document][1],
+                read="ngrams" if routed.by_ngrams[document] else "encoder",
             )
             for label in labels
             if routed.probabilities[document, label] > 0

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +31,8 @@ from stages.machine import n_processes
 FORMAT = "coarsefine/run/1"
 PACKAGES = ("coarsefine", "numpy", "scikit-learn", "torch", "transformers")
 CUT = "a tenth of the documents given to fit"  # the source of validation documents that `fit` cuts
+SET_ASIDE = "half of the documents given to calibrate"  # the source of cascade documents that `calibrate` sets aside
+CALIBRATED = ("calibration", "cascade")  # roles of documents that `calibrate` takes
 MB = 1_000_000
 Record = dict[str, Any]
 
@@ -81,8 +83,8 @@ def with_promises(record: Record, settings: Settings, documents: Documents, prom
     """Add what was promised, and on which documents; an earlier calibration counts no more."""
     if "config" in record:
         data = {name: value for name, value in record["config"]["data"].items() if not name.startswith("calibration")}
-        sources = {role: source for role, source in record["sources"].items() if role != "calibration"}
-        record = {**record, "config": {**record["config"], "data": data}, "sources": sources}
+        record = {**record, "config": {**record["config"], "data": data}}
+    record = _without(record, CALIBRATED)
     asked = {
         "precision": promises.back_off.precision,
         "delta": promises.back_off.delta,
@@ -91,6 +93,24 @@ def with_promises(record: Record, settings: Settings, documents: Documents, prom
         "false_alarms": None if promises.out_of_scope is None else promises.out_of_scope.false_alarms,
     }
     return _sealed({**_with_role(record, "calibration", documents), "promised": asked}, settings)
+
+
+def with_cascade(record: Record, settings: Settings, documents: Documents, points: float, *, set_aside: bool) -> Record:
+    """Add to a record with promises the cascade that was asked for, and the documents that chose it.
+
+    Parameters
+    ----------
+    record, settings
+        Of the model.
+    documents
+        That chose the cascade, or showed that there can be none.
+    points
+        Of accuracy that may be lost.
+    set_aside
+        Whether they were cut from the calibration documents.
+    """
+    record = {**_with_role(record, "cascade", documents), "promised": {**record["promised"], "cascade": points}}
+    return _sealed(with_sources(record, {"cascade": SET_ASIDE}) if set_aside else record, settings)
 
 
 def with_refit(
@@ -109,8 +129,7 @@ def with_refit(
         What it was refitted on.
     """
     kept = {name: value for name, value in record.items() if name not in ("promised", "test_in_training")}
-    for name in {"documents", "fingerprints", "sources"} & set(kept):
-        kept[name] = {role: value for role, value in kept[name].items() if role not in ("calibration", "test")}
+    kept = _without(kept, (*CALIBRATED, "test"))
     added = {
         **entry,
         "documents": {"train": len(train.texts), "valid": 0 if valid is None else len(valid.texts)},
@@ -254,6 +273,14 @@ def _sealed(record: Record, settings: Settings) -> Record:
     """Put the settings and the fingerprint of everything into a record."""
     record = {**record, "settings": description(settings, mode="json")}
     return {**record, "fingerprint": run_fingerprint(record)}
+
+
+def _without(record: Record, roles: Collection[str]) -> Record:
+    """Leave out what is told of the documents of some roles."""
+    kept = dict(record)
+    for name in {"documents", "fingerprints", "sources"} & set(kept):
+        kept[name] = {role: value for role, value in kept[name].items() if role not in roles}
+    return kept
 
 
 def _with_role(record: Record, role: str, documents: Documents) -> Record:

@@ -16,6 +16,8 @@ from pipelines.promises.conformal import Conformal, document_uniforms, fit_confo
 from stages.label_space import LabelSpace
 from stages.router.router import Routed
 
+Routing = Annotated[str, Field(pattern=r"^(exhaustive|beam: [1-9][0-9]{0,17})$")]  # as `Routed` says it
+
 
 @dataclass(frozen=True)
 class Decisions:
@@ -69,7 +71,7 @@ class Promises:
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
     documents: Annotated[int, Field(ge=1)]
-    routing: Annotated[str, Field(pattern=r"^(exhaustive|beam: [1-9][0-9]{0,17})$")]
+    routing: Routing
     back_off: BackOff
     conformal: Conformal
     out_of_scope: OutOfScope | None
@@ -183,6 +185,32 @@ def observe(
     )
 
 
+def check_wishes(**wishes: Any) -> None:
+    """Refuse, before any work, what is no number in its range.
+
+    Parameters
+    ----------
+    wishes
+        Shares by their names, and the percentage points of ``cascade``; ``false_alarms`` and ``cascade`` may be None.
+
+    Raises
+    ------
+    ConfigError
+        Names each wrong one.
+    """
+    most = {name: 100 if name == "cascade" else 1 for name in wishes}
+    wrong = [
+        f"{name} is {value!r}: it must lie between 0 and {most[name]}, both excluded"
+        for name, value in wishes.items()
+        if not (
+            (isinstance(value, Real) and 0 < float(value) < most[name])
+            or (name in ("false_alarms", "cascade") and value is None)
+        )
+    ]
+    if wrong:
+        raise ConfigError(wrong, "calibrate")
+
+
 def make_promises(
     observed: Observed,
     *,
@@ -210,23 +238,13 @@ def make_promises(
     coverage, by_group
         As for `fit_conformal`.
     false_alarms
-        As for `OutOfScope`; None sets no limit.
+        As for `OutOfScope`; None sets no limit. `check_wishes` has seen all of these.
 
     Raises
     ------
-    ConfigError
-        A wish is no share between 0 and 1.
     DataError
         There are too few documents for what is wished.
     """
-    wishes = {"precision": precision, "delta": delta, "coverage": coverage, "false_alarms": false_alarms}
-    wrong = [
-        f"{name} is {value!r}: it must lie between 0 and 1, both excluded"
-        for name, value in wishes.items()
-        if not ((isinstance(value, Real) and 0 < value < 1) or (name == "false_alarms" and value is None))
-    ]
-    if wrong:
-        raise ConfigError(wrong, "calibrate")
     outside = None if false_alarms is None else _energy_limit(observed.energy, false_alarms)
     inside = observed.known if outside is None else observed.known & (observed.energy >= outside.energy)
     return Promises(

@@ -61,6 +61,7 @@ def answers(
                 **{name: _short(getattr(best, name)) for name in FIGURES},
                 "level": best.level,
                 "reason": best.reason,
+                "read": best.read,
                 "paths": [
                     {"group": p.path[0], "label": p.path[-1], "probability": _short(p.probability)} for p in paths
                 ],
@@ -79,7 +80,7 @@ def answer_schema(*, ids: bool, sets: bool) -> "pa.Schema":
             *([("id", pa.string())] if ids else []),
             *((name, pa.string()) for name in NAMES),
             *((name, pa.float64()) for name in FIGURES),
-            *((name, pa.string()) for name in ("level", "reason")),
+            *((name, pa.string()) for name in ("level", "reason", "read")),
             ("paths", pa.list_(path)),
             *([("set_level", pa.string()), ("set", pa.list_(pa.string()))] if sets else []),
         ]

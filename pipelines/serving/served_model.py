@@ -186,6 +186,11 @@ def _promises(model: "Model") -> dict[str, Any] | None:
         words.append(
             f"Of documents that belong to a label, {promises.out_of_scope.false_alarms:.0%} are taken for out of scope."
         )
+    if model.cascade is not None:
+        words.append(
+            f"N-grams answer alone where they are sure: accuracy falls by at most {model.cascade.points:g} points for "
+            f"it, with a probability of {1 - model.cascade.delta:.0%} over {model.cascade.documents:,} documents."
+        )
     return {
         "documents": promises.documents,
         "routing": promises.routing,

@@ -198,7 +198,8 @@ def _refit(
     if augment is not None:
         entry["augment"] = augment
     if model.promises is not None:
-        logger.warning("the promises of the model ended with the refit: calibrate it again")
+        what = "promises" if model.cascade is None else "promises and the cascade"
+        logger.warning("the %s of the model ended with the refit: calibrate it again", what)
     neighbours = None
     if model.settings.keep_neighbours and inputs.vectors is not None:
         neighbours = Neighbours.of(inputs.vectors, train, targets)

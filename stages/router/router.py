@@ -11,7 +11,8 @@ probability is 0, inside it sums to 1.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -75,6 +76,8 @@ class Routed:
     known
         (documents,) bool, whether an expert that counts knows anything of the document; else the answer says nothing
         of it.
+    by_ngrams
+        (documents,) bool, whether n-grams answered alone: no encoder has read the document.
     """
 
     probabilities: np.ndarray
@@ -83,6 +86,14 @@ class Routed:
     energy: np.ndarray
     routing: str
     known: np.ndarray
+    by_ngrams: np.ndarray
+
+    def replaced(self, places: np.ndarray, answers: "Routed") -> "Routed":
+        """Return these answers with others in the places of some, (others,) each once."""
+        arrays: dict[str, Any] = {n: own.copy() for n, own in vars(self).items() if isinstance(own, np.ndarray)}
+        for name, own in arrays.items():
+            own[places] = getattr(answers, name)
+        return replace(self, **arrays)
 
     @property
     def beam_mass(self) -> np.ndarray:
@@ -175,7 +186,8 @@ class Router:
                 "model again, or train again with a lower learning rate"
             )
         known = _known(inputs, self.heard(fusion, groups=not in_beam.all()))
-        return Routed(probabilities, np.exp(coarse), in_beam, energy, routing, known)
+        by_ngrams = np.full(len(inputs), self.neural is None)
+        return Routed(probabilities, np.exp(coarse), in_beam, energy, routing, known, by_ngrams)
 
     def heard(self, fusion: Fusion, *, groups: bool = False) -> set[str]:
         """Experts that have a say in the labels, by the names of `Fusion` fields.

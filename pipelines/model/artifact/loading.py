@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from pipelines.model.artifact.manifest import (
 )
 from pipelines.model.artifact.saved_settings import settings_of_model
 from pipelines.model.artifact.schemas.checking import REMEDY, checked, refusing
-from pipelines.model.artifact.schemas.model import SavedConfig, SavedRouter, SavedVocabulary
+from pipelines.model.artifact.schemas.model import SavedCascade, SavedConfig, SavedRouter, SavedVocabulary
 from pipelines.model.artifact.schemas.record import SavedRecord
 from pipelines.model.model import Model
 from pipelines.model.neighbours import Neighbours
@@ -37,6 +38,7 @@ from stages.fine.ngrams import NgramVectorizer
 from stages.fine.opinion import NgramOpinion
 from stages.fine.rows import Rows
 from stages.label_space import LabelSpace
+from stages.router.cascade import Cascade
 from stages.router.router import Fusion, Router
 
 TRIES = 3  # where another process puts a new model in its place while it is read
@@ -99,7 +101,8 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
     sizes = check_arrays(tensors, expected, sizes, where=str(folder / "model.safetensors"), remedy=REMEDY)
     space = LabelSpace(config.label_ids, tuple(config.groups), tensors["group_of"])
     _check_tree(space, taxonomy, folder)
-    router = _router(folder, settings, space, tensors)
+    weights = checked(SavedRouter, read_model_json(folder, "router.json"), folder / "router.json")
+    router = _router(weights, settings, space, tensors)
     vectorizer = NgramVectorizer(vocabulary, tensors["idf"]) if settings.lexical else None
     neural = None
     if settings.encoder != "none":
@@ -119,6 +122,7 @@ def _read(folder: Path, listed: Mapping[str, Any], device: str | None) -> tuple[
         record=record,
         valid_keys=tensors["valid_keys"],
         promises=_promises(folder, len(config.groups)) if PROMISES in listed else None,
+        cascade=None if weights.cascade is None else _cascade(weights.cascade, router, folder),
         neighbours=_neighbours(folder, sizes) if NEIGHBOURS in listed else None,
         words=config.words,
     )
@@ -187,9 +191,7 @@ def _check_tree(space: LabelSpace, taxonomy: Taxonomy, folder: Path) -> None:
         raise ArtifactError([f"{problem}: {REMEDY}" for problem in problems], str(folder / "config.json"))
 
 
-def _router(folder: Path, settings: Settings, space: LabelSpace, tensors: Mapping[str, np.ndarray]) -> Router:
-    saved = checked(SavedRouter, read_model_json(folder, "router.json"), folder / "router.json")
-
+def _router(saved: SavedRouter, settings: Settings, space: LabelSpace, tensors: Mapping[str, np.ndarray]) -> Router:
     def rows(prefix: str) -> Rows | None:
         return Rows.from_tensors(tensors, prefix) if f"{prefix}.bias" in tensors else None
 
@@ -202,6 +204,17 @@ def _router(folder: Path, settings: Settings, space: LabelSpace, tensors: Mappin
         fusions={name: Fusion(**dict(weights)) for name, weights in saved.fine.items()},
         neural_margins=settings.mode == "chained",
     )
+
+
+def _cascade(saved: SavedCascade, router: Router, folder: Path) -> Cascade:
+    if router.neural is None or router.lexical is None:
+        raise ArtifactError(
+            f"cascade: the model has no {'n-grams' if router.lexical is None else 'encoder'}: {REMEDY}",
+            str(folder / "router.json"),
+        )
+    limits = dict(saved)
+    coarse, fine = (Fusion(**dict(limits.pop(name))) for name in ("coarse", "fine"))
+    return Cascade(replace(router, neural=None, coarse_fusion=coarse, fusions={"full": fine}), **limits)
 
 
 def _promises(folder: Path, groups: int) -> Promises:

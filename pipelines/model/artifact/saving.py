@@ -19,6 +19,7 @@ from pipelines.model.artifact.replacement import foreign, model_place
 from pipelines.model.artifact.saved_settings import description
 from pipelines.model.model import Model
 
+CASCADE = ("threshold", "routing", "points", "delta", "documents", "answered")  # of it, beside its fusion
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -100,7 +101,12 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         # It comes out private: as readable as the other files.
         (folder / name).chmod((folder / "taxonomy.yaml").stat().st_mode)
     fusions = {name: asdict(fusion) for name, fusion in router.fusions.items()}
-    _write_json(folder / "router.json", {"coarse": asdict(router.coarse_fusion), "fine": fusions})
+    weights: dict[str, Any] = {"coarse": asdict(router.coarse_fusion), "fine": fusions}
+    if model.cascade is not None:
+        own = model.cascade.router
+        limits = {name: getattr(model.cascade, name) for name in CASCADE}
+        weights["cascade"] = {"coarse": asdict(own.coarse_fusion), "fine": asdict(own.fusions["full"]), **limits}
+    _write_json(folder / "router.json", weights)
     if model.promises is not None:
         _write_json(folder / PROMISES, model.promises.as_dict())
     if metrics is not None:

@@ -1,4 +1,4 @@
-"""What is measured, for Prometheus: requests, queue, batches, answers by level and reason; never one series a label."""
+"""What is measured, for Prometheus: requests, queue, batches, answers by level, reason and reader; no series a label."""
 
 import collections
 from collections.abc import Callable, Iterable, Mapping
@@ -42,7 +42,7 @@ class Metrics:
         self._batch_tokens = Histogram("batch_tokens", "Tokens computed at once (estimated).", buckets=TOKENS, **own)
         self._batch_items = Histogram("batch_documents", "Documents computed at once.", buckets=TOKENS, **own)
         self._batch_seconds = Histogram("batch_seconds", "Time that a batch took.", buckets=SECONDS, **own)
-        self._answers = Counter("answers", "Answers by level and reason.", ["level", "reason"], **own)
+        self._answers = Counter("answers", "Answers by level, reason and reader.", ["level", "reason", "read"], **own)
         self._reloads = Counter(
             "reloads", "Models that took the place of another, or were refused.", ["outcome"], **own
         )
@@ -62,8 +62,8 @@ class Metrics:
         self._batch_seconds.observe(batch.seconds)
 
     def count_answers(self, answers: Iterable[Mapping[str, Any]]) -> None:
-        """Count answers by how far down the tree they go."""
-        cases = collections.Counter((answer["level"], answer["reason"] or "") for answer in answers)
+        """Count answers by how far down the tree they go, and by who has read the text."""
+        cases = collections.Counter((answer["level"], answer["reason"] or "", answer["read"]) for answer in answers)
         for case, times in cases.items():
             self._answers.labels(*case).inc(times)
 

@@ -76,6 +76,7 @@ class Answer(BaseModel):
     beam_mass: float
     level: Literal["fine", "group", "none"] = Field(description="How far down the tree the document is answered.")
     reason: Literal["unsure", "out_of_scope", "nothing_known"] | None
+    read: Literal["ngrams", "encoder"] = Field(description="Who has read it: n-grams alone, or the encoder too.")
     paths: list[PathAnswer]
     set_level: Literal["label", "group"] | None = None
     set: list[str] | None = None

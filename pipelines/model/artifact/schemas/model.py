@@ -6,6 +6,9 @@ from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from hierarchy.text.characters import has_half
 from pipelines.model.artifact.schemas.checking import Strict
+from pipelines.promises.backoff import Share, Threshold
+from pipelines.promises.cascade import Points
+from pipelines.promises.promises import Routing
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]  # what is above drowns all else in the rounding of float32
 
@@ -46,11 +49,31 @@ class _Fusion(Strict):
     coarse: Weight
 
 
+class SavedCascade(Strict):
+    """``cascade`` of ``router.json``."""
+
+    coarse: _Fusion
+    fine: _Fusion
+    threshold: Threshold
+    routing: Routing
+    points: Points
+    delta: Share
+    documents: Annotated[int, Field(ge=1)]
+    answered: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _agree(self) -> "SavedCascade":
+        if self.answered > self.documents:
+            raise ValueError("answered: it is more than documents")
+        return self
+
+
 class SavedRouter(Strict):
     """``router.json``."""
 
     coarse: _Fusion
     fine: dict[Literal["full", "no_tree", "no_ngrams", "neither"], _Fusion]
+    cascade: SavedCascade | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "SavedRouter":

@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pipelines.config import CardFacts
 from pipelines.model.artifact.schemas.checking import Count, Strict
 from pipelines.promises.backoff import Share
+from pipelines.promises.cascade import Points
 
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z.+!_-]{1,100}$")]
-Role = Literal["train", "valid", "calibration", "test"]
+Role = Literal["train", "valid", "calibration", "cascade", "test"]
 
 
 class _Open(BaseModel):
@@ -35,6 +36,7 @@ class _Promised(Strict):
     coverage: Share
     by_group: bool
     false_alarms: Share | None
+    cascade: Points | None = None
 
 
 class _Settings(_Open):
