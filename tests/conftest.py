@@ -4,6 +4,7 @@ Nothing is downloaded. An encoder has random weights, so its vectors are little 
 to tell these documents apart and to hold every property that a real encoder must hold.
 """
 
+import copy
 import gc
 import os
 import string
@@ -154,6 +155,13 @@ def fitted(tiny_classifier: Callable[..., Any], english: Corpus) -> Any:
     """A classifier with both experts. Tests do not change it: they copy it."""
     long_enough = {**TINY["training"], "num_train_epochs": 10}  # for the coarse model to have a voice
     return tiny_classifier(training=long_enough).fit(*english.train, validation=english.valid)
+
+
+@pytest.fixture(scope="session")
+def cascaded(fitted: Any, english: Corpus) -> Any:
+    """`fitted`, calibrated with a cascade in which n-grams answer a part. Tests do not change it: they copy it."""
+    texts, labels = (part * 20 for part in english.test)  # enough to choose the cascade
+    return copy.copy(fitted).calibrate(texts, labels, cascade=2.0, precision=0.6, delta=0.2, coverage=0.8)
 
 
 @pytest.fixture(scope="session")

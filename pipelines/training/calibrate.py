@@ -90,8 +90,8 @@ def _parted(
     warn_of_seen(model, own, what="cascade documents")
     if np.isin(own.keys(), documents.keys()).all():
         raise DataError(
-            "all documents of the cascade are calibration documents too, and what chooses it must carry no promise: give "
-            "others, or none, which sets half of the calibration documents aside",
+            "all documents of the cascade are calibration documents too, and what chooses it must carry no promise: "
+            "give others, or none, which sets half of the calibration documents aside",
             "calibrate",
         )
     warn_of_repeats(own.texts, documents, what="cascade documents", where="calibration")

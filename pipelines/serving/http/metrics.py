@@ -1,4 +1,4 @@
-"""What is measured, for Prometheus: requests, queue, batches, answers by level, reason and reader; no series a label."""
+"""What is measured, for Prometheus: requests, queue, batches, answers by level, reason, reader; no series a label."""
 
 import collections
 from collections.abc import Callable, Iterable, Mapping

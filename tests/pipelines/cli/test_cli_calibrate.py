@@ -73,3 +73,39 @@ def test_bad_wishes_are_told(files, cli, capsys):
         "'trees' is not one of 'labels', 'tree'"
         in cli("predict", files / "model", "--text", "a", "--sets", "trees").output
     )
+
+
+def test_a_cascade_from_the_command_to_the_answers(saved, english, cli, tmp_path):
+    """Also that the card's command makes the model again."""
+    for name, part in (("calibration", english.valid), ("cascade", english.test)):
+        lines = [json.dumps({"text": t, "label": label}) for t, label in zip(*part, strict=True)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines * 10) + "\n", encoding="utf-8")
+    files, model = [str(tmp_path / f"{name}.jsonl") for name in ("calibration", "cascade")], tmp_path / "model"
+    command = ["calibrate", saved, files[0], "-o", model, *WISHES, "--cascade", "2", "--cascade-data", files[1]]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *map(str, command)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    shown = " ".join(done.stdout.split())
+    assert "of 280 documents" in shown
+    assert "at most 2 points of accuracy lost, with probability 0.8" in shown
+    record = json.loads((model / "run.json").read_text(encoding="utf-8"))
+    assert (record["documents"]["calibration"], record["documents"]["cascade"]) == (480, 480)
+    assert record["sources"]["cascade"].endswith("cascade.jsonl")
+
+    assert cli("predict", model, tmp_path / "cascade.jsonl", "-o", tmp_path / "answers.jsonl").exit_code == 0
+    answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {answer["read"] for answer in answers} == {"ngrams", "encoder"}
+    for said, reader in (("Read by the n-grams alone", "ngrams"), ("Read by the encoder", "encoder")):
+        text = english.test[0][[answer["read"] for answer in answers].index(reader)]
+        assert said in cli("predict", model, "--text", text).output
+        assert json.loads(cli("predict", model, "--text", text, "--json").output)["read"] == reader
+    assert "Read by" not in cli("predict", saved, "--text", english.test[0][0]).output
+
+    again = ["calibrate", model, tmp_path / "calibration.jsonl", "-o", model, *WISHES]
+    assert cli(*again).exit_code == 0
+    assert HierarchicalClassifier.from_pretrained(model).model_.cascade is None
+    alone = cli(*again, "--cascade-data", files[1])
+    assert alone.exit_code == 2
+    assert "none is asked for: give --cascade too" in " ".join(alone.output.split())
