@@ -326,6 +326,28 @@ def estimate() -> str:
     return markdown(("case", "step", "estimated", "real", "estimated / real"), *rows)
 
 
+def cascade() -> str:
+    """What a cascade spares and loses, a row a data set."""
+    rows = []
+    for file in sorted(RESULTS.glob("cascade-*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        found, points = record["figures"], record["settings"]["points"]
+        rate, test, limits = found["speed"], found["test"], found["limits"]
+        rows.append((
+            record["settings"]["dataset"],
+            f"{points:g}",
+            f"{100 * test['answered_by_ngrams']:.1f}",
+            " / ".join(f"{rate['documents_per_second'][side]:,.0f}" for side in ("with", "without")),
+            f"{rate['times_as_fast']:.2f}",
+            f"{100 * test['accuracy']:.2f} / {100 * test['accuracy_without']:.2f}",
+            "{:.2f} ({:.2f} to {:.2f})".format(*(100 * share for share in test["lost_share"])),
+            f"{100 * limits['above_the_limit']:.1f}",
+        ))  # fmt: skip
+    head = ("data", "points", "by n-grams, %", "documents a second with / without", "times as fast",
+            "accuracy with / without, %", "lost, % (90 % interval)", "halvings above the limit, %")  # fmt: skip
+    return markdown(head, *rows) if rows else NO_RESULTS
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "cross_validation": cross_validation,
     "label_errors": label_errors,
@@ -344,6 +366,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "compare_differences": compare_differences,
     "compare_trained": compare_trained,
     "estimate": estimate,
+    "cascade": cascade,
     "fuzz": fuzzed,
     "kills": killed,
     "disturbed": disturbed,

@@ -108,4 +108,4 @@ def test_a_cascade_from_the_command_to_the_answers(saved, english, cli, tmp_path
     assert HierarchicalClassifier.from_pretrained(model).model_.cascade is None
     alone = cli(*again, "--cascade-data", files[1])
     assert alone.exit_code == 2
-    assert "none is asked for: give --cascade too" in " ".join(alone.output.split())
+    assert "none is asked for: give cascade too" in " ".join(alone.output.split())

@@ -62,3 +62,17 @@ def test_an_explanation_tells_the_characters_of_each_unit(client: Callable[..., 
     assert (units[0]["start"], units[-1]["end"]) == (0, len(text.rstrip()))
     assert all(before["start"] < after["start"] <= before["end"] for before, after in pairwise(units))
     assert explained == json.loads(json.dumps(Answers(served, explain=True)([text])[0]))
+
+
+def test_a_cascade_is_told_and_counted(client: Callable[..., Any], cascaded: Any, english: Any):
+    served = ServedModel("tiny", "0" * 64, cascaded.model_)
+    texts, right = english.test[0], cascaded.predict_paths(english.test[0])
+    ours = client(model=served)
+    found = ours.post("/predict", json={"texts": texts}).json()["answers"]
+    assert [(answer["label"], answer["read"]) for answer in found] == [(one.path[-1], one.read) for [one] in right]
+    page = ours.get("/metrics").text
+    counted = [line for line in page.splitlines() if line.startswith("coarsefine_answers_total")]
+    for reader in ("ngrams", "encoder"):
+        lines = [line for line in counted if f'read="{reader}"' in line]
+        assert sum(float(line.split()[-1]) for line in lines) == [one.read for [one] in right].count(reader) > 0
+    assert any("accuracy falls by at most 2 points" in words for words in served.facts()["promises"]["words"])

@@ -236,10 +236,12 @@ def test_metrics_are_those_of_prometheus_and_name_no_label(client: Callable[...,
         (s.labels["endpoint"], s.labels["status"]): s.value for s in found["coarsefine_requests"] if "total" in s.name
     }
     assert requests == {("/predict", "200"): 1, ("other", "404"): 1}
-    levels = {
-        (s.labels["level"], s.labels["reason"]): s.value for s in found["coarsefine_answers"] if "total" in s.name
+    answers = {
+        tuple(s.labels[name] for name in ("level", "reason", "read")): s.value
+        for s in found["coarsefine_answers"]
+        if "total" in s.name
     }
-    assert levels == {("fine", ""): 3, ("none", "nothing_known"): 1}
+    assert answers == {("fine", "", "ngrams"): 3, ("none", "nothing_known", "ngrams"): 1}
     assert found["coarsefine_model_info"][0].labels["version"] == served.version
     assert {"coarsefine_queue_tokens", "coarsefine_batch_tokens", "coarsefine_request_seconds"} <= set(found)
     assert "secrets" not in text
