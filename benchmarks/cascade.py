@@ -1,8 +1,8 @@
-"""What a cascade is worth: documents a second of predict with and without it, what is lost, and whether the limit holds.
+"""What a cascade is worth: documents a second of predict with and without it, what is lost, whether the limit holds.
 
 A share of the training documents is cut before the training, and calibrates: ``valid`` has ended the training and
-fitted the fusion, so nothing can be promised on it. Half of the cut chooses the cascade, as `calibrate` does it. The cut is
-also halved at random, again and again: one half chooses, the other one tells whether more is lost than was said.
+fitted the fusion, so nothing can be promised on it. Half of the cut chooses the cascade, as `calibrate` does it. The
+cut is also halved at random, again and again: one half chooses, the other one tells whether more is lost than was said.
 
 Example: python benchmarks/cascade.py clinc150
 """
@@ -59,9 +59,7 @@ def measure(options: argparse.Namespace, run: Path) -> dict[str, Any]:
     train, calibration = train.select(np.sort(order[cut:])), train.select(np.sort(order[:cut]))
     classifier = trained(replace(data, train=train, valid=valid), options, run)
     limits = kept_limits(classifier.model_, calibration, options, run)
-    classifier.calibrate(
-        calibration, calibration.labels, delta=options.delta, cascade=options.points,
-    )  # fmt: skip
+    classifier.calibrate(calibration, calibration.labels, delta=options.delta, cascade=options.points)
     cascade = classifier.model_.cascade
     figures: dict[str, Any] = {
         "documents": {**classifier.model_.record["documents"], "test": len(data.test.texts)},

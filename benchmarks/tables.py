@@ -327,7 +327,7 @@ def estimate() -> str:
 
 
 def cascade() -> str:
-    """What a cascade spares and loses, a row a data set."""
+    """Tell what a cascade spares and loses, a row a data set."""
     rows = []
     for file in sorted(RESULTS.glob("cascade-*.json")):
         record = json.loads(file.read_text(encoding="utf-8"))
