@@ -245,6 +245,8 @@ class Read:
         What the router reads of them.
     """
 
+    neural = None  # so that no thread reads ahead
+
     def __init__(self, texts: Sequence[str], inputs: "Inputs") -> None:
         self._place = {text: i for i, text in enumerate(texts)}
         self._inputs = inputs

@@ -6,6 +6,7 @@ from hierarchy.text.characters import is_blank
 from pipelines.data.documents import Documents, warn_of_seen_keys
 from pipelines.data.splits import fingerprint
 from pipelines.model.model import Model
+from pipelines.model.record import CALIBRATED
 
 
 def warn_of_seen(model: Model, documents: Documents, *, what: str, train: Documents | None = None) -> list[str]:
@@ -34,9 +35,9 @@ def warn_of_seen(model: Model, documents: Documents, *, what: str, train: Docume
 
 
 def warn_of_calibrated(model: Model, documents: Documents) -> list[str]:
-    """Warn of test documents that are just those on which the model's promises were made, and return what was said."""
-    calibration = model.record["fingerprints"].get("calibration")
-    if model.promises is None or calibration != fingerprint(documents.texts, documents.labels):
+    """Warn of test documents that are just those on which it was calibrated, and return what was said."""
+    calibrated = [model.record["fingerprints"].get(role) for role in CALIBRATED]
+    if model.promises is None or fingerprint(documents.texts, documents.labels) not in calibrated:
         return []
     keys = documents.keys()
     return warn_of_seen_keys(keys, keys, "test documents", "calibration")

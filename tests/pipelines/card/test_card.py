@@ -109,6 +109,22 @@ def test_a_later_calibration_has_a_line_of_its_own(cli, files, tmp_path, monkeyp
     assert "each level keeps precision 0.6" in section(card, "How good it is")
 
 
+def test_a_cascade_is_in_that_line(cli, files, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny = ("encoder", tiny_encoder), ("segment_tokens", 32), ("overlap", 8), ("training.num_train_epochs", 1)
+    train(cli, files, tmp_path / "model", *(f"classifier.{name}={value}" for name, value in tiny))
+    wishes = ("--precision", 0.6, "--cascade", 50, "--cascade-data", files / "train.jsonl")
+    columns = ("--set", "data.text=body", "--set", "data.label=kind")
+    assert cli("calibrate", "model", files / "valid.jsonl", "-o", "model", *wishes, *columns).exit_code == 0
+    card, _, record = read(tmp_path / "model")
+    assert record["documents"]["cascade"] == 204
+    for _, *arguments in commands(card):
+        cli(*arguments)
+    again = read(tmp_path / "again")[2]
+    assert again["fingerprint"] == record["fingerprint"]
+    assert again["promised"]["cascade"] == 50
+
+
 def test_a_built_tree_with_calibration_and_without_baselines_is_made_again(cli, files, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     parts = [f"data.{role}={files / name}.jsonl" for role, name in (("train", "train"), ("calibration", "train"))]

@@ -76,7 +76,6 @@ def test_bad_wishes_are_told(files, cli, capsys):
 
 
 def test_a_cascade_from_the_command_to_the_answers(saved, english, cli, tmp_path):
-    """Also that the card's command makes the model again."""
     for name, part in (("calibration", english.valid), ("cascade", english.test)):
         lines = [json.dumps({"text": t, "label": label}) for t, label in zip(*part, strict=True)]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines * 10) + "\n", encoding="utf-8")
