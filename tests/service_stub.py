@@ -34,7 +34,7 @@ def answer_to(text, *, top_k, sets, explain):
     found = {
         "label": label, "label_name": NAMES[label], "group": HOME[label], "group_name": GROUP_NAMES[HOME[label]],
         "probability": 0.9375, "group_probability": 0.97, "coarse_probability": 0.96, "beam_mass": 1.0,
-        "level": level, "reason": reason,
+        "level": level, "reason": reason, "read": "encoder",
         "paths": [{"group": HOME[one], "label": one, "probability": part} for one, part in paths],
     }  # fmt: skip
     if sets:

@@ -17,7 +17,7 @@ SERVER = "coarsefine"
 INPUT = "text"
 OUTPUTS: Mapping[str, str] = MappingProxyType({
     "label": "BYTES", "label_name": "BYTES", "group": "BYTES", "group_name": "BYTES", "probability": "FP64",
-    "group_probability": "FP64", "level": "BYTES", "reason": "BYTES",
+    "group_probability": "FP64", "level": "BYTES", "reason": "BYTES", "read": "BYTES",
 })  # fmt: skip
 
 
