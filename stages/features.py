@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
@@ -21,11 +21,13 @@ from stages.vectors import UnitVectors, of_length_one
 if TYPE_CHECKING:
     from scipy import sparse
 
+    from stages.coarse.array_document_model import ArrayDocumentModel
     from stages.coarse.document_model import DocumentModel
-    from stages.coarse.encoder import Encoder
+    from stages.coarse.segment_encoder import SegmentEncoder
     from stages.coarse.segments import Segmenter, Segments, Windows
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
+E = TypeVar("E")
 DOCUMENTS_PER_BATCH = 64  # that the document model takes at once
 
 
@@ -48,10 +50,10 @@ class NeuralFeatures:
         Padded tokens that go through an encoder at once.
     """
 
-    encoder: "Encoder"
-    fine_encoders: "Sequence[Encoder] | None"
+    encoder: "SegmentEncoder"
+    fine_encoders: "Sequence[SegmentEncoder] | None"
     segmenter: "Segmenter"
-    document_model: "DocumentModel"
+    document_model: "DocumentModel | ArrayDocumentModel"
     tokens_per_chunk: int | Literal["auto"]
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +65,7 @@ class NeuralFeatures:
         chunk = self.tokens_per_chunk
         return self.read({e: cached_vectors(texts, e, self.segmenter, chunk, folder) for e in self.encoders})
 
-    def unit_vectors(self, texts: Sequence[str]) -> "dict[Encoder, UnitVectors]":
+    def unit_vectors(self, texts: Sequence[str]) -> "dict[SegmentEncoder, UnitVectors]":
         """Vectors of the units of `texts` by each encoder."""
         return self.encode(self.segments(texts))
 
@@ -75,13 +77,13 @@ class NeuralFeatures:
         warn_of_dropped_tokens(lengths, windows, self.segmenter, what="encoder")
         return self.segmenter.cut(tokens, windows)
 
-    def encode(self, segments: "Segments") -> "dict[Encoder, UnitVectors]":
+    def encode(self, segments: "Segments") -> "dict[SegmentEncoder, UnitVectors]":
         """Vectors of the units of `segments` by each encoder."""
         ids, units, chunk = segments.input_ids, segments.units, self.tokens_per_chunk
         vectors = {e: e.encode(ids, units, tokens_per_chunk=chunk) for e in self.encoders}
         return {encoder: UnitVectors([Shard(own, segments.counts)]) for encoder, own in vectors.items()}
 
-    def read(self, vectors: "dict[Encoder, UnitVectors]") -> tuple[np.ndarray, np.ndarray]:
+    def read(self, vectors: "dict[SegmentEncoder, UnitVectors]") -> tuple[np.ndarray, np.ndarray]:
         """Return for unit vectors what a call returns for texts."""
         documents, logits = run_document_model(self.document_model, vectors[self.encoder])
         if self.fine_encoders is None:
@@ -93,9 +95,9 @@ class NeuralFeatures:
         return vectors if self.fine_encoders is None else vectors[:, : -self.document_model.width]
 
     @property
-    def encoders(self) -> "list[Encoder]":
+    def encoders(self) -> "list[SegmentEncoder]":
         """The encoder of the coarse stage, and those of the rows that are others."""
-        return list(dict.fromkeys((self.encoder, *(self.fine_encoders or ()))))  # nn.Module hashes by identity
+        return list(dict.fromkeys((self.encoder, *(self.fine_encoders or ()))))  # they hash by identity
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -165,6 +167,11 @@ class FeatureExtractor:
         return Inputs(vectors, logits, ngrams, np.array([is_blank(text) for text in texts], dtype=bool))
 
 
+def fine_encoders(fine_features: str, *, trained: E, pretrained: E) -> list[E]:
+    """Return the encoders whose pooled vectors the neural rows read."""
+    return {"trained": [trained], "pretrained": [pretrained], "both": [pretrained, trained]}[fine_features]
+
+
 def cached_tokens(texts: Sequence[str], segmenter: "Segmenter", folder: Path, *, what: str) -> DocumentArrays:
     """Token ids of documents, (tokens,) int32 of each, through the cache of a run.
 
@@ -184,7 +191,7 @@ def cached_tokens(texts: Sequence[str], segmenter: "Segmenter", folder: Path, *,
 
 def cached_vectors(
     texts: Sequence[str],
-    encoder: "Encoder",
+    encoder: "SegmentEncoder",
     segmenter: "Segmenter",
     tokens_per_chunk: int | Literal["auto"],
     folder: Path,
@@ -241,7 +248,7 @@ def token_cache(segmenter: "Segmenter", folder: Path) -> ShardCache:
     )
 
 
-def vector_cache(encoder: "Encoder", segmenter: "Segmenter", folder: Path) -> ShardCache:
+def vector_cache(encoder: "SegmentEncoder", segmenter: "Segmenter", folder: Path) -> ShardCache:
     """Return the cache of a run folder for the vectors that an encoder makes of units."""
     return ShardCache(
         folder / "vectors",
@@ -292,14 +299,14 @@ def token_key(segmenter: "Segmenter") -> str:
     )
 
 
-def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
+def vector_key(encoder: "SegmentEncoder", segmenter: "Segmenter") -> str:
     """Everything but the texts that unit vectors depend on."""
-    from stages.coarse.encoder import ENCODING_VERSION
+    from stages.coarse.segment_encoder import ENCODING_VERSION
     from stages.coarse.segments import CHOICE_VERSION, WINDOWS_VERSION
 
     return cache_key(
         code=[WINDOWS_VERSION, ENCODING_VERSION],
-        versions=version("torch"),
+        versions=encoder.runtime,
         tokens=token_key(segmenter),
         encoder=encoder.fingerprint(),
         windows=[segmenter.segment_tokens, segmenter.overlap, segmenter.max_segments, segmenter.unit_tokens],
@@ -308,7 +315,7 @@ def vector_key(encoder: "Encoder", segmenter: "Segmenter") -> str:
 
 
 def run_document_model(
-    model: "DocumentModel", vectors: UnitVectors | Sequence[np.ndarray]
+    model: "DocumentModel | ArrayDocumentModel", vectors: UnitVectors | Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run the document model over the unit vectors of documents.
 
@@ -324,15 +331,11 @@ def run_document_model(
     tuple[numpy.ndarray, numpy.ndarray]
         (documents, width) document vectors and (documents, groups) group logits, float32.
     """
-    import torch
-
-    device = next(model.parameters()).device
     documents = np.empty((len(vectors), model.width), dtype=np.float32)
-    logits = np.empty((len(vectors), model.head.out_features), dtype=np.float32)
-    with torch.inference_mode():
-        for first in range(0, len(vectors), DOCUMENTS_PER_BATCH):
-            some = slice(first, min(first + DOCUMENTS_PER_BATCH, len(vectors)))
-            own = [vectors[document] for document in range(some.start, some.stop)]
-            output = model(torch.from_numpy(np.concatenate(own)).to(device), torch.tensor([len(one) for one in own]))
-            documents[some], logits[some] = output.vectors.cpu().numpy(), output.logits.cpu().numpy()
+    logits = np.empty((len(vectors), len(model.head_bias)), dtype=np.float32)
+    for first in range(0, len(vectors), DOCUMENTS_PER_BATCH):
+        some = slice(first, min(first + DOCUMENTS_PER_BATCH, len(vectors)))
+        own = [vectors[document] for document in range(some.start, some.stop)]
+        counts = np.array([len(one) for one in own])
+        documents[some], logits[some], _ = model.answer(np.concatenate(own), counts)
     return documents, logits

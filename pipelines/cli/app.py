@@ -15,6 +15,7 @@ from pipelines.cli.cross_validate import cross_validate
 from pipelines.cli.demo import demo
 from pipelines.cli.evaluate import evaluate
 from pipelines.cli.explain import explain
+from pipelines.cli.export import export
 from pipelines.cli.label_errors import label_errors
 from pipelines.cli.predict import predict
 from pipelines.cli.push import push
@@ -71,7 +72,7 @@ app = typer.Typer(
 )
 app.add_typer(taxonomy, name="taxonomy")
 for command in (
-    train, tune, refit, calibrate, evaluate, predict, explain, cross_validate, label_errors, serve, push, demo
+    train, tune, refit, calibrate, export, evaluate, predict, explain, cross_validate, label_errors, serve, push, demo,
 ):  # fmt: skip
     command.add_to(app)
 

@@ -3,8 +3,8 @@
 The score difference of the two is a sum of parts, and each part is divided over units or n-grams, or stands alone
 (biases, the floor of P_c). Where an expert is linear, in n-grams or in pooled vectors, its margins are divided exactly,
 and the scores in the same proportions. Where attention stands between the units and the score, a unit's share is
-an even one, raised or lowered by the gradient of the unit's presence. The result says which it is. All shares and
-the parts that stand alone sum to the score difference.
+an even one, raised or lowered by the gradient of the unit's presence, or, of an exported model, which has no gradients,
+its attention. The result says which it is. All shares and the parts that stand alone sum to the score difference.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from hierarchy.errors import DataError
 from hierarchy.text.characters import is_blank
 from pipelines.data.given import check_text
 from pipelines.explaining.explanation import (
+    ATTENTION,
     GRADIENT,
     RESCALED,
     UNDIVIDED,
@@ -34,7 +35,7 @@ from stages.fine.rows import log_chance
 from stages.router.router import FLOOR, Inputs, normalised
 
 if TYPE_CHECKING:
-    from stages.coarse.encoder import Encoder
+    from stages.coarse.segment_encoder import SegmentEncoder
 
 __all__ = ["Explanation", "explain"]
 
@@ -123,7 +124,7 @@ class _Document:
         self.fusion = self.router.fusions["full"]
         self.vectorizer = model.extractor.vectorizer
         self.spans: list[Span] = []
-        self.units: dict[Encoder, np.ndarray] = {}
+        self.units: dict[SegmentEncoder, np.ndarray] = {}
         neural = None
         if self.features is not None:
             self.spans = self.features.segmenter.spans(text)
@@ -139,14 +140,12 @@ class _Document:
         )  # fmt: skip
         if features is None or bank is None or vectors is None or logits is None:
             return [], np.zeros(0), np.zeros(0)
-        from stages.coarse.document_model import presence_effects
-
         slopes, starts = np.ones(len(contrast)), bank.bias
         if self.router.neural_margins:
             slopes, starts = chords(bank, vectors)
         row = self.fusion.neural * row_of(bank, contrast * slopes)
         of_group = self.fusion.coarse * self.router.coarse_fusion.neural * groups
-        head_bias = features.document_model.head.bias.cpu().numpy()
+        head_bias = features.document_model.head_bias
         # 1. Through attention: the document vector, to which a row is one direction, and the group logits.
         document = vectors[0, -features.document_model.width :]  # of length 1 where rows were fitted on it
         on_vector = row[-len(document) :]
@@ -154,11 +153,11 @@ class _Document:
         if features.fine_encoders is not None:  # how a vector that is brought to length 1 moves with what it was
             raw, _ = run_document_model(features.document_model, [self.units[features.encoder]])
             on_vector = (on_vector - attended * document) / np.linalg.norm(raw)
-        attention, of_vector, coarse = presence_effects(
-            features.document_model, self.units[features.encoder], on_vector=on_vector, on_logits=of_group
-        )
-        of_vector += attended / len(of_vector)
-        coarse += float(of_group @ (logits[0] - head_bias)) / len(coarse)
+        model, units = features.document_model, self.units[features.encoder]
+        attention, of_vector, coarse = model.unit_effects(units, on_vector=on_vector, on_logits=of_group)
+        whole = np.full(len(attention), 1 / len(attention)) if model.has_gradients else attention
+        of_vector += attended * whole
+        coarse += float(of_group @ (logits[0] - head_bias)) * whole
         # 2. Through the pooled vectors, exactly.
         pooled, of_pooled = np.zeros(len(coarse)), []
         if features.fine_encoders is not None:
@@ -166,11 +165,12 @@ class _Document:
             for encoder, weights in zip(features.fine_encoders, each, strict=True):
                 pooled += pooled_shares(weights, self.units[encoder])
             of_pooled = [Part("neural rows, pooled vectors", RESCALED, float(pooled.sum()))]
+        divided = GRADIENT if model.has_gradients else ATTENTION
         parts = [
-            Part("neural rows, document vector", GRADIENT, float(of_vector.sum())),
+            Part("neural rows, document vector", divided, float(of_vector.sum())),
             *of_pooled,
             Part("biases of the neural rows", UNDIVIDED, self.fusion.neural * float(contrast @ starts)),
-            Part("coarse stage, neural", GRADIENT, float(coarse.sum())),
+            Part("coarse stage, neural", divided, float(coarse.sum())),
             Part("biases of the coarse stage, neural", UNDIVIDED, float(of_group @ head_bias)),
         ]
         return parts, of_vector + pooled + coarse, attention

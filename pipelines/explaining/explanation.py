@@ -5,7 +5,8 @@ from typing import Any
 
 from pipelines.model.prediction import Prediction
 
-RESCALED, GRADIENT, UNDIVIDED = "exact margins, rescaled", "gradient of presence", "not divided"
+RESCALED, UNDIVIDED = "exact margins, rescaled", "not divided"
+GRADIENT, ATTENTION = "gradient of presence", "attention"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Part:
         How it is divided over units or n-grams. ``exact margins, rescaled``: the margin of each row is linear and
         divided exactly; what it adds to the score is a curve of it (`stages.fine.rows.log_chance`), and divided in the
         same proportions. ``gradient of presence``: evenly over the units, and then from those whose presence lowers
-        the part to those whose presence raises it, to first order. ``not divided``: no unit or n-gram has a share of
+        the part to those whose presence raises it, to first order. ``attention``: by the attention to each unit, of an
+        exported model, which has no gradients. ``not divided``: no unit or n-gram has a share of
         it.
     value
         In units of the score; all parts sum to the score difference. The value itself is always exact.

@@ -4,7 +4,6 @@ import torch
 
 from pipelines.settings import Settings
 from stages.coarse.document_model import Aggregator, AttentionPooling, DocumentModel, LabelAttention
-from stages.coarse.encoder import Encoder
 
 
 def make_document_model(settings: Settings, hidden: int, group_embeddings: torch.Tensor) -> DocumentModel:
@@ -34,8 +33,3 @@ def make_document_model(settings: Settings, hidden: int, group_embeddings: torch
         groups=len(group_embeddings),
         dropout=dropout,
     )
-
-
-def fine_encoders(fine_features: str, *, trained: Encoder, pretrained: Encoder) -> list[Encoder]:
-    """Return the encoders whose pooled vectors the neural rows read."""
-    return {"trained": [trained], "pretrained": [pretrained], "both": [pretrained, trained]}[fine_features]

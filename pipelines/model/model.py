@@ -11,6 +11,7 @@ from pipelines.data.label_words import Word
 from pipelines.model.neighbours import Neighbours
 from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
+from stages.coarse.exported_encoder import ExportedEncoder
 from stages.features import FeatureExtractor
 from stages.label_space import LabelSpace
 from stages.machine import ahead
@@ -75,6 +76,12 @@ class Model:
     def group_ids(self) -> tuple[str, ...]:
         """Groups of these labels, in the order of the taxonomy."""
         return self.space.group_ids
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether a runtime computes its encoder: such a model predicts, and is not trained."""
+        neural = self.extractor.neural
+        return neural is not None and isinstance(neural.encoder, ExportedEncoder)
 
     @property
     def spoken(self) -> dict[str, Word]:

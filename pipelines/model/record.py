@@ -30,6 +30,7 @@ from stages.machine import n_processes
 
 FORMAT = "coarsefine/run/1"
 PACKAGES = ("coarsefine", "numpy", "scikit-learn", "torch", "transformers")
+DECIDES_EXPORT = ("runtime", "dtype", "versions", "fingerprint")
 CUT = "a tenth of the documents given to fit"  # the source of validation documents that `fit` cuts
 SET_ASIDE = "half of the documents given to calibrate"  # the source of cascade documents that `calibrate` sets aside
 CALIBRATED = ("calibration", "cascade")  # roles of documents that `calibrate` takes
@@ -128,8 +129,7 @@ def with_refit(
     taxonomy, train, valid
         What it was refitted on.
     """
-    kept = {name: value for name, value in record.items() if name not in ("promised", "test_in_training")}
-    kept = _without(kept, (*CALIBRATED, "test"))
+    kept = _without_figures(record)
     added = {
         **entry,
         "documents": {"train": len(train.texts), "valid": 0 if valid is None else len(valid.texts)},
@@ -138,6 +138,30 @@ def with_refit(
         "before": _sealed(kept, settings)["fingerprint"],
     }
     return _sealed({**kept, "refits": [*record.get("refits", []), added]}, settings)
+
+
+def with_export(record: Record, settings: Settings, facts: Mapping[str, Any], documents: Documents) -> Record:
+    """Add an export; promises and test figures were those of the model before.
+
+    Parameters
+    ----------
+    record, settings
+        Of the model before.
+    facts
+        Runtime, dtype, versions, and what the comparison has shown.
+    documents
+        On which both were compared and the fusion was fitted.
+    """
+    kept = _without_figures(record)
+    own = fingerprint(documents.texts, documents.labels)
+    export = {**facts, "documents": len(documents.texts), "fingerprint": own, "before": record["fingerprint"]}
+    return _sealed({**kept, "export": export}, settings)
+
+
+def _without_figures(record: Record) -> Record:
+    """Leave out what was promised and measured."""
+    kept = {name: value for name, value in record.items() if name not in ("promised", "test_in_training")}
+    return _without(kept, (*CALIBRATED, "test"))
 
 
 def is_last_refit(
@@ -205,6 +229,7 @@ def run_fingerprint(record: Record) -> str:
         "processes": record["hardware"]["processes"],  # a batch is as many times larger
         "promised": record.get("promised"),
         "refits": [_decisive(refit) for refit in record.get("refits", [])],
+        **({"export": {name: record["export"][name] for name in DECIDES_EXPORT}} if "export" in record else {}),
     }
     return _sha256(json.dumps(decisive, sort_keys=True, default=str))
 

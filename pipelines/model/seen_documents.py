@@ -24,14 +24,17 @@ def warn_of_seen(model: Model, documents: Documents, *, what: str, train: Docume
     train
         The training documents, where they are at hand: then each is known.
     """
+    of_training = warn_of_trained(model, documents, what=what, train=train)
+    return [*of_training, *warn_of_seen_keys(documents.keys(), model.valid_keys, what, "validation")]
+
+
+def warn_of_trained(model: Model, documents: Documents, *, what: str, train: Documents | None = None) -> list[str]:
+    """Warn of documents that a model was trained on, as `warn_of_seen` does, and return what was said."""
     keys = documents.keys()
     trained_on = _training_keys(model, documents, keys)
     if train is not None:
         trained_on = np.union1d(trained_on, train.keys())
-    return [
-        *warn_of_seen_keys(keys, trained_on, what, "training"),
-        *warn_of_seen_keys(keys, model.valid_keys, what, "validation"),
-    ]
+    return warn_of_seen_keys(keys, trained_on, what, "training")
 
 
 def warn_of_calibrated(model: Model, documents: Documents) -> list[str]:

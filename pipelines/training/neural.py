@@ -14,15 +14,17 @@ import torch
 from torch import nn
 
 from hierarchy.taxonomy import Taxonomy
-from pipelines.model.document_model import fine_encoders, make_document_model
+from pipelines.model.document_model import make_document_model
 from pipelines.settings import MACHINE, Settings
 from pipelines.training.encoder import freeze
 from stages.coarse.encoder import Encoder
+from stages.coarse.segment_encoder import SegmentEncoder
 from stages.coarse.segments import Opinion, Segmenter
 from stages.features import (
     NeuralFeatures,
     cached_tokens,
     cached_vectors,
+    fine_encoders,
     run_document_model,
     vector_key,
     warn_of_dropped_tokens,
@@ -98,7 +100,7 @@ class NeuralStage:
         self.watch = watch
         self._read: dict[tuple[int, str], UnitVectors] = {}
 
-    def vectors(self, encoder: Encoder, part: str) -> UnitVectors:
+    def vectors(self, encoder: SegmentEncoder, part: str) -> UnitVectors:
         """Return the unit vectors of a part, ``training`` or ``validation``, from the cache or computed now."""
         key = (id(encoder), part)
         if key not in self._read:

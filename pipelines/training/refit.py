@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from stages.progress import Clock
 from stages.router.fusion import fit_router
 from stages.router.router import Inputs, Router
 from stages.run_folder import place_of_run
+
+if TYPE_CHECKING:
+    from stages.coarse.encoder import Encoder
 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -64,8 +67,8 @@ def refit_documents(
     Raises
     ------
     ConfigError
-        The model was trained jointly; or with ``augment`` or ``label_encoder``, and the classifier, once loaded,
-        names none.
+        The model is an export; or it was trained jointly; or with ``augment`` or ``label_encoder``, and the classifier,
+        once loaded, names none.
     DataError
         A group is unknown or one that the change demands is left out, a label has no documents or is not in the
         tree, validation documents are needed, or there is nothing to do.
@@ -74,6 +77,10 @@ def refit_documents(
     """
     if model.settings.mode == "joint":
         raise ConfigError("refit needs vectors that stay; mode: joint trains them with the rows: train again")
+    if model.is_exported:
+        raise ConfigError(
+            "this model is an export, which is not trained: refit the model that it was made of, and export"
+        )
     check_taxonomy(taxonomy)
     chosen = None if groups is None else label_column(groups, "groups")
     tree = model.taxonomy if taxonomy is None else taxonomy
@@ -145,7 +152,7 @@ def _refit(
     if retrained is not None:
         from stages.training.arguments import check_training
 
-        check_training(settings.training, device=retrained.encoder.device.type)
+        check_training(settings.training, device=_of_torch(retrained).device.type)
     counts = _counts(model, plan, plan.space.targets(train.labels))
     if valid is not None:
         report_unseen(valid.labels, set(plan.space.label_ids), taxonomy)
@@ -267,9 +274,10 @@ def _train_coarse(
     from pipelines.training.encoder import group_embeddings
     from pipelines.training.neural import NeuralStage
 
+    encoder = _of_torch(neural)
     stage = NeuralStage(
         settings.resolved(trainable="frozen"),
-        neural.encoder,
+        encoder,
         neural.segmenter,
         train_texts=train.texts,
         valid_texts=valid.texts,
@@ -281,10 +289,17 @@ def _train_coarse(
         settings,
         plan.taxonomy,
         space,
-        lambda: (neural.encoder, neural.segmenter) if settings.label_encoder is None else Encoders(settings).of_labels,
+        lambda: (encoder, neural.segmenter) if settings.label_encoder is None else Encoders(settings).of_labels,
     )
     history = stage.train(plan.taxonomy, space, targets, valid_targets, group_embeddings=embeddings).history
     return replace(neural, document_model=stage.document_model), history
+
+
+def _of_torch(neural: NeuralFeatures) -> "Encoder":
+    from stages.coarse.encoder import Encoder
+
+    assert isinstance(neural.encoder, Encoder)  # noqa: S101 - exports are refused; for the type checker
+    return neural.encoder
 
 
 def _with_heads(

@@ -86,8 +86,6 @@ def chunked(
 ) -> Iterator[Chunk]:
     """Cut segments into chunks of similar length.
 
-    Longest first: a batch that does not fit in memory fails at once and not after an hour.
-
     Parameters
     ----------
     input_ids
@@ -95,23 +93,80 @@ def chunked(
     units
         (segments,) units of each; None is one each.
     tokens_per_chunk
-        Upper limit of segments x tokens of a chunk; a longer segment is a chunk of its own.
+        As for `alike`.
     pad_id
         Token id for padding.
     """
+    import torch
+
     lengths = np.array([len(ids) for ids in input_ids])
     units = np.ones_like(lengths) if units is None else units
     first_units = np.cumsum(units) - units  # place of each segment's first unit in the batch
+    for some in alike(lengths, tokens_per_chunk=tokens_per_chunk):
+        padded, mask = padded_ids([input_ids[i] for i in some], pad_id)
+        bounds, there, index = unit_places(lengths[some], units[some], first_units[some])
+        yield Chunk(
+            input_ids=torch.from_numpy(padded),
+            attention_mask=torch.from_numpy(mask),
+            bounds=torch.from_numpy(bounds),
+            slots=torch.from_numpy(np.flatnonzero(there)),
+            index=torch.from_numpy(index),
+            is_padded=not mask.all(),
+        )
+
+
+def alike(lengths: np.ndarray, *, tokens_per_chunk: int) -> Iterator[np.ndarray]:
+    """Yield the places of the segments of chunk after chunk, which are of similar length.
+
+    Longest first: a batch that does not fit in memory fails at once and not after an hour.
+
+    Parameters
+    ----------
+    lengths
+        (segments,) tokens of each.
+    tokens_per_chunk
+        Upper limit of segments x tokens of a chunk; a longer segment is a chunk of its own.
+    """
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
         longest = int(lengths[order[start]])
         room = order[start : start + max(1, tokens_per_chunk // longest)]
         # Short of the room, a chunk ends where padding would begin to count, unless it would be too small to be fast.
-        alike = np.count_nonzero(lengths[room] >= ALIKE * longest)
-        of_chunk = room[: max(alike, tokens_per_chunk // SMALLEST // longest)]
-        yield _padded([input_ids[i] for i in of_chunk], units[of_chunk], first_units[of_chunk], pad_id)
+        of_like_length = np.count_nonzero(lengths[room] >= ALIKE * longest)
+        of_chunk = room[: max(of_like_length, tokens_per_chunk // SMALLEST // longest)]
+        yield of_chunk
         start += len(of_chunk)
+
+
+def padded_ids(input_ids: Sequence[Sequence[int] | np.ndarray], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pad segments to the longest of them; return their ids and their attention mask, (segments, tokens) int64 both."""
+    lengths = np.array([len(ids) for ids in input_ids])
+    padded = np.full((len(lengths), lengths.max()), pad_id, dtype=np.int64)
+    for row, ids in enumerate(input_ids):
+        padded[row, : len(ids)] = ids
+    return padded, (np.arange(padded.shape[1]) < lengths[:, None]).astype(np.int64)
+
+
+def unit_places(lengths: np.ndarray, units: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Say where the units of a chunk are.
+
+    Parameters
+    ----------
+    lengths, units
+        (segments,) tokens and units of each segment of the chunk.
+    first
+        (segments,) the place of each segment's first unit in the batch.
+
+    Returns
+    -------
+    bounds, there, index : numpy.ndarray
+        (segments, most units + 1) as `unit_bounds` gives them; (segments, most units) bool, which units there are; and
+        (units of all segments,) their places in the batch.
+    """
+    place = np.arange(units.max())
+    there = place < units[:, None]
+    return unit_bounds(lengths, units), there, (first[:, None] + place)[there]
 
 
 def tokens_at_once(device: "torch.device", hidden: int, *, training: bool = False) -> int:
@@ -157,24 +212,3 @@ def unit_bounds(lengths: np.ndarray, units: np.ndarray) -> np.ndarray:
     lengths, units = lengths[:, None], units[:, None]
     number = np.minimum(np.arange(units.max() + 1), units)  # (segments, most units + 1)
     return (2 * number * lengths + units) // (2 * units)
-
-
-def _padded(input_ids: list[Sequence[int] | np.ndarray], units: np.ndarray, first: np.ndarray, pad_id: int) -> Chunk:
-    """Build a chunk; `first` (segments,) is the place of each segment's first unit in the batch."""
-    import torch
-
-    lengths = np.array([len(ids) for ids in input_ids])
-    padded = np.full((len(lengths), lengths.max()), pad_id, dtype=np.int64)
-    for row, ids in enumerate(input_ids):
-        padded[row, : len(ids)] = ids
-    mask = np.arange(padded.shape[1]) < lengths[:, None]  # (segments, tokens)
-    place = np.arange(units.max())
-    there = place < units[:, None]  # (segments, most units)
-    return Chunk(
-        input_ids=torch.from_numpy(padded),
-        attention_mask=torch.from_numpy(mask.astype(np.int64)),
-        bounds=torch.from_numpy(unit_bounds(lengths, units)),
-        slots=torch.from_numpy(np.flatnonzero(there)),
-        index=torch.from_numpy((first[:, None] + place)[there]),
-        is_padded=not mask.all(),
-    )

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stages.coarse.array_document_model import positions
+
 QUERY_SCALE = 0.03  # of the queries at the start: all units count nearly alike then
 
 
@@ -51,7 +53,8 @@ class Aggregator(nn.Module):
         Tensor
             (documents, units, hidden).
         """
-        x = units + self.position_strength * positions(units.shape[1], units.shape[2]).to(units)
+        places = torch.from_numpy(positions(*units.shape[1:]))
+        x = units + self.position_strength * places.to(units)
         if presence is not None:  # torch's fused layers know no such mask, and are not taken where a gradient is asked
             x.requires_grad_()
         # A unit that is absent in part has the log of its presence added in every attention.
@@ -196,7 +199,14 @@ class DocumentModel(nn.Module):
         Number of groups.
     dropout
         Dropout rate before the logits.
+
+    Attributes
+    ----------
+    has_gradients
+        True: `unit_effects` follows a unit through all attention; else its attention is all that is known.
     """
+
+    has_gradients = True
 
     def __init__(
         self,
@@ -220,6 +230,41 @@ class DocumentModel(nn.Module):
     def width(self) -> int:
         """Dimensions of a document vector."""
         return self.head.in_features
+
+    @property
+    def heads(self) -> int:
+        """Attention heads of a layer of the aggregator; 1 without one."""
+        return 1 if self.aggregator is None else int(self.aggregator.transformer.layers[0].self_attn.num_heads)
+
+    @property
+    def head_bias(self) -> np.ndarray:
+        """(groups,) what each group logit starts from."""
+        bias: np.ndarray = self.head.bias.detach().cpu().numpy()
+        return bias
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the weights by their names."""
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
+
+    def answer(self, units: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read documents without gradients.
+
+        Parameters
+        ----------
+        units
+            (units of all documents, hidden) float32 unit vectors, document after document.
+        counts
+            (documents,) units of each document, at least 1.
+
+        Returns
+        -------
+        vectors, logits, shares : numpy.ndarray
+            As `DocumentOutput` has them: (documents, width), (documents, groups), (units of all documents,).
+        """
+        with torch.inference_mode():
+            output = self(torch.from_numpy(units).to(self.head.bias.device), counts)
+            vectors, logits, shares = (t.cpu().numpy() for t in (output.vectors, output.logits, output.unit_weights))
+        return vectors, logits, shares
 
     def forward(self, units: Tensor, counts: Tensor | np.ndarray, presence: Tensor | None = None) -> DocumentOutput:
         """Group logits and what they rest on.
@@ -267,47 +312,44 @@ class DocumentModel(nn.Module):
             ordered, group_weights = self.label_attention(ordered)
         return DocumentOutput(self.head(self.dropout(ordered)), ordered, of_units, group_weights)
 
+    def unit_effects(
+        self, units: np.ndarray, *, on_vector: np.ndarray, on_logits: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First-order effect of each unit of one document, through all attention that it is in.
 
-def presence_effects(
-    model: DocumentModel, units: np.ndarray, *, on_vector: np.ndarray, on_logits: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First-order effect of each unit of one document, through all attention that it is in.
+        A unit's presence scales its weight in every softmax over units; at 0 the unit is not there. Gradient x input
+        over the unit vectors themselves says nothing here: a layer norm reads them first, which does not see their
+        length, so that product is 0 for every unit whatever it holds.
 
-    A unit's presence scales its weight in every softmax over units; at 0 the unit is not there. Gradient x input over
-    the unit vectors themselves says nothing here: a layer norm reads them first, which does not see their length, so
-    that product is 0 for every unit whatever it holds.
+        Parameters
+        ----------
+        units
+            (units, hidden) unit vectors of the document.
+        on_vector
+            (width,) direction in the document vector.
+        on_logits
+            (groups,) direction in the group logits.
 
-    Parameters
-    ----------
-    model
-        In evaluation mode.
-    units
-        (units, hidden) unit vectors of the document.
-    on_vector
-        (width,) direction in the document vector.
-    on_logits
-        (groups,) direction in the group logits.
+        Returns
+        -------
+        attention, of_vector, of_logits : numpy.ndarray
+            (units,) float64 each: the mean attention of the queries, which sums to 1, and the effects on
+            ``vector @ on_vector`` and ``logits @ on_logits``.
+        """
+        device = self.head.bias.device
+        presence = torch.ones(len(units), device=device, requires_grad=True)
+        with torch.enable_grad():
+            output = self(torch.from_numpy(units).to(device), torch.tensor([len(units)]), presence)
 
-    Returns
-    -------
-    attention, of_vector, of_logits : numpy.ndarray
-        (units,) float64 each: the mean attention of the queries, which sums to 1, and the effects on
-        ``vector @ on_vector`` and ``logits @ on_logits``.
-    """
-    device = next(model.parameters()).device
-    presence = torch.ones(len(units), device=device, requires_grad=True)
-    with torch.enable_grad():
-        output = model(torch.from_numpy(units).to(device), torch.tensor([len(units)]), presence)
+        def effect(answer: torch.Tensor, direction: np.ndarray) -> np.ndarray:
+            if not direction.any():
+                return np.zeros(len(units))
+            along = answer[0] @ torch.from_numpy(direction).to(answer)
+            (gradient,) = torch.autograd.grad(along, presence, retain_graph=True)
+            return gradient.cpu().numpy().astype(np.float64)
 
-    def effect(answer: torch.Tensor, direction: np.ndarray) -> np.ndarray:
-        if not direction.any():
-            return np.zeros(len(units))
-        along = answer[0] @ torch.from_numpy(direction).to(answer)
-        (gradient,) = torch.autograd.grad(along, presence, retain_graph=True)
-        return gradient.cpu().numpy().astype(np.float64)
-
-    attention = output.unit_weights.detach().cpu().numpy().astype(np.float64)
-    return attention, effect(output.vectors, on_vector), effect(output.logits, on_logits)
+        attention = output.unit_weights.detach().cpu().numpy().astype(np.float64)
+        return attention, effect(output.vectors, on_vector), effect(output.logits, on_logits)
 
 
 def group_text_embeddings(group_vectors: Tensor, label_vectors: Tensor, group_of: Tensor) -> Tensor:
@@ -338,13 +380,3 @@ def similar_lengths(counts: Tensor) -> Iterator[Tensor]:
     order = counts.float().log2().ceil().long()
     for size in order.unique():
         yield (order == size).nonzero().squeeze(1)
-
-
-def positions(length: int, hidden: int) -> Tensor:
-    """Sinusoidal positions (Vaswani et al. 2017), (length, hidden): no longest document."""
-    place = torch.arange(length).unsqueeze(1)
-    rate = torch.exp(torch.arange(0, hidden, 2) * (-math.log(10_000.0) / hidden))
-    table = torch.zeros(length, hidden)
-    table[:, 0::2] = torch.sin(place * rate)
-    table[:, 1::2] = torch.cos(place * rate)[:, : hidden // 2]
-    return table

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -16,14 +17,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from hierarchy.embedding.pretrained import quiet_transformers
-from hierarchy.errors import EncoderError
 from stages.coarse.chunks import Chunk, chunked, tokens_at_once
 from stages.coarse.loading import load_transformer
-from stages.coarse.segments import Segmenter, tokenizer_rules
+from stages.coarse.segment_encoder import SegmentEncoder
+from stages.coarse.segments import tokenizer_rules
 from stages.machine import ahead
-from stages.vectors import mean_vectors
 
-ENCODING_VERSION = 2  # of the code from token ids to vectors: what an older one left in a cache is not read
 # In an encoder's config, what its vectors do not depend on; nor do they on rates of dropout.
 NOT_READ = {"_name_or_path", "architectures", "transformers_version", "dtype", "id2label", "label2id"}
 
@@ -31,7 +30,7 @@ Read: TypeAlias = Callable[..., Tensor]  # input_ids and attention_mask to (segm
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, SegmentEncoder):
     """A pretrained transformer with its tokenizer, giving one vector a unit.
 
     Parameters
@@ -103,51 +102,19 @@ class Encoder(nn.Module):
         return min(limits)
 
     @property
-    def pad_id(self) -> int:
-        """Token id that fills up what is shorter than its chunk."""
-        return self.tokenizer.pad_token_id or 0
-
-    @property
     def device(self) -> torch.device:
         """Where the weights lie."""
         return next(self.transformer.parameters()).device
 
     @property
+    def runtime(self) -> str:
+        """The version of torch."""
+        return version("torch")
+
+    @property
     def vector_type(self) -> np.dtype:
-        """In what `encode` gives vectors: float16 where the encoder reads in bf16, which is no finer, else float32.
-
-        In fp32 such a rounding would turn float noise into steps of 0.001: neighbours would move probabilities by more
-        than 1e-5.
-        """
+        """float16 where it reads in bf16, else float32."""
         return np.dtype("float16" if self._bf16() else "float32")
-
-    def segmenter(
-        self,
-        *,
-        segment_tokens: int = 256,
-        overlap: int = 32,
-        max_segments: int | None = None,
-        unit_tokens: int | None = None,
-    ) -> Segmenter:
-        """Return the segmenter that fits this encoder.
-
-        Raises
-        ------
-        EncoderError
-            `segment_tokens` is more than the encoder takes.
-        """
-        if segment_tokens > self.max_tokens:
-            raise EncoderError(
-                f"segment_tokens {segment_tokens} is more than this encoder takes ({self.max_tokens}): "
-                f"set segment_tokens to {self.max_tokens} or less"
-            )
-        return Segmenter(
-            self.tokenizer,
-            segment_tokens=segment_tokens,
-            overlap=overlap,
-            max_segments=max_segments,
-            unit_tokens=unit_tokens if self.pooling == "mean" else None,
-        )
 
     def tokens_per_chunk(self, chosen: int | Literal["auto"], *, training: bool = False) -> int:
         """Return the padded tokens that go through the encoder at once: those chosen, or what fits this machine."""
@@ -178,20 +145,7 @@ class Encoder(nn.Module):
         *,
         tokens_per_chunk: int | Literal["auto"] = "auto",
     ) -> np.ndarray:
-        """Encode segments without gradients.
-
-        Parameters
-        ----------
-        input_ids, units
-            As for `chunked`.
-        tokens_per_chunk
-            Padded tokens that go through the encoder at once; ``auto`` as `tokens_at_once` says.
-
-        Returns
-        -------
-        numpy.ndarray
-            (units of all segments, hidden) `vector_type`; what is beyond its range is the largest number that it has.
-        """
+        """Encode segments without gradients; parameters and result as for `SegmentEncoder.encode`."""
         at_once, kept = self.tokens_per_chunk(tokens_per_chunk), self.vector_type
         largest = float(np.finfo(kept).max)
         chunks = chunked(input_ids, units, tokens_per_chunk=at_once, pad_id=self.pad_id)
@@ -204,18 +158,6 @@ class Encoder(nn.Module):
             else:
                 vectors = self(chunks)
             return vectors.clamp(-largest, largest).to(getattr(torch, kept.name)).cpu().numpy()
-
-    def encode_texts(self, texts: Sequence[str], segmenter: Segmenter) -> np.ndarray:
-        """Vectors of short texts (label names, descriptions): the mean of their units, of length 1.
-
-        Returns
-        -------
-        numpy.ndarray
-            (texts, hidden) float32.
-        """
-        segments = segmenter(texts)
-        vectors = self.encode(segments.input_ids, segments.units)
-        return mean_vectors(vectors.astype(np.float32), segments.counts)
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer, config, pooling and dtype: what the vectors depend on."""

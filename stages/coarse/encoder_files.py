@@ -11,7 +11,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 
 from hierarchy.errors import EncoderError
@@ -79,6 +78,7 @@ def check_model_size(name: str, folder: Path, config: Any, stored: int) -> None:
     """
     if not stored:
         _refuse_absent_weights(name, folder)
+    import torch
     from transformers import AutoModel
     from transformers.initialization import no_init_weights
 

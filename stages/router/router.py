@@ -10,7 +10,7 @@ training. The weights are a `Fusion`, which `stages.router.fusion` fits.
 probability is 0, inside it sums to 1.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -47,6 +47,16 @@ class Inputs:
     group_logits: np.ndarray | None = None
     ngrams: sparse.csr_matrix | None = None
     blank: np.ndarray | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence["Inputs"]) -> "Inputs":
+        """Put blocks of documents together, which have the same experts."""
+        of = {name: [getattr(part, name) for part in parts] for name in cls.__dataclass_fields__}
+        whole = {
+            name: None if each[0] is None else np.concatenate(each) for name, each in of.items() if name != "ngrams"
+        }
+        ngrams = None if of["ngrams"][0] is None else sparse.vstack(of["ngrams"], format="csr")
+        return cls(**whole, ngrams=ngrams)
 
     def __len__(self) -> int:
         present = next(x for x in (self.vectors, self.group_logits, self.ngrams) if x is not None)

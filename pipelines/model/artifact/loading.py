@@ -33,6 +33,7 @@ from pipelines.model.neighbours import Neighbours
 from pipelines.promises.promises import Promises
 from pipelines.settings import Settings
 from stages.arrays import Array, check_arrays, read_arrays, row_arrays
+from stages.coarse.exported_encoder import FILES, is_exported
 from stages.features import FeatureExtractor
 from stages.fine.ngrams import NgramVectorizer
 from stages.fine.opinion import NgramOpinion
@@ -64,7 +65,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, Any]:
     ConfigError
         The device cannot be used.
     """
-    if device is not None:  # also where the model has no neural parts
+    if device not in (None, "cpu"):  # also where the model has no neural parts
         from stages.machine import device_of
 
         device_of(device)
@@ -163,12 +164,15 @@ def _check_listed(listed: Mapping[str, Any], settings: Settings, folder: Path) -
     allowed = {PROMISES, METRICS, "README.md"}
     if settings.lexical:
         needed.add("vocabulary.json")
-    if settings.encoder != "none":
-        needed.add("encoder/config.json")
-        allowed |= {"encoder/", NEIGHBOURS}
-    if reads_pretrained(settings):
-        needed.add("encoder_pretrained/config.json")
-        allowed.add("encoder_pretrained/")
+    parts = [] if settings.encoder == "none" else ["encoder", *["encoder_pretrained"] * reads_pretrained(settings)]
+    if parts:
+        allowed.add(NEIGHBOURS)
+    for part in parts:
+        if is_exported(listed, "encoder"):
+            needed |= {f"{part}/{name}" for name in FILES}
+        else:
+            needed.add(f"{part}/config.json")
+            allowed.add(f"{part}/")
     check_complete(listed, needed, allowed, folder / MANIFEST)
 
 

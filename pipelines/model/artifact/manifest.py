@@ -27,7 +27,10 @@ PROMISES, METRICS, RECORD = "promises.json", "metrics.json", "run.json"
 COPY_AGAIN = "copy the model again"
 # Of these kinds are all files that a model has: none runs when it is loaded. No name begins with a dot.
 # None is longer than a file may be named anywhere.
-NAME = re.compile(r"(?!.{201})(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.(?:json|yaml|safetensors|md|txt|model|jinja)", re.ASCII)
+NAME = re.compile(
+    r"(?!.{201})(?:[\w-][\w.-]*/)*(?:[\w-][\w.-]*\.(?:json|yaml|safetensors|md|txt|model|jinja)|openvino_model\.(?:xml|bin))",
+    re.ASCII,
+)
 MOST_FILES = 1000  # an encoder of a hundred parts is a very large one
 PIECE = 1 << 20  # bytes read at once
 Stamp = tuple[int, ...]  # what tells a file from one that was put in its place, or written to since

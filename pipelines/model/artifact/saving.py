@@ -85,10 +85,7 @@ def _write(model: Model, folder: Path, metrics: Mapping[str, Any] | None, card: 
         _write_json(folder / "vocabulary.json", model.extractor.vectorizer.vocabulary)
     if model.extractor.neural is not None:
         neural = model.extractor.neural
-        tensors |= {
-            f"document_model.{name}": tensor.detach().cpu().numpy()
-            for name, tensor in neural.document_model.state_dict().items()
-        }
+        tensors |= {f"document_model.{name}": array for name, array in neural.document_model.state().items()}
         neural.encoder.save(folder / "encoder")
         for encoder in neural.fine_encoders or ():
             if encoder is not neural.encoder:

@@ -19,7 +19,6 @@ from pipelines.classifier import HierarchicalClassifier
 from pipelines.explaining.explain import explain
 from pipelines.explaining.explanation import GRADIENT, RESCALED, UNDIVIDED
 from pipelines.explaining.shares import divide_over_units, pooled_shares
-from stages.coarse.document_model import presence_effects
 from stages.fine.ngrams import ngrams
 from stages.router.router import Fusion, Inputs
 from stages.shards import Shard
@@ -265,7 +264,7 @@ def test_effects_of_presence_are_differences_to_first_order(models, kind):
     units = random_units(model)
     rng = np.random.default_rng(0)
     on_logits, on_vector = rng.normal(size=model.head.out_features), rng.normal(size=model.width)
-    attention, of_vector, of_logits = presence_effects(model, units.numpy(), on_vector=on_vector, on_logits=on_logits)
+    attention, of_vector, of_logits = model.unit_effects(units.numpy(), on_vector=on_vector, on_logits=on_logits)
     assert attention.sum() == pytest.approx(1, abs=1e-5)
     for place in range(4):
         step = 0.01

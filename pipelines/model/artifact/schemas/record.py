@@ -83,6 +83,29 @@ class _Refit(_Open):
     before: Hash | None
 
 
+class _Change(_Open):
+    value: float
+    low: float
+    high: float
+
+
+class _Compared(_Open):
+    documents: Count
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    accuracy_before: Annotated[float, Field(ge=0, le=1)]
+    change: _Change
+
+
+class _Export(_Open):
+    runtime: Literal["openvino"]
+    dtype: Literal["float32", "bfloat16", "int8"]
+    versions: dict[str, Version]
+    compared: _Compared
+    documents: Count
+    fingerprint: Hash
+    before: Hash
+
+
 class SavedRecord(_Open):
     """``run.json``, from which a card tells how to make the model again."""
 
@@ -100,6 +123,7 @@ class SavedRecord(_Open):
     sources: dict[str, str] = {}
     refits: list[_Refit] = []
     promised: _Promised | None = None
+    export: _Export | None = None
     config: _Given | None = None
     test_in_training: Count | None = None
     card: CardFacts | None = None
