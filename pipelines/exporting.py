@@ -23,6 +23,7 @@ from pipelines.evaluation.reliability import expected_calibration_error
 from pipelines.model.model import Model
 from pipelines.model.record import with_export
 from pipelines.model.seen_documents import warn_of_trained
+from pipelines.promises.backoff import DELTA, PRECISION, check_enough
 from pipelines.training.calibrate import calibrate
 from stages.coarse.array_document_model import ArrayDocumentModel
 from stages.coarse.exported_encoder import Dtype, ExportedEncoder
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 RUNTIME = "openvino"
 TOLERANCE = 0.5  # points of accuracy
+PROMISES = {"precision": PRECISION, "delta": DELTA, "coverage": 0.9, "by_group": False, "false_alarms": None}
 FOLDS = 5  # a document is answered by a fusion that was fitted on the other four
 TIMED_TOKENS, ROUNDS = 8_192, 3
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -108,7 +110,7 @@ def export_model(
         With label ids, a few hundred or more that training has not seen: validation documents, say. On them both
         models are compared, the fusion is fitted anew, and the steps of int8 are chosen.
     calibration
-        For promises, asked for as those of `model` were; None makes none.
+        For promises: those that `model` made, or the defaults of `HierarchicalClassifier.calibrate`. None makes none.
     routing, beam
         How documents are routed.
     dtype
@@ -137,6 +139,9 @@ def export_model(
     targets = model.space.targets(documents.labels)
     if not (targets >= 0).any():
         raise DataError("no document has a label that the model knows: give documents such as it was trained on")
+    asked = {**PROMISES, **model.record.get("promised", {})}
+    if calibration is not None:
+        check_enough(len(calibration.texts), asked["precision"], asked["delta"])
     need("openvino", *["nncf"] * (dtype == "int8"), what="an export is made by OpenVINO (int8 with NNCF)")
     from stages.coarse.exporting import export_versions
 
@@ -150,13 +155,12 @@ def export_model(
     _tell(compared, dtype)
     if compared.points_lost > tolerance:
         raise DataError(_refusal(compared, dtype, tolerance))
-    asked = model.record.get("promised")
     facts = {"runtime": RUNTIME, "dtype": dtype, "versions": export_versions(dtype), "compared": compared.as_dict()}
     extractor = replace(model.extractor, neural=exported)
     record = with_export(model.record, model.settings, facts, documents)
     answering = replace(model, extractor=extractor, router=router, record=record, promises=None)
     if calibration is not None:
-        return calibrate(answering, calibration, **how, **(asked or {}))
+        return calibrate(answering, calibration, **how, **asked)
     if model.promises is not None:
         logger.warning("the promises of the model do not hold for another arithmetic: calibrate the export")
     return answering

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hierarchy.disk.manifests import MANIFEST
-from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError
+from hierarchy.errors import ArtifactError, ConfigError, TaxonomyError, need
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.label_words import word_problem
 from pipelines.model.artifact.loading_neural import DOCUMENT_MODEL, load_neural, reads_pretrained
@@ -66,6 +66,7 @@ def load_model(folder: Path, *, device: str | None = None) -> tuple[Model, Any]:
         The device cannot be used.
     """
     if device not in (None, "cpu"):  # also where the model has no neural parts
+        need("torch", what="a device is one of torch")
         from stages.machine import device_of
 
         device_of(device)
