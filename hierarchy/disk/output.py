@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, permutations
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
@@ -178,47 +178,59 @@ def _inside(place: Path, folder: Path) -> bool:
 def write_parquet(table: "pa.Table", file: str | Path) -> None:
     """Write a Parquet file, whole or not at all; raises DataError where it cannot be."""
     with output_file(file) as part, part.open("wb") as stream:
-        _write_parquet(table, [table], stream)
+        _write_tables([table], table.schema, stream)
 
 
-def write_answers(tables: "Iterator[pa.Table]", out: Path) -> None:
-    """Write tables one after the other as one file, whole or not at all, in the format that its suffix names.
+def write_answers(blocks: Iterator[Sequence[Mapping[str, Any]]], out: Path, schema: "Callable[[], pa.Schema]") -> None:
+    """Write answers to a file, which gets its name only when it is whole.
 
     Parameters
     ----------
-    tables
-        At least one; no more than one is in memory at a time.
+    blocks
+        Answers, all with the same keys; no more than one block is in memory at a time.
     out
         A file that ends in one of `SUFFIXES`. In a CSV no text is taken for a formula by a spreadsheet.
+    schema
+        Gives names and types of the columns; Parquet alone asks for them.
 
     Raises
     ------
     DataError
         It cannot be written.
     """
-    write = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}[out.suffix.lower()]
     with output_file(out) as part, part.open("wb") as stream:
-        first = next(tables)
-        write(first, chain([first], tables), stream)
+        if out.suffix.lower() == ".parquet":
+            columns = schema()
+            _write_tables(_tables(blocks, columns), columns, stream)
+        else:
+            stream.writelines(line.encode() for line in {".csv": _csv, ".jsonl": _jsonl}[out.suffix.lower()](blocks))
 
 
-def _write_parquet(first: "pa.Table", tables: "Iterable[pa.Table]", stream: BinaryIO) -> None:
+def _tables(blocks: Iterable[Sequence[Mapping[str, Any]]], schema: "pa.Schema") -> "Iterator[pa.Table]":
+    import pyarrow as pa
+
+    for block in blocks:
+        yield pa.Table.from_pylist(block, schema=schema)
+
+
+def _write_tables(tables: "Iterable[pa.Table]", schema: "pa.Schema", stream: BinaryIO) -> None:
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(stream, first.schema) as writer:
+    with pq.ParquetWriter(stream, schema) as writer:
         for table in tables:
             writer.write_table(table)
 
 
-def _write_jsonl(_: "pa.Table", tables: "Iterable[pa.Table]", stream: BinaryIO) -> None:
-    for table in tables:
-        stream.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in table.to_pylist())
+def _jsonl(blocks: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    for block in blocks:
+        yield from (json.dumps(answer, ensure_ascii=False) + "\n" for answer in block)
 
 
-def _write_csv(first: "pa.Table", tables: "Iterable[pa.Table]", stream: BinaryIO) -> None:
-    stream.write(csv_row(first.column_names).encode())
-    for table in tables:
-        stream.writelines(csv_row(map(_cell, line.values())).encode() for line in table.to_pylist())
+def _csv(blocks: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    for number, block in enumerate(blocks):
+        if number == 0:
+            yield csv_row(block[0])
+        yield from (csv_row(map(_cell, answer.values())) for answer in block)
 
 
 def _cell(value: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Reads documents from files, folders and the hub into one memory-mapped table.
+"""Reads documents from files, folders and the hub, for training into one memory-mapped table.
 
-Whatever the source, the table has the columns ``text`` (never null), ``row`` (where the document stands in
+Whatever the source, the documents have the columns ``text`` (never null), ``row`` (where the document stands in
 its source) and, where asked for, ``label`` with ``label_count``, and ``group``. Labels are text as the person
 wrote them: ``007``, ``NA``, ``1.0`` and ``2024-01-01`` stay what they are.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hierarchy.disk.paths import local_path
 from hierarchy.embedding.hub_names import hub_refusal, is_dataset_cached
-from hierarchy.errors import DataError, Remedy, first_line
+from hierarchy.errors import DataError, Remedy, first_line, need
 from hierarchy.files.text_format import TextFormat, refuse_other_kind
 from pipelines.data.arrowfiles import (
     ARROW_SUFFIXES,
@@ -26,7 +26,7 @@ from pipelines.data.arrowfiles import (
     to_documents,
 )
 from pipelines.data.columns import Columns, did_you_mean, other_names
-from pipelines.data.tables import Documents, readable_errors, stored_table, table_in_memory
+from pipelines.data.tables import Documents, Source, readable_errors, stored_table, table_in_memory
 from pipelines.data.textfiles import read_text_file, text_suffix
 
 if TYPE_CHECKING:
@@ -84,35 +84,50 @@ def read_documents(
     DataError
         Where the source is missing, empty, damaged, of an unknown kind, or lacks a column.
     """
+    cache_dir = None if cache_dir is None else local_path(cache_dir)
+    found = find_documents(
+        source, text=text, label=label, group=group, split=split, quoting=quoting, delimiter=delimiter,
+        encoding=encoding, cache_dir=cache_dir,
+    )  # fmt: skip
+    documents = table_in_memory(found) if found.files is None else stored_table(found, cache_dir)
+    if group is not None and documents.data.column("group").null_count == len(documents):
+        logger.warning("%s: no document has a group in the column %r; the taxonomy decides", found.where, group)
+    return documents
+
+
+def find_documents(
+    source: "str | Path | Dataset | Mapping[str, Dataset]",
+    *,
+    text: str | Sequence[str],
+    label: str | None,
+    group: str | None = None,
+    split: str | None,
+    quoting: str,
+    delimiter: str | None,
+    encoding: str,
+    cache_dir: Path | None,
+) -> Source:
+    """Find what documents stand in, and how they are read; parameters and errors are those of `read_documents`."""
     columns = Columns((text,) if isinstance(text, str) else tuple(text), label, group)
     text_format = TextFormat(quoting, delimiter, encoding)
     if not columns.text:
         raise DataError("text names no column")
-    cache_dir = None if cache_dir is None else local_path(cache_dir)
     if not isinstance(source, str | Path):
         where = "the given dataset"
-        documents = _from_dataset(_one_split(source, split, where), columns, where, cache_dir)
-    else:
-        path = local_path(source)
-        where = str(path)
-        with readable_errors(where):
-            is_file, is_folder = path.is_file(), path.is_dir()
-        if is_file:
-            documents = _from_file(path, columns, split, text_format, cache_dir)
-        elif is_folder:
-            documents = _from_folder(path, columns, split, cache_dir)
-        elif isinstance(source, str) and _is_hub_name(source):
-            documents = _from_dataset(_from_hub(source, split, cache_dir), columns, where, cache_dir)
-        else:
-            raise DataError(_file_missing(path))
-    if group is not None and documents.data.column("group").null_count == len(documents):
-        logger.warning("%s: no document has a group in the column %r; the taxonomy decides", where, group)
-    return documents
+        return _from_dataset(_one_split(source, split, where), columns, where)
+    path = local_path(source)
+    with readable_errors(str(path)):
+        is_file, is_folder = path.is_file(), path.is_dir()
+    if is_file:
+        return _from_file(path, columns, split, text_format)
+    if is_folder:
+        return _from_folder(path, columns, split)
+    if isinstance(source, str) and _is_hub_name(source):
+        return _from_dataset(_from_hub(source, split, cache_dir), columns, str(path))
+    raise DataError(_file_missing(path))
 
 
-def _from_file(
-    path: Path, columns: Columns, split: str | None, text_format: TextFormat, cache_dir: Path | None
-) -> "Dataset":
+def _from_file(path: Path, columns: Columns, split: str | None, text_format: TextFormat) -> Source:
     where = str(path)
     if split is not None:
         raise DataError(f"split={split!r} was asked for, but a file has no splits; leave it out", where)
@@ -123,14 +138,14 @@ def _from_file(
     suffix = text_suffix(path)
     if suffix is not None:
         read = partial(read_text_file, path, columns, text_format)
-        parts = (suffix, path.suffix.lower() == ".gz", text_format)
-        return stored_table(read, columns, where, cache_dir, *parts, files=[path])
+        return Source(where, columns, read, [path], (suffix, path.suffix.lower() == ".gz", text_format))
     if path.suffix.lower() not in ARROW_SUFFIXES:
         raise DataError(f"the suffix {path.suffix!r} is not known; use one of {READABLE}", where)
-    return stored_table(partial(read_arrow_files, [path], columns), columns, where, cache_dir, files=[path])
+    need("pyarrow", what=f"{where} is read with pyarrow")
+    return Source(where, columns, partial(read_arrow_files, [path], columns), [path])
 
 
-def _from_folder(path: Path, columns: Columns, split: str | None, cache_dir: Path | None) -> "Dataset":
+def _from_folder(path: Path, columns: Columns, split: str | None) -> Source:
     where = str(path)
     with readable_errors(where):
         splits = splits_of(path)
@@ -140,11 +155,12 @@ def _from_folder(path: Path, columns: Columns, split: str | None, cache_dir: Pat
             raise DataError(f"the folder was not saved by the datasets library; {named}", where)
         files = splits[_choose_split(list(splits), split, where)]
         info = files[0].with_name(INFO) if files and files[0].with_name(INFO).is_file() else None
+    need("pyarrow", what=f"{where} is read with pyarrow")
     read = partial(read_arrow_files, files, columns, info=info)
-    return stored_table(read, columns, where, cache_dir, files=[*files, *([] if info is None else [info])])
+    return Source(where, columns, read, [*files, *([] if info is None else [info])])
 
 
-def _from_dataset(loaded: "Dataset", columns: Columns, where: str, cache_dir: Path | None) -> "Dataset":
+def _from_dataset(loaded: "Dataset", columns: Columns, where: str) -> Source:
     """Bring a dataset of the library to our columns; one in memory stays there."""
     plain = loaded.with_format(None)
     classes = class_names(loaded.features.to_dict())
@@ -156,13 +172,12 @@ def _from_dataset(loaded: "Dataset", columns: Columns, where: str, cache_dir: Pa
         for place, batch in enumerate(chosen.iter(ROWS_AT_ONCE)):
             yield from to_documents(batch, found, columns, place * ROWS_AT_ONCE, classes)
 
-    if not loaded.cache_files:
-        return table_in_memory(read, columns, where)
     files = [Path(entry["filename"]) for entry in loaded.cache_files]
-    return stored_table(read, columns, where, cache_dir, loaded._fingerprint, classes, files=files)
+    return Source(where, columns, read, files or None, (loaded._fingerprint, classes))
 
 
 def _from_hub(name: str, split: str | None, cache_dir: Path | None) -> "Dataset":
+    need("datasets", what="there is no such file, and a name on the hub is read with datasets")
     from datasets import get_dataset_split_names
 
     repository, _, config = name.partition(":")

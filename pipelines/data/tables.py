@@ -1,4 +1,4 @@
-"""Documents as a table on disk, memory-mapped and written once for each content of their source."""
+"""Documents kept on disk, written once for each content of their source: a memory-mapped table, or JSON lines."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -34,79 +35,128 @@ FOREIGN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, 
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
-def stored_table(
-    read: Reader, columns: Columns, where: str, cache_dir: Path | None, *parts: Any, files: Sequence[Path]
-) -> "Dataset":
+@dataclass(frozen=True)
+class Source:
+    """Where documents come from, found and ready to be read.
+
+    Attributes
+    ----------
+    where
+        What messages call it.
+    columns
+        Which columns the documents have.
+    read
+        Gives the documents.
+    files
+        Whose content counts, wherever they stand and however old they are: about a second for each GB. None: it is in
+        memory.
+    parts
+        What else decides how it is read, beside the columns; their `repr` counts.
+    """
+
+    where: str
+    columns: Columns
+    read: Reader
+    files: Sequence[Path] | None
+    parts: tuple[Any, ...] = ()
+
+
+def stored_table(source: Source, cache_dir: Path | None) -> "Dataset":
     """Return documents as a memory-mapped table; log what is odd about them, also where the table is there already.
 
     Parameters
     ----------
-    read
-        Gives the documents.
-    columns
-        Which columns they have.
-    where
-        The source, for messages.
+    source
+        The documents.
     cache_dir
         Folder of the table; None takes one that goes when this process ends.
-    parts
-        What decides how the source is read, beside the columns; their `repr` counts.
-    files
-        Whose content counts, wherever they stand and however old they are: about a second for each GB.
 
     Raises
     ------
     DataError
         The documents cannot be read, there are none, or the table cannot be written.
     """
-    import pyarrow as pa
     from datasets import Dataset
 
-    with readable_errors(where):
-        described = repr((VERSION, columns, parts, [checksum(file) for file in files]))
-    key = hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    folder = cache_dir or Path(_temporary_folder().name)
-    listing, table, notes_file = (folder / f"documents-{key}{end}" for end in (LIST, ".arrow", ".json"))
-    notes = _notes(listing, table, notes_file, columns)
-    if notes is None:
-        notes = []
-        with readable_errors(where), finishing(listing, table, notes_file) as (table_part, notes_part):
-            schema = features(columns).arrow_schema
-            with table_part.open("wb") as stream, pa.ipc.new_stream(stream, schema) as writer:
-                for batch in _batches(_read_errors(read(notes), where), notes, schema):
-                    writer.write_batch(batch)
-            notes_part.write_text(json.dumps(notes), encoding="utf-8")
-    tell(notes, where)
+    def write(documents: Documents, file: Path) -> None:
+        import pyarrow as pa
+
+        schema = features(source.columns).arrow_schema
+        with file.open("wb") as stream, pa.ipc.new_stream(stream, schema) as writer:
+            for batch in _batches(documents):
+                writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
+
+    table = _stored(source, cache_dir or Path(_temporary_folder().name), ".arrow", write, _is_table)
     return Dataset.from_file(str(table))
 
 
-def _notes(listing: Path, table: Path, notes_file: Path, columns: Columns) -> list[str] | None:
-    """Read the notes of a finished table; None where it is not there, or damaged."""
-    import pyarrow as pa
+def stored_lines(source: Source, cache_dir: Path) -> Path:
+    """Return documents as a file of JSON lines, for who reads them once and in their order; else as `stored_table`."""
 
-    if not is_finished(listing, table, notes_file):
+    def write(documents: Documents, file: Path) -> None:
+        with file.open("w", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)
+
+    return _stored(source, cache_dir, ".jsonl", write, lambda _file, _columns: True)
+
+
+def _stored(
+    source: Source, folder: Path, suffix: str, write: Callable[[Documents, Path], None],
+    is_whole: Callable[[Path, Columns], bool],
+) -> Path:  # fmt: skip
+    """Return the file of the documents, written where it is not there, or damaged."""
+    where, files = source.where, source.files or ()
+    with readable_errors(where):
+        described = repr((VERSION, source.columns, source.parts, [checksum(file) for file in files]))
+    key = hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    listing, stored, notes_file = (folder / f"documents-{key}{end}" for end in (LIST, suffix, ".json"))
+    notes = _notes(listing, stored, notes_file, source.columns, is_whole)
+    if notes is None:
+        notes = []
+        with readable_errors(where), finishing(listing, stored, notes_file) as (part, notes_part):
+            write(_some(_healed(_read_errors(source.read(notes), where), notes)), part)
+            notes_part.write_text(json.dumps(notes), encoding="utf-8")
+    tell(notes, where)
+    return stored
+
+
+def _notes(
+    listing: Path, stored: Path, notes_file: Path, columns: Columns, is_whole: Callable[[Path, Columns], bool]
+) -> list[str] | None:
+    """Read the notes of finished documents; None where they are not there, or damaged."""
+    if not is_finished(listing, stored, notes_file):
         return None
-    with suppress(OSError, ValueError, pa.ArrowException):
+    with suppress(OSError, ValueError):
         notes = TypeAdapter(list[str]).validate_python(parse_json(notes_file.read_bytes()))
-        with pa.memory_map(str(table)) as source:
-            found = pa.ipc.open_stream(source).read_all()
-        found.validate(full=True)
-        if found.schema.equals(features(columns).arrow_schema):
+        if is_whole(stored, columns):
             return notes
-    damaged(table, "it holds no documents of these columns")
+    damaged(stored, "it holds no documents of these columns")
     return None
 
 
-def table_in_memory(read: Reader, columns: Columns, where: str) -> "Dataset":
+def _is_table(file: Path, columns: Columns) -> bool:
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(file)) as source:
+            found = pa.ipc.open_stream(source).read_all()
+        found.validate(full=True)
+    except pa.ArrowException:
+        return False
+    return bool(found.schema.equals(features(columns).arrow_schema))
+
+
+def table_in_memory(source: Source) -> "Dataset":
     """Return documents as a table in memory, as `stored_table` does on disk."""
     import pyarrow as pa
     from datasets import Dataset
 
     notes: list[str] = []
-    schema = features(columns).arrow_schema
-    with readable_errors(where):
-        batches = list(_batches(read(notes), notes, schema))
-    tell(notes, where)
+    schema = features(source.columns).arrow_schema
+    with readable_errors(source.where):
+        documents = _some(_healed(source.read(notes), notes))
+        batches = [pa.RecordBatch.from_pylist(batch, schema=schema) for batch in _batches(documents)]
+    tell(notes, source.where)
     return Dataset(pa.Table.from_batches(batches, schema))
 
 
@@ -161,13 +211,17 @@ def _read_errors(documents: Documents, where: str) -> Documents:
         yield document
 
 
-def _batches(documents: Documents, notes: list[str], schema: Any) -> Iterator[Any]:
-    import pyarrow as pa
-
-    empty, documents = True, _healed(documents, notes)
+def _batches(documents: Documents) -> Iterator[list[dict[str, Any]]]:
     while batch := list(islice(documents, ROWS_IN_MEMORY)):
+        yield batch
+
+
+def _some(documents: Documents) -> Documents:
+    """Give the documents, of which there must be some."""
+    empty = True
+    for document in documents:
         empty = False
-        yield pa.RecordBatch.from_pylist(batch, schema=schema)
+        yield document
     if empty:
         raise DataError("holds no documents: name a source that does, or check how it was written")
 

@@ -6,14 +6,15 @@ the folder is ever removed.
 """
 
 import hashlib
-import io
+import json
 import logging
 import os
 import re
 import shutil
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,12 +22,9 @@ from hierarchy.disk.whole_files import cannot_write, is_left_over, write_output,
 from hierarchy.errors import DataError
 from pipelines.data.reading import HUB
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 STATE, TABLE = "state.json", "documents"
 LONGEST_NAME = 255  # bytes
-_SHARD = re.compile(r"(\d{5,})-([0-9a-f]{16})\.parquet")
+_SHARD = re.compile(r"(\d{5,})-([0-9a-f]{16})\.(?:jsonl|parquet)")  # Parquet until version 0.2.0
 _OLD_STATE, _OLD_SHARD = "state.tmp", re.compile(r"\d{5}\.parquet")  # of version 0.1.0
 _OF_TABLE = re.compile(r"documents-[0-9a-f]{32}\..*")
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -112,14 +110,10 @@ def claim_parts(folder: Path, run: dict[str, Any]) -> None:
         )
 
 
-def write_shard(table: "pa.Table", folder: Path, place: int) -> Path:
-    """Write the shard at a place, whole or not at all, and return its file."""
-    import pyarrow.parquet as pq
-
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    content = buffer.getvalue()
-    file = folder / f"{place:05d}-{_hash(place, content)}.parquet"
+def write_shard(answers: Iterable[Mapping[str, Any]], folder: Path, place: int) -> Path:
+    """Write the shard at a place, JSON lines, whole or not at all, and return its file."""
+    content = "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers).encode()
+    file = folder / f"{place:05d}-{_hash(place, content)}.jsonl"
     try:
         write_whole(file, content)
     except OSError as error:
@@ -140,15 +134,12 @@ def whole_shards(folder: Path) -> dict[int, Path]:
     return found
 
 
-def read_shard(file: Path) -> "pa.Table":
+def read_shard(file: Path) -> list[dict[str, Any]]:
     """Read a shard; raises DataError where it was changed."""
-    import pyarrow.parquet as pq
-
     content = _content(file)
     if content is None:
         raise DataError(f"{str(file)!r} was changed from outside: give the same command again, which makes it anew")
-    shard = pq.ParquetFile(io.BytesIO(content), pre_buffer=False)
-    return shard.read(use_threads=False)  # see `pipelines.data.arrowfiles`
+    return [json.loads(line) for line in content.splitlines()]
 
 
 def remove_parts(folder: Path) -> None:

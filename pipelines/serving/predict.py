@@ -1,13 +1,14 @@
 """Prediction from file to file: streaming, and resumable after any kind of end.
 
-The documents are answered in shards. A finished shard is a Parquet file in ``<out>.parts``, see
+The documents are answered in shards. A finished shard is a file of JSON lines in ``<out>.parts``, see
 `pipelines.serving.parts`. When all are there, they become the output file, which gets its name only when it is whole.
 """
 
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat, tee
+from functools import partial
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,12 +16,13 @@ from hierarchy.arguments import whole_number
 from hierarchy.disk.locks import held
 from hierarchy.disk.output import SUFFIXES, OutputFile, OutputFolder, check_outputs, write_answers
 from hierarchy.disk.paths import local_path
-from hierarchy.errors import ArtifactError, ConfigError, DataError
+from hierarchy.errors import ArtifactError, ConfigError, need
 from hierarchy.text.characters import is_blank
 from hierarchy.text.wording import count, some
 from pipelines.data.checks import Findings
-from pipelines.data.reading import read_documents
+from pipelines.data.reading import find_documents
 from pipelines.data.splits import fingerprint
+from pipelines.data.tables import stored_lines
 from pipelines.model.artifact.manifest import manifest_key
 from pipelines.model.provenance import code_and_libraries
 from pipelines.serving.answers import answer_schema, answers
@@ -38,15 +40,11 @@ from pipelines.serving.parts import (
 from stages.progress import progress
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from datasets import Dataset
-
     from pipelines.model.model import Model
 
 SHARD_DOCUMENTS = 512  # what a stop may cost
 SHARD_CHARACTERS = 4_000_000
-READ_AT_ONCE = 200
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -122,6 +120,8 @@ def predict_file(
     from pipelines.model.artifact.loading import load_model
 
     top_k = whole_number(top_k, "top_k")
+    if Path(out).suffix.lower() == ".parquet":
+        need("pyarrow", what="a .parquet file is written with pyarrow")
     out, model_folder = local_path(out), local_path(model_folder)
     model_key = manifest_key(model_folder)
     output, inputs = OutputFile("the output", out, SUFFIXES), {"the documents": source, "the model": model_folder}
@@ -134,11 +134,12 @@ def predict_file(
     with held(out):
         fresh = open_parts(parts, restart=restart)
         try:
-            documents = read_documents(
+            found = find_documents(
                 source, text=text, label=id_column, split=split, quoting=quoting, delimiter=delimiter,
                 encoding=encoding, cache_dir=parts / TABLE,
             )  # fmt: skip
-            documents_key, n_shards = _examine(documents, str(source))
+            documents = stored_lines(found, parts / TABLE)
+            documents_key, n_documents, n_shards = _examine(documents, str(source))
             claim_parts(
                 parts,
                 {  # all that shards depend on
@@ -166,27 +167,28 @@ def predict_file(
                 if manifest_key(model_folder) != model_key:
                     raise ArtifactError(f"{model_folder} was replaced in the meantime: give the same command again")
                 for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
-                    shards[place] = write_shard(_table(model, block, options, ids=ids), parts, place)
+                    shards[place] = write_shard(_lines(model, block, options, ids=ids), parts, place)
             except (ArtifactError, ConfigError):  # the model cannot be read, or the options do not fit it
                 if not shards:
                     remove_parts(parts)
                 raise
-        write_answers((read_shard(shards[place]) for place in range(n_shards)), out)
+        columns = partial(answer_schema, ids=ids, sets=sets is not None)
+        write_answers((read_shard(shards[place]) for place in range(n_shards)), out, columns)
         remove_parts(parts)
-    return len(documents)
+    return n_documents
 
 
-def _table(model: "Model", documents: Sequence[Document], options: Mapping[str, Any], *, ids: bool) -> "pa.Table":
-    """Answer some documents: one row each, in their order."""
-    import pyarrow as pa
-
+def _lines(
+    model: "Model", documents: Sequence[Document], options: Mapping[str, Any], *, ids: bool
+) -> Iterator[dict[str, Any]]:
+    """Answer some documents: one line each, in their order."""
     found = answers(model, [document.text for document in documents], **options)
-    lines = [{"row": one.row, "id": one.id} | answer for one, answer in zip(documents, found, strict=True)]
-    return pa.Table.from_pylist(lines, schema=answer_schema(ids=ids, sets=options["sets"] is not None))
+    for one, answer in zip(documents, found, strict=True):
+        yield {"row": one.row, **({"id": one.id} if ids else {}), **answer}
 
 
-def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
-    """Hash the documents, count the shards, and warn about documents without text."""
+def _examine(documents: Path, where: str) -> tuple[str, int, int]:
+    """Hash the documents, count them and their shards, and warn about documents without text."""
     empty: Findings[int] = Findings()  # rows
     read = n_shards = 0
 
@@ -202,21 +204,19 @@ def _examine(documents: "Dataset", where: str) -> tuple[str, int]:
 
     left, right = tee(texts_and_places())
     key = fingerprint((text for text, _ in left), (place for _, place in right))
-    if read != len(documents):
-        raise DataError(f"the table on disk holds {read} documents and not {len(documents)}: use --restart", where)
     if empty.total:
         logger.warning(
             "%s: %s (rows %s); they are not answered (reason: nothing_known)",
             where, count(empty.total, "empty document"), some(empty.first, empty.total),
         )  # fmt: skip
-    return key, n_shards
+    return key, read, n_shards
 
 
-def _blocks(table: "Dataset") -> Iterator[list[Document]]:
+def _blocks(documents: Path) -> Iterator[list[Document]]:
     """Cut the documents into shards; the cuts depend on nothing but the documents."""
     block: list[Document] = []
     characters = 0
-    for one in _documents(table):
+    for one in _documents(documents):
         if len(block) == SHARD_DOCUMENTS or (block and characters + len(one.text) > SHARD_CHARACTERS):
             yield block
             block, characters = [], 0
@@ -226,21 +226,8 @@ def _blocks(table: "Dataset") -> Iterator[list[Document]]:
         yield block
 
 
-def _documents(table: "Dataset") -> Iterator[Document]:
-    """Read the table in order, from its file where it has one.
-
-    Not through its memory map: pages of a map, once read, count as this process's memory, which would grow with the
-    number of documents.
-    """
-    import pyarrow as pa
-
-    def read() -> Iterator[dict[str, list[Any]]]:
-        if not table.cache_files:
-            yield from table.iter(READ_AT_ONCE)
-        for entry in table.cache_files:
-            with pa.OSFile(entry["filename"]) as file, pa.ipc.open_stream(file) as stream:
-                for batch in stream:
-                    yield batch.to_pydict()
-
-    for batch in read():
-        yield from map(Document, batch["text"], batch["row"], batch.get("label") or repeat(None))
+def _documents(file: Path) -> Iterator[Document]:
+    with file.open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            document = json.loads(line)
+            yield Document(document["text"], document["row"], document.get("label"))

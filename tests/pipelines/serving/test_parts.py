@@ -21,7 +21,7 @@ from pipelines.serving.parts import (
     write_shard,
 )
 
-ANSWERS = pa.table({"row": [1], "label": ["a"], "beam_mass": [1.0], "paths": [[]]})
+ANSWERS = [{"row": 1, "label": "a\u2028", "beam_mass": 0.1, "reason": None, "paths": []}]
 RUN = {"documents": "d", "top_k": 3}
 
 
@@ -38,7 +38,7 @@ def begun(folder):
     for place in range(2):
         write_shard(ANSWERS, folder, place)
     (folder / "documents" / "hub" / "some___set").mkdir(parents=True)
-    (folder / "documents" / f"documents-{'0' * 32}.arrow").touch()
+    (folder / "documents" / f"documents-{'0' * 32}.jsonl").touch()
     return folder
 
 
@@ -52,7 +52,7 @@ def test_what_is_there_goes_on_and_then_goes(begun):
     claim_parts(begun, RUN)
     with pytest.raises(DataError, match="differs in: top_k;"):
         claim_parts(begun, {**RUN, "top_k": 1})
-    assert [read_shard(file).equals(ANSWERS) for file in whole_shards(begun).values()] == [True, True]
+    assert [read_shard(file) == ANSWERS for file in whole_shards(begun).values()] == [True, True]
     assert open_parts(begun, restart=True)
     assert names(begun) == ["state.json"]
     remove_parts(begun)
@@ -77,7 +77,7 @@ def test_shards_of_a_run_that_is_not_known_are_made_anew(begun, state, caplog):
 @pytest.mark.parametrize(
     "damage",
     [lambda file: file.write_bytes(b""), lambda file: file.write_bytes(file.read_bytes()[:-1]),
-     lambda file: file.write_bytes(file.read_bytes().replace(b"PAR1", b"PAR2", 1)),
+     lambda file: file.write_bytes(file.read_bytes().replace(b"0.1", b"0.2", 1)),
      lambda file: file.rename(file.with_name(file.name.replace("00000", "00007")))],
 )  # fmt: skip
 def test_a_damaged_shard_does_not_count(begun, damage, caplog):
@@ -92,13 +92,18 @@ def test_a_damaged_shard_does_not_count(begun, damage, caplog):
 
 def test_a_shard_that_is_changed_later_is_not_read(begun):
     file = whole_shards(begun)[1]
-    file.write_bytes(b"PAR1")
+    file.write_bytes(b"{}\n")
     with pytest.raises(DataError, match="was changed from outside"):
         read_shard(file)
 
 
-@pytest.mark.parametrize("killed", ["", "state.tmp", "documents/", "00000.parquet", f".state.json.{'a' * 16}.part",
-                                    f"documents/.documents-1.{'a' * 16}.part"])  # fmt: skip
+KILLED = [
+    "", "state.tmp", "documents/", "00000.parquet", f".state.json.{'a' * 16}.part",
+    f"documents/.documents-1.{'a' * 16}.part", f"00000-{'0' * 16}.parquet",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("killed", KILLED)
 def test_what_a_killed_run_has_left_is_ours(folder, killed):
     place = folder / killed
     (place if killed.endswith("/") else place.parent).mkdir(parents=True, exist_ok=True)
@@ -167,19 +172,16 @@ from hierarchy.errors import DataError
 from pipelines.cross_validation.out_of_fold import read_out_of_fold
 from pipelines.data.columns import Columns
 from pipelines.data.arrowfiles import read_arrow_files
-from pipelines.serving.parts import read_shard, write_shard
 
 def threads():
     return len(os.listdir("/proc/self/task"))
 
-folder = Path(sys.argv[1])
-table = pa.table({name: ["x y"] * 5000 for name in ("text", "label", "beam_mass", "paths")})
-shard = write_shard(table, folder, 0)
+file = Path(sys.argv[1]) / "a.parquet"
+pq.write_table(pa.table({name: ["x y"] * 5000 for name in ("text", "label", "beam_mass", "paths")}), file)
 before = threads()
-read_shard(shard)
-list(read_arrow_files([shard], Columns(text=("text",), label="label"), []))
+list(read_arrow_files([file], Columns(text=("text",), label="label"), []))
 try:
-    read_out_of_fold(shard)
+    read_out_of_fold(file)
 except DataError:
     pass
 print(threads() - before)

@@ -6,7 +6,6 @@ import os
 import shutil
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -115,7 +114,7 @@ def test_a_stopped_run_goes_on_where_it_was(model, documents, tmp_path, monkeypa
         stop_after(patch, 2)
         with pytest.raises(KeyboardInterrupt):
             predict_file(model, documents, out)
-    parts = sorted(out.with_name("out.jsonl.parts").glob("*.parquet"))
+    parts = sorted(out.with_name("out.jsonl.parts").glob("*.jsonl"))
     assert len(parts) == 2
     assert not out.exists()
     times = [part.stat().st_mtime_ns for part in parts]
@@ -154,12 +153,12 @@ def test_an_output_that_cannot_be_finished_leaves_the_earlier_one(model, documen
     out = tmp_path / "out.csv"
     out.write_text("earlier", encoding="utf-8")
 
-    def full(first, tables, stream):
-        stream.write(b"half")
+    def full(blocks):
+        yield "half"
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(output, "_write_csv", full)
+        patch.setattr(output, "_csv", full)
         with pytest.raises(DataError, match="No space left on device"):
             predict_file(model, documents, out)
     assert out.read_text(encoding="utf-8") == "earlier"
@@ -175,7 +174,7 @@ def test_damaged_shards_are_made_anew(model, documents, tmp_path, monkeypatch, c
             stop_after(patch, 3)
             with pytest.raises(KeyboardInterrupt):
                 predict_file(model, documents, out)
-        damage(sorted(out.with_name("out.csv.parts").glob("*.parquet"))[1])
+        damage(sorted(out.with_name("out.csv.parts").glob("*.jsonl"))[1])
         with caplog.at_level(logging.INFO):
             predict_file(model, documents, out)
         assert "2 of " in caplog.text
@@ -199,7 +198,7 @@ def test_a_model_that_cannot_be_read_leaves_nothing_behind_and_costs_no_shards(m
             patch.setattr("pipelines.model.artifact.loading.load_model", damaged)
             with pytest.raises(ArtifactError, match="damaged"):
                 predict_file(model, documents, out)
-        assert len(list(tmp_path.glob("out.csv.parts/*.parquet"))) == shards
+        assert len(list(tmp_path.glob("out.csv.parts/*.jsonl"))) == shards
         assert out.with_name("out.csv.parts").exists() == bool(shards)
 
 
@@ -222,7 +221,7 @@ def test_a_model_that_is_replaced_meanwhile_answers_nothing(model, documents, tm
         with pytest.raises(ArtifactError, match="was replaced in the meantime: give the same command again"):
             predict_file(ours, documents, out)
     assert not out.exists()
-    assert len(list(tmp_path.glob("out.jsonl.parts/*.parquet"))) == shards
+    assert len(list(tmp_path.glob("out.jsonl.parts/*.jsonl"))) == shards
 
 
 def test_a_link_stays_and_names_of_others_are_not_followed(model, documents, tmp_path):
@@ -264,8 +263,8 @@ def test_a_spreadsheet_computes_nothing_in_answers(model, documents, tmp_path):
 
 def test_numbers_and_lists_of_a_csv_read_back_exactly(tmp_path):
     paths = [{"label": 'a;"=1', "probability": -0.25}, {"label": "b;=1|@x", "probability": 1e-05}]
-    table = pa.table({"row": [-1], "probability": [-0.5], "paths": [paths], "set": [["=1", ";-1"]], "id": [None]})
-    output.write_answers(iter([table]), tmp_path / "out.csv")
+    answer = {"row": -1, "probability": -0.5, "paths": paths, "set": ["=1", ";-1"], "id": None}
+    output.write_answers(iter([[answer]]), tmp_path / "out.csv", schema=pytest.fail)
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         [row] = csv.DictReader(file)
     assert (row["row"], row["probability"], row["id"]) == ("-1", "-0.5", "")
