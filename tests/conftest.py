@@ -6,8 +6,11 @@ to tell these documents apart and to hold every property that a real encoder mus
 
 import copy
 import gc
+import json
 import os
 import string
+import subprocess
+import sys
 
 # Before any library starts its threads: tiny matrices are slower on several, and the machine has other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -179,6 +182,32 @@ def saved(fitted: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
     fitted.save_pretrained(folder)
     return folder
+
+
+# Every way into the network raises, and so does a name that is looked up: whoever tries ends the command.
+WITHOUT_NETWORK = """
+import socket
+def refuse(*_, **__):
+    raise SystemExit("the network was asked for")
+socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
+from pipelines.cli.app import main
+main()
+"""
+
+
+@pytest.fixture(scope="session")
+def exported(saved: Path, english: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Export `saved` by the command, a process of its own; return how it ended, and the folder that it wrote."""
+    folder = tmp_path_factory.mktemp("exported")
+    valid = [json.dumps({"text": text, "label": label}) for text, label in zip(*english.valid, strict=True)]
+    (folder / "valid.jsonl").write_text("\n".join(valid), encoding="utf-8")
+    command = ["export", saved, folder / "valid.jsonl", "-o", folder / "model", "--dtype", "int8", "--tolerance", "5"]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NETWORK, *map(str, command)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done, folder / "model"
 
 
 @pytest.fixture

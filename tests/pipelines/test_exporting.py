@@ -1,10 +1,7 @@
 """An exported model: what it answers, what the gate lets through, what falls, and what it needs no more."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,40 +14,6 @@ from pipelines.data.given import check_labels
 from pipelines.exporting import export_model
 from stages.coarse.chunks import alike
 from stages.coarse.segment_encoder import SegmentEncoder
-
-ROOT = Path(__file__).parents[2]
-# Every way into the network raises, and so does a name that is looked up: whoever tries ends the command.
-WITHOUT_NETWORK = """
-import socket
-def refuse(*_, **__):
-    raise SystemExit("the network was asked for")
-socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
-from pipelines.cli.app import main
-main()
-"""
-
-
-def as_process(*arguments):
-    return subprocess.run(
-        [sys.executable, "-c", WITHOUT_NETWORK, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-
-
-def written(pair, file):
-    lines = [json.dumps({"text": text, "label": label}) for text, label in zip(*pair, strict=True)]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return file
-
-
-@pytest.fixture(scope="module")
-def exported(saved, english, tmp_path_factory):
-    """The command as a process, and the folder that it wrote."""
-    folder = tmp_path_factory.mktemp("exported")
-    valid = written(english.valid, folder / "valid.jsonl")
-    done = as_process("export", saved, valid, "-o", folder / "model", "--dtype", "int8", "--tolerance", "5")
-    assert done.returncode == 0, done.stderr
-    return done, folder / "model"
 
 
 @pytest.fixture
