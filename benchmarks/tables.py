@@ -16,7 +16,7 @@ from typing import Any
 from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, read, spread
 from compare_tables import compare, compare_differences, compare_trained
 from reliability import disturbed, fuzzed, killed
-from serving_tables import mixed_load, serving
+from speed_tables import mixed_load, serving
 
 from hierarchy.text.wording import count
 

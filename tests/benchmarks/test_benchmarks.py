@@ -13,7 +13,7 @@ from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_ma
 # What scripts import.
 SHARED = {
     "harness", "jobs", "peers", "flat", "label_wise", "cells", "compare_tables", "reliability", "forked", "works",
-    "service_process", "mixed_load", "serving_tables",
+    "service_process", "mixed_load", "speed_tables",
 }  # fmt: skip
 SCRIPTS = sorted({file.stem for file in (ROOT / "benchmarks").glob("*.py")} - SHARED)
 

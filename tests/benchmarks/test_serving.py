@@ -24,10 +24,10 @@ def test_serving_measures_and_loads(
     assert (mixed["lost"], mixed["crossed"], mixed["unexpected"]) == (0, 0, {})
     assert mixed["statuses"]["200"] > 0
 
-    import serving_tables
+    import speed_tables
 
-    monkeypatch.setattr(serving_tables, "RESULTS", tmp_path)
-    assert "|  | tiny, n-grams alone |" in serving_tables.serving()
-    assert f"| requests | {sum(mixed['requests'].values()):,} |" in serving_tables.mixed_load()
-    monkeypatch.setattr(serving_tables, "RESULTS", tmp_path / "run")
-    assert serving_tables.serving() == serving_tables.mixed_load() == serving_tables.NO_RESULTS
+    monkeypatch.setattr(speed_tables, "RESULTS", tmp_path)
+    assert "|  | tiny, n-grams alone |" in speed_tables.serving()
+    assert f"| requests | {sum(mixed['requests'].values()):,} |" in speed_tables.mixed_load()
+    monkeypatch.setattr(speed_tables, "RESULTS", tmp_path / "run")
+    assert speed_tables.serving() == speed_tables.mixed_load() == speed_tables.NO_RESULTS
