@@ -1,4 +1,4 @@
-"""Tables of the service: what it costs and how long clients wait, and what a mixed load did to it."""
+"""Tables of speed: what the service costs, what a mixed load did to it, and what computes an encoder."""
 
 import json
 from collections.abc import Callable
@@ -42,6 +42,31 @@ def mixed_load() -> str:
         ("memory, MiB: at the start, second tenth, last tenth, peak",
          lambda f: ", ".join(f"{mib:,.0f}" for mib in f["memory_mib"].values())),
     ])  # fmt: skip
+
+
+def runtimes() -> str:
+    """Figures of `runtimes.py`: a row for each data set and what computes its encoder, best batch of the pipeline."""
+    rows = []
+    for file in sorted(RESULTS.glob("runtimes-*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        figures, flags = record["figures"], record["figures"]["flags"]
+        where = f"{record['settings']['dataset']}, {flags[0] if flags else record['machine']['processor']}"
+        pipelines = {n: own["encoder"] for n, own in figures["speed"].items() if n not in figures["sides"]}
+        plain = max(pipelines, key=lambda n: pipelines[n])
+        for name in (*figures["sides"], plain):
+            speed, side = figures["speed"][name], figures["sides"].get(name, {})
+            rows.append([
+                where, name, f"{speed['encoder']:,.0f}", f"{speed['encoder_ratio']:.2f}",
+                f"{speed['predict_ratio']:.2f}" if "predict_ratio" in speed else "",
+                f"{100 * side['accuracy']:.2f}" if side else "", f"{side['ece']:.4f}" if side else "",
+                f"{side['disk_mb']:.0f}" if side else "", f"{side['seconds']:.1f}" if "seconds" in side else "",
+                f"{side['memory_mib']:.0f}" if "memory_mib" in side else "",
+            ])  # fmt: skip
+    head = [
+        "data, processor", "computed by", "tokens a second", "by torch float32", "whole `predict`", "accuracy, %",
+        "ECE", "MB on disk", "to the first answer, s", "memory, MiB",
+    ]  # fmt: skip
+    return markdown(head, *rows) if rows else NO_RESULTS
 
 
 def _asked(side: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, read, spread
 from compare_tables import compare, compare_differences, compare_trained
 from reliability import disturbed, fuzzed, killed
-from speed_tables import mixed_load, serving
+from speed_tables import mixed_load, runtimes, serving
 
 from hierarchy.text.wording import count
 
@@ -372,6 +372,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "disturbed": disturbed,
     "serving": serving,
     "mixed_load": mixed_load,
+    "runtimes": runtimes,
 }
 
 RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is made of, where its name does not say

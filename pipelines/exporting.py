@@ -43,6 +43,7 @@ TOLERANCE = 0.5  # points of accuracy
 PROMISES = {"precision": PRECISION, "delta": DELTA, "coverage": 0.9, "by_group": False, "false_alarms": None}
 FOLDS = 5  # a document is answered by a fusion that was fitted on the other four
 TIMED_TOKENS, ROUNDS = 8_192, 3
+CHARACTERS = 6  # of a token at most, on average
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -158,7 +159,7 @@ def export_model(
     facts = {"runtime": RUNTIME, "dtype": dtype, "versions": export_versions(dtype), "compared": compared.as_dict()}
     extractor = replace(model.extractor, neural=exported)
     record = with_export(model.record, model.settings, facts, documents)
-    answering = replace(model, extractor=extractor, router=router, record=record, promises=None)
+    answering = replace(model, extractor=extractor, router=router, record=record, promises=None, cascade=None)
     if calibration is not None:
         return calibrate(answering, calibration, **how, **asked)
     if model.promises is not None:
@@ -260,8 +261,9 @@ def _compared(
 
 def _speeds(neural: NeuralFeatures, exported: NeuralFeatures, texts: Sequence[str]) -> dict[str, float]:
     """Tokens a second of both encoders on the same segments, one after the other in each round."""
-    segments = neural.segments(texts[: max(1, TIMED_TOKENS // 4)])
-    ids = segments.input_ids[: 1 + int(np.searchsorted(np.cumsum([len(i) for i in segments.input_ids]), TIMED_TOKENS))]
+    enough = 1 + int(np.searchsorted(np.cumsum([len(text) for text in texts]), CHARACTERS * TIMED_TOKENS))
+    ids = neural.segments(texts[:enough]).input_ids
+    ids = ids[: 1 + int(np.searchsorted(np.cumsum([len(one) for one in ids]), TIMED_TOKENS))]
     tokens = sum(map(len, ids))
     seconds: dict[str, list[float]] = {"tokens_per_second": [], "tokens_per_second_before": []}
     for _ in range(1 + ROUNDS):  # the first warms up
