@@ -7,6 +7,7 @@ Its folder holds what OpenVINO reads (``openvino_model.xml`` and ``.bin``), the 
 import hashlib
 import json
 import logging
+import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
@@ -191,4 +192,11 @@ def _compiled(files: Mapping[str, bytes], dtype: Dtype) -> Any:
     if not computes(dtype):
         logger.warning("this processor has no %s: the exported encoder computes in float32, with other answers", dtype)
     hint = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}[dtype]
-    return core.compile_model(graph, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint})
+    how = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": _threads()}
+    return core.compile_model(graph, "CPU", how)
+
+
+def _threads() -> int:
+    """As many as ``OMP_NUM_THREADS`` says, which torch and NumPy follow and OpenVINO does not; 0 is all cores."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(int(said), os.cpu_count() or 1) if said.isdecimal() else 0
