@@ -1,8 +1,8 @@
-# A model behind HTTP (docs/deploy.md). The models are mounted at /models; the target is `ngrams`, for models with
-# `encoder: none`, or `full`:
+# A model behind HTTP (docs/deploy.md). The models are mounted at /models; the target is `light`, the last one and so the
+# default, for exported models and those with `encoder: none`, or `full`, for every other:
 #
-#   docker build --target ngrams -t coarsefine:ngrams .
-#   docker run -p 127.0.0.1:8000:8000 -v ./models:/models:ro coarsefine:ngrams /models/model --watch
+#   docker build -t coarsefine:light .
+#   docker run -p 127.0.0.1:8000:8000 -v ./models:/models:ro coarsefine:light /models/model --watch
 FROM python:3.12-slim AS base
 WORKDIR /app
 COPY constraints.txt ./
@@ -16,17 +16,17 @@ FROM base AS wheel
 COPY . ./
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir dist .
 
-# Without torch, transformers and datasets, which a model of n-grams alone never imports.
-FROM base AS ngrams
-RUN pip install --no-cache-dir -c constraints.txt \
-    fastapi joblib numpy prometheus-client pydantic pyyaml rich safetensors scikit-learn scipy tqdm typer uvicorn
-COPY --from=wheel /app/dist dist
-RUN pip install --no-cache-dir --no-deps dist/*.whl
-USER 65532:65532
-
 FROM base AS full
 ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 RUN pip install --no-cache-dir -c constraints.txt torch
 COPY --from=wheel /app/dist dist
 RUN pip install --no-cache-dir -c constraints.txt "$(echo dist/*.whl)[serve]"
+USER 65532:65532
+
+# Without torch, transformers and datasets: requirements-light.txt is all that it has.
+FROM base AS light
+COPY requirements-light.txt ./
+RUN pip install --no-cache-dir --no-deps -r requirements-light.txt
+COPY --from=wheel /app/dist dist
+RUN pip install --no-cache-dir --no-deps dist/*.whl
 USER 65532:65532

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from examples import ROOT
 
+from pipelines.classifier import HierarchicalClassifier
+
 sys.path.append(str(Path(__file__).parent / "pipelines" / "cli"))
 from test_cli_serve import TOKEN, Process
 
@@ -51,7 +53,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["ngrams", "full"])
+@pytest.fixture(scope="module", params=["light", "full"])
 def built(request: pytest.FixtureRequest, checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """Run the steps of a target, those of the wheel first, in an environment of its own."""
     environment = tmp_path_factory.mktemp(request.param) / "venv"
@@ -78,29 +80,52 @@ class Container(Process):
         return [*words, str(folder), "--port", str(port), *options]
 
 
+@pytest.fixture(params=["n-grams", "exported", "torch"])
+def model(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
+    """A kind of model, and the folder of one."""
+    if request.param == "exported":
+        return request.param, request.getfixturevalue("exported")[1]
+    fixture = {"n-grams": "fitted_lexical", "torch": "fitted"}[request.param]
+    request.getfixturevalue(fixture).save_pretrained(tmp_path / "model")
+    return request.param, tmp_path / "model"
+
+
 @pytest.mark.slow
 def test_the_targets_of_the_dockerfile_serve_and_are_healthy(
-    built: tuple[str, Path], fitted: Any, fitted_lexical: Any, english: Any, tmp_path: Path
+    built: tuple[str, Path], model: tuple[str, Path], english: Any, tmp_path: Path
 ):
-    target, binaries = built
+    (target, binaries), (kind, folder) = built, model
     python = binaries / "python"
     has_torch = subprocess.run([python, "-c", "import torch"], cwd=tmp_path, capture_output=True).returncode == 0
     assert has_torch == (target == "full")
-    classifier, texts = fitted if has_torch else fitted_lexical, english.test[0][:20]
-    classifier.save_pretrained(tmp_path / "model")
+    if (target, kind) in (("light", "torch"), ("full", "exported")):
+        refused = subprocess.run(
+            [binaries / "coarsefine", "serve", folder, "--port", "0"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert refused.returncode == 2
+        assert "install it with: pip install " + {"torch": "torch", "exported": "openvino"}[kind] in refused.stderr
+        return
+    texts = english.test[0][:20]
 
-    container = Container(target, binaries, tmp_path / "model", tmp_path / "log.txt")
+    container = Container(target, binaries, folder, tmp_path / "log.txt")
     health = [word.replace(":8000", f":{container.port}") for word in instruction(target, "HEALTHCHECK")]
     health[0] = str(binaries / health[0])
     assert subprocess.run(health, cwd=tmp_path).returncode == 0
     status, body = container.ask(container.request(texts))
     assert status == 200
-    assert [one["label"] for one in json.loads(body)["answers"]] == classifier.predict(texts).tolist()
+    right = HierarchicalClassifier.from_pretrained(folder).predict(texts).tolist()
+    assert [one["label"] for one in json.loads(body)["answers"]] == right
     assert container.end() == 0
     assert subprocess.run(health, cwd=tmp_path, capture_output=True).returncode != 0
 
 
-@pytest.mark.parametrize("target", ["ngrams", "full"])
+def test_the_light_image_is_what_is_built_unless_another_is_named():
+    assert [*dockerfile()][-1] == "light"
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    assert compose["services"]["coarsefine"]["build"]["target"] == "${TARGET:-light}"
+
+
+@pytest.mark.parametrize("target", ["light", "full"])
 def test_images_do_not_run_as_root(target: str):
     assert [said for step, said in dockerfile()[target] if step == "USER"] == ["65532:65532"]
     assert dockerfile()[target][-1][0] == "USER"

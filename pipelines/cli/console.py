@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 OURS = "coarsefine"  # above the loggers of all our modules
 WIDTH_WHEN_PIPED = 160  # so that tables do not fold
+# What the light install (requirements-light.txt) does without.
+LEFT_OUT = (
+    "accelerate", "datasets", "huggingface_hub", "pandas", "psutil", "pyarrow", "sentence_transformers", "torch",
+    "transformers",
+)  # fmt: skip
 BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # the last two as a shell tells of a signal
 # What sets here what the remedy of an error names; {} is the value.
 OPTIONS: Mapping[str, str] = MappingProxyType({
@@ -136,6 +141,10 @@ def told_errors(goes_on: str = "", options: Mapping[str, str] = OPTIONS) -> Iter
             raise typer.Exit(stopped.exit_code) from None
         if isinstance(error, CoarsefineError):
             fail(error.worded(options))
+            raise typer.Exit(BAD_INPUT) from None
+        if isinstance(error, ModuleNotFoundError) and error.name in LEFT_OUT:
+            lacking = f"{error.name} is not installed, and a light install only predicts, explains and serves"
+            fail(f"{lacking}; for all else, in a checkout: pip install .")
             raise typer.Exit(BAD_INPUT) from None
         refusal = None if isinstance(error, Stopped) else system_refusal(error)
         if refusal is None:

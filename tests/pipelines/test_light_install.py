@@ -112,6 +112,25 @@ def test_what_needs_one_says_so_at_once(fitted_lexical, files, tmp_path):
         assert not (tmp_path / f"{out}.parts").exists()
 
 
+def test_a_command_that_needs_more_is_one_sentence(fitted_lexical, files, tmp_path):
+    fitted_lexical.save_pretrained(tmp_path / "model")
+    data = ["--set", f"data.train={files[1]}", "--set", "classifier.encoder=none"]
+    commands = [
+        ["train", *data, "--set", f"output={tmp_path / 'new'}"],
+        ["evaluate", tmp_path / "model", files[1]],
+        ["calibrate", tmp_path / "model", files[1], "-o", tmp_path / "new"],
+        ["taxonomy", "build", *data, "-o", tmp_path / "taxonomy.yaml"],
+        ["predict", "org/model", "--text", "kettle"],
+    ]
+    said = run(sys.executable, *commands, before=WITHOUT_THEM).stderr
+    assert said.count("a light install only predicts, explains and serves; for all else, in a checkout") == len(
+        commands
+    )
+    assert "Traceback" not in said
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "taxonomy.yaml").exists()
+
+
 @pytest.fixture(scope="module")
 def light_python(tmp_path_factory):
     """An environment of requirements-light.txt and nothing else."""
