@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import yaml
 from examples import ROOT
+from light import HEAVY
 
 from pipelines.classifier import HierarchicalClassifier
 
 sys.path.append(str(Path(__file__).parent / "pipelines" / "cli"))
 from test_cli_serve import TOKEN, Process
 
-HEAVY = ("torch", "transformers", "sentence_transformers", "accelerate", "datasets", "pyarrow", "pandas")
 INSTRUCTION = re.compile(r"^([A-Z]+) +((?:.*\\\n)*.*)$", re.MULTILINE)
 
 

@@ -33,18 +33,19 @@ NOT_RUN = {
     "pip install": "needs the network",
     "python benchmarks/": "needs real data and hours; test_benchmarks.py tries the scripts",
 }
-# What is added to a command so that it takes seconds.
+# What is added to a command so that it takes seconds, and a tiny model will do.
 ONE_EPOCH = ["--set", "classifier.training.num_train_epochs=1"]
 SHORTER = {
     "train": ONE_EPOCH,
     "tune": [*ONE_EPOCH, "--trials", "2"],
     "cross-validate": [*ONE_EPOCH, "--folds", "2"],
+    "export": ["--tolerance", "10"],  # a document more or less that a tiny encoder has right
 }
 # What a reader of the page has before its first example.
 GIVEN = {
     "README.md": "tickets.csv test.csv new.csv labels.yaml train.jsonl test.jsonl calibration.jsonl new.jsonl "
     "bert-base-chinese",
-    "deploy.md": "model tickets.csv corrections.jsonl taxonomy.yaml",
+    "deploy.md": "model valid.csv tickets.csv corrections.jsonl taxonomy.yaml",
     "data-quality.md": "train.jsonl test.jsonl labels.yaml taxonomy.yaml model",
     "publishing.md": "test.jsonl model",
     "taxonomy.md": "tickets.csv tickets_now.csv model",

@@ -10,23 +10,11 @@ import venv
 from pathlib import Path
 
 import pytest
+from light import HEAVY, WITHOUT_THEM
 
 from pipelines.serving.predict import predict_file
 
 ROOT = Path(__file__).parents[2]
-HEAVY = (
-    "accelerate", "datasets", "huggingface_hub", "nncf", "pandas", "pyarrow", "sentence_transformers", "torch",
-    "transformers",
-)  # fmt: skip
-# As on a machine where none of them is installed.
-WITHOUT_THEM = f"""
-import sys
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {HEAVY!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Missing())
-"""
 # Several commands in one process, whose start takes the longest of them.
 EACH = """
 import json, sys
