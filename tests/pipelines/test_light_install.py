@@ -132,11 +132,28 @@ def light_python(tmp_path_factory):
     return python
 
 
+@pytest.fixture(scope="module")
+def light_script(light_python):
+    """The command of the package, installed into that environment as the docs say."""
+    subprocess.run([light_python, "-m", "pip", "install", "--quiet", "--no-deps", "."], cwd=ROOT, check=True)
+    return light_python.with_name("coarsefine")
+
+
 @pytest.mark.slow
 def test_the_light_install_answers_as_the_full_one(light_python, model, files, tmp_path):
     for name in HEAVY:
         assert subprocess.run([light_python, "-c", f"import {name}"], capture_output=True, check=False).returncode == 1
     answers_are_those_of_a_full_install(light_python, model, files, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_installed_command_predicts(light_script, model, files, tmp_path):
+    command = [light_script, "predict", model, files[0], "-o", "light.jsonl", "--id", "key"]
+    elsewhere = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # not the checkout
+    subprocess.run(command, cwd=tmp_path, env=elsewhere, check=True, timeout=300)
+    predict_file(model, files[0], tmp_path / "full.jsonl", id_column="key")
+    light, full = read(tmp_path / "light.jsonl"), read(tmp_path / "full.jsonl")
+    assert [(one["id"], one["label"]) for one in light] == [(one["id"], one["label"]) for one in full]
 
 
 @pytest.mark.slow
