@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from hierarchy.errors import ConfigError, DataError, need
+from hierarchy.errors import ConfigError, DataError
 from pipelines.data.documents import Documents
 from pipelines.evaluation.bootstrap import Interval, paired_bootstrap
 from pipelines.evaluation.reliability import expected_calibration_error
@@ -143,9 +143,9 @@ def export_model(
     asked = {**PROMISES, **model.record.get("promised", {})}
     if calibration is not None:
         check_enough(len(calibration.texts), asked["precision"], asked["delta"])
-    need("openvino", *["nncf"] * (dtype == "int8"), what="an export is made by OpenVINO (int8 with NNCF)")
-    from stages.coarse.exporting import export_versions
+    from stages.coarse.exporting import check_exportable, export_versions
 
+    check_exportable(dtype)
     warn_of_trained(model, documents, what="documents of the comparison")
     exported = _exported(neural, documents.texts, dtype)
     before, after, cosines = _read(model, exported, documents.texts)

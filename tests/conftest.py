@@ -184,29 +184,50 @@ def saved(fitted: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# Every way into the network raises, and so does a name that is looked up: whoever tries ends the command.
+# Every way into the network, that of a fork too, is told and closed; so is what would send something.
 WITHOUT_NETWORK = """
+import os, sys
 import socket
 def refuse(*_, **__):
-    raise SystemExit("the network was asked for")
+    os.write(2, b"THE NETWORK WAS ASKED FOR")
+    raise OSError("no network")
 socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
+os.register_at_fork(before=lambda: os.write(2, b"A PROCESS WAS FORKED") if "openvino" in sys.modules else None)
 from pipelines.cli.app import main
-main()
+try:
+    main()
+finally:
+    if sys.modules.get("openvino_telemetry") is not None:
+        os.write(2, b"TELEMETRY IS LOADED")
 """
+TOLD = ("THE NETWORK WAS ASKED FOR", "A PROCESS WAS FORKED", "TELEMETRY IS LOADED")
 
 
 @pytest.fixture(scope="session")
-def exported(saved: Path, english: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def without_network() -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run a command in a process of its own, which must end well and ask for no network."""
+
+    def run(*command: Any) -> "subprocess.CompletedProcess[str]":
+        line = [sys.executable, "-c", WITHOUT_NETWORK, *map(str, command)]
+        env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert not [told for told in TOLD if told in done.stderr], done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def exported(
+    saved: Path, english: Corpus, without_network: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     """Export `saved` by the command, a process of its own; return how it ended, and the folder that it wrote."""
     folder = tmp_path_factory.mktemp("exported")
     valid = [json.dumps({"text": text, "label": label}) for text, label in zip(*english.valid, strict=True)]
     (folder / "valid.jsonl").write_text("\n".join(valid), encoding="utf-8")
     command = ["export", saved, folder / "valid.jsonl", "-o", folder / "model", "--dtype", "int8", "--tolerance", "5"]
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_NETWORK, *map(str, command)],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = without_network(*command)
     return done, folder / "model"
 
 

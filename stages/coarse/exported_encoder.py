@@ -8,8 +8,10 @@ import hashlib
 import json
 import logging
 import os
+import sys
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -26,6 +28,7 @@ from stages.coarse.segment_encoder import SegmentEncoder, unit_means
 Dtype: TypeAlias = Literal["float32", "bfloat16", "int8"]
 GRAPH, WEIGHTS, DESCRIPTION = "openvino_model.xml", "openvino_model.bin", "exported.json"
 FILES = (GRAPH, WEIGHTS, RULES, DESCRIPTION)
+TELEMETRY = "openvino_telemetry"
 INPUTS, STATES = ("input_ids", "attention_mask"), "last_hidden_state"
 SIZE = Annotated[int, Field(ge=1, lt=2**31)]
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -77,7 +80,7 @@ class ExportedEncoder(SegmentEncoder):
 
     def __init__(self, folder: Path, *, name: str | None = None) -> None:
         name = str(folder) if name is None else name
-        need("openvino", "tokenizers", what="an exported encoder stands on OpenVINO with tokenizers")
+        need_openvino("tokenizers", what="an exported encoder stands on OpenVINO with tokenizers")
         check_growth(name, folder)
         try:
             self._files = {file: (folder / file).read_bytes() for file in FILES}
@@ -168,8 +171,34 @@ class ExportedEncoder(SegmentEncoder):
             )
 
 
+def need_openvino(*others: str, what: str) -> None:
+    """Import OpenVINO, and other libraries that stand on it, without what they send; see `hierarchy.errors.need`."""
+    with without_telemetry():
+        need("openvino", *others, what=what)
+
+
+@contextmanager
+def without_telemetry() -> Iterator[None]:
+    """Let ``openvino_telemetry`` count as not installed: what is imported goes on with a stub, and sends nothing.
+
+    OpenVINO tells Google Analytics as soon as it is imported, from a fork of this process, with all its threads' locks.
+    """
+    before = sys.modules.get(TELEMETRY)
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # what import takes for "not there"
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules[TELEMETRY]
+        else:
+            sys.modules[TELEMETRY] = before
+
+
 def computes(dtype: Dtype) -> bool:
-    """Whether this processor computes in a dtype natively. Without VNNI it has int8, and gains little by it."""
+    """Whether this processor computes in a dtype natively. Without VNNI it has int8, and gains little by it.
+
+    OpenVINO was imported before, see `need_openvino`.
+    """
     from openvino import Core
 
     capability = {"float32": "FP32", "bfloat16": "BF16", "int8": "INT8"}[dtype]

@@ -6,7 +6,6 @@ to Google Analytics through ``openvino_telemetry``: here it counts as not instal
 
 import json
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from hierarchy.embedding.pretrained import only_errors
-from hierarchy.errors import EncoderError, first_line, need
+from hierarchy.errors import EncoderError, first_line
 from stages.coarse.chunks import padded_ids
 from stages.coarse.encoder import Encoder
 from stages.coarse.exported_encoder import (
@@ -30,11 +29,12 @@ from stages.coarse.exported_encoder import (
     Dtype,
     ExportedEncoder,
     computes,
+    need_openvino,
+    without_telemetry,
 )
 from stages.coarse.fast_tokenizer import RULES
 
 SEGMENTS = 300  # of mixed length, on which int8 is fitted
-TELEMETRY = "openvino_telemetry"
 EXPORTERS = ("openvino", "nncf", "transformers", "torch")  # whose versions decide the numbers
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -60,10 +60,8 @@ def export_encoder(encoder: Encoder, folder: Path, *, dtype: Dtype, segments: Se
     MissingLibraryError
         OpenVINO or NNCF is not installed.
     """
+    check_exportable(dtype)
     with without_telemetry():
-        need("openvino", *(["nncf"] if dtype == "int8" else []), what=f"an export in {dtype} is made by OpenVINO")
-        if not computes(dtype):
-            raise EncoderError(f"this processor does not compute in {dtype}: export float32, or on another machine")
         with _quiet():
             try:
                 graph = _graph(encoder)
@@ -78,23 +76,16 @@ def export_encoder(encoder: Encoder, folder: Path, *, dtype: Dtype, segments: Se
     return ExportedEncoder(folder)
 
 
+def check_exportable(dtype: Dtype) -> None:
+    """Refuse what cannot be exported here; raises as `export_encoder`."""
+    need_openvino(*["nncf"] * (dtype == "int8"), what="an export is made by OpenVINO (int8 with NNCF)")
+    if not computes(dtype):
+        raise EncoderError(f"this processor does not compute in {dtype}: export float32, or on another machine")
+
+
 def export_versions(dtype: Dtype) -> dict[str, str]:
     """Versions of the libraries that made an export."""
     return {name: version(name) for name in EXPORTERS if name != "nncf" or dtype == "int8"}
-
-
-@contextmanager
-def without_telemetry() -> Iterator[None]:
-    """Let ``openvino_telemetry`` count as not installed: its users go on with a stub, and nothing is sent."""
-    before = sys.modules.get(TELEMETRY)
-    sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # what import takes for "not there"
-    try:
-        yield
-    finally:
-        if before is None:
-            del sys.modules[TELEMETRY]
-        else:
-            sys.modules[TELEMETRY] = before
 
 
 @contextmanager

@@ -36,6 +36,12 @@ def test_the_command_compares_and_writes_without_the_network(exported, english):
     assert "openvino computes the encoder in int8" in (folder / "README.md").read_text(encoding="utf-8")
 
 
+def test_an_export_is_read_without_the_network(exported, without_network):
+    """`import openvino` alone would tell Google Analytics, from a fork of this process."""
+    pytest.importorskip("openvino_telemetry")
+    assert "kitchen" in without_network("predict", exported[1], "--text", "kettle boil water").stdout
+
+
 def test_it_answers_much_as_before(exported, fitted, english):
     model = HierarchicalClassifier.from_pretrained(exported[1])
     answers, before = (one.predict_proba(english.test[0]) for one in (model, fitted))
