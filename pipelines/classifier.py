@@ -192,7 +192,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, texts: Texts) -> np.ndarray:
         """Return the most probable fine label of each document, (documents,) of `classes_`."""
-        return self.classes_[self.predict_proba(texts).argmax(1)]
+        best = self.predict_proba(texts).argmax(1)  # which says so where nothing is fitted
+        return self.classes_[best]
 
     def predict_proba(self, texts: Texts) -> np.ndarray:
         """Return the probability of each fine label, (documents, fine labels) float32; columns are as in `classes_`."""
