@@ -61,9 +61,9 @@ def test_explanations_come_by_attention(running: Process):
 @pytest.mark.parametrize(
     ("body", "refusal"),
     [
-        (b'{"texts": ["' + b"x" * (2 << 20) + b'"]}', 413),
+        (b'{"texts": ["' + b"x" * (3 << 19) + b'"]}', 413),
         (json.dumps({"texts": ["kettle"] * 11}).encode(), 413),
-        (b'{"texts": ["kettle"', 422),
+        (b'{"texts": ["kettle"', 400),
         (b'{"texts": 3}', 422),
         (b'{"text": null}', 422),
         (b"", 422),
