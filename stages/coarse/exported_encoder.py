@@ -214,7 +214,11 @@ def _compiled(files: Mapping[str, bytes], dtype: Dtype) -> Any:
     from openvino import Core
 
     core = Core()
-    graph = core.read_model(files[GRAPH], files[WEIGHTS])
+    try:
+        graph = core.read_model(files[GRAPH], files[WEIGHTS])
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]  # the lines before it are places in the source of OpenVINO
+        raise EncoderError(reason) from error
     names = {name for port in graph.inputs for name in port.get_names()}
     if names != set(INPUTS) or [STATES in port.get_names() for port in graph.outputs] != [True]:
         raise EncoderError(f"{GRAPH} does not turn {' and '.join(INPUTS)} into {STATES}")

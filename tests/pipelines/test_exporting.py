@@ -117,9 +117,9 @@ def damaged(folder, name, content):
 @pytest.mark.parametrize(
     ("file", "content", "told"),
     [
-        ("openvino_model.xml", b"<net>", "cannot be loaded"),
+        ("openvino_model.xml", b"<net>", r"cannot be loaded \(Unable to read the model"),
         ("openvino_model.xml", b"", "cannot be loaded"),
-        ("openvino_model.bin", b"", "cannot be loaded"),
+        ("openvino_model.bin", b"", r"cannot be loaded \(Incorrect weights in bin file"),
         ("tokenizer.json", b"{}", "cannot be loaded"),
         ("exported.json", b"[]", "cannot be loaded"),
         ("exported.json", b'{"dtype": "int4"}', "cannot be loaded"),
