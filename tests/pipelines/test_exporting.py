@@ -1,6 +1,7 @@
 """An exported model: what it answers, what the gate lets through, what falls, and what it needs no more."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.given import check_labels
 from pipelines.exporting import export_model
 from stages.coarse.chunks import alike
+from stages.coarse.exported_encoder import ExportedEncoder
 from stages.coarse.segment_encoder import SegmentEncoder
 
 
@@ -146,6 +148,23 @@ def test_other_files_of_the_runtime_have_no_place_in_a_model(exported, tmp_path)
     damaged(folder, "encoder/extension.so", b"\x7fELF")
     with pytest.raises(ArtifactError, match=r"extension\.so"):
         HierarchicalClassifier.from_pretrained(folder)
+
+
+def test_an_operation_of_somebody_else_is_refused(exported, tmp_path):
+    folder = Path(shutil.copytree(exported[1], tmp_path / "model"))
+    graph = (folder / "encoder" / "openvino_model.xml").read_bytes()
+    foreign = graph.replace(b'type="MatMul" version="opset1"', b'type="Evil" version="evil"', 1)
+    assert foreign != graph
+    damaged(folder, "encoder/openvino_model.xml", foreign)
+    with pytest.raises(ArtifactError, match="Evil"):
+        HierarchicalClassifier.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(("said", "threads"), [("1", 1), ("1,4", 1), ("9999", os.cpu_count())])
+def test_it_takes_as_many_threads_as_torch_would(exported, monkeypatch, said, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    graph = ExportedEncoder(exported[1] / "encoder")._request.get_compiled_model()
+    assert graph.get_property("INFERENCE_NUM_THREADS") == threads
 
 
 class Noisy(SegmentEncoder):
