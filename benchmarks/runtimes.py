@@ -63,21 +63,23 @@ def main() -> None:
 
 def measure(options: argparse.Namespace, data: DataSet, run: Path) -> dict[str, Any]:
     """Return all figures, JSON-ready."""
-    folders = {"torch auto": options.model or run / f"model-{options.dataset}"}
-    trained, _ = load_model(folders["torch auto"])
+    has_bf16 = "bf16" in " ".join(processor_flags())  # else torch's auto is float32
+    source = options.model or run / f"model-{options.dataset}"
+    folders = {f"torch {'auto' if has_bf16 else 'float32'}": source}
+    trained, _ = load_model(source)
     held = held_out(data, trained)
-    for dtype in ("float32", "bfloat16", "int8"):
-        if dtype == "bfloat16" and "bf16" not in " ".join(processor_flags()):
-            continue
+    for dtype in ("float32", *["bfloat16"] * has_bf16, "int8"):
         folders[f"openvino {dtype}"] = exported(trained, held, dtype, run / f"export-{options.dataset}-{dtype}")
-    models = {name: load_model(folder)[0] for name, folder in folders.items()}
-    models = {"torch float32": in_float32(folders["torch auto"]), **models}
+    models = {"torch float32": in_float32(source)}
+    models |= {name: load_model(folder)[0] for name, folder in folders.items() if name not in models}
     texts = some_texts(models["torch float32"], data.test.texts, options.tokens)
     figures: dict[str, Any] = {
         "flags": processor_flags(),
         "documents": len(texts),
         "test_documents": len(data.test.texts),
-        "sides": {name: {**accuracy(model, data.test), **on_disk(folders, name)} for name, model in models.items()},
+        "sides": {
+            name: {**accuracy(model, data.test), **on_disk(folders.get(name, source))} for name, model in models.items()
+        },
         "rounds": [],
     }
     tokens, sides = speed_sides(models, texts)
@@ -179,9 +181,8 @@ def accuracy(model: "Model", test: "Documents") -> dict[str, float]:
     return {"accuracy": float(right.mean()), "ece": expected_calibration_error(probabilities.max(1), right)}
 
 
-def on_disk(folders: Mapping[str, Path], name: str) -> dict[str, float]:
+def on_disk(folder: Path) -> dict[str, float]:
     """Return the size of a model in megabytes."""
-    folder = folders.get(name, folders["torch auto"])
     return {"disk_mb": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6}
 
 
