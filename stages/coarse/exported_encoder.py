@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from hierarchy.embedding.pretrained import is_panic
 from hierarchy.errors import EncoderError, first_line, need
 from stages.coarse.chunks import ON_PROCESSOR, alike, padded_ids, unit_places
 from stages.coarse.encoder_files import check_growth
@@ -81,8 +82,8 @@ class ExportedEncoder(SegmentEncoder):
     def __init__(self, folder: Path, *, name: str | None = None) -> None:
         name = str(folder) if name is None else name
         need_openvino("tokenizers", what="an exported encoder stands on OpenVINO with tokenizers")
-        check_growth(name, folder)
         try:
+            check_growth(name, folder)
             self._files = {file: (folder / file).read_bytes() for file in FILES}
             self.description = Description.model_validate_json(self._files[DESCRIPTION])
             self.tokenizer = FastTokenizer.from_json(
@@ -91,7 +92,9 @@ class ExportedEncoder(SegmentEncoder):
                 unk_token_id=self.description.unk_token_id,
             )
             self._request = _compiled(self._files, self.description.dtype).create_infer_request()
-        except Exception as error:  # pydantic, the system, tokenizers and OpenVINO have no common one
+        except BaseException as error:  # pydantic, the system, tokenizers and OpenVINO have no common one
+            if not isinstance(error, Exception) and not is_panic(error):
+                raise
             raise EncoderError(f"encoder {name!r} cannot be loaded ({first_line(error)}): export it again") from error
         self.pooling = self.description.pooling
         self._one_by_one = threading.Lock()
