@@ -327,7 +327,7 @@ def many(english, tmp_path):
 
 def wait_for_parts(process, parts, least):
     deadline = time.monotonic() + 60
-    while len(list(parts.glob("*.parquet"))) < least:
+    while len(list(parts.glob("*.jsonl"))) < least:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -341,7 +341,7 @@ def test_a_killed_prediction_goes_on_without_a_line_twice_or_missing(model, many
     killed.kill()
     killed.communicate()
     assert not out.exists()
-    done = len(list(parts.glob("*.parquet")))
+    done = len(list(parts.glob("*.jsonl")))
 
     interrupted = start("predict", model, many, "-o", out)
     wait_for_parts(interrupted, parts, done + 2)

@@ -8,8 +8,7 @@ from pipelines.settings import Settings
 from pipelines.training import neural
 from pipelines.training.neural import NO_MATTER, training_key
 from stages import features
-from stages.coarse import encoder as encoder_module
-from stages.coarse import segments
+from stages.coarse import segment_encoder, segments
 from stages.coarse.encoder import Encoder
 from stages.label_space import LabelSpace
 
@@ -95,7 +94,7 @@ def test_what_settings_stand_for_counts_by_its_content(key, loaded, tiny_encoder
         (neural, "TRAINING_VERSION"),
         (segments, "WINDOWS_VERSION"),
         (segments, "TOKENS_VERSION"),
-        (encoder_module, "ENCODING_VERSION"),
+        (segment_encoder, "ENCODING_VERSION"),
     ],
 )
 def test_code_counts(key, monkeypatch, place, name):
