@@ -24,8 +24,8 @@ from stages.run_folder import cache_key, texts_digest
 HOUSE = Path(__file__).parents[2]
 PACKAGES = ("hierarchy", "stages", "pipelines")
 LIBRARIES = (
-    "accelerate", "numpy", "optuna", "scikit-learn", "scipy", "sentence-transformers", "tokenizers", "torch",
-    "transformers",
+    "accelerate", "numpy", "openvino", "optuna", "scikit-learn", "scipy", "sentence-transformers", "tokenizers",
+    "torch", "transformers",
 )  # fmt: skip
 
 
