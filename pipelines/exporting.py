@@ -151,8 +151,8 @@ def export_model(
     before, after, cosines = _read(model, exported, documents.texts)
     how = {"routing": routing, "beam": beam}
     router = fit_router(model.router, after, targets)
-    compared = _compared(model.router, before, after, targets, how, cosines)
-    compared = replace(compared, **_speeds(neural, exported, documents.texts))
+    speeds = _speeds(neural, exported, documents.texts)
+    compared = _compared(model.router, before, after, targets, how, cosines, speeds)
     _tell(compared, dtype)
     if compared.points_lost > tolerance:
         raise DataError(_refusal(compared, dtype, tolerance))
@@ -192,13 +192,8 @@ def _exported(neural: NeuralFeatures, texts: Sequence[str], dtype: Dtype) -> Neu
         encoder=own,
         fine_encoders=None if neural.fine_encoders is None else [found[encoder] for encoder in neural.fine_encoders],
         segmenter=segmenter if cut.opinion is None else segmenter.asking(cut.opinion),
-        document_model=_in_numpy(neural),
+        document_model=ArrayDocumentModel(neural.document_model.state(), heads=neural.document_model.heads),
     )
-
-
-def _in_numpy(neural: NeuralFeatures) -> ArrayDocumentModel:
-    model = neural.document_model
-    return model if isinstance(model, ArrayDocumentModel) else ArrayDocumentModel(model.state(), heads=model.heads)
 
 
 def _of_torch(encoder: "SegmentEncoder") -> "Encoder":
@@ -218,7 +213,7 @@ def _read(model: Model, exported: NeuralFeatures, texts: Sequence[str]) -> tuple
         some = texts[start:end]
         segments = neural.segments(some)
         old, new = neural.encode(segments), exported.encode(segments)
-        ngrams = None if extractor.vectorizer is None else extractor.vectorizer.transform(some)
+        ngrams = extractor.ngrams(some)
         inputs = [extractor.inputs(some, one.read(own), ngrams=ngrams) for one, own in ((neural, old), (exported, new))]
         parts.append((*inputs, _cosines(old[neural.encoder], new[exported.encoder])))  # type: ignore[arg-type]
     before, after, cosines = zip(*parts, strict=True)
@@ -234,8 +229,9 @@ def _cosines(one: UnitVectors, other: UnitVectors) -> np.ndarray:
 
 
 def _compared(
-    router: Router, before: Inputs, after: Inputs, targets: np.ndarray, how: Mapping[str, Any], cosines: np.ndarray
-) -> ExportComparison:
+    router: Router, before: Inputs, after: Inputs, targets: np.ndarray, how: Mapping[str, Any], cosines: np.ndarray,
+    speeds: Mapping[str, float],
+) -> ExportComparison:  # fmt: skip
     known = np.flatnonzero(targets >= 0)
     old = router.route(before, **how).probabilities[known]
     new = np.empty_like(old)
@@ -254,8 +250,7 @@ def _compared(
         change=paired_bootstrap(right, was_right),
         ece=expected_calibration_error(new.max(1), right),
         ece_before=expected_calibration_error(old.max(1), was_right),
-        tokens_per_second=0.0,
-        tokens_per_second_before=0.0,
+        **speeds,
     )
 
 

@@ -24,7 +24,7 @@ from hierarchy.errors import EncoderError, first_line, need
 from stages.coarse.chunks import ON_PROCESSOR, alike, padded_ids, unit_places
 from stages.coarse.encoder_files import check_growth
 from stages.coarse.fast_tokenizer import RULES, FastTokenizer
-from stages.coarse.segment_encoder import SegmentEncoder, unit_means
+from stages.coarse.segment_encoder import SegmentEncoder
 
 Dtype: TypeAlias = Literal["float32", "bfloat16", "int8"]
 GRAPH, WEIGHTS, DESCRIPTION = "openvino_model.xml", "openvino_model.bin", "exported.json"
@@ -139,7 +139,7 @@ class ExportedEncoder(SegmentEncoder):
                 ids, mask = padded_ids([input_ids[i] for i in some], self.pad_id)
                 bounds, there, index = unit_places(lengths[some], units[some], first_units[some])
                 hidden = self._states(ids, mask)
-                pooled = hidden[:, 0] if self.pooling == "cls" else unit_means(hidden, bounds, there)
+                pooled = hidden[:, 0] if self.pooling == "cls" else _unit_means(hidden, bounds, there)
                 vectors[index] = pooled.clip(-largest, largest)
         return vectors
 
@@ -236,3 +236,26 @@ def _threads() -> int:
     """As many as ``OMP_NUM_THREADS`` says, which torch and NumPy follow and OpenVINO does not; 0 is all cores."""
     said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return min(int(said), os.cpu_count() or 1) if said.isdecimal() else 0
+
+
+def _unit_means(hidden: np.ndarray, bounds: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Mean of the states of each unit's tokens.
+
+    Parameters
+    ----------
+    hidden
+        (segments, tokens, hidden) float32.
+    bounds
+        (segments, most units + 1) where each unit begins and the last one ends.
+    there
+        (segments, most units) bool, which units there are.
+
+    Returns
+    -------
+    numpy.ndarray
+        (units of all segments, hidden) float32.
+    """
+    place = np.arange(hidden.shape[1])
+    inside = (place >= bounds[:, :-1, None]) & (place < bounds[:, 1:, None])  # (segments, units, tokens)
+    sums = inside.astype(np.float32) @ hidden  # (segments, units, hidden)
+    return np.asarray(sums[there] / np.diff(bounds)[there][:, None], dtype=np.float32)

@@ -131,26 +131,3 @@ class SegmentEncoder(ABC):
         segments = segmenter(texts)
         vectors = self.encode(segments.input_ids, segments.units)
         return mean_vectors(vectors.astype(np.float32), segments.counts)
-
-
-def unit_means(hidden: np.ndarray, bounds: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Mean of the states of each unit's tokens.
-
-    Parameters
-    ----------
-    hidden
-        (segments, tokens, hidden) float32.
-    bounds
-        (segments, most units + 1) where each unit begins and the last one ends.
-    there
-        (segments, most units) bool, which units there are.
-
-    Returns
-    -------
-    numpy.ndarray
-        (units of all segments, hidden) float32.
-    """
-    place = np.arange(hidden.shape[1])
-    inside = (place >= bounds[:, :-1, None]) & (place < bounds[:, 1:, None])  # (segments, units, tokens)
-    sums = inside.astype(np.float32) @ hidden  # (segments, units, hidden)
-    return np.asarray(sums[there] / np.diff(bounds)[there][:, None], dtype=np.float32)
