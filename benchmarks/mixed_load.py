@@ -30,7 +30,7 @@ OVERSIZED_BYTES, OVERSIZED_TEXTS = 9 << 20, 1_001
 LOST, GONE = -1, 0  # in place of a status: no answer came, or none was waited for
 EXPECTED = {kind: {200} for kind in KINDS} | {"invalid": {400, 422}, "oversized": {413}, "cancelled": {GONE}}
 BUSY = {429, 503}  # may be the answer to anything
-BOUNDS = {"float32": 1e-5, "bfloat16": 0.03}
+BOUNDS = {"float32": 1e-5, "bfloat16": 0.03, "int8": 1e-3}
 ROUNDING = 1e-6  # answers have six digits
 EVERY = 0.5  # seconds between two looks at the memory
 

@@ -42,14 +42,19 @@ def main() -> None:
         sys.exit(f"there is no model in {folder}: run real_data.py {options.dataset} first, or name one with --model")
     from pipelines.model.artifact.loading import load_model
     from pipelines.serving.served_model import ENCODERS
+    from stages.coarse.exported_encoder import ExportedEncoder
 
     texts = load_data(options.dataset, options.data, cache=options.run / "documents").test.texts
     texts = [texts[place] for place in np.random.default_rng(0).permutation(len(texts))[: options.documents]]
     model, _ = load_model(folder)
-    neural = model.extractor.neural
-    dtype = "bfloat16" if neural is not None and neural.encoder.vector_type == np.float16 else "float32"
+    reader = model.extractor.neural and model.extractor.neural.encoder
+    dtype = "bfloat16" if reader is not None and reader.vector_type == np.float16 else "float32"
+    encoder = ENCODERS.get(model.settings.encoder, Path(model.settings.encoder).name)
+    if isinstance(reader, ExportedEncoder):
+        dtype = reader.description.dtype
+        encoder = f"{encoder} by {reader.description.runtime} in {dtype}"
     figures: dict[str, Any] = {
-        "encoder": ENCODERS.get(model.settings.encoder, Path(model.settings.encoder).name),
+        "encoder": encoder,
         "dtype": dtype,
         "labels": len(model.label_ids),
     }

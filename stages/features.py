@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -211,29 +211,70 @@ def cached_vectors(
     what
         Name of the work in the progress shown.
     """
-    left_out = []
-    kept_tokens = token_cache(segmenter, folder)
-
-    def read(some: Sequence[str]) -> "Segments":
-        tokens = _tokens(some, segmenter, kept_tokens, "tokens")
-        windows = segmenter.windows(some, tokens.counts)
-        left_out.append(segmenter.left_out(tokens.counts, windows))
-        return segmenter.cut(tokens, windows)
-
-    def encode(segments: "Segments") -> tuple[np.ndarray, np.ndarray]:
-        vectors = encoder.encode(segments.input_ids, segments.units, tokens_per_chunk=tokens_per_chunk)
-        return vectors, segments.counts
-
-    vectors = vector_cache(encoder, segmenter, folder).shards(texts, encode, read=read, what=what)
-    _warn_of_dropped(what, segmenter, left_out)
+    kept = token_cache(segmenter, folder)
+    making = _Making(encoder, segmenter, tokens_per_chunk, lambda some: _tokens(some, segmenter, kept, "tokens"))
+    vectors = vector_cache(encoder, segmenter, folder).shards(texts, making.encode, read=making.read, what=what)
+    warn_of_left_out(what, segmenter, making.left_out)
     return UnitVectors(vectors)
 
 
-def _tokens(texts: Sequence[str], segmenter: "Segmenter", cache: ShardCache, what: str) -> DocumentArrays:
-    def joined(tokens: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        return np.concatenate(tokens), np.array([len(ids) for ids in tokens])
+def vector_maker(
+    encoder: "SegmentEncoder", segmenter: "Segmenter", tokens_per_chunk: int | Literal["auto"], folder: Path
+) -> Callable[[Sequence[str]], np.ndarray]:
+    """Return what makes the tokens and vectors of one shard's texts, and counts what is left out of them.
 
-    return DocumentArrays(cache.shards(texts, joined, read=segmenter.tokens, what=what))
+    Parameters
+    ----------
+    encoder, segmenter, tokens_per_chunk
+        How they are encoded.
+    folder
+        Run folder.
+
+    Returns
+    -------
+    Callable
+        Texts to (3,) numbers, as `Segmenter.left_out` counts them; none of a shard that was there.
+    """
+    tokens, vectors = token_cache(segmenter, folder), vector_cache(encoder, segmenter, folder)
+
+    def read_tokens(texts: Sequence[str]) -> DocumentArrays:
+        return DocumentArrays([tokens.shard(texts, _joined, read=segmenter.tokens)])
+
+    def made(texts: Sequence[str]) -> np.ndarray:
+        making = _Making(encoder, segmenter, tokens_per_chunk, read_tokens)
+        vectors.shard(texts, making.encode, read=making.read)
+        return sum(making.left_out, np.zeros(3, dtype=np.int64))
+
+    return made
+
+
+@dataclass(frozen=True)
+class _Making:
+    """Reads the texts of one shard after the other and encodes them; what `max_segments` leaves out is counted."""
+
+    encoder: "SegmentEncoder"
+    segmenter: "Segmenter"
+    tokens_per_chunk: int | Literal["auto"]
+    tokens: Callable[[Sequence[str]], DocumentArrays]
+    left_out: list[np.ndarray] = field(default_factory=list)
+
+    def read(self, texts: Sequence[str]) -> "Segments":
+        tokens = self.tokens(texts)
+        windows = self.segmenter.windows(texts, tokens.counts)
+        self.left_out.append(self.segmenter.left_out(tokens.counts, windows))
+        return self.segmenter.cut(tokens, windows)
+
+    def encode(self, segments: "Segments") -> tuple[np.ndarray, np.ndarray]:
+        chunk = self.tokens_per_chunk
+        return self.encoder.encode(segments.input_ids, segments.units, tokens_per_chunk=chunk), segments.counts
+
+
+def _tokens(texts: Sequence[str], segmenter: "Segmenter", cache: ShardCache, what: str) -> DocumentArrays:
+    return DocumentArrays(cache.shards(texts, _joined, read=segmenter.tokens, what=what))
+
+
+def _joined(tokens: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate(tokens), np.array([len(ids) for ids in tokens])
 
 
 def token_cache(segmenter: "Segmenter", folder: Path) -> ShardCache:
@@ -276,10 +317,11 @@ def warn_of_dropped_tokens(
     what
         What the documents are, for the message.
     """
-    _warn_of_dropped(what, segmenter, [segmenter.left_out(lengths, windows)])
+    warn_of_left_out(what, segmenter, [segmenter.left_out(lengths, windows)])
 
 
-def _warn_of_dropped(what: str, segmenter: "Segmenter", left_out: Sequence[np.ndarray]) -> None:
+def warn_of_left_out(what: str, segmenter: "Segmenter", left_out: Sequence[np.ndarray]) -> None:
+    """Say what `max_segments` leaves out, by the sum of what `Segmenter.left_out` has counted."""
     tokens, dropped, documents = sum(left_out, np.zeros(3, dtype=np.int64))
     if dropped:
         logger.warning(

@@ -82,7 +82,7 @@ def open_parts(folder: Path, *, restart: bool = False) -> bool:
     state = _state(folder)
     if state is not None and state.run is not None and not restart:
         return False
-    if not restart and any(_is_shard(entry) for entry in folder.iterdir()):
+    if not restart and any(is_shard(entry) for entry in folder.iterdir()):
         logger.warning("%s: nothing says to which run the shards in it belong; they are made anew", folder)
     _clear(folder)
     return True
@@ -113,7 +113,12 @@ def claim_parts(folder: Path, run: dict[str, Any]) -> None:
 def write_shard(answers: Iterable[Mapping[str, Any]], folder: Path, place: int) -> Path:
     """Write the shard at a place, JSON lines, whole or not at all, and return its file."""
     content = "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers).encode()
-    file = folder / f"{place:05d}-{_hash(place, content)}.jsonl"
+    return write_content(content, folder, place, ".jsonl")
+
+
+def write_content(content: bytes, folder: Path, place: int, suffix: str) -> Path:
+    """Do the same with what the shard's file is to hold."""
+    file = folder / f"{place:05d}-{_hash(place, content)}{suffix}"
     try:
         write_whole(file, content)
     except OSError as error:
@@ -121,10 +126,15 @@ def write_shard(answers: Iterable[Mapping[str, Any]], folder: Path, place: int) 
     return file
 
 
+def is_shard(entry: Path) -> bool:
+    """Whether a file has the name of a shard."""
+    return _SHARD.fullmatch(entry.name) is not None and entry.is_file() and not entry.is_symlink()
+
+
 def whole_shards(folder: Path) -> dict[int, Path]:
     """Return the shards that are there, by their places; what was damaged is removed, with a line in the log."""
     found: dict[int, Path] = {}
-    for file in filter(_is_shard, sorted(folder.iterdir())):
+    for file in filter(is_shard, sorted(folder.iterdir())):
         content = _content(file)
         if content is None:
             logger.warning("%s is damaged and is made anew", file)
@@ -197,11 +207,7 @@ def _is_ours(entry: Path, *, marked: bool) -> bool:
         return marked and entry.name == HUB and entry.parent.name == TABLE
     if entry.parent.name == TABLE and _OF_TABLE.fullmatch(entry.name):
         return entry.is_file()
-    return entry.is_file() and (is_left_over(entry.name) or _is_shard(entry) or _is_old(entry))
-
-
-def _is_shard(entry: Path) -> bool:
-    return _SHARD.fullmatch(entry.name) is not None and entry.is_file() and not entry.is_symlink()
+    return entry.is_file() and (is_left_over(entry.name) or is_shard(entry) or _is_old(entry))
 
 
 def _is_old(file: Path) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from scripts import run
 
 
+@pytest.mark.slow
 def test_serving_measures_and_loads(
     data: str, fitted_lexical: Any, tmp_path: Path, benchmarks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

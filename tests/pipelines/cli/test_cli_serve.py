@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import cycle
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +92,8 @@ class Proxy(ThreadingHTTPServer):
 
     def __init__(self, ports: list[int]) -> None:
         super().__init__(("127.0.0.1", 0), Forward)
-        self.ports = cycle(ports)
-        self.tries = len(ports)
+        self.ports = ports
+        self.turns = count()
 
 
 class Forward(BaseHTTPRequestHandler):
@@ -101,8 +101,9 @@ class Forward(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        for _ in range(self.server.tries):
-            service = http.client.HTTPConnection("127.0.0.1", next(self.server.ports), timeout=60)
+        first = next(self.server.turns) % len(self.server.ports)  # each port once, whatever other requests do
+        for port in self.server.ports[first:] + self.server.ports[:first]:
+            service = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             try:
                 service.request("POST", self.path, body, dict(self.headers))
                 response = service.getresponse()
@@ -289,7 +290,7 @@ def test_two_processes_behind_a_proxy_are_one_service(folder: Path, tmp_path: Pa
         assert [*clients.map(work, range(60))] == [(200, right, 201)] * 60
     written = [json.loads(line)["text"].split()[0] for line in corrections.read_text(encoding="utf-8").splitlines()]
     assert sorted(map(int, written)) == [*range(60)]
-    assert [service.end() for service in services] == [0, 0]
+    assert [services[0].process.wait(60), services[1].end()] == [0, 0]
     assert all("POST /predict 200" in service.log.read_text(encoding="utf-8") for service in services)
     proxy.shutdown()
     proxy.server_close()

@@ -34,6 +34,7 @@ def running(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     assert "Traceback" not in process.log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_sixty_clients_at_once_get_each_its_own_answers(running: Process, exported: Any, lengths: list[str]):
     """Texts of every length, from none to thousands of words, one to four in a request."""
     right = list(answers(HierarchicalClassifier.from_pretrained(exported[1]).model_, lengths))
