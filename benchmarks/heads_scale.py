@@ -4,7 +4,8 @@ Vectors are clustered: a group's centre, a label's centre beside it, and noise; 
 some are near each other and get confused. Documents have n-grams of their label, of their group and of none. Labels
 have a long tail. Everything is drawn from one seed.
 
-Example: python benchmarks/heads_scale.py --labels 600 --groups 30 --documents 200000
+Example: python benchmarks/heads_scale.py --labels 20000 --groups 200 --documents 200000
+         python benchmarks/heads_scale.py --labels 600 --groups 30 --documents 200000
          python benchmarks/heads_scale.py --labels 20 --groups 4 --documents 2000 --vocabulary 5000
 """
 
@@ -64,7 +65,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """
     from pipelines.config import load_config
     from pipelines.training.heads import fit_heads, probe_confusion
-    from stages.fine.rows import Problem, Rows, plan_problems
+    from stages.fine.negatives import Problem, plan_problems
+    from stages.fine.rows import Rows
     from stages.label_space import LabelSpace
     from stages.progress import Clock
 
@@ -96,7 +98,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 fitted[what] = Rows.stack(heads)
     minutes = {step: round(spent / 60, 3) for step, spent in clock.seconds.items()}
     counted = sum(spent for step, spent in clock.seconds.items() if "not counted" not in step)
-    sizes = [len(y) if p.documents is None else len(p.documents) for p in problems]
+    sizes = [len(y) if p.weights is None else np.count_nonzero(p.weights) for p in problems]
     right = np.bincount(groups, minlength=options.groups) / len(groups)
     return {
         "minutes": minutes | {"together": round(counted / 60, 3)},

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,6 +45,11 @@ class LabelSpace:
     def under(self, group: int) -> slice:
         """Columns of the labels of a group."""
         return slice(*np.searchsorted(self.group_of, [group, group + 1]).tolist())
+
+    @cached_property
+    def group_sizes(self) -> np.ndarray:
+        """(groups,) labels of each group."""
+        return np.bincount(self.group_of, minlength=len(self.group_ids))
 
     def targets(self, labels: Sequence[str]) -> np.ndarray:
         """(documents,) place of each label; -1 where it had no training document."""

@@ -55,7 +55,7 @@ class Probe:
         groups = int(group_of.max()) + 1
         counts = np.zeros((groups, groups))
         np.add.at(counts, (group_of[self.targets], group_of[self.best[:, 0]]), 1)
-        return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+        return _shares(counts)
 
     def routing_recall(self, group_of: np.ndarray, k: int) -> float:
         """Share of documents whose group is among the k best; a group is as good as its best label.
@@ -147,6 +147,37 @@ def probe_labels(X: np.ndarray, targets: np.ndarray, n_labels: int, n_folds: int
     counts = np.bincount(targets, minlength=n_labels)
     confusion /= np.maximum(counts, 1).astype(np.float32)[:, None]
     return Probe(targets, best, scores, confusion)
+
+
+def probe_groups(
+    X: np.ndarray, targets: np.ndarray, group_of: np.ndarray, n_folds: int = 5, random_state: int = 0
+) -> np.ndarray:
+    """Return the group confusion of the probe of the labels, without all else that `probe_labels` finds.
+
+    Nothing in it grows with the square of the labels, so that it serves tens of thousands of them.
+
+    Parameters
+    ----------
+    X, targets, n_folds, random_state
+        As for `probe_labels`.
+    group_of
+        The group of each label, shape (labels,).
+
+    Returns
+    -------
+    np.ndarray
+        (groups, groups) as `Probe.group_confusion` has it.
+    """
+    groups = int(group_of.max()) + 1
+    counts = np.zeros((groups, groups))
+    for rows, part in _held_out(X, targets, n_folds, random_state, len(group_of)):
+        best = part.astype(np.float32).argmax(axis=1)
+        np.add.at(counts, (group_of[targets[rows]], group_of[best]), 1)
+    return _shares(counts)
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
 
 def _held_out(

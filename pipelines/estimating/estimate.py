@@ -36,8 +36,9 @@ from pipelines.estimating.timing import of_a_sample
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
 from pipelines.training.groups import builder_of, check_placeable, document_vectors
-from stages.fine.rows import resolve_negatives
+from stages.fine.negatives import resolve_negatives
 from stages.label_space import LabelSpace
+from stages.router.fusion import documents_fused
 
 if TYPE_CHECKING:
     from pipelines.estimating.encoding import Reading
@@ -320,8 +321,9 @@ def _rows(plan: _Plan) -> Iterator[StepEstimate]:
     pace = fusion_pace(
         space, plan.vectors, None if ngrams is None else ngrams.features, margins=settings.mode == "chained"
     )
-    scores = 8 * 6 * plan.valid.documents * labels  # in float64: experts, their weighted sum, and what follows from it
-    yield StepEstimate("fusion", documents, pace.seconds(plan.valid.documents), held + scores)
+    fused = min(plan.valid.documents, documents_fused(labels))
+    scores = 8 * 6 * fused * labels  # in float64: experts, their weighted sum, and what follows from it
+    yield StepEstimate("fusion", documents, pace.seconds(fused), held + scores)
     if settings.mode == "joint" and settings.keep_neighbours:
         yield StepEstimate("vectors of training documents", "", plan.encoding(plan.train, 1), held)
 

@@ -14,8 +14,9 @@ from pipelines.estimating.sample import Sample
 from pipelines.estimating.timing import Pace, pace_of
 from pipelines.settings import Settings
 from pipelines.training.heads import fit_heads
+from stages.fine.negatives import Problem, plan_problems
 from stages.fine.ngrams import NgramVectorizer
-from stages.fine.rows import Features, Problem, Rows, plan_problems
+from stages.fine.rows import Features, Rows
 from stages.label_space import LabelSpace
 from stages.router.fusion import fit_router
 from stages.router.router import Inputs, Router

@@ -66,7 +66,7 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
     top_k
         Paths a document at most.
     """
-    top = np.argsort(-routed.probabilities, axis=1, kind="stable")[:, :top_k]
+    top = [_best(row, top_k) for row in routed.probabilities]
     of_group = model.space.group_mass(routed.probabilities)
     mass, groups = routed.beam_mass, model.space.group_of
     levels = levels_of(model, routed)
@@ -83,11 +83,24 @@ def paths_of(model: Model, routed: Routed, top_k: int) -> list[list[Prediction]]
                 read="ngrams" if routed.by_ngrams[document] else "encoder",
             )
             for label in labels
-            if routed.probabilities[document, label] > 0
             for group in [groups[label]]
         ]
         for document, labels in enumerate(top)
     ]
+
+
+def _best(probabilities: np.ndarray, top_k: int) -> np.ndarray:
+    """Return the most probable labels of a document, (at most top_k,), the best first, of equals the first.
+
+    Those with probability 0 are left out, and only those that may be among the best are sorted: after a beam most of
+    many labels have none.
+    """
+    kept = np.flatnonzero(probabilities)
+    if len(kept) > top_k:
+        least = np.partition(probabilities[kept], -top_k)[-top_k]
+        kept = kept[probabilities[kept] >= least]
+    best: np.ndarray = kept[np.argsort(-probabilities[kept], kind="stable")[:top_k]]
+    return best
 
 
 def levels_of(model: Model, routed: Routed) -> list[tuple[Level, Reason]]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from hierarchy.errors import DataError
 
@@ -150,7 +150,7 @@ def lowest_threshold(confidence: np.ndarray, right: np.ndarray, *, precision: fl
         above = int(np.searchsorted(-falling, -threshold))  # without those that are level with it
         if above < first:
             continue
-        if binom.cdf(wrong[above - 1], above, 1 - precision) > delta:
+        if bdtr(wrong[above - 1], above, 1 - precision) > delta:
             break
         found = max(threshold, 0.0)  # JSON knows no infinity; a probability above 0 is always there
     return found
@@ -167,5 +167,5 @@ def _first_test(documents: int, precision: float, delta: float) -> int | None:
     if documents < needed:
         return None
     sizes = np.arange(needed, documents // 2 + 1)
-    passes = binom.cdf(np.floor(sizes * (1 - precision) / 2), sizes, 1 - precision) <= delta
+    passes = bdtr(np.floor(sizes * (1 - precision) / 2), sizes, 1 - precision) <= delta
     return int(sizes[passes.argmax()]) if passes.any() else max(needed, documents // 2)

@@ -10,17 +10,18 @@ import numpy as np
 from safetensors.numpy import save
 from scipy import sparse
 
-from hierarchy.measuring.probe import probe_labels
+from hierarchy.measuring.probe import probe_groups
 from hierarchy.text.wording import count, some
 from pipelines.data.documents import Documents
 from pipelines.settings import Settings
 from stages.arrays import check_arrays, read_arrays, row_arrays
+from stages.fine.negatives import Problem, plan_problems
 from stages.fine.ngrams import NgramVectorizer, reduced
-from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Problem, Rows, fit_rows, plan_problems
+from stages.fine.rows import ROWS_VERSION, SOLVER, Features, Rows, fit_rows
 from stages.label_space import LabelSpace, label_ratio
 from stages.progress import progress
 from stages.router.router import Router
-from stages.run_folder import LIST, cache_key, finishing, read_finished
+from stages.run_folder import LIST, cache_key, finishing, made_once, read_finished
 
 DOCUMENTS_SHOWN, CHARACTERS_SHOWN = 3, 40  # of those in which nothing is known
 logger = logging.getLogger(f"coarsefine.{__name__}")
@@ -48,8 +49,7 @@ def probe_confusion(features: Features, targets: np.ndarray, space: LabelSpace, 
     """Group confusions of the cross-fitted probe, (groups, groups)."""
     if sparse.issparse(features):
         features = reduced(features, random_state=settings.random_state)
-    probe = probe_labels(features, targets, len(space.label_ids), random_state=settings.random_state)
-    return probe.group_confusion(space.group_of)
+    return probe_groups(features, targets, space.group_of, random_state=settings.random_state)
 
 
 def fit_heads(
@@ -62,7 +62,9 @@ def fit_heads(
 ) -> list[Rows]:
     """Fit rows problem by problem; each finished one is kept in `folder`, so a stopped run goes on after it.
 
-    With `negatives: all` a row does not depend on the groups, so that another tree finds its rows there as well.
+    With `negatives: all` a row does not depend on the groups, so that another tree finds its rows there as well: each
+    has its own file. Rows with negatives of their group share one, for tens of thousands of files would take longer
+    than the rows.
 
     Parameters
     ----------
@@ -85,24 +87,8 @@ def fit_heads(
         "prune": settings.prune if lexical else 0.0,
     }
     kept = folder / f"rows-{_features_key(features, options)}"
-    files = [[kept / f"{key}.safetensors" for key in _row_keys(problem, targets)] for problem in problems]
-    every = [file for own in files for file in own]
-    rows = {file: row for file in every if (row := _read_row(file, features.shape[1], lexical)) is not None}
-    missing, homes = [], []
-    for problem, own in zip(problems, files, strict=True):
-        absent = [place for place, file in enumerate(own) if file not in rows]
-        if absent:
-            missing.append(Problem(problem.labels[absent], problem.documents, problem.weights))
-            homes.append([own[place] for place in absent])
-    if missing:
-        logger.info("%s: %s", what, count(sum(map(len, homes)), "row"))
-        fitted = fit_rows(features, targets, missing, n_jobs=settings.n_jobs, **options)
-        for own, head in zip(homes, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
-            for place, file in enumerate(own):
-                rows[file] = head[place : place + 1]
-                with finishing(file.with_suffix(LIST), file) as (part,):
-                    part.write_bytes(save(rows[file].tensors("rows")))
-    return [Rows.stack([rows[file] for file in own]) for own in files]
+    with made_once(kept):
+        return _fit_missing(features, targets, problems, kept, what, n_jobs=settings.n_jobs, **options)
 
 
 def read_ngrams(settings: Settings, train: Documents) -> tuple[NgramVectorizer | None, Features]:
@@ -163,16 +149,53 @@ def fit_group_rows(ngrams: Features, targets: np.ndarray, space: LabelSpace, set
     return Rows.stack(fit_heads(ngrams, space.groups(targets), one_each, settings, folder, "n-gram rows of the groups"))
 
 
-def _read_row(file: Path, features: int, is_sparse: bool) -> Rows | None:
-    """Read a finished row over so many features; None where it is not there, or damaged."""
+def _files(problem: Problem, targets: np.ndarray, folder: Path) -> dict[Path, np.ndarray]:
+    """Name the files of a problem's rows, and tell the labels whose rows each holds."""
+    keys = list(_row_keys(problem, targets))
+    if problem.documents is None:
+        return {folder / f"{key}.safetensors": problem.labels[i : i + 1] for i, key in enumerate(keys)}
+    return {folder / f"{cache_key(rows=keys)[:24]}.safetensors": problem.labels}
+
+
+def _fit_missing(
+    features: Features, targets: np.ndarray, problems: Sequence[Problem], folder: Path, what: str, **options: Any
+) -> list[Rows]:
+    """Read the heads whose rows are in a folder, and fit the rows that are not."""
+    files = [_files(problem, targets, folder) for problem in problems]
+    lexical = sparse.issparse(features)
+    rows: dict[Path, Rows] = {}
+    missing, homes = [], []
+    for problem, own in zip(problems, files, strict=True):
+        found = {file: _read_rows(file, len(labels), features.shape[1], lexical) for file, labels in own.items()}
+        rows |= {file: read for file, read in found.items() if read is not None}
+        absent = {file: labels for file, labels in own.items() if file not in rows}
+        if absent:
+            labels = np.concatenate(list(absent.values()))
+            missing.append(Problem(labels, problem.documents, problem.weights))
+            homes.append(absent)
+    if missing:
+        logger.info("%s: %s", what, count(sum(len(problem.labels) for problem in missing), "row"))
+        fitted = fit_rows(features, targets, missing, **options)
+        for absent, head in zip(homes, progress(fitted, total=len(missing), what=what, unit="heads"), strict=True):
+            end = 0
+            for file, labels in absent.items():
+                start, end = end, end + len(labels)
+                rows[file] = head[start:end]
+                with finishing(file.with_suffix(LIST), file) as (part,):
+                    part.write_bytes(save(rows[file].tensors("rows")))
+    return [Rows.stack([rows[file] for file in own]) for own in files]
+
+
+def _read_rows(file: Path, rows: int, features: int, is_sparse: bool) -> Rows | None:
+    """Read so many finished rows over so many features; None where they are not there, or damaged."""
 
     def read(file: Path) -> Rows:
         tensors = read_arrays(file)
         expected = row_arrays("rows", rows="rows", columns="features", sparse=is_sparse)
-        check_arrays(tensors, expected, {"features": features, "rows": 1}, where=str(file))
+        check_arrays(tensors, expected, {"features": features, "rows": rows}, where=str(file))
         return Rows.from_tensors(tensors, "rows")
 
-    return read_finished(file, read, "it holds no row of these features")
+    return read_finished(file, read, "it holds no rows of these features")
 
 
 def _features_key(features: Features, options: Mapping[str, Any]) -> str:

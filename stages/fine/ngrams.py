@@ -7,6 +7,8 @@ symbols, emoji, punctuation. All of them are n-grams of their own, in one vocabu
 
 import re
 import unicodedata
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -176,14 +178,18 @@ class NgramVectorizer:
         The n-grams, in the order of the features.
     idf
         (n-grams,) inverse document frequencies.
+
+    Attributes
+    ----------
+    columns
+        N-gram -> its column in the features.
+    idf
+        (n-grams,) float32 inverse document frequencies, those of pairs of words times `WORD_PAIR_WEIGHT`.
     """
 
     def __init__(self, vocabulary: Iterable[str], idf: np.ndarray) -> None:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        columns = {ngram: column for column, ngram in enumerate(vocabulary)}
-        self._tfidf = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True, dtype=np.float32, vocabulary=columns)
-        self._tfidf.idf_ = idf
+        self.columns = {ngram: column for column, ngram in enumerate(vocabulary)}
+        self.idf = np.asarray(idf, dtype=np.float32)
 
     @classmethod
     def fit(
@@ -228,26 +234,34 @@ class NgramVectorizer:
             common = counts.getnnz(0) >= TRIGRAM_MIN_DF
             kept = common | [_TRIGRAM.fullmatch(ngram) is None for ngram in vocabulary]
             counts, vocabulary = counts[:, kept], vocabulary[kept]
-        weighting = TfidfTransformer(sublinear_tf=True).fit(counts)
         pairs = np.array([" " in ngram for ngram in vocabulary])
-        weighting.idf_ = np.where(pairs, WORD_PAIR_WEIGHT, 1).astype(np.float32) * weighting.idf_
-        return cls(vocabulary, weighting.idf_), weighting.transform(counts).tocsr()
+        idf = np.where(pairs, WORD_PAIR_WEIGHT, 1).astype(np.float32) * TfidfTransformer().fit(counts).idf_
+        vectorizer = cls(vocabulary.tolist(), idf)
+        return vectorizer, vectorizer._weighted(counts)
 
-    def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
+    def transform(self, texts: Iterable[str]) -> sparse.csr_matrix:
         """Features of documents, (documents, n-grams) float32."""
-        return self._tfidf.transform(texts).tocsr()
+        # Not by scikit-learn, whose import alone takes longer than the first answer.
+        columns, numbers, starts = array("i"), array("f"), [0]
+        for text in texts:
+            counts = Counter(self.columns[ngram] for ngram in ngrams(text) if ngram in self.columns)
+            columns.extend(counts)
+            numbers.extend(counts.values())
+            starts.append(len(columns))
+        data = (np.array(numbers), np.array(columns), np.array(starts))
+        found = sparse.csr_matrix(data, shape=(len(starts) - 1, len(self.columns)))
+        found.sort_indices()
+        return self._weighted(found)
+
+    def _weighted(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Turn counts (documents, n-grams) float32 into rows of unit length, in place."""
+        counts.data = (np.log(counts.data) + 1) * self.idf[counts.indices]
+        documents = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))  # of each number
+        lengths = np.sqrt(np.bincount(documents, counts.data**2, minlength=counts.shape[0]))
+        counts.data = (counts.data / lengths[documents]).astype(np.float32)
+        return counts
 
     @property
     def vocabulary(self) -> list[str]:
         """The n-grams, in the order of the features."""
-        return self._tfidf.get_feature_names_out().tolist()
-
-    @property
-    def columns(self) -> dict[str, int]:
-        """N-gram -> its column in the features."""
-        return self._tfidf.vocabulary_
-
-    @property
-    def idf(self) -> np.ndarray:
-        """(n-grams,) float32 inverse document frequencies, those of pairs of words times `WORD_PAIR_WEIGHT`."""
-        return self._tfidf.idf_.astype(np.float32)
+        return list(self.columns)

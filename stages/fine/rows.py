@@ -1,4 +1,4 @@
-"""Linear rows, one label against its negatives, fitted label by label with liblinear; and which these negatives are.
+"""Linear rows, one label against its negatives, fitted label by label with liblinear.
 
 A row never depends on which process or which group trained it: the weights of the documents are computed here from
 counts, each problem has its own fixed seed, and every label is a binary problem of its own.
@@ -17,7 +17,7 @@ import numpy as np
 from joblib import delayed
 from scipy import sparse
 
-from stages.label_space import LabelSpace
+from stages.fine.negatives import Problem
 from stages.machine import in_parallel
 
 Features: TypeAlias = Any  # numpy.ndarray or scipy.sparse.csr_matrix: scipy has no types to tell them apart by
@@ -25,10 +25,6 @@ ROWS_VERSION = 2  # of the code that fits and prunes rows: those of an older one
 BALANCE = 0.25  # power of a rare label's weight: 0 counts documents alike, 1 a label's as much as its negatives
 SOLVER = {"tol": 0.01, "max_iter": 1000, "dual": True, "random_state": 0}  # 0.01 is liblinear's own default for it
 CHANCE_FLOOR = 0.015  # of the probability that a margin stands for: below, margins say nothing more
-AUTO_LIMIT = 10_000_000  # labels x documents up to which every document is a negative
-CONFUSED_GROUPS = 4  # taken whole as candidates
-CONFUSED_SHARE = 0.005  # of a group's documents that the probe sends to another, for that one to count
-SAMPLE = 4_000  # documents of all other groups
 M_TRIM_THRESHOLD, M_TOP_PAD = -1, -2  # of glibc's malloc.h
 
 
@@ -57,6 +53,19 @@ class Rows:
     def _by_feature(self) -> Features:
         # (features, labels) CSR: for one document scipy then touches only the n-grams that it has.
         return self.weight.T.tocsr()
+
+    def head(self, labels: slice) -> "Rows | NgramHead":
+        """Return neighbouring rows for scoring; a head of n-gram rows is made once and kept."""
+        if not sparse.issparse(self.weight):
+            return self[labels]
+        place = (labels.start, labels.stop)
+        if place not in self._heads:
+            self._heads[place] = NgramHead.of(self[labels])
+        return self._heads[place]
+
+    @cached_property
+    def _heads(self) -> "dict[tuple[int, int], NgramHead]":
+        return {}
 
     def __getitem__(self, labels: slice | np.ndarray) -> "Rows":
         return Rows(self.weight[labels], self.bias[labels])
@@ -96,6 +105,42 @@ class Rows:
         return cls(join, np.concatenate([part.bias for part in parts]))
 
 
+@dataclass(frozen=True)
+class NgramHead:
+    """The n-gram rows of a group with its own n-grams alone: a score does not touch the others of a large vocabulary.
+
+    Attributes
+    ----------
+    ngrams
+        (own n-grams,) their columns among all features, rising.
+    by_ngram
+        (own n-grams, labels) CSR, the weights.
+    bias
+        (labels,) float32.
+    """
+
+    ngrams: np.ndarray
+    by_ngram: Features
+    bias: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Rows) -> "NgramHead":
+        """Make it of the rows of a group."""
+        ngrams, places = np.unique(rows.weight.indices, return_inverse=True)
+        parts = (rows.weight.data, places, rows.weight.indptr)
+        own = sparse.csr_matrix(parts, shape=(len(rows.bias), len(ngrams)))
+        return cls(ngrams, own.T.tocsr(), rows.bias)
+
+    def score(self, features: Features) -> np.ndarray:
+        """Scores (documents, labels) float32 of features (documents, n-grams) CSR."""
+        places = np.searchsorted(self.ngrams, features.indices)
+        known = np.append(self.ngrams, -1)[places] == features.indices
+        before = np.concatenate([[0], np.cumsum(known)])  # known ones up to each place
+        parts = (features.data[known], places[known], before[features.indptr])
+        own = sparse.csr_matrix(parts, shape=(features.shape[0], len(self.ngrams)))
+        return np.asarray((own @ self.by_ngram).toarray(), dtype=np.float32) + self.bias
+
+
 def log_chance(margins: np.ndarray) -> np.ndarray:
     """Log of the probability that a margin of a row stands for: log max((1 + margin) / 2, CHANCE_FLOOR).
 
@@ -109,73 +154,6 @@ def log_chance(margins: np.ndarray) -> np.ndarray:
         Any shape, float32.
     """
     return np.asarray(np.log(np.maximum((1 + margins) / 2, CHANCE_FLOOR)))
-
-
-@dataclass(frozen=True)
-class Problem:
-    """The labels whose rows share one set of documents.
-
-    Attributes
-    ----------
-    labels
-        Targets that get a row.
-    documents
-        (documents,) indices of the documents to train on; None stands for all.
-    weights
-        (documents,) weight of each as a negative; None stands for 1.
-    """
-
-    labels: np.ndarray
-    documents: np.ndarray | None = None
-    weights: np.ndarray | None = None
-
-
-def resolve_negatives(negatives: str, n_labels: int, n_documents: int) -> str:
-    """Turn ``auto`` into ``all`` or ``candidates`` by the size of the work."""
-    if negatives != "auto":
-        return negatives
-    return "all" if n_labels * n_documents <= AUTO_LIMIT else "candidates"
-
-
-def plan_problems(
-    negatives: str,
-    targets: np.ndarray,
-    space: LabelSpace,
-    *,
-    confusion: np.ndarray | None = None,
-    random_state: int = 0,
-) -> list[Problem]:
-    """Plan the problems of all heads, one a group, in the order of the groups.
-
-    Parameters
-    ----------
-    negatives
-        ``all``: every document of another label. ``candidates``: the documents of the group, of the groups that
-        the probe confuses with it, and a sample of the rest weighted by 1 / sampling rate. ``group``: the
-        documents of the group only, the classic local classifier per parent node.
-    targets
-        (documents,) label of each document.
-    space
-        The labels and their groups.
-    confusion
-        (groups, groups) share of the documents of the row's group that a cross-fitted probe puts into the
-        column's group; needed by ``candidates``.
-    random_state
-        Of the sample; each group draws its own, whatever the order of the work.
-    """
-    document_group, every_label = space.groups(targets), np.arange(len(space.label_ids))
-    problems = []
-    for group in range(len(space.group_ids)):
-        labels = every_label[space.under(group)]
-        if negatives == "all":
-            problems.append(Problem(labels))
-        elif negatives == "group":
-            problems.append(Problem(labels, np.flatnonzero(document_group == group)))
-        elif confusion is None:
-            raise ValueError("negatives 'candidates' need the probe's group confusions")
-        else:
-            problems.append(_candidates(labels, document_group, group, confusion, random_state))
-    return problems
 
 
 def fit_rows(
@@ -206,42 +184,31 @@ def fit_rows(
     n_jobs
         Processes; -1 for one a core.
     """
-    # Copied once to liblinear's own type; joblib hands it to the processes as a memory map.
-    features = features.astype(np.float64)
+    # joblib hands the features to the processes as a memory map. Where all documents are needed they are copied once to
+    # liblinear's own type; else each problem copies its own documents.
+    if any(problem.documents is None for problem in problems):
+        features = features.astype(np.float64)
     parallel = in_parallel(n_jobs)
     yield from parallel(delayed(_fit_problem)(features, targets, p, C, prune) for p in problems)
-
-
-def _candidates(
-    labels: np.ndarray, document_group: np.ndarray, group: int, confusion: np.ndarray, random_state: int
-) -> Problem:
-    # 1. The groups that it is confused with, in both directions: what it loses to another, and what that loses to it.
-    mutual = np.maximum(confusion[group], confusion[:, group])
-    order = [int(g) for g in np.argsort(-mutual, kind="stable") if g != group][:CONFUSED_GROUPS]
-    near = np.isin(document_group, [group, *(g for g in order if mutual[g] >= CONFUSED_SHARE)])
-    # 2. A sample of all other documents.
-    rest = np.flatnonzero(~near)
-    drawn = rest
-    if len(rest) > SAMPLE:
-        drawn = np.random.default_rng([random_state, group]).choice(rest, SAMPLE, replace=False)
-    documents = np.sort(np.concatenate([np.flatnonzero(near), drawn]))
-    # 3. Each of the sample stands for as many as were passed over for it.
-    rate = len(drawn) / max(len(rest), 1)
-    weights = np.where(near[documents], 1.0, 1.0 / max(rate, 1e-12))
-    return Problem(labels, documents, weights)
 
 
 def _fit_problem(features: Features, targets: np.ndarray, problem: Problem, C: float, prune: float) -> Rows:
     if parent_process() is not None:
         _keep_freed_memory()
     if problem.documents is not None:
-        features, targets = features[problem.documents], targets[problem.documents]
+        features, targets = features[problem.documents].astype(np.float64, copy=False), targets[problem.documents]
     weights = np.ones(len(targets)) if problem.weights is None else problem.weights
-    rows = [_fit_row(features, targets == label, weights, C) for label in problem.labels]
+    rows = [_fit_row(*_of_label(features, targets == label, weights), C) for label in problem.labels]
     biases = np.array([bias for _, bias in rows], dtype=np.float32)
     if prune or sparse.issparse(features):
         return Rows(sparse.vstack([_pruned(row, prune) for row, _ in rows], format="csr"), biases)
     return Rows(np.array([row for row, _ in rows], dtype=np.float32), biases)
+
+
+def _of_label(features: Features, positive: np.ndarray, weights: np.ndarray) -> tuple[Features, np.ndarray, np.ndarray]:
+    # A document that is no negative takes part in its own label's row alone.
+    used = positive | (weights > 0)
+    return (features, positive, weights) if used.all() else (features[used], positive[used], weights[used])
 
 
 def _keep_freed_memory() -> None:

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax
-from scipy.stats import binomtest
+from scipy.special import bdtr, log_softmax
 
 from stages.router.router import Fusion, Inputs, Router, fuse, log_coarse, normalised
 
 VARIANTS = ("full", "no_tree", "no_ngrams", "neither")
 SIGNIFICANT = 0.05
+SCORES = 50_000_000  # documents x labels at most on which the few weights are fitted: about 2 GB while that lasts
 
 
 def fit_router(router: Router, valid: Inputs, targets: np.ndarray, *, coarse: bool = True) -> Router:
@@ -30,15 +29,30 @@ def fit_router(router: Router, valid: Inputs, targets: np.ndarray, *, coarse: bo
     valid
         What the experts read of the validation documents.
     targets
-        (documents,) their labels; -1 where there is none.
+        (documents,) their labels; -1 where there is none. Of very many labels an even part of the documents fits the
+        weights.
     coarse
         Whether the fusion of the coarse stage is fitted too; else that of `router` stays.
     """
     space, of_groups = router.space, router.coarse_experts(valid)
     coarse_fusion = fit_fusion(of_groups, space.groups(targets)) if coarse else router.coarse_fusion
-    experts = router.fine_experts(valid)
-    experts["coarse"] = log_coarse(of_groups, coarse_fusion)[:, space.group_of]
-    return replace(router, coarse_fusion=coarse_fusion, fusions=fit_variants(experts, targets))
+    kept = _fused(targets, documents_fused(len(space.label_ids)))
+    experts = router.fine_experts(valid[kept])
+    experts["coarse"] = log_coarse(of_groups, coarse_fusion)[kept][:, space.group_of]
+    return replace(router, coarse_fusion=coarse_fusion, fusions=fit_variants(experts, targets[kept]))
+
+
+def documents_fused(n_labels: int) -> int:
+    """Return on how many validation documents the fusion of the labels is fitted at most: memory goes with both."""
+    return max(1, SCORES // n_labels)
+
+
+def _fused(targets: np.ndarray, most: int) -> np.ndarray | slice:
+    """Choose so many documents whose label is known, evenly from the first to the last; all where they are no more."""
+    if len(targets) <= most:
+        return slice(None)
+    known = np.flatnonzero(targets >= 0)
+    return known[np.linspace(0, len(known) - 1, min(most, len(known))).astype(np.int64)]
 
 
 def fit_fusion(experts: Mapping[str, np.ndarray], targets: np.ndarray) -> Fusion:
@@ -56,6 +70,8 @@ def fit_fusion(experts: Mapping[str, np.ndarray], targets: np.ndarray) -> Fusion
     Fusion
         Weights that minimise the negative log-likelihood of the smoothed targets, all >= 0.
     """
+    from scipy.optimize import minimize
+
     # 1. Documents whose class is known, and the target that each has: most of it on its class, `doubt` over all alike.
     known = targets >= 0
     scores = np.stack([s[known] for s in experts.values()]).astype(np.float64)  # (experts, documents, classes)
@@ -113,4 +129,4 @@ def fit_variants(experts: Mapping[str, np.ndarray], targets: np.ndarray) -> dict
 def _is_better(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether one answers more documents rightly than the other, beyond chance; (documents,) bool which are right."""
     gained, lost = int(np.sum(one & ~other)), int(np.sum(other & ~one))
-    return gained > lost and binomtest(gained, gained + lost).pvalue < SIGNIFICANT
+    return gained > lost and 2 * bdtr(lost, gained + lost, 0.5) < SIGNIFICANT

@@ -183,13 +183,12 @@ class Router:
         fusion = self.fusions[variant]
         routing = resolve_routing(routing, len(self.space.label_ids))
         if routing == "exhaustive":
-            scores = self.scores(inputs, fusion, coarse[:, self.space.group_of])
             in_beam = np.ones(coarse.shape, dtype=bool)
+            probabilities, energy = normalised(self.scores(inputs, fusion, coarse[:, self.space.group_of]))
         else:
             routing = f"beam: {beam}"
             in_beam = best_groups(coarse, beam)
-            scores = self._score_beam(inputs, fusion, coarse, in_beam)
-        probabilities, energy = normalised(scores)
+            probabilities, energy = self._within_beam(inputs, fusion, coarse, in_beam)
         if not np.isfinite(energy).all():
             raise ArtifactError(
                 "the model's scores are no numbers: its weights are damaged, or its training went astray: copy the "
@@ -245,7 +244,7 @@ class Router:
             ("lexical", self.lexical, inputs.ngrams, True),
         ):
             if rows is not None and name in names:
-                scores = (rows if labels is None else rows[labels]).score(features)
+                scores = (rows if labels is None else rows.head(labels)).score(features)
                 experts[name] = log_chance(scores) if gives_margins else scores
         return experts
 
@@ -258,13 +257,31 @@ class Router:
         experts = self.fine_experts(inputs, labels, named)
         return fuse(experts, fusion) + np.float32(fusion.coarse) * coarse
 
-    def _score_beam(self, inputs: Inputs, fusion: Fusion, coarse: np.ndarray, in_beam: np.ndarray) -> np.ndarray:
-        # Group after group: its labels are scored for the documents that have it in their beam, all else stays at -inf.
-        scores = np.full((len(inputs), len(self.space.label_ids)), -np.inf, dtype=np.float32)
+    def _within_beam(
+        self, inputs: Inputs, fusion: Fusion, coarse: np.ndarray, in_beam: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (documents, labels), 0 outside the beam, and energies (documents,), as `normalised` has them.
+
+        What a document costs goes with the labels in its beam, not with all that there are.
+        """
+        # 1. A row for each document with room for the labels of its groups alone, one group behind the other.
+        sizes = in_beam * self.space.group_sizes  # (documents, groups)
+        ends = np.cumsum(sizes, axis=1)
+        scores = np.full((len(inputs), int(ends[:, -1].max(initial=0))), -np.inf, dtype=np.float32)
+        columns = np.zeros(scores.shape, dtype=np.int64)  # of these labels
+        # 2. Group after group, its labels are scored for all documents that have it in their beam: one product.
         for group in np.flatnonzero(in_beam.any(0)).tolist():
             documents, labels = np.flatnonzero(in_beam[:, group]), self.space.under(group)
-            scores[documents, labels] = self.scores(inputs[documents], fusion, coarse[documents, group, None], labels)
-        return scores
+            asked = inputs if len(documents) == len(inputs) else inputs[documents]
+            places = (ends - sizes)[documents, group, None] + np.arange(labels.stop - labels.start)
+            scores[documents[:, None], places] = self.scores(asked, fusion, coarse[documents, group, None], labels)
+            columns[documents[:, None], places] = np.arange(labels.start, labels.stop)
+        # 3. The softmax, and each probability to the column of its label.
+        within, energy = normalised(scores)
+        probabilities = np.zeros((len(inputs), len(self.space.label_ids)), dtype=np.float32)
+        document, place = np.nonzero(np.arange(scores.shape[1]) < ends[:, -1:])
+        probabilities[document, columns[document, place]] = within[document, place]
+        return probabilities, energy
 
 
 def _known(inputs: Inputs, heard: Collection[str]) -> np.ndarray:

@@ -6,7 +6,7 @@ from sklearn.linear_model import RidgeClassifier
 
 from hierarchy import DataError
 from hierarchy.measuring import probe
-from hierarchy.measuring.probe import Probe, fold_of, probe_labels
+from hierarchy.measuring.probe import Probe, fold_of, probe_groups, probe_labels
 
 
 @pytest.fixture
@@ -93,3 +93,13 @@ def test_group_figures():
     assert found.group_confusion(group_of).tolist() == [[0.5, 0.5, 0], [0, 0, 0], [0.5, 0.5, 0]]
     # A group that ties with the right one counts as before it.
     assert [found.routing_recall(group_of, k) for k in (1, 2, 3)] == [0.25, 0.75, 1.0]
+
+
+def test_groups_alone_are_probed_as_with_their_labels():
+    random = np.random.default_rng(0)
+    targets = np.concatenate([random.integers(0, 12, 400), [12]])  # a label of one document is known to no other fold
+    X = random.normal(size=(13, 8))[targets] + random.normal(size=(401, 8))
+    group_of = np.arange(13) % 4
+    probe = probe_labels(X, targets, 13)
+    assert np.array_equal(probe_groups(X, targets, group_of), probe.group_confusion(group_of))
+    assert (np.diag(probe.group_confusion(group_of)) > 0.3).all()

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from stages.fine.rows import BALANCE, CHANCE_FLOOR, Problem, Rows, fit_rows, log_chance
+from stages.fine.negatives import Problem
+from stages.fine.rows import BALANCE, CHANCE_FLOOR, Rows, fit_rows, log_chance
 
 LABELS = 9
 
@@ -170,3 +171,31 @@ def test_chances_are_multiplied(kind, request):
     )
     assert type(corrected.weight) is type(rows.weight)
     assert corrected.weight.dtype == corrected.bias.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_a_document_without_weight_is_a_positive_and_no_negative(kind, request):
+    features, targets = request.getfixturevalue(kind)
+    weights = (np.arange(len(targets)) % 3 > 0).astype(float)
+    (rows,) = fit_rows(features, targets, [Problem(np.arange(3), np.arange(len(targets)), weights)])
+    for label in range(3):
+        used = np.flatnonzero((weights > 0) | (targets == label))
+        (alone,) = fit_rows(features, targets, [Problem(np.array([label]), used)])
+        assert joined_bytes(rows[label : label + 1]) == joined_bytes(alone)
+
+
+def joined_bytes(rows):
+    return [array.tobytes() for array in rows.tensors("rows").values()]
+
+
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(3, 4), slice(4, 9)])
+def test_a_head_scores_as_its_rows_do(csr, rows):
+    features, targets = csr
+    (whole,) = fit_rows(features, targets, ALL, prune=0.2)
+    whole.weight.data[slice(*whole.weight.indptr[3:5])] = 0  # a row without any n-gram
+    whole.weight.eliminate_zeros()
+    some = features[:50].copy()
+    some.data[slice(*some.indptr[7:9])] = 0
+    some.eliminate_zeros()
+    assert whole.head(rows).score(some).tobytes() == whole.score(some)[:, rows].tobytes()
+    assert whole.head(rows) is whole.head(rows)

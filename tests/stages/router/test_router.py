@@ -10,6 +10,8 @@ from scipy import sparse
 
 from stages.fine.rows import CHANCE_FLOOR, Rows
 from stages.label_space import LabelSpace
+from stages.router import fusion
+from stages.router.fusion import fit_router
 from stages.router.router import AUTO_LIMIT, FLOOR, Fusion, Inputs, Router, best_groups, resolve_routing
 
 KINDS = ("both", "neural", "lexical")
@@ -200,3 +202,20 @@ def test_inputs_are_cut_together():
     assert np.array_equal(some.vectors, inputs.vectors[[4, 2]])
     assert np.array_equal(some.ngrams.toarray(), inputs.ngrams.toarray()[[4, 2]])
     assert Inputs(ngrams=inputs.ngrams)[:3].vectors is None
+
+
+def test_the_fusion_of_very_many_labels_is_fitted_on_a_part_of_the_documents(monkeypatch):
+    router, inputs = random_case(3)
+    labels = len(router.space.label_ids)
+    targets = np.arange(20) % labels
+    targets[3] = -1
+    whole = fit_router(router, inputs, targets)
+    monkeypatch.setattr(fusion, "SCORES", 20 * labels)
+    assert fit_router(router, inputs, targets) == whole
+    monkeypatch.setattr(fusion, "SCORES", 5 * labels)
+    known = np.flatnonzero(targets >= 0)
+    part = known[[0, 4, 9, 13, 18]]  # evenly from the first to the last
+    fitted = fit_router(router, inputs, targets)
+    assert fitted.coarse_fusion == whole.coarse_fusion
+    on_part = fit_router(fitted, inputs[part], targets[part], coarse=False)
+    assert fitted.fusions == on_part.fusions != whole.fusions
