@@ -3,7 +3,6 @@
 import functools
 import json
 import logging
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +17,18 @@ from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
     ProgressCallback,
-    Trainer,
     TrainerCallback,
     TrainerState,
 )
-from transformers.trainer_utils import rotate_checkpoints, set_seed
+from transformers.trainer_utils import set_seed
 
 from hierarchy.disk.strict_json import parse_json
-from hierarchy.disk.whole_files import is_left_over, whole_file
 from hierarchy.embedding.pretrained import only_errors
 from hierarchy.errors import ConfigError
 from stages.machine import first_goes_first, is_first, n_processes
-from stages.run_folder import LIST, damaged, finishing, is_finished, make_folder, write_checksums, writing
+from stages.run_folder import LIST, damaged, finishing, is_finished, make_folder, writing
 from stages.training.arguments import OWN_DEFAULTS, parameter_groups, training_arguments
+from stages.training.checkpoints import WEIGHTS, CheckedTrainer, last_checkpoint, state_of
 from stages.training.evaluations import (
     Bar,
     Evaluations,
@@ -45,8 +43,6 @@ from stages.training.evaluations import (
 from stages.training.sampling import LabelSampler, LengthSampler
 from stages.training.two_stage import TwoStageModel
 
-# Of a checkpoint, as Trainer names them, and our checksums of them all.
-WEIGHTS, STATE, CHECKSUMS = "model.safetensors", "trainer_state.json", f"whole{LIST}"
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -159,7 +155,7 @@ def train_model(
     with first_goes_first():
         make_folder(folder)
         checkpoint = last_checkpoint(folder)
-    state = None if checkpoint is None else _state_of(checkpoint)
+    state = None if checkpoint is None else state_of(checkpoint)
     if state is not None and _has_stopped_early(state, own["early_stopping_patience"]):
         load_model(model, Path(state.best_model_checkpoint) / WEIGHTS)
         evaluations.tell(state.log_history)
@@ -217,22 +213,10 @@ def _fit(weights: Path, model: TwoStageModel) -> bool:
     return shapes.items() <= wanted.items() and set(wanted) <= {*shapes, *twice}
 
 
-class _Trainer(Trainer):
+class _Trainer(CheckedTrainer):
     sampler: Sampler[int] | None
     groups: list[dict[str, Any]]
     optimizer: Any
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Finish a checkpoint with checksums before older ones go."""
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
-        super()._save_checkpoint(model, trial)
-        self.args.save_total_limit = limit
-        self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            folder = Path(str(self.args.output_dir))
-            _finish(folder / f"checkpoint-{self.state.global_step}")
-            best = self.state.best_model_checkpoint
-            rotate_checkpoints(str(folder), save_total_limit=limit, best_model_checkpoint=best, use_mtime=True)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
         return super()._get_train_sampler(train_dataset) if self.sampler is None else self.sampler
@@ -244,65 +228,10 @@ class _Trainer(Trainer):
         return self.optimizer
 
 
-def _state_of(checkpoint: Path) -> TrainerState:
-    """Read the state; where the run folder was moved, its note of the best checkpoint goes with it."""
-    file = checkpoint / STATE
-    with first_goes_first():
-        state = TrainerState.load_from_json(str(file))
-        best = state.best_model_checkpoint
-        if best is not None and Path(best).parent != checkpoint.parent:
-            state.best_model_checkpoint = str(checkpoint.parent / Path(best).name)
-            with writing(file):
-                with whole_file(file) as part:
-                    state.save_to_json(str(part))
-                _finish(checkpoint)
-    return state
-
-
-def _finish(checkpoint: Path) -> None:
-    write_checksums(checkpoint / CHECKSUMS, *_contents(checkpoint))
-
-
-def _contents(checkpoint: Path) -> list[Path]:
-    files = (file for file in checkpoint.iterdir() if file.is_file() and file.name != CHECKSUMS)
-    return sorted(file for file in files if not is_left_over(file.name))
-
-
 def _has_stopped_early(state: TrainerState, patience: int) -> bool:
     """Whether a training was killed after its last evaluation and before its end: Trainer would go on with it."""
     callback = state.stateful_callbacks.get("EarlyStoppingCallback")
     return callback is not None and callback["attributes"]["early_stopping_patience_counter"] >= patience
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint in `folder` that is whole, as that of its best epoch is; remove the others."""
-    found = (checkpoint for checkpoint in folder.glob("checkpoint-*") if checkpoint.name[11:].isdecimal())
-    for checkpoint in sorted(found, key=lambda c: int(c.name[11:]), reverse=True):
-        if _is_whole(checkpoint):
-            return checkpoint
-        logger.info("%s is not whole: the training goes on from an earlier one, or begins anew", checkpoint)
-        _remove(checkpoint)
-    return None
-
-
-def _remove(checkpoint: Path) -> None:
-    with writing(checkpoint):
-        if checkpoint.is_symlink() or not checkpoint.is_dir():
-            checkpoint.unlink()
-        else:
-            shutil.rmtree(checkpoint)
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    if not _is_finished(checkpoint):
-        return False
-    best = json.loads((checkpoint / STATE).read_bytes()).get("best_model_checkpoint")  # its log may hold NaN
-    return best is None or Path(best).name == checkpoint.name or _is_finished(checkpoint.with_name(Path(best).name))
-
-
-def _is_finished(checkpoint: Path) -> bool:
-    needed = [checkpoint / WEIGHTS, checkpoint / STATE]
-    return checkpoint.is_dir() and is_finished(checkpoint / CHECKSUMS, *needed, *_contents(checkpoint))
 
 
 class _Tell(TrainerCallback):

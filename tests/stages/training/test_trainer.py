@@ -273,7 +273,7 @@ def test_a_full_disk_ends_a_training_with_its_cause_and_it_goes_on(tmp_path, mon
 
 def test_a_finished_training_is_read_back(tmp_path, monkeypatch, uninterrupted):
     _, first = train(tmp_path)
-    monkeypatch.setattr(trainer, "Trainer", None)
+    monkeypatch.setattr(trainer, "_Trainer", None)
     model, second = train(tmp_path)
     assert weights(model) == uninterrupted[0]
     assert second == first
@@ -307,7 +307,7 @@ def test_a_training_that_diverges_keeps_an_earlier_epoch_and_goes_no_further(tmp
     assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
     assert len(epochs(result)) == (4 if killed else 3)
     assert epochs(result)[2][1] is None  # its loss on validation documents
-    monkeypatch.setattr(trainer, "Trainer", None)
+    monkeypatch.setattr(trainer, "_Trainer", None)
     assert train(tmp_path, **settings)[1] == result
 
 
@@ -323,7 +323,7 @@ def test_a_training_without_a_best_figure_is_read_back_too(tmp_path, monkeypatch
     settings = {"metric_for_best_model": "loss"}
     result = train(tmp_path, model=Overflowing(), **settings)[1]
     assert result.best_metric is None
-    monkeypatch.setattr(trainer, "Trainer", None)
+    monkeypatch.setattr(trainer, "_Trainer", None)
     assert train(tmp_path, **settings)[1] == result
     assert "damaged" not in caplog.text
 

@@ -1,0 +1,88 @@
+"""A small BERT with random weights, and a tokenizer trained on documents: where no encoder of their language is had."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hierarchy.errors import DataError
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+HEAD_SIZE = 64  # dimensions of an attention head, as in BERT
+POSITIONS = 512
+LEAST_SEEN = 5  # times that a piece of the vocabulary stands in the documents: what is rarer is not learned
+FEWEST_PIECES = 16  # without the special ones
+
+
+def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
+    """Train a WordPiece tokenizer in the manner of BERT: lower case, without accents, Chinese characters one by one.
+
+    The same texts give the same vocabulary.
+
+    Parameters
+    ----------
+    texts
+        Documents.
+    vocabulary
+        Pieces that it has at most. Half of them may be single characters; what is rarer than those is unknown.
+
+    Returns
+    -------
+    transformers.PreTrainedTokenizerFast
+        Saved and read like that of any encoder.
+
+    Raises
+    ------
+    DataError
+        The texts hold next to nothing.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from transformers import BertTokenizerFast
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - no password
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    # Pieces that go on a word come first: met in the texts, they would be numbered in another order in each process,
+    # and among equals the numbers decide which pair becomes a piece.
+    inner = [f"##{character}" for character in _inside_words(texts, tokenizer)]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary, min_frequency=LEAST_SEEN, limit_alphabet=vocabulary // 2,
+        special_tokens=[*SPECIAL, *inner], show_progress=False,
+    )  # fmt: skip
+    tokenizer.train_from_iterator(texts, trainer)
+    pieces = tokenizer.get_vocab()
+    if len(pieces) < len(SPECIAL) + FEWEST_PIECES:
+        raise DataError(f"the documents hold {len(pieces) - len(SPECIAL)} pieces of words: give more of them")
+    return BertTokenizerFast(vocab=pieces, do_lower_case=True, model_max_length=POSITIONS)
+
+
+def _inside_words(texts: Iterable[str], tokenizer: Any) -> list[str]:
+    """Characters of texts that can stand inside a word, as a tokenizer cuts them."""
+    seen: Counter[str] = Counter()
+    for text in texts:
+        seen.update(text)
+
+    def is_inside(character: str) -> bool:
+        whole = tokenizer.normalizer.normalize_str(f"a{character}a")
+        return len(tokenizer.pre_tokenizer.pre_tokenize_str(whole)) == 1
+
+    plain = sorted(set(tokenizer.normalizer.normalize_str("".join(sorted(seen)))))
+    return [character for character in plain if not character.isspace() and is_inside(character)]
+
+
+def fresh_bert(tokenizer: Any, *, layers: int, hidden: int) -> Any:
+    """Make a BERT with random weights and a head for masked words.
+
+    Parameters
+    ----------
+    tokenizer
+        As `train_tokenizer` gives it.
+    layers, hidden
+        Its size; `hidden` is a multiple of `HEAD_SIZE`.
+    """
+    from transformers import BertConfig, BertForMaskedLM
+
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=hidden, num_hidden_layers=layers, intermediate_size=4 * hidden,
+        num_attention_heads=hidden // HEAD_SIZE, max_position_embeddings=POSITIONS, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    return BertForMaskedLM(config)

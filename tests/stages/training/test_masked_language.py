@@ -1,0 +1,144 @@
+"""Masked language modelling: a stopped one goes on to the same weights, and the figures count every masked token."""
+
+import logging
+import math
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from hierarchy.errors import ConfigError
+from stages.coarse.fresh_encoder import fresh_bert
+from stages.coarse.segments import Segmenter
+from stages.training import masked_language
+from stages.training.masked_language import check_pretraining, pretraining_settings, train_masked_language
+from stages.training.masking import MaskedWindows, MaskWords, cached_marked_tokens
+
+SETTINGS = {"num_train_epochs": 2, "per_device_train_batch_size": 8, "learning_rate": 1e-2}
+
+
+@pytest.fixture(scope="module")
+def parts(tiny_encoder, english, tmp_path_factory):
+    segmenter = Segmenter(AutoTokenizer.from_pretrained(tiny_encoder), segment_tokens=16, overlap=0)
+    folder = tmp_path_factory.mktemp("tokens")
+    tokens = [
+        cached_marked_tokens(texts, segmenter, folder, what="t")
+        for texts in (english.train[0][:8], english.valid[0][:4])
+    ]
+    return segmenter.tokenizer, tokens, segmenter
+
+
+def train(parts, folder, minutes=None, **more):
+    tokenizer, tokens, segmenter = parts
+    torch.manual_seed(0)
+    model = fresh_bert(tokenizer, layers=1, hidden=64)
+    settings = pretraining_settings({**SETTINGS, **more}, fresh=True, device=model.device, minutes=minutes)
+    windows = [MaskedWindows(one, segmenter, random_state=0) for one in tokens]
+    result = train_masked_language(
+        model, train=windows[0], held_out=windows[1], masks=MaskWords(tokenizer, 0.15), settings=settings,
+        folder=folder, random_state=0, minutes=minutes,
+    )  # fmt: skip
+    return model, result, windows
+
+
+def weights(model):
+    return {name: tensor.numpy().tobytes() for name, tensor in model.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(parts, tmp_path_factory):
+    return train(parts, tmp_path_factory.mktemp("whole"))
+
+
+def test_it_learns_and_tells_the_loss_before_it_too(uninterrupted):
+    _, result, _ = uninterrupted
+    assert [entry["epoch"] for entry in result.history] == [0, 1, 2]
+    assert result.history[0]["loss"] == pytest.approx(math.log(result.history[0]["perplexity"]))
+    assert result.history[-1]["loss"] < result.history[0]["loss"] - 0.5
+    assert result.best_epoch == min(result.history[1:], key=lambda entry: entry["loss"])["epoch"]
+
+
+def test_the_loss_is_that_of_transformers_over_all_masked_tokens(uninterrupted, parts):
+    model, result, (_, held_out) = uninterrupted
+    masks = MaskWords(parts[0], 0.15)
+    total = masked = 0
+    for start in range(0, len(held_out), 16):
+        batch = masks([held_out[place] for place in range(start, min(start + 16, len(held_out)))])
+        with torch.no_grad():
+            number = int((batch["labels"] != -100).sum())
+            total += number * model(**batch).loss.item()
+            masked += number
+    assert min(entry["loss"] for entry in result.history) == pytest.approx(total / masked, rel=1e-5)
+
+
+@pytest.mark.parametrize("step", [2, None], ids=["within an epoch", "at its end"])
+def test_a_stopped_training_goes_on_to_the_same_weights(parts, uninterrupted, tmp_path, monkeypatch, caplog, step):
+    class Stops(masked_language.TimedCheckpoints):
+        def on_step_end(self, args, state, control, **kwargs):
+            control.should_save |= state.global_step == step
+
+        def on_save(self, args, state, control, **kwargs):
+            if step in (None, state.global_step):
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(masked_language, "TimedCheckpoints", Stops)
+        with pytest.raises(KeyboardInterrupt):
+            train(parts, tmp_path)
+    caplog.set_level(logging.INFO)
+    model, result, _ = train(parts, tmp_path)
+    assert "pretraining goes on from checkpoint-" in caplog.text
+    assert weights(model) == weights(uninterrupted[0])
+    assert result == uninterrupted[1]
+
+
+def test_one_that_ended_is_read_back_and_not_trained_again(parts, uninterrupted, tmp_path, monkeypatch):
+    train(parts, tmp_path)
+    monkeypatch.setattr(masked_language._Trainer, "train", None)
+    model, result, _ = train(parts, tmp_path)
+    assert weights(model) == weights(uninterrupted[0])
+    assert result == uninterrupted[1]
+
+
+def test_with_a_time_budget_the_rate_falls_by_the_clock_which_goes_on_after_a_stop(parts, tmp_path, monkeypatch):
+    """Every look at this clock takes a second."""
+    seconds = iter(range(10**6))
+    monkeypatch.setattr("stages.training.time_budget.time.monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr(masked_language, "SECONDS_BETWEEN_CHECKPOINTS", 5.0)
+    rates = []
+
+    class Watches(masked_language._Log):
+        def on_step_end(self, args, state, control, **kwargs):
+            rates.append(kwargs["optimizer"].param_groups[0]["lr"])
+            if len(rates) == stop_at:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(masked_language, "_Log", Watches)
+    stop_at = 10
+    with pytest.raises(KeyboardInterrupt):
+        train(parts, tmp_path, minutes=1, num_train_epochs=1000)
+    before, stop_at = len(rates), None
+    _, result, _ = train(parts, tmp_path, minutes=1, num_train_epochs=1000)
+    assert rates[0] < max(rates)  # it rises first
+    falls = rates[rates.index(max(rates)) : before]
+    assert falls == sorted(falls, reverse=True)
+    assert rates[-1] < 0.1 * max(rates)
+    assert before < len(rates) < 60
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    monkeypatch.setattr(masked_language._Trainer, "train", None)
+    assert train(parts, tmp_path, minutes=1, num_train_epochs=1000)[1] == result
+
+
+def test_arguments_without_effect_are_refused():
+    with pytest.raises(ConfigError, match=r"training\.layer_decay has no effect on a pretraining"):
+        check_pretraining({"layer_decay": 0.9}, device="cpu", minutes=None)
+    with pytest.raises(ConfigError, match="metric_for_best_model must be loss"):
+        check_pretraining({"metric_for_best_model": "accuracy"}, device="cpu", minutes=None)
+    with pytest.raises(ConfigError, match="did you mean 'learning_rate'"):
+        check_pretraining({"learning_rat": 0.9}, device="cpu", minutes=None)
+
+
+def test_several_processes_have_no_clock_in_common(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="minutes counts the time of one process"):
+        check_pretraining({}, device="cpu", minutes=3.0)
