@@ -9,7 +9,7 @@ demo: .venv/.installed
 	$(BIN)/coarsefine demo
 
 test: .venv/.development
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests
 
 test-slow: .venv/.development
 	$(BIN)/python -m pytest -m slow tests

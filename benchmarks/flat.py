@@ -41,8 +41,9 @@ from transformers.trainer_utils import get_last_checkpoint, set_seed
 from pipelines.config import load_config
 from pipelines.data.splits import fingerprint
 from pipelines.settings import Settings
+from stages.fine.negatives import Problem
 from stages.fine.ngrams import NgramVectorizer
-from stages.fine.rows import Problem, Rows, fit_rows, log_chance
+from stages.fine.rows import Rows, fit_rows, log_chance
 from stages.label_space import LabelSpace, label_ratio
 from stages.router.fusion import fit_variants
 from stages.router.router import fuse

@@ -1,4 +1,4 @@
-"""Tables of speed: what the service costs, what a mixed load did to it, and what computes an encoder."""
+"""Tables of speed: the service, a mixed load on it, what computes an encoder, and what many labels cost."""
 
 import json
 from collections.abc import Callable
@@ -67,6 +67,105 @@ def runtimes() -> str:
         "ECE", "MB on disk", "to the first answer, s", "memory, MiB",
     ]  # fmt: skip
     return markdown(head, *rows) if rows else NO_RESULTS
+
+
+def cascade() -> str:
+    """Tell what a cascade spares and loses, a row a data set."""
+    rows = []
+    for file in sorted(RESULTS.glob("cascade-*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        found, points = record["figures"], record["settings"]["points"]
+        rate, test, limits = found["speed"], found["test"], found["limits"]
+        rows.append((
+            record["settings"]["dataset"],
+            f"{points:g}",
+            f"{100 * test['answered_by_ngrams']:.1f}",
+            " / ".join(f"{rate['documents_per_second'][side]:,.0f}" for side in ("with", "without")),
+            f"{rate['times_as_fast']:.2f}",
+            f"{100 * test['accuracy']:.2f} / {100 * test['accuracy_without']:.2f}",
+            "{:.2f} ({:.2f} to {:.2f})".format(*(100 * share for share in test["lost_share"])),
+            f"{100 * limits['above_the_limit']:.1f}",
+        ))  # fmt: skip
+    head = ("data", "points", "by n-grams, %", "documents a second with / without", "times as fast",
+            "accuracy with / without, %", "lost, % (90 % interval)", "halvings above the limit, %")  # fmt: skip
+    return markdown(head, *rows) if rows else NO_RESULTS
+
+
+def scale_out() -> str:
+    """Figures of `scale_out.py`, a row for each data set and who answers its files."""
+    rows = []
+    for file in sorted(RESULTS.glob("scale_out-*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        figures = record["figures"]
+        told = f"{record['settings']['dataset']}, {figures['documents']:,} documents in {figures['files']} files"
+        by = ["", f"{figures['two_by_one']:.2f} of one process", f"{figures['ray_by_local']:.2f} of two processes"]
+        for (side, found), ratio in zip(figures["sides"].items(), by, strict=True):
+            rows.append([
+                told, side, f"{found['documents_per_second']:,.0f}", ratio, f"{found['seconds']:.0f}",
+                f"{found['driver_mib_of_a_tenth']:.0f} / {found['driver_mib']:.0f}",
+            ])  # fmt: skip
+    head = ["data", "engine", "documents a second", "ratio", "seconds in all", "driver, MiB: a tenth / all"]
+    return markdown(head, *rows) if rows else NO_RESULTS
+
+
+def many_labels() -> str:
+    """Figures of `many_labels.py`, a column a number of labels, and the largest by the smallest."""
+    file = RESULTS / "many_labels.json"
+    if not file.exists():
+        return NO_RESULTS
+    record = json.loads(file.read_text(encoding="utf-8"))
+    figures, ways = record["figures"], {"exhaustive": "exhaustive", "beam": f"`beam: {record['settings']['beam']}`"}
+    rows = [
+        [
+            f"{ways[way]}, {int(batch):,} at once: processor ms a document",
+            *(f"{ms:.2f}" for ms in times.values()),
+            f"{figures['largest_by_smallest'][way][batch]:.1f}",
+        ]
+        for way, of in figures["milliseconds_a_document"].items()
+        for batch, times in of.items()
+    ]
+    for key, what in {
+        "mb": "model on disk, MB",
+        "save": "saving, s",
+        "load": "loading, s",
+        "load_processor": "of the processor, s",
+    }.items():
+        rows.append([what, *(f"{found[key]:,.1f}" for found in figures["disk"].values()), ""])
+    names = [f"{int(labels):,} labels in {groups:,} groups" for labels, groups in figures["groups"].items()]
+    return markdown(["", *names, "largest / smallest"], *rows)
+
+
+def heads_scale() -> str:
+    """Minutes and memory of all rows, by `heads_scale.py`, a column a record."""
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in RESULTS.glob("heads_scale-*.json")]
+    records.sort(key=lambda record: record["settings"]["labels"])
+    if not records:
+        return NO_RESULTS
+    minutes = [record["figures"]["minutes"] for record in records]
+    steps = [step for step in minutes[0] if "not counted" not in step]
+    rows = [[f"{step}, minutes", *(f"{of[step]:.1f}" for of in minutes)] for step in steps]
+    rows.append(["peak memory, GiB", *(f"{r['figures']['peak_memory']['gib']:.1f}" for r in records)])
+    documents = (r["figures"]["documents_of_a_problem"]["mean"] for r in records)
+    rows.append(["documents that are negatives of a row at most, mean", *(f"{mean:,.0f}" for mean in documents)])
+    names = ["{labels:,} labels, {documents:,} documents".format(**record["settings"]) for record in records]
+    return markdown(["", *names], *rows)
+
+
+def capped_negatives() -> str:
+    """Figures of `capped_negatives.py`, a row for each kind of negatives."""
+    rows = []
+    for file in sorted(RESULTS.glob("capped_negatives-*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        for one in record["figures"]["kinds"]:
+            rows.append([
+                record["settings"]["dataset"], one["negatives"], f"{one['documents_of_a_row']:,.0f}",
+                f"{one['accuracy']:.1f}", f"{one['macro_f1']:.1f}",
+            ])  # fmt: skip
+    return (
+        markdown(["data", "negatives", "documents of a row", "accuracy, %", "macro-F1, %"], *rows)
+        if rows
+        else NO_RESULTS
+    )
 
 
 def _asked(side: str) -> str:

@@ -16,7 +16,15 @@ from typing import Any
 from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, read, spread
 from compare_tables import compare, compare_differences, compare_trained
 from reliability import disturbed, fuzzed, killed
-from speed_tables import mixed_load, runtimes, serving
+from scale_tables import (
+    SCALE_RECORDS,
+    scale_documents,
+    scale_gpus,
+    scale_labels,
+    scale_limits,
+    scale_measured,
+)
+from speed_tables import capped_negatives, cascade, heads_scale, many_labels, mixed_load, runtimes, scale_out, serving
 
 from hierarchy.text.wording import count
 
@@ -56,7 +64,8 @@ def measured(table: str) -> str:
     if not dates:
         return "Not measured yet."
     spans = (f"{v} ({min(d)}{f' to {max(d)}' if min(d) != max(d) else ''})" for v, d in sorted(dates.items()))
-    return f"Measured with version {', '.join(spans)}."
+    told = "From figures that were measured" if table in ARITHMETIC else "Measured"
+    return f"{told} with version {', '.join(spans)}."
 
 
 def record_name(arguments: str) -> str:
@@ -326,28 +335,6 @@ def estimate() -> str:
     return markdown(("case", "step", "estimated", "real", "estimated / real"), *rows)
 
 
-def cascade() -> str:
-    """Tell what a cascade spares and loses, a row a data set."""
-    rows = []
-    for file in sorted(RESULTS.glob("cascade-*.json")):
-        record = json.loads(file.read_text(encoding="utf-8"))
-        found, points = record["figures"], record["settings"]["points"]
-        rate, test, limits = found["speed"], found["test"], found["limits"]
-        rows.append((
-            record["settings"]["dataset"],
-            f"{points:g}",
-            f"{100 * test['answered_by_ngrams']:.1f}",
-            " / ".join(f"{rate['documents_per_second'][side]:,.0f}" for side in ("with", "without")),
-            f"{rate['times_as_fast']:.2f}",
-            f"{100 * test['accuracy']:.2f} / {100 * test['accuracy_without']:.2f}",
-            "{:.2f} ({:.2f} to {:.2f})".format(*(100 * share for share in test["lost_share"])),
-            f"{100 * limits['above_the_limit']:.1f}",
-        ))  # fmt: skip
-    head = ("data", "points", "by n-grams, %", "documents a second with / without", "times as fast",
-            "accuracy with / without, %", "lost, % (90 % interval)", "halvings above the limit, %")  # fmt: skip
-    return markdown(head, *rows) if rows else NO_RESULTS
-
-
 TABLES: dict[str, Callable[[], str]] = {
     "cross_validation": cross_validation,
     "label_errors": label_errors,
@@ -373,8 +360,18 @@ TABLES: dict[str, Callable[[], str]] = {
     "serving": serving,
     "mixed_load": mixed_load,
     "runtimes": runtimes,
+    "scale_out": scale_out,
+    "many_labels": many_labels,
+    "heads_scale": heads_scale,
+    "capped_negatives": capped_negatives,
+    "scale_measured": scale_measured,
+    "scale_documents": scale_documents,
+    "scale_gpus": scale_gpus,
+    "scale_limits": scale_limits,
+    "scale_labels": scale_labels,
 }
 
+ARITHMETIC = ("scale_documents", "scale_gpus", "scale_limits", "scale_labels")
 RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is made of, where its name does not say
     "calibration": ("trust-*.json",),
     "promises": ("trust-*.json",),
@@ -382,8 +379,14 @@ RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is
     "real_data": tuple(f"{record_name(arguments)}.json" for arguments in REAL_DATA),
     "label_groups": ("label_groups.json",),
     "ablations": ("ablate-*.json",),
-    **{name: (f"{name}.json",) for name in ("estimate", "near_duplicates", "fuzz", "kills", "disturbed")},
+    **{
+        name: (f"{name}.json",) for name in ("estimate", "near_duplicates", "fuzz", "kills", "disturbed", "many_labels")
+    },
     **dict.fromkeys(("compare", "compare_differences", "compare_trained"), ("compare/*.json",)),
+    **dict.fromkeys(
+        ("scale_measured", *ARITHMETIC),
+        tuple(f"{name}.json" for name in SCALE_RECORDS),
+    ),
 }
 
 if __name__ == "__main__":

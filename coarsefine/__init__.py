@@ -30,13 +30,15 @@ if TYPE_CHECKING:
     from pipelines.model.prediction import Prediction
     from pipelines.model.sets import PredictionSet
     from pipelines.pages.evaluation.page import write_report
+    from pipelines.pretraining.pretrain import pretrain
+    from pipelines.training.with_engine import training_engine
     from pipelines.tuning.search import tune
 
 __all__ = [
     "ArtifactError", "BusyError", "CoarsefineError", "ConfigError", "DataError", "EncoderError", "EvaluationReport",
     "Explanation", "Group", "HierarchicalClassifier", "Label", "MissingLibraryError", "Prediction", "PredictionSet",
     "Taxonomy", "TaxonomyBuilder", "TaxonomyError", "cross_validate", "find_label_errors", "from_spreadsheet_cell",
-    "read_documents", "tune", "write_report",
+    "pretrain", "read_documents", "training_engine", "tune", "write_report",
 ]  # fmt: skip
 
 __version__: str  # of the installed distribution, read when it is asked for
@@ -51,7 +53,9 @@ _MODULES = {
     "cross_validate": "pipelines.cross_validation.validate",
     "find_label_errors": "pipelines.cross_validation.label_errors",
     "from_spreadsheet_cell": "hierarchy.text.escaping",
+    "pretrain": "pipelines.pretraining.pretrain",
     "read_documents": "pipelines.data.reading",
+    "training_engine": "pipelines.training.with_engine",
     "tune": "pipelines.tuning.search",
     "write_report": "pipelines.pages.evaluation.page",
 }

@@ -40,6 +40,9 @@ CARD = """The model card (`README.md` of the model) says it as it stands here, a
 no figure and no fingerprint.
 In Python: `save_pretrained(folder, card={"licence": "apache-2.0"})`.
 """
+PRETRAINING = """`coarsefine pretrain` reads it: [pretraining](pretraining.md). `run_dir`, `classifier.device` and
+`classifier.random_state` hold there too.
+"""
 CLASSIFIER = """`run_dir` here is for Python only; a config has it at its top level. A setting that is
 set away from its default and can have no effect beside the others (`overlap` with `encoder: none`) is refused, with the
 reason; those of the section Machine are not, since one value serves all trainings there.
@@ -79,8 +82,13 @@ def main() -> None:
 def page() -> str:
     """Return the page as Markdown."""
     from pipelines.config import CardFacts, Config, Data
+    from pipelines.settings import PretrainingSettings
 
-    top = {name: field for name, field in Config.model_fields.items() if name not in ("data", "classifier", "card")}
+    top = {
+        name: field
+        for name, field in Config.model_fields.items()
+        if name not in ("data", "classifier", "pretraining", "card")
+    }
     parts = [
         HEADER,
         "## Top level\n",
@@ -91,6 +99,9 @@ def page() -> str:
         "## `card:`\n",
         CARD,
         field_table(CardFacts.model_fields),
+        "## `pretraining:`\n",
+        PRETRAINING,
+        field_table(PretrainingSettings.model_fields),
         "## `classifier:`\n",
         CLASSIFIER,
         *sections(),

@@ -87,13 +87,16 @@ class CoarsefineError(Exception):
         options
             Setting -> what sets it; see `Remedy`.
         """
-        if self.parts:  # each is capped for itself
-            told = ("  - " + part.worded(options).replace("\n", "\n  ") for part in self.parts)
-            return "\n".join([f"{len(self.problems):,} problems", *told])
         *problems, hint = (
             said.worded(options) if isinstance(said, Remedy) else said for said in (*self.problems, self.hint)
         )
         head, hint = f"{one_line(self.where)}: " if self.where else "", f"; {hint}" if hint else ""
+        if self.parts:  # each is capped for itself
+            shown, unseen = self.parts[:PROBLEMS_SHOWN], len(self.parts) - PROBLEMS_SHOWN
+            told = ["  - " + part.worded(options).replace("\n", "\n  ") for part in shown]
+            told += [f"  and {unseen:,} more"] if unseen > 0 else []
+            many = "" if len(self.problems) == 1 else "s"
+            return "\n".join([f"{head}{len(self.problems):,} problem{many}{hint}", *told])
         if len(problems) == 1:
             return f"{head}{one_line(problems[0])}{hint}"
         return "\n".join([f"{head}{len(problems):,} problems{hint}", *_few_lines(problems)])
@@ -121,11 +124,20 @@ def _few_lines(problems: Sequence[str]) -> Iterator[str]:
         yield f"  and {unseen:,} more"
 
 
-def combined(errors: "Sequence[CoarsefineError]") -> "CoarsefineError":
-    """Return one error, of the first one's kind, that says what all of them say."""
-    if len(errors) == 1:
+def combined(errors: "Sequence[CoarsefineError]", where: str = "", hint: str = "") -> "CoarsefineError":
+    """Return one error, of the first one's kind, that says what all of them say, and perhaps what they mean together.
+
+    Parameters
+    ----------
+    errors
+        One or more.
+    where, hint
+        As for `CoarsefineError`.
+    """
+    if len(errors) == 1 and not where:
         return errors[0]
-    whole = type(errors[0])([f"{error.where}: {problem}" for error in errors for problem in error.problems])
+    problems = [f"{error.where}: {problem}" for error in errors for problem in error.problems]
+    whole = type(errors[0])(problems, where, hint)
     whole.parts = errors
     whole.args = (whole.worded(PYTHON),)
     return whole
@@ -168,6 +180,10 @@ class ArtifactError(CoarsefineError, ValueError):
 
 class BusyError(CoarsefineError, RuntimeError):
     """Another process writes to the same file or folder."""
+
+
+class WorkerError(CoarsefineError, RuntimeError):
+    """Processes that work for this one were ended from outside, and those in their place again."""
 
 
 class MissingLibraryError(CoarsefineError, ImportError):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import InputTags, Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,6 +21,7 @@ from pipelines.evaluation.assessment import assess
 from pipelines.evaluation.comparison import EvaluationReport
 from pipelines.explaining.explain import explain
 from pipelines.explaining.explanation import Explanation
+from pipelines.exporting import TOLERANCE, export_model
 from pipelines.model.artifact.hub import Token, local_folder, push_saved
 from pipelines.model.artifact.loading import load_model
 from pipelines.model.artifact.manifest import METRICS
@@ -32,8 +33,10 @@ from pipelines.model.sets import PredictionSet, sets_of
 from pipelines.promises.backoff import DELTA, PRECISION
 from pipelines.settings import Trainable, settings_documented
 from pipelines.training.calibrate import calibrate
-from pipelines.training.fit import Pair, fit_documents
+from pipelines.training.fit import Pair
 from pipelines.training.refit import refit_documents
+from pipelines.training.with_engine import fit_with_engine
+from stages.coarse.exported_encoder import Dtype
 from stages.run_folder import place_of_run
 
 Texts = Sequence[str]
@@ -100,9 +103,8 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         # Training documents
         merge_spellings: bool = True, label_documents: bool = True,
         augment: str | None = None, word_dropout: float = 0.0, augmented_copies: int = 1,
-        # Training
+        # Training, machine
         training: dict[str, Any] | None = None, random_state: int = 0,
-        # Machine
         device: str | None = None, n_jobs: int = -1, run_dir: str | None = None,
     ) -> None:  # fmt: skip
         self.taxonomy = taxonomy
@@ -148,7 +150,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         BusyError
             Another process works in ``run_dir``.
         """
-        model, held = fit_documents(self.get_params(deep=False), texts, labels, validation, calibration)
+        model, held = fit_with_engine(self.get_params(deep=False), texts, labels, validation, calibration)
         self._set(model, metrics=None)
         return self if held is None else self.calibrate(held, held.labels)
 
@@ -164,17 +166,14 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         texts, labels
             Documents as the model will meet them, and their fine labels.
         precision, delta
-            Fine answers, and group answers, each keep this precision, with probability 1 - delta over the documents
-            given here: `pipelines.promises.backoff`.
+            Fine answers, and group answers, each keep this precision, with probability 1 - delta over these documents.
         coverage, by_group
-            Sets hold the right label this often, by group in each group apart: `pipelines.promises.conformal`.
+            Sets hold the right label this often, by group in each group apart.
         false_alarms
             Share of documents in scope that may be taken for out of scope; None takes none.
-        cascade
-            Percentage points of accuracy that may be lost where n-grams answer alone, which spares the encoder:
-            `pipelines.training.cascade`. None lets it read all.
-        cascade_data
-            Texts and labels that choose the cascade; None sets half of the documents aside for it.
+        cascade, cascade_data
+            Points of accuracy that may be lost where n-grams answer alone, which spares the encoder (None: it reads
+            all), and texts and labels that choose for which; None sets half of the documents aside for it.
 
         Raises
         ------
@@ -190,6 +189,20 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         )  # fmt: skip
         return self
 
+    def export(
+        self, texts: Texts, labels: Labels, *, dtype: Dtype = "int8", tolerance: float = TOLERANCE,
+        calibration: Pair | None = None,
+    ) -> Self:  # fmt: skip
+        """Return the classifier as OpenVINO computes it, fast on processors, once it is known to answer as well.
+
+        They are compared on ``texts`` and ``labels``, which training has not seen; the rest is as for
+        `pipelines.exporting.export_model`, which tells what it raises.
+        """
+        documents = self._documents(texts, labels, where="documents of the comparison")
+        held = None if calibration is None else self._pair(calibration, "calibration", keep_empty=True)
+        how: dict[str, Any] = {"routing": self.routing, "beam": self.beam, "dtype": dtype, "tolerance": tolerance}
+        return clone(self)._set(export_model(self.model_, documents, calibration=held, **how), metrics=None)
+
     def predict(self, texts: Texts) -> np.ndarray:
         """Return the most probable fine label of each document, (documents,) of `classes_`."""
         best = self.predict_proba(texts).argmax(1)  # which says so where nothing is fitted
@@ -201,14 +214,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         return self.model_.probabilities(texts, self._columns, routing=self.routing, beam=self.beam)
 
     def predict_paths(self, texts: Texts, top_k: int = 1) -> list[list[Prediction]]:
-        """Return the most probable paths of each document, best first, as ids of group and label.
+        """Return the most probable paths of each document, ``top_k`` at most, best first, as ids of group and label.
 
-        Parameters
-        ----------
-        texts
-            Documents. Where the model's promises were made with another routing, a ConfigError says so.
-        top_k
-            Paths a document; labels outside the beam are left out.
+        Labels outside the beam are left out. A ConfigError says so where promises were made with another routing.
         """
         texts, top_k = self._readable(texts), whole_number(top_k, "top_k")
         answers = self.model_.route_texts(texts, routing=self.routing, beam=self.beam)
@@ -242,14 +250,9 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
         return explain(self.model_, text, against=against, top_k=top_k, routing=self.routing, beam=self.beam)
 
     def score(self, texts: Texts, labels: Labels, sample_weight: Any = None) -> float:
-        """Return the accuracy.
+        """Return the accuracy; ``sample_weight`` (documents,) is what each document counts, None counts all alike.
 
-        Parameters
-        ----------
-        texts, labels
-            Documents, and their fine labels by id, name or word of `fit`; an unknown one is wrong, a retired left out.
-        sample_weight
-            (documents,) what each counts; None counts all alike.
+        Labels stand there by id, name or word of `fit`; an unknown one is wrong, a retired one is left out.
         """
         gold = known_places(texts := self._readable(texts), labels, self.taxonomy_, self._by_word, self._labels)
         weights = np.where(gold == RETIRED, 0, 1 if sample_weight is None else sample_weight)
@@ -361,12 +364,7 @@ class HierarchicalClassifier(ClassifierMixin, BaseEstimator):
     ) -> str:  # fmt: skip
         """Upload the model to the Hugging Face hub in one commit; return the commit's address.
 
-        Parameters
-        ----------
-        repo_id, private, revision, commit_message, token
-            As for `pipelines.model.artifact.hub.push_folder`.
-        card
-            As for `save_pretrained`.
+        ``card`` is as for `save_pretrained`, the rest as for `pipelines.model.artifact.hub.push_folder`.
         """
         how = {"private": private, "revision": revision, "commit_message": commit_message, "token": token}
         return push_saved(lambda folder: self.save_pretrained(folder, card=card), repo_id, **how)

@@ -21,7 +21,7 @@ from hierarchy.files.text_format import TAB, Quoting, checked_delimiter, checked
 from hierarchy.text.characters import has_half
 from hierarchy.wrong_values import validated
 from pipelines.demo.configs import configs_folder
-from pipelines.settings import Place, Settings
+from pipelines.settings import Place, PretrainingSettings, Settings
 
 WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -126,6 +126,8 @@ class Config(BaseModel):
     """the documents"""
     classifier: Settings = Field(default_factory=lambda: Settings.model_validate({}))
     """the model and its training"""
+    pretraining: PretrainingSettings = Field(default_factory=lambda: PretrainingSettings.model_validate({}))
+    """how `pretrain` trains an encoder on documents alone"""
     card: CardFacts = Field(default_factory=lambda: CardFacts.model_validate({}))
     """what the model card says beside the figures"""
     run_dir: Place | None = None
@@ -190,7 +192,9 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
         values = read_mapping(path, places, problems)
     for override in overrides:
         _override(values, override, places, problems)
-    for section in [name for name in ("data", "classifier", "card") if name in values and values[name] is None]:
+    for section in [
+        name for name in ("data", "classifier", "pretraining", "card") if name in values and values[name] is None
+    ]:
         del values[section]  # all its keys are commented out
     try:
         config = validated(Config, values, where, places)

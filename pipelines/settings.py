@@ -119,6 +119,19 @@ IDLE = (
 )  # fmt: skip
 
 
+class PretrainingSettings(BaseModel):
+    """Settings of `pipelines.pretraining.pretrain`; a YAML file has them under ``pretraining:``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    segment_tokens: int = Field(256, ge=8, le=10**6)
+    """tokens of a window, special tokens included; windows do not overlap, so that an epoch reads each token once"""
+    masked: float = Field(0.15, gt=0, lt=1)
+    """share of the words that are masked"""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """arguments of transformers.TrainingArguments by their own names"""
+
+
 class Settings(BaseModel):
     """Settings of `pipelines.HierarchicalClassifier`; a YAML file has them under ``classifier:``."""
 

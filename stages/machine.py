@@ -109,7 +109,7 @@ def in_parallel(n_jobs: int) -> "Parallel":
     """
     from joblib import Parallel
 
-    return Parallel(n_jobs=n_jobs, return_as="generator", initializer=_end_with_parent)
+    return Parallel(n_jobs=n_jobs, return_as="generator", initializer=end_with_parent)
 
 
 def end_workers() -> None:
@@ -120,17 +120,18 @@ def end_workers() -> None:
         executor.shutdown(wait=True)
 
 
+def end_with_parent() -> None:
+    """Let this process, a worker, end with the one that has begun it, however that ends."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(parent.pid,), daemon=True).start()
+
+
 def _number(variable: str, default: int) -> int:
     written = os.environ.get(variable, str(default))
     if written.isascii() and written.isdigit() and len(written) < 7:
         return int(written)
     raise ConfigError(f"the environment says {variable}={written:.60}: set it to a whole number, or unset it")
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_watch, args=(parent.pid,), daemon=True).start()
 
 
 def _watch(parent: int | None) -> None:

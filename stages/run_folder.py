@@ -11,6 +11,7 @@ is written last: files without one are not finished. What does not fit its check
 import hashlib
 import json
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -131,6 +132,24 @@ def held_for_all(real: Path, place: Path, *, file: Path | None = None) -> Iterat
             yield is_kept
         finally:
             _mine.reset(before)
+
+
+@contextmanager
+def made_once(place: Path) -> Iterator[None]:
+    """Let one process at a time make something in a run folder that several work in; those that waited find it there.
+
+    Parameters
+    ----------
+    place
+        Names what is made; a lock lies beside it meanwhile.
+    """
+    if is_first():  # of processes that train together
+        with writing(place):
+            make_folder(place.parent)
+        with held(place, wait=math.inf):
+            yield
+    else:
+        yield
 
 
 @contextmanager

@@ -8,6 +8,7 @@ Nothing is ever read that was not written whole or does not fit its checksum.
 import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -20,7 +21,17 @@ from hierarchy.errors import DataError
 from stages.arrays import Array, check_arrays
 from stages.machine import ahead
 from stages.progress import progress
-from stages.run_folder import LIST, cache_key, damaged, finishing, is_finished, make_folder, texts_digest, writing
+from stages.run_folder import (
+    LIST,
+    cache_key,
+    damaged,
+    finishing,
+    is_finished,
+    made_once,
+    make_folder,
+    texts_digest,
+    writing,
+)
 
 RUN_FOLDER = "(`run` in a config, `run_dir` in Python)"
 SHARD_DOCUMENTS = 1024
@@ -144,18 +155,77 @@ class ShardCache:
         DataError
             The disk has no room for what is missing.
         """
+        wanted = self._wanted(texts)
+        absent = {one.name for one in wanted if not self._files(one.name)[0].exists()}
+        shards = [self._read(one) for one in wanted]
+        if None in shards:
+            with self._alone():  # another process may have made them meanwhile; what is damaged is told once
+                for place, one in enumerate(wanted):
+                    if shards[place] is None and one.name in absent:
+                        shards[place] = self._read(one)
+                missing = [place for place, shard in enumerate(shards) if shard is None]
+                self._check_space(texts[wanted[i].documents] for i in missing)
+                following = ahead(read(texts[wanted[i].documents]) for i in missing)
+                several = len(missing) > 1  # one is no progress
+                for i in progress(missing, total=len(missing), what=what, unit="shards") if several else missing:
+                    shards[i] = self._write(wanted[i].name, *make(next(following)))
+        return [shard for shard in shards if shard is not None]
+
+    def fill(
+        self, parts: Sequence[Sequence[str]], work: Callable[[Iterator[Sequence[str]]], Iterable[T]], *, what: str
+    ) -> list[T]:
+        """Have others make the shards that are not there yet.
+
+        Parameters
+        ----------
+        parts
+            Documents; no shard has some of two parts.
+        work
+            Takes the texts of each missing shard, and yields something for each that `shard` has made of them, in any
+            order; it is not called where none is missing.
+        what
+            Name of the work in the progress shown.
+
+        Returns
+        -------
+        list
+            What `work` has yielded.
+
+        Raises
+        ------
+        DataError
+            The disk has no room for what is missing.
+        """
+        wanted = [(texts, one) for texts in parts for one in self._wanted(texts)]
+        with self._alone():
+            missing = [(texts, one.documents) for texts, one in wanted if self._read(one) is None]
+            if not missing:
+                return []
+            self._check_space(texts[documents] for texts, documents in missing)
+            made = work(texts[documents] for texts, documents in missing)
+            return list(progress(made, total=len(missing), what=what, unit="shards"))
+
+    def shard(
+        self,
+        texts: Sequence[str],
+        make: Callable[[T], tuple[np.ndarray, np.ndarray]],
+        *,
+        read: Callable[[Sequence[str]], T],
+    ) -> Shard:
+        """Return the shard of texts that are those of one, making it where it is missing.
+
+        Several processes may do so at once, for one shard or many: it is written whole. The rest is as for `shards`.
+        """
+        one = _Wanted(slice(0, len(texts)), self._name(texts))
+        return self._read(one) or self._write(one.name, *make(read(texts)))
+
+    def _wanted(self, texts: Sequence[str]) -> "list[_Wanted]":
         with writing(self.folder):
             make_folder(self.folder)
-        bounds = list(shard_bounds(texts))
-        names = [self._name(texts[start:end]) for start, end in bounds]
-        shards = [self._read(name, end - start) for name, (start, end) in zip(names, bounds, strict=True)]
-        missing = [place for place, shard in enumerate(shards) if shard is None]
-        self._check_space(texts[slice(*bounds[i])] for i in missing)
-        following = ahead(read(texts[slice(*bounds[i])]) for i in missing)
-        several = len(missing) > 1  # one is no progress
-        for i in progress(missing, total=len(missing), what=what, unit="shards") if several else missing:
-            shards[i] = self._write(names[i], *make(next(following)))
-        return [shard for shard in shards if shard is not None]
+        return [_Wanted(slice(*some), self._name(texts[slice(*some)])) for some in shard_bounds(texts)]
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return made_once(self.folder / self.key[:16])
 
     def _name(self, texts: Sequence[str]) -> str:
         return cache_key(depends_on=self.key, texts=texts_digest(texts))[:40]
@@ -164,15 +234,16 @@ class ShardCache:
         """Checksums, rows and counts of a shard."""
         return tuple(self.folder / f"{name}{end}" for end in (LIST, ".npy", ".counts.npy"))  # type: ignore[return-value]
 
-    def _read(self, name: str, documents: int) -> Shard | None:
-        listing, rows, counts = self._files(name)
+    def _read(self, one: "_Wanted") -> Shard | None:
+        listing, rows, counts = self._files(one.name)
         if not is_finished(listing, rows, counts):
             return None
         expected = {"counts": Array("int64", ("documents",), counts=True), "rows": self.rows}
         try:
             # No np.load: it reads other kinds of files as well.
             arrays = {"counts": np.array(open_memmap(counts, mode="r")), "rows": open_memmap(rows, mode="r")}
-            found = check_arrays(arrays, expected, {"documents": documents, **self.sizes}, where=name)
+            sizes = {"documents": one.documents.stop - one.documents.start, **self.sizes}
+            found = check_arrays(arrays, expected, sizes, where=one.name)
         except (OSError, ValueError, EOFError):
             damaged(rows, "it holds no arrays of these documents")
             return None
@@ -200,6 +271,13 @@ class ShardCache:
                 f"{free / 1e6:.1f} MB are free: free some space or name a folder on another disk {RUN_FOLDER}; what is "
                 "written there already is kept"
             )
+
+
+class _Wanted(NamedTuple):
+    """A shard by its documents and by the name of its files."""
+
+    documents: slice
+    name: str
 
 
 def shard_bounds(texts: Sequence[str]) -> Iterator[tuple[int, int]]:

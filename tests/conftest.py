@@ -25,6 +25,7 @@ from typing import Any
 import hypothesis
 import numpy as np
 import pytest
+from filelock import FileLock
 from tiny import TINY, save_tiny_bert
 
 from hierarchy.nodes import Group, Label
@@ -222,13 +223,30 @@ def without_network() -> Callable[..., "subprocess.CompletedProcess[str]"]:
 def exported(
     saved: Path, english: Corpus, without_network: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
-    """Export `saved` by the command, a process of its own; return how it ended, and the folder that it wrote."""
-    folder = tmp_path_factory.mktemp("exported")
-    valid = [json.dumps({"text": text, "label": label}) for text, label in zip(*english.valid, strict=True)]
-    (folder / "valid.jsonl").write_text("\n".join(valid), encoding="utf-8")
-    command = ["export", saved, folder / "valid.jsonl", "-o", folder / "model", "--dtype", "int8", "--tolerance", "5"]
-    done = without_network(*command)
-    return done, folder / "model"
+    """Export `saved` by the command, a process of its own; return what it printed, and the folder that it wrote.
+
+    It takes half a minute, so that all workers of a test run share it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "exported"
+    folder.mkdir(exist_ok=True)
+    printed = folder / "printed.txt"
+    with FileLock(folder / "lock"):
+        if not printed.exists():
+            valid = [json.dumps({"text": text, "label": label}) for text, label in zip(*english.valid, strict=True)]
+            (folder / "valid.jsonl").write_text("\n".join(valid), encoding="utf-8")
+            done = without_network(
+                "export", saved, folder / "valid.jsonl", "-o", folder / "model", "--dtype", "int8", "--tolerance", "5"
+            )
+            printed.write_text(done.stdout + done.stderr, encoding="utf-8")
+    return printed.read_text(encoding="utf-8"), folder / "model"
+
+
+@pytest.fixture(scope="session")
+def home_of_ray(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return where Ray keeps its token: one place for all that this process begins, which reads it once."""
+    pytest.importorskip("ray")
+    return str(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture

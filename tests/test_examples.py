@@ -31,12 +31,16 @@ NOT_RUN = {
     "make": "installs from the network, then runs the whole demo or these tests",
     ".ci/run": "calls make",
     "pip install": "needs the network",
+    "coarsefine predict model /data/": "names a disk of several machines; test_cli_predict_folder.py does the same",
+    "coarsefine train --config /data/": "names a disk of several machines; test_with_engine.py does the same",
+    "torchrun": "names that disk; test_joint.py does the same",
     "python benchmarks/": "needs real data and hours; test_benchmarks.py tries the scripts",
 }
 # What is added to a command so that it takes seconds, and a tiny model will do.
 ONE_EPOCH = ["--set", "classifier.training.num_train_epochs=1"]
 SHORTER = {
     "train": ONE_EPOCH,
+    "pretrain": ["--set", "pretraining.training.num_train_epochs=1"],
     "tune": [*ONE_EPOCH, "--trials", "2"],
     "cross-validate": [*ONE_EPOCH, "--folds", "2"],
     "export": ["--tolerance", "10"],  # a document more or less that a tiny encoder has right
@@ -47,6 +51,7 @@ GIVEN = {
     "bert-base-chinese",
     "deploy.md": "model valid.csv tickets.csv corrections.jsonl taxonomy.yaml",
     "data-quality.md": "train.jsonl test.jsonl labels.yaml taxonomy.yaml model",
+    "pretraining.md": "train.jsonl more.jsonl",
     "publishing.md": "test.jsonl model",
     "taxonomy.md": "tickets.csv tickets_now.csv model",
     "trust.md": "calibration.jsonl new.jsonl model",

@@ -12,8 +12,8 @@ from examples import ROOT
 PACKAGES = ("coarsefine", "hierarchy", "stages", "pipelines")
 LONGEST = 400
 EXTRAS = {
-    "bokeh", "fastapi", "hatchling", "hiclass", "libmultilabel", "openpyxl", "optuna", "prometheus_client", "starlette",
-    "uvicorn",
+    "bokeh", "fastapi", "hatchling", "hiclass", "libmultilabel", "openpyxl", "optuna", "prometheus_client", "ray",
+    "starlette", "uvicorn",
 }  # fmt: skip
 
 

@@ -86,6 +86,7 @@ def test_what_goes_wrong_is_seen(tmp_path: Path) -> None:
         assert not one["left_overs"]
 
 
+@pytest.mark.slow
 def test_a_killed_edit_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     record = ROOT / "benchmarks" / "results" / "kills.json"
     before = record.read_bytes()

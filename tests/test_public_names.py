@@ -35,7 +35,9 @@ def test_coarsefine():
         "cross_validate",
         "find_label_errors",
         "from_spreadsheet_cell",
+        "pretrain",
         "read_documents",
+        "training_engine",
         "tune",
         "write_report",
     ]
@@ -97,6 +99,7 @@ def test_the_face_of_the_classifier():
         "calibrate",
         "evaluate",
         "explain",
+        "export",
         "fit",
         "from_pretrained",
         "predict",

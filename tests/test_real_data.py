@@ -5,6 +5,9 @@ import importlib.util
 import json
 import logging
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +15,13 @@ import pytest
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.engines.engine import opened_engine
+from pipelines.training.encoders import Encoders
+from pipelines.training.fit import settings_of
+from pipelines.training.with_engine import encode_parts
 
 logger = logging.getLogger(__name__)
+ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("COARSEFINE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 
 pytestmark = [
@@ -81,3 +89,49 @@ def test_tw_laws_with_ngrams_alone():
 def test_tw_laws_stops_the_english_encoder():
     with pytest.raises(ValueError, match=r"tokens of these documents are unknown.*encoder: none"):
         fitted("tw_laws")
+
+
+READ = """
+import sys
+from pathlib import Path
+from test_real_data import read_vectors
+read_vectors(Path(sys.argv[1]), *sys.argv[2:])
+"""
+
+
+def read_vectors(folder, engine, processes=None):
+    """Read the documents of `clinc150` with the encoder as it comes."""
+    classifier = HierarchicalClassifier(encoder="embedded", dtype="float32", trainable="frozen")
+    encoders = Encoders(settings_of(classifier.get_params(deep=False)))
+    parts = [read("clinc150", part)[0] for part in ("train", "valid")]
+    encode_parts(lambda: opened_engine(engine, processes=processes and int(processes)), encoders, folder, parts)
+
+
+@embedded
+def test_ray_reads_clinc150_to_the_bytes_of_one_process_through_kills(tmp_path, home_of_ray):
+    pytest.importorskip("ray")
+    environment = os.environ | {"HOME": home_of_ray, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+
+    def begun(name, *engine):
+        return subprocess.Popen([sys.executable, "-c", READ, str(tmp_path / name), *engine], env=environment, cwd=ROOT)
+
+    def files(name):
+        return {
+            file.name: file.read_bytes()
+            for part in ("tokens", "vectors")
+            for file in (tmp_path / name / part).iterdir()
+        }
+
+    killed = begun("ray", "ray", "2")
+    while killed.poll() is None and len([*(tmp_path / "ray").glob("vectors/*.sha256")]) < 2:
+        time.sleep(0.05)
+    killed.kill()
+    killed.wait()
+    whole = {file: file.stat().st_mtime_ns for file in (tmp_path / "ray").glob("vectors/*.sha256")}
+    damaged, *rest = sorted(file.with_suffix(".npy") for file in whole)
+    damaged.write_bytes(damaged.read_bytes()[:1_000])  # as a machine leaves it that was cut off
+    assert begun("ray", "ray", "2").wait(600) == 0
+    assert all(file.with_suffix(".sha256").stat().st_mtime_ns == whole[file.with_suffix(".sha256")] for file in rest)
+    assert begun("alone", "local").wait(600) == 0
+    assert files("ray") == files("alone")
+    assert len(whole) < len([*(tmp_path / "alone").glob("vectors/*.sha256")])

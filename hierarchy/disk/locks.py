@@ -30,7 +30,7 @@ def held(place: str | Path, *, file: Path | None = None, wait: float = 0.0) -> I
     file
         Where the lock lies while it is held; beside the place where None.
     wait
-        Seconds to wait for another process that has it, where its work is short.
+        Seconds to wait for another process that has it.
 
     Yields
     ------

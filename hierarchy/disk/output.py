@@ -1,5 +1,6 @@
 """What is written: where nothing that is read lies, and whole or not at all."""
 
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -179,6 +180,13 @@ def write_parquet(table: "pa.Table", file: str | Path) -> None:
     """Write a Parquet file, whole or not at all; raises DataError where it cannot be."""
     with output_file(file) as part, part.open("wb") as stream:
         _write_tables([table], table.schema, stream)
+
+
+def parquet_content(rows: Sequence[Mapping[str, Any]], schema: "pa.Schema") -> bytes:
+    """Return what a Parquet file with some rows holds; the same rows make the same bytes."""
+    stream = io.BytesIO()
+    _write_tables(_tables([rows], schema), schema, stream)
+    return stream.getvalue()
 
 
 def write_answers(blocks: Iterator[Sequence[Mapping[str, Any]]], out: Path, schema: "Callable[[], pa.Schema]") -> None:

@@ -57,6 +57,15 @@ def whole_folder(folder: Path, keep: Callable[[], Iterable[Path]]) -> Iterator[P
         _remove(part)  # the earlier one, if it has come to this
 
 
+def second_name(source: Path, target: Path) -> None:
+    """Give a file a second name on the same disk; where there can be none, a copy."""
+    try:
+        os.link(source, target)
+    except OSError:  # not every file system can, and some files of other users may not be linked
+        shutil.copy2(source, target, follow_symlinks=False)
+        sync(target)
+
+
 def put_back(folder: Path) -> None:
     """Give a folder its name again, where a process was killed while it replaced it in two steps."""
     if "\0" in str(folder):  # there can be no such name
@@ -172,11 +181,7 @@ def _carry_one(source: Path, target: Path) -> None:
     elif source.is_dir():
         target.mkdir()
     else:
-        try:
-            os.link(source, target)
-        except OSError:  # not every file system can, and some files of other users may not be linked
-            shutil.copy2(source, target, follow_symlinks=False)
-            sync(target)
+        second_name(source, target)
 
 
 def _put_in_place(part: Path, real: Path) -> None:

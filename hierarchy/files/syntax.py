@@ -142,7 +142,7 @@ def compose_json(text: str, where: str) -> Entry:
         json.loads(text, parse_int=str, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise TaxonomyError(
-            f"line {error.lineno}, column {error.colno}: this is no valid JSON ({error.msg}); "
+            f"line {error.lineno}, column {error.colno}: this is no valid JSON ({error.msg.removesuffix(' at')}); "
             "look for a missing comma, quote or bracket at this place or on the line before it",
             where,
         ) from None

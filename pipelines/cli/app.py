@@ -18,6 +18,7 @@ from pipelines.cli.explain import explain
 from pipelines.cli.export import export
 from pipelines.cli.label_errors import label_errors
 from pipelines.cli.predict import predict
+from pipelines.cli.pretrain import pretrain
 from pipelines.cli.push import push
 from pipelines.cli.refit import refit
 from pipelines.cli.serve import serve
@@ -72,7 +73,8 @@ app = typer.Typer(
 )
 app.add_typer(taxonomy, name="taxonomy")
 for command in (
-    train, tune, refit, calibrate, export, evaluate, predict, explain, cross_validate, label_errors, serve, push, demo,
+    pretrain, train, tune, refit, calibrate, export, evaluate, predict, explain, cross_validate, label_errors, serve,
+    push, demo,
 ):  # fmt: skip
     command.add_to(app)
 

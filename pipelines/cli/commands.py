@@ -110,7 +110,7 @@ def command(
             with session(goes_on(given) if callable(goes_on) else goes_on, named):
                 if takes_work:
                     shape = {key: value for key in TREE_OPTIONS if reads_tree and (value := given.pop(key))}
-                    paths = {name: given[key] for key, name in places.items()}
+                    paths = dict(_named(given, places))
                     given[WORK] = Work(_config(given, columns), paths, shape)
                 function(**given)
 
@@ -120,6 +120,15 @@ def command(
         return Command(run, examples)
 
     return made
+
+
+def _named(given: "dict[str, Any]", places: dict[str, str]) -> "Iterator[tuple[str, Place | None]]":
+    """Give what arguments name, each of several by its number."""
+    for key, name in places.items():
+        if isinstance(given[key], list):
+            yield from ((f"{name}[{number}]", place) for number, place in enumerate(given[key]))
+        else:
+            yield name, given[key]
 
 
 def _config(given: dict[str, Any], columns: tuple[str, ...]) -> "Config":

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,15 +35,20 @@ def cross_validate(
     ] = Path("out-of-fold.parquet"),
     baselines: options.BaselinesOption = True,
     as_json: options.JsonOption = False,
+    engine: options.EngineOption = None,
+    processes: options.ProcessesOption = None,
+    address: options.AddressOption = None,
 ) -> None:
     """Train on all folds of the training documents but one, answer that one, and so on.
 
     A run that was stopped goes on after its last finished fold when the same command is given again.
     """
+    from pipelines.cli.engines import engine_keywords
     from pipelines.cli.places import output_file, run_folder, writing
 
     with writing(work, output_file("--out", out, ".parquet"), checked=[run_folder(work.config)]):
-        result = validated_folds(work.config, folds, repeats, source_column, id_column, baselines=baselines)
+        where = engine_keywords(engine, processes, address)
+        result = validated_folds(work.config, folds, repeats, source_column, id_column, baselines=baselines, **where)
         if as_json:
             print_json(result.as_dict() | {"predictions": str(out)})
         else:
@@ -60,6 +65,7 @@ def validated_folds(
     id_column: str | None,
     *,
     baselines: bool,
+    **where: Any,
 ) -> "CrossValidation":
     """Cross-validate on the training documents of a config; rows and ids are those of their file.
 
@@ -73,6 +79,8 @@ def validated_folds(
         As for `pipelines.cross_validation.validate.cross_validate`.
     source_column, id_column
         Columns of source and id.
+    where
+        ``engine``, ``processes`` and ``address``, as for `pipelines.cross_validation.validate.cross_validate`.
     """
     import numpy as np
 
@@ -103,6 +111,7 @@ def validated_folds(
             repeats=repeats,
             sources=sources,
             baselines=baselines,
+            **where,
         )
     found = result.predictions
     return replace(

@@ -50,6 +50,20 @@ BeamOption = Annotated[int | None, typer.Option("--beam", min=1, help="Groups th
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help="Torch device; by default a GPU where there is one.")
 ]
+EngineOption = Annotated[
+    Literal["local", "ray"] | None,
+    typer.Option("--engine", help="Who does the work: processes of this machine (local, the default), or Ray."),
+]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--processes", min=1, help="Processes that share the work; by default one, with --engine ray one a core."
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option("--address", help="With --engine ray: of a cluster (auto, host:port); by default Ray is begun here."),
+]
 TopOption = Annotated[int, typer.Option("--top-k", min=1, help="Paths listed for a document.")]
 IdOption = Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column that is passed through as id.")]
 BaselinesOption = Annotated[

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipelines.cli.commands import Work
     from pipelines.config import Config
 
-OF_RUN = re.compile(r"documents|vectors|(rows|folds|tune|chained|joint)-.*", re.DOTALL)
+OF_RUN = re.compile(r"documents|ray|tokens|vectors|(rows|folds|tune|chained|joint|pretraining)-.*", re.DOTALL)
 Output: TypeAlias = OutputFile | OutputFolder
 NO_FOLDERS = ("none", "embedded")  # encoders that are no path
 

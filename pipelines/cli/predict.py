@@ -1,11 +1,12 @@
 """``coarsefine predict``: what a model answers to the documents of a file, or to one document."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from hierarchy.disk.output import SUFFIXES, OutputFile, OutputFolder
 from hierarchy.disk.paths import expanded, path_exists
 from hierarchy.errors import DataError
 from hierarchy.text.characters import healed, is_blank
@@ -15,8 +16,8 @@ from pipelines.cli.console import naming, print_json, print_lines, print_table, 
 
 if TYPE_CHECKING:
     from hierarchy.taxonomy import Taxonomy
-    from pipelines.classifier import HierarchicalClassifier
     from pipelines.cli.commands import Work
+    from pipelines.model.model import Model
     from pipelines.model.prediction import Prediction
 
 ANSWERED = {
@@ -39,22 +40,29 @@ FIGURES = {
 
 @command(
     'predict model letters.csv -o answers.jsonl --text-column letter, or: predict model --text "My card ..."',
+    "predict model letters/ more.csv -o answers --processes 4",
     goes_on=lambda given: "the same command goes on after the last finished shard" if given["text"] is None else "",
     columns=("text",),
 )
 def predict(
     work: "Work",
     model: options.ModelArgument,
-    file: Annotated[
-        str | None, typer.Argument(parser=expanded, help="Documents; their text stands in the column --text-column.")
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            parser=expanded,
+            help="Documents, whose text stands in the column --text-column; several files, or folders of files, "
+            "with -o FOLDER.",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             "-o",
-            metavar="FILE",
-            help="Output: .jsonl, .csv (for a spreadsheet: a ' stands before what it would compute) or .parquet.",
+            metavar="FILE|FOLDER",
+            help="Output: .jsonl, .csv (for a spreadsheet: a ' stands before what it would compute) or .parquet; "
+            "a name without suffix is a folder of Parquet files.",
         ),
     ] = None,
     text: Annotated[str | None, typer.Option(help="One document, in place of a file.")] = None,
@@ -70,70 +78,102 @@ def predict(
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not where an earlier run stopped.")] = False,
     as_json: options.JsonOption = False,
     device: options.DeviceOption = None,
+    engine: options.EngineOption = None,
+    processes: options.ProcessesOption = None,
+    address: options.AddressOption = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="With -o FOLDER: answer nothing where a file cannot be read.")
+    ] = False,
 ) -> None:
-    """Answer the documents of a file, or one document.
+    """Answer the documents of files, or one document.
 
     A run that was stopped goes on where it was when the same command is given again.
     """
-    if (file is None) == (text is None):
+    if bool(files) == (text is not None):
         raise DataError("give a file with documents, or --text with one document, and not both")
+    of_folders = {"--engine": engine, "--processes": processes, "--address": address, "--strict": strict or None}
     if text is not None:
-        from pipelines.cli.models import load_classifier
-
         if out is not None:
             raise DataError("--out belongs to a file with documents; the answer to --text is printed")
-        classifier = load_classifier(model, device=device, routing=routing, beam=beam)
-        _print_answer(classifier, text, top_k, sets, as_json)
+        _refuse(of_folders)
+        show = _print_json if as_json else _print_answer
+        show(_loaded(model, text, device), healed(text), top_k=top_k, sets=sets, routing=routing, beam=beam)
         return
+    files = files or []
     if out is None:
-        hint = "" if file is None or path_exists(file) else f"; to answer one document, write --text {str(file)!r}"
+        hint = "" if path_exists(files[0]) else f"; to answer one document, write --text {str(files[0])!r}"
         raise DataError(f"name the output file: --out answers.jsonl (or .csv, .parquet){hint}")
     if as_json:
         raise DataError("--json belongs to --text; of a file, the suffix of --out says the format")
-    from hierarchy.disk.output import SUFFIXES
     from hierarchy.text.wording import count
-    from pipelines.cli.places import output_file, writing
+    from pipelines.cli.places import writing
     from pipelines.model.artifact.hub import local_folder
-    from pipelines.serving.predict import predict_file
 
     data = work.config.data
-    with writing(work, checked=[output_file("--out", out, *SUFFIXES)]), naming(label="--id"):
-        read = predict_file(
-            local_folder(model),
-            str(file),
-            out,
-            **data.reading,
-            id_column=id_column,
-            split=split or data.test_split,
-            top_k=top_k,
-            routing=routing,
-            beam=beam,
-            sets=sets,
-            device=device,
-            restart=restart,
-        )
+    asked: dict[str, Any] = {
+        **data.reading, "id_column": id_column, "split": split or data.test_split, "top_k": top_k, "routing": routing,
+        "beam": beam, "sets": sets, "device": device, "restart": restart,
+    }  # fmt: skip
+    output = _output(files, out)
+    with writing(work, checked=[output]), naming(label="--id"):
+        if isinstance(output, OutputFile):
+            from pipelines.serving.predict import predict_file
+
+            _refuse(of_folders)
+            read = predict_file(local_folder(model), files[0], out, **asked)
+        else:
+            from pipelines.serving.predict_files import predict_files
+
+            asked |= {"engine": engine or "local", "processes": processes, "address": address, "strict": strict}
+            read = predict_files(local_folder(model), files, out, **asked)
     wrote(out, f"answers to {count(read, 'document')}:")
 
 
-def _print_answer(classifier: "HierarchicalClassifier", text: str, top_k: int, sets: str | None, as_json: bool) -> None:
+def _output(files: Sequence[str], out: Path) -> OutputFile | OutputFolder:
+    """Return the output: a folder for several files, or one that bears no suffix as files do."""
+    if len(files) == 1 and out.suffix and not out.is_dir():
+        return OutputFile("--out", out, SUFFIXES)
+    if out.suffix.lower() in SUFFIXES:
+        raise DataError(f"several files are answered into a folder, and --out {str(out)!r} names a file: -o FOLDER")
+    return OutputFolder("--out", out, tables=True)
+
+
+def _refuse(of_folders: Mapping[str, object]) -> None:
+    for option, value in of_folders.items():
+        if value is not None:
+            raise DataError(f"{option} belongs to documents that are answered into a folder: name one, -o FOLDER")
+
+
+def _loaded(place: Path, text: str, device: str | None) -> "Model":
+    """Load the model, once the text is known to be one."""
+    from pipelines.model.artifact.hub import local_folder
+    from pipelines.model.artifact.loading import load_model
+
     if is_blank(text):
         raise DataError("--text is empty: give one document")
-    if as_json:
-        from pipelines.serving.answers import answers
+    return load_model(local_folder(place), device=device)[0]
 
-        routing, beam = classifier.routing, classifier.beam
-        found = answers(classifier.model_, [healed(text)], top_k=top_k, routing=routing, beam=beam, sets=sets)
-        print_json(next(found))
-        return
-    paths = classifier.predict_paths([text], top_k=top_k)[0]
-    in_set = None if sets is None else classifier.predict_sets([text], within=sets)[0]
-    taxonomy = classifier.taxonomy_
-    print_paths(f"Beam mass {paths[0].beam_mass:.3f}" if paths[0].beam_mass < 1 else "", paths, taxonomy)
-    if classifier.model_.promises is not None or paths[0].level == "none":
-        print_lines(ANSWERED[paths[0].level, paths[0].reason])
-    if classifier.model_.cascade is not None:
-        print_lines(READ[paths[0].read])
-    if in_set is not None:
+
+def _print_json(model: "Model", text: str, **how: Any) -> None:
+    from pipelines.serving.answers import answers
+
+    print_json(next(answers(model, [text], **how)))
+
+
+def _print_answer(model: "Model", text: str, *, top_k: int, sets: str | None, **how: Any) -> None:
+    from pipelines.model.prediction import paths_of
+    from pipelines.model.sets import sets_of
+
+    [(_, routed)] = model.route_texts([text], **how)
+    [paths], taxonomy = paths_of(model, routed, top_k), model.taxonomy
+    best = paths[0]
+    print_paths(f"Beam mass {best.beam_mass:.3f}" if best.beam_mass < 1 else "", paths, taxonomy)
+    if model.promises is not None or best.level == "none":
+        print_lines(ANSWERED[best.level, best.reason])
+    if model.cascade is not None:
+        print_lines(READ[best.read])
+    if sets is not None:
+        [in_set] = sets_of(model, routed, [text], sets)
         name = taxonomy.label_named if in_set.level == "label" else taxonomy.group_named
         print_lines(f"Set of {in_set.level}s: {', '.join(map(name, in_set.ids))}")
 

@@ -4,6 +4,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,6 +40,9 @@ def train(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Check all, say what time and memory it would take here, and leave.")
     ] = False,
+    engine: options.EngineOption = None,
+    processes: options.ProcessesOption = None,
+    address: options.AddressOption = None,
 ) -> None:
     """Train a model, evaluate it beside its baselines, and save it.
 
@@ -49,13 +53,27 @@ def train(
     config = work.config
     outputs = model_folder("output", Path(config.output)), run_folder(config)
     if not estimate:
-        with writing(work, *outputs):
+        with writing(work, *outputs), _engine(config, engine, processes, address):
             run_training(config, baselines=baselines)
         return
+    if engine or processes or address:
+        raise ConfigError("--estimate times one process: leave --engine, --processes and --address out")
     if n_processes() > 1:
         raise ConfigError("--estimate times one process, and several are started: leave torchrun out")
     with writing(work, checked=outputs), tempfile.TemporaryDirectory(prefix="coarsefine-") as folder:
         _show_estimate(run_estimate(config.model_copy(update={"run_dir": folder}), baselines=baselines))
+
+
+def _engine(
+    config: "Config", engine: str | None, processes: int | None, address: str | None
+) -> AbstractContextManager[None]:
+    """Return what has trainings in a block share their work, where options ask for it."""
+    if not (engine or processes or address):
+        return nullcontext()
+    from pipelines.training.with_engine import check_shared, training_engine
+
+    check_shared(config.settings(), engine or "local")
+    return training_engine(engine or "local", processes=processes, address=address)
 
 
 def run_estimate(config: "Config", *, baselines: bool) -> "list[StepEstimate]":

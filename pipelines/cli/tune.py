@@ -13,8 +13,6 @@ from pipelines.cli.commands import command
 from pipelines.cli.console import print_table, wrote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pipelines.cli.commands import Work
     from pipelines.config import Config
     from pipelines.tuning.trials import Comparison, Tuning
@@ -43,6 +41,9 @@ def tune(
         bool, typer.Option("--test", help="At the end compare trial 0 and the best trial on data.test, once.")
     ] = False,
     html: options.PageOption = None,
+    engine: options.EngineOption = None,
+    processes: options.ProcessesOption = None,
+    address: options.AddressOption = None,
 ) -> None:
     """Try settings, keep the best config on the validation documents, and leave the test documents alone.
 
@@ -51,6 +52,7 @@ def tune(
     """
     from hierarchy.disk.output import OutputFolder
     from hierarchy.disk.whole_files import write_output
+    from pipelines.cli.engines import engine_keywords
     from pipelines.cli.places import page, run_folder, writing
     from pipelines.tuning.search import OPTUNA
     from pipelines.tuning.trials import BEST, RESULTS, check_results
@@ -66,7 +68,8 @@ def tune(
 
     with writing(work, OutputFolder("--out", out, files=(RESULTS, BEST)), run_folder(config), page(html)):
         check_results(out)
-        found = _search(space, config, budget, test=test, prune=prune, after=keep)
+        where = engine_keywords(engine, processes, address)
+        found = _search(space, config, budget, test=test, prune=prune, after=keep, **where)
         keep(found)
     wrote(out)
     _show(found)
@@ -78,9 +81,7 @@ def tune(
     logger.info("the best config: coarsefine train --config %s", out / BEST)
 
 
-def _search(
-    place: Path, config: "Config", budget: dict[str, Any], *, test: bool, prune: bool, after: "Callable[[Tuning], None]"
-) -> "Tuning":
+def _search(place: Path, config: "Config", budget: dict[str, Any], *, test: bool, **how: Any) -> "Tuning":
     from pipelines.cli.documents import read_parts, stratified, taxonomy_named
     from pipelines.cli.models import new_classifier
     from pipelines.tuning.search import check_options
@@ -94,15 +95,16 @@ def _search(
         raise ConfigError("--test compares on test documents and none are named: set data.test, or leave --test out")
     roles = ("train", "valid", "test") if test else ("train", "valid")
     taxonomy, parts = read_parts(config, taxonomy_named(config), stratified(config), roles)
+    texts, labels = parts["train"].pair
     return search(
         new_classifier(config, taxonomy),
         space,
-        *parts["train"].pair,
+        texts,
+        labels,
         validation=parts["valid"].pair,
         test=parts["test"].pair if test else None,
-        prune=prune,
-        after=after,
         **budget,
+        **how,
     )
 
 

@@ -7,7 +7,7 @@ part that is cut from the fold's training side.
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +16,18 @@ import numpy as np
 
 from hierarchy.arguments import known_keywords, same_length, text_column, whole_number
 from hierarchy.errors import ConfigError, DataError
-from hierarchy.taxonomy import Taxonomy
 from pipelines.cross_validation.fold import OWN, FoldPlan, FoldResult
 from pipelines.cross_validation.out_of_fold import OutOfFold, averaged, joined, read_with_metadata
-from pipelines.data.augmentation import label_texts, with_label_documents
+from pipelines.data.augmentation import with_label_documents
 from pipelines.data.documents import Documents
 from pipelines.data.folds import check_sources, deal_folds, number_sources
 from pipelines.data.given import check_labels, check_taxonomy
+from pipelines.engines.engine import opened_engine
 from pipelines.evaluation.metrics import FIGURES
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
-from pipelines.training.fit import settings_of
+from pipelines.training.fit import resolve_settings, settings_of
 from stages.machine import n_processes
 from stages.run_folder import LIST, finishing, place_of_run, read_finished
 
@@ -114,6 +114,9 @@ def cross_validate(
     repeats: int = 1,
     sources: Sequence[str | None] | None = None,
     baselines: bool = True,
+    engine: str = "local",
+    processes: int | None = None,
+    address: str | None = None,
 ) -> CrossValidation:
     """Train on all folds but one, answer that one, and so on.
 
@@ -132,6 +135,8 @@ def cross_validate(
         a split, that of validation included. A document whose source is None or empty stands alone.
     baselines
         Fit the flat models that have a training of their own. They train on the validation part as well.
+    engine, processes, address
+        Where folds are trained, as for `pipelines.engines.engine.opened_engine`.
 
     Returns
     -------
@@ -168,7 +173,7 @@ def cross_validate(
     _tell_rare(documents.labels, folds)
     with place_of_run(settings.run_dir) as folder:
         encoders = Encoders(settings)
-        settings = _resolved(settings, encoders, taxonomy, documents)
+        settings = resolve_settings(settings, encoders, taxonomy, documents)  # on all: all folds do alike
         plan = FoldPlan(settings, encoders, taxonomy, documents, sources, baselines)
         kept = folder / f"folds-{plan.key(folds)}"
         files = [kept / f"repeat-{r + 1}-fold-{f + 1}.parquet" for r in range(repeats) for f in range(folds)]
@@ -178,15 +183,24 @@ def cross_validate(
             if len(missing) < len(files):
                 logger.info("%d of %d folds are there already", len(files) - len(missing), len(files))
             shared = _shared(settings, encoders, with_label_documents(settings, taxonomy, documents), folder)
-            for place in missing:
-                logger.info("fold %d of %d ...", place + 1, len(files))
+
+            def train(place: int) -> int:
                 repeat, fold = divmod(place, folds)
                 own = files[place].with_suffix(".run")
-                result = plan.run(dealt[repeat], fold, own, shared=shared, random_state=seeds[repeat])
-                _write(result, files[place])
-                results[place] = _read(files[place])  # as the same command finds it later
+                _write(plan.run(dealt[repeat], fold, own, shared=shared, random_state=seeds[repeat]), files[place])
                 shutil.rmtree(own, ignore_errors=True)
+                return place
+
+            with opened_engine(engine, processes=processes, address=address) as work:
+                for place in work.map(lambda: train, _told(missing, len(files))):
+                    results[place] = _read(files[place])  # as the same command finds it later
     return _summary(plan, [result for result in results if result is not None], folds)
+
+
+def _told(missing: Iterable[int], of: int) -> Iterator[int]:
+    for place in missing:
+        logger.info("fold %d of %d ...", place + 1, of)
+        yield place
 
 
 def _tell_rare(labels: Sequence[str], folds: int) -> None:
@@ -197,16 +211,6 @@ def _tell_rare(labels: Sequence[str], folds: int) -> None:
             "%d of %d labels have fewer documents than folds: each document of theirs is still tested once%s",
             rare, len(counts), f"; that of {single} labels is their only one, so it counts as wrong" if single else "",
         )  # fmt: skip
-
-
-def _resolved(settings: Settings, encoders: Encoders, taxonomy: Taxonomy | None, documents: Documents) -> Settings:
-    """Give the settings with ``trainable`` resolved on all documents, so that all folds do alike."""
-    if settings.encoder == "none":
-        return settings
-    from pipelines.training.encoder import load_encoder, resolve_trainable
-
-    encoder, _ = load_encoder(encoders, documents.texts, label_texts(taxonomy, documents).values())
-    return settings.resolved(trainable=resolve_trainable(settings, encoder, documents.texts))
 
 
 def _shared(settings: Settings, encoders: Encoders, documents: Documents, folder: Path) -> "SharedVectors | None":

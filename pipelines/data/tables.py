@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -170,12 +170,24 @@ def joined_tables(tables: Mapping[str, "Dataset"]) -> "Dataset":
     """
     from datasets import concatenate_datasets
 
-    names: dict[str, str] = {}
-    for depth in range(1, 1 + max(len(Path(file).parts) for file in tables)):
-        if len(set(names.values())) < len(tables):  # as much of their ends as tells them apart
-            names = {file: str(Path(*Path(file).parts[-depth:])) for file in tables}
+    names = names_apart(tables)
     files = [names[file] for file, table in tables.items() for _ in range(len(table))]
     return concatenate_datasets([*tables.values()]).add_column("file", files)
+
+
+def names_apart(files: Collection[str]) -> dict[str, str]:
+    """Return what files are called where they stand together: as much of the ends of their paths as tells them apart.
+
+    Parameters
+    ----------
+    files
+        Paths, all different.
+    """
+    names: dict[str, str] = {}
+    for depth in range(1, 1 + max(len(Path(file).parts) for file in files)):
+        if len(set(names.values())) < len(files):
+            names = {file: str(Path(*Path(file).parts[-depth:])) for file in files}
+    return names
 
 
 def tell(notes: Iterable[str], where: str) -> None:

@@ -194,7 +194,7 @@ def _loads(text: str, place: str) -> Any:
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in text.strip() else ""
         raise DataError(
-            f"{place}: broken JSON at {line}column {error.colno}: {error.msg}; "
+            f"{place}: broken JSON at {line}column {error.colno}: {error.msg.removesuffix(' at')}; "
             "write one object a line, or one list of objects"
         ) from None
     except RecursionError:

@@ -26,7 +26,8 @@ from pipelines.model.model import Model
 from pipelines.model.seen_documents import warn_of_calibrated, warn_of_seen
 from pipelines.promises.kept import KeptPromise, kept_promises
 from pipelines.training.heads import fit_heads
-from stages.fine.rows import Rows, log_chance, plan_problems
+from stages.fine.negatives import plan_problems
+from stages.fine.rows import Rows, log_chance
 from stages.router.router import Inputs, best_groups
 
 SVM_MIN_DF = (1, 2)  # training documents that an n-gram must stand in: scikit-learn's default, and its usual change

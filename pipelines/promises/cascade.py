@@ -11,7 +11,7 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from hierarchy.errors import DataError
 from pipelines.promises.backoff import documents_needed
@@ -56,7 +56,7 @@ def lowest_cascade_threshold(confidence: np.ndarray, lost: np.ndarray, *, points
     found = None
     for threshold in GRID.tolist():
         taken = int((lost & (confidence > threshold)).sum())
-        if binom.cdf(taken, n, points / 100) > delta:
+        if bdtr(taken, n, points / 100) > delta:
             break
         found = threshold
     return found

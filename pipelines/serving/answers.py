@@ -69,13 +69,14 @@ def answers(
             }
 
 
-def answer_schema(*, ids: bool, sets: bool) -> "pa.Schema":
-    """Return names and types of the columns of a file of answers, with or without ``id``, ``set_level`` and ``set``."""
+def answer_schema(*, ids: bool, sets: bool, files: bool = False) -> "pa.Schema":
+    """Return names and types of the columns of answers, with or without ``file``, ``id``, ``set_level`` and ``set``."""
     import pyarrow as pa
 
     path = pa.struct([("group", pa.string()), ("label", pa.string()), ("probability", pa.float64())])
     return pa.schema(
         [
+            *([("file", pa.string())] if files else []),
             ("row", pa.int64()),
             *([("id", pa.string())] if ids else []),
             *((name, pa.string()) for name in NAMES),

@@ -4,28 +4,23 @@ The documents are answered in shards. A finished shard is a file of JSON lines i
 `pipelines.serving.parts`. When all are there, they become the output file, which gets its name only when it is whole.
 """
 
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import tee
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from hierarchy.arguments import whole_number
 from hierarchy.disk.locks import held
 from hierarchy.disk.output import SUFFIXES, OutputFile, OutputFolder, check_outputs, write_answers
 from hierarchy.disk.paths import local_path
 from hierarchy.errors import ArtifactError, ConfigError, need
-from hierarchy.text.characters import is_blank
-from hierarchy.text.wording import count, some
-from pipelines.data.checks import Findings
 from pipelines.data.reading import find_documents
-from pipelines.data.splits import fingerprint
 from pipelines.data.tables import stored_lines
 from pipelines.model.artifact.manifest import manifest_key
 from pipelines.model.provenance import code_and_libraries
-from pipelines.serving.answers import answer_schema, answers
+from pipelines.serving.answers import answer_schema
+from pipelines.serving.blocks import Size, answer_lines, blocks, examine
 from pipelines.serving.parts import (
     TABLE,
     check_parts,
@@ -39,21 +34,10 @@ from pipelines.serving.parts import (
 )
 from stages.progress import progress
 
-if TYPE_CHECKING:
-    from pipelines.model.model import Model
-
 SHARD_DOCUMENTS = 512  # what a stop may cost
 SHARD_CHARACTERS = 4_000_000
 STATE_FORMAT = 3
 logger = logging.getLogger(f"coarsefine.{__name__}")
-
-
-class Document(NamedTuple):
-    """A document, where it stands in its source, and what is passed through; None where it carries nothing."""
-
-    text: str
-    row: int
-    id: str | None
 
 
 def predict_file(
@@ -130,7 +114,7 @@ def predict_file(
     check_parts(parts)
     check_outputs([output, OutputFolder("the folder of its parts", parts, replaced=True, tables=True)], inputs)
     options = {"top_k": top_k, "routing": routing, "beam": beam, "sets": sets}
-    ids = id_column is not None
+    ids, size = id_column is not None, (SHARD_DOCUMENTS, SHARD_CHARACTERS)
     with held(out):
         fresh = open_parts(parts, restart=restart)
         try:
@@ -139,19 +123,9 @@ def predict_file(
                 encoding=encoding, cache_dir=parts / TABLE,
             )  # fmt: skip
             documents = stored_lines(found, parts / TABLE)
-            documents_key, n_documents, n_shards = _examine(documents, str(source))
-            claim_parts(
-                parts,
-                {  # all that shards depend on
-                    "format": STATE_FORMAT,
-                    "shard": [SHARD_DOCUMENTS, SHARD_CHARACTERS],
-                    "versions": code_and_libraries(),
-                    "documents": documents_key,
-                    "model": model_key,
-                    "ids": ids,
-                    **options,
-                },
-            )
+            documents_key, n_documents, cuts = examine(documents, size, str(source))
+            n_shards = len(cuts)
+            claim_parts(parts, run_of(documents_key, model_key, size, {"ids": ids, **options}))
         except BaseException:
             if fresh:
                 remove_parts(parts)
@@ -161,13 +135,13 @@ def predict_file(
             logger.info("%d of %d shards are there already", len(shards), n_shards)
         missing = {place for place in range(n_shards) if place not in shards}
         if missing:
-            to_do = ((place, block) for place, block in enumerate(_blocks(documents)) if place in missing)
+            to_do = ((place, block) for place, block in enumerate(blocks(documents, size)) if place in missing)
             try:
                 model, _ = load_model(model_folder, device=device)
                 if manifest_key(model_folder) != model_key:
                     raise ArtifactError(f"{model_folder} was replaced in the meantime: give the same command again")
                 for place, block in progress(to_do, total=len(missing), what="predict", unit="shards"):
-                    shards[place] = write_shard(_lines(model, block, options, ids=ids), parts, place)
+                    shards[place] = write_shard(answer_lines(model, block, options, ids=ids), parts, place)
             except (ArtifactError, ConfigError):  # the model cannot be read, or the options do not fit it
                 if not shards:
                     remove_parts(parts)
@@ -178,56 +152,23 @@ def predict_file(
     return n_documents
 
 
-def _lines(
-    model: "Model", documents: Sequence[Document], options: Mapping[str, Any], *, ids: bool
-) -> Iterator[dict[str, Any]]:
-    """Answer some documents: one line each, in their order."""
-    found = answers(model, [document.text for document in documents], **options)
-    for one, answer in zip(documents, found, strict=True):
-        yield {"row": one.row, **({"id": one.id} if ids else {}), **answer}
+def run_of(documents_key: str, model_key: str, size: Size, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that shards depend on, for `pipelines.serving.parts.claim_parts`.
 
-
-def _examine(documents: Path, where: str) -> tuple[str, int, int]:
-    """Hash the documents, count them and their shards, and warn about documents without text."""
-    empty: Findings[int] = Findings()  # rows
-    read = n_shards = 0
-
-    def texts_and_places() -> Iterator[tuple[str, str]]:
-        nonlocal read, n_shards
-        for block in _blocks(documents):
-            n_shards += 1
-            read += len(block)
-            for one in block:
-                if is_blank(one.text):
-                    empty.add(one.row)
-                yield one.text, json.dumps([one.row, one.id])
-
-    left, right = tee(texts_and_places())
-    key = fingerprint((text for text, _ in left), (place for _, place in right))
-    if empty.total:
-        logger.warning(
-            "%s: %s (rows %s); they are not answered (reason: nothing_known)",
-            where, count(empty.total, "empty document"), some(empty.first, empty.total),
-        )  # fmt: skip
-    return key, read, n_shards
-
-
-def _blocks(documents: Path) -> Iterator[list[Document]]:
-    """Cut the documents into shards; the cuts depend on nothing but the documents."""
-    block: list[Document] = []
-    characters = 0
-    for one in _documents(documents):
-        if len(block) == SHARD_DOCUMENTS or (block and characters + len(one.text) > SHARD_CHARACTERS):
-            yield block
-            block, characters = [], 0
-        block.append(one)
-        characters += len(one.text)
-    if block:
-        yield block
-
-
-def _documents(file: Path) -> Iterator[Document]:
-    with file.open(encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            document = json.loads(line)
-            yield Document(document["text"], document["row"], document.get("label"))
+    Parameters
+    ----------
+    documents_key, model_key
+        Hashes of the documents and of the model.
+    size
+        Of the blocks that shards answer.
+    options
+        That decide what stands in an answer.
+    """
+    return {
+        "format": STATE_FORMAT,
+        "shard": list(size),
+        "versions": code_and_libraries(),
+        "documents": documents_key,
+        "model": model_key,
+        **options,
+    }

@@ -28,6 +28,9 @@ class Encoders:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    def __reduce__(self) -> Any:  # another process loads its own
+        return type(self), (self.settings,)
+
     @cached_property
     def of_documents(self) -> "tuple[Encoder, Segmenter]":
         """The encoder that reads documents, on its device, and what cuts them into segments."""

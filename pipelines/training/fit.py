@@ -3,7 +3,7 @@
 The neural training learns both levels. A joint one keeps its rows; a chained one fits others on what was trained.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,8 +34,9 @@ from pipelines.training.heads import (
     report_unknown,
 )
 from stages.features import FeatureExtractor
+from stages.fine.negatives import resolve_negatives
 from stages.fine.opinion import NgramOpinion
-from stages.fine.rows import Rows, resolve_negatives
+from stages.fine.rows import Rows
 from stages.label_space import LabelSpace
 from stages.machine import end_workers, first_goes_first
 from stages.progress import Clock
@@ -137,6 +138,8 @@ def fit_documents(
     labels: Sequence[Word],
     validation: Pair | None,
     calibration: Pair | None,
+    *,
+    fit: Callable[..., Model],
 ) -> tuple[Model, Documents | None]:
     """Train a model on documents as a caller gives them.
 
@@ -146,6 +149,8 @@ def fit_documents(
         Of the classifier, as ``get_params`` gives them.
     texts, labels, validation, calibration
         As for `HierarchicalClassifier.fit`. Calibration documents are checked, and given back as they then are.
+    fit
+        `fit_model`, or what has its arguments and does as much.
 
     Raises
     ------
@@ -161,10 +166,28 @@ def fit_documents(
     given = prepare_fit(parameters, texts, labels, validation, calibration)
     settings, taxonomy = given.settings, parameters["taxonomy"]
     with place_of_run(settings.run_dir) as folder:
-        model = fit_model(settings, taxonomy, given.train, given.valid, folder=folder)
+        model = fit(settings, taxonomy, given.train, given.valid, folder=folder)
     if validation is None:
         model = replace(model, record=with_sources(model.record, {"valid": CUT}))
     return replace(model, words=differing(given.words, model.label_ids)), given.calibration
+
+
+def resolve_settings(
+    settings: Settings, encoders: Encoders, taxonomy: Taxonomy | None, documents: Documents
+) -> Settings:
+    """Give the settings with ``trainable`` resolved, as these documents have it.
+
+    Raises
+    ------
+    ConfigError, EncoderError
+        As for `pipelines.training.encoder.load_encoder`.
+    """
+    if settings.encoder == "none":
+        return settings
+    from pipelines.training.encoder import load_encoder, resolve_trainable
+
+    encoder, _ = load_encoder(encoders, documents.texts, label_texts(taxonomy, documents).values())
+    return settings.resolved(trainable=resolve_trainable(settings, encoder, documents.texts))
 
 
 def fit_model(
@@ -176,6 +199,7 @@ def fit_model(
     folder: Path,
     watch: "Watch | None" = None,
     encoders: Encoders | None = None,
+    encode: Callable[[Sequence[Sequence[str]]], None] | None = None,
 ) -> Model:
     """Train a model as the settings say.
 
@@ -193,6 +217,9 @@ def fit_model(
         Is told the figures of every evaluation of the neural training; what it raises ends the training.
     encoders
         Of the settings, where several trainings share them; None loads them.
+    encode
+        Called with the texts of the training and of the validation documents: puts their vectors by the untrained
+        encoder into the run folder. None has them made where they are needed.
 
     Raises
     ------
@@ -218,6 +245,9 @@ def fit_model(
         neural = NeuralStage(
             settings, encoder, segmenter, train_texts=train.texts, valid_texts=valid.texts, folder=folder, watch=watch
         )
+        if encode is not None:
+            with clock.step("vectors"):
+                encode([train.texts, valid.texts])
     placed = taxonomy
     if placed is None or placed.unplaced:
         if neural is not None:

@@ -32,7 +32,7 @@ from stages.features import (
 from stages.fine.rows import Rows
 from stages.label_space import LabelSpace, label_ratio
 from stages.machine import first_goes_first, n_processes
-from stages.run_folder import array_digest, cache_key, texts_digest
+from stages.run_folder import array_digest, cache_key, made_once, texts_digest
 from stages.shards import DocumentArrays, Shard
 from stages.training.arguments import ENCODER_DEFAULTS
 from stages.training.batches import CollateTokens, Examples, WindowedTokens, collate_vectors
@@ -212,18 +212,20 @@ class NeuralStage:
             at_once = model.encoder.tokens_per_chunk(self.settings.tokens_per_chunk, training=True)
             collate = CollateTokens(self.segmenter, at_once, model.encoder.pad_id)
             lengths = self.tokens("training").counts[rows]
-        return train_model(
-            model,
-            train=Examples(items[0], targets, rows),
-            valid=Examples(items[1], valid_targets, valid_rows),
-            collate=collate,
-            settings={**({} if model.encoder is None else ENCODER_DEFAULTS), **self.settings.training},
-            folder=self.folder / f"{self.settings.mode}-{self._key}",
-            random_state=self.settings.random_state,
-            sampler=_sampler(self.settings, self._space, targets[rows]),
-            lengths=lengths,
-            watch=self.watch,
-        )
+        folder = self.folder / f"{self.settings.mode}-{self._key}"
+        with made_once(folder):
+            return train_model(
+                model,
+                train=Examples(items[0], targets, rows),
+                valid=Examples(items[1], valid_targets, valid_rows),
+                collate=collate,
+                settings={**({} if model.encoder is None else ENCODER_DEFAULTS), **self.settings.training},
+                folder=folder,
+                random_state=self.settings.random_state,
+                sampler=_sampler(self.settings, self._space, targets[rows]),
+                lengths=lengths,
+                watch=self.watch,
+            )
 
     def _windows(self, part: str) -> WindowedTokens:
         tokens = self.tokens(part)

@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,22 +21,22 @@ from pipelines.classifier import HierarchicalClassifier
 from pipelines.data.documents import Documents, warn_of_repeats
 from pipelines.data.given import check_pair, prepare_documents
 from pipelines.data.splits import fingerprint
+from pipelines.engines.engine import Engine, opened_engine
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 from pipelines.evaluation.metrics import FIGURES, accuracy_and_macro_f1
 from pipelines.model.model import Model
 from pipelines.model.provenance import work_key
 from pipelines.settings import Settings
 from pipelines.training.fit import check_training_settings, fit_model, settings_of
+from pipelines.tuning.proposals import Proposals, sampler_problems
 from pipelines.tuning.space import Space, read_space
-from pipelines.tuning.storage import Storage, open_storage, sampler_problems
+from pipelines.tuning.storage import Storage, open_storage
 from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
 from stages.machine import n_processes
 from stages.progress import duration
 from stages.run_folder import run_place
 
 if TYPE_CHECKING:
-    import optuna
-
     from stages.training.evaluations import Watch
 
 OPTUNA = "trials are proposed by Optuna"
@@ -56,11 +57,14 @@ def tune(
     minutes: float | None = None,
     prune: bool = True,
     after: Callable[[Tuning], None] | None = None,
+    engine: str = "local",
+    processes: int | None = None,
+    address: str | None = None,
 ) -> Tuning:
     """Try settings and keep what each reached on the validation documents.
 
     A tune that was stopped goes on with the same call: finished trials are read from the run folder, and one that was
-    stopped half way is run again with the same values.
+    stopped half way is run again, with the same values where trials run one after the other.
 
     Parameters
     ----------
@@ -80,11 +84,14 @@ def tune(
     trials
         How many there are in all, those of earlier calls included.
     minutes
-        No trial is begun once the trials, those of earlier calls included, have taken this long.
+        No trial is begun once the trials, those of earlier calls included, have taken this long together.
     prune
         Stop a trial whose validation curve during the neural training lies in the lowest quarter.
     after
         Called after each trial.
+    engine, processes, address
+        Where trials run, as for `pipelines.engines.engine.opened_engine`. Where several run at a time, ``tpe`` and
+        pruning know those that are finished by then.
 
     Raises
     ------
@@ -113,30 +120,43 @@ def tune(
         )
         for seen, where in ((train, "training"), (valid, "validation")):
             warn_of_repeats(held_out.texts, seen, what="test documents", where=where)
-    search = _Search(settings, checked, classifier.taxonomy, train, valid, figure, prune)
-    folder = search.folder / f"tune-{search.key(sampler)}"
-    with (
-        run_place(search.folder),
-        open_storage(folder, checked, sampler, figure, settings.random_state) as storage,
-    ):
+    proposals = Proposals(checked, sampler, figure, settings.random_state)
+    search = _Search(settings, proposals, classifier.taxonomy, train, valid, prune)
+    folder = search.folder / f"tune-{search.key()}"
+    with run_place(search.folder), open_storage(folder, checked, figure) as storage:
+        with opened_engine(engine, processes=processes, address=address) as work:
+            done = _run_trials(search, storage, work, limit=proposals.limit(trials), minutes=minutes, after=after)
+        return done if held_out is None else replace(done, test=search.on_test(storage, done, held_out))
 
-        def found(test: Comparison | None = None) -> Tuning:
-            return Tuning(checked, sampler, figure, settings.random_state, tuple(storage.trials), test)
 
-        done = found()
-        if done.trials:
-            logger.info("%s there already", count(len(done.trials), "trial"))
-        while len(done.trials) < storage.limit(trials):
-            if minutes is not None and done.seconds >= 60 * minutes:
-                logger.info("the %g minutes are spent after %s", minutes, count(len(done.trials), "trial"))
-                break
-            logger.info("trial %d of %d ...", len(done.trials), storage.limit(trials))
-            search.run(storage, len(done.trials))
-            done = found()
-            logger.info("%s", _told(done))
-            if after is not None:
-                after(done)
-        return done if held_out is None else found(search.on_test(storage, done, held_out))
+def _run_trials(
+    search: "_Search", storage: Storage, work: Engine, *, limit: int, minutes: float | None,
+    after: Callable[[Tuning], None] | None,
+) -> Tuning:  # fmt: skip
+    """Run the trials that are missing, and give all."""
+    finished = storage.trials()
+    if finished:
+        logger.info("%s there already", count(len(finished), "trial"))
+
+    def proposed(numbers: Iterable[int]) -> Iterator[_Proposed]:
+        for number in numbers:
+            if number in finished:
+                continue
+            if number and minutes is not None and search.tuning(finished).seconds >= 60 * minutes:
+                logger.info("the %g minutes are spent after %s", minutes, count(len(finished), "trial"))
+                return
+            logger.info("trial %d of %d ...", number, limit)
+            yield search.propose(number, finished)
+
+    # Trial 0 goes alone: the config itself may be wrong, and what it leaves in the caches all others find there.
+    for trial in chain.from_iterable(work.map(lambda: search.run, proposed(some)) for some in ([0], range(1, limit))):
+        storage.keep(trial)
+        finished[trial.number] = trial
+        done = search.tuning(finished)
+        logger.info("%s", _told(trial, done))
+        if after is not None:
+            after(done)
+    return search.tuning(finished)
 
 
 def check_options(
@@ -160,23 +180,30 @@ def check_options(
         raise ConfigError(problems)
 
 
+class _Proposed(NamedTuple):
+    """A trial that is to be run: its values, and the finished trials that they were proposed after."""
+
+    number: int
+    params: dict[str, Any]
+    earlier: tuple[Trial, ...]
+
+
 @dataclass(frozen=True)
 class _Search:
     """What all trials have in common."""
 
     settings: Settings
-    space: Space
+    proposals: Proposals
     taxonomy: Taxonomy | None
     train: Documents
     valid: Documents
-    figure: str
     prune: bool
 
     @property
     def folder(self) -> Path:
         return Path(str(self.settings.run_dir))
 
-    def key(self, sampler: str) -> str:
+    def key(self) -> str:
         """Name the tune by all that its trials depend on; the budget is no part of it."""
         return work_key(
             self.settings,
@@ -185,42 +212,57 @@ class _Search:
             self.valid,
             encoders=self._tried("encoder", "label_encoder"),
             functions=self._tried("augment"),
-            space=self.space.as_dict(),
-            sampler=sampler,
-            figure=self.figure,
+            space=self.proposals.space.as_dict(),
+            sampler=self.proposals.sampler,
+            figure=self.proposals.figure,
             prune=self.prune,
         )
 
     def _tried(self, *settings: str) -> Iterator[str | None]:
         for name in settings:
             yield getattr(self.settings, name)
-            if name in self.space.ranges:
-                yield from self.space.ranges[name].samples()
+            if name in self.proposals.space.ranges:
+                yield from self.proposals.space.ranges[name].samples()
 
-    def run(self, storage: Storage, number: int) -> None:
-        """Train once, with values that `storage` proposes, and write down what came out."""
-        import optuna
+    def tuning(self, finished: Mapping[int, Trial]) -> Tuning:
+        """Return the trials that are finished, in their order."""
+        asked = self.proposals
+        in_order = tuple(finished[number] for number in sorted(finished))
+        return Tuning(asked.space, asked.sampler, asked.figure, asked.random_state, in_order)
 
-        proposed, params = storage.begin(number, self.space.values_of(self.settings))
+    def propose(self, number: int, finished: Mapping[int, Trial]) -> _Proposed:
+        """Propose a trial, after those of the finished ones that have lower numbers."""
+        earlier = tuple(finished[other] for other in sorted(finished) if other < number)
+        start = self.proposals.space.values_of(self.settings)
+        return _Proposed(number, self.proposals.values(number, start, earlier), earlier)
+
+    def run(self, proposed: _Proposed) -> Trial:
+        """Train once, and return what came out."""
+        number, params, earlier = proposed
         if number:
             logger.info("%s", ", ".join(f"{key}: {shown(value)}" for key, value in params.items()))
         started = time.monotonic()
-        state, figures, reason = COMPLETE, {}, None
+        state, figures, reason, curve = COMPLETE, {}, None, []
+
+        def watch(evaluation: Mapping[str, float]) -> None:
+            curve.append(evaluation[f"eval_{self.proposals.figure}"])
+            if self.prune and self.proposals.is_behind(curve, earlier):
+                raise _Pruned
+
         try:
-            model = self.fit({} if number == 0 else params, self._watch(proposed))
+            model = self.fit({} if number == 0 else params, watch)
             figures = _figures(model, self.valid, self.answers(model, self.valid))
-        except optuna.TrialPruned:
+        except _Pruned:
             state = PRUNED
         except (ConfigError, DataError, EncoderError) as error:
             if number == 0:  # then it is the config that is wrong, and not what a trial made of it
                 raise
             state, reason = REFUSED, str(error)
-        seconds = time.monotonic() - started
-        storage.finish(proposed, Trial(number, state, params, figures, [], seconds, reason))
+        return Trial(number, state, params, figures, curve, time.monotonic() - started, reason)
 
     def fit(self, params: Mapping[str, Any], watch: "Watch | None" = None) -> Model:
         """Train with the values of a trial, through the run folder."""
-        settings = validated(Settings, self.space.applied(params, self.settings), "trial")
+        settings = validated(Settings, self.proposals.space.applied(params, self.settings), "trial")
         check_training_settings(settings)
         return fit_model(settings, self.taxonomy, self.train, self.valid, folder=self.folder, watch=watch)
 
@@ -263,19 +305,9 @@ class _Search:
             looks=looks,
         )
 
-    def _watch(self, proposed: "optuna.Trial") -> "Watch":
-        import optuna
 
-        seen = 0
-
-        def watch(evaluation: Mapping[str, float]) -> None:
-            nonlocal seen
-            seen += 1
-            proposed.report(evaluation[f"eval_{self.figure}"], step=seen)
-            if self.prune and proposed.should_prune():
-                raise optuna.TrialPruned
-
-        return watch
+class _Pruned(Exception):  # noqa: N818 - no error: it ends a training whose curve is low
+    pass
 
 
 def _figures(model: Model, documents: Documents, answers: np.ndarray) -> dict[str, float]:
@@ -292,10 +324,10 @@ def _places(*labels: Sequence[str] | np.ndarray) -> np.ndarray:
     return places.reshape(len(labels), -1)
 
 
-def _told(done: Tuning) -> str:
-    last, best = done.trials[-1], done.best
-    told = f"{FIGURES[done.figure]} {last.figures[done.figure]:.4f}" if last.state == COMPLETE else last.state
-    if last.reason:
-        told += f" ({last.reason})"
+def _told(trial: Trial, done: Tuning) -> str:
+    best = done.best
+    told = f"{FIGURES[done.figure]} {trial.figures[done.figure]:.4f}" if trial.state == COMPLETE else trial.state
+    if trial.reason:
+        told += f" ({trial.reason})"
     ahead = f"best so far {best.figures[done.figure]:.4f}, trial {best.number}"
-    return f"trial {last.number}: {told}; {duration(last.seconds)}; {ahead}"
+    return f"trial {trial.number}: {told}; {duration(trial.seconds)}; {ahead}"

@@ -13,7 +13,7 @@ from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_ma
 # What scripts import.
 SHARED = {
     "harness", "jobs", "peers", "flat", "label_wise", "cells", "compare_tables", "reliability", "forked", "works",
-    "service_process", "mixed_load", "speed_tables",
+    "service_process", "mixed_load", "speed_tables", "scale_tables",
 }  # fmt: skip
 SCRIPTS = sorted({file.stem for file in (ROOT / "benchmarks").glob("*.py")} - SHARED)
 
@@ -54,6 +54,7 @@ def test_real_data_writes_its_figures(data: str, english: Any, tmp_path: Path) -
     assert str(tmp_path) not in out.read_text(encoding="utf-8")  # figures travel, paths do not
 
 
+@pytest.mark.slow
 def test_compare_writes_a_job_once(data: str, english: Any, tmp_path: Path) -> None:
     arguments = (
         "compare", "tiny", "--data", data, "--run", str(tmp_path / "run"), "--out", str(tmp_path), "--encoder", "none",

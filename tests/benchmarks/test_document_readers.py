@@ -79,6 +79,7 @@ def test_the_projects_reader_is_its_document_model() -> None:
     assert str(built.train()) == str(ours)
 
 
+@pytest.mark.slow
 def test_readers_are_compared_and_kept(data: str, english: Any, tiny_encoder: str, tmp_path: Path) -> None:
     (Path(data) / "tiny" / "test.jsonl.gz").unlink()  # nothing is asked of it
     out = tmp_path / "figures.json"

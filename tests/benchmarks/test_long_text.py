@@ -41,6 +41,7 @@ def test_a_variant_of_another_form_is_refused(told: str) -> None:
         parse_reading(told)
 
 
+@pytest.mark.slow
 def test_readings_are_compared_and_kept(data: str, english: Any, tmp_path: Path) -> None:
     out, kept = tmp_path / "figures.json", tmp_path / "run"
     arguments = (

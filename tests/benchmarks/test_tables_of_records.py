@@ -1,4 +1,4 @@
-"""The tables of near duplicates, of long documents and of their readers hold what the records say."""
+"""The tables of near duplicates, of long documents, of their readers and of scale hold what the records say."""
 
 import json
 from pathlib import Path
@@ -85,3 +85,46 @@ def test_readers_stand_beside_the_projects(results: Path) -> None:
     assert f"| mean | 50.0 | 50.0 | 25.0 | {gap} | {gap} | {gap} | 1.23 | 60 |" in table
     assert "| ours | 75.0 | 75.0 | 37.5 |  |  |  | 1.23 | 60 |" in table
     assert "quick" not in table
+
+
+def test_scale_is_arithmetic_on_what_was_measured(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import scale_tables
+
+    monkeypatch.setattr(scale_tables, "RESULTS", results)
+    names = ("scale_measured", "scale_documents", "scale_gpus", "scale_limits", "scale_labels")
+    assert {getattr(scale_tables, name)() for name in names} == {scale_tables.NO_RESULTS}
+    ray = {"documents_per_second": 1_800.0, "driver_seconds_a_million": 2.5, "driver_mib": 150.0}
+    sides = {"local, 1 process": {"documents_per_second": 1_000.0}, "ray, 2 processes": ray}
+    sizes = {"documents": 400, "files": 4, "text_bytes": 40_000, "answer_bytes": 20_000}
+    measured = {
+        "scale_out-attack_procedures": {"sides": sides, "ray_by_local": 0.5, **sizes},
+        "runtimes-dc_code": {"sides": {"torch": {}, "int8": {}}, "speed": {
+            "torch": {"encoder": 2_000.0}, "int8": {"encoder": 4_000.0}, "pipeline": {"encoder": 9_000.0},
+        }},
+        "speed-dc_code": {"throughput": {"tokens": 7_200, "documents": 20}},
+        "cascade-attack_procedures": {"test": {"answered_by_ngrams": 0.25}},
+        "many_labels-100000": {
+            "milliseconds_a_document": {"beam": {"1000": {"20000": 1.0, "100000": 5.0}}},
+            "disk": {"20000": {"mb": 100.0, "load": 1.0}, "100000": {"mb": 500.0, "load": 5.0}},
+        },
+        "heads_scale-20000x200000-candidates": {"minutes": {"together": 30.0}, "peak_memory": {"gib": 6.5}},
+    }  # fmt: skip
+    for name, figures in measured.items():
+        write(results / f"{name}.json", figures)
+    assert "| two workers of Ray, by two processes without it | 0.50 |" in scale_tables.scale_measured()
+    assert "| 100,000 labels: model on disk, MB; loading, s | 500; 5.0 |" in scale_tables.scale_measured()
+    assert scale_tables.scale_documents().splitlines()[2:] == [
+        "| n-grams alone, short documents | 556 | 23 |",  # 1e9 / (1,000 x 0.5) / 3,600
+        "| MiniLM-L6, torch, long documents | 100,000 | 4,167 |",  # two cores, 360 tokens, 2,000 a second
+        "| MiniLM-L6, int8, long documents | 50,000 | 2,083 |",
+        "| the fastest of these, 25 % by n-grams first | 37,500 | 1,562 |",
+    ]
+    minilm = "| MiniLM-L6 | 360 billion | 7.6e+18 | 21 |"  # 2 x 10.6e6 x 360e9 operations, 1e14 a second
+    assert minilm in scale_tables.scale_gpus().splitlines()
+    assert [line.split(" | ")[1] for line in scale_tables.scale_limits().splitlines()[2:]] == [
+        "0.4", "100, 50", "122,070",  # (3 x 100 + 2 x 50) bytes a document
+        "400", "72,000",  # the driver's 400,000 documents a second, by 1,000 and by 2,000 / 360
+    ]  # fmt: skip
+    assert [line.split(" | ")[1] for line in scale_tables.scale_labels().splitlines()[2:]] == [
+        "5", "2.9 GiB", "50", "293 MiB",
+    ]  # fmt: skip

@@ -41,7 +41,7 @@ def _make(rng: Random) -> dict[str, Any]:
 
 def _file(rng: Random) -> bytes:
     lines = [f"  {key.partition('.')[2]}: {_value(rng)}" for key in rng.sample(KEYS, 2) if key.count(".") == 1]
-    small = f"{rng.choice(['data', 'classifier', 'card'])}:\n{chr(10).join(lines)}\n".encode()
+    small = f"{rng.choice(['data', 'classifier', 'pretraining', 'card'])}:\n{chr(10).join(lines)}\n".encode()
     data = rng.choice([small, small, *FILES])
     return mutated(rng, data) if rng.random() < 0.8 else data
 

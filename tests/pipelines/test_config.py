@@ -55,7 +55,7 @@ def test_chained_names_every_key_with_its_default_and_a_comment():
     text = (CONFIGS / "chained.yaml").read_text(encoding="utf-8")
     written = {}
     for key, value in yaml.safe_load(text).items():
-        if key in ("data", "classifier", "card"):
+        if key in ("data", "classifier", "pretraining", "card"):
             written |= {f"{key}.{inner}": found for inner, found in value.items()}
         else:
             written[key] = value

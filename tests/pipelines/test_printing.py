@@ -77,7 +77,7 @@ def on_a_terminal(*arguments, cwd):
     return out, err
 
 
-@pytest.mark.parametrize("mode", ["chained", "joint"])
+@pytest.mark.parametrize("mode", ["chained", pytest.param("joint", marks=pytest.mark.slow)])
 def test_a_program_that_trains_and_reads_prints_nothing(files, tiny_encoder, tmp_path, mode):
     settings = {**TINY, "mode": mode, "trainable": "all", "run_dir": str(tmp_path / "run")}
     program = PROGRAM.replace("SETTINGS", repr(settings))

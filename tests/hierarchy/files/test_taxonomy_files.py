@@ -290,6 +290,7 @@ def test_a_made_id_that_meets_a_label_is_explained(problems, suffix, text):
         ('{"groups": {}}', "there are no labels at all"),
         ("[" * 100_000 + "]" * 100_000, "nested too deep"),
         ("", "line 1, column 1: this is no valid JSON"),
+        ('{"a": ["b\n"]}', "line 1, column 10: this is no valid JSON (Invalid control character); "),
     ],
 )
 def test_json_problems(problems, text, message):

@@ -371,7 +371,7 @@ def test_a_path_that_is_no_text_does_not_cost_the_model(fitted_lexical, tmp_path
 @pytest.mark.parametrize(
     "arguments",
     [("x\x1b]0;t\x07",), ("--set", "x"), ("--x\x1b]0;t\x07",), ("taxonomy", "x\x1b]0;t\x07"),
-     ("predict", "model", "f", "-o", "o.csv", "--routing", "x\x1b]0;t\x07"), ("predict", "m", "f", "x\x1b]0;t\x07"),
+     ("predict", "model", "f", "-o", "o.csv", "--routing", "x\x1b]0;t\x07"), ("predict", "m", "x\x1b]0;t\x07", "f"),
      ("taxonomy", "show", "--set", "x\x1b]0;t\x07=1", "no\x1b[2J.yaml"), ("train", "--set", "x\x1b]0;t\x07=1"),
      ("taxonomy", "rename", "no\x1b[2J.yaml", "a", "b"), ("evaluate", "m\x1b[2J", "f\x1b[2J")],
 )  # fmt: skip

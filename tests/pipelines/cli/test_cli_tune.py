@@ -129,6 +129,7 @@ def finish(process):
     return process.returncode, out, err
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_the_file_whole(files, cli):
     """Without an encoder trials are short: kills fall into the writing of a trial too."""
     arguments = command(files, "--trials", 6)
@@ -166,3 +167,28 @@ def test_what_is_wrong_is_told_before_any_work(files, cli):
     assert "line 1: classifier.lexical_c: no such setting, did you mean 'classifier.lexical_C'?" in told
     assert "line 2: classifier.beam: the range from 3 to 1 is empty" in told
     assert "line 1" in message("--set", "classifier.encoder=none", space="classifier.x: [1, 2]\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_kill_while_trials_run_beside_each_other_loses_none(files, cli, monkeypatch, request, engine):
+    if engine == "ray":
+        monkeypatch.setenv("HOME", request.getfixturevalue("home_of_ray"))
+    arguments = command(files, "--trials", 12, "--sampler", "random")
+    beside = (*arguments, "--engine", engine, "--processes", 2)
+    file, deadline = files / "tuned" / "trials.json", time.monotonic() + 120
+    killed = start(beside)
+    while killed.poll() is None and time.monotonic() < deadline and not (file.exists() and len(trials_of(files)) > 2):
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    before = trials_of(files)
+    assert 2 < len(before) < 12
+
+    code, _, told = finish(start(beside))
+    assert code == 0, told
+    after = trials_of(files)
+    assert [trial["number"] for trial in after] == [*range(12)]
+    assert all(trial in after for trial in before)  # to the second
+    assert cli(*arguments, "--set", f"run_dir={files / 'whole'}", "-o", files / "whole-tuned").exit_code == 0
+    assert values_of(trials_of(files, "whole-tuned")) == values_of(after)

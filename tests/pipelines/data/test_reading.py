@@ -260,6 +260,10 @@ BAD_FILES = {
     "quote.csv": (b'text,label\na,b\n"a" b,c\n', "line 3: .*; a field that begins with a quote must"),
     "open.csv": (b'text,label\n"a,b\nc,d\n', "line 2: unexpected end of data"),
     "broken.jsonl": (b'{"text": "a", "label": "b"}\n\n{"text": "a"\n', "line 3: broken JSON at column"),
+    "control.jsonl": (
+        b'{"text": "a", "label": "b"}\n{"text": "b\n',
+        "line 2: broken JSON at column 12: Invalid control character; ",
+    ),
     "broken.json": (b'\n[{"text": "a"},\n {"text" "b"}]', "the list: broken JSON at line 3, column 10"),
     "scalar.jsonl": (
         b'{"text": "a", "label": "b"}\n"text"\n',

@@ -223,6 +223,7 @@ def test_a_linear_model_is_neither_lost_nor_perfect_in_chinese(corpora):
     assert abs(accuracy["valid"] - accuracy["test"]) < 0.12
 
 
+@pytest.mark.slow
 def test_a_linear_model_is_neither_lost_nor_perfect_in_english(corpora):
     accuracy = svm_accuracy(corpora["en"], "word")
     assert 0.6 <= accuracy["test"] <= 0.85

@@ -18,7 +18,8 @@ from pipelines.settings import Settings
 from pipelines.training import heads as rows
 from pipelines.training.heads import fit_heads, probe_confusion
 from stages import shards
-from stages.fine.rows import SOLVER, Problem
+from stages.fine.negatives import Problem
+from stages.fine.rows import SOLVER
 from stages.label_space import LabelSpace
 from stages.training import trainer
 
@@ -251,7 +252,7 @@ def test_one_group_of_all_labels(tiny_classifier, english):
 
 def test_a_second_fit_in_the_same_run_folder_does_nothing_twice(tiny_classifier, english, tmp_path, monkeypatch):
     first = tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid)
-    monkeypatch.setattr(trainer, "Trainer", None)
+    monkeypatch.setattr(trainer, "_Trainer", None)
     monkeypatch.setattr(shards.ShardCache, "_write", None)
     monkeypatch.setattr("pipelines.training.heads.fit_rows", None)
     same(tiny_classifier(run_dir=str(tmp_path)).fit(*english.train, validation=english.valid), first)
@@ -324,6 +325,23 @@ def test_finished_heads_are_kept(tmp_path, monkeypatch, caplog):
     fit_heads(features, targets[::-1], problems, settings, tmp_path / "parts", "rows")
     fit_heads(features, targets, problems, Settings(n_jobs=1, neural_C=2.0), tmp_path / "parts", "rows")
     assert len(asked) == 1 + 3 + 3
+
+
+def test_rows_with_negatives_of_their_group_share_a_file(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    features, targets = rng.normal(size=(60, 5)).astype(np.float32), rng.integers(0, 4, 60)
+    some = np.arange(40)
+    plan = [Problem(np.array([0, 1]), some), Problem(np.array([2, 3]), some + 20)]
+    whole = fit_heads(features, targets, plan, Settings(n_jobs=1), tmp_path / "run", "rows")
+    files = sorted((tmp_path / "run").rglob("*.safetensors"))
+    assert len(files) == 2
+    files[0].write_bytes(b"damaged")
+    asked = []
+    real = fit_heads.__globals__["fit_rows"]
+    monkeypatch.setitem(fit_heads.__globals__, "fit_rows", lambda f, t, p, **o: asked.extend(p) or real(f, t, p, **o))
+    again = fit_heads(features, targets, plan, Settings(n_jobs=1), tmp_path / "run", "rows")
+    assert len(asked) == 1
+    assert [rows.weight.tobytes() for rows in again] == [rows.weight.tobytes() for rows in whole]
 
 
 @pytest.fixture

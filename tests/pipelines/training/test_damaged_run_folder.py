@@ -12,6 +12,7 @@ from pipelines.classifier import HierarchicalClassifier
 from pipelines.cross_validation.validate import cross_validate
 from pipelines.data.reading import read_documents
 from pipelines.settings import Settings
+from pipelines.tuning.proposals import Proposals
 from pipelines.tuning.space import read_space
 from pipelines.tuning.storage import open_storage
 from pipelines.tuning.trials import COMPLETE, Trial
@@ -124,26 +125,28 @@ START = {"lexical_C": 1.0, "prior_correction": 0.2}
 
 def trials(folder, number):
     """Run trials whose figure is what they tried; return those of the storage, and how many were run."""
-    space, ran = read_space(SPACE, Settings(encoder="none")), 0
-    with open_storage(folder, space, sampler="tpe", figure="accuracy", random_state=0) as storage:
-        while (place := len(storage.trials)) < number:
-            proposed, params = storage.begin(place, START)
-            for step in (1, 2):
-                proposed.report(step * params["prior_correction"], step)
+    space = read_space(SPACE, Settings(encoder="none"))
+    proposals = Proposals(space, "tpe", "accuracy", random_state=0)
+    with open_storage(folder, space, "accuracy") as storage:
+        finished = storage.trials()
+        missing = [place for place in range(number) if place not in finished]
+        for place in missing:
+            params = proposals.values(place, START, [finished[other] for other in range(place)])
+            curve = [step * params["prior_correction"] for step in (1, 2)]
             figures = {"accuracy": params["lexical_C"] + params["prior_correction"]}
-            storage.finish(proposed, Trial(place, COMPLETE, params, figures, [], 0.5))
-            ran += 1
-        return list(storage.trials), ran
+            finished[place] = Trial(place, COMPLETE, params, figures, curve, 0.5)
+            storage.keep(finished[place])
+        return [finished[place] for place in range(number)], len(missing)
 
 
 @pytest.mark.parametrize("change", DAMAGES)
-def test_trials_are_run_again_from_a_damaged_one_on_with_their_values(tmp_path, caplog, change):
+def test_a_damaged_trial_is_run_again_with_its_values(tmp_path, caplog, change):
     before, _ = trials(tmp_path / "tune", 8)
     assert trials(tmp_path / "tune", 8) == (before, 0)
     for place in (7, 5, 0):
         change(tmp_path / "tune" / f"trial-{place}.json")
         caplog.clear()
-        assert trials(tmp_path / "tune", 8) == (before, 8 - place)
+        assert trials(tmp_path / "tune", 8) == (before, 1)
         assert f"trial-{place}.json is damaged" in caplog.text
 
 
@@ -160,7 +163,7 @@ def test_a_trial_of_another_kind_with_a_checksum_that_fits(tmp_path, caplog, wro
     kept = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps({**kept, **wrong}), encoding="utf-8")
     write_checksums(file.with_suffix(".sha256"), file)
-    assert trials(tmp_path, 4) == (before, 2)
+    assert trials(tmp_path, 4) == (before, 1)
     assert "no trial of this tune" in caplog.text
 
 
@@ -169,7 +172,7 @@ def test_looks_at_test_documents_that_are_none(tmp_path, caplog, content):
     (tmp_path / "test-key.json").write_text(content, encoding="utf-8")
     write_checksums(tmp_path / "test-key.sha256", tmp_path / "test-key.json")
     space = read_space(SPACE, Settings(encoder="none"))
-    with open_storage(tmp_path, space, sampler="tpe", figure="accuracy", random_state=0) as storage:
+    with open_storage(tmp_path, space, "accuracy") as storage:
         assert storage.looks("key") == {}
     assert "no comparisons" in caplog.text or content == "{}"
 
@@ -194,7 +197,7 @@ def test_rows_of_another_kind_with_a_checksum_that_fits(english, tmp_path, caplo
         save_file(changed, file)
         write_checksums(file.with_suffix(".sha256"), file)
     assert fitted() == before
-    assert caplog.text.count("no row of these features") == len(changes)
+    assert caplog.text.count("no rows of these features") == len(changes)
 
 
 @pytest.mark.parametrize("change", DAMAGES)

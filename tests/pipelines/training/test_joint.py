@@ -35,7 +35,9 @@ def epochs(classifier):
     return [e for e in classifier.model_.record["history"] if "eval_loss" in e]
 
 
-@pytest.mark.parametrize(("trainable", "learned"), [("all", 0.5), ("top_1", 0.25), ("frozen", 0.2)])
+@pytest.mark.parametrize(
+    ("trainable", "learned"), [("all", 0.5), pytest.param("top_1", 0.25, marks=pytest.mark.slow), ("frozen", 0.2)]
+)
 def test_it_learns_both_levels_and_is_saved_and_read(tiny_classifier, english, tmp_path, trainable, learned):
     own = FROZEN if trainable == "frozen" else SHORT
     training = {**own, "num_train_epochs": 15, "early_stopping_patience": 15}
@@ -294,6 +296,7 @@ def test_a_killed_training_ends_with_the_same_weights(english, tiny_encoder, tmp
     assert rows(tmp_path / "killed").tobytes() == rows(tmp_path / "whole").tobytes()
 
 
+@pytest.mark.slow
 def test_two_processes_agree_with_one(english, tiny_encoder, tmp_path):
     # Two processes fill a last small batch up with documents of the first, one does not: here every batch is full.
     full = (len(english.train[0]) + len(english.taxonomy.label_ids)) // 16 * 16 - len(english.taxonomy.label_ids)

@@ -147,6 +147,7 @@ def test_a_refit_of_all_groups_fits_the_rows_of_fit(name, english, tmp_path):
         assert again.model_.record["refits"][0].get("augment") == classifier.augment
 
 
+@pytest.mark.slow
 def test_after_a_move_the_coarse_stage_and_its_rows_read_the_copies_too(tiny_classifier, english):
     classifier = tiny_classifier(word_dropout=0.2, augmented_copies=2, keep_neighbours=True)
     classifier.fit(*english.train, validation=english.valid)
@@ -339,7 +340,7 @@ def test_a_stopped_refit_goes_on(tiny_classifier, english, tmp_path, monkeypatch
         patched.setattr("pipelines.training.refit.fit_router", None)
         with pytest.raises(TypeError):
             copy.copy(classifier).refit_groups(*call, validation=english.valid)
-    monkeypatch.setattr("stages.training.trainer.Trainer", None)
+    monkeypatch.setattr("stages.training.trainer._Trainer", None)
     monkeypatch.setattr("stages.shards.ShardCache._write", None)
     monkeypatch.setattr("pipelines.training.heads.fit_rows", None)
     refitted = copy.copy(classifier).refit_groups(*call, validation=english.valid)

@@ -191,8 +191,8 @@ def test_a_second_process_is_refused(lexical):
 
 
 def test_a_trial_with_a_low_curve_is_pruned(neural, monkeypatch, tmp_path):
-    monkeypatch.setattr("pipelines.tuning.storage.TRIALS_BEFORE", 1)
-    monkeypatch.setattr("pipelines.tuning.storage.EVALUATIONS_BEFORE", 0)
+    monkeypatch.setattr("pipelines.tuning.proposals.TRIALS_BEFORE", 1)
+    monkeypatch.setattr("pipelines.tuning.proposals.EVALUATIONS_BEFORE", 0)
     # Next to no learning rate: the curve stays where it starts.
     space = {"classifier.training.learning_rate": [5e-3, 1e-9]}
     settings = {"training": {**TINY["training"], "num_train_epochs": 10, "early_stopping_patience": 10}}

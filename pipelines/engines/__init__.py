@@ -1,0 +1,1 @@
+"""Where tasks are done: in this process, in others of this machine, or on a Ray cluster."""

@@ -1,0 +1,103 @@
+"""Tasks done on this machine: by this process, or by others that it begins and that end with it."""
+
+import logging
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from hierarchy.errors import WorkerError
+from pipelines.engines.worker import MOST_IN_A_ROW, Done, Start, Worker, results
+from stages.machine import end_with_parent
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+TASKS_A_PROCESS = 2  # in flight, so that none waits for its next one
+logger = logging.getLogger(f"coarsefine.{__name__}")
+
+
+@dataclass(frozen=True)
+class ThisProcess:
+    """Does all tasks itself, one after the other."""
+
+    def map(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """As `pipelines.engines.engine.Engine.map`."""
+        work: Callable[[Task], Result] | None = None
+        for task in tasks:
+            work = work or start()
+            yield work(task)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Begins processes, never by a fork, which stops torch dead.
+
+    Attributes
+    ----------
+    number
+        Of processes; each computes with one thread, unless ``OMP_NUM_THREADS`` says otherwise.
+    """
+
+    number: int
+
+    def map(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """As `pipelines.engines.engine.Engine.map`."""
+        return results(self._done(start, tasks))
+
+    def _done(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Done[Result]]:
+        following, waiting, ended = iter(tasks), deque[Task](), 0
+        while True:
+            in_flight: dict[Future[Done[Result]], Task] = {}
+            pool = _pool(self.number, start)
+            try:
+                while True:
+                    room = TASKS_A_PROCESS * self.number - len(in_flight) - len(waiting)
+                    waiting.extend(islice(following, max(0, room)))
+                    while waiting:
+                        future = pool.submit(_do, waiting[0])
+                        in_flight[future] = waiting.popleft()  # from here on: a pool that is broken takes none
+                    if not in_flight:
+                        return
+                    finished, _ = wait(in_flight, return_when=FIRST_COMPLETED)
+                    for future in sorted(finished, key=lambda one: one.exception() is not None):  # nothing done is lost
+                        done = future.result()
+                        del in_flight[future]
+                        ended = 0
+                        yield done
+            except BrokenExecutor as error:
+                ended += 1
+                if ended > MOST_IN_A_ROW:
+                    raise WorkerError(
+                        f"worker processes were ended from outside {ended} times in a row, often for want of memory: "
+                        "give more, or begin fewer processes"
+                    ) from error
+                logger.warning("a worker process was ended from outside: its tasks are done again")
+                waiting.extendleft(reversed(in_flight.values()))
+            finally:
+                pool.shutdown(wait=True, kill_workers=True)
+
+
+_worker: Worker[Any, Any]  # of this process, where it is one
+
+
+def _pool(number: int, start: Start[Task, Result]) -> Any:
+    # Of loky, which begins processes anew without asking a caller's script for `if __name__ == "__main__"`.
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    return ProcessPoolExecutor(number, initializer=_begin, initargs=(start,), env=threads)
+
+
+def _begin(start: Start[Task, Result]) -> None:
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the first one ends them
+    end_with_parent()
+    _worker = Worker(start)
+
+
+def _do(task: Any) -> Done[Any]:
+    return _worker.do(task)
