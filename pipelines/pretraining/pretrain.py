@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stages.training.masked_language import Pretraining
     from stages.training.masking import MaskedWindows
 
-PRETRAINING_VERSION = 1  # of the code: another one trains anew instead of going on with what an older one left
+PRETRAINING_VERSION = 2  # of the code: another one trains anew instead of going on with what an older one left
 LIBRARIES = ("accelerate", "torch", "transformers")
 HELD_OUT, MOST_HELD_OUT = 0.05, 1000  # of the documents, and documents at most
 UNKNOWN_SAMPLE = 2000  # documents looked at
@@ -60,8 +60,8 @@ def pretrain(
     out
         Folder of the encoder.
     encoder
-        At which it begins: ``embedded``, a local folder or a Hugging Face id. None makes a BERT with random weights and
-        a tokenizer trained on the documents.
+        At which it begins: ``embedded``, a local folder or a Hugging Face id. None makes a ModernBERT with random
+        weights and a tokenizer trained on the documents.
     layers, hidden, vocabulary
         Of a new one: its size, and the pieces of its vocabulary at most.
     minutes
@@ -186,13 +186,13 @@ def _parts(texts: Sequence[str], random_state: int) -> tuple[Selected, Selected]
 def _fresh(train: Sequence[str], layers: int, hidden: int, vocabulary: int, random_state: int) -> tuple[Any, Any]:
     import torch
 
-    from stages.coarse.fresh_encoder import fresh_bert, train_tokenizer
+    from stages.coarse.fresh_encoder import fresh_modernbert, train_tokenizer
 
     logger.info("a tokenizer is trained on the documents ...")
     with first_goes_first():
         tokenizer = train_tokenizer(train, vocabulary)
     torch.manual_seed(random_state)
-    model = fresh_bert(tokenizer, layers=layers, hidden=hidden)
+    model = fresh_modernbert(tokenizer, layers=layers, hidden=hidden)
     logger.info(
         "a new encoder: %d layers, %d dimensions, %d pieces in the vocabulary, %.1f million weights",
         layers, hidden, len(tokenizer), model.num_parameters() / 1e6,

@@ -39,10 +39,12 @@ PRETRAINING_DEFAULTS: dict[str, Any] = {
     "learning_rate": 5e-5,
     "warmup_steps": 0.06,
     "lr_scheduler_type": "linear",
+    "logging_strategy": "steps",
+    "logging_steps": 50,
     "metric_for_best_model": "loss",
 }
 # Of an encoder that begins with random weights.
-FRESH_DEFAULTS: dict[str, Any] = {"num_train_epochs": 10, "learning_rate": 5e-4}
+FRESH_DEFAULTS: dict[str, Any] = {"num_train_epochs": 10, "learning_rate": 1e-3}
 ENDLESS = 10_000  # epochs, of a training that its time ends
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
 LARGEST_LOSS = 80.0  # whose perplexity is still a number
@@ -279,6 +281,7 @@ class _Log(TrainerCallback):
 
     def __init__(self, has_bar: bool) -> None:
         self.has_bar = has_bar
+        self.loss = ""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.started = self.last = time.monotonic()
@@ -295,7 +298,13 @@ class _Log(TrainerCallback):
             if args.num_train_epochs == ENDLESS
             else f", {duration((state.max_steps - state.global_step) / rate)} left"
         )
-        logger.info("step %d, epoch %.2f: %.1f steps a minute%s", state.global_step, state.epoch, 60 * rate, left)
+        logger.info(
+            "step %d, epoch %.2f: %s%.1f steps a minute%s", state.global_step, state.epoch, self.loss, 60 * rate, left
+        )
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if logs and "loss" in logs:  # of the last steps: an epoch may take hours
+            self.loss = f"loss {logs['loss']:.2f}, "
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         figures = kwargs["metrics"]

@@ -41,7 +41,7 @@ def test_the_command(cli, documents, tmp_path, caplog):
     assert "95 documents to train on, 5 held out" in caplog.text  # ten stand in both files
     assert "epoch 2.00: loss" in caplog.text
     assert "perplexity" in done.output
-    assert "bert.encoder.layer.0.output.dense.weight" in load_file(out / "model.safetensors")
+    assert "model.layers.0.mlp.Wo.weight" in load_file(out / "model.safetensors")
     assert (tmp_path / "encoder.run").is_dir()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hierarchy.errors import DataError
-from stages.coarse.fresh_encoder import SPECIAL, fresh_bert, train_tokenizer
+from stages.coarse.fresh_encoder import SPECIAL, fresh_modernbert, train_tokenizer
 from stages.coarse.segments import unknown_token_share
 
 ROOT = Path(__file__).parents[3]
@@ -46,7 +46,7 @@ def test_two_processes_train_the_same_tokenizer(english):
 
 
 def test_the_model_has_the_size_asked_for(english):
-    model = fresh_bert(train_tokenizer(english.train[0], 300), layers=3, hidden=128)
+    model = fresh_modernbert(train_tokenizer(english.train[0], 300), layers=3, hidden=128)
     assert (model.config.num_hidden_layers, model.config.hidden_size, model.config.num_attention_heads) == (3, 128, 2)
 
 

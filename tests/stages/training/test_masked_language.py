@@ -2,13 +2,14 @@
 
 import logging
 import math
+import re
 
 import pytest
 import torch
 from transformers import AutoTokenizer
 
 from hierarchy.errors import ConfigError
-from stages.coarse.fresh_encoder import fresh_bert
+from stages.coarse.fresh_encoder import fresh_modernbert
 from stages.coarse.segments import Segmenter
 from stages.training import masked_language
 from stages.training.masked_language import check_pretraining, pretraining_settings, train_masked_language
@@ -31,7 +32,7 @@ def parts(tiny_encoder, english, tmp_path_factory):
 def train(parts, folder, minutes=None, **more):
     tokenizer, tokens, segmenter = parts
     torch.manual_seed(0)
-    model = fresh_bert(tokenizer, layers=1, hidden=64)
+    model = fresh_modernbert(tokenizer, layers=1, hidden=64)
     settings = pretraining_settings({**SETTINGS, **more}, fresh=True, device=model.device, minutes=minutes)
     windows = [MaskedWindows(one, segmenter, random_state=0) for one in tokens]
     result = train_masked_language(
@@ -127,6 +128,15 @@ def test_with_a_time_budget_the_rate_falls_by_the_clock_which_goes_on_after_a_st
     assert result.history[-1]["loss"] < result.history[0]["loss"]
     monkeypatch.setattr(masked_language._Trainer, "train", None)
     assert train(parts, tmp_path, minutes=1, num_train_epochs=1000)[1] == result
+
+
+def test_lines_within_an_epoch_tell_the_loss_of_the_last_steps(parts, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(masked_language, "SECONDS_BETWEEN_LINES", 0.0)
+    caplog.set_level(logging.INFO)
+    train(parts, tmp_path, num_train_epochs=1, logging_steps=2, disable_tqdm=True)
+    lines = [line for line in caplog.messages if line.startswith("step ")]
+    assert "loss" not in lines[0]
+    assert all(re.search(r"epoch 0\.\d\d: loss \d\.\d\d, .* steps a minute, .* left", line) for line in lines[2:-1])
 
 
 def test_arguments_without_effect_are_refused():
