@@ -15,6 +15,7 @@ from typing import Any
 
 from cells import NO_RESULTS, REAL_DATA, RESULTS, SETS, markdown, points, read, spread
 from compare_tables import compare, compare_differences, compare_trained
+from pretraining_tables import pretraining, pretraining_losses
 from reliability import disturbed, fuzzed, killed
 from scale_tables import (
     SCALE_RECORDS,
@@ -361,6 +362,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "mixed_load": mixed_load,
     "runtimes": runtimes,
     "scale_out": scale_out,
+    "pretraining": pretraining,
+    "pretraining_losses": pretraining_losses,
     "many_labels": many_labels,
     "heads_scale": heads_scale,
     "capped_negatives": capped_negatives,
@@ -382,6 +385,7 @@ RECORDS: dict[str, tuple[str, ...]] = {  # patterns of the files that a table is
     **{
         name: (f"{name}.json",) for name in ("estimate", "near_duplicates", "fuzz", "kills", "disturbed", "many_labels")
     },
+    "pretraining_losses": ("pretraining-*.json",),
     **dict.fromkeys(("compare", "compare_differences", "compare_trained"), ("compare/*.json",)),
     **dict.fromkeys(
         ("scale_measured", *ARITHMETIC),

@@ -1,4 +1,4 @@
-"""The tables of near duplicates, of long documents, of their readers and of scale hold what the records say."""
+"""Tables hold what the records say: of near duplicates, long documents, their readers, scale, and pretraining."""
 
 import json
 from pathlib import Path
@@ -13,9 +13,10 @@ pytestmark = pytest.mark.usefixtures("benchmarks")
 def results(benchmarks: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Return an empty folder of results, which the tables are made of."""
     import cells
+    import pretraining_tables
     import tables
 
-    for module in (cells, tables):
+    for module in (cells, pretraining_tables, tables):
         monkeypatch.setattr(module, "RESULTS", tmp_path)
     return tmp_path
 
@@ -128,3 +129,33 @@ def test_scale_is_arithmetic_on_what_was_measured(results: Path, monkeypatch: py
     assert [line.split(" | ")[1] for line in scale_tables.scale_labels().splitlines()[2:]] == [
         "5", "2.9 GiB", "50", "293 MiB",
     ]  # fmt: skip
+
+
+def test_pretrainings_stand_with_their_command_and_what_they_are_worth(results: Path) -> None:
+    import tables
+
+    lead = {"value": -0.01, "low": -0.02, "high": 0.005}
+    scores = [{"model": {"accuracy": accuracy, "macro_f1": accuracy / 2}} for accuracy in (0.5, 0.75)]
+    compared = {"before": scores[0], "pretrained": scores[1], "difference": {"accuracy": lead, "macro_f1": lead}}
+    history = [{"epoch": 0, "loss": 8.0, "perplexity": 2981.0}, {"epoch": 0.5, "loss": 2.0, "perplexity": 7.4}]
+    trained = {"layers": 4, "hidden": 256, "vocabulary": 5000, "documents": 4000, "tokens": 13e6, "history": history}
+    settings = {"dataset": "laws", "new": True, "encoder": None, "batch": 8, "mode": None, "set": [], "documents": None}
+    for name, changed in {
+        "laws-new": {"minutes": 60.0},
+        "laws-tiny": {"minutes": None, "new": False, "encoder": "tiny", "batch": 32, "mode": ["frozen", "joint"]},
+        "quick": {"minutes": 1.0, "documents": 10},
+    }.items():
+        record = {
+            "figures": {"pretraining": trained, "frozen": compared, **({"joint": compared} if "tiny" in name else {})},
+            "settings": settings | changed,
+            "machine": {"omp_num_threads": None if "tiny" in name else "1"},
+        }
+        (results / f"pretraining-{name}.json").write_text(json.dumps(record), encoding="utf-8")
+    losses, worth = tables.pretraining_losses(), tables.pretraining()
+    assert losses.count("| 0.50 | 2.000 | 7.4 |") == 2
+    assert "`OMP_NUM_THREADS=1 python benchmarks/pretraining.py laws --new --minutes 60`: 4 layers" in losses
+    assert "`python benchmarks/pretraining.py laws --encoder tiny --batch 32 --mode frozen --mode joint`" in losses
+    row = "| {} | 0.500 / 0.250 | 0.750 / 0.375 | −1.0 (−2.0 to +0.5) | −1.0 (−2.0 to +0.5) |"
+    for start in ("laws | frozen | no encoder", "laws | frozen | `tiny`", "laws | joint | `tiny`"):
+        assert row.format(start) in worth
+    assert worth.count("laws") == 3
