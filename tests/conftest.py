@@ -33,7 +33,7 @@ from hierarchy.taxonomy import Taxonomy
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # other work may slow any one example down
 hypothesis.settings.load_profile("untimed")
-pytest_plugins = ["label_fixtures"]
+pytest_plugins = ["label_fixtures", "worker_ends"]
 PER_LABEL = 25
 # An ending makes a word new to the n-grams, while the tokenizer still sees its stem: each expert knows something.
 ENDINGS = ["", "s", "ed", "ing", "er", "y", "less", "ful", "ish", "like", "proof", "wise"]
