@@ -118,6 +118,7 @@ def pretrain(
             "tokens": int(windows[0].lengths.sum()),
             "masked": masked,
             "masks": _masks(tokenizer),
+            "minutes": minutes,
             "epochs": result.history[-1]["epoch"],
             "best_epoch": result.best_epoch,
             "history": result.history,

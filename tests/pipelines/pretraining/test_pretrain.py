@@ -44,6 +44,7 @@ def test_record_and_card_say_what_it_was_trained_on(trained):
     for entry in record["history"]:
         assert f"| {entry['epoch']:.2f} | {entry['loss']:.4f} | {entry['perplexity']:.1f} |" in card
     assert f"| documents trained on | {record['documents']} (" in card
+    assert "| epochs | 1, of which the best" in card
     told = "".join(file.read_text(encoding="utf-8") for file in out.iterdir() if file.suffix in {".json", ".md"})
     assert str(out.parent) not in told
 
@@ -76,8 +77,10 @@ def test_a_sentence_encoder_is_recognised(tiny_encoder, english, tmp_path, caplo
 def test_what_another_pretraining_wrote_is_replaced_and_nothing_else(trained, tmp_path):
     texts = trained[0].train[0][:40]
     out = tmp_path / "encoder"
-    pretrain(texts, out, **NEW)
+    pretrain(texts, out, **NEW, minutes=0.01)
     first = json.loads((out / RECORD).read_bytes())
+    assert first["minutes"] == 0.01
+    assert " in 0.01 minutes, of which" in (out / "README.md").read_text(encoding="utf-8")
     pretrain(texts, out, **{**NEW, "random_state": 1})
     assert json.loads((out / RECORD).read_bytes())["history"] != first["history"]
     (out / "mine.txt").write_text("kept", encoding="utf-8")
