@@ -79,6 +79,11 @@ class Corpus:
     test: tuple[list[str], list[str]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the pages' examples: some take a minute, in which another worker would have nothing left to do."""
+    items.sort(key=lambda item: item.path.name != "test_examples.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_wait_for_the_disk() -> Iterator[None]:
     """Leave out what only a power cut would tell; a disk takes milliseconds for each of thousands of files."""

@@ -25,6 +25,7 @@ from stages.coarse.chunks import ON_PROCESSOR, alike, padded_ids, unit_places
 from stages.coarse.encoder_files import check_growth
 from stages.coarse.fast_tokenizer import RULES, FastTokenizer
 from stages.coarse.segment_encoder import SegmentEncoder
+from stages.coarse.signal_stack import kept_signal_stack
 
 Dtype: TypeAlias = Literal["float32", "bfloat16", "int8"]
 GRAPH, WEIGHTS, DESCRIPTION = "openvino_model.xml", "openvino_model.bin", "exported.json"
@@ -197,6 +198,7 @@ def without_telemetry() -> Iterator[None]:
             sys.modules[TELEMETRY] = before
 
 
+@kept_signal_stack()
 def computes(dtype: Dtype) -> bool:
     """Whether this processor computes in a dtype natively. Without VNNI it has int8, and gains little by it.
 
@@ -213,6 +215,7 @@ def is_exported(files: Collection[str], part: str) -> bool:
     return f"{part}/{DESCRIPTION}" in files
 
 
+@kept_signal_stack()
 def _compiled(files: Mapping[str, bytes], dtype: Dtype) -> Any:
     from openvino import Core
 

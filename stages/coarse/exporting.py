@@ -33,6 +33,7 @@ from stages.coarse.exported_encoder import (
     without_telemetry,
 )
 from stages.coarse.fast_tokenizer import RULES
+from stages.coarse.signal_stack import kept_signal_stack
 
 SEGMENTS = 300  # of mixed length, on which int8 is fitted
 EXPORTERS = ("openvino", "nncf", "transformers", "torch")  # whose versions decide the numbers
@@ -61,7 +62,7 @@ def export_encoder(encoder: Encoder, folder: Path, *, dtype: Dtype, segments: Se
         OpenVINO or NNCF is not installed.
     """
     check_exportable(dtype)
-    with without_telemetry():
+    with without_telemetry(), kept_signal_stack():
         with _quiet():
             try:
                 graph = _graph(encoder)

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,19 @@ from pipelines.exporting import export_model
 from stages.coarse.chunks import alike
 from stages.coarse.exported_encoder import ExportedEncoder
 from stages.coarse.segment_encoder import SegmentEncoder
+
+ROOT = Path(__file__).parents[2]
+COME_AND_GO = """
+import gc, os, signal, sys
+from pathlib import Path
+from stages.coarse.exported_encoder import ExportedEncoder
+signal.signal(signal.SIGTERM, lambda *_: print("heard", flush=True))
+models = [ExportedEncoder(Path(sys.argv[1])) for _ in range(2)]
+for _ in range(3):
+    os.kill(os.getpid(), signal.SIGTERM)
+    del models[:1]
+    gc.collect()
+"""
 
 
 @pytest.fixture
@@ -42,6 +57,15 @@ def test_an_export_is_read_without_the_network(exported, without_network):
     """`import openvino` alone would tell Google Analytics, from a fork of this process."""
     pytest.importorskip("openvino_telemetry")
     assert "kitchen" in without_network("predict", exported[1], "--text", "kettle boil water").stdout
+
+
+def test_models_that_come_and_go_leave_a_process_its_signals(exported):
+    """OpenVINO gives the thread that loads a model another stack for signals, and takes it away with the model."""
+    done = subprocess.run(
+        [sys.executable, "-c", COME_AND_GO, exported[1] / "encoder"], capture_output=True, text=True, timeout=120,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "heard\n" * 3), done.stderr
 
 
 def test_it_answers_much_as_before(exported, fitted, english):
