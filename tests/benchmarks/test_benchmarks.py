@@ -14,6 +14,7 @@ from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_ma
 SHARED = {
     "harness", "jobs", "peers", "flat", "label_wise", "cells", "compare_tables", "reliability", "forked", "works",
     "service_process", "mixed_load", "speed_tables", "scale_tables",
+    "pretraining_tables",
 }  # fmt: skip
 SCRIPTS = sorted({file.stem for file in (ROOT / "benchmarks").glob("*.py")} - SHARED)
 
