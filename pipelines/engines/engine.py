@@ -23,7 +23,7 @@ class Engine(Protocol):
     """Does tasks."""
 
     def map(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        """Do tasks and yield their results as they come, in no order; a few are in flight, all others not yet made.
+        """Do tasks and yield their results as they come, in no order; a task is made when a worker is free for it.
 
         Parameters
         ----------

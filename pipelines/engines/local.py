@@ -16,7 +16,6 @@ from stages.machine import end_with_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-TASKS_A_PROCESS = 2  # in flight, so that none waits for its next one
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
 
@@ -55,7 +54,7 @@ class Processes:
             pool = _pool(self.number, start)
             try:
                 while True:
-                    room = TASKS_A_PROCESS * self.number - len(in_flight) - len(waiting)
+                    room = self.number - len(in_flight) - len(waiting)  # none is made before one can begin
                     waiting.extend(islice(following, max(0, room)))
                     while waiting:
                         future = pool.submit(_do, waiting[0])

@@ -48,11 +48,11 @@ class Actors:
                 finished = _first([*beginning, *at_work], at_work=bool(at_work))
                 done, begun = _result(finished), beginning.pop(finished, None)
                 one = begun or at_work.pop(finished)
+                if begun is None:
+                    yield done  # before the next task is made, which may depend on it
                 if (task := next(following, END)) is not END:
                     at_work[one.do.remote(task)] = one
-                if begun is None:
-                    yield done
-                if task is END and not at_work:
+                elif not at_work:
                     return
         finally:
             _end(actors)

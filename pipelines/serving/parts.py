@@ -118,7 +118,7 @@ def write_shard(answers: Iterable[Mapping[str, Any]], folder: Path, place: int) 
 
 def write_content(content: bytes, folder: Path, place: int, suffix: str) -> Path:
     """Do the same with what the shard's file is to hold."""
-    file = folder / f"{place:05d}-{_hash(place, content)}{suffix}"
+    file = folder / f"{place:08d}-{_hash(place, content)}{suffix}"
     try:
         write_whole(file, content)
     except OSError as error:

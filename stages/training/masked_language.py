@@ -47,6 +47,16 @@ PRETRAINING_DEFAULTS: dict[str, Any] = {
 FRESH_DEFAULTS: dict[str, Any] = {"num_train_epochs": 10, "learning_rate": 1e-3}
 ENDLESS = 10_000  # epochs, of a training that its time ends
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
+# What would do nothing, or falsify what is told of the training -> the values at which it does no harm.
+FIXED: dict[str, tuple[Any, ...]] = {
+    "metric_for_best_model": ("loss", "eval_loss"),
+    "load_best_model_at_end": (True,),
+    "eval_strategy": ("epoch",),
+    "save_strategy": ("epoch",),
+    "label_smoothing_factor": (0,),
+    "dataloader_persistent_workers": (False,),  # they would keep the masks of the first epoch
+    "dataloader_drop_last": (False,),  # held-out windows among them
+}
 LARGEST_LOSS = 80.0  # whose perplexity is still a number
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -72,10 +82,16 @@ def check_pretraining(settings: Mapping[str, Any], *, device: str | None, minute
     problems = [
         f"training.{name} has no effect on a pretraining: leave it out" for name in OWN_DEFAULTS if name in settings
     ]
-    if settings.get("metric_for_best_model", "loss") != "loss":
-        problems.append("training.metric_for_best_model must be loss in a pretraining: leave it out")
+    problems += [
+        f"training.{name}={settings[name]!r} cannot be in a pretraining, which needs {values[0]!r}: leave it out"
+        for name, values in FIXED.items()
+        if settings.get(name, values[0]) not in values
+    ]
     if minutes is not None and n_processes() > 1:
         problems.append("minutes counts the time of one process, and several are started: set num_train_epochs instead")
+    warmup = settings.get("warmup_steps", 0)
+    if minutes is not None and isinstance(warmup, int | float) and warmup >= 1:
+        problems.append(f"training.warmup_steps={warmup} counts steps, where minutes end the training: give a share")
     if problems:
         raise ConfigError(problems)
     check_training(settings, device=device)
@@ -151,8 +167,8 @@ def train_masked_language(
         callbacks=[
             _Tell(order, train),
             _Log(has_bar=has_bar),
-            TimedCheckpoints(SECONDS_BETWEEN_CHECKPOINTS),
             *([] if budget is None else [budget]),
+            TimedCheckpoints(SECONDS_BETWEEN_CHECKPOINTS),
         ],
     )
     trainer.order = order
@@ -160,6 +176,7 @@ def train_masked_language(
     trainer.remove_callback(PrinterCallback)
     if trainer.pop_callback(ProgressCallback) is not None and has_bar:
         trainer.add_callback(Bar())
+    model._weight_conversions = []  # checkpoints name weights as the model does, by which names Trainer reads them
     state = None if checkpoint is None else state_of(checkpoint)
     if checkpoint is not None and state is not None and _is_over(state, budget):
         load_model(model, Path(state.best_model_checkpoint or checkpoint) / WEIGHTS)
@@ -170,8 +187,17 @@ def train_masked_language(
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         state = trainer.state
     refuse_diverged(model, arguments.learning_rate)
+    del model._weight_conversions  # the names of the file that it was loaded from are not those of this model's
     model.eval()
-    return _result(state)
+    result = _result(state)
+    before, *later = (entry["loss"] for entry in result.history)
+    if later and min(later) > before:
+        logger.warning(
+            "on held-out documents the loss was %.4f before this training and is %.4f: it has made the encoder worse. "
+            "Lower learning_rate, or give more documents",
+            before, min(later),
+        )  # fmt: skip
+    return result
 
 
 def _is_over(state: TrainerState, budget: TimeBudget | None) -> bool:

@@ -86,7 +86,8 @@ class TimedCheckpoints(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ask for a checkpoint where it is time."""
-        if time.monotonic() - self.last >= self.seconds and not control.should_training_stop:
+        ends_epoch = state.epoch == int(state.epoch)  # its evaluation comes first, and then a checkpoint
+        if time.monotonic() - self.last >= self.seconds and not control.should_training_stop and not ends_epoch:
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

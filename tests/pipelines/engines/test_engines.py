@@ -16,7 +16,7 @@ import pytest
 
 from hierarchy.errors import ConfigError, DataError, MissingLibraryError, WorkerError
 from pipelines.engines.engine import opened_engine
-from pipelines.engines.local import TASKS_A_PROCESS, Processes, ThisProcess
+from pipelines.engines.local import Processes, ThisProcess
 from pipelines.engines.worker import Done, Said, Worker, results
 
 ROOT = Path(__file__).parents[3]
@@ -66,7 +66,7 @@ def test_each_task_is_done_once_and_few_are_made_before(engine, caplog, monkeypa
             yield number
         yield "threads"
 
-    found, most = [], TASKS_A_PROCESS * getattr(engine, "number", 1)
+    found, most = [], getattr(engine, "number", 1)
     for result in engine.map(Start(), tasks()):
         found.append(result)
         assert len(made) <= len(found) + most

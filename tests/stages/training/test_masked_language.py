@@ -3,17 +3,22 @@
 import logging
 import math
 import re
+import shutil
+from functools import reduce
 
 import pytest
 import torch
-from transformers import AutoTokenizer
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer, TrainerControl, TrainerState
 
 from hierarchy.errors import ConfigError
 from stages.coarse.fresh_encoder import fresh_modernbert
+from stages.coarse.masked_encoder import load_masked_encoder
 from stages.coarse.segments import Segmenter
 from stages.training import masked_language
 from stages.training.masked_language import check_pretraining, pretraining_settings, train_masked_language
 from stages.training.masking import MaskedWindows, MaskWords, cached_marked_tokens
+from stages.training.time_budget import TimedCheckpoints
 
 SETTINGS = {"num_train_epochs": 2, "per_device_train_batch_size": 8, "learning_rate": 1e-2}
 
@@ -29,11 +34,12 @@ def parts(tiny_encoder, english, tmp_path_factory):
     return segmenter.tokenizer, tokens, segmenter
 
 
-def train(parts, folder, minutes=None, **more):
+def train(parts, folder, minutes=None, encoder=None, **more):
     tokenizer, tokens, segmenter = parts
     torch.manual_seed(0)
-    model = fresh_modernbert(tokenizer, layers=1, hidden=64)
-    settings = pretraining_settings({**SETTINGS, **more}, fresh=True, device=model.device, minutes=minutes)
+    fresh = encoder is None
+    model = fresh_modernbert(tokenizer, layers=1, hidden=64) if fresh else load_masked_encoder(encoder)[0]
+    settings = pretraining_settings({**SETTINGS, **more}, fresh=fresh, device=model.device, minutes=minutes)
     windows = [MaskedWindows(one, segmenter, random_state=0) for one in tokens]
     result = train_masked_language(
         model, train=windows[0], held_out=windows[1], masks=MaskWords(tokenizer, 0.15), settings=settings,
@@ -72,8 +78,9 @@ def test_the_loss_is_that_of_transformers_over_all_masked_tokens(uninterrupted, 
     assert min(entry["loss"] for entry in result.history) == pytest.approx(total / masked, rel=1e-5)
 
 
-@pytest.mark.parametrize("step", [2, None], ids=["within an epoch", "at its end"])
-def test_a_stopped_training_goes_on_to_the_same_weights(parts, uninterrupted, tmp_path, monkeypatch, caplog, step):
+def stop(parts, folder, monkeypatch, step, **more):
+    """Train to the checkpoint at a step, or to the first at the end of an epoch."""
+
     class Stops(masked_language.TimedCheckpoints):
         def on_step_end(self, args, state, control, **kwargs):
             control.should_save |= state.global_step == step
@@ -85,12 +92,54 @@ def test_a_stopped_training_goes_on_to_the_same_weights(parts, uninterrupted, tm
     with monkeypatch.context() as patched:
         patched.setattr(masked_language, "TimedCheckpoints", Stops)
         with pytest.raises(KeyboardInterrupt):
-            train(parts, tmp_path)
+            train(parts, folder, **more)
+
+
+@pytest.mark.parametrize("step", [2, None], ids=["within an epoch", "at its end"])
+def test_a_stopped_training_goes_on_to_the_same_weights(parts, uninterrupted, tmp_path, monkeypatch, caplog, step):
+    stop(parts, tmp_path, monkeypatch, step)
     caplog.set_level(logging.INFO)
     model, result, _ = train(parts, tmp_path)
     assert "pretraining goes on from checkpoint-" in caplog.text
     assert weights(model) == weights(uninterrupted[0])
     assert result == uninterrupted[1]
+
+
+def test_weights_with_names_of_old_are_read_back(parts, tiny_encoder, tmp_path, monkeypatch):
+    """As in the files of bert-base-chinese; transformers would write them into checkpoints, and not read them."""
+    old = tmp_path / "old"
+    shutil.copytree(tiny_encoder, old)
+    names = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    tensors = {reduce(lambda name, pair: name.replace(*pair), names.items(), key): tensor
+               for key, tensor in load_file(old / "model.safetensors").items()}  # fmt: skip
+    assert any(name.endswith("LayerNorm.gamma") for name in tensors)
+    save_file(tensors, old / "model.safetensors", metadata={"format": "pt"})
+
+    whole = train(parts, tmp_path / "whole", encoder=str(old))
+    assert weights(train(parts, tmp_path / "whole", encoder=str(old))[0]) == weights(whole[0])
+    stop(parts, tmp_path / "stopped", monkeypatch, 2, encoder=str(old))
+    model, result, _ = train(parts, tmp_path / "stopped", encoder=str(old))
+    assert weights(model) == weights(whole[0])
+    assert result == whole[1]
+    model.save_pretrained(tmp_path / "saved")
+    assert not [name for name in load_file(tmp_path / "saved" / "model.safetensors") if "gamma" in name]
+
+
+def test_one_that_makes_the_encoder_worse_says_so(parts, tiny_encoder, tmp_path, caplog, uninterrupted):
+    assert "it has made the encoder worse" not in caplog.text
+    model, _, _ = uninterrupted
+    model.save_pretrained(tmp_path / "encoder")
+    parts[0].save_pretrained(tmp_path / "encoder")
+    train(parts, tmp_path / "run", encoder=str(tmp_path / "encoder"), learning_rate=0.5, num_train_epochs=1)
+    assert "it has made the encoder worse" in caplog.text
+
+
+def test_a_checkpoint_in_time_does_not_come_before_the_evaluation_of_its_epoch():
+    timed, control = TimedCheckpoints(0.0), TrainerControl()
+    for epoch, wanted in ((0.5, True), (1.0, False), (1.5, True), (2.0, False)):
+        control.should_save = False
+        timed.on_step_end(None, TrainerState(epoch=epoch), control)
+        assert control.should_save == wanted
 
 
 def test_one_that_ended_is_read_back_and_not_trained_again(parts, uninterrupted, tmp_path, monkeypatch):
@@ -142,8 +191,17 @@ def test_lines_within_an_epoch_tell_the_loss_of_the_last_steps(parts, tmp_path, 
 def test_arguments_without_effect_are_refused():
     with pytest.raises(ConfigError, match=r"training\.layer_decay has no effect on a pretraining"):
         check_pretraining({"layer_decay": 0.9}, device="cpu", minutes=None)
-    with pytest.raises(ConfigError, match="metric_for_best_model must be loss"):
+    with pytest.raises(ConfigError, match="metric_for_best_model='accuracy' cannot be"):
         check_pretraining({"metric_for_best_model": "accuracy"}, device="cpu", minutes=None)
+    for name, value in (
+        ("load_best_model_at_end", False), ("eval_strategy", "no"), ("label_smoothing_factor", 0.1),
+        ("dataloader_persistent_workers", True), ("dataloader_drop_last", True),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=rf"training\.{name}={value!r} cannot be in a pretraining"):
+            check_pretraining({name: value}, device="cpu", minutes=None)
+    with pytest.raises(ConfigError, match="warmup_steps=100 counts steps"):
+        check_pretraining({"warmup_steps": 100}, device="cpu", minutes=1.0)
+    check_pretraining({"warmup_steps": 0.1, "eval_strategy": "epoch"}, device="cpu", minutes=1.0)
     with pytest.raises(ConfigError, match="did you mean 'learning_rate'"):
         check_pretraining({"learning_rat": 0.9}, device="cpu", minutes=None)
 
