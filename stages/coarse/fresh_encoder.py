@@ -9,7 +9,7 @@ from hierarchy.errors import DataError
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 HEAD_SIZE = 64  # dimensions of an attention head, as in BERT and ModernBERT
 POSITIONS = 512
-LEAST_SEEN = 5  # times that a piece of the vocabulary stands in the documents: what is rarer is not learned
+LEAST_SEEN = 5  # times that a piece of several characters stands in the documents: what is rarer is not learned
 FEWEST_PIECES = 16  # without the special ones
 
 
@@ -23,7 +23,8 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     texts
         Documents.
     vocabulary
-        Pieces that it has at most. Half of them may be single characters; what is rarer than those is unknown.
+        Pieces that it has at most, unless single characters alone are more: they may be as many as half of it, and
+        again those that stand inside a word. What is rarer than these is unknown.
 
     Returns
     -------
