@@ -30,15 +30,17 @@ def pretraining() -> str:
         before = "no encoder" if settings["new"] else f"`{settings['encoder']}`"
         for mode, part in _modes(record["figures"]):
             sides = [part[side]["model"] for side in ("before", "pretrained")]
+            minutes = [f"{part[side]['minutes']['together']:.0f}" for side in ("before", "pretrained")]
             rows.append((
                 settings["dataset"],
                 mode,
                 before,
                 *(f"{side['accuracy']:.3f} / {side['macro_f1']:.3f}" for side in sides),
                 *(points(part["difference"][figure]) for figure in ("accuracy", "macro_f1")),
+                " / ".join(minutes),
             ))  # fmt: skip
     head = ("data", "classifier", "before", "accuracy / macro-F1 before", "with the pretrained encoder",
-            "accuracy, points (95 %)", "macro-F1, points (95 %)")  # fmt: skip
+            "accuracy, points (95 %)", "macro-F1, points (95 %)", "minutes of its training, before / with")  # fmt: skip
     return markdown(head, *rows) if rows else NO_RESULTS
 
 
