@@ -190,7 +190,7 @@ def train_masked_language(
     del model._weight_conversions  # the names of the file that it was loaded from are not those of this model's
     model.eval()
     result = _result(state)
-    before, *later = (entry["loss"] for entry in result.history)
+    before, *later = (math.inf if entry["loss"] is None else entry["loss"] for entry in result.history)
     if later and min(later) > before:
         logger.warning(
             "on held-out documents the loss was %.4f before this training and is %.4f: it has made the encoder worse. "
