@@ -6,7 +6,7 @@ from typing import Any
 
 from cells import NO_RESULTS, RESULTS, markdown, points
 
-DEFAULT_BATCH = 8  # of `pretraining.py`
+DEFAULTS = {"layers": 4, "hidden": 256, "minutes": None, "batch": 8}  # of `pretraining.py`
 
 
 def pretraining_losses() -> str:
@@ -62,8 +62,7 @@ def _command(record: Mapping[str, Any]) -> str:
     threads = record["machine"]["omp_num_threads"]
     words = ["python benchmarks/pretraining.py", settings["dataset"]]
     words += ["--new"] if settings["new"] else [f"--encoder {settings['encoder']}"]
-    words += [] if settings["minutes"] is None else [f"--minutes {settings['minutes']:g}"]
-    words += [] if settings["batch"] == DEFAULT_BATCH else [f"--batch {settings['batch']}"]
+    words += [f"--{name} {settings[name]:g}" for name, value in DEFAULTS.items() if settings[name] != value]
     words += [f"--mode {mode}" for mode in settings["mode"] or ()]
     words += [f"--set {change}" for change in settings["set"]]
     return " ".join([*([] if threads is None else [f"OMP_NUM_THREADS={threads}"]), *words])

@@ -51,11 +51,11 @@ def writing(work: "Work", *outputs: Output | None, checked: Sequence[Output | No
     for output in wanted:
         if _is_model(output):
             check_replaceable(output.place)
-            if _is_of_run(output.place, run):
-                raise DataError(
-                    f"{output.name} {str(output.place)!r} lies in what the run folder {str(run)!r} keeps for itself: "
-                    "name another folder"
-                )
+        if isinstance(output, OutputFolder) and _is_of_run(output.place, run):
+            raise DataError(
+                f"{output.name} {str(output.place)!r} lies in what the run folder {str(run)!r} keeps for itself: "
+                "name another folder"
+            )
     written = {output.name for output in wanted}
     named = {name: place for name, place in work.paths.items() if name not in written}
     check_outputs(wanted, {**_named_by(work.config), **named})

@@ -13,6 +13,7 @@ from hierarchy.errors import ConfigError, DataError
 from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_facts, print_table, wrote
+from pipelines.pretraining.encoder_folder import RECORD, check_encoder_folder, figure
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
@@ -58,7 +59,6 @@ def pretrain(
     was stopped goes on where it was when the same command is given again.
     """
     from pipelines.cli.places import run_folder, writing
-    from pipelines.pretraining.encoder_folder import RECORD, check_encoder_folder
     from pipelines.pretraining.pretrain import check_arguments
     from pipelines.pretraining.pretrain import pretrain as pretrained
 
@@ -66,11 +66,11 @@ def pretrain(
         raise DataError("name the folder of the trained encoder: --out encoder")
     size = {"layers": layers, "hidden": hidden, "vocabulary": vocabulary}
     begins = _beginning(encoder, new, size)
-    config = _config(work.config, files, out, encoder)
+    config = _config(work.config, files, out, begins["encoder"])
     machine: dict[str, Any] = {"minutes": minutes, "device": config.classifier.device}
     check_arguments(config.pretraining, **begins, **machine)
-    check_encoder_folder(out)
     run = run_folder(config)
+    check_encoder_folder(out, encoder=begins["encoder"], run=run.place)
     with writing(replace(work, config=config), run, checked=[OutputFolder("--out", out, files=(RECORD,))]):
         texts = _texts(config, split, run.place)
         how = config.pretraining.model_dump() | {"random_state": config.classifier.random_state}
@@ -86,7 +86,7 @@ def _beginning(encoder: str | None, new: bool, size: Mapping[str, int | None]) -
         raise ConfigError("say at what to begin: --encoder NAME, or --new for random weights, and not both")
     if given and not new:
         raise ConfigError(f"--{next(iter(given))} is of a new encoder: leave it out beside --encoder, or give --new")
-    return {"encoder": encoder, **given}
+    return {"encoder": None if encoder is None else expanded(encoder), **given}
 
 
 def _config(config: "Config", files: Sequence[str], out: Path, encoder: str | None) -> "Config":
@@ -108,5 +108,5 @@ def _texts(config: "Config", split: str | None, run: Path) -> Sequence[str]:
 def _show(record: dict[str, Any]) -> None:
     names = ("documents", "held_out", "left_out", "tokens", "layers", "hidden", "vocabulary", "best_epoch")
     print_facts("Encoder", {name.replace("_", " "): record[name] for name in names})
-    rows = [(f"{e['epoch']:.2f}", f"{e['loss']:.4f}", f"{e['perplexity']:.1f}") for e in record["history"]]
+    rows = [(f"{e['epoch']:.2f}", figure(e["loss"], 4), figure(e["perplexity"], 1)) for e in record["history"]]
     print_table("On held-out documents", ("epoch", "loss", "perplexity"), rows)

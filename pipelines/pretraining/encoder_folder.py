@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hierarchy.disk.locks import held
+from hierarchy.disk.output import OutputFolder, check_outputs
+from hierarchy.disk.paths import local_path
 from hierarchy.disk.whole_files import cannot_write
 from hierarchy.disk.whole_folders import folder_problem, put_back, remove_left_overs, whole_folder
 from hierarchy.embedding.pretrained import quiet_transformers
@@ -18,12 +20,27 @@ RECORD, FORMAT = "pretraining.json", "coarsefine/pretraining"
 TEMPLATE = Path(__file__).with_name("card.md")
 
 
-def check_encoder_folder(folder: Path) -> None:
-    """Refuse a folder that no encoder can be written to, before there is one; raises DataError.
+def check_encoder_folder(folder: Path, *, encoder: str | None = None, run: str | Path | None = None) -> None:
+    """Refuse a folder that no encoder can be written to, before there is one.
 
-    One that `save_encoder` has written is replaced.
+    Parameters
+    ----------
+    folder
+        One that `save_encoder` has written is replaced.
+    encoder
+        Which is read; None where it is not read from a folder.
+    run
+        The run folder.
+
+    Raises
+    ------
+    DataError
+        The folder holds something else, cannot be written, or would take the place of what is read or of the run.
     """
     put_back(folder)
+    written = OutputFolder("out", folder, replaced=True)
+    runs = [] if run is None else [OutputFolder("run_dir", local_path(run))]
+    check_outputs([written, *runs], {} if encoder in (None, "embedded") else {"encoder": encoder})
     if (problem := folder_problem(folder)) is not None:
         raise DataError(problem)
     if folder.is_dir() and (strange := sorted(_names(folder) - _written(folder))):
@@ -67,12 +84,18 @@ def save_encoder(model: Any, tokenizer: Any, folder: Path, record: Mapping[str, 
         raise DataError(f"{cannot_write(folder, error)}; the same command goes on from the run folder") from error
 
 
+def figure(value: float | None, digits: int) -> str:
+    """Return a loss or a perplexity as a table shows it; None is what came out of a training that has diverged."""
+    return "no number" if value is None else f"{value:.{digits}f}"
+
+
 def _card(record: Mapping[str, Any]) -> str:
-    from jinja2 import StrictUndefined, Template
+    from jinja2 import Environment, StrictUndefined
 
     escaped = {name: markdown(value) if isinstance(value, str) else value for name, value in record.items()}
-    template = Template(TEMPLATE.read_text(encoding="utf-8"), undefined=StrictUndefined, trim_blocks=True)
-    return template.render(record=escaped) + "\n"
+    templates = Environment(undefined=StrictUndefined, trim_blocks=True)  # noqa: S701 - Markdown, escaped above
+    templates.filters["figure"] = figure
+    return templates.from_string(TEMPLATE.read_text(encoding="utf-8")).render(record=escaped) + "\n"
 
 
 def _names(folder: Path) -> set[str]:

@@ -3,14 +3,17 @@
 import logging
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierarchy.disk.paths import local_path
+from hierarchy.arguments import is_whole, text_column
+from hierarchy.disk.paths import expanded, local_path
 from hierarchy.errors import ConfigError, DataError, UnreadableError
 from hierarchy.text.characters import is_blank
+from hierarchy.text.escaping import short_repr
 from hierarchy.text.wording import count
 from hierarchy.wrong_values import validated
 from pipelines.data.documents import Selected
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from stages.training.masked_language import Pretraining
     from stages.training.masking import MaskedWindows
 
-PRETRAINING_VERSION = 2  # of the code: another one trains anew instead of going on with what an older one left
+PRETRAINING_VERSION = 3  # of the code: another one trains anew instead of going on with what an older one left
 LIBRARIES = ("accelerate", "torch", "transformers")
 HELD_OUT, MOST_HELD_OUT = 0.05, 1000  # of the documents, and documents at most
 UNKNOWN_SAMPLE = 2000  # documents looked at
@@ -65,7 +68,7 @@ def pretrain(
     layers, hidden, vocabulary
         Of a new one: its size, and the pieces of its vocabulary at most.
     minutes
-        After which the training ends; the learning rate falls by the clock. None ends it after its epochs.
+        From the first step to the last; the learning rate falls by the clock. None ends it after its epochs.
     segment_tokens, masked, training
         See `pipelines.settings.PretrainingSettings`.
     random_state
@@ -86,17 +89,19 @@ def pretrain(
     ConfigError
         A value cannot be, or the training has diverged.
     DataError
-        There are fewer than two documents, or the folder cannot be written.
+        `texts` is no column of texts, there are fewer than two, or the folder cannot be written.
     EncoderError
         The encoder cannot be had, or does not know the script of the documents.
     """
-    folder = local_path(out)
+    folder, encoder = local_path(out), None if encoder is None else expanded(encoder)
+    texts = text_column(texts, "texts")
     values = {"segment_tokens": segment_tokens, "masked": masked, "training": dict(training or {})}
     settings = validated(PretrainingSettings, values, where="pretraining")
     check_arguments(
-        settings, encoder=encoder, layers=layers, hidden=hidden, vocabulary=vocabulary, minutes=minutes, device=device
-    )
-    check_encoder_folder(folder)
+        settings, encoder=encoder, layers=layers, hidden=hidden, vocabulary=vocabulary, minutes=minutes, device=device,
+        random_state=random_state,
+    )  # fmt: skip
+    check_encoder_folder(folder, encoder=encoder, run=run_dir)
     train, held_out = _parts(texts, random_state)
     if encoder is None:
         model, tokenizer = _fresh(train, layers, hidden, vocabulary, random_state)
@@ -111,13 +116,12 @@ def pretrain(
             documents=[texts_digest(train), texts_digest(held_out)],
         )  # fmt: skip
         record = {
-            "encoder": "random weights and a tokenizer of its own" if encoder is None else Path(encoder).name,
+            "encoder": "random weights and a tokenizer of its own" if encoder is None else _name(encoder),
             "documents": len(train),
             "held_out": len(held_out),
             "left_out": len(texts) - len(train) - len(held_out),
             "tokens": int(windows[0].lengths.sum()),
             "masked": masked,
-            "masks": _masks(tokenizer),
             "minutes": minutes,
             "epochs": result.history[-1]["epoch"],
             "best_epoch": result.best_epoch,
@@ -141,6 +145,7 @@ def check_arguments(
     vocabulary: int = VOCABULARY,
     minutes: float | None = None,
     device: str | None = None,
+    random_state: int = 0,
 ) -> None:
     """Check the arguments of `pretrain` before any work.
 
@@ -149,18 +154,26 @@ def check_arguments(
     ConfigError
         With all problems of its own arguments at once, else with those of ``training``.
     """
-    from stages.coarse.fresh_encoder import HEAD_SIZE
+    from stages.coarse.fresh_encoder import HEAD_SIZE, POSITIONS
     from stages.training.masked_language import check_pretraining
 
     problems = []
-    if minutes is not None and not 0 < minutes < float("inf"):
-        problems.append(f"minutes {minutes} must be above 0")
-    if encoder is None and not 1 <= layers <= MOST_LAYERS:
-        problems.append(f"layers {layers} must be from 1 to {MOST_LAYERS}")
-    if encoder is None and (not HEAD_SIZE <= hidden <= MOST_HIDDEN or hidden % HEAD_SIZE):
-        problems.append(f"hidden {hidden} must be a multiple of {HEAD_SIZE}, at most {MOST_HIDDEN}")
-    if encoder is None and not VOCABULARIES[0] <= vocabulary <= VOCABULARIES[1]:
-        problems.append(f"vocabulary {vocabulary} must be from {VOCABULARIES[0]} to {VOCABULARIES[1]:,}")
+    if minutes is not None and not (isinstance(minutes, Real) and 0 < minutes < float("inf")):
+        problems.append(f"minutes {short_repr(minutes)} must be a number above 0")
+    if not is_whole(random_state, 0):
+        problems.append(f"random_state {short_repr(random_state)} must be a whole number, 0 or more")
+    if encoder == "none":
+        problems.append("encoder 'none' reads nothing: name one, or begin with a new one (--new; in Python None)")
+    if encoder is None:
+        if not is_whole(layers, 1, MOST_LAYERS):
+            problems.append(f"layers {short_repr(layers)} must be from 1 to {MOST_LAYERS}")
+        if not is_whole(hidden, HEAD_SIZE, MOST_HIDDEN) or hidden % HEAD_SIZE:
+            problems.append(f"hidden {short_repr(hidden)} must be a multiple of {HEAD_SIZE}, at most {MOST_HIDDEN}")
+        if not is_whole(vocabulary, *VOCABULARIES):
+            least, most = VOCABULARIES
+            problems.append(f"vocabulary {short_repr(vocabulary)} must be from {least} to {most:,}")
+        if settings.segment_tokens > POSITIONS:
+            problems.append(f"segment_tokens {settings.segment_tokens} must be at most {POSITIONS} for a new encoder")
     if problems:
         raise ConfigError(problems)
     check_pretraining(settings.training, device=device, minutes=minutes)
@@ -171,8 +184,6 @@ def _parts(texts: Sequence[str], random_state: int) -> tuple[Selected, Selected]
     seen: set[int] = set()
     places = []
     for place, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataError(f"texts[{place}] is {type(text).__name__}, not a text: give documents as str")
         if not is_blank(text) and hash(text) not in seen:
             seen.add(hash(text))
             places.append(place)
@@ -249,9 +260,8 @@ def _windows(
             raise DataError(f"the {what} have no tokens for this encoder: give other documents")
     train = windows[0]
     logger.info(
-        "%s of up to %d tokens, %.3g tokens in all; masked: %g %% of the %s",
+        "%s of up to %d tokens, %.3g tokens in all; masked: %g %% of the words (in scripts without spaces: of tokens)",
         count(len(train), "window"), settings.segment_tokens, train.lengths.sum(), 100 * settings.masked,
-        _masks(tokenizer),
     )  # fmt: skip
     return windows
 
@@ -283,7 +293,7 @@ def _trained(
     )  # fmt: skip
 
 
-def _masks(tokenizer: Any) -> str:
-    """Say what is masked: whole words where the tokenizer cuts them."""
-    has_words = tokenizer.backend_tokenizer.pre_tokenizer is not None
-    return "words (in scripts without spaces: tokens)" if has_words else "tokens"
+def _name(encoder: str) -> str:
+    """Return what an encoder is called: where a folder lies is nobody else's concern."""
+    folder = Path(encoder)
+    return folder.resolve().name if folder.is_dir() else encoder

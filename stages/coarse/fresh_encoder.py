@@ -42,11 +42,12 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - no password
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    # Pieces that go on a word come first: met in the texts, they would be numbered in another order in each process,
-    # and among equals the numbers decide which pair becomes a piece.
-    inner = [f"##{character}" for character in _inside_words(texts, tokenizer)]
+    # The library would choose among equally frequent characters otherwise in each process, and number pieces that go on
+    # a word as it meets them: among equally frequent pairs the numbers decide which becomes a piece.
+    alphabet = _alphabet(texts, tokenizer, most=vocabulary // 2)
+    inner = [f"##{character}" for character in alphabet if _is_inside(character, tokenizer)]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, min_frequency=LEAST_SEEN, limit_alphabet=vocabulary // 2,
+        vocab_size=vocabulary, min_frequency=LEAST_SEEN, initial_alphabet=alphabet, limit_alphabet=len(alphabet),
         special_tokens=[*SPECIAL, *inner], show_progress=False,
     )  # fmt: skip
     tokenizer.train_from_iterator(texts, trainer)
@@ -57,18 +58,23 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     return BertTokenizerFast(vocab=pieces, do_lower_case=True, model_max_length=POSITIONS, model_input_names=inputs)
 
 
-def _inside_words(texts: Iterable[str], tokenizer: Any) -> list[str]:
-    """Characters of texts that can stand inside a word, as a tokenizer cuts them."""
-    seen: Counter[str] = Counter()
+def _alphabet(texts: Iterable[str], tokenizer: Any, *, most: int) -> list[str]:
+    """Return the most frequent characters of texts, as a tokenizer normalises them, by their code points."""
+    written: Counter[str] = Counter()
     for text in texts:
-        seen.update(text)
+        written.update(text)
+    seen: Counter[str] = Counter()
+    for character, times in written.items():
+        for plain in tokenizer.normalizer.normalize_str(character):
+            seen[plain] += times
+    kept = sorted((character for character in seen if not character.isspace()), key=lambda one: (-seen[one], one))
+    return sorted(kept[:most])
 
-    def is_inside(character: str) -> bool:
-        whole = tokenizer.normalizer.normalize_str(f"a{character}a")
-        return len(tokenizer.pre_tokenizer.pre_tokenize_str(whole)) == 1
 
-    plain = sorted(set(tokenizer.normalizer.normalize_str("".join(sorted(seen)))))
-    return [character for character in plain if not character.isspace() and is_inside(character)]
+def _is_inside(character: str, tokenizer: Any) -> bool:
+    """Whether a character can stand inside a word, as a tokenizer cuts them."""
+    whole = tokenizer.normalizer.normalize_str(f"a{character}a")
+    return len(tokenizer.pre_tokenizer.pre_tokenize_str(whole)) == 1
 
 
 def fresh_modernbert(tokenizer: Any, *, layers: int, hidden: int) -> Any:

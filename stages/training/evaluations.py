@@ -48,10 +48,12 @@ def level_metrics(prediction: Any, *, space: LabelSpace) -> dict[str, float]:
 
 
 class Bar(ProgressCallback):
-    """Trainer's bar, and nothing beside it."""
+    """Trainer's bar, with the loss of the last steps, and nothing beside it."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        """Leave the figures to `Evaluations`."""
+        """Leave the figures of evaluations to who tells them in words."""
+        if self.training_bar is not None and logs and "loss" in logs:
+            self.training_bar.set_postfix(loss=f"{logs['loss']:.2f}")
 
 
 class Evaluations(TrainerCallback):

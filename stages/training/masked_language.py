@@ -42,6 +42,7 @@ PRETRAINING_DEFAULTS: dict[str, Any] = {
     "logging_strategy": "steps",
     "logging_steps": 50,
     "metric_for_best_model": "loss",
+    "save_total_limit": 2,  # with 1 the last checkpoint goes at the end, and with it that the training has ended
 }
 # Of an encoder that begins with random weights.
 FRESH_DEFAULTS: dict[str, Any] = {"num_train_epochs": 10, "learning_rate": 1e-3}
@@ -50,9 +51,15 @@ SECONDS_BETWEEN_CHECKPOINTS = 300.0
 # What would do nothing, or falsify what is told of the training -> the values at which it does no harm.
 FIXED: dict[str, tuple[Any, ...]] = {
     "metric_for_best_model": ("loss", "eval_loss"),
+    "greater_is_better": (False,),
     "load_best_model_at_end": (True,),
     "eval_strategy": ("epoch",),
+    "eval_delay": (0,),
+    "eval_on_start": (True,),
     "save_strategy": ("epoch",),
+    "ignore_data_skip": (False,),
+    "restore_callback_states_from_checkpoint": (True,),  # the time that was spent is one
+    "data_seed": (None,),
     "label_smoothing_factor": (0,),
     "dataloader_persistent_workers": (False,),  # they would keep the masks of the first epoch
     "dataloader_drop_last": (False,),  # held-out windows among them
@@ -87,6 +94,8 @@ def check_pretraining(settings: Mapping[str, Any], *, device: str | None, minute
         for name, values in FIXED.items()
         if settings.get(name, values[0]) not in values
     ]
+    if settings.get("save_total_limit") == 1:
+        problems.append("training.save_total_limit=1 removes what tells at the end that a pretraining is over: give 2")
     if minutes is not None and n_processes() > 1:
         problems.append("minutes counts the time of one process, and several are started: set num_train_epochs instead")
     warmup = settings.get("warmup_steps", 0)
@@ -144,7 +153,7 @@ def train_masked_language(
     Raises
     ------
     ConfigError
-        The training has diverged: the weights that it ends with are no numbers.
+        The training has diverged: it ends with weights, or with losses, that are no numbers.
     """
     on_cpu = next(model.parameters()).device.type == "cpu"
     arguments = training_arguments({**settings, "use_cpu": on_cpu}, folder, random_state)
@@ -168,7 +177,8 @@ def train_masked_language(
             _Tell(order, train),
             _Log(has_bar=has_bar),
             *([] if budget is None else [budget]),
-            TimedCheckpoints(SECONDS_BETWEEN_CHECKPOINTS),
+            # Each process has a clock of its own, and all of them must save at the same step.
+            *([TimedCheckpoints(SECONDS_BETWEEN_CHECKPOINTS)] if n_processes() == 1 else []),
         ],
     )
     trainer.order = order
@@ -189,15 +199,7 @@ def train_masked_language(
     refuse_diverged(model, arguments.learning_rate)
     del model._weight_conversions  # the names of the file that it was loaded from are not those of this model's
     model.eval()
-    result = _result(state)
-    before, *later = (math.inf if entry["loss"] is None else entry["loss"] for entry in result.history)
-    if later and min(later) > before:
-        logger.warning(
-            "on held-out documents the loss was %.4f before this training and is %.4f: it has made the encoder worse. "
-            "Lower learning_rate, or give more documents",
-            before, min(later),
-        )  # fmt: skip
-    return result
+    return _told(_result(state), arguments.learning_rate)
 
 
 def _is_over(state: TrainerState, budget: TimeBudget | None) -> bool:
@@ -215,6 +217,28 @@ def _result(state: TrainerState) -> Pretraining:
     history = json_figures([{new: entry[old] for old, new in names.items()} for entry in entries])
     best = next((e for e in entries if e["step"] == state.best_global_step), entries[-1])
     return Pretraining(history, float(best["epoch"]))
+
+
+def _told(result: Pretraining, learning_rate: float) -> Pretraining:
+    """Say what is wrong with losses; refuse those of which none is a number."""
+    before, *later = (math.inf if entry["loss"] is None else entry["loss"] for entry in result.history)
+    if later and min(later) == math.inf:
+        raise ConfigError(
+            "the training has diverged, no loss on held-out documents is a number: lower training.learning_rate "
+            f"({learning_rate:g}), or set training.max_grad_norm lower"
+        )
+    if later and max(later) == math.inf:
+        logger.warning(
+            "the training has diverged: the loss on held-out documents is no number at last. The encoder is that of "
+            "epoch %.2f; lower learning_rate for one that has learned more", result.best_epoch,
+        )  # fmt: skip
+    if later and min(later) > before:
+        logger.warning(
+            "on held-out documents the loss was %.4f before this training and is %.4f: it has made the encoder worse. "
+            "Lower learning_rate, or give more documents",
+            before, min(later),
+        )  # fmt: skip
+    return result
 
 
 class _Trainer(CheckedTrainer):

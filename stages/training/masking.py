@@ -1,7 +1,8 @@
 """Documents as masked language modelling reads them: windows over all their tokens, in which whole words are masked.
 
-A word is what the tokenizer's own rules cut a text into before it looks for pieces. Scripts without spaces have no such
-words, so each of their tokens counts as one: a character for BERT's tokenizers, a word where the vocabulary has it.
+A word is what the tokenizer's own rules cut a text into before it looks for pieces, and white space ends it where these
+rules do not. Scripts without spaces have no such words, so each of their tokens counts as one: a character for BERT's
+tokenizers, a word where the vocabulary has it.
 """
 
 import re
@@ -22,8 +23,8 @@ from stages.fine.ngrams import UNSPACED
 from stages.run_folder import cache_key
 from stages.shards import DocumentArrays, ShardCache
 
-_UNSPACED = re.compile(f"[{UNSPACED}]")
-MARKS_VERSION = 1  # of the code that tells where words begin
+_SPACE, _UNSPACED = re.compile(r"\s"), re.compile(f"[{UNSPACED}]")
+MARKS_VERSION = 2  # of the code that tells where words begin
 
 
 def marked_tokens(tokenizer: Any, texts: Sequence[str]) -> list[np.ndarray]:
@@ -32,7 +33,7 @@ def marked_tokens(tokenizer: Any, texts: Sequence[str]) -> list[np.ndarray]:
     Parameters
     ----------
     tokenizer
-        A fast tokenizer of transformers. Where it cuts no words before it looks for pieces, each token is a word.
+        A fast tokenizer of transformers.
     texts
         Of any length.
 
@@ -42,11 +43,10 @@ def marked_tokens(tokenizer: Any, texts: Sequence[str]) -> list[np.ndarray]:
         (tokens,) int32 of each text.
     """
     read = whole_tokens(tokenizer, list(texts)).encodings
-    has_words = tokenizer.backend_tokenizer.pre_tokenizer is not None
     marked = []
     for text, encoding in zip(texts, read, strict=True):
         ids = np.array(encoding.ids, dtype=TOKEN_TYPE)
-        if has_words and len(ids):
+        if len(ids):
             goes_on = _goes_on(text, encoding)
             ids[goes_on] = ~ids[goes_on]
         marked.append(ids)
@@ -57,12 +57,21 @@ def _goes_on(text: str, encoding: Any) -> np.ndarray:
     """Places of the tokens that go on the word of the token before them."""
     words = np.array([-1 if word is None else word for word in encoding.word_ids])
     places = 1 + np.flatnonzero((words[1:] == words[:-1]) & (words[1:] >= 0))
-    if not len(places) or _UNSPACED.search(text) is None:
-        return places
+    spans = np.array(encoding.offsets)  # (tokens, 2): characters of the text
+    starts, (before, ends) = spans[places, 0], spans[places - 1].T
+    space, unspaced = _found(_SPACE, text), _found(_UNSPACED, text)
+    # Tokens for white space alone go with what follows.
+    after_space = space[starts] | (space[starts - 1] & ((starts > ends) | ~space[before]))
+    beside_unspaced = unspaced[starts] | unspaced[starts - 1] | unspaced[ends - 1]
     # Several tokens of one character, its bytes, stay together.
-    spans = [(encoding.token_to_chars(place - 1)[1], encoding.token_to_chars(place)[0]) for place in places.tolist()]
-    is_word = [start >= end and _UNSPACED.match(text, start) is not None for end, start in spans]
-    return places[~np.array(is_word)]
+    return places[~((starts >= ends) & (after_space | beside_unspaced))]
+
+
+def _found(characters: re.Pattern[str], text: str) -> np.ndarray:
+    """(characters of the text and one,) where some stand."""
+    found = np.zeros(len(text) + 1, dtype=bool)
+    found[[match.start() for match in characters.finditer(text)]] = True
+    return found
 
 
 def cached_marked_tokens(texts: Sequence[str], segmenter: Segmenter, folder: Path, *, what: str) -> DocumentArrays:
@@ -141,8 +150,7 @@ class MaskedWindows(Dataset):
 class MaskWords:
     """Windows into a batch in which words are masked, by transformers' own collator.
 
-    The masks of a batch come from the seed of its first window alone, so that a training which was stopped goes on with
-    the same ones.
+    The masks of a window come from its own seed, so that a training which was stopped goes on with the same ones.
 
     Parameters
     ----------
@@ -163,16 +171,22 @@ class MaskWords:
     def __call__(self, items: Sequence[tuple[np.ndarray, int]]) -> dict[str, torch.Tensor]:
         """Return ``labels``, -100 where nothing is masked, ``input_ids`` and ``attention_mask``, (windows, tokens)."""
         lengths = np.array([len(window) for window, _ in items])
-        inside = np.arange(lengths.max()) < lengths[:, None]  # (windows, tokens)
-        marked = np.full(inside.shape, self.pad_id, dtype=np.int64)
-        marked[inside] = np.concatenate([window for window, _ in items])
-        ids = np.where(marked < 0, ~marked, marked)
+        inside = torch.arange(int(lengths.max())) < torch.from_numpy(lengths)[:, None]  # (windows, tokens)
+        masked = [self._masked(*item) for item in items]  # one by one: the collator compares each token with each
+        batch = {"labels": torch.full(inside.shape, -100), "input_ids": torch.full(inside.shape, self.pad_id)}
+        for name, windows in zip(("input_ids", "labels"), zip(*masked, strict=True), strict=True):
+            batch[name][inside] = torch.cat(windows)
+        return {**batch, "attention_mask": inside.long()}
+
+    def _masked(self, marked: np.ndarray, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(tokens,) input ids and labels of a window."""
+        ids = np.where(marked < 0, ~marked, marked).astype(np.int64)
         # The collator takes tokens for one word whose characters touch: between words we leave one out.
-        starts = np.arange(ids.shape[1]) + np.cumsum(marked >= 0, axis=1)
-        self.masks.generator = torch.Generator().manual_seed(items[0][1])
+        starts = np.arange(len(ids)) + np.cumsum(marked >= 0)
+        self.masks.generator = torch.Generator().manual_seed(seed)
         input_ids, labels = self.masks.torch_mask_tokens(
-            torch.from_numpy(ids),
-            special_tokens_mask=torch.from_numpy(~inside | np.isin(ids, self.special)),
-            offset_mapping=np.stack([starts, starts + 1], axis=-1),
+            torch.from_numpy(ids)[None],
+            special_tokens_mask=torch.from_numpy(np.isin(ids, self.special))[None],
+            offset_mapping=np.stack([starts, starts + 1], axis=-1)[None],
         )
-        return {"labels": labels, "input_ids": input_ids, "attention_mask": torch.from_numpy(inside).long()}
+        return input_ids[0], labels[0]

@@ -15,7 +15,7 @@ class TimeBudget(TrainerCallback, ExportableState):
     Parameters
     ----------
     seconds
-        Of the training, evaluations among it.
+        From the first step to the last, evaluations between them among it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -37,14 +37,15 @@ class TimeBudget(TrainerCallback, ExportableState):
         """Return what a checkpoint keeps, as Trainer restores it."""
         return {"args": {"seconds": self.seconds}, "attributes": {"before": self.spent}}
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Start the clock."""
-        self.started = time.monotonic()
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock: before the first step there is an evaluation, which would take the warm-up away."""
+        if self.started is None:
+            self.started = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Look at the clock."""
+        """Look at the clock; a checkpoint comes after the last evaluation, and not twice."""
         if self.is_over:
-            control.should_training_stop = True
+            control.should_training_stop, control.should_save = True, False
 
 
 def by_the_clock(schedule: LambdaLR, steps: int, share: Callable[[], float]) -> None:

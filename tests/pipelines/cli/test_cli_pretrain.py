@@ -56,9 +56,12 @@ def test_it_is_refused_before_any_work(cli, documents, tmp_path):
     assert "say at what to begin: --encoder NAME, or --new" in told(*out)
     assert "and not both" in told(*out, "--new", "--encoder", "embedded")
     assert "--hidden is of a new encoder" in told(*out, "--encoder", "embedded", "--hidden", 64)
-    assert "would overwrite" in told("-o", documents[0], "--new") or "is a file" in told("-o", documents[0], "--new")
+    assert "is a file: name a folder" in told("-o", documents[0], "--new")
+    assert "would overwrite run_dir" in told(*out, "--new", "--set", f"run_dir={tmp_path / 'encoder' / 'run'}")
+    inside = ("-o", tmp_path / "run" / "tokens", "--new", "--set", f"run_dir={tmp_path / 'run'}")
+    assert "lies in what the run folder" in told(*inside)
     assert "did you mean 'masked'" in told(*out, "--new", "--set", "pretraining.mask=1")
-    assert "minutes 0.0 must be above 0" in told(*out, "--new", "--minutes", 0)
+    assert "minutes 0.0 must be a number above 0" in told(*out, "--new", "--minutes", 0)
     assert sorted(tmp_path.iterdir()) == documents
 
 

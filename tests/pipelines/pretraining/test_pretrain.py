@@ -3,11 +3,13 @@
 import json
 import logging
 
+import pandas as pd
 import pytest
 from tiny import TINY
 
 from hierarchy.errors import ConfigError, DataError, EncoderError
 from pipelines.classifier import HierarchicalClassifier
+from pipelines.pretraining import encoder_folder
 from pipelines.pretraining.encoder_folder import RECORD
 from pipelines.pretraining.pretrain import pretrain
 
@@ -16,6 +18,10 @@ SMALL = {
     "training": {"num_train_epochs": 1, "learning_rate": 1e-2, "per_device_train_batch_size": 32},
 }  # fmt: skip
 NEW = {**SMALL, "layers": 1, "hidden": 64, "vocabulary": 400}
+CARD = {
+    "encoder": "e", "documents": 9, "held_out": 1, "left_out": 0, "tokens": 99, "masked": 0.15, "minutes": None,
+    "epochs": 2.0, "best_epoch": 1.0, "layers": 1, "hidden": 64, "vocabulary": 9, "versions": {},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["english", "chinese"])
@@ -94,8 +100,15 @@ def test_what_another_pretraining_wrote_is_replaced_and_nothing_else(trained, tm
     ("texts", "more", "error", "told"),
     [
         (["a", "", "a"], {}, DataError, "there is 1 document that is neither blank nor repeated"),
-        (["a", None], {}, DataError, r"texts\[1\] is NoneType, not a text"),
-        (["a", "b"], {"minutes": 0}, ConfigError, "minutes 0 must be above 0"),
+        (["a", None], {}, DataError, r"texts\[1\] is None \(NoneType\), not a string"),
+        ("a text", {}, DataError, "texts is a single string"),
+        (["a", "b"], {"minutes": 0}, ConfigError, "minutes 0 must be a number above 0"),
+        (["a", "b"], {"layers": "4"}, ConfigError, "layers '4' must be from 1 to 24"),
+        (["a", "b"], {"random_state": -1}, ConfigError, "random_state -1 must be a whole number"),
+        (["a", "b"], {"segment_tokens": 1024}, ConfigError, "segment_tokens 1024 must be at most 512"),
+        (["a", "b"], {"encoder": "none"}, ConfigError, "encoder 'none' reads nothing"),
+        (["a", "b"], {"run_dir": "out/run"}, DataError, "'[^']*out' would overwrite run_dir"),
+        (["a", "b"], {"encoder": "tiny", "into": "it"}, DataError, "would overwrite what is read"),
         (["a", "b"], {"layers": 0, "hidden": 65}, ConfigError, "hidden 65 must be a multiple of 64"),
         (["a", "b"], {"vocabulary": 1}, ConfigError, "vocabulary 1 must be from 100"),
         (["a", "b"], {"masked": 1.5}, ConfigError, "masked"),
@@ -104,7 +117,25 @@ def test_what_another_pretraining_wrote_is_replaced_and_nothing_else(trained, tm
     ],
 )
 def test_bad_input_is_refused_before_any_work(tiny_encoder, tmp_path, texts, more, error, told):
-    more = {**more, "encoder": tiny_encoder} if "encoder" in more else more
+    places = {"tiny": tiny_encoder, "out/run": str(tmp_path / "out" / "run")}
+    more = {name: places.get(value, value) if isinstance(value, str) else value for name, value in more.items()}
+    out = tiny_encoder if more.pop("into", None) else tmp_path / "out"
     with pytest.raises(error, match=told):
-        pretrain(texts, tmp_path / "out", **more)
+        pretrain(texts, out, **more)
     assert not list(tmp_path.iterdir())
+
+
+def test_documents_are_read_by_their_places(tmp_path):
+    """A series has an order and an index, and these differ once it is shuffled."""
+    texts = pd.Series([f"kettle {place} " * 5 for place in range(20)] + [" ", "kettle 1 " * 5]).sample(
+        frac=1, random_state=0
+    )
+    record = pretrain(texts, tmp_path / "series", **NEW)
+    assert (record["documents"], record["held_out"], record["left_out"]) == (19, 1, 2)
+    assert record["history"] == pretrain(texts.tolist(), tmp_path / "list", **NEW)["history"]
+
+
+def test_a_training_that_has_diverged_is_told_in_the_card(tmp_path, monkeypatch):
+    entry = {"epoch": 2.0, "loss": None, "perplexity": None}
+    figures = encoder_folder._card({**CARD, "history": [{"epoch": 1.0, "loss": 1.0, "perplexity": 2.718}, entry]})
+    assert "| 1.00 | 1.0000 | 2.7 |\n| 2.00 | no number | no number |" in figures

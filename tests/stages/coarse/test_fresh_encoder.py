@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[3]
 TRAINED = """
 import json, sys
 from stages.coarse.fresh_encoder import train_tokenizer
-print(json.dumps(train_tokenizer(json.load(sys.stdin), 300).get_vocab(), sort_keys=True))
+texts, pieces = json.load(sys.stdin)
+print(json.dumps(train_tokenizer(texts, pieces).get_vocab(), sort_keys=True))
 """
 
 
@@ -35,14 +36,20 @@ def test_frequent_words_are_pieces_and_chinese_characters_stand_alone(english, c
     assert "冰箱" not in pieces
 
 
-def test_two_processes_train_the_same_tokenizer(english):
-    """Among equal pairs the trainer of tokenizers takes another one in each process, unless pieces are numbered."""
+@pytest.mark.parametrize("case", ["pairs", "characters"])
+def test_two_processes_train_the_same_tokenizer(english, case):
+    """Among equal pairs, or characters, the trainer of tokenizers takes others in each process, unless it has none."""
+    texts, pieces = english.train[0], 300
+    if case == "characters":
+        texts, pieces = ["".join(map(chr, range(0x4E00, 0x4E00 + 400)))], 200  # a vocabulary that cannot hold them
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     told = subprocess.run(
-        [sys.executable, "-c", TRAINED], input=json.dumps(english.train[0]), env=env, text=True, check=True,
+        [sys.executable, "-c", TRAINED], input=json.dumps([texts, pieces]), env=env, text=True, check=True,
         stdout=subprocess.PIPE, timeout=120,
     ).stdout  # fmt: skip
-    assert json.loads(told) == train_tokenizer(english.train[0], 300).get_vocab()
+    vocabulary = train_tokenizer(texts, pieces).get_vocab()
+    assert json.loads(told) == vocabulary
+    assert len(vocabulary) <= pieces
 
 
 def test_the_model_has_the_size_asked_for(english):

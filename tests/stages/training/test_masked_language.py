@@ -18,7 +18,7 @@ from stages.coarse.segments import Segmenter
 from stages.training import masked_language
 from stages.training.masked_language import check_pretraining, pretraining_settings, train_masked_language
 from stages.training.masking import MaskedWindows, MaskWords, cached_marked_tokens
-from stages.training.time_budget import TimedCheckpoints
+from stages.training.time_budget import TimeBudget, TimedCheckpoints
 
 SETTINGS = {"num_train_epochs": 2, "per_device_train_batch_size": 8, "learning_rate": 1e-2}
 
@@ -125,13 +125,45 @@ def test_weights_with_names_of_old_are_read_back(parts, tiny_encoder, tmp_path, 
     assert not [name for name in load_file(tmp_path / "saved" / "model.safetensors") if "gamma" in name]
 
 
-def test_one_that_makes_the_encoder_worse_says_so(parts, tiny_encoder, tmp_path, caplog, uninterrupted):
+def test_one_that_makes_the_encoder_worse_says_so(parts, tmp_path, caplog):
+    model, _, _ = train(parts, tmp_path / "good")
     assert "it has made the encoder worse" not in caplog.text
-    model, _, _ = uninterrupted
     model.save_pretrained(tmp_path / "encoder")
     parts[0].save_pretrained(tmp_path / "encoder")
     train(parts, tmp_path / "run", encoder=str(tmp_path / "encoder"), learning_rate=0.5, num_train_epochs=1)
     assert "it has made the encoder worse" in caplog.text
+
+
+@pytest.fixture
+def spoiled(parts, monkeypatch):
+    """Have weights spoiled after each step of some epochs."""
+
+    def spoil(value, since):
+        class Spoils(masked_language.TimedCheckpoints):
+            def on_step_end(self, args, state, control, **kwargs):
+                if state.epoch > since - 1:
+                    next(kwargs["model"].parameters()).data.fill_(value)
+
+        monkeypatch.setattr(masked_language, "TimedCheckpoints", Spoils)
+
+    return spoil
+
+
+def test_one_that_diverges_late_gives_its_best_epoch_and_says_so(parts, spoiled, tmp_path, caplog):
+    spoiled(math.nan, since=2)
+    for _ in range(2):  # given again, it comes to the same
+        caplog.clear()
+        model, result, _ = train(parts, tmp_path)
+        assert "the loss on held-out documents is no number at last" in caplog.text
+        assert [entry["loss"] is None for entry in result.history] == [False, False, True]
+        assert result.best_epoch == 1
+        assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+
+
+def test_one_that_never_has_a_loss_is_refused(parts, spoiled, tmp_path):
+    spoiled(math.nan, since=1)
+    with pytest.raises(ConfigError, match="has diverged"):
+        train(parts, tmp_path)
 
 
 def test_a_checkpoint_in_time_does_not_come_before_the_evaluation_of_its_epoch():
@@ -142,12 +174,15 @@ def test_a_checkpoint_in_time_does_not_come_before_the_evaluation_of_its_epoch()
         assert control.should_save == wanted
 
 
-def test_one_that_ended_is_read_back_and_not_trained_again(parts, uninterrupted, tmp_path, monkeypatch):
-    train(parts, tmp_path)
+@pytest.mark.parametrize("best", [1, 3])
+def test_one_that_ended_is_read_back_and_not_trained_again(parts, spoiled, tmp_path, monkeypatch, best):
+    spoiled(1.0, since=best + 1)
+    first = train(parts, tmp_path, num_train_epochs=3)
     monkeypatch.setattr(masked_language._Trainer, "train", None)
-    model, result, _ = train(parts, tmp_path)
-    assert weights(model) == weights(uninterrupted[0])
-    assert result == uninterrupted[1]
+    again = train(parts, tmp_path, num_train_epochs=3)
+    assert weights(again[0]) == weights(first[0])
+    assert again[1] == first[1]
+    assert first[1].best_epoch == best
 
 
 def test_with_a_time_budget_the_rate_falls_by_the_clock_which_goes_on_after_a_stop(parts, tmp_path, monkeypatch):
@@ -195,15 +230,38 @@ def test_arguments_without_effect_are_refused():
         check_pretraining({"metric_for_best_model": "accuracy"}, device="cpu", minutes=None)
     for name, value in (
         ("load_best_model_at_end", False), ("eval_strategy", "no"), ("label_smoothing_factor", 0.1),
-        ("dataloader_persistent_workers", True), ("dataloader_drop_last", True),
+        ("dataloader_persistent_workers", True), ("dataloader_drop_last", True), ("greater_is_better", True),
+        ("eval_delay", 5), ("eval_on_start", False), ("ignore_data_skip", True), ("data_seed", 1),
+        ("restore_callback_states_from_checkpoint", False),
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=rf"training\.{name}={value!r} cannot be in a pretraining"):
             check_pretraining({name: value}, device="cpu", minutes=None)
+    with pytest.raises(ConfigError, match="save_total_limit=1 removes"):
+        check_pretraining({"save_total_limit": 1}, device="cpu", minutes=None)
     with pytest.raises(ConfigError, match="warmup_steps=100 counts steps"):
         check_pretraining({"warmup_steps": 100}, device="cpu", minutes=1.0)
     check_pretraining({"warmup_steps": 0.1, "eval_strategy": "epoch"}, device="cpu", minutes=1.0)
     with pytest.raises(ConfigError, match="did you mean 'learning_rate'"):
         check_pretraining({"learning_rat": 0.9}, device="cpu", minutes=None)
+
+
+def test_the_time_begins_with_the_first_step_and_its_end_makes_one_checkpoint(monkeypatch):
+    """An evaluation comes before that step, which may take longer than the warm-up."""
+    now = 0.0
+    monkeypatch.setattr("stages.training.time_budget.time.monotonic", lambda: now)
+    budget, control = TimeBudget(60.0), TrainerControl(should_save=True)
+    budget.on_train_begin(None, None, control)
+    now = 50.0
+    budget.on_step_begin(None, None, control)
+    assert budget.spent == 0
+    now = 80.0
+    budget.on_step_begin(None, None, control)
+    assert budget.spent == 30
+    budget.on_step_end(None, None, control)
+    assert (control.should_training_stop, control.should_save) == (False, True)
+    now = 110.0
+    budget.on_step_end(None, None, control)
+    assert (control.should_training_stop, control.should_save) == (True, False)
 
 
 def test_several_processes_have_no_clock_in_common(monkeypatch):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from stages.coarse.segments import Segmenter
@@ -52,9 +52,24 @@ def test_in_a_script_without_spaces_each_token_is_a_word_and_bytes_of_a_characte
     assert [len(word) for word in words_of(PreTrainedTokenizerFast(tokenizer_object=tokenizer), "温度 ab")] == [3, 3, 3]
 
 
-def test_without_rules_for_words_each_token_is_one():
-    tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1, "##b": 2}, **UNKNOWN))
-    assert words_of(PreTrainedTokenizerFast(tokenizer_object=tokenizer), "ab") == [["a"], ["##b"]]
+def test_beside_a_character_of_a_script_without_spaces_no_token_goes_on():
+    pieces = {piece: place for place, piece in enumerate(["[UNK]", "▁", "温", "，", "3", "a"])}
+    tokenizer = Tokenizer(models.WordPiece(pieces, **UNKNOWN, continuing_subword_prefix=""))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    words = words_of(PreTrainedTokenizerFast(tokenizer_object=tokenizer), "aa温，3aa")
+    assert words == [["▁", "a", "a"], ["温"], ["，", "3", "a", "a"]]
+
+
+@pytest.mark.parametrize("rule", [None, pre_tokenizers.Split(" ", "merged_with_previous")], ids=["none", "split"])
+def test_white_space_ends_a_word_where_a_tokenizer_does_not(rule):
+    """As those of Gemma: their normalizer takes all spaces away before anything could be split at them."""
+    pieces = {piece: place for place, piece in enumerate(["[UNK]", "▁", "▁a", "a", "b", "\n"])}
+    tokenizer = Tokenizer(models.BPE(pieces, [("▁", "a")]))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    if rule is not None:
+        tokenizer.pre_tokenizer = rule
+    words = words_of(PreTrainedTokenizerFast(tokenizer_object=tokenizer), "ab ab ba\nab")
+    assert words == [["a", "b"], ["▁a", "b"], ["▁", "b", "a"], ["\n", "a", "b"]]
 
 
 def test_every_token_stands_in_one_window(windows):
@@ -112,4 +127,6 @@ def test_an_epoch_has_masks_of_its_own_which_come_again(windows):
         return masks([parts[place] for place in (3, 1, 4)])["labels"]
 
     assert torch.equal(masked(1), masked(1))
+    alone = masks([parts[1]])["labels"][0]
+    assert torch.equal(masked(1)[1, : len(alone)], alone)  # whatever stands beside it
     assert not torch.equal(masked(1), masked(2))
