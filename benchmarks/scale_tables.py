@@ -8,7 +8,7 @@ DOCUMENTS = 1_000_000_000
 LABELS = 100_000
 DOCUMENTS_OF_A_LABEL = 10
 HOUR = 3_600  # seconds
-READ_OR_WRITTEN, ANSWERS_MOVED = 3, 2  # times that a text, an answer, goes to the disk or comes from it
+MOVED = 6  # times that a text goes to the disk or comes from it; its answer goes there once
 PARAMETERS = {"MiniLM-L6": 10.6e6, "a BERT-base": 85e6}  # of the layers alone; 2 operations each a token
 ASSUMED = 1e14  # operations a second of a GPU: a tenth of what NVIDIA states for an H200 in bf16 without sparsity
 SHARD, _ = SIZE  # documents
@@ -89,12 +89,12 @@ def scale_limits() -> str:
     out = read(FILES)
     ngrams = out["sides"]["local, 1 process"]["documents_per_second"]
     encoder = max(_rates().values()) / CORES / _tokens_of_a_document()
-    moved = (READ_OR_WRITTEN * out["text_bytes"] + ANSWERS_MOVED * out["answer_bytes"]) / out["documents"]
+    moved = (MOVED * out["text_bytes"] + out["answer_bytes"]) / out["documents"]
     fed = 1e6 / out["sides"]["ray, 2 processes"]["driver_seconds_a_million"]  # documents a second
     return markdown(
         ("what", "comes to", "how"),
         ("shared disk, n-grams alone: MB a second and core", f"{ngrams * moved / 1e6:.1f}",
-         f"{READ_OR_WRITTEN} times the text and {ANSWERS_MOVED} times the answers"),
+         f"{MOVED} times the text and once the answers"),
         ("text and answers of a billion short documents, GB",
          ", ".join(f"{DOCUMENTS * out[what] / out['documents'] / 1e9:,.0f}" for what in ("text_bytes", "answer_bytes")),
          "JSON Lines, Parquet"),

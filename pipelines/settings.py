@@ -334,6 +334,11 @@ class Settings(BaseModel):
         return self.encoder != "none" and self.lexical and self.max_segments is not None
 
     @property
+    def takes_gpus(self) -> bool:
+        """Whether an encoder goes to a GPU where there is one."""
+        return self.encoder != "none" and (self.device is None or self.device.startswith("cuda"))
+
+    @property
     def top_layers(self) -> int | None:
         """The n of ``trainable: top_<n>``, else None."""
         return int(self.trainable.removeprefix("top_")) if self.trainable.startswith("top_") else None

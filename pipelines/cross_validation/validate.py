@@ -22,9 +22,10 @@ from pipelines.data.augmentation import with_label_documents
 from pipelines.data.documents import Documents
 from pipelines.data.folds import check_sources, deal_folds, number_sources
 from pipelines.data.given import check_labels, check_taxonomy
-from pipelines.engines.engine import opened_engine
+from pipelines.engines.engine import check_run_dir, opened_engine
 from pipelines.evaluation.metrics import FIGURES
 from pipelines.evaluation.resampled import PairedTest, corrected_t_test
+from pipelines.model.provenance import SameVersions
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
 from pipelines.training.fit import resolve_settings, settings_of
@@ -154,6 +155,7 @@ def cross_validate(
     """
     settings, taxonomy = settings_of(classifier.get_params(deep=False)), classifier.taxonomy
     check_taxonomy(taxonomy)
+    check_run_dir(settings.run_dir, address)
     if n_processes() > 1:
         raise ConfigError("cross-validation trains its folds in one process: start it without torchrun")
     folds, repeats = whole_number(folds, "folds", least=2), whole_number(repeats, "repeats", most=MOST_REPEATS)
@@ -171,7 +173,8 @@ def cross_validate(
     seeds = [(settings.random_state + repeat) % 2**32 for repeat in range(repeats)]
     dealt = [deal_folds(documents.labels, folds, random_state=seed, sources=sources) for seed in seeds]
     _tell_rare(documents.labels, folds)
-    with place_of_run(settings.run_dir) as folder:
+    with place_of_run(settings.run_dir) as run:
+        folder = run.absolute()  # workers may stand elsewhere
         encoders = Encoders(settings)
         settings = resolve_settings(settings, encoders, taxonomy, documents)  # on all: all folds do alike
         plan = FoldPlan(settings, encoders, taxonomy, documents, sources, baselines)
@@ -182,17 +185,18 @@ def cross_validate(
         if missing:
             if len(missing) < len(files):
                 logger.info("%d of %d folds are there already", len(files) - len(missing), len(files))
-            shared = _shared(settings, encoders, with_label_documents(settings, taxonomy, documents), folder)
+            on_gpus = settings.takes_gpus
+            with opened_engine(engine, processes=processes, address=address, on_gpus=on_gpus) as work:
+                shared = _shared(settings, encoders, with_label_documents(settings, taxonomy, documents), folder)
 
-            def train(place: int) -> int:
-                repeat, fold = divmod(place, folds)
-                own = files[place].with_suffix(".run")
-                _write(plan.run(dealt[repeat], fold, own, shared=shared, random_state=seeds[repeat]), files[place])
-                shutil.rmtree(own, ignore_errors=True)
-                return place
+                def train(place: int) -> int:
+                    repeat, fold = divmod(place, folds)
+                    own = files[place].with_suffix(".run")
+                    _write(plan.run(dealt[repeat], fold, own, shared=shared, random_state=seeds[repeat]), files[place])
+                    shutil.rmtree(own, ignore_errors=True)
+                    return place
 
-            with opened_engine(engine, processes=processes, address=address) as work:
-                for place in work.map(lambda: train, _told(missing, len(files))):
+                for place in work.map(SameVersions(lambda: train), _told(missing, len(files))):
                     results[place] = _read(files[place])  # as the same command finds it later
     return _summary(plan, [result for result in results if result is not None], folds)
 

@@ -30,7 +30,7 @@ class Engine(Protocol):
         start
             Makes what does a task; picklable, and called once in each worker.
         tasks
-            Any number.
+            Any number; where they are a list, no more workers are begun than there are tasks.
 
         Raises
         ------
@@ -41,8 +41,17 @@ class Engine(Protocol):
         """
 
 
+def check_run_dir(run_dir: str | None, address: str | None) -> None:
+    """Refuse a run folder that the machines of a cluster cannot share; raises ConfigError."""
+    if run_dir is None and address is not None:
+        raise ConfigError(
+            f"the machines of the cluster at {address!r} share what they do in a run folder: set run_dir, to one that "
+            "all of them have"
+        )
+
+
 def opened_engine(
-    name: str = "local", *, processes: int | None = None, address: str | None = None
+    name: str = "local", *, processes: int | None = None, address: str | None = None, on_gpus: bool = False
 ) -> AbstractContextManager[Engine]:
     """Return what opens an engine for a block.
 
@@ -51,9 +60,11 @@ def opened_engine(
     name
         ``local`` or ``ray``.
     processes
-        Workers. None: locally this process alone, with all its threads; of Ray all cores.
+        Workers. None: locally this process alone, with all its threads; of Ray all cores, or GPUs where they are used.
     address
         Of a Ray cluster; None begins Ray on this machine.
+    on_gpus
+        Whether each worker of Ray gets a GPU, where the cluster has any.
 
     Raises
     ------
@@ -68,7 +79,7 @@ def opened_engine(
     if address is not None and not address.strip():
         raise ConfigError("address is empty: name that of a Ray cluster (auto, host:port), or leave it out")
     if name == "ray":
-        return connected(processes, address)
+        return connected(processes, address, on_gpus=on_gpus)
     if address is not None:
         raise ConfigError(f"address={address!r} is that of a Ray cluster: choose the engine 'ray', or leave it out")
     return nullcontext(ThisProcess() if processes in (None, 1) else Processes(processes))

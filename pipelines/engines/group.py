@@ -3,16 +3,17 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
-from hierarchy.errors import CoarsefineError, WorkerError
+from hierarchy.errors import CoarsefineError, ConfigError, WorkerError
 from hierarchy.text.wording import count
-from pipelines.engines.on_ray import connected
-from pipelines.engines.worker import MOST_IN_A_ROW, OURS, Said
+from pipelines.engines.on_ray import PATIENCE, Actors, connected
+from pipelines.engines.worker import MOST_IN_A_ROW, OURS, Said, work_in
 from stages.machine import LONGEST_WORK, is_first
 
 SETTINGS_OF_RAY = {
@@ -44,24 +45,29 @@ def run_together(
 
     Raises
     ------
+    ConfigError
+        The cluster is too small for so many.
     CoarsefineError
         As `work` has raised it.
     WorkerError
         Processes were ended, and those in their place again.
     """
     os.environ.update(SETTINGS_OF_RAY)  # read when Ray Train is imported, and when it begins its own processes
-    with connected(processes, address) as actors:
+    with connected(processes, address, on_gpus=on_gpus) as actors:
         import ray
         from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
         from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        lines = Queue(actor_options={"num_cpus": 0})
-        use_gpu = on_gpus and ray.cluster_resources().get("GPU", 0) > 0
+        _check_room(actors, ray.cluster_resources())
+        # It stands where this process does, and not on a machine that may go.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        lines = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         trainer = TorchTrainer(
-            Member(work, lines).run,
+            Member(work, lines, str(Path.cwd())).run,
             torch_config=TorchConfig(timeout_s=int(LONGEST_WORK.total_seconds())),
-            scaling_config=ScalingConfig(num_workers=actors.number, use_gpu=use_gpu),
+            scaling_config=ScalingConfig(num_workers=actors.number, use_gpu=actors.on_gpus),
             run_config=RunConfig(name="group", storage_path=str(folder)),
         )
         trainer._register_sigint_handler = lambda controller: None  # it would end this process as if all were well
@@ -75,6 +81,17 @@ def run_together(
                 _refuse(refusals, error, ended)
 
 
+def _check_room(actors: Actors, resources: Mapping[str, float]) -> None:
+    """Refuse more processes than the whole cluster has room for: Ray would wait for ever, and say nothing."""
+    what = "GPU" if actors.on_gpus else "CPU"
+    there = int(resources.get(what, 0))
+    if actors.number > there:
+        raise ConfigError(
+            f"{actors.number} processes that train together need as many {what}s at once, and the cluster has {there}: "
+            "begin fewer (--processes)"
+        )
+
+
 @dataclass(frozen=True)
 class Member:
     """What each process does.
@@ -85,13 +102,17 @@ class Member:
         As for `run_together`.
     lines
         A queue of Ray, which takes what the first process logs, and what the work refuses.
+    folder
+        To work in, see `pipelines.engines.worker.work_in`.
     """
 
     work: Callable[[], None]
     lines: Any
+    folder: str | None = None
 
     def run(self) -> None:
         """Do the work."""
+        work_in(self.folder)
         ours: Any = logging.getLogger(OURS)
         ours.handlers, ours.propagate = [_Sent(self.lines)], False
         ours.setLevel(logging.INFO if is_first() else logging.CRITICAL)
@@ -116,7 +137,16 @@ def _heard(lines: Any, refusals: list[CoarsefineError]) -> Iterator[None]:
     """Log what processes send, as it comes, and keep what they refuse."""
 
     def hear() -> None:
-        while (sent := lines.get()) is not None:
+        patience: float | None = PATIENCE
+        while True:
+            try:
+                sent = lines.get(timeout=patience)
+            except Empty:
+                logger.info("waiting for Ray to begin all processes: it is slow, or the cluster has no room for them")
+                sent = lines.get()
+            patience = None
+            if sent is None:
+                return
             if isinstance(sent, Said):
                 logging.getLogger(sent.logger).log(sent.level, "%s", sent.message)
             else:

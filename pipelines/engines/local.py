@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from itertools import islice
+from operator import length_hint
 from typing import Any, TypeVar
 
-from hierarchy.errors import WorkerError
+from hierarchy.errors import WorkerError, first_line
 from pipelines.engines.worker import MOST_IN_A_ROW, Done, Start, Worker, results
 from stages.machine import end_with_parent
 
@@ -48,16 +49,17 @@ class Processes:
         return results(self._done(start, tasks))
 
     def _done(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Done[Result]]:
-        following, waiting, ended = iter(tasks), deque[Task](), 0
+        number = min(self.number, max(1, length_hint(tasks, self.number)))
+        following, waiting = iter(tasks), deque[tuple[Task, int]]()  # each with how often its process has ended
         while True:
-            in_flight: dict[Future[Done[Result]], Task] = {}
-            pool = _pool(self.number, start)
+            in_flight: dict[Future[Done[Result]], tuple[Task, int]] = {}
+            pool = _pool(number, start)
             try:
                 while True:
-                    room = self.number - len(in_flight) - len(waiting)  # none is made before one can begin
-                    waiting.extend(islice(following, max(0, room)))
+                    room = number - len(in_flight) - len(waiting)  # none is made before one can begin
+                    waiting.extend((task, 0) for task in islice(following, max(0, room)))
                     while waiting:
-                        future = pool.submit(_do, waiting[0])
+                        future = pool.submit(_do, waiting[0][0])
                         in_flight[future] = waiting.popleft()  # from here on: a pool that is broken takes none
                     if not in_flight:
                         return
@@ -65,17 +67,16 @@ class Processes:
                     for future in sorted(finished, key=lambda one: one.exception() is not None):  # nothing done is lost
                         done = future.result()
                         del in_flight[future]
-                        ended = 0
                         yield done
-            except BrokenExecutor as error:
-                ended += 1
-                if ended > MOST_IN_A_ROW:
+            except BrokenExecutor as error:  # all processes end with one of them
+                ended = [(task, times + 1) for task, times in in_flight.values()]
+                if any(times > MOST_IN_A_ROW for _, times in ended):
                     raise WorkerError(
-                        f"worker processes were ended from outside {ended} times in a row, often for want of memory: "
-                        "give more, or begin fewer processes"
+                        f"worker processes were ended from outside {MOST_IN_A_ROW + 1} times at one task, often for "
+                        f"want of memory ({first_line(error)}): give more, or begin fewer processes"
                     ) from error
-                logger.warning("a worker process was ended from outside: its tasks are done again")
-                waiting.extendleft(reversed(in_flight.values()))
+                logger.warning("a worker process was ended from outside: what was in work is done again")
+                waiting.extendleft(reversed(ended))
             finally:
                 pool.shutdown(wait=True, kill_workers=True)
 

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 Task = TypeVar("Task")
@@ -34,9 +35,12 @@ class Worker(Generic[Task, Result]):
     ----------
     start
         See `Start`; what it refuses is what the first task ends with.
+    folder
+        To work in, see `work_in`.
     """
 
-    def __init__(self, start: Start[Task, Result]) -> None:
+    def __init__(self, start: Start[Task, Result], folder: str | None = None) -> None:
+        work_in(folder)
         self._start = start
         self._work: Callable[[Task], Result] | None = None
         self._log = _collected_log()
@@ -51,6 +55,13 @@ class Worker(Generic[Task, Result]):
         if self._work is None:
             self._work = self._start()
         return Done(self._work(task), self._log.taken())
+
+
+def work_in(folder: str | None) -> None:
+    """Go to a folder, where this machine has it, so that relative paths mean what they mean to who began the work."""
+    if folder is not None:
+        with suppress(OSError):
+            os.chdir(folder)
 
 
 def results(done: Iterable[Done[Result]]) -> Iterator[Result]:

@@ -6,11 +6,12 @@ and not for a version that somebody has to remember to raise.
 
 import hashlib
 import inspect
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from hierarchy.errors import ConfigError, EncoderError
 from hierarchy.taxonomy import Taxonomy
@@ -21,6 +22,7 @@ from pipelines.model.record import library_version
 from pipelines.settings import MACHINE, Settings
 from stages.run_folder import cache_key, texts_digest
 
+T = TypeVar("T")
 HOUSE = Path(__file__).parents[2]
 PACKAGES = ("hierarchy", "stages", "pipelines")
 LIBRARIES = (
@@ -33,6 +35,30 @@ LIBRARIES = (
 def code_and_libraries() -> dict[str, str | None]:
     """SHA-256 of this project's code, and the version of each library that decides an answer; None without it."""
     return {"code": _code(HOUSE), **{name: library_version(name) for name in LIBRARIES}}
+
+
+@dataclass(frozen=True)
+class SameVersions(Generic[T]):
+    """Work for other processes, which refuse it where their code or libraries are others: figures would be, too.
+
+    Attributes
+    ----------
+    work
+        Picklable.
+    versions
+        Of code and libraries where the work is begun.
+    """
+
+    work: Callable[[], T]
+    versions: Mapping[str, str | None] = field(default_factory=lambda: code_and_libraries())
+
+    def __call__(self) -> T:
+        """Do the work; raises ConfigError where versions differ."""
+        here = code_and_libraries()
+        differ = [name for name in self.versions if here.get(name) != self.versions[name]]
+        if differ:
+            raise ConfigError(f"a worker has another version of: {', '.join(differ)}; install the same on all machines")
+        return self.work()
 
 
 def work_key(

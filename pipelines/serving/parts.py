@@ -66,7 +66,10 @@ def check_parts(folder: Path) -> None:
 
 
 def open_parts(folder: Path, *, restart: bool = False) -> bool:
-    """Make the folder where it is not there, and throw away what belongs to no run; return whether it is empty now.
+    """Make the folder where it is not there, and throw away shards of no run; return whether it holds none now.
+
+    Documents stay, unless it is not known who has made them: their names say what they hold, and a run that was ended
+    before it had read all of them goes on with them.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ def open_parts(folder: Path, *, restart: bool = False) -> bool:
         return False
     if not restart and any(is_shard(entry) for entry in folder.iterdir()):
         logger.warning("%s: nothing says to which run the shards in it belong; they are made anew", folder)
-    _clear(folder)
+    _clear(folder, documents=restart or state is None)
     return True
 
 
@@ -163,10 +166,11 @@ def remove_parts(folder: Path) -> None:
         _remove(folder)
 
 
-def _clear(folder: Path) -> None:
+def _clear(folder: Path, *, documents: bool = True) -> None:
     write_output(folder / STATE, State().model_dump_json(indent=1) + "\n")  # from here on it belongs to no run
     for entry in _sorted_out(folder)[0]:
-        _remove(entry)
+        if documents or entry.parent.name != TABLE or not _OF_TABLE.fullmatch(entry.name):
+            _remove(entry)
     _remove(folder / TABLE)
 
 

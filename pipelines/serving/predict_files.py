@@ -27,8 +27,8 @@ from pipelines.data.reading import find_documents
 from pipelines.data.source_files import source_files
 from pipelines.data.tables import names_apart, stored_lines
 from pipelines.engines.engine import Engine, opened_engine
-from pipelines.model.artifact.manifest import manifest_key
-from pipelines.model.provenance import code_and_libraries
+from pipelines.model.artifact.manifest import listed_files, manifest_key
+from pipelines.model.provenance import SameVersions
 from pipelines.serving.answers import answer_schema
 from pipelines.serving.blocks import Examined, Size, answer_lines, blocks, examine
 from pipelines.serving.parts import (
@@ -49,6 +49,7 @@ from stages.run_folder import made_folder
 if TYPE_CHECKING:
     from pipelines.model.model import Model
 
+TORCH_WEIGHTS = "encoder/model.safetensors"  # of an encoder that torch computes, in a model's folder
 SIZE: Size = (8192, 4_000_000)  # of a block: some seconds of work at least, so that handing it out costs nothing
 logger = logging.getLogger(f"coarsefine.{__name__}")
 
@@ -136,8 +137,6 @@ class Answering:
     ----------
     model, model_key
         Its folder, and the hash of its manifest.
-    versions
-        Of code and libraries where the work was begun; those of a worker must be the same.
     parts
         Where shards are written.
     size
@@ -152,7 +151,6 @@ class Answering:
 
     model: Path
     model_key: str
-    versions: Mapping[str, str | None]
     parts: Path
     size: Size
     options: Mapping[str, Any]
@@ -163,10 +161,6 @@ class Answering:
         """Load the model and return what gives the place of a block and its shard."""
         from pipelines.model.artifact.loading import load_model
 
-        here = code_and_libraries()
-        differ = [name for name in self.versions if here.get(name) != self.versions[name]]
-        if differ:
-            raise ConfigError(f"a worker has another version of: {', '.join(differ)}; install the same on all machines")
         model, _ = load_model(self.model, device=self.device)
         if manifest_key(self.model) != self.model_key:
             raise ArtifactError(f"{self.model} was replaced in the meantime: give the same command again")
@@ -249,14 +243,16 @@ def predict_files(
         "text": text, "label": id_column, "split": split, "quoting": quoting, "delimiter": delimiter,
         "encoding": encoding,
     })  # fmt: skip
-    answering = Answering(model_folder, model_key, code_and_libraries(), parts, SIZE, options, ids, device)
-    with made_folder(out.parent, out), held(out), opened_engine(engine, processes=processes, address=address) as works:
+    answering = Answering(model_folder, model_key, parts, SIZE, options, ids, device)
+    on_gpus = TORCH_WEIGHTS in listed_files(model_folder) and (device is None or device.startswith("cuda"))
+    opened = opened_engine(engine, processes=processes, address=address, on_gpus=on_gpus)
+    with made_folder(out.parent, out), held(out), opened as works:
         remove_left_overs(out)
         fresh = open_parts(parts, restart=restart)
         try:
             read, refused = _read_all(works, files, reading, strict=strict)
             claim_parts(parts, run_of(_key(files, read), model_key, SIZE, {"ids": ids, **options}))
-        except BaseException:
+        except (DataError, ConfigError):  # what was read stays where it was not refused: reading may take hours
             if fresh:
                 remove_parts(parts)
             raise
@@ -292,7 +288,7 @@ def _read_all(
     tasks = ((place, os.path.abspath(file)) for place, file in enumerate(files))  # noqa: PTH100 - a link stays one
     read: list[FileRead] = []
     refused: list[FileRead] = []
-    for one in progress(engine.map(reading, tasks), total=len(files), what="read", unit="files"):
+    for one in progress(engine.map(SameVersions(reading), tasks), total=len(files), what="read", unit="files"):
         if one.refusal is None:
             read.append(one)
         else:
@@ -330,7 +326,7 @@ def _answer_all(engine: Engine, tasks: Sequence[Block], answering: Answering) ->
         logger.info("%d of %d shards are there already", len(shards), len(tasks))
     missing = [task for task in tasks if task.place not in shards]
     try:
-        done = engine.map(answering, missing) if missing else iter(())
+        done = engine.map(SameVersions(answering), missing) if missing else iter(())
         shards.update(progress(done, total=len(missing), what="predict", unit="shards"))
     except (ArtifactError, ConfigError):  # the model cannot be read, or the options do not fit it
         if not shards:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.documents import Documents
+from pipelines.engines.engine import check_run_dir
 from pipelines.engines.group import run_together
 from pipelines.model.artifact.loading import load_model
 from pipelines.model.artifact.saving import save_model
 from pipelines.model.model import Model
+from pipelines.model.provenance import SameVersions
 from pipelines.settings import Settings
 from pipelines.training.fit import fit_model
 from stages.machine import is_first
@@ -70,9 +72,11 @@ def fit_together(
     WorkerError
         Processes were ended again and again.
     """
+    check_run_dir(settings.run_dir, address)
     together = Together(settings, taxonomy, train, valid, folder.absolute())
-    on_gpus = settings.device is None or settings.device.startswith("cuda")
-    run_together(together, together.model.parent, processes=processes, address=address, on_gpus=on_gpus)
+    run_together(
+        SameVersions(together), together.model.parent, processes=processes, address=address, on_gpus=settings.takes_gpus
+    )
     model, _ = load_model(together.model, device=settings.device)
     chosen = {name: getattr(model.settings, name) for name in ("trainable", "negatives")}
     return replace(model, settings=settings.resolved(**chosen))

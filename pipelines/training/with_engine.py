@@ -18,7 +18,7 @@ from hierarchy.errors import ConfigError
 from hierarchy.taxonomy import Taxonomy
 from pipelines.data.documents import Documents
 from pipelines.data.label_words import Word
-from pipelines.engines.engine import Engine, opened_engine
+from pipelines.engines.engine import Engine, check_run_dir, opened_engine
 from pipelines.model.model import Model
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
@@ -109,9 +109,10 @@ class _Engine(NamedTuple):
     name: str
     processes: int | None
     address: str | None
+    on_gpus: bool = False
 
     def opened(self) -> AbstractContextManager[Engine]:
-        return opened_engine(self.name, processes=self.processes, address=self.address)
+        return opened_engine(self.name, processes=self.processes, address=self.address, on_gpus=self.on_gpus)
 
     def fit(
         self, settings: Settings, taxonomy: Taxonomy | None, train: Documents, valid: Documents, *, folder: Path
@@ -122,7 +123,8 @@ class _Engine(NamedTuple):
         if settings.trainable != "frozen":
             where: dict[str, Any] = {"processes": self.processes, "address": self.address}
             return fit_together(settings, taxonomy, train, valid, folder=folder, **where)
-        encode = partial(encode_parts, self.opened, encoders, folder)
+        check_run_dir(settings.run_dir, self.address)
+        encode = partial(encode_parts, self._replace(on_gpus=settings.takes_gpus).opened, encoders, folder)
         return fit_model(settings, taxonomy, train, valid, folder=folder, encoders=encoders, encode=encode)
 
 

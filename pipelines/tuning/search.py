@@ -25,7 +25,7 @@ from pipelines.engines.engine import Engine, opened_engine
 from pipelines.evaluation.bootstrap import paired_bootstrap, paired_bootstrap_macro_f1
 from pipelines.evaluation.metrics import FIGURES, accuracy_and_macro_f1
 from pipelines.model.model import Model
-from pipelines.model.provenance import work_key
+from pipelines.model.provenance import SameVersions, work_key
 from pipelines.settings import Settings
 from pipelines.training.fit import check_training_settings, fit_model, settings_of
 from pipelines.tuning.proposals import Proposals, sampler_problems
@@ -64,7 +64,8 @@ def tune(
     """Try settings and keep what each reached on the validation documents.
 
     A tune that was stopped goes on with the same call: finished trials are read from the run folder, and one that was
-    stopped half way is run again, with the same values where trials run one after the other.
+    stopped half way is run again, with the same values where trials run one after the other. So is one that was
+    refused: perhaps there was no room on the disk, or no way to the hub.
 
     Parameters
     ----------
@@ -124,7 +125,8 @@ def tune(
     search = _Search(settings, proposals, classifier.taxonomy, train, valid, prune)
     folder = search.folder / f"tune-{search.key()}"
     with run_place(search.folder), open_storage(folder, checked, figure) as storage:
-        with opened_engine(engine, processes=processes, address=address) as work:
+        on_gpus = settings.takes_gpus
+        with opened_engine(engine, processes=processes, address=address, on_gpus=on_gpus) as work:
             done = _run_trials(search, storage, work, limit=proposals.limit(trials), minutes=minutes, after=after)
         return done if held_out is None else replace(done, test=search.on_test(storage, done, held_out))
 
@@ -135,12 +137,14 @@ def _run_trials(
 ) -> Tuning:  # fmt: skip
     """Run the trials that are missing, and give all."""
     finished = storage.trials()
+    refused = {number for number, trial in finished.items() if trial.state == REFUSED}
     if finished:
-        logger.info("%s there already", count(len(finished), "trial"))
+        again = f", of which {len(refused)} refused: tried again" if refused else ""
+        logger.info("%s there already%s", count(len(finished), "trial"), again)
 
     def proposed(numbers: Iterable[int]) -> Iterator[_Proposed]:
         for number in numbers:
-            if number in finished:
+            if number in finished and number not in refused:
                 continue
             if number and minutes is not None and search.tuning(finished).seconds >= 60 * minutes:
                 logger.info("the %g minutes are spent after %s", minutes, count(len(finished), "trial"))
@@ -149,7 +153,9 @@ def _run_trials(
             yield search.propose(number, finished)
 
     # Trial 0 goes alone: the config itself may be wrong, and what it leaves in the caches all others find there.
-    for trial in chain.from_iterable(work.map(lambda: search.run, proposed(some)) for some in ([0], range(1, limit))):
+    start = SameVersions(lambda: search.run)
+    parts = (list(proposed([0])), proposed(range(1, limit)))
+    for trial in chain.from_iterable(work.map(start, some) for some in parts):
         storage.keep(trial)
         finished[trial.number] = trial
         done = search.tuning(finished)
@@ -201,7 +207,7 @@ class _Search:
 
     @property
     def folder(self) -> Path:
-        return Path(str(self.settings.run_dir))
+        return Path(str(self.settings.run_dir)).absolute()
 
     def key(self) -> str:
         """Name the tune by all that its trials depend on; the budget is no part of it."""
@@ -233,6 +239,8 @@ class _Search:
     def propose(self, number: int, finished: Mapping[int, Trial]) -> _Proposed:
         """Propose a trial, after those of the finished ones that have lower numbers."""
         earlier = tuple(finished[other] for other in sorted(finished) if other < number)
+        if number in finished:  # it was refused
+            return _Proposed(number, finished[number].params, earlier)
         start = self.proposals.space.values_of(self.settings)
         return _Proposed(number, self.proposals.values(number, start, earlier), earlier)
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from hierarchy.errors import ConfigError, DataError, MissingLibraryError, WorkerError
-from pipelines.engines.engine import opened_engine
+from pipelines.engines.engine import check_run_dir, opened_engine
 from pipelines.engines.local import Processes, ThisProcess
 from pipelines.engines.worker import Done, Said, Worker, results
 
@@ -89,9 +89,9 @@ def test_a_killed_process_is_replaced_and_its_tasks_are_done_again(tmp_path, cap
     tasks = [*range(6), *(tmp_path / str(n) for n in range(5)), *range(6, 12)]
     done = [task for _, task in Processes(2).map(Start(), tasks)]
     assert sorted(map(str, done)) == sorted(map(str, tasks))
-    assert "its tasks are done again" in caplog.text
-    with pytest.raises(WorkerError, match="4 times in a row"):
-        list(Processes(2).map(Start(), ["end"]))
+    assert "what was in work is done again" in caplog.text
+    with pytest.raises(WorkerError, match=r"4 times at one task.*\("):
+        list(Processes(2).map(Start(), [1, "end", *range(2, 20)]))  # others that finish meanwhile do not help it
 
 
 @pytest.mark.slow
@@ -136,6 +136,56 @@ def test_a_worker_begins_with_its_first_task(monkeypatch):
 def test_what_makes_no_sense_is_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
         opened_engine(**arguments)
+
+
+def test_a_worker_goes_to_the_folder_of_the_command_where_it_is_there(monkeypatch, tmp_path):
+    monkeypatch.setattr("pipelines.engines.worker._collected_log", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    Worker(lambda: abs, str(tmp_path / "there"))
+    assert Path.cwd() == tmp_path / "there"
+    Worker(lambda: abs, str(tmp_path / "elsewhere"))
+    assert Path.cwd() == tmp_path / "there"
+
+
+def test_machines_share_no_temporary_run_folder():
+    check_run_dir(None, None)
+    check_run_dir("run", "auto")
+    with pytest.raises(ConfigError, match="share what they do in a run folder: set run_dir"):
+        check_run_dir(None, "auto")
+
+
+@pytest.mark.slow
+def test_workers_of_ray_have_gpus_where_they_use_some_and_work_in_the_folder_of_the_command(
+    monkeypatch, tmp_path, home_of_ray
+):
+    """Ray believes in as many GPUs as it is told of."""
+    import ray
+
+    def start():
+        return lambda _: (ray.get_gpu_ids(), Path.cwd(), os.getpid())
+
+    monkeypatch.setenv("HOME", home_of_ray)
+    monkeypatch.chdir(tmp_path)
+    ray.init(num_cpus=4, num_gpus=2, include_dashboard=False, configure_logging=False, log_to_driver=False)
+    try:
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        with opened_engine("ray", on_gpus=True) as engine:
+            assert engine.number == 2
+            found = list(engine.map(start, iter(range(8))))
+        assert {tuple(map(int, gpus)) for gpus, _, _ in found} == {(0,), (1,)}
+        assert {place for _, place, _ in found} == {tmp_path / "here"}
+        with opened_engine("ray") as engine:
+            assert engine.number == 4
+            found = list(engine.map(start, [1]))
+            begun = [
+                one for one in psutil.process_iter(["cmdline"]) if "ray::Worker" in " ".join(one.info["cmdline"] or ())
+            ]
+        assert [gpus for gpus, _, _ in found] == [[]]
+        assert len(begun) <= 1
+    finally:
+        ray.shutdown()
 
 
 def test_ray_that_is_not_installed_is_told(monkeypatch):

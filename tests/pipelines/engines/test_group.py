@@ -1,13 +1,16 @@
 """What ends a training by processes of Ray, and what does not: no Ray is begun here."""
 
 import logging
+import time
 from queue import Queue
 
 import pytest
 
-from hierarchy.errors import DataError, WorkerError
-from pipelines.engines.group import Member, _heard, _refuse, run_together
-from pipelines.engines.worker import MOST_IN_A_ROW
+from hierarchy.errors import ConfigError, DataError, WorkerError
+from pipelines.engines import group
+from pipelines.engines.group import Member, _check_room, _heard, _refuse, run_together
+from pipelines.engines.on_ray import Actors
+from pipelines.engines.worker import MOST_IN_A_ROW, Said
 
 
 class FailedError(Exception):
@@ -57,6 +60,27 @@ def test_what_a_process_sends_is_logged_and_what_it_refuses_kept(caplog):
         pass
     assert caplog.messages == ["at work"]
     assert [str(one) for one in refusals] == ["no such label"]
+
+
+@pytest.mark.parametrize("on_gpus", [False, True])
+def test_more_processes_than_there_is_room_for_are_refused(on_gpus):
+    room = {"CPU": 4.0, "GPU": 1.0}
+    _check_room(Actors(1 if on_gpus else 4, on_gpus=on_gpus), room)
+    with pytest.raises(
+        ConfigError,
+        match=f"as many {'GPU' if on_gpus else 'CPU'}s at once, and the cluster has {'1' if on_gpus else '4'}",
+    ):
+        _check_room(Actors(5, on_gpus=on_gpus), room)
+
+
+def test_who_waits_for_processes_is_told(monkeypatch, caplog):
+    monkeypatch.setattr(group, "PATIENCE", 0.01)
+    lines = Queue()
+    with caplog.at_level(logging.INFO), _heard(lines, []):
+        while "waiting for Ray" not in caplog.text:
+            time.sleep(0.01)
+        lines.put(Said("coarsefine.test", logging.INFO, "at work"))
+    assert [message[:15] for message in caplog.messages] == ["waiting for Ray", "at work"]
 
 
 @pytest.mark.slow

@@ -4,8 +4,11 @@ import importlib
 import shutil
 import sys
 
+import pytest
+
+from hierarchy.errors import ConfigError
 from pipelines.model import provenance as made_by
-from pipelines.model.provenance import code_and_libraries, encoder_contents, function_sources
+from pipelines.model.provenance import SameVersions, code_and_libraries, encoder_contents, function_sources
 from stages.coarse.encoder import Encoder
 
 
@@ -25,6 +28,14 @@ def test_versions_are_those_that_are_installed(monkeypatch):
     assert found["scikit-learn"] == sklearn.__version__
     assert None not in found.values()
     assert made_by.library_version("no-such-library") is None
+
+
+def test_work_is_refused_where_versions_are_others(monkeypatch):
+    work = SameVersions(lambda: "done")
+    assert work() == "done"
+    monkeypatch.setattr(made_by, "code_and_libraries", lambda: {**work.versions, "code": "of another day"})
+    with pytest.raises(ConfigError, match="another version of: code; install the same on all machines"):
+        work()
 
 
 def test_encoders_are_known_by_content(tiny_encoder, wide_encoder, tmp_path):

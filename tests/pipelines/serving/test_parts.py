@@ -59,6 +59,17 @@ def test_what_is_there_goes_on_and_then_goes(begun):
     assert not begun.exists()
 
 
+def test_documents_that_were_read_stay_when_a_run_had_not_read_them_all(folder):
+    assert open_parts(folder)
+    file = folder / "documents" / f"documents-{'0' * 32}.jsonl"
+    file.parent.mkdir()
+    file.touch()
+    assert open_parts(folder)
+    assert file.exists()
+    assert open_parts(folder, restart=True)
+    assert not file.exists()
+
+
 @pytest.mark.parametrize("state", [b"[]", b"", b"{", b"\xff", b"{}\n" * 9, b'{"run": 1}', b"[" * 100_000, None])
 def test_shards_of_a_run_that_is_not_known_are_made_anew(begun, state, caplog):
     (begun / "state.json").unlink()

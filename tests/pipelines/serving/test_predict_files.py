@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from hierarchy.errors import ConfigError, DataError
+from hierarchy.errors import DataError
 from pipelines.serving import predict_files as prediction
 from pipelines.serving.predict import predict_file
-from pipelines.serving.predict_files import Answering, predict_files
+from pipelines.serving.predict_files import predict_files
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,30 @@ def test_processes_write_the_same_bytes(model, folder, tmp_path):
     for name, processes in (("one", None), ("two", 2)):
         predict_files(model, [folder / "a.jsonl", folder / "b.csv"], tmp_path / name, processes=processes)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_one_that_was_stopped_while_it_read_goes_on_with_what_it_has_read(model, folder, tmp_path, monkeypatch):
+    original, read = prediction.find_documents, []
+
+    def find(file, **options):
+        if len(read) == 2:
+            raise KeyboardInterrupt
+        read.append(file)
+        return original(file, **options)
+
+    monkeypatch.setattr(prediction, "find_documents", find)
+    out = tmp_path / "answers"
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(model, [folder], out)
+    monkeypatch.setattr(prediction, "find_documents", original)
+    kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "answers.parts" / "documents").glob("*.jsonl")}
+    assert len(kept) == 2
+    seen = []
+    monkeypatch.setattr(prediction, "_key", lambda *given: seen.extend(
+        file for file, time in kept.items() if file.stat().st_mtime_ns == time) or "key")  # fmt: skip
+    predict_files(model, [folder], out)
+    assert len(seen) == 2
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["answers", "new"]
 
 
 def test_a_stopped_run_goes_on_where_it_was(model, folder, tmp_path, monkeypatch):
@@ -162,12 +186,6 @@ def test_a_link_to_a_folder_is_not_followed_and_told(model, folder, tmp_path, ca
     predict_files(model, [folder], tmp_path / "out")
     assert "z.jsonl" not in {Path(answer["file"]).name for answer in answers(tmp_path / "out")}
     assert "2 folder links in it not followed: name what they lead to as well" in caplog.text
-
-
-def test_a_worker_with_other_code_answers_nothing(model, tmp_path):
-    other = Answering(model, "", {"code": "of another day"}, tmp_path, (1, 1), {}, ids=False, device=None)
-    with pytest.raises(ConfigError, match="another version of: code; install the same on all machines"):
-        other()
 
 
 def test_a_folder_of_the_datasets_library_is_one_source(model, folder, tmp_path):

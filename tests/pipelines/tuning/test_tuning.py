@@ -11,7 +11,7 @@ from pages import Reader
 from sklearn.metrics import f1_score
 from tiny import TINY
 
-from hierarchy.errors import BusyError, ConfigError, MissingLibraryError
+from hierarchy.errors import BusyError, ConfigError, DataError, MissingLibraryError
 from pipelines.classifier import HierarchicalClassifier
 from pipelines.cli.tune import _show_test
 from pipelines.config import load_config
@@ -127,7 +127,7 @@ def test_trials_are_kept_for_code_encoders_and_functions_as_they_are(lexical, mo
 
     assert (tunes(), tunes()) == (1, 1)
     for number, what in enumerate(("code_and_libraries", "encoder_contents", "function_sources"), start=2):
-        monkeypatch.setattr(provenance, what, lambda *_: "changed")
+        monkeypatch.setattr(provenance, what, lambda *_: {"it": "changed"})
         assert tunes() == number
 
 
@@ -147,6 +147,26 @@ def test_a_combination_that_is_refused_is_a_trial_and_says_why(lexical):
     assert all("min_group_size 4 is above max_group_size" in trial.reason for trial in refused)
     assert all(trial.figures == {} for trial in refused)
     assert found.best.state == COMPLETE
+
+
+def test_a_trial_that_was_refused_is_tried_again_with_its_values(lexical, monkeypatch):
+    """Perhaps the disk was full: who gives the command again has made room."""
+    real, calls, full = search.fit_model, [], True
+
+    def fails(*arguments, **options):
+        calls.append(arguments)
+        if full and len(calls) > 2:
+            raise DataError("cannot write: no space left")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(search, "fit_model", fails)
+    first = lexical(trials=4)
+    assert [trial.state for trial in first.trials] == [COMPLETE, COMPLETE, REFUSED, REFUSED]
+    full = False
+    found = lexical(trials=4)
+    assert [trial.state for trial in found.trials] == [COMPLETE] * 4
+    assert [trial.params for trial in found.trials] == [trial.params for trial in first.trials]
+    assert len(calls) == 6
 
 
 def test_a_config_that_is_wrong_itself_ends_the_tune(lexical):
