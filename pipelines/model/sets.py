@@ -30,6 +30,14 @@ class PredictionSet:
     ids: tuple[str, ...]
 
 
+def check_sets(within: str, *, promises: bool) -> None:
+    """Refuse sets that are not known, or of a model without promises; raises ConfigError."""
+    if within not in WITHIN:
+        raise ConfigError(f"within {within!r} is not known: choose one of {', '.join(WITHIN)}")
+    if not promises:
+        raise ConfigError("this model has no calibration, so no set promises anything: calibrate it first")
+
+
 def sets_of(
     model: Model, routed: Routed, texts: Sequence[str], within: str, *, keep_best: bool = True
 ) -> list[PredictionSet]:
@@ -54,10 +62,8 @@ def sets_of(
     ConfigError
         The model has no promises, or `within` is not known.
     """
-    if within not in WITHIN:
-        raise ConfigError(f"within {within!r} is not known: choose one of {', '.join(WITHIN)}")
-    if model.promises is None:
-        raise ConfigError("this model has no calibration, so no set promises anything: calibrate it first")
+    check_sets(within, promises=model.promises is not None)
+    assert model.promises is not None  # noqa: S101 - tells the type checker
     model.promises.check_routing(routed)
     conformal, uniforms = model.promises.conformal, document_uniforms(texts)
     probabilities = routed.probabilities

@@ -17,7 +17,7 @@ from hierarchy.disk.paths import local_path
 from hierarchy.errors import ArtifactError, ConfigError, need
 from pipelines.data.reading import find_documents
 from pipelines.data.tables import stored_lines
-from pipelines.model.artifact.manifest import manifest_key
+from pipelines.model.artifact.manifest import PROMISES, listed_files, manifest_key
 from pipelines.model.provenance import code_and_libraries
 from pipelines.serving.answers import answer_schema
 from pipelines.serving.blocks import Size, answer_lines, blocks, examine
@@ -108,6 +108,10 @@ def predict_file(
         need("pyarrow", what="a .parquet file is written with pyarrow")
     out, model_folder = local_path(out), local_path(model_folder)
     model_key = manifest_key(model_folder)
+    if sets is not None:  # before documents are read
+        from pipelines.model.sets import check_sets
+
+        check_sets(sets, promises=PROMISES in listed_files(model_folder))
     output, inputs = OutputFile("the output", out, SUFFIXES), {"the documents": source, "the model": model_folder}
     check_outputs([output], inputs)
     parts = parts_of(out)

@@ -27,7 +27,7 @@ from pipelines.data.reading import find_documents
 from pipelines.data.source_files import source_files
 from pipelines.data.tables import names_apart, stored_lines
 from pipelines.engines.engine import Engine, opened_engine
-from pipelines.model.artifact.manifest import listed_files, manifest_key
+from pipelines.model.artifact.manifest import PROMISES, listed_files, manifest_key
 from pipelines.model.provenance import SameVersions
 from pipelines.serving.answers import answer_schema
 from pipelines.serving.blocks import Examined, Size, answer_lines, blocks, examine
@@ -236,6 +236,10 @@ def predict_files(
     need("pyarrow", what="a folder of answers is written with pyarrow")
     out, model_folder = local_path(out).absolute(), local_path(model_folder).absolute()
     model_key = manifest_key(model_folder)
+    if sets is not None:  # before documents are read
+        from pipelines.model.sets import check_sets
+
+        check_sets(sets, promises=PROMISES in listed_files(model_folder))
     files = source_files(sources)
     parts = _checked_parts(out, {"the model": model_folder, **{f"documents[{n}]": s for n, s in enumerate(sources)}})
     ids, options = id_column is not None, {"top_k": top_k, "routing": routing, "beam": beam, "sets": sets}

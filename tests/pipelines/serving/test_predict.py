@@ -16,6 +16,7 @@ from pipelines.model.artifact import loading
 from pipelines.model.artifact.loading import load_model
 from pipelines.serving import predict as prediction
 from pipelines.serving.predict import predict_file
+from pipelines.serving.predict_files import predict_files
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +76,13 @@ def test_levels_and_sets_of_a_calibrated_model(sets, fitted_lexical, documents, 
     assert [json.loads(row["set"]) for row in rows] == [line["set"] for line in lines]
 
 
-def test_sets_without_calibration_are_refused(model, documents, tmp_path):
-    with pytest.raises(ConfigError, match="no calibration"):
-        predict_file(model, documents, tmp_path / "out.csv", sets="labels")
+def test_sets_without_calibration_are_refused_before_documents_are_read(model, documents, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.serving.predict.find_documents", None)
+    monkeypatch.setattr("pipelines.serving.predict_files.find_documents", None)
+    for predicts, source in ((predict_file, documents), (predict_files, [documents])):
+        with pytest.raises(ConfigError, match="no calibration"):
+            predicts(model, source, tmp_path / "out.csv", sets="labels")
+    monkeypatch.undo()
     assert not (tmp_path / "out.csv.parts").exists()
     predict_file(model, documents, tmp_path / "out.csv")
 
