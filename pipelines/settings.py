@@ -336,7 +336,7 @@ class Settings(BaseModel):
     @property
     def takes_gpus(self) -> bool:
         """Whether an encoder goes to a GPU where there is one."""
-        return self.encoder != "none" and (self.device is None or self.device.startswith("cuda"))
+        return self.encoder != "none" and self.device in (None, "cuda")
 
     @property
     def top_layers(self) -> int | None:

@@ -13,7 +13,6 @@ from hierarchy.errors import ConfigError, DataError
 from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_facts, print_table, wrote
-from pipelines.pretraining.encoder_folder import RECORD, check_encoder_folder, figure
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
@@ -59,6 +58,7 @@ def pretrain(
     was stopped goes on where it was when the same command is given again.
     """
     from pipelines.cli.places import run_folder, writing
+    from pipelines.pretraining.encoder_folder import RECORD, check_encoder_folder
     from pipelines.pretraining.pretrain import check_arguments
     from pipelines.pretraining.pretrain import pretrain as pretrained
 
@@ -106,6 +106,8 @@ def _texts(config: "Config", split: str | None, run: Path) -> Sequence[str]:
 
 
 def _show(record: dict[str, Any]) -> None:
+    from pipelines.pretraining.encoder_folder import figure
+
     names = ("documents", "held_out", "left_out", "tokens", "layers", "hidden", "vocabulary", "best_epoch")
     print_facts("Encoder", {name.replace("_", " "): record[name] for name in names})
     rows = [(f"{e['epoch']:.2f}", figure(e["loss"], 4), figure(e["perplexity"], 1)) for e in record["history"]]

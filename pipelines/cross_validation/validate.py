@@ -185,8 +185,7 @@ def cross_validate(
         if missing:
             if len(missing) < len(files):
                 logger.info("%d of %d folds are there already", len(files) - len(missing), len(files))
-            on_gpus = settings.takes_gpus
-            with opened_engine(engine, processes=processes, address=address, on_gpus=on_gpus) as work:
+            with opened_engine(engine, processes=processes, address=address) as work:
                 shared = _shared(settings, encoders, with_label_documents(settings, taxonomy, documents), folder)
 
                 def train(place: int) -> int:
@@ -196,7 +195,8 @@ def cross_validate(
                     shutil.rmtree(own, ignore_errors=True)
                     return place
 
-                for place in work.map(SameVersions(lambda: train), _told(missing, len(files))):
+                start, left = SameVersions(lambda: train), _told(missing, len(files))
+                for place in work.map(start, left, on_gpus=settings.takes_gpus):
                     results[place] = _read(files[place])  # as the same command finds it later
     return _summary(plan, [result for result in results if result is not None], folds)
 

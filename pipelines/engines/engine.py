@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 class Engine(Protocol):
     """Does tasks."""
 
-    def map(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    def map(self, start: Start[Task, Result], tasks: Iterable[Task], *, on_gpus: bool = False) -> Iterator[Result]:
         """Do tasks and yield their results as they come, in no order; a task is made when a worker is free for it.
 
         Parameters
@@ -31,6 +31,8 @@ class Engine(Protocol):
             Makes what does a task; picklable, and called once in each worker.
         tasks
             Any number; where they are a list, no more workers are begun than there are tasks.
+        on_gpus
+            Whether each worker of Ray gets a GPU, where the cluster has any; then there are no more than these.
 
         Raises
         ------
@@ -51,7 +53,7 @@ def check_run_dir(run_dir: str | None, address: str | None) -> None:
 
 
 def opened_engine(
-    name: str = "local", *, processes: int | None = None, address: str | None = None, on_gpus: bool = False
+    name: str = "local", *, processes: int | None = None, address: str | None = None
 ) -> AbstractContextManager[Engine]:
     """Return what opens an engine for a block.
 
@@ -60,11 +62,9 @@ def opened_engine(
     name
         ``local`` or ``ray``.
     processes
-        Workers. None: locally this process alone, with all its threads; of Ray all cores, or GPUs where they are used.
+        Workers. None: locally this process alone, with all its threads; of Ray all cores.
     address
         Of a Ray cluster; None begins Ray on this machine.
-    on_gpus
-        Whether each worker of Ray gets a GPU, where the cluster has any.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def opened_engine(
     if address is not None and not address.strip():
         raise ConfigError("address is empty: name that of a Ray cluster (auto, host:port), or leave it out")
     if name == "ray":
-        return connected(processes, address, on_gpus=on_gpus)
+        return connected(processes, address)
     if address is not None:
         raise ConfigError(f"address={address!r} is that of a Ray cluster: choose the engine 'ray', or leave it out")
     return nullcontext(ThisProcess() if processes in (None, 1) else Processes(processes))

@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from hierarchy.errors import CoarsefineError, ConfigError, WorkerError
 from hierarchy.text.wording import count
-from pipelines.engines.on_ray import PATIENCE, Actors, connected
+from pipelines.engines.on_ray import PATIENCE, connected, gpus_of_cluster
 from pipelines.engines.worker import MOST_IN_A_ROW, OURS, Said, work_in
 from stages.machine import LONGEST_WORK, is_first
 
@@ -39,35 +39,37 @@ def run_together(
     folder
         For what Ray notes of them; all machines have it under this path.
     processes, address
-        As for `pipelines.engines.engine.opened_engine`.
+        As for `pipelines.engines.engine.opened_engine`; None begins as many as there are GPUs, where they are used.
     on_gpus
         Whether each gets a GPU, where the cluster has any.
 
     Raises
     ------
     ConfigError
-        The cluster is too small for so many.
+        This machine has too few GPUs for so many.
     CoarsefineError
         As `work` has raised it.
     WorkerError
         Processes were ended, and those in their place again.
     """
     os.environ.update(SETTINGS_OF_RAY)  # read when Ray Train is imported, and when it begins its own processes
-    with connected(processes, address, on_gpus=on_gpus) as actors:
+    with connected(processes, address) as actors:
         import ray
         from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
         from ray.util.queue import Queue
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        _check_room(actors, ray.cluster_resources())
+        gpus = gpus_of_cluster() if on_gpus else 0
+        if processes is not None and address is None and 0 < gpus < processes:
+            raise ConfigError(f"processes={processes} need a GPU each, and this machine has {gpus}: begin fewer")
         # It stands where this process does, and not on a machine that may go.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         lines = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         trainer = TorchTrainer(
             Member(work, lines, str(Path.cwd())).run,
             torch_config=TorchConfig(timeout_s=int(LONGEST_WORK.total_seconds())),
-            scaling_config=ScalingConfig(num_workers=actors.number, use_gpu=actors.on_gpus),
+            scaling_config=ScalingConfig(num_workers=processes or gpus or actors.number, use_gpu=gpus > 0),
             run_config=RunConfig(name="group", storage_path=str(folder)),
         )
         trainer._register_sigint_handler = lambda controller: None  # it would end this process as if all were well
@@ -79,17 +81,6 @@ def run_together(
                 return
             except ray.train.TrainingFailedError as error:  # Ray would try again what the work refuses, too
                 _refuse(refusals, error, ended)
-
-
-def _check_room(actors: Actors, resources: Mapping[str, float]) -> None:
-    """Refuse more processes than the whole cluster has room for: Ray would wait for ever, and say nothing."""
-    what = "GPU" if actors.on_gpus else "CPU"
-    there = int(resources.get(what, 0))
-    if actors.number > there:
-        raise ConfigError(
-            f"{actors.number} processes that train together need as many {what}s at once, and the cluster has {there}: "
-            "begin fewer (--processes)"
-        )
 
 
 @dataclass(frozen=True)

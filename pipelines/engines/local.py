@@ -24,7 +24,7 @@ logger = logging.getLogger(f"coarsefine.{__name__}")
 class ThisProcess:
     """Does all tasks itself, one after the other."""
 
-    def map(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    def map(self, start: Start[Task, Result], tasks: Iterable[Task], *, on_gpus: bool = False) -> Iterator[Result]:
         """As `pipelines.engines.engine.Engine.map`."""
         work: Callable[[Task], Result] | None = None
         for task in tasks:
@@ -44,7 +44,7 @@ class Processes:
 
     number: int
 
-    def map(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    def map(self, start: Start[Task, Result], tasks: Iterable[Task], *, on_gpus: bool = False) -> Iterator[Result]:
         """As `pipelines.engines.engine.Engine.map`."""
         return results(self._done(start, tasks))
 

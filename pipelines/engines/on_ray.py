@@ -32,19 +32,27 @@ class Actors:
     ----------
     number
         Of actors; each has one core, and computes with one thread unless ``OMP_NUM_THREADS`` says otherwise.
-    on_gpus
-        Whether each has a GPU, too.
     """
 
     number: int
-    on_gpus: bool = False
 
-    def map(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    def map(self, start: Start[Task, Result], tasks: Iterable[Task], *, on_gpus: bool = False) -> Iterator[Result]:
         """As `pipelines.engines.engine.Engine.map`."""
-        return results(self._done(start, tasks))
+        gpus = gpus_of_cluster() if on_gpus else 0
+        if 0 < gpus < self.number:
+            logger.info("workers: %d, as many as the cluster has GPUs", gpus)
+        number = min(self.number, gpus or self.number, max(1, length_hint(tasks, self.number)))
+        return results(self._done(start, tasks, number, gpus=min(gpus, 1)))
 
-    def _done(self, start: Start[Task, Result], tasks: Iterable[Task]) -> Iterator[Done[Result]]:
-        actors = self._begun(start, min(self.number, max(1, length_hint(tasks, self.number))))
+    def _done(
+        self, start: Start[Task, Result], tasks: Iterable[Task], number: int, *, gpus: int
+    ) -> Iterator[Done[Result]]:
+        import ray
+
+        kept = ray.put(
+            start
+        )  # once, as the documents of a training may be in it, and for as long as one may begin anew
+        actors = self._begun(kept, number, gpus)
         beginning = {one.ready.remote(): one for one in actors}  # where there is no room for one yet it gets no task
         at_work: dict[Any, Any] = {}
         following = iter(tasks)
@@ -62,29 +70,31 @@ class Actors:
         finally:
             _end(actors)
 
-    def _begun(self, start: Start[Task, Result], number: int) -> list[Any]:
+    def _begun(self, kept: Any, number: int, gpus: int) -> list[Any]:
         import ray
 
         # An environment of their own would cost a new process each; with one core Ray gives them one thread.
-        actor = ray.remote(Worker).options(
-            num_cpus=1, num_gpus=int(self.on_gpus), max_restarts=-1, max_task_retries=MOST_IN_A_ROW
-        )
-        kept = ray.put(start)  # once: the documents of a training may be in it
+        actor = ray.remote(Worker).options(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=MOST_IN_A_ROW)
         return [actor.remote(kept, str(Path.cwd())) for _ in range(number)]
 
 
+def gpus_of_cluster() -> int:
+    """Return how many GPUs the cluster has that this process is connected to."""
+    import ray
+
+    return int(ray.cluster_resources().get("GPU", 0))
+
+
 @contextmanager
-def connected(processes: int | None, address: str | None, *, on_gpus: bool = False) -> Iterator[Actors]:
+def connected(processes: int | None, address: str | None) -> Iterator[Actors]:
     """Connect to Ray for the block, or begin one here that ends with the block; where Ray runs already, it is used.
 
     Parameters
     ----------
     processes
-        Actors, and cores of a Ray that is begun here; None takes all GPUs, or all cores where none are used.
+        Actors, and cores of a Ray that is begun here; None takes all cores.
     address
         Of a cluster (``auto``, ``host:port``, ``ray://host:port``); None begins Ray here.
-    on_gpus
-        Whether each actor gets a GPU, where the cluster has any.
 
     Raises
     ------
@@ -103,9 +113,7 @@ def connected(processes: int | None, address: str | None, *, on_gpus: bool = Fal
     elif address is not None:
         raise ConfigError("this process is connected to Ray already, and uses that: leave the address out")
     try:
-        resources = ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0)) if on_gpus else 0
-        yield Actors(processes or gpus or max(1, int(resources.get("CPU", 1))), on_gpus=gpus > 0)
+        yield Actors(processes or max(1, int(ray.cluster_resources().get("CPU", 1))))
     finally:
         if is_ours:
             ray.shutdown()

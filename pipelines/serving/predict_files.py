@@ -248,19 +248,18 @@ def predict_files(
         "encoding": encoding,
     })  # fmt: skip
     answering = Answering(model_folder, model_key, parts, SIZE, options, ids, device)
-    on_gpus = TORCH_WEIGHTS in listed_files(model_folder) and (device is None or device.startswith("cuda"))
-    opened = opened_engine(engine, processes=processes, address=address, on_gpus=on_gpus)
-    with made_folder(out.parent, out), held(out), opened as works:
+    on_gpus = device in (None, "cuda") and TORCH_WEIGHTS in listed_files(model_folder)
+    with made_folder(out.parent, out), held(out), opened_engine(engine, processes=processes, address=address) as works:
         remove_left_overs(out)
         fresh = open_parts(parts, restart=restart)
         try:
             read, refused = _read_all(works, files, reading, strict=strict)
             claim_parts(parts, run_of(_key(files, read), model_key, SIZE, {"ids": ids, **options}))
-        except (DataError, ConfigError):  # what was read stays where it was not refused: reading may take hours
+        except (DataError, ConfigError):  # after any other end what was read stays: it may have taken hours
             if fresh:
                 remove_parts(parts)
             raise
-        shards = _answer_all(works, list(_blocks(files, read)), answering)
+        shards = _answer_all(works, list(_blocks(files, read)), answering, on_gpus=on_gpus)
         _put_in_place(shards, out)
         remove_parts(parts)
     answered = sum(one.examined.documents for one in read if one.examined)
@@ -323,14 +322,14 @@ def _blocks(files: Sequence[str], read: Sequence[FileRead]) -> Iterator[Block]:
             place += 1
 
 
-def _answer_all(engine: Engine, tasks: Sequence[Block], answering: Answering) -> list[Path]:
+def _answer_all(engine: Engine, tasks: Sequence[Block], answering: Answering, *, on_gpus: bool) -> list[Path]:
     """Answer the blocks that have no shard yet; return the shards of all."""
     shards = {place: file for place, file in whole_shards(answering.parts).items() if place < len(tasks)}
     if shards:
         logger.info("%d of %d shards are there already", len(shards), len(tasks))
     missing = [task for task in tasks if task.place not in shards]
     try:
-        done = engine.map(SameVersions(answering), missing) if missing else iter(())
+        done = engine.map(SameVersions(answering), missing, on_gpus=on_gpus) if missing else iter(())
         shards.update(progress(done, total=len(missing), what="predict", unit="shards"))
     except (ArtifactError, ConfigError):  # the model cannot be read, or the options do not fit it
         if not shards:

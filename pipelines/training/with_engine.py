@@ -20,6 +20,7 @@ from pipelines.data.documents import Documents
 from pipelines.data.label_words import Word
 from pipelines.engines.engine import Engine, check_run_dir, opened_engine
 from pipelines.model.model import Model
+from pipelines.model.provenance import SameVersions
 from pipelines.settings import Settings
 from pipelines.training.encoders import Encoders
 from pipelines.training.fit import Pair, fit_documents, fit_model, resolve_settings
@@ -109,10 +110,9 @@ class _Engine(NamedTuple):
     name: str
     processes: int | None
     address: str | None
-    on_gpus: bool = False
 
     def opened(self) -> AbstractContextManager[Engine]:
-        return opened_engine(self.name, processes=self.processes, address=self.address, on_gpus=self.on_gpus)
+        return opened_engine(self.name, processes=self.processes, address=self.address)
 
     def fit(
         self, settings: Settings, taxonomy: Taxonomy | None, train: Documents, valid: Documents, *, folder: Path
@@ -124,7 +124,7 @@ class _Engine(NamedTuple):
             where: dict[str, Any] = {"processes": self.processes, "address": self.address}
             return fit_together(settings, taxonomy, train, valid, folder=folder, **where)
         check_run_dir(settings.run_dir, self.address)
-        encode = partial(encode_parts, self._replace(on_gpus=settings.takes_gpus).opened, encoders, folder)
+        encode = partial(encode_parts, self.opened, encoders, folder)
         return fit_model(settings, taxonomy, train, valid, folder=folder, encoders=encoders, encode=encode)
 
 
@@ -155,7 +155,8 @@ def encode_parts(opened: Opened, encoders: Encoders, folder: Path, parts: Sequen
 
     def work(shards: Iterator[Sequence[str]]) -> Iterable[np.ndarray]:
         with opened() as engine:
-            yield from engine.map(Encoding(encoders, cache.folder.parent, cache.key), map(list, shards))
+            start = SameVersions(Encoding(encoders, cache.folder.parent, cache.key))
+            yield from engine.map(start, map(list, shards), on_gpus=encoders.settings.takes_gpus)
 
     warn_of_left_out(what, segmenter, cache.fill(parts, work, what=what))
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, product
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,7 +31,7 @@ from pipelines.training.fit import check_training_settings, fit_model, settings_
 from pipelines.tuning.proposals import Proposals, sampler_problems
 from pipelines.tuning.space import Space, read_space
 from pipelines.tuning.storage import Storage, open_storage
-from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
+from pipelines.tuning.trials import COMPLETE, FAILED, PRUNED, REFUSED, Comparison, Trial, Tuning, shown
 from stages.machine import n_processes
 from stages.progress import duration
 from stages.run_folder import run_place
@@ -64,8 +64,8 @@ def tune(
     """Try settings and keep what each reached on the validation documents.
 
     A tune that was stopped goes on with the same call: finished trials are read from the run folder, and one that was
-    stopped half way is run again, with the same values where trials run one after the other. So is one that was
-    refused: perhaps there was no room on the disk, or no way to the hub.
+    stopped half way is run again, with the same values where trials run one after the other. So is one that failed:
+    perhaps there was no room on the disk, or no way to the hub.
 
     Parameters
     ----------
@@ -125,8 +125,7 @@ def tune(
     search = _Search(settings, proposals, classifier.taxonomy, train, valid, prune)
     folder = search.folder / f"tune-{search.key()}"
     with run_place(search.folder), open_storage(folder, checked, figure) as storage:
-        on_gpus = settings.takes_gpus
-        with opened_engine(engine, processes=processes, address=address, on_gpus=on_gpus) as work:
+        with opened_engine(engine, processes=processes, address=address) as work:
             done = _run_trials(search, storage, work, limit=proposals.limit(trials), minutes=minutes, after=after)
         return done if held_out is None else replace(done, test=search.on_test(storage, done, held_out))
 
@@ -137,14 +136,13 @@ def _run_trials(
 ) -> Tuning:  # fmt: skip
     """Run the trials that are missing, and give all."""
     finished = storage.trials()
-    refused = {number for number, trial in finished.items() if trial.state == REFUSED}
+    failed = {number for number, trial in finished.items() if trial.state == FAILED}
     if finished:
-        again = f", of which {len(refused)} refused: tried again" if refused else ""
-        logger.info("%s there already%s", count(len(finished), "trial"), again)
+        logger.info("%s there already", count(len(finished) - len(failed), "trial"))
 
     def proposed(numbers: Iterable[int]) -> Iterator[_Proposed]:
         for number in numbers:
-            if number in finished and number not in refused:
+            if number in finished and number not in failed:
                 continue
             if number and minutes is not None and search.tuning(finished).seconds >= 60 * minutes:
                 logger.info("the %g minutes are spent after %s", minutes, count(len(finished), "trial"))
@@ -155,7 +153,7 @@ def _run_trials(
     # Trial 0 goes alone: the config itself may be wrong, and what it leaves in the caches all others find there.
     start = SameVersions(lambda: search.run)
     parts = (list(proposed([0])), proposed(range(1, limit)))
-    for trial in chain.from_iterable(work.map(start, some) for some in parts):
+    for trial in chain.from_iterable(work.map(start, some, on_gpus=search.takes_gpus) for some in parts):
         storage.keep(trial)
         finished[trial.number] = trial
         done = search.tuning(finished)
@@ -224,6 +222,12 @@ class _Search:
             prune=self.prune,
         )
 
+    @property
+    def takes_gpus(self) -> bool:
+        """Whether any trial does."""
+        tried = product(self._tried("encoder"), self._tried("device"))
+        return any(self.settings.model_copy(update={"encoder": e, "device": d}).takes_gpus for e, d in tried)
+
     def _tried(self, *settings: str) -> Iterator[str | None]:
         for name in settings:
             yield getattr(self.settings, name)
@@ -239,7 +243,7 @@ class _Search:
     def propose(self, number: int, finished: Mapping[int, Trial]) -> _Proposed:
         """Propose a trial, after those of the finished ones that have lower numbers."""
         earlier = tuple(finished[other] for other in sorted(finished) if other < number)
-        if number in finished:  # it was refused
+        if number in finished:  # it failed
             return _Proposed(number, finished[number].params, earlier)
         start = self.proposals.space.values_of(self.settings)
         return _Proposed(number, self.proposals.values(number, start, earlier), earlier)
@@ -265,7 +269,7 @@ class _Search:
         except (ConfigError, DataError, EncoderError) as error:
             if number == 0:  # then it is the config that is wrong, and not what a trial made of it
                 raise
-            state, reason = REFUSED, str(error)
+            state, reason = REFUSED if isinstance(error, ConfigError) else FAILED, str(error)
         return Trial(number, state, params, figures, curve, time.monotonic() - started, reason)
 
     def fit(self, params: Mapping[str, Any], watch: "Watch | None" = None) -> Model:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from hierarchy.disk.locks import held
 from hierarchy.disk.strict_json import parse_json
 from pipelines.tuning.space import Space
-from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Comparison, Trial
+from pipelines.tuning.trials import COMPLETE, FAILED, PRUNED, REFUSED, Comparison, Trial
 from stages.run_folder import LIST, finishing, read_finished
 
 _LIST_OF_TRIAL = re.compile(rf"trial-(\d{{1,9}}){re.escape(LIST)}")
@@ -61,7 +61,7 @@ class Storage:
         def read(file: Path) -> Trial:
             trial = TypeAdapter(Trial).validate_python(parse_json(file.read_bytes()))
             right = trial.number == number and trial.params.keys() <= self.space.ranges.keys()
-            known = trial.state in (COMPLETE, PRUNED, REFUSED)
+            known = trial.state in (COMPLETE, PRUNED, REFUSED, FAILED)
             if not right or not known or (trial.state == COMPLETE) != (self.figure in trial.figures):
                 raise ValueError
             return trial

@@ -15,7 +15,7 @@ from pipelines.config import Config
 from pipelines.evaluation.bootstrap import Interval
 from pipelines.tuning.space import PREFIX, Space, put
 
-COMPLETE, PRUNED, REFUSED = "complete", "pruned", "refused"
+COMPLETE, PRUNED, REFUSED, FAILED = "complete", "pruned", "refused", "failed"
 RESULTS, BEST = "trials.json", "best.yaml"  # in the folder that the command names
 _BY = "by coarsefine tune"  # in the first line of the second
 
@@ -30,7 +30,7 @@ class Trial:
         0 is the given config.
     state
         ``complete``; ``pruned`` where the validation curve was too low; ``refused`` where settings contradict each
-        other.
+        other, or the training diverged; ``failed`` where documents or encoder could not be used, or nothing be written.
     params
         Searched key -> value. Trial 0 has what the config says, as far as it is known before the training.
     figures
@@ -40,7 +40,7 @@ class Trial:
     seconds
         Wall time of the trial.
     reason
-        Why it was refused.
+        Why it was refused, or failed.
     """
 
     number: int

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_model
+from safetensors.torch import load_file, load_model
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel, PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
@@ -188,7 +188,7 @@ def train_masked_language(
         trainer.add_callback(Bar())
     model._weight_conversions = []  # checkpoints name weights as the model does, by which names Trainer reads them
     state = None if checkpoint is None else state_of(checkpoint)
-    if checkpoint is not None and state is not None and _is_over(state, budget):
+    if checkpoint is not None and state is not None and (_is_over(state, budget) or _has_diverged(checkpoint)):
         load_model(model, Path(state.best_model_checkpoint or checkpoint) / WEIGHTS)
     else:
         if checkpoint is not None:
@@ -209,6 +209,11 @@ def _is_over(state: TrainerState, budget: TimeBudget | None) -> bool:
         if kept is not None and kept["attributes"]["before"] >= budget.seconds:
             return True
     return state.global_step >= state.max_steps
+
+
+def _has_diverged(checkpoint: Path) -> bool:
+    """Whether weights are no numbers: they never become any again."""
+    return not all(bool(tensor.isfinite().all()) for tensor in load_file(checkpoint / WEIGHTS).values())
 
 
 def _result(state: TrainerState) -> Pretraining:

@@ -171,21 +171,36 @@ def test_workers_of_ray_have_gpus_where_they_use_some_and_work_in_the_folder_of_
     try:
         (tmp_path / "here").mkdir()
         monkeypatch.chdir(tmp_path / "here")
-        with opened_engine("ray", on_gpus=True) as engine:
-            assert engine.number == 2
-            found = list(engine.map(start, iter(range(8))))
-        assert {tuple(map(int, gpus)) for gpus, _, _ in found} == {(0,), (1,)}
-        assert {place for _, place, _ in found} == {tmp_path / "here"}
         with opened_engine("ray") as engine:
-            assert engine.number == 4
-            found = list(engine.map(start, [1]))
-            begun = [
-                one for one in psutil.process_iter(["cmdline"]) if "ray::Worker" in " ".join(one.info["cmdline"] or ())
-            ]
-        assert [gpus for gpus, _, _ in found] == [[]]
-        assert len(begun) <= 1
+            found = list(engine.map(start, iter(range(8)), on_gpus=True))
+            assert {tuple(map(int, gpus)) for gpus, _, _ in found} == {(0,), (1,)}
+            assert {place for _, place, _ in found} == {tmp_path / "here"}
+            found = list(engine.map(start, iter(range(40))))
+            assert {tuple(gpus) for gpus, _, _ in found} == {()}
+            assert len({process for _, _, process in found}) > 2
     finally:
         ray.shutdown()
+
+
+@pytest.mark.slow
+def test_a_killed_worker_of_ray_is_begun_anew_with_all_that_it_needs(monkeypatch, tmp_path, home_of_ray):
+    """What is larger than 100 KB stands in Ray's store, and goes from there when nobody holds it."""
+    monkeypatch.setenv("HOME", home_of_ray)
+    documents = "a document " * 100_000
+
+    def start():
+        def do(task):
+            if isinstance(task, Path) and not task.exists():
+                task.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return len(documents), str(task)
+
+        return do
+
+    tasks = [str(n) for n in range(4)] + [tmp_path / "killed"] + [str(n) for n in range(4, 8)]
+    with opened_engine("ray", processes=2) as engine:
+        found = list(engine.map(start, tasks))
+    assert sorted(found) == sorted((len(documents), str(task)) for task in tasks)
 
 
 def test_ray_that_is_not_installed_is_told(monkeypatch):

@@ -8,8 +8,7 @@ import pytest
 
 from hierarchy.errors import ConfigError, DataError, WorkerError
 from pipelines.engines import group
-from pipelines.engines.group import Member, _check_room, _heard, _refuse, run_together
-from pipelines.engines.on_ray import Actors
+from pipelines.engines.group import Member, _heard, _refuse, run_together
 from pipelines.engines.worker import MOST_IN_A_ROW, Said
 
 
@@ -62,17 +61,6 @@ def test_what_a_process_sends_is_logged_and_what_it_refuses_kept(caplog):
     assert [str(one) for one in refusals] == ["no such label"]
 
 
-@pytest.mark.parametrize("on_gpus", [False, True])
-def test_more_processes_than_there_is_room_for_are_refused(on_gpus):
-    room = {"CPU": 4.0, "GPU": 1.0}
-    _check_room(Actors(1 if on_gpus else 4, on_gpus=on_gpus), room)
-    with pytest.raises(
-        ConfigError,
-        match=f"as many {'GPU' if on_gpus else 'CPU'}s at once, and the cluster has {'1' if on_gpus else '4'}",
-    ):
-        _check_room(Actors(5, on_gpus=on_gpus), room)
-
-
 def test_who_waits_for_processes_is_told(monkeypatch, caplog):
     monkeypatch.setattr(group, "PATIENCE", 0.01)
     lines = Queue()
@@ -96,3 +84,17 @@ def test_ray_ends_what_one_process_refuses(tmp_path, monkeypatch, home_of_ray):
 
     with pytest.raises(DataError, match="no such label"):
         run_together(refuse, tmp_path / "run", processes=2, address=None, on_gpus=False)
+
+
+@pytest.mark.slow
+def test_more_processes_than_gpus_are_refused(tmp_path, monkeypatch, home_of_ray):
+    """Ray believes in as many GPUs as it is told of, and would wait for more for ever."""
+    import ray
+
+    monkeypatch.setenv("HOME", home_of_ray)
+    ray.init(num_cpus=4, num_gpus=1, include_dashboard=False, configure_logging=False, log_to_driver=False)
+    try:
+        with pytest.raises(ConfigError, match="processes=2 need a GPU each, and this machine has 1: begin fewer"):
+            run_together(print, tmp_path / "run", processes=2, address=None, on_gpus=True)
+    finally:
+        ray.shutdown()

@@ -38,10 +38,10 @@ class Noted(ThisProcess):
     def __init__(self, calls):
         object.__setattr__(self, "calls", calls)
 
-    def map(self, start, tasks):
+    def map(self, start, tasks, **options):
         tasks = list(tasks)
         self.calls.append(len(tasks))
-        return super().map(pickle.loads(pickle.dumps(start)), tasks)  # noqa: S301 - ours
+        return super().map(pickle.loads(pickle.dumps(start)), tasks, **options)  # noqa: S301 - ours
 
 
 def kept(folder):

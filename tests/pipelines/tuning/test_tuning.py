@@ -20,7 +20,7 @@ from pipelines.pages.tuning import tuning_page
 from pipelines.settings import Settings
 from pipelines.tuning import search, tune
 from pipelines.tuning.space import read_space
-from pipelines.tuning.trials import COMPLETE, PRUNED, REFUSED, Trial, Tuning, check_results
+from pipelines.tuning.trials import COMPLETE, FAILED, PRUNED, REFUSED, Trial, Tuning, check_results
 
 NO_ENCODER = Settings(encoder="none")
 SPACE = {
@@ -139,17 +139,20 @@ def test_all_encoders_and_functions_that_are_tried_are_looked_at(lexical, monkey
     assert {*asked} == {"none", "one/model", "another", "a:b", None}
 
 
-def test_a_combination_that_is_refused_is_a_trial_and_says_why(lexical):
+def test_a_combination_that_is_refused_is_a_trial_and_says_why(lexical, monkeypatch):
     space = {"classifier.max_group_size": {"type": "int", "low": 1, "high": 4}}
-    found = lexical(space, settings={"min_group_size": 4, "max_group_size": 8}, sampler="grid", trials=5)
+    settings = {"min_group_size": 4, "max_group_size": 8}
+    found = lexical(space, settings=settings, sampler="grid", trials=5)
     refused = [trial for trial in found.trials if trial.state == REFUSED]
     assert sorted(trial.params["max_group_size"] for trial in refused) == [1, 2, 3]
     assert all("min_group_size 4 is above max_group_size" in trial.reason for trial in refused)
     assert all(trial.figures == {} for trial in refused)
+    monkeypatch.setattr(search, "fit_model", None)
+    assert outcomes(lexical(space, settings=settings, sampler="grid", trials=5)) == outcomes(found)
     assert found.best.state == COMPLETE
 
 
-def test_a_trial_that_was_refused_is_tried_again_with_its_values(lexical, monkeypatch):
+def test_a_trial_that_has_failed_is_tried_again_with_its_values(lexical, monkeypatch):
     """Perhaps the disk was full: who gives the command again has made room."""
     real, calls, full = search.fit_model, [], True
 
@@ -161,7 +164,7 @@ def test_a_trial_that_was_refused_is_tried_again_with_its_values(lexical, monkey
 
     monkeypatch.setattr(search, "fit_model", fails)
     first = lexical(trials=4)
-    assert [trial.state for trial in first.trials] == [COMPLETE, COMPLETE, REFUSED, REFUSED]
+    assert [trial.state for trial in first.trials] == [COMPLETE, COMPLETE, FAILED, FAILED]
     full = False
     found = lexical(trials=4)
     assert [trial.state for trial in found.trials] == [COMPLETE] * 4
