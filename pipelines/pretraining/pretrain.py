@@ -221,8 +221,8 @@ def _loaded(encoder: str, random_state: int) -> tuple[Any, Any]:
     model, tokenizer = load_masked_encoder(encoder)
     if is_sentence_encoder(encoder):
         logger.warning(
-            "%s is a sentence encoder: filling in words, it loses what makes the vectors of near texts near. Train it "
-            "with the labels afterwards (trainable: all); frozen, and for label texts, take it as it was",
+            "%s is a sentence encoder: filling in words, it loses what makes the vectors of near texts near. Compare "
+            "classifiers with it and without; for label texts and to build groups take it as it was (label_encoder)",
             encoder,
         )
     return model, tokenizer
