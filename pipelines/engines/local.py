@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from operator import length_hint
 from typing import Any, TypeVar
@@ -81,7 +82,7 @@ class Processes:
                 pool.shutdown(wait=True, kill_workers=True)
 
 
-_worker: Worker[Any, Any]  # of this process, where it is one
+_do_here: Callable[[Any], Done[Any]]  # of this process, where it is a worker
 
 
 def _pool(number: int, start: Start[Task, Result]) -> Any:
@@ -93,11 +94,12 @@ def _pool(number: int, start: Start[Task, Result]) -> Any:
 
 
 def _begin(start: Start[Task, Result]) -> None:
-    global _worker
+    global _do_here
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the first one ends them
     end_with_parent()
-    _worker = Worker(start)
+    worker: Worker[Any, Any] = Worker()
+    _do_here = partial(worker.do, start=start)
 
 
 def _do(task: Any) -> Done[Any]:
-    return _worker.do(task)
+    return _do_here(task)

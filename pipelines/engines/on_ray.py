@@ -49,10 +49,9 @@ class Actors:
     ) -> Iterator[Done[Result]]:
         import ray
 
-        kept = ray.put(
-            start
-        )  # once, as the documents of a training may be in it, and for as long as one may begin anew
-        actors = self._begun(kept, number, gpus)
+        # Given with each task: what a constructor takes from the store may be gone when Ray begins an actor anew.
+        kept = _Kept(ray.put(start))
+        actors = self._begun(number, gpus)
         beginning = {one.ready.remote(): one for one in actors}  # where there is no room for one yet it gets no task
         at_work: dict[Any, Any] = {}
         following = iter(tasks)
@@ -64,18 +63,30 @@ class Actors:
                 if begun is None:
                     yield done  # before the next task is made, which may depend on it
                 if (task := next(following, END)) is not END:
-                    at_work[one.do.remote(task)] = one
+                    at_work[one.do.remote(task, kept)] = one
                 elif not at_work:
                     return
         finally:
             _end(actors)
 
-    def _begun(self, kept: Any, number: int, gpus: int) -> list[Any]:
+    def _begun(self, number: int, gpus: int) -> list[Any]:
         import ray
 
         # An environment of their own would cost a new process each; with one core Ray gives them one thread.
         actor = ray.remote(Worker).options(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=MOST_IN_A_ROW)
-        return [actor.remote(kept, str(Path.cwd())) for _ in range(number)]
+        return [actor.remote(str(Path.cwd())) for _ in range(number)]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A start that stands in Ray's store once, for all actors: the documents of a training may be in it."""
+
+    reference: Any
+
+    def __call__(self) -> Any:
+        import ray
+
+        return ray.get(self.reference)()
 
 
 def gpus_of_cluster() -> int:

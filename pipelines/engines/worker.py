@@ -33,15 +33,12 @@ class Worker(Generic[Task, Result]):
 
     Parameters
     ----------
-    start
-        See `Start`; what it refuses is what the first task ends with.
     folder
         To work in, see `work_in`.
     """
 
-    def __init__(self, start: Start[Task, Result], folder: str | None = None) -> None:
+    def __init__(self, folder: str | None = None) -> None:
         work_in(folder)
-        self._start = start
         self._work: Callable[[Task], Result] | None = None
         self._log = _collected_log()
         os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is imported: bars of several workers are none
@@ -50,10 +47,10 @@ class Worker(Generic[Task, Result]):
     def ready(self) -> None:
         """Answer as soon as there is a process."""
 
-    def do(self, task: Task) -> Done[Result]:
-        """Do a task."""
+    def do(self, task: Task, start: Start[Task, Result]) -> Done[Result]:
+        """Do a task; `start` is always the same one, and what it refuses is what the first task ends with."""
         if self._work is None:
-            self._work = self._start()
+            self._work = start()
         return Done(self._work(task), self._log.taken())
 
 
