@@ -123,7 +123,7 @@ def test_scale_is_arithmetic_on_what_was_measured(results: Path, monkeypatch: py
     minilm = "| MiniLM-L6 | 360 billion | 7.6e+18 | 21 |"  # 2 x 10.6e6 x 360e9 operations, 1e14 a second
     assert minilm in scale_tables.scale_gpus().splitlines()
     assert [line.split(" | ")[1] for line in scale_tables.scale_limits().splitlines()[2:]] == [
-        "0.4", "100, 50", "122,070",  # (3 x 100 + 2 x 50) bytes a document
+        "0.7", "100, 50", "122,070",  # (6 x 100 + 50) bytes a document
         "400", "72,000",  # the driver's 400,000 documents a second, by 1,000 and by 2,000 / 360
     ]  # fmt: skip
     assert [line.split(" | ")[1] for line in scale_tables.scale_labels().splitlines()[2:]] == [
@@ -142,10 +142,14 @@ def test_pretrainings_stand_with_their_command_and_what_they_are_worth(results: 
     compared = {"before": scores[0], "pretrained": scores[1], "difference": {"accuracy": lead, "macro_f1": lead}}
     history = [{"epoch": 0, "loss": 8.0, "perplexity": 2981.0}, {"epoch": 0.5, "loss": 2.0, "perplexity": 7.4}]
     trained = {"layers": 4, "hidden": 256, "vocabulary": 5000, "documents": 4000, "tokens": 13e6, "history": history}
-    settings = {"dataset": "laws", "new": True, "encoder": None, "batch": 8, "mode": None, "set": [], "documents": None}
+    settings = {
+        "dataset": "laws", "new": True, "encoder": None, "batch": 8, "mode": None, "set": [], "documents": None,
+        "layers": 4, "hidden": 256,
+    }  # fmt: skip
     for name, changed in {
         "laws-new": {"minutes": 60.0},
         "laws-tiny": {"minutes": None, "new": False, "encoder": "tiny", "batch": 32, "mode": ["frozen", "joint"]},
+        "laws-wide": {"minutes": None, "layers": 2, "hidden": 512},
         "quick": {"minutes": 1.0, "documents": 10},
     }.items():
         record = {
@@ -155,10 +159,11 @@ def test_pretrainings_stand_with_their_command_and_what_they_are_worth(results: 
         }
         (results / f"pretraining-{name}.json").write_text(json.dumps(record), encoding="utf-8")
     losses, worth = tables.pretraining_losses(), tables.pretraining()
-    assert losses.count("| 0.50 | 2.000 | 7.4 |") == 2
+    assert losses.count("| 0.50 | 2.000 | 7.4 |") == 3
+    assert "benchmarks/pretraining.py laws --new --layers 2 --hidden 512`" in losses
     assert "`OMP_NUM_THREADS=1 python benchmarks/pretraining.py laws --new --minutes 60`: 4 layers" in losses
     assert "`python benchmarks/pretraining.py laws --encoder tiny --batch 32 --mode frozen --mode joint`" in losses
     row = "| {} | 0.500 / 0.250 | 0.750 / 0.375 | −1.0 (−2.0 to +0.5) | −1.0 (−2.0 to +0.5) | 5 / 8 |"
     for start in ("laws | frozen | no encoder", "laws | frozen | `tiny`", "laws | joint | `tiny`"):
         assert row.format(start) in worth
-    assert worth.count("laws") == 3
+    assert worth.count("laws") == 4
