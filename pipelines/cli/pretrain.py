@@ -13,6 +13,7 @@ from hierarchy.errors import ConfigError, DataError
 from pipelines.cli import options
 from pipelines.cli.commands import command
 from pipelines.cli.console import print_facts, print_table, wrote
+from stages.machine import is_first
 
 if TYPE_CHECKING:
     from pipelines.cli.commands import Work
@@ -75,8 +76,9 @@ def pretrain(
         texts = _texts(config, split, run.place)
         how = config.pretraining.model_dump() | {"random_state": config.classifier.random_state}
         record = pretrained(texts, out, **begins, **machine, **how, run_dir=str(run.place))
-    _show(record)
-    wrote(out, "the trained encoder is in")
+    if is_first():
+        _show(record)
+        wrote(out, "the trained encoder is in")
 
 
 def _beginning(encoder: str | None, new: bool, size: Mapping[str, int | None]) -> dict[str, Any]:
